@@ -1,0 +1,141 @@
+"""What a plugin declares: frozen values that name heavy code by import string and import nothing.
+
+Import strings have the form ``"package.module:attribute"`` and are resolved only when the thing is used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+API = 1
+"""The version of this contract. A spec says which version it was written for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Param:
+    """One parameter of a modality, reachable from the command line and from Python with the same default.
+
+    Args:
+        name: Identifier in snake_case; the command line spells it ``--kebab-case``.
+        type: ``int``, ``float``, ``bool`` or ``str``.
+        default: Value when nobody gives one; None lets the model decide.
+        help: One line for ``--help``.
+        minimum, maximum: Inclusive bounds of a number.
+        multiple_of: What an integer must be divisible by.
+        choices: The values allowed, when they are few.
+        unit: Unit of a number, for messages: ``"px"``, ``"s"``.
+    """
+
+    name: str
+    type: type[int] | type[float] | type[bool] | type[str]
+    help: str
+    default: int | float | bool | str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    multiple_of: int | None = None
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeSpec:
+    """A way to train a model of a modality, run by ``gen train MODALITY --recipe NAME``.
+
+    Args:
+        name: As given to ``--recipe``.
+        summary: One line.
+        factory: Import string of ``(preset: str, folder: Path) -> gen.train.Recipe``.
+        presets: Sizes that the recipe knows; the first is the default.
+    """
+
+    name: str
+    summary: str
+    factory: str
+    presets: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModalitySpec:
+    """A kind of thing that can be generated, and the command ``gen NAME``.
+
+    Args:
+        name: Name of the command; lower-case letters, digits and hyphens. Equals the entry point's name.
+        kind: Kind of the artifact that comes out, e.g. ``"image"``.
+        summary: One line for ``gen --help``.
+        loader: Import string of ``(file: gen.model.ModelFile, device: str, dtype: str) -> gen.model.Model``.
+        default_model: Name of the model that is used when none is named.
+        default_format: Name of the file format that is used when the output names none.
+        params: Parameters of this modality, beside those that the core gives to all.
+        recipes: Ways to train its models.
+        evaluation: Import string of ``(model, options) -> report`` behind ``gen eval``; empty when there is none.
+        requires: Modules that must be importable for it to work, e.g. ``("PIL",)``.
+        extra: The extra of the distribution that installs ``requires``.
+        examples: Command lines to show in the help.
+        api: Version of the contract.
+    """
+
+    name: str
+    kind: str
+    summary: str
+    loader: str
+    default_model: str
+    default_format: str
+    params: tuple[Param, ...] = ()
+    recipes: tuple[RecipeSpec, ...] = ()
+    evaluation: str = ""
+    requires: tuple[str, ...] = ()
+    extra: str = ""
+    examples: tuple[str, ...] = ()
+    api: int = API
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """A model that can be named with ``--model``.
+
+    Args:
+        name: Short name, unique within the modality.
+        modality: Name of the modality that drives it.
+        summary: One line.
+        source: Where the weights are: ``"package:gen_image/weights/emoji.safetensors"`` or a path.
+        sha256: Hex digest of the file; checked before use.
+        size: Bytes of the file.
+        licence: SPDX expression of the weights.
+        api: Version of the contract.
+    """
+
+    name: str
+    modality: str
+    summary: str
+    source: str
+    sha256: str
+    size: int
+    licence: str
+    api: int = API
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatSpec:
+    """A file format for one kind of artifact.
+
+    Args:
+        name: As given to ``--format``: ``"png"``.
+        kind: Kind of artifact that it holds: ``"image"``.
+        suffixes: File endings with the dot, lower case; the first is the one that is written.
+        media_type: ``"image/png"``.
+        writer: Import string of ``(artifact, file: BinaryIO, metadata: gen.artifact.Metadata) -> None``.
+        reader: Import string of ``(file: BinaryIO) -> Artifact``; empty when it is only written.
+        metadata_reader: Import string of ``(file: BinaryIO) -> Mapping[str, str]``: the raw text entries.
+        lossless: Whether reading gives back what was written, to the format's bit depth.
+        api: Version of the contract.
+    """
+
+    name: str
+    kind: str
+    suffixes: tuple[str, ...]
+    media_type: str
+    writer: str
+    reader: str = ""
+    metadata_reader: str = ""
+    lossless: bool = True
+    api: int = API
