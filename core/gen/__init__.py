@@ -1,0 +1,1 @@
+"""Images, audio, video and 3D meshes from one diffusion core."""
