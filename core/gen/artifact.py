@@ -1,0 +1,218 @@
+"""What a generation gives: arrays of one kind, and how they came about."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gen.errors import PluginError, UsageError
+from gen.recipe import Recipe
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from gen.formats import WrittenFile
+
+Size = str | tuple[int, ...]
+"""A dimension: a name, whose size must be the same in all arrays, or the sizes that are allowed."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One array of a kind.
+
+    Args:
+        shape: Its dimensions.
+        low, high: Inclusive range of its values; None where any finite value will do.
+        dtype: ``"float32"`` or ``"integer"``.
+        required: Whether the kind is incomplete without it.
+    """
+
+    shape: tuple[Size, ...]
+    low: float | None = None
+    high: float | None = None
+    dtype: str = "float32"
+    required: bool = True
+
+
+_SOUND = (("channels", "samples"), -1.0, 1.0)
+KINDS: Mapping[str, Mapping[str, Layout]] = {
+    "image": {"pixels": Layout(("height", "width", (1, 3, 4)), 0, 1)},
+    "audio": {"samples": Layout(*_SOUND)},
+    "video": {
+        "frames": Layout(("frames", "height", "width", (1, 3, 4)), 0, 1),
+        "samples": Layout(*_SOUND, required=False),
+    },
+    "points": {
+        "points": Layout(("points", (3,)), -0.5, 0.5),
+        "normals": Layout(("points", (3,)), -1, 1, required=False),
+        "colours": Layout(("points", (3, 4)), 0, 1, required=False),
+    },
+    "mesh": {
+        "vertices": Layout(("vertices", (3,))),
+        "faces": Layout(("faces", (3,)), 0, None, dtype="integer"),
+        "colours": Layout(("vertices", (3, 4)), 0, 1, required=False),
+    },
+}
+"""The arrays of each kind that the core knows; other kinds may hold any arrays."""
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """One thing that was generated or read. Treat its arrays as read-only.
+
+    The kinds of the core are float32, except where said:
+
+    - ``image``: ``pixels`` (H, W, C) in [0, 1], C = 1, 3 or 4, sRGB, straight alpha.
+    - ``audio``: ``samples`` (channels, samples) in [-1, 1]; attribute ``sample_rate`` in Hz, an int.
+    - ``video``: ``frames`` (frames, H, W, C) in [0, 1]; attribute ``fps``, a fraction such as
+      ``"30000/1001"``; optionally ``samples`` with ``sample_rate``.
+    - ``points``: ``points`` (N, 3) in [-0.5, 0.5]; optionally ``normals`` (N, 3) in [-1, 1] and
+      ``colours`` (N, 3 or 4) in [0, 1].
+    - ``mesh``: ``vertices`` (V, 3), Y up; ``faces`` (F, 3) integers, counter-clockwise seen from outside;
+      optionally ``colours`` (V, 3 or 4) in [0, 1], sRGB.
+
+    Args:
+        kind: Name of the kind.
+        arrays: Arrays by name.
+        attributes: Numbers and texts that belong to them.
+        recipe: How it came about; None when that is not known.
+
+    Raises:
+        UsageError: An array or attribute that is missing, unknown, of another shape or type, not finite or
+            out of range.
+    """
+
+    kind: str
+    arrays: Mapping[str, np.ndarray[Any, Any]]
+    attributes: Mapping[str, int | float | str] = field(default_factory=dict)
+    recipe: Recipe | None = None
+
+    def __post_init__(self) -> None:
+        layouts = KINDS.get(self.kind)
+        if layouts is None:
+            return
+        sizes: dict[str, int] = {}
+        for name in self.arrays.keys() - layouts.keys():
+            raise UsageError(f"{self.kind} has no array {name!r}", f"its arrays are {', '.join(layouts)}")
+        for name, layout in layouts.items():
+            if name in self.arrays:
+                _check(f"{self.kind} {name}", self.arrays[name], layout, sizes)
+            elif layout.required:
+                raise UsageError(f"{self.kind} lacks the array {name!r}")
+        if "samples" in self.arrays:
+            rate = self.attributes.get("sample_rate")
+            if type(rate) is not int or rate < 1:
+                raise UsageError(f"sample_rate of {self.kind} is {rate!r}, not a whole number of hertz")
+        if self.kind == "video":
+            fps = self.attributes.get("fps")
+            try:
+                valid = Fraction(str(fps)) > 0
+            except (ValueError, ZeroDivisionError):
+                valid = False
+            if not valid:
+                raise UsageError(f"fps of video is {fps!r}, not a fraction above 0")
+        if self.kind == "mesh" and self.arrays["faces"].max(initial=-1) >= sizes["vertices"]:
+            raise UsageError(f"mesh faces name a vertex that is not among the {sizes['vertices']}")
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes by name, e.g. ``{"height": 128, "width": 128, "channels": 3}``; of a kind of the core."""
+        sizes: dict[str, int] = {}
+        for name, layout in KINDS.get(self.kind, {}).items():
+            if name in self.arrays:
+                for dimension, size in zip(layout.shape, self.arrays[name].shape, strict=True):
+                    if isinstance(dimension, str):
+                        sizes[dimension] = size
+                    elif len(dimension) > 1:
+                        sizes["channels"] = size
+        return sizes
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        overwrite: bool = False,
+        metadata: str = "full",
+    ) -> WrittenFile:
+        """Write the artifact to a file, whole or not at all.
+
+        Args:
+            path: Where to; its ending names the format.
+            format: Name of the format, where the ending names none.
+            overwrite: Whether a file there may be replaced.
+            metadata: ``"full"``, ``"minimal"`` or ``"none"``; see ``gen.recipe.Metadata.of``.
+
+        Raises:
+            UsageError: A format that is unknown, contradicts the ending or cannot hold the artifact.
+            OutputError: The file exists or cannot be written.
+        """
+        from gen import formats
+
+        return formats.write(
+            self, path, _formats(self.kind), name=format, overwrite=overwrite, metadata=metadata
+        )
+
+    def to_pil(self) -> Image.Image:
+        """An image as a Pillow image with 8 bits per channel: mode L, RGB or RGBA.
+
+        Raises:
+            UsageError: It is not an image.
+            PluginError: Pillow is not installed.
+        """
+        if self.kind != "image":
+            raise UsageError(f"{self.kind} is not an image")
+        try:
+            from PIL import Image
+        except ImportError:
+            raise PluginError("Pillow is not installed", 'pip install "gen-toolkit[image]"') from None
+        pixels = np.rint(self.arrays["pixels"] * 255).astype(np.uint8)
+        return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+    def _repr_png_(self) -> bytes | None:
+        """What notebooks show."""
+        if self.kind != "image":
+            return None
+        file = io.BytesIO()
+        self.to_pil().save(file, "PNG")
+        return file.getvalue()
+
+
+def _formats(kind: str) -> list[Any]:
+    from gen.plugin.host import Host
+
+    return list(Host.discover().formats(kind))
+
+
+def _check(name: str, array: object, layout: Layout, sizes: dict[str, int]) -> None:
+    if not isinstance(array, np.ndarray):
+        raise UsageError(f"{name} is {type(array).__name__}, not a numpy array")
+    if not (
+        np.issubdtype(array.dtype, np.integer) if layout.dtype == "integer" else array.dtype == np.float32
+    ):
+        raise UsageError(f"{name} is {array.dtype}, not {layout.dtype}")
+    fits = array.ndim == len(layout.shape) and all(
+        size == sizes.setdefault(dimension, size) and size > 0
+        if isinstance(dimension, str)
+        else size in dimension
+        for dimension, size in zip(layout.shape, array.shape, strict=True)
+    )
+    if not fits:
+        shape = ", ".join(d if isinstance(d, str) else " or ".join(map(str, d)) for d in layout.shape)
+        raise UsageError(f"{name} has shape {array.shape}, not ({shape})")
+    low, high = array.min(), array.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise UsageError(f"{name} holds values that are not finite")
+    if (layout.low is not None and low < layout.low) or (layout.high is not None and high > layout.high):
+        ends = [
+            "-∞" if layout.low is None else f"{layout.low:g}",
+            "∞" if layout.high is None else f"{layout.high:g}",
+        ]
+        raise UsageError(f"{name} reaches from {low:g} to {high:g}, outside [{', '.join(ends)}]")

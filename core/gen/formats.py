@@ -1,0 +1,281 @@
+"""Artifacts in files: which format, written whole or not at all, read with one clear error."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import io
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+from gen.atomic import atomic_file
+from gen.errors import GenError, OutputError, PluginError, UsageError
+from gen.plugin.specs import FormatSpec
+from gen.recipe import Metadata, Recipe, foreign_recipe
+
+if TYPE_CHECKING:
+    from gen.artifact import Artifact
+
+_T = TypeVar("_T")
+MAX_FILE_BYTES = 1 << 30
+"""Largest file that is read."""
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file that was written.
+
+    Args:
+        path: Where.
+        bytes: Its size.
+        sha256: Hex digest of its content.
+        media_type: Such as ``"image/png"``.
+        format: Name of the format.
+    """
+
+    path: Path
+    bytes: int
+    sha256: str
+    media_type: str
+    format: str
+
+
+def find_format(
+    formats: Iterable[FormatSpec],
+    *,
+    path: str | os.PathLike[str] | None = None,
+    name: str | None = None,
+    kind: str | None = None,
+) -> FormatSpec:
+    """The format that a name or a file's ending asks for.
+
+    Args:
+        formats: What there is to choose from.
+        path: A file, of which only the ending counts.
+        name: Name of a format; one of its endings without the dot will do too.
+        kind: Leave out formats for other kinds of artifact.
+
+    Raises:
+        UsageError: Unknown name or ending, neither given, or the two contradict each other.
+    """
+    specs = [spec for spec in formats if kind in (None, spec.kind)]
+    suffix = os.path.splitext(os.fspath(path))[1].lower() if path is not None else ""
+    by_suffix = next((spec for spec in specs if suffix in spec.suffixes), None)
+    if name is None:
+        if by_suffix is not None:
+            return by_suffix
+        endings = [ending for spec in specs for ending in spec.suffixes]
+        wrong = f"unknown file ending {suffix!r}" if suffix else f"{path or 'the output'} has no file ending"
+        raise UsageError(wrong, _choices(suffix, endings))
+    wanted = name.lower()
+    by_name = next((spec for spec in specs if wanted == spec.name or f".{wanted}" in spec.suffixes), None)
+    if by_name is None:
+        raise UsageError(f"unknown format {name!r}", _choices(wanted, [spec.name for spec in specs]))
+    if by_suffix not in (None, by_name):
+        raise UsageError(
+            f"the ending {suffix!r} is not one of {by_name.name}",
+            f"name the file {by_name.suffixes[0]} or leave the format out",
+        )
+    return by_name
+
+
+def encode(artifact: Artifact, spec: FormatSpec, *, metadata: str = "full") -> bytes:
+    """The bytes of the file that an artifact becomes; the same for the same artifact and recipe.
+
+    Args:
+        artifact: What to store.
+        spec: The format.
+        metadata: Level of the metadata; see ``gen.recipe.Metadata.of``.
+
+    Raises:
+        UsageError: The format cannot hold this artifact, or an unknown level.
+        OutputError: The format's writer failed.
+    """
+    if spec.kind != artifact.kind:
+        raise UsageError(f"{spec.name} holds {spec.kind}, not {artifact.kind}")
+    said = Metadata.of(artifact.recipe, metadata)
+    writer = _load(spec, spec.writer)
+    file = io.BytesIO()
+    try:
+        writer(artifact, file, said)
+    except (GenError, MemoryError):
+        raise
+    except Exception as error:
+        raise OutputError(f"cannot encode {spec.name}: {_one_line(error)}") from error
+    return file.getvalue()
+
+
+def write(
+    artifact: Artifact,
+    path: str | os.PathLike[str],
+    formats: Iterable[FormatSpec],
+    *,
+    name: str | None = None,
+    overwrite: bool = False,
+    metadata: str = "full",
+) -> WrittenFile:
+    """Store an artifact in a file, whole or not at all.
+
+    Args:
+        artifact: What to store.
+        path: Where to; its ending names the format unless ``name`` does.
+        formats: The formats that there are.
+        name: Name of the format.
+        overwrite: Whether a file there may be replaced.
+        metadata: Level of the metadata; see ``gen.recipe.Metadata.of``.
+
+    Raises:
+        UsageError: The format is unknown, contradicts the ending or cannot hold the artifact.
+        OutputError: The file exists or cannot be written.
+    """
+    spec = find_format(formats, path=path, name=name, kind=artifact.kind)
+    content = encode(artifact, spec, metadata=metadata)
+    with atomic_file(path, overwrite=overwrite) as file:
+        file.write(content)
+    return WrittenFile(
+        Path(path), len(content), hashlib.sha256(content).hexdigest(), spec.media_type, spec.name
+    )
+
+
+def read(path: str | os.PathLike[str], formats: Iterable[FormatSpec], *, kind: str | None = None) -> Artifact:
+    """Read an artifact. It has the recipe of the file where that holds a valid one, else none.
+
+    Args:
+        path: A file whose ending names its format.
+        formats: The formats that there are.
+        kind: The kind that is wanted.
+
+    Raises:
+        UsageError: The file is missing, not of a known format, damaged or too large.
+        PluginError: A library that the format needs is not installed.
+    """
+    spec = find_format(formats, path=path, kind=kind)
+    with _open(path) as file:
+        artifact = _read_artifact(path, file, spec)
+        try:
+            recipe = _recipe_in(_entries(path, file, spec))
+        except UsageError:
+            return artifact
+    return replace(artifact, recipe=recipe)
+
+
+def read_recipe(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> Recipe | None:
+    """The recipe in a file, read without decoding the rest; None when it holds none.
+
+    Raises:
+        UsageError: The file is missing or damaged, or its recipe is not valid.
+        PluginError: A library that the format needs is not installed.
+    """
+    spec = find_format(formats, path=path)
+    with _open(path) as file:
+        return _about(path, lambda: _recipe_in(_entries(path, file, spec)))
+
+
+def inspect(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> dict[str, Any]:
+    """What can be said about a file, as JSON values.
+
+    Returns:
+        ``path`` as given, ``format``, ``media_type``, ``kind``, ``bytes``, ``sha256``, ``sizes`` and
+        ``attributes`` of the artifact, ``recipe`` (ours, or None), ``foreign`` (another program's, or None).
+
+    Raises:
+        UsageError: The file is missing, not of a known format, damaged or too large, or its recipe is not
+            valid.
+        PluginError: A library that the format needs is not installed.
+    """
+    spec = find_format(formats, path=path)
+    with _open(path) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
+        artifact = _read_artifact(path, file, spec)
+        entries = _entries(path, file, spec)
+        recipe = _about(path, lambda: _recipe_in(entries))
+    foreign = None if recipe else foreign_recipe(entries)
+    return {
+        "path": os.fspath(path),
+        "format": spec.name,
+        "media_type": spec.media_type,
+        "kind": artifact.kind,
+        "bytes": size,
+        "sha256": digest,
+        "sizes": artifact.sizes,
+        "attributes": dict(artifact.attributes),
+        "recipe": recipe.to_dict() if recipe else None,
+        "foreign": foreign.to_dict() if foreign else None,
+    }
+
+
+def _recipe_in(entries: dict[str, str]) -> Recipe | None:
+    return Recipe.from_json(entries["gen"]) if "gen" in entries else None
+
+
+def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
+    try:
+        # Without O_NONBLOCK, opening a pipe would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    file = os.fdopen(descriptor, "rb")
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        file.close()
+        raise UsageError(f"cannot read {path}: not a file")
+    if status.st_size > MAX_FILE_BYTES:
+        file.close()
+        raise UsageError(f"cannot read {path}: larger than {MAX_FILE_BYTES >> 20} MiB")
+    return file
+
+
+def _read_artifact(path: str | os.PathLike[str], file: BinaryIO, spec: FormatSpec) -> Artifact:
+    if not spec.reader:
+        raise UsageError(f"cannot read {path}: {spec.name} can only be written")
+    reader = _load(spec, spec.reader)
+    file.seek(0)
+    artifact: Artifact = _about(path, lambda: reader(file))
+    return artifact
+
+
+def _entries(path: str | os.PathLike[str], file: BinaryIO, spec: FormatSpec) -> dict[str, str]:
+    if not spec.metadata_reader:
+        return {}
+    reader = _load(spec, spec.metadata_reader)
+    file.seek(0)
+    return dict(_about(path, lambda: reader(file)))
+
+
+def _about(path: str | os.PathLike[str], action: Callable[[], _T]) -> _T:
+    """Run an action; its errors name the file."""
+    try:
+        return action()
+    except UsageError as error:
+        raise UsageError(f"cannot read {path}: {error.message}", error.hint) from error
+    except (GenError, MemoryError):
+        raise
+    except Exception as error:
+        raise UsageError(f"cannot read {path}: {_one_line(error)}") from error
+
+
+def _load(spec: FormatSpec, reference: str) -> Callable[..., Any]:
+    module, _, attribute = reference.partition(":")
+    try:
+        function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        raise PluginError(
+            f"the format {spec.name} needs {error.name or module}, which cannot be imported",
+            'pip install "gen-toolkit[all]"',
+        ) from error
+    return function
+
+
+def _choices(wrong: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(wrong, known, 1)
+    return (f"did you mean {close[0]}? " if close else "") + f"known: {', '.join(known)}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

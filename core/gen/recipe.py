@@ -1,0 +1,716 @@
+"""How an artifact came about: the recipe that makes it again, and what other programs wrote into theirs.
+
+Imports the standard library only. The format is specified in ``docs/recipe.md``. A recipe that comes out of
+a file is text written by a stranger: it is limited in size, its types are checked, and nothing in it is ever
+imported, evaluated or opened.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar, get_args
+from xml.sax.saxutils import escape
+
+from gen.errors import UsageError
+
+SCHEMA = "gen.recipe/1"
+MAX_BYTES = 1 << 20
+"""Longest recipe, and longest text entry of any file, that is read."""
+MAX_PROMPT = 10_000
+"""Longest prompt in characters."""
+MAX_SEED = 2**63 - 1
+MAX_GENERATIONS = 4
+"""How many generations of parents are kept; older ones are known by the hashes of ``inputs`` only."""
+
+MetadataLevel = Literal["full", "minimal", "none"]
+METADATA_LEVELS: tuple[MetadataLevel, ...] = get_args(MetadataLevel)
+Scalar = int | float | str | bool | None
+
+_MAX_TEXT = 1_000
+_MAX_ITEMS = 64
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CREATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_ABSOLUTE = re.compile(r"(?:[/~\\]|[A-Za-z]:[/\\]|file:/).+", re.DOTALL)
+_T = TypeVar("_T")
+
+
+def timestamp() -> str:
+    """The time now in UTC, or that of ``SOURCE_DATE_EPOCH`` where it is set, for reproducible files.
+
+    Raises:
+        UsageError: ``SOURCE_DATE_EPOCH`` is not a time in seconds.
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        moment = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(f"SOURCE_DATE_EPOCH={epoch!r} is not a time in whole seconds") from None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelReference:
+    """Which weights were used.
+
+    Args:
+        name: What ``--model`` takes; of an absolute path only the last part is kept.
+        sha256: Hex digest of the weights' file.
+        licence: SPDX expression of the weights; empty when it is not known.
+
+    Raises:
+        UsageError: A field of another type or form.
+    """
+
+    name: str
+    sha256: str
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        _put(self, name=_without_folder(_text(self.name, "model.name")))
+        _match(self.sha256, _SHA256, "model.sha256", "64 hex digits")
+        _text(self.licence, "model.licence")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """A file that went into the generation.
+
+    Args:
+        role: What it was used as: ``"init"``, ``"mask"``.
+        name: Name of the file; folders are dropped.
+        sha256: Hex digest of the file.
+
+    Raises:
+        UsageError: A field of another type or form.
+    """
+
+    role: str
+    name: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        _match(self.role, _NAME, "input.role", "a short name")
+        _put(self, name=_basename(_text(self.name, "input.name")))
+        _match(self.sha256, _SHA256, "input.sha256", "64 hex digits")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that is needed to make one artifact again.
+
+    Args:
+        modality: Name of the modality, e.g. ``"image"``.
+        prompt: At most ``MAX_PROMPT`` characters.
+        seed: 0 to 2**63 - 1; that of this very item, also within a batch.
+        steps: At least 1.
+        guidance: Finite scale of the guidance.
+        solver, grid: Names as ``--solver`` and ``--grid`` take them.
+        model: The weights.
+        negative: The negative prompt; empty when there was none.
+        strength: In (0, 1] when the generation started from an input, else None.
+        params: The modality's own parameters, all resolved: no default is left implicit.
+        inputs: Files that went in.
+        parents: Recipes of those files, where they carried one.
+        versions: Versions of what took part: ``gen``, the plugin's distribution, ``torch``, ``python``.
+        device, dtype: Where and in which precision the network ran.
+        created: UTC, ``YYYY-MM-DDTHH:MM:SSZ``; has no influence on the result.
+
+    Raises:
+        UsageError: A field of another type, out of range or too long.
+    """
+
+    modality: str
+    prompt: str
+    seed: int
+    steps: int
+    guidance: float
+    solver: str
+    grid: str
+    model: ModelReference
+    negative: str = ""
+    strength: float | None = None
+    params: Mapping[str, Scalar] = field(default_factory=dict, hash=False)
+    inputs: tuple[Input, ...] = ()
+    parents: tuple[Recipe, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict, hash=False)
+    device: str = "cpu"
+    dtype: str = "float32"
+    created: str = field(default_factory=timestamp)
+
+    def __post_init__(self) -> None:
+        _match(self.modality, _NAME, "modality", "a short name")
+        _text(self.prompt, "prompt", MAX_PROMPT, printable=False)
+        _text(self.negative, "negative", MAX_PROMPT, printable=False)
+        _integer(self.seed, "seed", 0, MAX_SEED)
+        _integer(self.steps, "steps", 1, 1_000_000)
+        _put(self, guidance=_number(self.guidance, "guidance"))
+        if self.strength is not None:
+            strength = _number(self.strength, "strength")
+            if not 0 < strength <= 1:
+                raise UsageError(f"strength in the recipe is {strength:g}; it lies in (0, 1]")
+            _put(self, strength=strength)
+        for name in ("solver", "grid"):
+            _text(getattr(self, name), name)
+        for name in ("device", "dtype"):
+            _match(getattr(self, name), _NAME, name, "a short name")
+        _match(self.created, _CREATED, "created", "a time like 2026-01-31T12:00:00Z")
+        _put(
+            self,
+            params=_table(self.params, "params", _scalar),
+            versions=_table(self.versions, "versions", _text),
+        )
+        if not isinstance(self.model, ModelReference):
+            raise UsageError("model in the recipe is not a model reference")
+        _put(
+            self, inputs=_items(self.inputs, "inputs", Input), parents=_items(self.parents, "parents", Recipe)
+        )
+        _put(self, parents=tuple(_without_ancestors(parent, MAX_GENERATIONS - 1) for parent in self.parents))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as JSON values, with its ``schema``."""
+        table = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        table |= {
+            "schema": SCHEMA,
+            "model": dataclasses.asdict(self.model),
+            "params": dict(self.params),
+            "versions": dict(self.versions),
+            "inputs": [dataclasses.asdict(item) for item in self.inputs],
+            "parents": [parent.to_dict() for parent in self.parents],
+        }
+        return table
+
+    def to_json(self) -> str:
+        """Canonical JSON: sorted keys, no spaces, UTF-8 text; equal recipes give equal text.
+
+        Raises:
+            UsageError: The text would exceed ``MAX_BYTES`` and could not be read back.
+        """
+        text = json.dumps(
+            self.to_dict(), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+        if len(text.encode()) > MAX_BYTES:
+            raise UsageError(f"the recipe exceeds {MAX_BYTES} bytes", "store it with --metadata minimal")
+        return text
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read a recipe that anybody may have written.
+
+        Args:
+            text: JSON; keys that are not known are left out.
+
+        Raises:
+            UsageError: Too long, not JSON, another schema, or a field of another type or out of range.
+        """
+        return cls.from_dict(_parse(text))
+
+    @classmethod
+    def from_dict(cls, table: object) -> Recipe:
+        """Read a recipe from JSON values; see ``from_json``.
+
+        Raises:
+            UsageError: Another schema, or a field of another type or out of range.
+        """
+        return _recipe(table, MAX_GENERATIONS)
+
+    def to_a1111(self) -> str:
+        """The same in the form of AUTOMATIC1111's ``parameters``, which most picture tools can read."""
+        settings: dict[str, object] = {
+            "Steps": self.steps,
+            "Sampler": self.solver,
+            "Schedule type": self.grid,
+            "CFG scale": f"{self.guidance:g}",
+            "Seed": self.seed,
+        }
+        width, height = self.params.get("width"), self.params.get("height")
+        if width and height:
+            settings["Size"] = f"{width}x{height}"
+        settings["Model hash"] = self.model.sha256[:10]
+        settings["Model"] = self.model.name
+        if self.strength is not None:
+            settings["Denoising strength"] = f"{self.strength:g}"
+        settings["Version"] = self.generator
+        lines = [self.prompt] + ([f"Negative prompt: {self.negative}"] if self.negative else [])
+        lines.append(", ".join(f"{key}: {_quoted(str(value))}" for key, value in settings.items()))
+        return "\n".join(lines).replace("\0", "")
+
+    @property
+    def generator(self) -> str:
+        """Name and version of the program: ``"gen 1.2.3"``."""
+        return f"gen {self.versions.get('gen', '')}".strip()
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a writer puts into a file, each in the format's own slot; what is empty is left out.
+
+    Args:
+        software: Name and version of the program.
+        source_type: IPTC DigitalSourceType, a URI.
+        recipe: Canonical JSON of the recipe.
+        parameters: The same in AUTOMATIC1111's form.
+    """
+
+    software: str = ""
+    source_type: str = ""
+    recipe: str = ""
+    parameters: str = ""
+
+    @classmethod
+    def of(cls, recipe: Recipe | None, level: str) -> Metadata:
+        """What a level says about an artifact; without a recipe nothing is known and nothing is said.
+
+        Args:
+            recipe: The artifact's recipe.
+            level: ``"full"``: everything. ``"minimal"``: the program, and that a model generated it, but
+                neither prompt nor seed. ``"none"``: nothing.
+
+        Raises:
+            UsageError: A level that does not exist.
+        """
+        if level not in METADATA_LEVELS:
+            raise UsageError(f"unknown metadata level {level!r}", f"one of {', '.join(METADATA_LEVELS)}")
+        if recipe is None or level == "none":
+            return cls()
+        edited = any(item.role == "mask" for item in recipe.inputs)
+        kind = "compositeWithTrainedAlgorithmicMedia" if edited else "trainedAlgorithmicMedia"
+        source_type = f"http://cv.iptc.org/newscodes/digitalsourcetype/{kind}"
+        if level == "minimal":
+            return cls(software=recipe.generator, source_type=source_type)
+        return cls(
+            software=recipe.generator,
+            source_type=source_type,
+            recipe=recipe.to_json(),
+            parameters=recipe.to_a1111(),
+        )
+
+    def xmp(self, *, with_recipe: bool) -> str:
+        """An XMP packet (ISO 16684-1) with the DigitalSourceType; empty when there is nothing to say.
+
+        Args:
+            with_recipe: Whether the packet also carries the recipe, for formats without a slot of their own.
+        """
+        if not self.source_type:
+            return ""
+        # U+FFFE and U+FFFF are characters of JSON but not of XML.
+        recipe = self.recipe.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff") if with_recipe else ""
+        return (
+            '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+            '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+            '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+            '<rdf:Description rdf:about=""'
+            ' xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+            ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+            f' xmlns:gen="{XMP_NAMESPACE}">'
+            f"<xmp:CreatorTool>{escape(self.software)}</xmp:CreatorTool>"
+            f"<Iptc4xmpExt:DigitalSourceType>{escape(self.source_type)}</Iptc4xmpExt:DigitalSourceType>"
+            + (f"<gen:recipe>{escape(recipe)}</gen:recipe>" if recipe else "")
+            + '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
+        )
+
+
+XMP_NAMESPACE = "urn:gen-toolkit:xmp:1/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignRecipe:
+    """What another program says about a picture; None where it says nothing.
+
+    Args:
+        source: ``"a1111"``, ``"comfyui"`` or ``"invokeai"``.
+        prompt, negative: Texts.
+        seed, steps, width, height: Whole numbers.
+        guidance: Scale of the classifier-free guidance.
+        sampler, model: Names as that program spells them.
+    """
+
+    source: str
+    prompt: str | None = None
+    negative: str | None = None
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    width: int | None = None
+    height: int | None = None
+    sampler: str | None = None
+    model: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields that are known."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
+
+
+def foreign_recipe(entries: Mapping[str, str]) -> ForeignRecipe | None:
+    """What another program wrote into a file; None when nothing can be recognised. Never raises.
+
+    Args:
+        entries: Text entries of the file by name, as a format's metadata reader gives them.
+    """
+    readers: tuple[tuple[str, Callable[[str], ForeignRecipe | None]], ...] = (
+        ("invokeai_metadata", parse_invokeai),
+        ("prompt", parse_comfyui),
+        ("workflow", parse_comfyui),
+        ("parameters", parse_a1111),
+    )
+    for key, reader in readers:
+        found = reader(entries[key]) if key in entries else None
+        if found is not None:
+            return found
+    return None
+
+
+def parse_a1111(text: str) -> ForeignRecipe | None:
+    """Read AUTOMATIC1111's ``parameters``: the prompt, ``Negative prompt: …``, then one line of settings.
+
+    Returns:
+        None when there is no line of settings, so that any other text is not taken for a prompt.
+    """
+    if len(text) > MAX_BYTES:
+        return None
+    *lines, last = text.strip("\n").split("\n")
+    # Bounded repetitions: the text may be made to make the expression slow.
+    pairs = re.findall(r'(\w[\w /-]{0,40}): *("(?:\\.|[^\\"]){0,2000}"|[^,]{0,2000})(?:,|$)', last[:20_000])
+    settings = {key: _unquoted(value.strip()) for key, value in pairs}
+    if "Steps" not in settings and "Seed" not in settings:
+        return None
+    marker = "Negative prompt:"
+    start = next((i for i, line in enumerate(lines) if line.startswith(marker)), len(lines))
+    negative = "\n".join(lines[start:]).removeprefix(marker).strip()
+    width, _, height = settings.get("Size", "").partition("x")
+    return ForeignRecipe(
+        source="a1111",
+        prompt="\n".join(lines[:start]),
+        negative=negative or None,
+        seed=_whole(settings.get("Seed")),
+        steps=_whole(settings.get("Steps")),
+        guidance=_real(settings.get("CFG scale")),
+        width=_whole(width),
+        height=_whole(height),
+        sampler=settings.get("Sampler"),
+        model=settings.get("Model") or settings.get("Model hash"),
+    )
+
+
+def parse_invokeai(text: str) -> ForeignRecipe | None:
+    """Read InvokeAI's ``invokeai_metadata``; None when it is something else."""
+    table = _object(text)
+    if table is None or not ({"positive_prompt", "seed"} & table.keys()):
+        return None
+    model = table.get("model")
+    return ForeignRecipe(
+        source="invokeai",
+        prompt=_string(table.get("positive_prompt")),
+        negative=_string(table.get("negative_prompt")),
+        seed=_whole(table.get("seed")),
+        steps=_whole(table.get("steps")),
+        guidance=_real(table.get("cfg_scale", table.get("guidance"))),
+        width=_whole(table.get("width")),
+        height=_whole(table.get("height")),
+        sampler=_string(table.get("scheduler")),
+        model=_string(model.get("name", model.get("model_name")) if isinstance(model, dict) else model),
+    )
+
+
+def parse_comfyui(text: str) -> ForeignRecipe | None:
+    """Read ComfyUI's ``prompt`` (the graph that ran) or ``workflow`` (as the editor stores it).
+
+    Starts at the sampler's node and follows its links to the texts and sizes.
+
+    Returns:
+        None when there is no sampler in it.
+    """
+    table = _object(text)
+    if table is None:
+        return None
+    nodes = _graph_of_workflow(table) if isinstance(table.get("nodes"), list) else table
+    samplers = [key for key, node in nodes.items() if "Sampler" in str(_member(node, "class_type"))]
+    start = next((key for key in samplers if _links(_inputs(nodes, key))), None)
+    if start is None:
+        return None
+
+    def number(*names: str) -> Any:
+        return _search(nodes, [start], names, lambda value: isinstance(value, int | float | str))
+
+    def words(*links: str) -> str | None:
+        via = [target for name, target in _links(_inputs(nodes, start)).items() if name in (*links, "guider")]
+        through = [
+            target
+            for node in via
+            for name, target in _links(_inputs(nodes, node)).items()
+            if name in links or name.startswith(("text", "conditioning"))
+        ]
+        return _string(_search(nodes, [*through, *via], _TEXT_INPUTS, lambda value: isinstance(value, str)))
+
+    return ForeignRecipe(
+        source="comfyui",
+        prompt=words("positive", "conditioning"),
+        negative=words("negative"),
+        seed=_whole(number("seed", "noise_seed")),
+        steps=_whole(number("steps")),
+        guidance=_real(number("cfg", "guidance")),
+        width=_whole(number("width")),
+        height=_whole(number("height")),
+        sampler=_string(number("sampler_name")),
+        model=_string(number("ckpt_name", "unet_name")),
+    )
+
+
+_TEXT_INPUTS = ("text", "text_g", "t5xxl", "clip_l", "prompt", "string", "value")
+_WIDGETS = {
+    "KSampler": ("seed", "", "steps", "cfg", "sampler_name", "scheduler"),
+    "KSamplerAdvanced": ("", "noise_seed", "", "steps", "cfg", "sampler_name", "scheduler"),
+    "CLIPTextEncode": ("text",),
+    "EmptyLatentImage": ("width", "height"),
+    "EmptySD3LatentImage": ("width", "height"),
+    "CheckpointLoaderSimple": ("ckpt_name",),
+    "UNETLoader": ("unet_name",),
+    "RandomNoise": ("noise_seed",),
+    "KSamplerSelect": ("sampler_name",),
+    "BasicScheduler": ("scheduler", "steps"),
+    "FluxGuidance": ("guidance",),
+}
+"""Names of the values that the editor stores by position, by type of node."""
+
+
+def _graph_of_workflow(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The editor's nodes and links in the form of the graph that runs."""
+    links = table.get("links")
+    sources = {
+        link[0]: [str(link[1]), link[2]]
+        for link in (links if isinstance(links, list) else [])
+        if isinstance(link, list) and len(link) >= 3 and isinstance(link[0], int)
+    }
+    graph: dict[str, Any] = {}
+    for node in table["nodes"]:
+        if not isinstance(node, dict):
+            continue
+        values = node.get("widgets_values")
+        names = _WIDGETS.get(str(node.get("type")), ())
+        inputs = dict(zip(names, values, strict=False)) if isinstance(values, list) else {}
+        slots = node.get("inputs")
+        for slot in slots if isinstance(slots, list) else []:
+            link = _member(slot, "link")
+            if isinstance(link, int) and link in sources:
+                inputs[str(_member(slot, "name"))] = sources[link]
+        graph[str(node.get("id"))] = {"class_type": str(node.get("type")), "inputs": inputs}
+    return graph
+
+
+def _search(
+    nodes: Mapping[str, Any], starts: Sequence[str], names: Sequence[str], accept: Callable[[Any], bool]
+) -> Any:
+    """The first literal under one of ``names``, breadth first along the links."""
+    queue, seen = list(starts), set(starts)
+    for key in queue:
+        inputs = _inputs(nodes, key)
+        for name in names:
+            if name in inputs and accept(inputs[name]):
+                return inputs[name]
+        for target in _links(inputs).values():
+            if target not in seen:
+                seen.add(target)
+                queue.append(target)
+    return None
+
+
+def _inputs(nodes: Mapping[str, Any], key: str) -> dict[str, Any]:
+    inputs = _member(nodes.get(key), "inputs")
+    return inputs if isinstance(inputs, dict) else {}
+
+
+def _links(inputs: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: value[0]
+        for name, value in inputs.items()
+        if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
+    }
+
+
+def _member(table: object, key: str) -> Any:
+    return table.get(key) if isinstance(table, dict) else None
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        table = _parse(text)
+    except UsageError:
+        return None
+    return table if isinstance(table, dict) else None
+
+
+def _string(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: object) -> int | None:
+    text = str(value).strip()
+    return int(text) if re.fullmatch(r"-?[0-9]{1,20}", text) else None
+
+
+def _real(value: object) -> float | None:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False) if re.search(r'[,:\n"]', value) else value
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value
+
+
+def _parse(text: str) -> Any:
+    """JSON values of text from a stranger."""
+    if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
+        raise UsageError(f"the recipe exceeds {MAX_BYTES} bytes")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise UsageError("the recipe is nested too deeply") from None
+    except ValueError as error:
+        raise UsageError(f"the recipe is not JSON: {error}") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _recipe(table: object, generations: int) -> Recipe:
+    if not isinstance(table, dict):
+        raise UsageError("the recipe is not a JSON object")
+    if table.get("schema") != SCHEMA:
+        raise UsageError(f"the recipe's schema is {str(table.get('schema'))[:40]!r}, not {SCHEMA!r}")
+    if generations < 0:
+        raise UsageError(f"the recipe has more than {MAX_GENERATIONS} generations of parents")
+    known = _known(Recipe, table, "the recipe")
+    known["model"] = ModelReference(**_known(ModelReference, known["model"], "model"))
+    known["inputs"] = tuple(Input(**_known(Input, item, "input")) for item in _array(known, "inputs"))
+    known["parents"] = tuple(_recipe(item, generations - 1) for item in _array(known, "parents"))
+    return Recipe(**known)
+
+
+def _known(cls: type, table: object, name: str) -> dict[str, Any]:
+    """The keys that a dataclass has; all without a default must be there."""
+    if not isinstance(table, dict):
+        raise UsageError(f"{name} in the recipe is not a JSON object")
+    fields = dataclasses.fields(cls)
+    missing = [
+        item.name
+        for item in fields
+        if item.name not in table
+        and item.default is dataclasses.MISSING
+        and (item.default_factory is dataclasses.MISSING or item.name == "created")
+    ]
+    if missing:
+        raise UsageError(f"{name} lacks {', '.join(missing)}")
+    return {item.name: table[item.name] for item in fields if item.name in table}
+
+
+def _array(table: Mapping[str, Any], key: str) -> list[Any]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or len(value) > _MAX_ITEMS:
+        raise UsageError(f"{key} in the recipe is not a list of at most {_MAX_ITEMS}")
+    return value
+
+
+def _put(target: object, **values: object) -> None:
+    for name, value in values.items():
+        object.__setattr__(target, name, value)
+
+
+def _text(value: object, name: str, limit: int = _MAX_TEXT, *, printable: bool = True) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{name} in the recipe is {type(value).__name__}, not text")
+    if len(value) > limit:
+        raise UsageError(f"{name} in the recipe has {len(value)} characters; at most {limit} are allowed")
+    if printable and not value.isprintable():
+        raise UsageError(f"{name} in the recipe holds control characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{name} in the recipe is not valid Unicode") from None
+    return value
+
+
+def _match(value: object, pattern: re.Pattern[str], name: str, form: str) -> None:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise UsageError(f"{name} in the recipe is {str(value)[:40]!r}, not {form}")
+
+
+def _integer(value: object, name: str, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise UsageError(f"{name} in the recipe is {_short(value)}, not a whole number from {low} to {high}")
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e300:
+        raise UsageError(f"{name} in the recipe is {_short(value)}, not a finite number")
+    return float(value)
+
+
+def _short(value: object) -> str:
+    # Python refuses to write out an integer of thousands of digits.
+    if isinstance(value, int) and abs(value) > 2**64:
+        return "a huge number"
+    return repr(value)[:40] if isinstance(value, str | float | int | None) else type(value).__name__
+
+
+def _scalar(value: object, name: str) -> Scalar:
+    if isinstance(value, str):
+        return _without_folder(_text(value, name, printable=False))
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        _integer(value, name, -(2**63), MAX_SEED)
+        return value
+    return _number(value, name)
+
+
+def _table(value: object, name: str, check: Callable[[Any, str], _T]) -> dict[str, _T]:
+    if not isinstance(value, Mapping) or len(value) > _MAX_ITEMS:
+        raise UsageError(f"{name} in the recipe is not a table of at most {_MAX_ITEMS} entries")
+    for key in value:
+        _match(key, _NAME, f"a key of {name}", "a short name")
+    return {key: check(item, f"{name}.{key}") for key, item in value.items()}
+
+
+def _items(value: object, name: str, cls: type[_T]) -> tuple[_T, ...]:
+    if not isinstance(value, Iterable):
+        raise UsageError(f"{name} in the recipe is not a list")
+    items = tuple(value)
+    if len(items) > _MAX_ITEMS or not all(isinstance(item, cls) for item in items):
+        raise UsageError(f"{name} in the recipe is not a list of at most {_MAX_ITEMS} of {cls.__name__}")
+    return items
+
+
+def _without_ancestors(recipe: Recipe, generations: int) -> Recipe:
+    if generations == 0:
+        return dataclasses.replace(recipe, parents=()) if recipe.parents else recipe
+    parents = tuple(_without_ancestors(parent, generations - 1) for parent in recipe.parents)
+    return recipe if parents == recipe.parents else dataclasses.replace(recipe, parents=parents)
+
+
+def _basename(name: str) -> str:
+    return re.split(r"[/\\]", name.rstrip("/\\"))[-1]
+
+
+def _without_folder(text: str) -> str:
+    """Text as it is, unless it is an absolute path: of that only the last part tells nothing private."""
+    return _basename(text) if _ABSOLUTE.fullmatch(text) else text
