@@ -1,0 +1,155 @@
+"""Conditioning: the named tensors that steer a network, each with the way it enters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+Route = Literal["cross_attention", "global", "prepend", "channels"]
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """One tensor that steers the network.
+
+    Args:
+        value: (B, L, D) for "cross_attention" and "prepend" (L tokens), (B, D) for "global", (B, C, *spatial)
+            for "channels".
+        route: How it enters: attended to, added to the time embedding, put before the tokens of the state, or
+            concatenated to the channels of the state.
+        mask: (B, L) bool, True where a token counts; None when all do.
+
+    Raises:
+        ValueError: The route is unknown, or the mask does not fit.
+    """
+
+    value: Tensor
+    route: Route
+    mask: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.route not in get_args(Route):
+            raise ValueError(
+                f"a condition's route must be one of {', '.join(get_args(Route))}, not {self.route!r}"
+            )
+        if self.value.ndim == 0:
+            raise ValueError("a condition's value needs a batch dimension")
+        if self.mask is not None and self.mask.shape != self.value.shape[:2]:
+            raise ValueError(
+                f"a condition's mask must be {tuple(self.value.shape[:2])}, not {tuple(self.mask.shape)}"
+            )
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Condition:
+        """``change`` applied to value and mask."""
+        return replace(self, value=change(self.value), mask=None if self.mask is None else change(self.mask))
+
+    def padded(self, length: int) -> Condition:
+        """With empty, masked-out tokens up to ``length``."""
+        missing = length - self.value.shape[1]
+        if missing == 0:
+            return self
+        batch, present = self.value.shape[:2]
+        mask = self.mask if self.mask is not None else self.value.new_ones(batch, present, dtype=torch.bool)
+        value = torch.cat([self.value, self.value.new_zeros(batch, missing, *self.value.shape[2:])], 1)
+        return replace(self, value=value, mask=torch.cat([mask, mask.new_zeros(batch, missing)], 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning(Mapping[str, Condition]):
+    """An immutable mapping from names to conditions of one batch; empty for an unconditional network.
+
+    Args:
+        conditions: Name to condition, all with the same batch size.
+        null: What guidance contrasts with (the empty or the negative prompt), with the same names; None when
+            there is nothing to contrast with.
+
+    Raises:
+        ValueError: Batch sizes differ.
+    """
+
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
+    null: Conditioning | None = None
+
+    def __post_init__(self) -> None:
+        sizes = {name: condition.value.shape[0] for name, condition in self.conditions.items()}
+        if self.null is not None and self.null.batch is not None:
+            sizes["null"] = self.null.batch
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"conditions must share one batch size, not {sizes}")
+
+    def __getitem__(self, name: str) -> Condition:
+        return self.conditions[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.conditions)
+
+    def __len__(self) -> int:
+        return len(self.conditions)
+
+    @property
+    def batch(self) -> int | None:
+        """Number of items; None when there is no condition."""
+        return next((condition.value.shape[0] for condition in self.values()), None)
+
+    def adding(self, **conditions: Condition) -> Conditioning:
+        """With further conditions that guidance does not contrast: they join the null as well."""
+        null = None if self.null is None else self.null.adding(**conditions)
+        return Conditioning({**self.conditions, **conditions}, null)
+
+    def contrasting(self, null: Conditioning | None) -> Conditioning:
+        """With another ``null``."""
+        return replace(self, null=null)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Conditioning:
+        """``change`` applied to every value and mask, of the null too."""
+        null = None if self.null is None else self.null.map(change)
+        return Conditioning({name: condition.map(change) for name, condition in self.items()}, null)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Conditioning:
+        """On ``device``, floating-point tensors as ``dtype``."""
+        return self.map(lambda tensor: tensor.to(device, dtype if tensor.is_floating_point() else None))
+
+    def select(self, rows: Sequence[int] | slice | Tensor) -> Conditioning:
+        """The items ``rows``, in that order."""
+        index = rows if isinstance(rows, slice) else torch.as_tensor(rows)
+        return self.map(lambda tensor: tensor[index])
+
+    def repeat(self, count: int) -> Conditioning:
+        """Each item ``count`` times in a row."""
+        return self.map(lambda tensor: tensor.repeat_interleave(count, 0))
+
+
+def concatenate(parts: Sequence[Conditioning]) -> Conditioning:
+    """One batch out of several; tokens are padded to the longest, with a mask.
+
+    Raises:
+        ValueError: The parts differ in names or routes, or some have a null and some have not.
+    """
+    if len({frozenset((name, part[name].route) for name in part) for part in parts}) > 1:
+        names = " and ".join(str(sorted(part)) for part in parts)
+        raise ValueError(f"conditionings to concatenate must share names and routes, not {names}")
+    nulls = [part.null for part in parts if part.null is not None]
+    if nulls and len(nulls) < len(parts):
+        raise ValueError("conditionings to concatenate must all have a null, or none")
+    joined = {name: _join([part[name] for part in parts]) for name in (parts[0] if parts else ())}
+    return Conditioning(joined, concatenate(nulls) if nulls else None)
+
+
+def _join(conditions: Sequence[Condition]) -> Condition:
+    if conditions[0].route in ("cross_attention", "prepend"):
+        length = max(condition.value.shape[1] for condition in conditions)
+        conditions = [condition.padded(length) for condition in conditions]
+    masks: list[Tensor] | None = None
+    if any(condition.mask is not None for condition in conditions):
+        masks = [
+            condition.value.new_ones(condition.value.shape[:2], dtype=torch.bool)
+            if condition.mask is None
+            else condition.mask
+            for condition in conditions
+        ]
+    value = torch.cat([condition.value for condition in conditions])
+    return Condition(value, conditions[0].route, None if masks is None else torch.cat(masks))

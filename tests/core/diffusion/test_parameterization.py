@@ -1,0 +1,89 @@
+"""Parameterizations: target and to_x0 undo each other, and agree with the published formulas."""
+
+import math
+
+import pytest
+import torch
+
+from gen.diffusion import (
+    EDM,
+    Cosine,
+    Epsilon,
+    Level,
+    Parameterization,
+    RectifiedFlow,
+    Sample,
+    Score,
+    VarianceExploding,
+    VariancePreserving,
+    Velocity,
+    VPrediction,
+)
+
+PARAMETERIZATIONS: list[Parameterization] = [
+    Epsilon(), Sample(), VPrediction(), Velocity(1), Velocity(-1), Score(), EDM(0.5), EDM(1.3)
+]  # fmt: skip
+PROCESSES = [VariancePreserving(), Cosine(), VarianceExploding(), RectifiedFlow()]
+
+
+@pytest.mark.parametrize("process", PROCESSES, ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize("parameterization", PARAMETERIZATIONS, ids=repr)
+def test_output_equal_to_the_target_gives_x0(parameterization: Parameterization, process) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x0, eps = torch.randn(2, 5, 3, 4, generator=generator, dtype=torch.float64)
+    t = torch.linspace(0.05, 0.95, 5, dtype=torch.float64)
+    for level in (process.level(t), process.level(0.3)):
+        x = process.diffuse(x0, eps, level)
+        output = parameterization.target(x0, eps, level)
+        torch.testing.assert_close(parameterization.to_x0(output, x, level), x0, rtol=1e-8, atol=1e-8)
+
+
+def test_one_level_equals_one_level_per_item() -> None:
+    process = Cosine()
+    x = torch.ones(3, 2)
+    for parameterization in PARAMETERIZATIONS:
+        single = parameterization.coefficients(process.level(0.3))
+        batch = parameterization.coefficients(process.level(torch.full((3,), 0.3, dtype=torch.float64)))
+        assert [float(c[0]) for c in batch] == pytest.approx(list(single))
+        torch.testing.assert_close(
+            parameterization.to_x0(x, x, process.level(torch.full((3,), 0.3, dtype=torch.float64))),
+            parameterization.to_x0(x, x, process.level(0.3)),
+        )
+
+
+def test_edm_is_the_published_table() -> None:
+    sigma, data = 0.7, 0.5
+    c = EDM(data).coefficients(Level(0.3, 1.0, sigma))
+    assert c.c_skip == pytest.approx(data**2 / (sigma**2 + data**2))
+    assert c.c_out == pytest.approx(sigma * data / math.sqrt(sigma**2 + data**2))
+    assert c.c_in == pytest.approx(1 / math.sqrt(sigma**2 + data**2))
+    assert c.c_noise == pytest.approx(math.log(sigma) / 4)
+
+
+def test_velocity_is_the_derivative_of_the_flow() -> None:
+    x0, eps = torch.tensor([[2.0]]), torch.tensor([[-1.0]])
+    process = RectifiedFlow()
+    target = Velocity().target(x0, eps, process.level(0.4))
+    derivative = process.d_alpha(0.4) * x0 + process.d_sigma(0.4) * eps
+    torch.testing.assert_close(target, derivative)
+
+
+@pytest.mark.parametrize("parameterization", [Sample(), VPrediction(), Velocity(), EDM()], ids=repr)
+def test_pure_noise_still_gives_a_finite_x0(parameterization: Parameterization) -> None:
+    x = torch.ones(2, 3)
+    for process in (Cosine(), RectifiedFlow()):
+        assert parameterization.to_x0(x, x, process.level(1.0)).isfinite().all()
+
+
+@pytest.mark.parametrize("parameterization", [Epsilon(), Score()], ids=repr)
+def test_noise_predictions_refuse_a_level_without_signal(parameterization: Parameterization) -> None:
+    level = Cosine().level(torch.tensor([0.5, 1.0], dtype=torch.float64))
+    for refused in (level, Cosine().level(1.0)):
+        with pytest.raises(ValueError, match="cannot tell x0 at alpha"):
+            parameterization.coefficients(refused)
+
+
+def test_network_is_told_the_index_of_a_chain() -> None:
+    assert Epsilon(1000, -1).coefficients(VariancePreserving().level(0.25)).c_noise == pytest.approx(249)
+    with pytest.raises(ValueError, match="sign"):
+        Velocity(0)
