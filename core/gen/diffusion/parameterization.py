@@ -80,7 +80,7 @@ class Parameterization(ABC):
         return broadcast(a, x0) * x0 + broadcast(b, x0) * eps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Timed(Parameterization):
     """The network is told c_noise = time_scale * t + time_shift.
 

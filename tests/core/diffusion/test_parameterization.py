@@ -84,6 +84,7 @@ def test_noise_predictions_refuse_a_level_without_signal(parameterization: Param
 
 
 def test_network_is_told_the_index_of_a_chain() -> None:
-    assert Epsilon(1000, -1).coefficients(VariancePreserving().level(0.25)).c_noise == pytest.approx(249)
+    chain = Epsilon(time_scale=1000, time_shift=-1)
+    assert chain.coefficients(VariancePreserving().level(0.25)).c_noise == pytest.approx(249)
     with pytest.raises(ValueError, match="sign"):
         Velocity(0)
