@@ -29,7 +29,7 @@ _CAUSES = {
 }
 
 
-def check_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+def check_writable(path: str | os.PathLike[str], overwrite: bool = False) -> None:
     """Refuse a path that cannot be written, without writing anything. To be called before the work is done.
 
     Args:
@@ -50,7 +50,7 @@ def check_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -> 
 
 
 @contextmanager
-def atomic_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[BinaryIO]:
+def atomic_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[BinaryIO]:
     """Write a file through a temporary one in the same folder, which takes the name only when it is complete.
 
     Leaves nothing behind when the block raises, be it ``KeyboardInterrupt``.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from gen.atomic import atomic_file
+from gen.atomic import check_writable as check_writable
 from gen.errors import GenError, OutputError, PluginError, UsageError
 from gen.plugin.specs import FormatSpec
 from gen.recipe import Metadata, Recipe, foreign_recipe
@@ -84,7 +85,7 @@ def find_format(
     return by_name
 
 
-def encode(artifact: Artifact, spec: FormatSpec, *, metadata: str = "full") -> bytes:
+def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full") -> bytes:
     """The bytes of the file that an artifact becomes; the same for the same artifact and recipe.
 
     Args:

@@ -431,7 +431,9 @@ def parse_comfyui(text: str) -> ForeignRecipe | None:
     if table is None:
         return None
     nodes = _graph_of_workflow(table) if isinstance(table.get("nodes"), list) else table
-    samplers = [key for key, node in nodes.items() if "Sampler" in str(_member(node, "class_type"))]
+    samplers = [
+        key for key, node in nodes.items() if "Sampler" in (_string(_member(node, "class_type")) or "")
+    ]
     start = next((key for key in samplers if _links(_inputs(nodes, key))), None)
     if start is None:
         return None
@@ -486,21 +488,23 @@ def _graph_of_workflow(table: Mapping[str, Any]) -> dict[str, Any]:
     sources = {
         link[0]: [str(link[1]), link[2]]
         for link in (links if isinstance(links, list) else [])
-        if isinstance(link, list) and len(link) >= 3 and isinstance(link[0], int)
+        if isinstance(link, list) and len(link) >= 3 and all(isinstance(part, int | str) for part in link[:2])
     }
     graph: dict[str, Any] = {}
     for node in table["nodes"]:
         if not isinstance(node, dict):
             continue
         values = node.get("widgets_values")
-        names = _WIDGETS.get(str(node.get("type")), ())
+        kind = _string(node.get("type")) or ""
+        names = _WIDGETS.get(kind, ())
         inputs = dict(zip(names, values, strict=False)) if isinstance(values, list) else {}
         slots = node.get("inputs")
         for slot in slots if isinstance(slots, list) else []:
             link = _member(slot, "link")
-            if isinstance(link, int) and link in sources:
-                inputs[str(_member(slot, "name"))] = sources[link]
-        graph[str(node.get("id"))] = {"class_type": str(node.get("type")), "inputs": inputs}
+            if isinstance(link, int | str) and link in sources:
+                inputs[_string(_member(slot, "name")) or ""] = sources[link]
+        if isinstance(node.get("id"), int | str):
+            graph[str(node["id"])] = {"class_type": kind, "inputs": inputs}
     return graph
 
 
@@ -551,14 +555,14 @@ def _string(value: object) -> str | None:
 
 
 def _whole(value: object) -> int | None:
-    text = str(value).strip()
+    text = str(value).strip() if isinstance(value, int | float | str) else ""
     return int(text) if re.fullmatch(r"-?[0-9]{1,20}", text) else None
 
 
 def _real(value: object) -> float | None:
     try:
-        number = float(str(value))
-    except ValueError:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 

@@ -151,8 +151,11 @@ def _exif(metadata: Metadata) -> bytes:
 
 
 def _exif_entries(image: Image.Image) -> dict[str, str]:
+    entries: dict[str, str] = {}
+    # Of a PNG without EXIF, getexif would decode the pixels to look behind them.
+    if "exif" not in image.info:
+        return entries
     exif = image.getexif()
-    entries = {}
     if isinstance(software := exif.get(_SOFTWARE), str):
         entries["Software"] = software
     comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT)
