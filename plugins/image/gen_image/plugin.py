@@ -23,7 +23,7 @@ def gen_modality() -> ModalitySpec:
             RecipeSpec(
                 name="emoji",
                 summary="Emoji scenes: a latent codec and a text-to-image flow transformer.",
-                factory="gen_image.recipe:emoji",
+                factory="gen_image.recipe:emoji_recipe",
                 presets=("cpu", "gpu"),
             ),
         ),

@@ -1,0 +1,7 @@
+"""Blocks that small networks of every modality are built from."""
+
+from gen.nn.conv import ResidualBlock, conv
+from gen.nn.text import Subwords
+from gen.nn.transformer import Modulation, RMSNorm, TimeEmbedding, TransformerBlock
+
+__all__ = ["Modulation", "RMSNorm", "ResidualBlock", "Subwords", "TimeEmbedding", "TransformerBlock", "conv"]

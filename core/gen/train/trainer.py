@@ -1,0 +1,169 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import copy
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from gen.errors import GenError, UsageError
+from gen.train import checkpoint, optimiser
+from gen.train.recipe import Recipe, Stage, Task
+
+SAVE_SECONDS = 120.0
+REPORT_SECONDS = 20.0
+
+
+def run(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    steps: int | None = None,
+    resume: bool = False,
+    preview_every: int = 500,
+    report: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
+) -> Path:
+    """Train every stage of a recipe and write the model file.
+
+    Args:
+        recipe: What to train.
+        folder: Holds the checkpoints (``STAGE.safetensors``), previews (``STAGE-STEP.png``), the log for
+            TensorBoard (``log/STAGE``) and at the end ``NAME.safetensors``.
+        device: ``"cpu"``, ``"cuda"`` …
+        steps: Overrides the steps of the last stage.
+        resume: Go on from the checkpoints in the folder.
+        preview_every: Steps between previews.
+        report: Called with one line of progress about every 20 seconds.
+
+    Returns:
+        The path of the model file.
+
+    Raises:
+        UsageError: The folder holds a run and ``resume`` is false.
+        GenError: The loss is not finite.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not resume and any((folder / f"{stage.name}.safetensors").exists() for stage in recipe.stages):
+        raise UsageError(
+            f"{folder} holds a training run already", "add --resume to go on, or choose another --out"
+        )
+    modules: dict[str, nn.Module] = {}
+    history: dict[str, dict[str, float]] = {}
+    target = torch.device(device)
+    for number, stage in enumerate(recipe.stages):
+        last = number + 1 == len(recipe.stages)
+        modules[stage.name], history[stage.name] = _train(
+            stage,
+            steps if last and steps else stage.settings.steps,
+            modules,
+            folder,
+            target,
+            preview_every,
+            report,
+        )
+    path = folder / f"{recipe.name}.safetensors"
+    recipe.export({name: module.cpu() for name, module in modules.items()}, history, path)
+    report(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    return path
+
+
+def _train(
+    stage: Stage,
+    steps: int,
+    modules: dict[str, nn.Module],
+    folder: Path,
+    device: torch.device,
+    preview_every: int,
+    report: Callable[[str], None],
+) -> tuple[nn.Module, dict[str, float]]:
+    from dataclasses import replace
+
+    from torch.utils.tensorboard import SummaryWriter
+
+    settings = replace(stage.settings, steps=steps)
+    path = folder / f"{stage.name}.safetensors"
+    torch.manual_seed(settings.seed)
+    task = stage.start(modules, device)
+    module = task.module.to(device)
+    average = copy.deepcopy(module).eval().requires_grad_(False)
+    optimisers = optimiser.build(task, settings)
+    progress: dict[str, float] = {"step": 0, "seconds": 0.0, "loss": float("nan")}
+    if path.exists():
+        progress = checkpoint.load(path, module, average, optimisers)
+        if progress["step"] >= steps:
+            return average, progress
+        report(f"{stage.name}: resumed at step {progress['step']:.0f} of {steps}")
+    else:
+        report(f"{stage.name}: {optimiser.trainable(module) / 1e6:.2f} M parameters, {steps} steps")
+    first = int(progress["step"])
+    log = SummaryWriter(str(folder / "log" / stage.name), purge_step=first)
+    before = progress["seconds"]
+    started = saved = reported = time.monotonic()
+    window: list[float] = []
+    for step in range(first, steps):
+        loss = _update(task, module, average, optimisers, settings, step, device)
+        window.append(loss)
+        log.add_scalar("loss", loss, step)
+        now = time.monotonic()
+        progress = {
+            "step": step + 1,
+            "seconds": before + now - started,
+            "loss": sum(window[-100:]) / len(window[-100:]),
+        }
+        if now - reported > REPORT_SECONDS or step + 1 == steps:
+            pace = (now - started) / (step + 1 - first)
+            left = pace * (steps - step - 1)
+            report(
+                f"{stage.name}: step {step + 1}/{steps}  loss {progress['loss']:.4f}  "
+                f"{pace:.2f} s/step  {_clock(left)} left"
+            )
+            reported = now
+        if (step + 1) % preview_every == 0 or step + 1 == steps:
+            task.preview(average, folder / f"{stage.name}-{step + 1:06d}.png")
+        if now - saved > SAVE_SECONDS or step + 1 == steps:
+            checkpoint.save(path, module, average, optimisers, progress)
+            saved = now
+    log.close()
+    return average, progress
+
+
+def _update(
+    task: Task, module: nn.Module, average: nn.Module, optimisers, settings, step: int, device
+) -> float:  # type: ignore[no-untyped-def]
+    factor = optimiser.rate_factor(step, settings)
+    for each, rate in zip(optimisers, (settings.rate, settings.matrix_rate), strict=False):
+        for group in each.param_groups:
+            group["lr"] = rate * factor
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    module.train()
+    with torch.autocast(device.type, torch.bfloat16, enabled=_fast_bfloat16(device)):
+        loss = task.loss(module, generator)
+    if not torch.isfinite(loss):
+        raise GenError(f"the loss is {loss.item()} at step {step}", "resume with a lower learning rate")
+    for each in optimisers:
+        each.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
+    for each in optimisers:
+        each.step()
+    decay = min(settings.ema, (step + 1) / (step + 10))
+    with torch.no_grad():
+        for slow, fast in zip(average.parameters(), module.parameters(), strict=True):
+            slow.lerp_(fast, 1 - decay)
+    return loss.item()
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware; emulation is far slower than float32."""
+    return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -1,0 +1,1 @@
+"""Training data: named emoji from an installed font, composed into captioned scenes."""

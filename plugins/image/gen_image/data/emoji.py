@@ -1,0 +1,106 @@
+"""The named emoji of an installed Noto Color Emoji font, as straight-alpha sprites."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from fontTools.ttLib import TTFont
+from PIL import Image
+
+from gen.errors import UsageError
+
+FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
+ANNOTATIONS = Path("/usr/share/unicode/cldr/common/annotations/en.xml")
+PACKAGES = "fonts-noto-color-emoji unicode-cldr-core"
+
+
+@dataclass(frozen=True)
+class Emoji:
+    """One emoji.
+
+    Args:
+        character: The single code point.
+        name: CLDR short name, e.g. ``"red apple"``.
+        keywords: CLDR keywords without the name, e.g. ``("apple", "fruit")``.
+    """
+
+    character: str
+    name: str
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class EmojiSet:
+    """Emoji and their sprites.
+
+    Args:
+        emoji: N emoji in code point order.
+        sprites: (N, 128, 128, 4) uint8, straight alpha, the bitmap scaled to fit and centred.
+    """
+
+    emoji: tuple[Emoji, ...]
+    sprites: np.ndarray
+
+
+def load(font: Path = FONT, annotations: Path = ANNOTATIONS) -> EmojiSet:
+    """Read every emoji that is one code point, has a CLDR name and a bitmap in the font.
+
+    Raises:
+        UsageError: The font or the annotations are not installed.
+    """
+    for path in (font, annotations):
+        if not path.is_file():
+            raise UsageError(f"training data not found: {path}", f"apt-get install {PACKAGES}")
+    names, keywords = _annotations(annotations)
+    found: list[Emoji] = []
+    sprites: list[np.ndarray] = []
+    file = TTFont(font, lazy=True)
+    glyphs = file.getBestCmap()
+    bitmaps = file["CBDT"].strikeData[0]
+    for code in sorted(glyphs):
+        character = chr(code)
+        if character not in names or glyphs[code] not in bitmaps:
+            continue
+        bitmap = Image.open(io.BytesIO(bitmaps[glyphs[code]].imageData)).convert("RGBA")
+        sprites.append(_square(bitmap, 128))
+        found.append(Emoji(character, names[character], keywords.get(character, ())))
+    return EmojiSet(tuple(found), np.stack(sprites))
+
+
+def _annotations(path: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+    names: dict[str, str] = {}
+    keywords: dict[str, tuple[str, ...]] = {}
+    for entry in ElementTree.parse(path).getroot().iter("annotation"):
+        text, character = entry.text or "", entry.get("cp", "")
+        if len(character) != 1:
+            continue
+        if entry.get("type") == "tts":
+            names[character] = _plain(text)
+        else:
+            keywords[character] = tuple(_plain(word) for word in text.split("|"))
+    return names, {
+        character: tuple(word for word in words if word != names.get(character) and word[:1].isalpha())
+        for character, words in keywords.items()
+    }
+
+
+def _plain(text: str) -> str:
+    """Lower case without the typographic marks that nobody types."""
+    for mark, plain in (("“", ""), ("”", ""), ("’", "'"), ("⊛", ""), (":", ""), (",", "")):
+        text = text.replace(mark, plain)
+    return " ".join(text.lower().split())
+
+
+def _square(bitmap: Image.Image, size: int) -> np.ndarray:
+    """Scale to fit a square and centre, in premultiplied alpha so that edges keep their colour."""
+    premultiplied = np.asarray(bitmap.convert("RGBa"))
+    scale = size / max(bitmap.size)
+    shape = (round(bitmap.width * scale), round(bitmap.height * scale))
+    image = Image.fromarray(premultiplied, "RGBa").resize(shape, Image.Resampling.LANCZOS)
+    canvas = Image.new("RGBa", (size, size))
+    canvas.paste(image, ((size - shape[0]) // 2, (size - shape[1]) // 2))
+    return np.asarray(canvas.convert("RGBA"))

@@ -1,0 +1,193 @@
+"""The shipped text-to-image model: how its file becomes an encoder, a denoiser and a codec."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from gen.artifact import Artifact
+from gen.diffusion import Conditioning, RectifiedFlow, Velocity
+from gen.errors import ModelError
+from gen.model import Model, ModelFile
+from gen.nn import Subwords
+from PIL import Image
+from torch import Tensor
+
+from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
+from gen_image.denoiser import SceneTransformer, Shape, conditions
+
+ARCHITECTURE = "gen-image/scene-transformer/1"
+
+
+@dataclass(frozen=True, eq=False)
+class TextEncoder:
+    """Prompts as subword ids; the network embeds them.
+
+    Args:
+        subwords: The vocabulary.
+        length: Longest prompt in subwords; what is beyond is cut.
+        names: What the model can draw.
+        words: Every word that its captions held.
+    """
+
+    subwords: Subwords
+    length: int
+    names: tuple[str, ...]
+    words: frozenset[str]
+
+    def __call__(self, prompts: Sequence[str], _: Mapping[str, object]) -> Conditioning:
+        """Conditioning with ``text``: ids and mask (B, L)."""
+        ids, mask = self.subwords.batch(prompts, self.length)
+        return conditions(ids[:, : max(1, int(mask.sum(1).max()))])
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """Words that no caption held."""
+        return tuple(dict.fromkeys(word for word in self.subwords.words(prompt) if word not in self.words))
+
+    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
+        """Names nearest in spelling to the unknown words, filled up with others."""
+        near: list[str] = []
+        for word in self.unknown_words(prompt):
+            parts = difflib.get_close_matches(word, sorted({w for n in self.names for w in n.split()}), 2)
+            near += [name for part in parts for name in self.names if part in name.split()][:2]
+        return tuple(dict.fromkeys([*near, *self.names[:: max(1, len(self.names) // count)]]))[:count]
+
+
+@dataclass(frozen=True, eq=False)
+class LatentCodec:
+    """Pictures as standardised latents.
+
+    Args:
+        network: The autoencoder.
+        mean, std: (C, 1, 1): latents are standardised by these.
+        grid: Latents per side.
+    """
+
+    network: Autoencoder
+    mean: Tensor
+    std: Tensor
+    grid: int
+
+    @property
+    def side(self) -> int:
+        """Width and height in pixels of what the network draws."""
+        return self.grid * DOWNSAMPLING
+
+    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
+        """(C, grid, grid) for any square size.
+
+        Raises:
+            ValueError: Width and height differ.
+        """
+        self._size(params)
+        return (len(self.mean), self.grid, self.grid)
+
+    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
+        """Pictures of any size, resized to the network's; transparency is laid on white."""
+        self._size(params)
+        pixels = np.stack([_fit(_opaque(artifact.arrays["pixels"]), self.side) for artifact in artifacts])
+        device = self.mean.device
+        tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device, next(self.network.parameters()).dtype)
+        with torch.no_grad():
+            latents = self.network.encode(tensor * 2 - 1).float()
+        return (latents - self.mean) / self.std
+
+    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+        """Latents (B, C, grid, grid) to pictures, resized when another size than the network's is asked for."""
+        size = self._size(params)
+        latents = (x0.to(self.mean) * self.std + self.mean).to(next(self.network.parameters()).dtype)
+        with torch.no_grad():
+            # One at a time: a batch may take another path through the kernels and differ in the last bit.
+            pixels = torch.cat([self.network.decode(item[None]) for item in latents]).float()
+        pictures = ((pixels + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+        return [Artifact("image", {"pixels": _fit(picture, size)}) for picture in pictures]
+
+    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
+        """A picture, white where something is to be drawn, as (1, 1, grid, grid): 1 where latents are kept."""
+        self._size(params)
+        grey = _opaque(mask.arrays["pixels"]).mean(-1, keepdims=True)
+        cells = _fit(np.repeat(grey, 3, -1), self.side)[..., 0]
+        blocks = cells.reshape(self.grid, DOWNSAMPLING, self.grid, DOWNSAMPLING).max((1, 3))
+        return torch.from_numpy((blocks < 0.5).astype(np.float32))[None, None].to(self.mean.device)
+
+    def _size(self, params: Mapping[str, object]) -> int:
+        width, height = params.get("width") or self.side, params.get("height") or self.side
+        if width != height:
+            raise ValueError(f"this model draws squares: width {width} and height {height} differ")
+        assert isinstance(width, int)
+        return width
+
+
+def load(file: ModelFile, device: str, dtype: str) -> Model:
+    """Load a model of this plugin's architecture.
+
+    Args:
+        file: An open model file.
+        device: ``"cpu"``, ``"cuda"`` …
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: of the networks.
+
+    Raises:
+        ModelError: Another architecture, or tensors that do not fit it.
+    """
+    config = file.config
+    if config.get("architecture") != ARCHITECTURE:
+        raise ModelError(
+            f"model {file.name} has the architecture {config.get('architecture')!r}, not {ARCHITECTURE!r}",
+            "a newer version of gen-toolkit may load it",
+        )
+    try:
+        shape = Shape(**{key: int(value) for key, value in _mapping(config["shape"]).items()})
+        subwords = Subwords(str(config["subwords"]))
+        names = tuple(str(config["names"]).split("|"))
+        words = frozenset(str(config["words"]).split())
+        with torch.device("meta"):
+            codec, network = Autoencoder(shape.channels), SceneTransformer(shape)
+        kind = getattr(torch, dtype)
+        codec.load_state_dict(file.tensors(device, kind, "codec."), assign=True)
+        network.load_state_dict(file.tensors(device, kind, "denoiser."), assign=True)
+        scale = file.tensors(device, torch.float32, "latents.")
+        mean, std = scale["mean"][:, None, None], scale["std"][:, None, None]
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise ModelError(f"model {file.name} does not fit its architecture: {str(error).splitlines()[0]}") from None
+    return Model(
+        name=file.name,
+        modality=file.modality,
+        sha256=file.sha256,
+        process=RectifiedFlow(),
+        parameterization=Velocity(),
+        network=network.eval().requires_grad_(False),
+        encoder=TextEncoder(subwords, shape.length, names, words),
+        codec=LatentCodec(codec.eval().requires_grad_(False), mean, std, shape.grid),
+        defaults=file.defaults,
+        card=file.card,
+    )
+
+
+def _mapping(value: object) -> Mapping[str, int]:
+    if not isinstance(value, Mapping):
+        raise TypeError("shape is not a mapping")
+    return value
+
+
+def _opaque(pixels: np.ndarray) -> np.ndarray:
+    if pixels.shape[-1] == 4:
+        pixels = pixels[..., :3] * pixels[..., 3:] + (1 - pixels[..., 3:])
+    return pixels if pixels.shape[-1] == 3 else np.repeat(pixels, 3, -1)
+
+
+def _fit(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Cut the middle square of (H, W, 3) and resize it to (size, size, 3), float32 in [0, 1]."""
+    height, width = pixels.shape[:2]
+    if height == width == size:
+        return np.ascontiguousarray(pixels, dtype=np.float32)
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    square = pixels[top : top + edge, left : left + edge].astype(np.float32)
+    bands = [
+        np.asarray(Image.fromarray(np.ascontiguousarray(square[..., band])).resize((size, size), Image.Resampling.LANCZOS))
+        for band in range(3)
+    ]
+    return np.stack(bands, -1).clip(0, 1)

@@ -1,0 +1,110 @@
+"""The recipe behind ``gen train image --recipe emoji``."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from gen.model import save_model
+from gen.train import Recipe, Settings
+from torch import Tensor, nn
+
+from gen_image import bank, codec_training, denoiser_training
+from gen_image.data import emoji, scenes
+from gen_image.denoiser import SceneTransformer
+from gen_image.model import ARCHITECTURE
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Sizes of a run.
+
+    Args:
+        codec, denoiser: How the stages are optimised.
+        codec_batch, batch: Pictures and scenes per step.
+        scenes: Scenes of each kind in the bank.
+    """
+
+    codec: Settings
+    codec_batch: int
+    denoiser: Settings
+    batch: int
+    scenes: Mapping[str, int]
+
+
+PRESETS = {
+    "cpu": Preset(
+        codec=Settings(steps=1900, rate=3e-3, matrix_rate=4e-3, warmup=50, decay=0.5, ema=0.995),
+        codec_batch=16,
+        denoiser=Settings(steps=2600, rate=2e-3, matrix_rate=4e-3, warmup=100, decay=0.5, ema=0.998),
+        batch=256,
+        scenes={"background": 12000, "position": 7000, "pair": 14000, "several": 4000, "changed": 4500},
+    ),
+    "gpu": Preset(
+        codec=Settings(steps=40_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.5, ema=0.999),
+        codec_batch=64,
+        denoiser=Settings(steps=60_000, rate=2e-3, matrix_rate=4e-3, warmup=200, decay=0.5, ema=0.9995),
+        batch=1024,
+        scenes={"background": 120_000, "position": 60_000, "pair": 300_000, "several": 60_000, "changed": 40_000},
+    ),
+}
+
+
+def emoji_recipe(preset: str, folder: Path) -> Recipe:
+    """Emoji scenes: a latent codec, then a text-to-image flow transformer on its latents.
+
+    Args:
+        preset: ``"cpu"`` (hours on two cores) or ``"gpu"``.
+        folder: Of the run; the bank of latents is kept in it.
+    """
+    sizes = PRESETS[preset]
+
+    def report(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    def export(modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path) -> None:
+        network = modules["denoiser"]
+        assert isinstance(network, SceneTransformer)
+        emoji_set = emoji.load()
+        kept = bank.load(folder / "bank.safetensors")
+        tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
+        for name in ("codec", "denoiser"):
+            tensors |= {f"{name}.{key}": value.half() for key, value in modules[name].state_dict().items()}
+        config = {
+            "modality": "image",
+            "architecture": ARCHITECTURE,
+            "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 12, "guidance": 3.0},
+            "shape": dataclasses.asdict(network.shape),
+            "subwords": kept.subwords.to_json(),
+            "names": "|".join(one.name for one in emoji_set.emoji),
+            "words": " ".join(sorted(_words(emoji_set))),
+        }
+        training = {stage: {key: round(value, 4) for key, value in of.items()} for stage, of in history.items()}
+        save_model(path, tensors, config, {**CARD, "preset": preset, "training": training})
+
+    return Recipe(
+        name="emoji",
+        stages=(
+            codec_training.stage(sizes.codec, sizes.codec_batch),
+            denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.scenes, folder, report),
+        ),
+        export=export,
+    )
+
+
+CARD: Mapping[str, object] = {
+    "summary": "Draws emoji-like pictures of everyday things, 128 x 128 pixels, from English text.",
+    "data": "Noto Color Emoji bitmaps (Debian fonts-noto-color-emoji) with CLDR names and keywords "
+    "(Debian unicode-cldr-core), composed procedurally with captions from a grammar.",
+    "data_licence": "OFL-1.1 and Apache-2.0 (Noto), Unicode-DFS-2016 (CLDR)",
+    "licence": "Apache-2.0",
+    "held_out": "one in twenty of thing x background, thing x thing and thing x position",
+}
+
+
+def _words(emoji_set: emoji.EmojiSet) -> set[str]:
+    """Every word that a caption may hold."""
+    texts = [text for one in emoji_set.emoji for text in (one.name, scenes.plural(one.name), *one.keywords)]
+    return set(bank.words_of([*texts, *bank.spoken(emoji_set), *bank.GRAMMAR]))
