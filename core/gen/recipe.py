@@ -376,8 +376,8 @@ def parse_a1111(text: str) -> ForeignRecipe | None:
     if len(text) > MAX_BYTES:
         return None
     *lines, last = text.strip("\n").split("\n")
-    # Bounded repetitions: the text may be made to make the expression slow.
-    pairs = re.findall(r'(\w[\w /-]{0,40}): *("(?:\\.|[^\\"]){0,2000}"|[^,]{0,2000})(?:,|$)', last[:20_000])
+    # Possessive repetitions, so that no text can make the expression slow.
+    pairs = re.findall(r'(\w[\w /-]{0,40}+): *+("(?:\\.|[^\\"])*+"|[^,]*+)(?:,|$)', last)
     settings = {key: _unquoted(value.strip()) for key, value in pairs}
     if "Steps" not in settings and "Seed" not in settings:
         return None
@@ -441,15 +441,11 @@ def parse_comfyui(text: str) -> ForeignRecipe | None:
     def number(*names: str) -> Any:
         return _search(nodes, [start], names, lambda value: isinstance(value, int | float | str))
 
-    def words(*links: str) -> str | None:
-        via = [target for name, target in _links(_inputs(nodes, start)).items() if name in (*links, "guider")]
-        through = [
-            target
-            for node in via
-            for name, target in _links(_inputs(nodes, node)).items()
-            if name in links or name.startswith(("text", "conditioning"))
-        ]
-        return _string(_search(nodes, [*through, *via], _TEXT_INPUTS, lambda value: isinstance(value, str)))
+    def words(*names: str) -> str | None:
+        links = _links(_inputs(nodes, start))
+        links |= _links(_inputs(nodes, links.get("guider", "")))
+        texts = [links[name] for name in names if name in links]
+        return _string(_search(nodes, texts, _TEXT_INPUTS, lambda value: isinstance(value, str)))
 
     return ForeignRecipe(
         source="comfyui",
