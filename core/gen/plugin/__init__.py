@@ -1,6 +1,21 @@
 """Plugins: what they declare, and the host that finds, checks and isolates them."""
 
-from gen.plugin.hookspecs import hookimpl
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from gen.plugin.specs import API, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec
 
+if TYPE_CHECKING:
+    from gen.plugin.hookspecs import hookimpl
+
 __all__ = ["API", "FormatSpec", "ModalitySpec", "ModelSpec", "Param", "RecipeSpec", "hookimpl"]
+
+
+def __getattr__(name: str) -> object:
+    """Import pluggy with the first plugin that is loaded; listing plugins does without."""
+    if name == "hookimpl":
+        from gen.plugin.hookspecs import hookimpl
+
+        return hookimpl
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -67,7 +67,7 @@ class ModalitySpec:
         default_format: Name of the file format that is used when the output names none.
         params: Parameters of this modality, beside those that the core gives to all.
         recipes: Ways to train its models.
-        evaluation: Import string of ``(model, options) -> report`` behind ``gen eval``; empty when there is none.
+        evaluation: Import string of ``(model, options) -> report`` behind ``gen eval``; may be empty.
         requires: Modules that must be importable for it to work, e.g. ``("PIL",)``.
         extra: The extra of the distribution that installs ``requires``.
         examples: Command lines to show in the help.

@@ -1,0 +1,220 @@
+"""What names and specs must satisfy: plain functions that return the first fault as a line, or nothing."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable
+
+from gen.plugin.specs import API, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+COMMANDS = _words("""
+    plugins models info rerun schema doctor train eval presets config completion new help version x serve run
+    load
+""")
+"""Commands that `gen` has or keeps for itself."""
+
+MODULES = _words("api artifact atomic cli diffusion errors formats generate model nn plugin recipe testing")
+"""Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
+
+RESERVED = COMMANDS | MODULES
+"""Names that no modality may take."""
+
+CORE_FLAGS = _words("""
+    prompt prompt_file output format count seed steps guidance negative model solver grid init strength mask
+    param preset device dtype offline metadata overwrite dry_run preview json quiet verbose help
+    negative_prompt cfg_scale guidance_scale num_inference_steps
+""")
+"""Flags that the core gives to every modality, aliases included; no plugin's parameter may redefine one."""
+
+HEAVY_MODULES = _words("""
+    torch torchaudio torchvision numpy scipy PIL skimage trimesh av soundfile tokenizers safetensors diffusers
+    transformers huggingface_hub accelerate jax tensorflow cv2 matplotlib pandas
+""")
+"""Modules that a plugin must not import at the top of its light module."""
+
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_FIELD = re.compile(r"[a-z][a-z0-9_]*")
+_IMPORT_STRING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SUFFIX = re.compile(r"(\.[a-z0-9]+)+")
+
+
+def name_fault(name: str, *, command: bool) -> str:
+    """Say why an entry point cannot have this name.
+
+    Args:
+        name: Name of the entry point.
+        command: Whether the name becomes a command, as that of a modality does.
+
+    Returns:
+        One line, or an empty string when the name is fine.
+    """
+    if not _NAME.fullmatch(name):
+        return f"{name!r} is no valid name: lower-case letters, digits and hyphens, a letter first"
+    if command and name.replace("-", "_") in RESERVED:
+        return f"the name {name!r} is reserved for gen itself"
+    return ""
+
+
+def api_fault(api: object) -> str:
+    """Say why a spec of this version of the contract cannot be used.
+
+    Args:
+        api: What the spec says. The current version and the one before it are served.
+
+    Returns:
+        One line, or an empty string.
+    """
+    if type(api) is not int:
+        return f"api must be an integer, not {api!r}"
+    if api > API:
+        return f"it is written for plugin api {api}, and this gen has api {API}"
+    if api < max(1, API - 1):
+        return f"it is written for plugin api {api}, which this gen (api {API}) no longer serves"
+    return ""
+
+
+def modality_fault(spec: ModalitySpec, name: str) -> str:
+    """Find the first fault of a modality's spec.
+
+    Args:
+        spec: What ``gen_modality`` returned.
+        name: Name of the entry point.
+
+    Returns:
+        One line, or an empty string.
+    """
+    if spec.name != name:
+        return f"gen_modality declares {spec.name!r}, but its entry point is named {name!r}"
+    fault = _strings(spec, ("kind", "summary", "default_model", "default_format"), optional=("extra",))
+    fault = fault or _import_strings(spec, required=("loader",), optional=("evaluation",))
+    fault = fault or _tuples(spec, {"params": Param, "recipes": RecipeSpec, "requires": str, "examples": str})
+    if fault:
+        return fault
+    for module in spec.requires:
+        if not module.isidentifier():
+            return f"requires names {module!r}, which is no top-level module"
+    for recipe in spec.recipes:
+        fault = _strings(recipe, ("name", "summary")) or _import_strings(recipe, required=("factory",))
+        fault = fault or _tuples(recipe, {"presets": str})
+        if fault or not recipe.presets:
+            return f"recipe {recipe.name!r}: {fault or 'presets is empty'}"
+    for param in spec.params:
+        if fault := param_fault(param):
+            return f"parameter {param.name!r}: {fault}"
+    return _repeated("parameter", (param.name for param in spec.params)) or _repeated(
+        "recipe", (recipe.name for recipe in spec.recipes)
+    )
+
+
+def param_fault(param: Param) -> str:
+    """Find the first fault of one parameter.
+
+    Returns:
+        One line, or an empty string.
+    """
+    if not isinstance(param.name, str) or not _FIELD.fullmatch(param.name) or keyword.iskeyword(param.name):
+        return "the name must be snake_case, no word of Python"
+    if param.name in CORE_FLAGS:
+        return f"--{param.name.replace('_', '-')} belongs to the core; choose another name"
+    if param.type not in (int, float, bool, str):
+        return f"type must be int, float, bool or str, not {param.type!r}"
+    if fault := _strings(param, ("help",)):
+        return fault
+    allowed = (int, float) if param.type is float else (param.type,)
+    if param.default is not None and type(param.default) not in allowed:
+        return f"default {param.default!r} is no {param.type.__name__}"
+    numeric = param.type in (int, float)
+    if not numeric and (param.minimum is not None or param.maximum is not None):
+        return "minimum and maximum are for numbers"
+    if param.minimum is not None and param.maximum is not None and param.minimum > param.maximum:
+        return f"minimum {param.minimum} is above maximum {param.maximum}"
+    if param.multiple_of is not None and (param.type is not int or param.multiple_of < 1):
+        return "multiple_of must be a positive integer, for an int"
+    if param.choices and param.type is not str:
+        return "choices are for str"
+    if param.default is None:
+        return ""
+    if param.choices and param.default not in param.choices:
+        return f"default {param.default!r} is none of {', '.join(param.choices)}"
+    if isinstance(param.default, (int, float)) and numeric:
+        low = param.minimum if param.minimum is not None else param.default
+        high = param.maximum if param.maximum is not None else param.default
+        if not low <= param.default <= high:
+            return f"default {param.default} is out of range"
+    return ""
+
+
+def model_fault(spec: ModelSpec) -> str:
+    """Find the first fault of a model's spec.
+
+    Returns:
+        One line, or an empty string.
+    """
+    fault = _strings(spec, ("name", "modality", "summary", "source", "licence"))
+    if fault:
+        return f"model {spec.name!r}: {fault}"
+    if not isinstance(spec.sha256, str) or not _SHA256.fullmatch(spec.sha256):
+        return f"model {spec.name!r}: sha256 must be 64 lower-case hexadecimal digits"
+    if type(spec.size) is not int or spec.size < 1:
+        return f"model {spec.name!r}: size must be a positive number of bytes"
+    return ""
+
+
+def format_fault(spec: FormatSpec) -> str:
+    """Find the first fault of a file format's spec.
+
+    Returns:
+        One line, or an empty string.
+    """
+    fault = _strings(spec, ("name", "kind", "media_type"))
+    fault = fault or _import_strings(spec, required=("writer",), optional=("reader", "metadata_reader"))
+    fault = fault or _tuples(spec, {"suffixes": str})
+    if fault:
+        return f"format {spec.name!r}: {fault}"
+    if not spec.suffixes or not all(_SUFFIX.fullmatch(suffix) for suffix in spec.suffixes):
+        return f"format {spec.name!r}: suffixes must be lower-case endings with their dot"
+    return ""
+
+
+def _strings(spec: object, required: Iterable[str], optional: Iterable[str] = ()) -> str:
+    for field in (*required, *optional):
+        value = getattr(spec, field)
+        if value == "" and field in optional:
+            continue
+        if not isinstance(value, str) or not value.strip() or "\n" in value:
+            return f"{field} must be a line of text, not {value!r}"
+    return ""
+
+
+def _import_strings(spec: object, required: Iterable[str], optional: Iterable[str] = ()) -> str:
+    for field in (*required, *optional):
+        value = getattr(spec, field)
+        if value == "" and field in optional:
+            continue
+        if not isinstance(value, str) or not _IMPORT_STRING.fullmatch(value):
+            return f"{field} must be an import string 'package.module:attribute', not {value!r}"
+    return ""
+
+
+def _tuples(spec: object, fields: dict[str, type]) -> str:
+    for field, kind in fields.items():
+        value = getattr(spec, field)
+        if not isinstance(value, tuple) or not all(isinstance(item, kind) for item in value):
+            return f"{field} must be a tuple of {kind.__name__}, not {value!r}"
+    return ""
+
+
+def _repeated(noun: str, names: Iterable[str]) -> str:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return f"{noun} {name!r} is declared twice"
+        seen.add(name)
+    return ""

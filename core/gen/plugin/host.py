@@ -1,0 +1,522 @@
+"""The host: finds plugins, loads the ones that a command needs, and keeps their failures to themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from gen.errors import GenError, PluginError
+from gen.plugin.checks import HEAVY_MODULES, api_fault, format_fault, modality_fault, model_fault
+from gen.plugin.discovery import (
+    OURS,
+    Record,
+    Status,
+    api_remedy,
+    find_records,
+    install_line,
+    missing_modules,
+    remedy,
+)
+from gen.plugin.memory import Outcome, remember
+from gen.plugin.scan import MODALITIES, PLUGINS
+from gen.plugin.settings import Settings, normalised, read_settings, write_disabled
+from gen.plugin.specs import FormatSpec, ModalitySpec, ModelSpec
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    import pluggy
+
+    from gen.testing import Finding
+
+Spec = TypeVar("Spec", ModelSpec, FormatSpec)
+Checked = TypeVar("Checked", ModalitySpec, ModelSpec, FormatSpec)
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What one loaded plugin declares.
+
+    Args:
+        modality: Its modality; None for an entry of ``gen.plugins``.
+        models: Its models.
+        formats: Its file formats.
+    """
+
+    modality: ModalitySpec | None
+    models: tuple[ModelSpec, ...]
+    formats: tuple[FormatSpec, ...]
+
+
+class _RefusedError(Exception):
+    """A plugin that cannot be used, with the status and the lines that its record gets."""
+
+    def __init__(self, status: Status, reason: str, action: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason, self.action = status, reason, action
+
+
+class Host:
+    """The plugins of this environment.
+
+    Nothing is imported before it is asked for; what is asked for is imported once. Methods may be called
+    from several threads.
+
+    Args:
+        records: The plugins; `discover` finds those that are installed.
+        settings: Which ones the user has switched off.
+    """
+
+    def __init__(self, records: Iterable[Record], settings: Settings) -> None:
+        self._records = list(records)
+        self._settings = settings
+        self._plugins: dict[int, Plugin | None] = {}
+        self._lock = threading.RLock()
+
+    @classmethod
+    def discover(cls) -> Host:
+        """Find the plugins that are installed and judge them without importing any."""
+        settings = read_settings()
+        return cls(find_records(settings), settings)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Every plugin as it stands now, sorted by group and name."""
+        return tuple(self._records)
+
+    @property
+    def modalities(self) -> tuple[Record, ...]:
+        """One record for each command: the usable one where a name is repeated."""
+        chosen: dict[str, Record] = {}
+        for record in self._records:
+            if record.group == MODALITIES and (record.name not in chosen or record.status == "ok"):
+                chosen[record.name] = record
+        return tuple(chosen.values())
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """A line for each plugin that cannot be used or misbehaves: which one, what is wrong, what to do."""
+        faults = [self._settings.fault] if self._settings.fault else []
+        return (*faults, *(record.problem for record in self._records if record.problem))
+
+    def record(self, name: str) -> Record:
+        """The plugin of that name: the usable one where the name is repeated.
+
+        Raises:
+            PluginError: There is none; the hint names close ones.
+        """
+        return self._records[self._find(name)]
+
+    def modality(self, name: str) -> ModalitySpec:
+        """Load a modality.
+
+        Args:
+            name: Name of its entry point, which is that of its command.
+
+        Raises:
+            PluginError: There is none of that name, or it cannot be used: the message says why, the hint
+                what to do.
+        """
+        index = self._find(name, MODALITIES)
+        plugin = self._load(index)
+        if plugin is None or plugin.modality is None:
+            record = self._records[index]
+            raise PluginError(f"plugin {record.label} is {record.status}: {record.reason}", record.action)
+        return plugin.modality
+
+    def load(self, name: str) -> Plugin | None:
+        """Load a plugin, whatever its group.
+
+        Returns:
+            What it declares; None when it cannot be used, and then its `record` says why.
+
+        Raises:
+            PluginError: There is none of that name.
+        """
+        return self._load(self._find(name))
+
+    def models(self, modality: str) -> tuple[ModelSpec, ...]:
+        """The models of a modality: from its own plugin first, then from entries of ``gen.plugins``.
+
+        Raises:
+            PluginError: The modality cannot be used.
+        """
+        self.modality(modality)
+        indices = [self._find(modality, MODALITIES), *self._group(PLUGINS)]
+        return self._merged(indices, lambda plugin: plugin.models, lambda spec: spec.modality == modality)
+
+    def formats(self, kind: str | None = None) -> tuple[FormatSpec, ...]:
+        """File formats.
+
+        Args:
+            kind: Kind of artifact that they hold. They come from the modality of that name, from modalities
+                that are in use already, and from entries of ``gen.plugins``. None: formats of all plugins.
+        """
+        modalities = [
+            index
+            for index in self._group(MODALITIES)
+            if kind is None or self._records[index].name == kind or self._plugins.get(index)
+        ]
+        return self._merged(
+            [*modalities, *self._group(PLUGINS)],
+            lambda plugin: plugin.formats,
+            lambda spec: kind is None or spec.kind == kind,
+        )
+
+    def resolve(self, import_string: str) -> object:
+        """Import what a spec names.
+
+        Args:
+            import_string: ``"package.module:attribute"``, as specs hold it. Never pass one that was read from
+                a file: importing runs code.
+
+        Raises:
+            PluginError: The module cannot be imported or has no such attribute; the message names the plugin.
+        """
+        module_name, _, attribute = import_string.partition(":")
+        record = self._owner(module_name)
+        whose = f"plugin {record.label}" if record else "gen"
+        hint = remedy(record) if record else ""
+        try:
+            found: object = importlib.import_module(module_name)
+            for part in attribute.split("."):
+                found = getattr(found, part)
+            return found
+        except GenError:
+            raise
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing and missing != module_name.partition(".")[0]:
+                hint = self._install(record, missing)
+            raise PluginError(f"{whose} cannot load {import_string!r}: {_line(error)}", hint) from error
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{whose} cannot load {import_string!r}: {_line(error)}", hint) from error
+
+    def check(self, name: str) -> list[Finding]:
+        """Try a plugin against the contract, heavy code included; imports it even if its last load failed.
+
+        Raises:
+            PluginError: There is none of that name.
+        """
+        from gen.testing import check_plugin
+
+        return check_plugin(self, name)
+
+    def enable(self, name: str) -> None:
+        """Take a plugin or a distribution off the list of those that are switched off.
+
+        Raises:
+            PluginError: It is unknown, it is not on the list, or an environment variable switches it off.
+            OutputError: The list cannot be written.
+        """
+        key = self._known(name)
+        if key not in self._settings.disabled:
+            record = next((item for item in self._records if self._is(item, key)), None)
+            if record is not None and record.status == "disabled":
+                raise PluginError(f"{name} is {record.reason}", record.action)
+            raise PluginError(f"{name} is not switched off", "gen plugins lists the state of each")
+        write_disabled(self._settings.file, self._settings.disabled - {key})
+        self._renew()
+
+    def disable(self, name: str) -> None:
+        """Switch off a plugin, or all plugins of a distribution, until `enable`.
+
+        Raises:
+            PluginError: It is unknown.
+            OutputError: The list cannot be written.
+        """
+        write_disabled(self._settings.file, self._settings.disabled | {self._known(name)})
+        self._renew()
+
+    @cached_property
+    def _manager(self) -> pluggy.PluginManager:
+        import pluggy
+
+        from gen.plugin import hookspecs
+
+        manager = pluggy.PluginManager(hookspecs.PROJECT)
+        manager.add_hookspecs(hookspecs)
+        return manager
+
+    def _renew(self) -> None:
+        with self._lock:
+            self._settings = read_settings()
+            self._records = find_records(self._settings)
+            self._plugins.clear()
+            for plugin in self._manager.get_plugins():
+                self._manager.unregister(plugin)
+
+    def _known(self, name: str) -> str:
+        key = normalised(name)
+        if key not in self._settings.disabled and not any(self._is(record, key) for record in self._records):
+            self._find(name)
+        return key
+
+    @staticmethod
+    def _is(record: Record, key: str) -> bool:
+        return key in (normalised(record.name), normalised(record.distribution))
+
+    def _find(self, name: str, group: str | None = None) -> int:
+        """Index of the record of that name, a usable one if there is one."""
+        indices = [
+            index
+            for index, record in enumerate(self._records)
+            if record.name == name and group in (None, record.group)
+        ]
+        if not indices:
+            known = sorted({record.name for record in self._records if group in (None, record.group)})
+            close = _close(name, known)
+            noun = "modality" if group == MODALITIES else "plugin"
+            hint = f"did you mean {close}?" if close else "gen plugins lists what is installed"
+            raise PluginError(f"there is no {noun} named {name!r}", hint)
+        return min(indices, key=lambda index: self._records[index].status != "ok")
+
+    def _group(self, group: str) -> list[int]:
+        """Indices of a group's records that are worth loading, our own first."""
+        indices = [
+            index
+            for index, record in enumerate(self._records)
+            if record.group == group and record.value and record.status in ("ok", "broken")
+        ]
+        return sorted(indices, key=lambda index: self._records[index].distribution != OURS)
+
+    def _owner(self, module_name: str) -> Record | None:
+        package = module_name.partition(".")[0]
+        return next((record for record in self._records if record.module.partition(".")[0] == package), None)
+
+    def _install(self, record: Record | None, module: str) -> str:
+        """The command that installs a module which a plugin's heavy code did not find."""
+        if record is None:
+            return install_line(OURS, "", [module])
+        plugin = self._plugins.get(self._records.index(record))
+        extra = plugin.modality.extra if plugin and plugin.modality else ""
+        return install_line(record.distribution, extra, [module])
+
+    def _merged(
+        self,
+        indices: Iterable[int],
+        specs_of: Callable[[Plugin], tuple[Spec, ...]],
+        wanted: Callable[[Spec], bool],
+    ) -> tuple[Spec, ...]:
+        """The wanted specs of several plugins; of a repeated name the first stays and the other is noted."""
+        merged: dict[tuple[str, str], Spec] = {}
+        owners: dict[tuple[str, str], str] = {}
+        for index in indices:
+            plugin = self._load(index)
+            for spec in filter(wanted, specs_of(plugin) if plugin else ()):
+                key = (spec.name, spec.modality if isinstance(spec, ModelSpec) else spec.kind)
+                if key in merged:
+                    noun = "model" if isinstance(spec, ModelSpec) else "format"
+                    self._note(index, f"{noun} {spec.name!r} is left out, {owners[key]} has it already")
+                else:
+                    merged[key] = spec
+                    owners[key] = self._records[index].label
+        return tuple(merged.values())
+
+    def _note(self, index: int, note: str) -> None:
+        record = self._records[index]
+        if note not in record.notes:
+            self._records[index] = replace(record, notes=(*record.notes, note))
+
+    def _load(self, index: int) -> Plugin | None:
+        """Import a plugin, check what it declares and record how that went; None when it cannot be used."""
+        with self._lock:
+            if index in self._plugins:
+                return self._plugins[index]
+            record = self._records[index]
+            if record.status not in ("ok", "broken"):
+                return None
+            record = replace(record, status="ok", reason="", action="", notes=(), traceback="")
+            plugin: Plugin | None = None
+            try:
+                module, notes = _import(record)
+                plugin = self._declared(record, module)
+                outcome = Outcome(notes=notes)
+            except _RefusedError as refusal:
+                outcome = Outcome(refusal.status, refusal.reason, refusal.action)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                reason = (
+                    f"it stops the program ({_line(error)})"
+                    if isinstance(error, SystemExit)
+                    else _line(error)
+                )
+                outcome = Outcome("broken", reason, remedy(record), _trace(error))
+            if record.key:
+                remember(record.key, outcome)
+            status: Status = "broken" if outcome.status == "broken" else "ok"
+            self._records[index] = replace(
+                record,
+                status="unmet" if outcome.status == "unmet" else status,
+                reason=outcome.reason,
+                action=outcome.action,
+                notes=outcome.notes,
+                traceback=outcome.traceback,
+            )
+            self._plugins[index] = plugin
+            return plugin
+
+    def _declared(self, record: Record, module: object) -> Plugin:
+        """Register a plugin's hooks, ask them and validate the answers; leaves no trace of one that fails."""
+        try:
+            self._register(record, module)
+            plugin = self._asked(record, module)
+        except BaseException:
+            if self._manager.is_registered(module):
+                self._manager.unregister(module)
+            raise
+        return plugin
+
+    def _register(self, record: Record, module: object) -> None:
+        from pluggy import PluginValidationError
+
+        from gen.plugin import hookspecs
+
+        known = [name for name in vars(hookspecs) if name.startswith("gen_")]
+        try:
+            self._manager.register(module, name=record.key or record.name)
+            self._manager.check_pending()
+        except PluginValidationError as error:
+            raise _RefusedError(
+                "broken", _hook_fault(module, known) or _line(error), remedy(record)
+            ) from error
+        for name in known:
+            hook = getattr(self._manager.hook, name)
+            if callable(getattr(module, name, None)) and not any(
+                implementation.plugin is module for implementation in hook.get_hookimpls()
+            ):
+                raise _RefusedError(
+                    "broken", f"{name} is not marked with @gen.plugin.hookimpl", remedy(record)
+                )
+
+    def _asked(self, record: Record, module: object) -> Plugin:
+        answers = self._answers(module, "gen_modality")
+        modalities = [_expect(record, answer, ModalitySpec, "gen_modality") for answer in answers]
+        if record.group == MODALITIES and not modalities:
+            raise _RefusedError("broken", "it implements no gen_modality", remedy(record))
+        if record.group == PLUGINS and modalities:
+            raise _RefusedError(
+                "broken",
+                f"it implements gen_modality, which belongs into the group {MODALITIES}",
+                remedy(record),
+            )
+        for modality in modalities:
+            _refuse(record, modality_fault(modality, record.name))
+            if missing := missing_modules(modality.requires):
+                raise _RefusedError(
+                    "unmet",
+                    f"{' and '.join(missing)} cannot be imported",
+                    install_line(record.distribution, modality.extra, missing),
+                )
+        models = tuple(_each(record, self._answers(module, "gen_models"), ModelSpec, "gen_models"))
+        formats = tuple(_each(record, self._answers(module, "gen_formats"), FormatSpec, "gen_formats"))
+        for model in models:
+            _refuse(record, model_fault(model))
+        for form in formats:
+            _refuse(record, format_fault(form))
+        return Plugin(modalities[0] if modalities else None, models, formats)
+
+    def _answers(self, module: object, hook: str) -> list[object]:
+        others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
+        answers: list[object] = self._manager.subset_hook_caller(hook, remove_plugins=others)()
+        return answers
+
+
+def _import(record: Record) -> tuple[object, tuple[str, ...]]:
+    """Import a plugin's light module; what it prints goes to stderr, for stdout belongs to the command."""
+    before = HEAVY_MODULES & sys.modules.keys()
+    with contextlib.redirect_stdout(sys.stderr):
+        module: object = _entry_point(record).load()
+    heavy = sorted((HEAVY_MODULES & sys.modules.keys()) - before)
+    if not heavy:
+        return module, ()
+    return module, (
+        f"imports {', '.join(heavy)} at the top, which makes every command slow; "
+        "import inside the functions that use it",
+    )
+
+
+def _entry_point(record: Record) -> EntryPoint:
+    """The entry point as installed metadata has it: the cache never decides what is imported."""
+    from importlib.metadata import EntryPoint, PackageNotFoundError, distribution
+
+    entry = EntryPoint(record.name, record.value, record.group)
+    if not record.distribution:
+        return entry
+    try:
+        installed = entry in distribution(record.distribution).entry_points
+    except PackageNotFoundError:
+        installed = False
+    if not installed:
+        raise _RefusedError("broken", "it is no longer installed as it was", remedy(record))
+    return entry
+
+
+def _each(record: Record, answers: list[object], kind: type[Spec], hook: str) -> Iterable[Spec]:
+    for answer in answers:
+        if not isinstance(answer, Iterable):
+            raise _RefusedError(
+                "broken", f"{hook} returns {answer!r}, not a list of {kind.__name__}", remedy(record)
+            )
+        for spec in answer:
+            yield _expect(record, spec, kind, hook)
+
+
+def _expect(record: Record, spec: object, kind: type[Checked], hook: str) -> Checked:
+    if not isinstance(spec, kind):
+        raise _RefusedError("broken", f"{hook} returns {spec!r}, not a {kind.__name__}", remedy(record))
+    api = getattr(spec, "api", None)
+    if fault := api_fault(api):
+        raise _RefusedError("unmet", fault, api_remedy(record, api if isinstance(api, int) else 0))
+    return spec
+
+
+def _refuse(record: Record, fault: str) -> None:
+    if fault:
+        raise _RefusedError("broken", fault, remedy(record))
+
+
+def _hook_fault(module: object, known: list[str]) -> str:
+    """Say which marked function fits no hook, in what way, and what was probably meant."""
+    import inspect
+
+    from gen.plugin import hookspecs
+
+    for name, function in vars(module).items():
+        if not callable(function) or not hasattr(function, f"{hookspecs.PROJECT}_impl"):
+            continue
+        if name not in known:
+            close = _close(name, known)
+            return f"there is no hook {name!r}" + (f", did you mean {close}?" if close else "")
+        allowed = inspect.signature(getattr(hookspecs, name)).parameters
+        unknown = [argument for argument in inspect.signature(function).parameters if argument not in allowed]
+        if unknown:
+            takes = f"only {', '.join(allowed)}" if allowed else "no arguments"
+            return f"hook {name!r} takes {takes}, not {', '.join(unknown)}"
+    return ""
+
+
+def _close(name: str, known: list[str]) -> str:
+    """The names that a misspelt one may stand for."""
+    from difflib import get_close_matches
+
+    return " or ".join(get_close_matches(name, known, n=3))
+
+
+def _trace(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))
+
+
+def _line(error: BaseException) -> str:
+    """An exception in one line of at most 200 characters."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__

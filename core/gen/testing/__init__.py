@@ -1,0 +1,6 @@
+"""What plugin authors test with."""
+
+from gen.testing.conformance import Finding, ModalityConformance, check_plugin
+from gen.testing.imports import assert_light_import
+
+__all__ = ["Finding", "ModalityConformance", "assert_light_import", "check_plugin"]
