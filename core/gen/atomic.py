@@ -89,26 +89,32 @@ def atomic_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
 
 
 def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Where the file really goes: links are followed, also one that leads to nothing yet."""
     if not os.fspath(path):
         raise OSError(errno.ENOENT, "")
     try:
-        mode = os.lstat(path).st_mode
+        os.lstat(path)
     except FileNotFoundError:
         if os.fspath(path).endswith(("/", os.sep)):
             raise OSError(errno.EISDIR, "") from None
         return Path(path).absolute()
-    target = Path(os.path.realpath(path))
-    if target.exists():
-        mode = target.stat().st_mode
+    except ValueError as error:
+        raise OutputError(
+            f"cannot write {_printable(path)}: not a valid path", "choose another name"
+        ) from error
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
     if stat.S_ISDIR(mode):
         raise OSError(errno.EISDIR, "")
-    if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+    if not stat.S_ISREG(mode):
         raise OutputError(
             f"cannot write {path}: it is a device or a pipe", "use -o - for the standard output"
         )
     if not overwrite:
         raise OSError(errno.EEXIST, "")
-    return target
+    return Path(os.path.realpath(path))
 
 
 def _rename_to_new(temporary: Path, target: Path) -> None:
@@ -134,12 +140,6 @@ def _errors_about(path: str | os.PathLike[str]) -> Iterator[None]:
     except OSError as error:
         cause, hint = _CAUSES.get(error.errno or 0, (error.strerror or str(error), ""))
         raise OutputError(f"cannot write {_printable(path)}: {cause}", hint) from error
-    except ValueError as error:
-        if "null" not in str(error) and not isinstance(error, UnicodeError):
-            raise
-        raise OutputError(
-            f"cannot write {_printable(path)}: not a valid path", "choose another name"
-        ) from error
 
 
 def _printable(path: str | os.PathLike[str]) -> str:

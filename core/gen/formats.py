@@ -232,15 +232,13 @@ def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    file = os.fdopen(descriptor, "rb")
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        file.close()
-        raise UsageError(f"cannot read {path}: not a file")
-    if status.st_size > MAX_FILE_BYTES:
-        file.close()
-        raise UsageError(f"cannot read {path}: larger than {MAX_FILE_BYTES >> 20} MiB")
-    return file
+    plain = stat.S_ISREG(status.st_mode)
+    if not plain or status.st_size > MAX_FILE_BYTES:
+        os.close(descriptor)
+        fault = f"larger than {MAX_FILE_BYTES >> 20} MiB" if plain else "not a file"
+        raise UsageError(f"cannot read {path}: {fault}")
+    return os.fdopen(descriptor, "rb")
 
 
 def _read_artifact(path: str | os.PathLike[str], file: BinaryIO, spec: FormatSpec) -> Artifact:
@@ -276,10 +274,10 @@ def _load(spec: FormatSpec, reference: str) -> Callable[..., Any]:
     module, _, attribute = reference.partition(":")
     try:
         function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    except ImportError as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
-            f"the format {spec.name} needs {error.name or module}, which cannot be imported",
-            'pip install "gen-toolkit[all]"',
+            f"the format {spec.name} cannot load {reference!r}: {_one_line(error)}",
+            'pip install "gen-toolkit[all]"' if isinstance(error, ModuleNotFoundError) else "",
         ) from error
     return function
 
@@ -289,5 +287,5 @@ def _choices(wrong: str, known: list[str]) -> str:
     return (f"did you mean {close[0]}? " if close else "") + f"known: {', '.join(known)}"
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
