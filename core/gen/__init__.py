@@ -1,1 +1,62 @@
-"""Images, audio, video and 3D meshes from one diffusion core."""
+"""Images, audio, video and 3D meshes from one diffusion core.
+
+``gen.image("a red apple", seed=7)`` gives a ``gen.Artifact``; so does ``gen.NAME`` of any modality that is
+installed. ``gen.load`` keeps a model in memory, ``gen.rerun`` makes a file again. Nothing is imported before
+it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gen import errors
+    from gen.api import Generator, LoadedModel, rerun
+    from gen.api import load_model as load
+    from gen.artifact import Artifact
+    from gen.recipe import Recipe
+
+    __version__: str
+    image: Generator
+
+_LAZY = {
+    "Artifact": ("gen.artifact", "Artifact"),
+    "LoadedModel": ("gen.api", "LoadedModel"),
+    "Recipe": ("gen.recipe", "Recipe"),
+    "load": ("gen.api", "load_model"),
+    "rerun": ("gen.api", "rerun"),
+}
+
+__all__ = ["Artifact", "LoadedModel", "Recipe", "__version__", "errors", "load", "rerun"]
+
+
+def __getattr__(name: str) -> object:
+    import importlib
+    import importlib.util
+
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("gen-toolkit")
+    if name in _LAZY:
+        module, attribute = _LAZY[name]
+        return getattr(importlib.import_module(module), attribute)
+    if not name.startswith("_"):
+        if importlib.util.find_spec(f"gen.{name}"):
+            return importlib.import_module(f"gen.{name}")
+        if name in _modalities():
+            from gen.api import Generator
+
+            return Generator(_modalities()[name])
+    raise AttributeError(f"module 'gen' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_modalities()})
+
+
+def _modalities() -> dict[str, str]:
+    """Names of modalities by how Python spells them."""
+    from gen.plugin.host import Host
+
+    return {record.name.replace("-", "_"): record.name for record in Host.discover().modalities}

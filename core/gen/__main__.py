@@ -1,0 +1,7 @@
+"""``python -m gen`` is ``gen``."""
+
+import sys
+
+from gen.cli.main import main
+
+sys.exit(main())

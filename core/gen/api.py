@@ -1,0 +1,273 @@
+"""The Python API behind ``gen.image(…)``, ``gen.load(…)`` and ``gen.rerun(…)``."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from gen import formats
+from gen.artifact import Artifact
+from gen.errors import ModelError, UsageError
+from gen.generate import Plan, Progress, Request, generate, load, resolve, unknown, unknown_words
+from gen.model import Model, ModelFile
+from gen.plugin.host import Host
+from gen.recipe import Recipe
+
+if TYPE_CHECKING:
+    from typing import Any
+
+OPTIONS = frozenset(item.name for item in fields(Request)) - {"modality", "prompts", "seeds", "params"}
+
+
+class Generator:
+    """``gen.image`` and its like: makes artifacts of one modality, and loads the model anew for each call.
+
+    Args:
+        modality: Name of the modality.
+    """
+
+    def __init__(self, modality: str) -> None:
+        self.modality = modality
+
+    def __repr__(self) -> str:
+        return f"<gen.{self.modality}>"
+
+    @overload
+    def __call__(self, prompt: str, *, count: None = None, **options: Any) -> Artifact: ...
+    @overload
+    def __call__(
+        self, prompt: str | Sequence[str], *, count: int | None = None, **options: Any
+    ) -> list[Artifact]: ...
+    def __call__(
+        self, prompt: str | Sequence[str], *, count: int | None = None, **options: Any
+    ) -> Artifact | list[Artifact]:
+        """Make one artifact of a prompt, or a list of several prompts or of a count.
+
+        Args:
+            prompt: What to make; a list gives a list.
+            count: How many of each prompt; given, the result is a list.
+            **options: ``seed`` (a number, or one per item), ``negative``, ``steps``, ``guidance``, ``solver``,
+                ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``device``, ``dtype`` as in
+                ``gen.generate.Request``; ``on_step``, called with a ``gen.generate.Progress`` after each
+                step; and the modality's own parameters.
+
+        Raises:
+            gen.errors.GenError: Anything that goes wrong, by its cause.
+        """
+        host = Host.discover()
+        on_step = options.pop("on_step", None)
+        prompts = [prompt] if isinstance(prompt, str) else prompt
+        request = make_request(host, self.modality, prompts, {"count": count, **options})
+        plan = resolve(request, host)
+        made = run(plan, self._model(plan, host), on_step)
+        return made[0] if isinstance(prompt, str) and count is None else made
+
+    def _model(self, plan: Plan, host: Host) -> Model:
+        return load(plan, host)
+
+
+class LoadedModel(Generator):
+    """A model that stays in memory; called like ``gen.image``.
+
+    Args:
+        modality: Name of the modality that drives it.
+        reference: What it was loaded by.
+        device, dtype: Where it is and in which precision; they cannot be changed by a call.
+    """
+
+    def __init__(self, modality: str, reference: str, device: str | None, dtype: str | None) -> None:
+        super().__init__(modality)
+        host = Host.discover()
+        request = Request(modality=modality, prompts=("-",), model=reference, device=device, dtype=dtype)
+        plan = resolve(request, host)
+        self.model = load(plan, host)
+        self._fixed = {"model": reference, "device": plan.device, "dtype": plan.dtype}
+
+    def __repr__(self) -> str:
+        return f"<gen.load({self.model.name!r}) on {self._fixed['device']}>"
+
+    def __call__(self, prompt: Any, *, count: int | None = None, **options: Any) -> Any:  # noqa: D102
+        for name in self._fixed:
+            if name in options:
+                raise UsageError(f"{name} is fixed by gen.load", f"give {name} to gen.load instead")
+        return super().__call__(prompt, count=count, **self._fixed, **options)
+
+    def _model(self, plan: Plan, host: Host) -> Model:  # noqa: ARG002
+        if plan.file.sha256 != self.model.sha256:
+            raise ModelError(f"the file of model {self.model.name} has changed", "load it again")
+        return self.model
+
+
+def load_model(
+    model: str | os.PathLike[str],
+    *,
+    modality: str | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+) -> LoadedModel:
+    """Load a model for repeated use.
+
+    Args:
+        model: Name of a registered model, or path of a model file.
+        modality: Name of its modality; needed only when several have a model of that name.
+        device, dtype: As in ``gen.generate.Request``.
+
+    Raises:
+        ModelError: It is unknown, or several modalities have one of that name.
+        gen.errors.GenError: It cannot be loaded.
+    """
+    reference = os.fspath(model)
+    return LoadedModel(modality or modality_of(reference, Host.discover()), reference, device, dtype)
+
+
+def rerun(
+    source: Recipe | Artifact | str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] | None = None,
+    init: str | os.PathLike[str] | Artifact | None = None,
+    mask: str | os.PathLike[str] | Artifact | None = None,
+    device: str | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Artifact:
+    """Make an artifact again from its recipe: the same bits on the same machine and versions.
+
+    Args:
+        source: A recipe, an artifact that carries one, or a file that does.
+        model: Where the recipe's model is, when it is not registered under its name; the bytes must be the same.
+        init, mask: What the generation started from, when it did; the bytes must be the same.
+        device: Where to run; that of the recipe by default.
+        on_step: Called after each step.
+
+    Raises:
+        UsageError: There is no recipe, or an input is missing or another one.
+        ModelError: The model is missing or another one.
+        gen.errors.GenError: The generation failed.
+    """
+    host = Host.discover()
+    plan = plan_again(read_recipe(source, host), host, model=model, init=init, mask=mask, device=device)
+    return run(plan, load(plan, host), on_step)[0]
+
+
+def read_recipe(source: Recipe | Artifact | str | os.PathLike[str], host: Host) -> Recipe:
+    """The recipe of a file or an artifact.
+
+    Raises:
+        UsageError: There is none, or it is not valid.
+    """
+    if isinstance(source, Recipe):
+        return source
+    if isinstance(source, Artifact):
+        recipe, name = source.recipe, "the artifact"
+    else:
+        recipe, name = formats.read_recipe(source, host.formats()), os.fspath(source)
+    if recipe is None:
+        raise UsageError(f"{name} holds no recipe of gen", "`gen info FILE` shows what it does hold")
+    return recipe
+
+
+def plan_again(
+    recipe: Recipe,
+    host: Host,
+    *,
+    model: str | os.PathLike[str] | None = None,
+    init: str | os.PathLike[str] | Artifact | None = None,
+    mask: str | os.PathLike[str] | Artifact | None = None,
+    device: str | None = None,
+) -> Plan:
+    """The plan of a recipe. A recipe is a stranger's text: its names are looked up, its paths never followed.
+
+    Args, Raises: See ``rerun``.
+    """
+    given = {"init": init, "mask": mask}
+    wanted = {item.role: item for item in recipe.inputs}
+    for role, item in wanted.items():
+        if given.get(role) is None:
+            raise UsageError(f"the recipe needs {item.name} as {role}", f"add --{role} FILE")
+    if model is None and recipe.model.name not in {spec.name for spec in host.models(recipe.modality)}:
+        raise ModelError(
+            f"the recipe's model {recipe.model.name!r} is not installed",
+            f"add --model FILE with sha256 {recipe.model.sha256[:12]}…",
+        )
+    plan = resolve(
+        Request(
+            modality=recipe.modality,
+            prompts=(recipe.prompt,),
+            count=1,
+            seeds=(recipe.seed,),
+            negative=recipe.negative,
+            steps=recipe.steps,
+            guidance=recipe.guidance,
+            solver=recipe.solver,
+            grid=recipe.grid,
+            model=recipe.model.name if model is None else os.fspath(model),
+            init=init,
+            strength=recipe.strength,
+            mask=mask,
+            params=recipe.params,
+            device=device or recipe.device,
+            dtype=recipe.dtype,
+        ),
+        host,
+    )
+    plan.file.check(recipe.model.sha256)
+    for item in plan.inputs:
+        if item.role not in wanted or item.sha256 != wanted[item.role].sha256:
+            raise UsageError(f"{item.name} is not the {item.role} of the recipe", "its sha256 differs")
+    return plan
+
+
+def make_request(host: Host, modality: str, prompts: Sequence[str], options: Mapping[str, Any]) -> Request:
+    """A request from flat options, those of the core and the modality's own together.
+
+    Raises:
+        UsageError: An option that does not exist.
+    """
+    own = {param.name for param in host.modality(modality).params}
+    options = dict(options)
+    seed = options.pop("seed", None)
+    for name in options:
+        if name not in OPTIONS | own:
+            raise unknown("option", name, sorted(OPTIONS | own | {"seed"}))
+    return Request(
+        modality=modality,
+        prompts=tuple(prompts),
+        seeds=() if seed is None else tuple(seed) if isinstance(seed, Sequence) else (seed,),
+        params={name: value for name, value in options.items() if name in own and value is not None},
+        **{name: value for name, value in options.items() if name in OPTIONS},
+    )
+
+
+def run(plan: Plan, model: Model, on_step: Callable[[Progress], None] | None) -> list[Artifact]:
+    """Make all items of a plan; warns about words that the model does not know."""
+    if notice := unknown_words(plan, model):
+        warnings.warn(notice, stacklevel=3)
+    return list(generate(plan, model, on_step=on_step))
+
+
+def modality_of(reference: str, host: Host) -> str:
+    """The modality that drives a model.
+
+    Args:
+        reference: Name of a registered model, or path of a model file.
+        host: Where plugins come from.
+
+    Raises:
+        ModelError: The model is unknown, or several modalities have one of that name.
+    """
+    if Path(reference).is_file():
+        return ModelFile(reference).modality
+    usable = [record.name for record in host.modalities if record.status == "ok"]
+    known = {name: {spec.name for spec in host.models(name)} for name in usable}
+    found = [name for name, models in known.items() if reference in models]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ModelError(
+            f"{' and '.join(found)} both have a model {reference!r}", f"add modality={found[0]!r}"
+        )
+    error = unknown("model", reference, sorted(set().union(*known.values())))
+    raise ModelError(error.message, error.hint)

@@ -1,0 +1,113 @@
+"""``gen NAME``: make something of a modality."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from gen.cli.flags import merge_aliases, parse_params, signature
+from gen.cli.making import make
+from gen.cli.outputs import STDOUT, plan_outputs
+from gen.cli.session import Session
+from gen.config import read_settings
+from gen.errors import UsageError
+from gen.generate import MAX_ITEMS, Plan, Request, resolve
+from gen.plugin.host import Host
+from gen.plugin.specs import ModalitySpec
+from gen.recipe import METADATA_LEVELS
+
+MAX_PROMPT_FILE = 2**22
+
+
+def add(app: typer.Typer, session: Session, host: Host, name: str) -> None:
+    """Add a modality's command, with its plugin's own parameters.
+
+    Raises:
+        PluginError: The plugin cannot be used.
+    """
+    spec = host.modality(name)
+
+    def command(**values: Any) -> None:
+        _run(session, host, spec, values)
+
+    command.__signature__ = signature(host, spec)  # type: ignore[attr-defined]
+    command.__annotations__ = {
+        key: parameter.annotation for key, parameter in command.__signature__.parameters.items()  # type: ignore[attr-defined]
+    }
+    epilog = "\n\n".join(["Examples:", *spec.examples]) if spec.examples else None
+    app.command(name, help=spec.summary, epilog=epilog)(command)
+
+
+def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any]) -> None:
+    session.quiet, session.verbose = values.pop("quiet"), values.pop("verbose")
+    values.pop("as_json")
+    merge_aliases(values)
+    own = {param.name: values.pop(param.name) for param in spec.params}
+    given = {key: value for key, value in own.items() if value is not None}
+    params = parse_params(values.pop("param") or [], spec, given)
+    output, overwrite, dry_run = values.pop("output"), values.pop("overwrite"), values.pop("dry_run")
+    if session.as_json and output == STDOUT and not dry_run:
+        raise UsageError("--json and -o - both want stdout", "give -o a file")
+    settings = read_settings(spec.name, {param.name: param.type for param in spec.params})
+    chosen = {
+        key: values.pop(key) or (str(settings[key].value) if key in settings else None)
+        for key in ("format", "metadata")
+    }
+    metadata = chosen["metadata"] or METADATA_LEVELS[0]
+    if metadata not in METADATA_LEVELS:
+        raise UsageError(f"unknown metadata level {metadata!r}", f"one of {', '.join(METADATA_LEVELS)}")
+    words, file, seed = values.pop("prompt") or [], values.pop("prompt_file"), values.pop("seed")
+    prompts = tuple(_prompts(words, file))
+    request = Request(
+        modality=spec.name,
+        prompts=prompts,
+        seeds=() if seed is None else (seed,),
+        params=params,
+        **values,
+    )
+    plan = resolve(request, host)
+    form, paths = plan_outputs(plan, output, chosen["format"], host.formats(spec.kind), overwrite=overwrite)
+    if len(words) > 1 and not any(" " in word for word in words):
+        session.say(f"gen: {len(words)} prompts of one word each; put quotes around a prompt of several words")
+    if dry_run:
+        _show_plan(session, plan, paths)
+        return
+    make(session, host, plan, form, paths, overwrite=overwrite, metadata=metadata)
+
+
+def _show_plan(session: Session, plan: Plan, paths: tuple[Path, ...]) -> None:
+    session.data["recipes"] = [plan.recipe(item).to_dict() for item in plan.items]
+    session.data["outputs"] = [str(path) for path in paths] or [STDOUT]
+    session.show(json.dumps(session.data, indent=2, ensure_ascii=False))
+
+
+def _prompts(words: list[str], file: Path | None) -> Iterator[str]:
+    for word in words:
+        if word == STDOUT:
+            yield from _lines(sys.stdin.buffer.read(MAX_PROMPT_FILE + 1), "stdin")
+        else:
+            yield word
+    if file is not None:
+        try:
+            with file.open("rb") as stream:
+                content = stream.read(MAX_PROMPT_FILE + 1)
+        except OSError as error:
+            raise UsageError(f"cannot read {file}: {error.strerror}") from None
+        yield from _lines(content, str(file))
+
+
+def _lines(content: bytes, name: str) -> Iterator[str]:
+    if len(content) > MAX_PROMPT_FILE:
+        raise UsageError(f"{name} is larger than {MAX_PROMPT_FILE >> 20} MiB", f"at most {MAX_ITEMS} prompts")
+    try:
+        lines = content.decode().splitlines()
+    except UnicodeDecodeError:
+        raise UsageError(f"{name} is not UTF-8") from None
+    if not any(line.strip() for line in lines):
+        raise UsageError(f"there is no prompt in {name}", "one prompt per line")
+    yield from (line.strip() for line in lines if line.strip())

@@ -1,0 +1,98 @@
+"""``gen rerun``: make a file again from the recipe that it carries."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gen import formats
+from gen.api import plan_again, read_recipe
+from gen.cli.making import make
+from gen.cli.outputs import STDOUT, plan_outputs
+from gen.cli.progress import progress_bar
+from gen.cli.session import Session
+from gen.cli.switches import JSON, QUIET, VERBOSE
+from gen.errors import GenError, UsageError
+from gen.generate import generate, load
+from gen.plugin.host import Host
+
+if TYPE_CHECKING:
+    from gen.artifact import Artifact
+    from gen.generate import Plan
+    from gen.plugin.specs import FormatSpec
+
+
+def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
+    """Add the command."""
+
+    @app.command("rerun", help=summary)
+    def rerun(
+        file: Annotated[Path, typer.Argument(metavar="FILE", help="A file with a recipe.")],
+        output: Annotated[
+            str | None, typer.Option("-o", "--output", metavar="FILE", help="Where to; '-' is stdout.")
+        ] = None,
+        check: Annotated[
+            bool, typer.Option("--check", help="Write nothing; compare with what is in the file.")
+        ] = False,
+        model: Annotated[
+            str | None, typer.Option("-m", "--model", help="The recipe's model, when it is not installed.")
+        ] = None,
+        init: Annotated[Path | None, typer.Option(metavar="FILE", help="What the recipe started from.")] = None,
+        mask: Annotated[Path | None, typer.Option(metavar="FILE", help="The recipe's mask.")] = None,
+        device: Annotated[str | None, typer.Option(help="Where to run; as in the recipe by default.")] = None,
+        overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
+        as_json: JSON = False,
+        quiet: QUIET = False,
+        verbose: VERBOSE = False,
+    ) -> None:
+        session.quiet, session.verbose = quiet, verbose
+        if as_json and output == STDOUT:
+            raise UsageError("--json and -o - both want stdout", "give -o a file")
+        if check and output is not None:
+            raise UsageError("--check writes nothing", "leave out -o or --check")
+        plan = plan_again(
+            read_recipe(file, host), host, model=model, init=init, mask=mask, device=device
+        )
+        known = host.formats(plan.spec.kind)
+        if check:
+            _check(session, host, plan, file, formats.find_format(known, path=file))
+            return
+        form, paths = plan_outputs(plan, output, None, known, overwrite=overwrite)
+        make(session, host, plan, form, paths, overwrite=overwrite, metadata="full")
+
+
+def _check(session: Session, host: Host, plan: Plan, file: Path, form: FormatSpec) -> None:
+    """Compare what the recipe makes, stored in the same format, with what is in the file."""
+    there = formats.read(file, [form])
+    with contextlib.redirect_stdout(sys.stderr), progress_bar(plan.spec.name, quiet=session.quiet) as report:
+        made = next(iter(generate(plan, load(plan, host), on_step=report)))
+    with tempfile.TemporaryDirectory() as folder:
+        stored = Path(folder, f"again{form.suffixes[0]}")
+        formats.write(made, stored, [form], metadata="none")
+        again = formats.read(stored, [form])
+    difference = _difference(there, again)
+    session.data.update(same=difference == 0, largest_difference=difference)
+    if difference:
+        raise GenError(
+            f"{file} is not what its recipe makes here: values differ by up to {difference:g}",
+            "other versions or another device may round differently",
+        )
+    session.show(f"{file}: the same")
+
+
+def _difference(one: Artifact, other: Artifact) -> float:
+    """Largest difference of any value; infinite where the arrays differ in name or shape."""
+    import numpy as np
+
+    shapes = [{name: array.shape for name, array in item.arrays.items()} for item in (one, other)]
+    if shapes[0] != shapes[1]:
+        return float("inf")
+    return max(
+        float(np.abs(array.astype(np.float64) - other.arrays[name]).max(initial=0))
+        for name, array in one.arrays.items()
+    )

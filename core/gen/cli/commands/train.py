@@ -1,0 +1,59 @@
+"""``gen train``: train a model by one of the recipes that a modality brings."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from gen.cli.session import Session
+from gen.cli.switches import JSON, QUIET, VERBOSE
+from gen.errors import UsageError
+from gen.generate import find_device, unknown
+from gen.plugin.host import Host
+
+if TYPE_CHECKING:
+    from gen.train import Recipe
+
+
+def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
+    """Add the command."""
+
+    @app.command("train", help=summary)
+    def train(
+        modality: Annotated[str, typer.Argument(metavar="MODALITY", help="Name of the modality.")],
+        recipe: Annotated[str, typer.Option(help="Name of the recipe.")],
+        preset: Annotated[str | None, typer.Option(help="Size; the recipe's first by default.")] = None,
+        out: Annotated[
+            Path | None, typer.Option(metavar="FOLDER", help="Checkpoints, log and model; runs/RECIPE by default.")
+        ] = None,
+        steps: Annotated[int | None, typer.Option(min=1, help="Steps of the last stage.")] = None,
+        resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+        device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+        as_json: JSON = False,  # noqa: ARG001
+        quiet: QUIET = False,
+        verbose: VERBOSE = False,
+    ) -> None:
+        session.quiet, session.verbose = quiet, verbose
+        recipes = {item.name: item for item in host.modality(modality).recipes}
+        if recipe not in recipes:
+            raise unknown("recipe", recipe, recipes)
+        spec = recipes[recipe]
+        size = preset or spec.presets[0]
+        if size not in spec.presets:
+            raise UsageError(f"unknown preset {size!r}", f"one of {', '.join(spec.presets)}")
+        folder = out or Path("runs") / recipe
+        place = find_device(device)
+        with contextlib.redirect_stdout(sys.stderr):
+            factory = cast("Callable[[str, Path], Recipe]", host.resolve(spec.factory))
+            from gen.train import run
+
+            path = run(
+                factory(size, folder), folder, device=place, steps=steps, resume=resume, report=session.say
+            )
+        session.data["model"] = str(path)
+        session.show(str(path))

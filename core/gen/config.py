@@ -1,0 +1,154 @@
+"""Settings from outside a request: the environment, ``gen.toml`` in the working folder, the user's file.
+
+A file has a table per modality, and entries above them for all modalities::
+
+    device = "cpu"
+
+    [image]
+    steps = 40
+    width = 128
+
+In the environment the same are ``GEN_DEVICE``, ``GEN_STEPS`` (all modalities) and ``GEN_IMAGE_WIDTH`` (one).
+The table ``plugins`` belongs to the plugin host.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gen.errors import UsageError
+
+PROJECT_FILE = "gen.toml"
+
+SETTINGS: Mapping[str, type] = {
+    "model": str,
+    "steps": int,
+    "guidance": float,
+    "negative": str,
+    "solver": str,
+    "grid": str,
+    "seed": int,
+    "count": int,
+    "device": str,
+    "dtype": str,
+    "metadata": str,
+    "format": str,
+}
+"""What may be set for every modality, and its type."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value that was set outside the request.
+
+    Args:
+        value: The value, of the type that the setting asks for.
+        origin: Where it was set, for messages: ``"GEN_STEPS"``, ``"gen.toml"``.
+    """
+
+    value: object
+    origin: str
+
+
+def user_file() -> Path:
+    """Where the user's own settings are: ``GEN_CONFIG``, or the platform's folder for configuration."""
+    if named := os.environ.get("GEN_CONFIG"):
+        return Path(named)
+    from platformdirs import user_config_path
+
+    return user_config_path("gen") / "config.toml"
+
+
+def read_settings(modality: str, types: Mapping[str, type]) -> dict[str, Setting]:
+    """Collect what is set for a modality; the environment wins over ``gen.toml``, that over the user's file.
+
+    Args:
+        modality: Name of the modality.
+        types: Names and types of the modality's own parameters, beside ``SETTINGS``.
+
+    Returns:
+        Settings by name.
+
+    Raises:
+        UsageError: If a file cannot be read, or an entry is unknown or has the wrong type.
+    """
+    types = {**SETTINGS, **types}
+    found: dict[str, Setting] = {}
+    for path in (user_file(), Path(PROJECT_FILE)):
+        for name, value in _entries(path, modality, types):
+            found[name] = Setting(convert(value, types[name], name, path.name), path.name)
+    for name, kind in types.items():
+        general = f"GEN_{name}".upper() if name in SETTINGS else ""
+        own = f"GEN_{modality}_{name}".upper().replace("-", "_")
+        for variable in (general, own):
+            if variable and variable in os.environ:
+                found[name] = Setting(convert(os.environ[variable], kind, name, variable), variable)
+    return found
+
+
+def convert(value: object, kind: type, name: str, origin: str) -> object:
+    """Bring a value, or the text of one, to the type that is asked for.
+
+    Args:
+        value: The value; texts are parsed, an integer passes as a float.
+        kind: ``int``, ``float``, ``bool`` or ``str``.
+        name: What it is for, for the message.
+        origin: Where it came from, for the message; empty when the user gave it directly.
+
+    Raises:
+        UsageError: If the value is of another type.
+    """
+    place = f" in {origin}" if origin else ""
+    wrong = UsageError(f"{name} must be {_NAMES[kind]}, not {value!r}{place}")
+    if isinstance(value, bool) or kind is bool:
+        if isinstance(value, bool) and kind is bool:
+            return value
+        if isinstance(value, str) and value.lower() in _BOOLEANS:
+            return _BOOLEANS[value.lower()]
+        raise wrong
+    if kind is str:
+        if not isinstance(value, str):
+            raise wrong
+        return value
+    if not isinstance(value, (int, float, str)) or (kind is int and isinstance(value, float)):
+        raise wrong
+    try:
+        return kind(value)
+    except ValueError:
+        raise wrong from None
+
+
+_NAMES: Mapping[type, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+}
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True}
+_BOOLEANS |= {"false": False, "no": False, "off": False, "0": False}
+
+
+def _entries(path: Path, modality: str, types: Mapping[str, type]) -> Iterator[tuple[str, object]]:
+    try:
+        with path.open("rb") as file:
+            content = tomllib.load(file)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"cannot read the settings in {path}: {reason}") from None
+    tables = {name: value for name, value in content.items() if isinstance(value, Mapping)}
+    general = {name: value for name, value in content.items() if name not in tables}
+    own = tables.get(modality, {})
+    for entries, known in ((general, SETTINGS), (own, types)):
+        for name, value in entries.items():
+            if name not in known:
+                close = difflib.get_close_matches(name, list(known), n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+                raise UsageError(f"unknown setting {name!r} in {path}", hint)
+            yield name, value

@@ -1,0 +1,576 @@
+"""The road that every generation takes: request, plan, model, encode, sample, decode, artifact with recipe.
+
+A ``Request`` is what somebody asks for, with None for what they leave open. ``resolve`` turns it into a
+``Plan`` in which nothing is left open, ``load`` reads the plan's model, and ``generate`` walks the rest of the
+way. Only ``load`` and ``generate`` import torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import math
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from gen import presets
+from gen.config import SETTINGS, Setting, convert, read_settings
+from gen.errors import DeviceError, GenError, ModelError, UsageError
+from gen.model import Model, ModelFile, find_model
+from gen.plugin.specs import ModalitySpec, Param
+from gen.recipe import MAX_SEED, Input, ModelReference, Recipe
+
+if TYPE_CHECKING:
+    from gen.artifact import Artifact
+    from gen.diffusion import Step
+    from gen.plugin.host import Host
+
+MAX_PROMPT_CHARACTERS = 2_000
+MAX_STEPS = 10_000
+MAX_GUIDANCE = 100.0
+MAX_ITEMS = 1_000
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DTYPES = ("float32", "bfloat16", "float16")
+DEFAULT_STRENGTH = 0.6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What somebody asks for; None leaves a choice to the settings, the model or the plugin.
+
+    Args:
+        modality: Name of the modality: ``"image"``.
+        prompts: What to make, each 1 to 2,000 characters.
+        count: How many of each prompt, at least 1.
+        seeds: One seed, from which the items count upwards, or one seed per item; 0 to 2**63 - 1. A random
+            seed below 2**32 is drawn when there is none.
+        negative: What to stay away from.
+        steps: 1 to 10,000.
+        guidance: Classifier-free guidance scale, 0 to 100; 1 is none.
+        solver, grid: Names as in ``gen.presets``.
+        model: Name of a registered model or path of a model file.
+        init: A file or an artifact to start from.
+        strength: How far ``init`` may change, in (0, 1].
+        mask: A file or an artifact whose bright parts are made anew, the others kept; needs ``init``.
+        params: The modality's own parameters.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, with an index where there are several.
+        dtype: Type of the network's weights: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+    """
+
+    modality: str
+    prompts: tuple[str, ...]
+    count: int | None = None
+    seeds: tuple[int, ...] = ()
+    negative: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    solver: str | None = None
+    grid: str | None = None
+    model: str | None = None
+    init: str | os.PathLike[str] | Artifact | None = None
+    strength: float | None = None
+    mask: str | os.PathLike[str] | Artifact | None = None
+    params: Mapping[str, object] = field(default_factory=dict)
+    device: str | None = None
+    dtype: str | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One artifact to be made.
+
+    Args:
+        index: Place in the batch, from 0.
+        prompt: What to make.
+        seed: The item's own seed.
+    """
+
+    index: int
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """A request in which nothing is left open. Fields as in ``Request`` unless said.
+
+    Args:
+        spec: The modality.
+        file: The model's file; its tensors are not loaded.
+        licence: SPDX expression of the weights; empty when unknown.
+        items: What to make.
+        params: All parameters that are decided; one that is absent is for the model to decide.
+        init, mask: Artifacts, read and checked.
+        inputs: The files behind them.
+    """
+
+    spec: ModalitySpec
+    file: ModelFile
+    licence: str
+    items: tuple[Item, ...]
+    negative: str
+    steps: int
+    guidance: float
+    solver: str
+    grid: str
+    params: Mapping[str, int | float | bool | str]
+    device: str
+    dtype: str
+    init: Artifact | None = None
+    strength: float | None = None
+    mask: Artifact | None = None
+    inputs: tuple[Input, ...] = ()
+
+    def recipe(self, item: Item) -> Recipe:
+        """How an item comes about."""
+        parents = [artifact.recipe for artifact in (self.init, self.mask) if artifact is not None]
+        return Recipe(
+            modality=self.spec.name,
+            prompt=item.prompt,
+            negative=self.negative,
+            seed=item.seed,
+            steps=self.steps,
+            guidance=self.guidance,
+            solver=self.solver,
+            grid=self.grid,
+            strength=self.strength,
+            params=self.params,
+            model=ModelReference(name=self.file.name, sha256=self.file.sha256, licence=self.licence),
+            inputs=self.inputs,
+            parents=tuple(recipe for recipe in parents if recipe is not None),
+            versions=_versions(),
+            device=self.device,
+            dtype=self.dtype,
+        )
+
+
+def resolve(request: Request, host: Host) -> Plan:
+    """Decide everything that a request leaves open, and check everything that it says.
+
+    A value comes from the request, else from the environment, ``gen.toml``, the user's configuration, the
+    model, the plugin: the first that has one.
+
+    Args:
+        request: What is asked for.
+        host: Where plugins come from.
+
+    Raises:
+        UsageError: A value that cannot be used.
+        PluginError: The modality is unknown or cannot be used.
+        ModelError: The model is unknown or damaged.
+        DeviceError: The device does not exist.
+    """
+    spec = host.modality(request.modality)
+    own = {param.name: param for param in spec.params}
+    settings = read_settings(spec.name, {name: param.type for name, param in own.items()})
+
+    def chosen(name: str, given: object, default: object) -> tuple[object, str]:
+        if given is not None:
+            return convert(given, SETTINGS[name], name, ""), ""
+        setting = settings.get(name, Setting(default, ""))
+        return setting.value, setting.origin
+
+    model = str(chosen("model", request.model, spec.default_model)[0])
+    specs = host.models(spec.name)
+    file = find_model(model, spec.name, specs)
+    defaults = file.defaults
+    count = _whole("count", *chosen("count", request.count, 1), 1, MAX_ITEMS)
+    seeds = request.seeds or ((int(str(settings["seed"].value)),) if "seed" in settings else ())
+    strength, init, mask = request.strength, request.init, request.mask
+    if init is None and (strength is not None or mask is not None):
+        raise UsageError(
+            f"{'mask' if strength is None else 'strength'} needs something to start from", "add --init FILE"
+        )
+    inputs: list[Input] = []
+    plan = Plan(
+        spec=spec,
+        file=file,
+        licence=next((entry.licence for entry in specs if entry.name == file.name), ""),
+        items=_items(request.prompts, count, seeds),
+        negative=check_prompt(str(chosen("negative", request.negative, "")[0]), "negative", empty=True),
+        steps=_whole("steps", *chosen("steps", request.steps, defaults.steps), 1, MAX_STEPS),
+        guidance=_real(
+            "guidance", *chosen("guidance", request.guidance, defaults.guidance), 0.0, MAX_GUIDANCE
+        ),
+        solver=presets.find_solver(str(chosen("solver", request.solver, defaults.solver)[0])).name,
+        grid=presets.find_grid(str(chosen("grid", request.grid, defaults.grid)[0])).name,
+        params=_params(own, request.params, settings, file),
+        device=find_device(str(chosen("device", request.device, "auto")[0])),
+        dtype=_one_of("dtype", *chosen("dtype", request.dtype, "float32"), DTYPES),
+    )
+    if init is None:
+        return plan
+    return replace(
+        plan,
+        init=_input("init", init, spec, host, inputs),
+        mask=None if mask is None else _input("mask", mask, spec, host, inputs),
+        strength=_strength(strength, masked=mask is not None),
+        inputs=tuple(inputs),
+    )
+
+
+def load(plan: Plan, host: Host) -> Model:
+    """Load the model of a plan.
+
+    Raises:
+        ModelError: The plugin cannot make a model of the file.
+        DeviceError: The memory does not suffice.
+        PluginError: The plugin's loader cannot be imported.
+    """
+    loader = cast(Callable[[ModelFile, str, str], object], host.resolve(plan.spec.loader))
+    with _failures(f"model {plan.file.name} cannot be loaded", ModelError):
+        model = loader(plan.file, plan.device, plan.dtype)
+    if not isinstance(model, Model):
+        raise ModelError(f"the loader of {plan.spec.name} gave {type(model).__name__}, not a gen.model.Model")
+    return model
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a generation is.
+
+    Args:
+        item: Index of the first item of the batch that is being made.
+        items: How many items there are in all.
+        step: What the sampler has just done: ``step.index`` of ``step.total``, with the state so far.
+    """
+
+    item: int
+    items: int
+    step: Step
+
+
+def generate(
+    plan: Plan,
+    model: Model,
+    *,
+    batch_size: int = 1,
+    on_step: Callable[[Progress], None] | None = None,
+) -> Iterator[Artifact]:
+    """Make the items of a plan one after another.
+
+    Args:
+        plan: What to make.
+        model: The plan's model.
+        batch_size: How many items go through the network at once. The noise of an item never depends on it.
+            With 1 the artifact is, bit for bit, the one that its recipe makes alone; with more, a matrix
+            product may round differently.
+        on_step: Called after each step; what it raises ends the generation.
+
+    Yields:
+        Artifacts with their recipes, in the order of the items.
+
+    Raises:
+        UsageError: The model cannot make what the parameters ask for.
+        DeviceError: The memory does not suffice.
+        GenError: The model failed.
+    """
+    for first in range(0, len(plan.items), batch_size):
+        items = plan.items[first : first + batch_size]
+
+        def report(step: Step, first: int = first) -> None:
+            if on_step is not None:
+                on_step(Progress(first, len(plan.items), step))
+
+        with _failures(f"{plan.spec.name} failed", GenError):
+            artifacts = _batch(plan, model, items, report)
+        for item, artifact in zip(items, artifacts, strict=True):
+            yield replace(artifact, recipe=plan.recipe(item))
+
+
+def unknown_words(plan: Plan, model: Model) -> str:
+    """One line about words that the model does not know; empty when it knows them all."""
+    words: dict[str, None] = {}
+    for item in plan.items:
+        words.update(dict.fromkeys(model.encoder.unknown_words(item.prompt)))
+    if not words:
+        return ""
+    known = ", ".join(model.encoder.suggestions(5))
+    hint = f"; it knows {known} …" if known else ""
+    return (
+        f"the model {model.name} does not know {', '.join(repr(word) for word in words)}{hint}; "
+        "--model takes a bigger model"
+    )
+
+
+def check_prompt(prompt: str, name: str = "prompt", *, empty: bool = False) -> str:
+    """Refuse a prompt that is empty, too long or not text.
+
+    Args:
+        prompt: The text.
+        name: What it is, for the message.
+        empty: Whether it may be empty.
+
+    Raises:
+        UsageError: If it cannot be used.
+    """
+    if not isinstance(prompt, str):
+        raise UsageError(f"the {name} must be a text, not {type(prompt).__name__}")
+    if not empty and not prompt.strip():
+        raise UsageError(f"the {name} is empty", 'say what to make: "a red apple"')
+    if len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise UsageError(
+            f"the {name} has {len(prompt):,} characters", f"at most {MAX_PROMPT_CHARACTERS:,} are read"
+        )
+    try:
+        prompt.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the {name} is not valid UTF-8") from None
+    return prompt
+
+
+def find_device(name: str) -> str:
+    """The device that a name means here; ``"auto"`` is the fastest there is.
+
+    Raises:
+        DeviceError: If there is no such device.
+    """
+    kind, _, index = name.partition(":")
+    if kind not in DEVICES or (index and not index.isdigit()) or (kind in ("auto", "cpu") and index):
+        raise DeviceError(f"unknown device {name!r}", f"one of {', '.join(DEVICES)}")
+    if kind == "cpu":
+        return "cpu"
+    import torch
+
+    count = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if kind == "auto":
+        return next((kind for kind in ("cuda", "mps") if count[kind]), "cpu")
+    if int(index or 0) >= count[kind]:
+        raise DeviceError(
+            f"device {name} is not available", f"this machine has {count[kind]} of {kind}; use cpu"
+        )
+    return name
+
+
+def _batch(plan: Plan, model: Model, items: Sequence[Item], report: Callable[[Step], None]) -> list[Artifact]:
+    import torch
+
+    from gen import diffusion
+
+    codec, params = model.codec, plan.params
+    with torch.inference_mode(), _user_values():
+        shape = codec.shape(params)
+        solver = presets.solver(plan.solver)
+        grid = presets.grid(plan.grid, plan.steps, model.process)
+        conditioning = model.encoder([item.prompt for item in items], params)
+        conditioning = conditioning.contrasting(model.encoder([plan.negative] * len(items), params))
+        noise = diffusion.NoiseSource([item.seed for item in items])
+        x = None
+        if plan.init is not None:
+            x0 = codec.encode([plan.init], params).to(plan.device, torch.float32)
+            if tuple(x0.shape[1:]) != tuple(shape):
+                raise ValueError(f"the input became {tuple(x0.shape[1:])}, not {tuple(shape)}")
+            grid = grid.truncate(plan.strength)
+            eps = noise.prior(shape).to(x0)
+            x = model.process.diffuse(x0.expand(len(items), *shape), eps, model.process.level(grid.times[0]))
+            if plan.mask is not None:
+                keep = codec.mask(plan.mask, params).to(x0)
+                known = torch.cat([keep, keep * x0], dim=1).expand(len(items), -1, *shape[1:])
+                conditioning = conditioning.adding(known=diffusion.Condition(known, "channels"))
+    with torch.inference_mode():
+        denoiser = diffusion.guided(
+            diffusion.ModelDenoiser(model.network, model.process, model.parameterization),
+            diffusion.ClassifierFree(plan.guidance),
+        )
+        trajectory = diffusion.sample(
+            denoiser,
+            model.process,
+            grid,
+            solver,
+            x=x,
+            shape=shape,
+            conditioning=conditioning,
+            noise=noise,
+            on_step=report,
+        )
+        if not torch.isfinite(trajectory.x).all():
+            raise FloatingPointError(
+                "the sampled state is not finite; try another solver, grid or --dtype float32"
+            )
+        return model.codec.decode(trajectory.x, params)
+
+
+@contextmanager
+def _user_values() -> Iterator[None]:
+    """Turn what the mathematics, an encoder or a codec says about values of the user into a usage error."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(_line(error)) from error
+
+
+@contextmanager
+def _failures(what: str, otherwise: type[GenError]) -> Iterator[None]:
+    """Turn every failure of a plugin or of the machine into an error that says what failed."""
+    try:
+        yield
+    except GenError:
+        raise
+    except Exception as error:
+        if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate" in str(error):
+            raise DeviceError(
+                "the memory does not suffice", "ask for something smaller, or use another --device"
+            ) from error
+        raise otherwise(f"{what}: {_line(error)}") from error
+
+
+def _line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _items(prompts: Sequence[str], count: int, seeds: tuple[int, ...]) -> tuple[Item, ...]:
+    if not prompts:
+        raise UsageError("there is no prompt", 'say what to make: "a red apple"')
+    total = len(prompts) * count
+    if total > MAX_ITEMS:
+        raise UsageError(f"{total:,} items are too many at once", f"at most {MAX_ITEMS:,}")
+    if not seeds:
+        seeds = (secrets.randbelow(2**32 - total),)
+    for seed in seeds:
+        if type(seed) is not int or not 0 <= seed <= MAX_SEED:
+            raise UsageError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed}")
+    if len(seeds) == 1:
+        seeds = tuple((seeds[0] + index) % (MAX_SEED + 1) for index in range(total))
+    if len(seeds) != total:
+        raise UsageError(f"{len(seeds)} seeds do not fit {total} items", "give one seed, or one per item")
+    wanted = [check_prompt(prompt) for prompt in prompts for _ in range(count)]
+    return tuple(Item(index, *pair) for index, pair in enumerate(zip(wanted, seeds, strict=True)))
+
+
+def _params(
+    own: Mapping[str, Param], given: Mapping[str, object], settings: Mapping[str, Setting], file: ModelFile
+) -> dict[str, int | float | bool | str]:
+    for name in given:
+        if name not in own:
+            raise unknown("parameter", name, own)
+    values: dict[str, int | float | bool | str] = {}
+    for name, param in own.items():
+        origin = ""
+        value = given.get(name)
+        if value is None and name in settings:
+            value, origin = settings[name].value, settings[name].origin
+        if value is None:
+            value = file.params.get(name, param.default)
+        if value is not None:
+            values[name] = check_param(param, value, origin)
+    return values
+
+
+def check_param(param: Param, value: object, origin: str = "") -> int | float | bool | str:
+    """Bring a value to a parameter's type and bounds.
+
+    Args:
+        param: The parameter.
+        value: The value.
+        origin: Where it came from, for the message; empty when the user gave it directly.
+
+    Raises:
+        UsageError: If the value is of another type or out of bounds.
+    """
+    checked = convert(value, param.type, param.name, origin)
+    if param.choices:
+        return _one_of(param.name, checked, origin, param.choices)
+    if isinstance(checked, (int, float)) and not isinstance(checked, bool):
+        _within(param.name, checked, origin, param.minimum, param.maximum, param.unit)
+        if param.multiple_of is not None and checked % param.multiple_of:
+            raise UsageError(
+                f"{param.name} must be a multiple of {param.multiple_of}, not {checked}{_place(origin)}"
+            )
+    assert isinstance(checked, (int, float, bool, str))
+    return checked
+
+
+def unknown(what: str, name: str, known: Mapping[str, object] | Sequence[str]) -> UsageError:
+    """The error for a name that does not exist, with the nearest one that does."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}" if known else ""
+    return UsageError(f"unknown {what} {name!r}", hint)
+
+
+def _whole(name: str, value: object, origin: str, minimum: int, maximum: int) -> int:
+    assert isinstance(value, int)
+    _within(name, value, origin, minimum, maximum)
+    return value
+
+
+def _real(name: str, value: object, origin: str, minimum: float, maximum: float) -> float:
+    assert isinstance(value, (int, float))
+    _within(name, value, origin, minimum, maximum)
+    return float(value)
+
+
+def _within(
+    name: str, value: float, origin: str, minimum: float | None, maximum: float | None, unit: str = ""
+) -> None:
+    low = -math.inf if minimum is None else minimum
+    high = math.inf if maximum is None else maximum
+    if math.isfinite(value) and low <= value <= high:
+        return
+    unit = f" {unit}" if unit else ""
+    bounds = [f"at least {low:,g}{unit}"] * (low > -math.inf) + [f"at most {high:,g}{unit}"] * (
+        high < math.inf
+    )
+    allowed = " and ".join(bounds) or "finite"
+    raise UsageError(f"{name} must be {allowed}, not {value:,g}{_place(origin)}")
+
+
+def _one_of(name: str, value: object, origin: str, choices: Sequence[str]) -> str:
+    if value not in choices:
+        error = unknown(name, str(value), choices)
+        raise UsageError(error.message + _place(origin), f"one of {', '.join(choices)}")
+    return str(value)
+
+
+def _place(origin: str) -> str:
+    return f" (set in {origin})" if origin else ""
+
+
+def _strength(given: float | None, *, masked: bool) -> float:
+    if given is None:
+        return 1.0 if masked else DEFAULT_STRENGTH
+    value = convert(given, float, "strength", "")
+    if not (isinstance(value, float) and 0 < value <= 1):
+        raise UsageError(f"strength must be above 0 and at most 1, not {given}")
+    return value
+
+
+def _input(
+    role: str,
+    source: str | os.PathLike[str] | Artifact,
+    spec: ModalitySpec,
+    host: Host,
+    inputs: list[Input],
+) -> Artifact:
+    """Read an input, and note its digest: of the file, or of the arrays of one that was never in a file."""
+    from gen import formats
+    from gen.artifact import Artifact
+
+    if isinstance(source, Artifact):
+        digest = hashlib.sha256()
+        for name, array in sorted(source.arrays.items()):
+            digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+        inputs.append(Input(role=role, name="memory", sha256=digest.hexdigest()))
+        return source
+    path = Path(source)
+    artifact = formats.read(path, host.formats(spec.kind), kind=spec.kind)
+    with path.open("rb") as file:
+        inputs.append(
+            Input(role=role, name=path.name, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+        )
+    return artifact
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name, distribution in (("gen", "gen-toolkit"), ("torch", "torch")):
+        try:
+            found[name] = version(distribution)
+        except PackageNotFoundError:
+            continue
+    return found

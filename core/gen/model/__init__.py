@@ -1,0 +1,7 @@
+"""What a model is, the one file it is kept in, and where models come from."""
+
+from gen.model.file import FORMAT, ModelFile, save_model
+from gen.model.model import Codec, Defaults, Encoder, Model
+from gen.model.resolve import find_model
+
+__all__ = ["FORMAT", "Codec", "Defaults", "Encoder", "Model", "ModelFile", "find_model", "save_model"]

@@ -1,0 +1,248 @@
+"""A model in one ``.safetensors`` file: its tensors, and its configuration and card in the header.
+
+The header is that of safetensors: eight bytes with the length of a JSON object (little endian), the object,
+then the tensors' bytes. Its ``__metadata__`` holds two texts, ``gen.config`` and ``gen.card``, both JSON
+objects. Nothing in it is executed, and pickles are not read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from gen.errors import ModelError, OutputError
+from gen.model.model import Defaults
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = "gen.model/1"
+"""The value of ``config["format"]`` that this version reads and writes."""
+
+MAX_HEADER_BYTES = 16 * 2**20
+PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+
+
+class ModelFile:
+    """An opened model file. The header is read and checked at once, tensors only when asked for.
+
+    Args:
+        path: The file.
+        name: What the model is called; the stem of the file by default.
+
+    Raises:
+        ModelError: If the file is missing, unreadable, truncated, not safetensors or not one of our models.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], name: str = "") -> None:
+        self.path = Path(path)
+        self.name = name or self.path.stem
+        metadata = _read_metadata(self.path)
+        self.config: Mapping[str, object] = _json_object(metadata, "gen.config", self.path)
+        self.card: Mapping[str, object] = _json_object(metadata, "gen.card", self.path)
+        if self.config.get("format") != FORMAT:
+            raise ModelError(
+                f"model file {self.path.name} has the format {self.config.get('format')!r}, not {FORMAT!r}",
+                "a newer version of gen-toolkit may read it",
+            )
+        if not isinstance(self.config.get("modality"), str):
+            raise ModelError(f"model file {self.path.name} does not say which modality it is for")
+
+    @property
+    def modality(self) -> str:
+        """Name of the modality that drives the model."""
+        return str(self.config["modality"])
+
+    @property
+    def defaults(self) -> Defaults:
+        """How the model is sampled, from ``config["defaults"]``.
+
+        Raises:
+            ModelError: If the entry is missing or has wrong types.
+        """
+        entry = self.config.get("defaults")
+        try:
+            return Defaults(
+                solver=str(entry["solver"]),  # type: ignore[index]
+                grid=str(entry["grid"]),  # type: ignore[index]
+                steps=int(entry["steps"]),  # type: ignore[index]
+                guidance=float(entry["guidance"]),  # type: ignore[index]
+            )
+        except (KeyError, TypeError, ValueError):
+            raise ModelError(
+                f"model file {self.path.name} lacks valid defaults",
+                "its config needs defaults with solver, grid, steps and guidance",
+            ) from None
+
+    @property
+    def params(self) -> Mapping[str, object]:
+        """The model's own values of its modality's parameters, from ``config["params"]``; may be empty."""
+        entry = self.config.get("params", {})
+        return entry if isinstance(entry, Mapping) else {}
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest of the whole file."""
+        with _open(self.path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def check(self, sha256: str) -> None:
+        """Refuse the file if its bytes are not the expected ones.
+
+        Args:
+            sha256: The hex digest expected.
+
+        Raises:
+            ModelError: If the digests differ.
+        """
+        if self.sha256 != sha256.lower():
+            raise ModelError(
+                f"model {self.name} is damaged or another file: "
+                f"sha256 {self.sha256[:12]}…, not {sha256[:12].lower()}…",
+                "install it again",
+            )
+
+    def tensors(
+        self, device: str = "cpu", dtype: torch.dtype | None = None, prefix: str = ""
+    ) -> dict[str, torch.Tensor]:
+        """Load tensors through a memory map.
+
+        Args:
+            device: Where they go, as torch spells it.
+            dtype: Type of the floating-point tensors; None keeps what is stored. Others are never cast.
+            prefix: Only names that start with this; it is taken off the names.
+
+        Returns:
+            Tensors by name.
+
+        Raises:
+            ModelError: If the bytes cannot be read as tensors.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        tensors = {}
+        try:
+            with safe_open(self.path, framework="pt", device=device) as file:
+                for key in file.keys():  # noqa: SIM118 - not a mapping
+                    if key.startswith(prefix):
+                        tensor = file.get_tensor(key)
+                        cast = dtype is not None and tensor.is_floating_point()
+                        tensors[key.removeprefix(prefix)] = tensor.to(dtype) if cast else tensor
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"model file {self.path.name} cannot be loaded: {_first_line(error)}") from None
+        return tensors
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, torch.Tensor],
+    config: Mapping[str, object],
+    card: Mapping[str, object],
+) -> None:
+    """Write a model file. Equal models give equal bytes; an existing file is replaced in one step.
+
+    Args:
+        path: Where to write.
+        tensors: Tensors by name, on any device.
+        config: What the loader needs. ``format`` is set here; ``modality`` and ``defaults`` must be there.
+        card: Data, licence and metrics.
+
+    Raises:
+        ModelError: If the config lacks an entry.
+        OutputError: If the file cannot be written.
+    """
+    from safetensors.torch import save
+
+    path = Path(path)
+    config = {**config, "format": FORMAT}
+    missing = [key for key in ("modality", "defaults") if key not in config]
+    if missing:
+        raise ModelError(f"the config of model {path.stem} lacks {' and '.join(missing)}")
+    raw = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    # The library writes metadata in an order that changes from run to run, so it is put in here.
+    length = int.from_bytes(raw[:8], "little")
+    metadata = {"gen.card": _canonical(card), "gen.config": _canonical(config)}
+    header = json.dumps({"__metadata__": metadata, **json.loads(raw[8 : 8 + length])}, separators=(",", ":"))
+    encoded = header.encode()
+    encoded += b" " * (-len(encoded) % 8)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(len(encoded).to_bytes(8, "little"))
+                file.write(encoded)
+                file.write(memoryview(raw)[8 + length :])
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise OutputError(f"cannot write the model {path}: {error.strerror}") from None
+
+
+def _read_metadata(path: Path) -> Mapping[str, object]:
+    with _open(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        start = file.read(8)
+        if start.startswith(PICKLE_STARTS):
+            raise ModelError(
+                f"{path.name} is a pickle, not safetensors: pickles can run code and are not read",
+                "convert it to a gen model file",
+            )
+        length = int.from_bytes(start, "little")
+        if len(start) == 8 and 2 <= length <= MAX_HEADER_BYTES and length + 8 > size:
+            raise ModelError(f"model file {path.name} is truncated", "copy or install it again")
+        if len(start) < 8 or not 2 <= length <= MAX_HEADER_BYTES:
+            raise ModelError(
+                f"{path.name} is not a safetensors file", "a gen model file ends in .safetensors"
+            )
+        try:
+            header = json.loads(file.read(length))
+            ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
+            needed = 8 + length + max(ends, default=0)
+            metadata = dict(header.get("__metadata__", {}))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise ModelError(
+                f"{path.name} is not a safetensors file", "a gen model file ends in .safetensors"
+            ) from None
+    if size != needed:
+        problem = "is truncated" if size < needed else "has bytes that do not belong to it"
+        raise ModelError(f"model file {path.name} {problem}", "copy or install it again")
+    if "gen.config" not in metadata:
+        raise ModelError(
+            f"{path.name} holds tensors but no gen model",
+            f"models of the format {FORMAT} are supported; see `gen models list`",
+        )
+    return metadata
+
+
+def _json_object(metadata: Mapping[str, object], key: str, path: Path) -> Mapping[str, object]:
+    try:
+        value: dict[str, object] = dict(json.loads(str(metadata.get(key, "{}"))))
+    except (ValueError, TypeError, RecursionError):
+        raise ModelError(f"model file {path.name} has an unreadable {key} in its header") from None
+    return value
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise ModelError(f"no model file {path}", "see `gen models list`") from None
+    except OSError as error:
+        raise ModelError(f"cannot read the model file {path}: {error.strerror}") from None
+
+
+def _canonical(value: Mapping[str, object]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,92 @@
+"""The toy's model: words to colours, colours to pictures."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from gen.artifact import Artifact
+from gen.diffusion import Condition, Conditioning, RectifiedFlow, Sample
+from gen.model import Model, ModelFile
+from torch import Tensor
+
+
+class Words:
+    """Each known word is a colour; a prompt is their mean."""
+
+    def __init__(self, names: Sequence[str], colours: Tensor) -> None:
+        self.colours = dict(zip(names, colours, strict=True))
+
+    def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
+        sign = -1.0 if params["invert"] else 1.0
+        return Conditioning({"colour": Condition(torch.stack([sign * self._mean(p) for p in prompts]), "global")})
+
+    def _mean(self, prompt: str) -> Tensor:
+        found = [self.colours[word] for word in prompt.split() if word in self.colours]
+        return torch.stack(found).mean(0) if found else torch.zeros(3)
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        return tuple(word for word in prompt.split() if word not in self.colours)
+
+    def suggestions(self, count: int) -> tuple[str, ...]:
+        return tuple(self.colours)[:count]
+
+
+class Pixels:
+    """States (3, H, W) in [-1, 1] are the pixels themselves."""
+
+    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
+        if params["width"] == params["height"] == 64:
+            raise ValueError("this model makes nothing of 64 x 64")
+        return (3, params["height"], params["width"])
+
+    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
+        pixels = torch.stack([torch.from_numpy(item.arrays["pixels"][..., :3]) for item in artifacts])
+        return pixels.permute(0, 3, 1, 2) * 2 - 1
+
+    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+        pixels = (x0.permute(0, 2, 3, 1) / 2 + 0.5).clamp(0, 1) * params["gain"]
+        return [Artifact("image", {"pixels": np.ascontiguousarray(item.numpy())}) for item in pixels]
+
+    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
+        return 1 - torch.from_numpy(mask.arrays["pixels"][None, None, ..., 0])
+
+
+def network(x: Tensor, c_noise: Tensor, conditioning: Mapping[str, Condition]) -> Tensor:
+    """x0 is the colour with a trace of the noise; what is known is copied."""
+    if os.environ.get("TOY_FAILS"):
+        raise RuntimeError(os.environ["TOY_FAILS"])
+    time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
+    print("toy: a plugin that talks")
+    x0 = conditioning["colour"].value[:, :, None, None] + 0.1 * torch.tanh(x)
+    if os.environ.get("TOY_NAN"):
+        x0 = x0 * float("nan")
+    if "known" in conditioning:
+        keep, kept = conditioning["known"].value[:, :1], conditioning["known"].value[:, 1:]
+        x0 = torch.where(keep > 0.5, kept, x0)
+    return x0
+
+
+def load(file: ModelFile, device: str, dtype: str) -> Model:
+    """Make the model of a file."""
+    tensors = file.tensors(device, getattr(torch, dtype))
+    return Model(
+        name=file.name,
+        modality=file.modality,
+        sha256=file.sha256,
+        process=RectifiedFlow(),
+        parameterization=Sample(),
+        network=network,
+        encoder=Words(file.config["words"], tensors["colours"].float()),
+        codec=Pixels(),
+        defaults=file.defaults,
+        card=file.card,
+    )
+
+
+def evaluate(model: Model, options: Mapping[str, object]) -> dict[str, object]:
+    """How many words it knows."""
+    return {"model": model.name, "words": len(model.encoder.colours), "samples": options["samples"]}
