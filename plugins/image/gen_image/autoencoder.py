@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import torch
 from gen.nn import ResidualBlock, conv
 from torch import Tensor, nn
+from torch.nn import functional
 
-BOUND = 3.0
 DOWNSAMPLING = 16
 
 
 class Autoencoder(nn.Module):
     """A convolutional autoencoder that moves between resolutions by pixel (un)shuffling alone.
 
-    Latents are bounded to (-3, 3) by a scaled tanh instead of a variational penalty; noise added while
-    training makes them smooth.
+    The latents of every place are scaled to unit mean square instead of a variational penalty, so that they
+    cannot outgrow the noise that is added while training and that makes them smooth.
 
     Args:
         channels: Latent channels.
@@ -23,6 +22,7 @@ class Autoencoder(nn.Module):
 
     def __init__(self, channels: int = 32, widths: tuple[int, int, int] = (48, 128, 144)) -> None:
         super().__init__()
+        self.channels = channels
         a, b, c = widths
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(4),
@@ -53,7 +53,7 @@ class Autoencoder(nn.Module):
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Pixels (B, 3, H, W) in [-1, 1], H and W multiples of 16, to latents (B, channels, H/16, W/16)."""
-        return BOUND * torch.tanh(self.encoder(pixels) / BOUND)
+        return functional.rms_norm(self.encoder(pixels).movedim(1, -1), (self.channels,)).movedim(-1, 1)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (B, channels, h, w) to pixels (B, 3, 16h, 16w), nominally in [-1, 1]."""

@@ -36,7 +36,7 @@ class Preset:
 
 PRESETS = {
     "cpu": Preset(
-        codec=Settings(steps=1900, rate=3e-3, matrix_rate=4e-3, warmup=50, decay=0.5, ema=0.995),
+        codec=Settings(steps=1300, rate=3e-3, matrix_rate=4e-3, warmup=50, decay=0.5, ema=0.995),
         codec_batch=16,
         denoiser=Settings(steps=2600, rate=2e-3, matrix_rate=4e-3, warmup=100, decay=0.5, ema=0.998),
         batch=256,

@@ -1,0 +1,210 @@
+"""Metrics of a text-to-image model of emoji scenes, on prompts and seeds fixed beforehand."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from gen.artifact import Artifact
+from platformdirs import user_cache_path
+from torch import Tensor
+from torch.nn import functional
+
+from gen_image import classifier as judges
+from gen_image.codec_training import KINDS, to_tensor
+from gen_image.data import emoji, scenes
+from gen_image.data.render import Renderer, backdrop
+from gen_image.data.scenes import BACKGROUNDS, LAYOUTS, POSITIONS, Background, Scene, Thing
+
+SEED = 20_240_000
+GROUP = 200
+Draw = Callable[[Sequence[str], Sequence[int]], Iterator[Artifact]]
+
+
+@dataclass(frozen=True)
+class Share:
+    """How often something was right.
+
+    Args:
+        right, of: Counts.
+    """
+
+    right: int
+    of: int
+
+    def __str__(self) -> str:
+        if not self.of:
+            return "no samples"
+        share = self.right / self.of
+        # Wilson 1927: the 95 % interval of a share.
+        centre, spread = share + 1.92 / self.of, 1.96 * math.sqrt(share * (1 - share) / self.of + 0.96 / self.of**2)
+        low, high = ((centre + sign * spread) / (1 + 3.84 / self.of) for sign in (-1, 1))
+        return f"{100 * share:.1f} % of {self.of} (95 %: {100 * low:.1f} to {100 * high:.1f})"
+
+
+def evaluate(draw: Draw, samples: int | None, report: Callable[[str], None]) -> Mapping[str, object]:
+    """Measure a model.
+
+    Args:
+        draw: (prompts, seeds) -> pictures, one after another.
+        samples: At most so many of each sort of prompt; None for all (1,367 names, 200 of each other sort).
+        report: Called with lines of progress.
+
+    Returns:
+        Metric to its value as text, in groups.
+
+    Raises:
+        UsageError: The data is not installed.
+    """
+    return _Evaluation(draw, samples, report).run()
+
+
+class _Evaluation:
+    def __init__(self, draw: Draw, samples: int | None, report: Callable[[str], None]) -> None:
+        self.set = emoji.load()
+        self.renderer = Renderer(self.set)
+        self.draw, self.limit, self.report = draw, samples, report
+        cache = user_cache_path("gen") / f"emoji-classifier-{len(self.set.emoji)}.safetensors"
+        self.classifier = judges.load_or_train(Path(cache), self.set, report)
+
+    def run(self) -> Mapping[str, object]:
+        names = [Scene("single", (Thing(i),)) for i in range(len(self.set.emoji))]
+        random.Random(SEED).shuffle(names)
+        result: dict[str, object] = {"names": self._things(names, "names")}
+        for split in ("seen", "held out"):
+            result[f"backgrounds, {split}"] = self._things(self._scenes("background", split), f"backgrounds {split}")
+            result[f"positions, {split}"] = self._things(self._scenes("position", split), f"positions {split}")
+            result[f"pairs, {split}"] = self._things(self._scenes("pair", split), f"pairs {split}")
+        result["memorisation"] = self._memorisation()
+        return result
+
+    def _scenes(self, kind: str, split: str) -> list[Scene]:
+        """Scenes of a kind with names only, seen or held out, in a fixed order."""
+        rng = random.Random(f"{SEED} {kind} {split}")
+        found: list[Scene] = []
+        while len(found) < GROUP:
+            first, second = rng.sample(range(len(self.set.emoji)), 2)
+            if kind == "background":
+                scene = Scene("single", (Thing(first),), rng.choice(BACKGROUNDS[1:]))
+            elif kind == "position":
+                scene = Scene(rng.choice(list(POSITIONS)), (Thing(first),))
+            else:
+                scene = Scene(rng.choice(["beside", "above"]), (Thing(first), Thing(second)))
+            if scenes.held_out(scene, self.set.emoji) == (split == "held out"):
+                found.append(scene)
+        return found
+
+    def _pictures(self, wanted: Sequence[Scene], name: str) -> Tensor:
+        prompts = [scenes.canonical(scene, self.set.emoji) for scene in wanted]
+        pictures = []
+        for index, artifact in enumerate(self.draw(prompts, [SEED + i for i in range(len(prompts))])):
+            pictures.append((artifact.arrays["pixels"][..., :3] * 255).round().astype(np.uint8))
+            if index % 100 == 0:
+                self.report(f"{name}: {index} of {len(prompts)}")
+        return to_tensor(np.stack(pictures))
+
+    def _things(self, wanted: list[Scene], name: str) -> Mapping[str, str]:
+        """Things, backgrounds and places of scenes of one sort."""
+        wanted = wanted[: self.limit]
+        pictures = self._pictures(wanted, name)
+        ranks: dict[str, list[int]] = {"pixels": [], "classifier": []}
+        everything: dict[str, list[bool]] = {"pixels": [], "classifier": []}
+        grounds, places = [], []
+        for scene, picture in zip(wanted, pictures, strict=True):
+            found: dict[str, list[int]] = {"pixels": [], "classifier": []}
+            for thing, box in zip(scene.things, _boxes(scene), strict=True):
+                crop = picture[None, :, *box]
+                order = judges.classify(self.classifier, crop)[0]
+                found["classifier"].append(int((order == thing.emoji).nonzero()))
+                found["pixels"].append(self._pixel_rank(crop, scene, thing, box))
+            for judge, positions in found.items():
+                ranks[judge] += positions
+                everything[judge].append(all(position < 5 for position in positions))
+            grounds.append(_nearest_background(picture) == scene.background)
+            if scene.layout in POSITIONS:
+                places.append(_position(picture, scene.background) == scene.layout)
+        result = {}
+        for judge, positions in ranks.items():
+            result[f"{judge} top 1"] = str(Share(sum(p < 1 for p in positions), len(positions)))
+            result[f"{judge} top 5"] = str(Share(sum(p < 5 for p in positions), len(positions)))
+            if len(wanted) and len(wanted[0].things) > 1:
+                result[f"{judge} both in the top 5"] = str(Share(sum(everything[judge]), len(wanted)))
+        result["background right"] = str(Share(sum(grounds), len(grounds)))
+        if places:
+            result["position right"] = str(Share(sum(places), len(places)))
+        return result
+
+    def _pixel_rank(self, crop: Tensor, scene: Scene, thing: Thing, box: tuple[slice, slice]) -> int:
+        """How many emoji, rendered on the same background, are nearer than the one asked for, at 16 × 16 pixels."""
+        key = (scene.layout if scene.layout == "single" else "box", scene.background)
+        if key not in self._references:
+            everyone = range(len(self.set.emoji))
+            layout = scene.layout if scene.layout == "single" else "top left"
+            rendered = self.renderer.render(Scene(layout, (Thing(i),), scene.background) for i in everyone)
+            corner = _boxes(Scene(layout, (Thing(0),)))[0]
+            self._references[key] = _tiny(to_tensor(rendered)[:, :, *corner])
+        distances = (self._references[key] - _tiny(crop)).square().sum((1, 2, 3))
+        return int((distances < distances[thing.emoji]).sum())
+
+    @property
+    def _references(self) -> dict[tuple[str, Background], Tensor]:
+        return self.__dict__.setdefault("_kept", {})
+
+    def _memorisation(self) -> Mapping[str, str]:
+        """Distance to the nearest training picture, of drawn and of real scenes that training never saw."""
+        rng = random.Random(SEED)
+        training = [
+            scenes.draw(rng.choice(KINDS), self.set.emoji, self.renderer.tintable, rng) for _ in range(20_000)
+        ]
+        shelf = torch.cat([_tiny(to_tensor(self.renderer.render(training[i : i + 500]))) for i in range(0, 20_000, 500)])
+        unseen = self._scenes("pair", "held out")[: self.limit]
+        real = _tiny(to_tensor(self.renderer.render(unseen)))
+        drawn = _tiny(self._pictures(unseen, "memorisation"))
+        distances = {name: torch.cdist(rows.flatten(1), shelf.flatten(1)).min(1).values for name, rows in (("drawn", drawn), ("real", real))}
+        return {
+            "held-out pairs drawn, median distance to the nearest of 20,000 training pictures": f"{distances['drawn'].median():.2f}",
+            "the same scenes rendered": f"{distances['real'].median():.2f}",
+            "samples": str(len(unseen)),
+        }
+
+
+def _boxes(scene: Scene) -> list[tuple[slice, slice]]:
+    """Where the things of a scene stand, as rows and columns."""
+    if scene.layout == "single":
+        return [(slice(0, 128), slice(0, 128))]
+    return [(slice(y, y + 64), slice(x, x + 64)) for y, x in LAYOUTS[scene.layout]]
+
+
+def _tiny(pictures: Tensor) -> Tensor:
+    return functional.interpolate(pictures, size=16, mode="area")
+
+
+def _nearest_background(picture: Tensor) -> Background:
+    """The background whose pixels along the edge are nearest in the median."""
+    edge = torch.ones(picture.shape[1:], dtype=torch.bool)
+    edge[6:-6, 6:-6] = False
+    distances = [
+        (to_tensor(backdrop(ground)[None])[0] - picture).abs().sum(0)[edge].median() for ground in BACKGROUNDS
+    ]
+    means = [
+        (to_tensor(backdrop(ground)[None])[0] - picture).abs().sum(0)[edge].mean() for ground in BACKGROUNDS
+    ]
+    scores = torch.stack(distances) + torch.stack(means)
+    return BACKGROUNDS[int(scores.argmin())]
+
+
+def _position(picture: Tensor, background: Background) -> str:
+    """The position whose box is nearest to the centre of everything that is not background."""
+    ground = to_tensor(backdrop(background)[None])[0]
+    weight = (picture - ground).abs().sum(0)
+    weight = weight * (weight > 0.3)
+    rows, columns = (torch.arange(128.0) + 0.5 for _ in range(2))
+    total = weight.sum().clamp(min=1e-6)
+    y, x = (weight.sum(1) @ rows) / total, (weight.sum(0) @ columns) / total
+    centres = {name: (top + 32, left + 32) for name, (top, left) in POSITIONS.items()}
+    return min(centres, key=lambda name: (centres[name][0] - float(y)) ** 2 + (centres[name][1] - float(x)) ** 2)
