@@ -100,7 +100,7 @@ def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
         return Path(path).absolute()
     except ValueError as error:
         raise OutputError(
-            f"cannot write {_printable(path)}: not a valid path", "choose another name"
+            f"cannot write {path_in_a_line(path)}: not a valid path", "choose another name"
         ) from error
     try:
         mode = os.stat(path).st_mode
@@ -139,10 +139,10 @@ def _errors_about(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         cause, hint = _CAUSES.get(error.errno or 0, (error.strerror or str(error), ""))
-        raise OutputError(f"cannot write {_printable(path)}: {cause}", hint) from error
+        raise OutputError(f"cannot write {path_in_a_line(path)}: {cause}", hint) from error
 
 
-def _printable(path: str | os.PathLike[str]) -> str:
+def path_in_a_line(path: str | os.PathLike[str]) -> str:
     """The path on one line, whatever characters it holds."""
     text = os.fsdecode(path)
     text = text if text.isprintable() else repr(text)

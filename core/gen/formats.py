@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from gen.atomic import atomic_file, check_writable
+from gen.atomic import atomic_file, check_writable, path_in_a_line
 from gen.errors import GenError, OutputError, PluginError, UsageError
 from gen.plugin.specs import FormatSpec
 from gen.recipe import Metadata, Recipe, foreign_recipe
@@ -82,7 +82,8 @@ def find_format(
         if by_suffix is not None:
             return by_suffix
         endings = [ending for spec in specs for ending in spec.suffixes]
-        wrong = f"unknown file ending {suffix!r}" if suffix else f"{path or 'the output'} has no file ending"
+        whole = path_in_a_line(path or "the output")
+        wrong = f"unknown file ending {suffix!r}" if suffix else f"{whole} has no file ending"
         raise UsageError(wrong, _choices(suffix, endings))
     wanted = name.lower()
     by_name = next((spec for spec in specs if wanted == spec.name or f".{wanted}" in spec.suffixes), None)
@@ -231,19 +232,21 @@ def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
         # Without O_NONBLOCK, opening a pipe would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+        raise UsageError(
+            f"cannot read {path_in_a_line(path)}: {getattr(error, 'strerror', None) or error}"
+        ) from None
     status = os.fstat(descriptor)
     plain = stat.S_ISREG(status.st_mode)
     if not plain or status.st_size > MAX_FILE_BYTES:
         os.close(descriptor)
         fault = f"larger than {MAX_FILE_BYTES >> 20} MiB" if plain else "not a file"
-        raise UsageError(f"cannot read {path}: {fault}")
+        raise UsageError(f"cannot read {path_in_a_line(path)}: {fault}")
     return os.fdopen(descriptor, "rb")
 
 
 def _read_artifact(path: str | os.PathLike[str], file: BinaryIO, spec: FormatSpec) -> Artifact:
     if not spec.reader:
-        raise UsageError(f"cannot read {path}: {spec.name} can only be written")
+        raise UsageError(f"cannot read {path_in_a_line(path)}: {spec.name} can only be written")
     reader = _load(spec, spec.reader)
     file.seek(0)
     artifact: Artifact = _about(path, lambda: reader(file))
@@ -263,11 +266,11 @@ def _about(path: str | os.PathLike[str], action: Callable[[], _T]) -> _T:
     try:
         return action()
     except UsageError as error:
-        raise UsageError(f"cannot read {path}: {error.message}", error.hint) from error
+        raise UsageError(f"cannot read {path_in_a_line(path)}: {error.message}", error.hint) from error
     except (GenError, MemoryError):
         raise
     except Exception as error:
-        raise UsageError(f"cannot read {path}: {_one_line(error)}") from error
+        raise UsageError(f"cannot read {path_in_a_line(path)}: {_one_line(error)}") from error
 
 
 def _load(spec: FormatSpec, reference: str) -> Callable[..., Any]:

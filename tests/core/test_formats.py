@@ -456,6 +456,8 @@ def bad_inputs(folder):
         "none.note": "No such file",
         "a\0.note": "null",
         "x" * 300 + ".note": "too long",
+        "two\nlines": "no file ending",
+        "two\nlines.note": "No such file",
     }
 
 
