@@ -198,8 +198,10 @@ def resolve(request: Request, host: Host) -> Plan:
         guidance=_real(
             "guidance", *chosen("guidance", request.guidance, defaults.guidance), 0.0, MAX_GUIDANCE
         ),
-        solver=presets.find_solver(str(chosen("solver", request.solver, defaults.solver)[0])).name,
-        grid=presets.find_grid(str(chosen("grid", request.grid, defaults.grid)[0])).name,
+        solver=presets.find(
+            presets.SOLVERS, str(chosen("solver", request.solver, defaults.solver)[0]), "solver"
+        ).name,
+        grid=presets.find(presets.GRIDS, str(chosen("grid", request.grid, defaults.grid)[0]), "grid").name,
         params=_params(own, request.params, settings, file),
         device=find_device(str(chosen("device", request.device, "auto")[0])),
         dtype=_one_of("dtype", *chosen("dtype", request.dtype, "float32"), DTYPES),
@@ -353,47 +355,49 @@ def _batch(plan: Plan, model: Model, items: Sequence[Item], report: Callable[[St
 
     from gen import diffusion
 
-    codec, params = model.codec, plan.params
-    with torch.inference_mode(), _user_values():
-        shape = codec.shape(params)
-        solver = presets.solver(plan.solver)
-        grid = presets.grid(plan.grid, plan.steps, model.process)
-        conditioning = model.encoder([item.prompt for item in items], params)
-        conditioning = conditioning.contrasting(model.encoder([plan.negative] * len(items), params))
-        noise = diffusion.NoiseSource([item.seed for item in items])
-        x = None
-        if plan.init is not None:
-            x0 = codec.encode([plan.init], params).to(plan.device, torch.float32)
-            if tuple(x0.shape[1:]) != tuple(shape):
-                raise ValueError(f"the input became {tuple(x0.shape[1:])}, not {tuple(shape)}")
+    codec, params, process = model.codec, plan.params, model.process
+    prompts, negatives = [item.prompt for item in items], [plan.negative] * len(items)
+    noise = diffusion.NoiseSource([item.seed for item in items])
+    with torch.inference_mode():
+        with _user_values():
+            shape = codec.shape(params)
+            solver = presets.solver(plan.solver)
+            grid = presets.grid(plan.grid, plan.steps, process)
+            conditioning = model.encoder(prompts, params).contrasting(model.encoder(negatives, params))
+        if plan.init is None or plan.strength is None:
+            x = diffusion.prior(process, grid, noise, shape, plan.device)
+        else:
+            with _user_values():
+                x0 = codec.encode([plan.init], params).to(plan.device)
+                _fits("the input", x0.shape, (1, *shape))
+                keep = None if plan.mask is None else codec.mask(plan.mask, params).to(x0)
+                if keep is not None:
+                    _fits("the mask", keep.shape, (1, 1, *shape[1:]))
             grid = grid.truncate(plan.strength)
             eps = noise.prior(shape).to(x0)
-            x = model.process.diffuse(x0.expand(len(items), *shape), eps, model.process.level(grid.times[0]))
-            if plan.mask is not None:
-                keep = codec.mask(plan.mask, params).to(x0)
-                known = torch.cat([keep, keep * x0], dim=1).expand(len(items), -1, *shape[1:])
+            x = process.diffuse(x0.expand_as(eps), eps, process.level(grid.times[0]))
+            if keep is not None:
+                known = torch.cat([keep, keep * x0], 1).expand(len(items), -1, *shape[1:])
                 conditioning = conditioning.adding(known=diffusion.Condition(known, "channels"))
-    with torch.inference_mode():
-        denoiser = diffusion.guided(
-            diffusion.ModelDenoiser(model.network, model.process, model.parameterization),
-            diffusion.ClassifierFree(plan.guidance),
-        )
         trajectory = diffusion.sample(
-            denoiser,
-            model.process,
+            diffusion.guided(
+                diffusion.ModelDenoiser(model.network, process, model.parameterization),
+                diffusion.ClassifierFree(plan.guidance),
+            ),
+            process,
             grid,
             solver,
             x=x,
-            shape=shape,
-            conditioning=conditioning,
+            conditioning=conditioning.to(plan.device),
             noise=noise,
             on_step=report,
         )
-        if not torch.isfinite(trajectory.x).all():
-            raise FloatingPointError(
-                "the sampled state is not finite; try another solver, grid or --dtype float32"
-            )
-        return model.codec.decode(trajectory.x, params)
+        return codec.decode(trajectory.x, params)
+
+
+def _fits(what: str, shape: Sequence[int], expected: Sequence[int]) -> None:
+    if tuple(shape) != tuple(expected):
+        raise ValueError(f"{what} became a state of {tuple(shape)}, not {tuple(expected)}")
 
 
 @contextmanager
