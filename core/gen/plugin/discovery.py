@@ -7,18 +7,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Literal
 
 from gen.plugin.checks import api_fault, name_fault
-from gen.plugin.memory import Outcome, recall
+from gen.plugin.memory import Outcome, Status, recall
 from gen.plugin.scan import MODALITIES, Found, scan
 from gen.plugin.settings import Settings
 from gen.plugin.specs import API
 
 OURS = "gen-toolkit"
 """The distribution that holds `gen` itself. Its plugins keep their names when a stranger repeats one."""
-
-Status = Literal["ok", "disabled", "unmet", "broken", "conflict"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +36,7 @@ class Record:
         action: What to do about it, in one line.
         notes: What is wrong with a plugin that works, a line each.
         traceback: Traceback of the last load that failed.
+        retry: Whether the status is that of an earlier load, so that a new one may end better.
         key: What the outcome of a load is remembered by.
     """
 
@@ -53,6 +51,7 @@ class Record:
     action: str = ""
     notes: tuple[str, ...] = ()
     traceback: str = ""
+    retry: bool = False
     key: str = ""
 
     @property
@@ -95,8 +94,22 @@ def find_records(settings: Settings) -> list[Record]:
     for switched, item in zip(records, found, strict=True):
         record = _named(switched, repeats, records)
         record = _required(record, item)
-        judged.append(_remembered(record, outcomes.get(record.key)))
+        known = outcomes.get(record.key) if record.status == "ok" else None
+        judged.append(after(record, known) if known else record)
     return judged
+
+
+def after(record: Record, outcome: Outcome) -> Record:
+    """The record of a plugin whose last load ended like this."""
+    return replace(
+        record,
+        status=outcome.status,
+        reason=outcome.reason,
+        action=outcome.action,
+        notes=outcome.notes,
+        traceback=outcome.traceback,
+        retry=outcome.status != "ok",
+    )
 
 
 def missing_modules(modules: Iterable[str]) -> list[str]:
@@ -167,14 +180,3 @@ def _required(record: Record, found: Found) -> Record:
             record, status="unmet", reason=f"{' and '.join(missing)} cannot be imported", action=action
         )
     return record
-
-
-def _remembered(record: Record, outcome: Outcome | None) -> Record:
-    """Add how the last load ended. What is unmet was judged afresh just now."""
-    if record.status != "ok" or outcome is None:
-        return record
-    if outcome.status != "broken":
-        return replace(record, notes=outcome.notes)
-    return replace(
-        record, status="broken", reason=outcome.reason, action=outcome.action, traceback=outcome.traceback
-    )

@@ -12,18 +12,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from gen.errors import GenError, PluginError
-from gen.plugin.checks import HEAVY_MODULES, api_fault, format_fault, modality_fault, model_fault
+from gen.plugin.checks import HEAVY_MODULES, api_fault, format_fault, modality_fault, model_fault, name_fault
 from gen.plugin.discovery import (
     OURS,
     Record,
-    Status,
+    after,
     api_remedy,
     find_records,
     install_line,
     missing_modules,
     remedy,
 )
-from gen.plugin.memory import Outcome, remember
+from gen.plugin.memory import Outcome, Status, remember
 from gen.plugin.scan import MODALITIES, PLUGINS
 from gen.plugin.settings import Settings, normalised, read_settings, write_disabled
 from gen.plugin.specs import FormatSpec, ModalitySpec, ModelSpec
@@ -92,10 +92,15 @@ class Host:
 
     @property
     def modalities(self) -> tuple[Record, ...]:
-        """One record for each command: the usable one where a name is repeated."""
+        """One record for each command that plugins bring, usable or not.
+
+        Names that no command can have are left out; of a repeated name the usable one stands here.
+        """
         chosen: dict[str, Record] = {}
         for record in self._records:
-            if record.group == MODALITIES and (record.name not in chosen or record.status == "ok"):
+            if record.group != MODALITIES or name_fault(record.name, command=True):
+                continue
+            if record.name not in chosen or record.status == "ok":
                 chosen[record.name] = record
         return tuple(chosen.values())
 
@@ -282,7 +287,7 @@ class Host:
         indices = [
             index
             for index, record in enumerate(self._records)
-            if record.group == group and record.value and record.status in ("ok", "broken")
+            if record.group == group and (record.status == "ok" or record.retry)
         ]
         return sorted(indices, key=lambda index: self._records[index].distribution != OURS)
 
@@ -330,9 +335,8 @@ class Host:
             if index in self._plugins:
                 return self._plugins[index]
             record = self._records[index]
-            if record.status not in ("ok", "broken"):
+            if record.status != "ok" and not record.retry:
                 return None
-            record = replace(record, status="ok", reason="", action="", notes=(), traceback="")
             plugin: Plugin | None = None
             try:
                 module, notes = _import(record)
@@ -351,15 +355,7 @@ class Host:
                 outcome = Outcome("broken", reason, remedy(record), _trace(error))
             if record.key:
                 remember(record.key, outcome)
-            status: Status = "broken" if outcome.status == "broken" else "ok"
-            self._records[index] = replace(
-                record,
-                status="unmet" if outcome.status == "unmet" else status,
-                reason=outcome.reason,
-                action=outcome.action,
-                notes=outcome.notes,
-                traceback=outcome.traceback,
-            )
+            self._records[index] = after(record, outcome)
             self._plugins[index] = plugin
             return plugin
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from gen.plugin.cache import read_cache, write_cache
+
+Status = Literal["ok", "disabled", "unmet", "broken", "conflict"]
 
 _FILE = "plugin-outcomes.json"
 _LIMIT = 256
@@ -22,7 +25,7 @@ class Outcome:
         notes: Lines about a plugin that works but misbehaves.
     """
 
-    status: str = "ok"
+    status: Status = "ok"
     reason: str = ""
     action: str = ""
     traceback: str = ""
@@ -35,7 +38,7 @@ def recall() -> dict[str, Outcome]:
     for key, entry in read_cache(_FILE).items():
         match entry:
             case {
-                "status": str(status),
+                "status": "ok" | "unmet" | "broken" as status,
                 "reason": str(reason),
                 "action": str(action),
                 "traceback": str(traceback),

@@ -1,0 +1,149 @@
+"""Who may import whom, read from the source; and what the light paths load, seen in fresh processes."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gen
+from gen.plugin import hookspecs
+from gen.plugin.checks import HEAVY_MODULES, RESERVED
+from gen.plugin.host import Host
+from gen.plugin.scan import MODALITIES
+
+ROOT = Path(__file__).resolve().parents[2]
+CORE = ROOT / "core" / "gen"
+PACKAGES = sorted(path for path in (ROOT / "plugins").glob("*/gen_*") if path.is_dir())
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+LIGHT = [
+    "gen",
+    "gen.errors",
+    "gen.presets",
+    "gen.recipe",
+    "gen.plugin",
+    "gen.plugin.host",
+    "gen.plugin.hookspecs",
+    "gen.plugin.requirements",
+    "gen.cli.main",
+]
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def imports(file: Path, root: Path) -> Iterator[tuple[str, str]]:
+    """Pairs (module, name or empty) of all that a file imports, at any depth, relative ones made whole."""
+    package = list(file.relative_to(root).with_suffix("").parts[:-1])
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, ""
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield module, alias.name
+
+
+def texts(file: Path) -> Iterator[str]:
+    """The string constants of a file that are no documentation."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " not in node.value:
+            yield node.value
+
+
+def named(files: list[Path]) -> list[object]:
+    return [pytest.param(file, id=str(file.relative_to(ROOT))) for file in files]
+
+
+@pytest.mark.parametrize("file", named(sources(CORE / "diffusion")))
+def test_the_mathematics_imports_torch_alone(file: Path) -> None:
+    allowed = {*sys.stdlib_module_names, "torch", "numpy"}
+    for module, _ in imports(file, CORE.parent):
+        own = module == "gen.diffusion" or module.startswith("gen.diffusion.")
+        assert own or module.partition(".")[0] in allowed, f"imports {module}"
+
+
+@pytest.mark.parametrize("file", named(sources(CORE)))
+def test_the_core_knows_no_plugin(file: Path) -> None:
+    packages = {package.name for package in PACKAGES}
+    for module, _ in imports(file, CORE.parent):
+        assert not module.startswith("gen_"), f"imports {module}"
+    for text in texts(file):
+        assert re.split(r"[.:/]", text)[0] not in packages, f"names {text!r}"
+
+
+@pytest.mark.parametrize("file", named([file for package in PACKAGES for file in sources(package)]))
+def test_plugins_use_public_names(file: Path) -> None:
+    own = file.relative_to(ROOT / "plugins").parts[1]
+    for module, name in imports(file, ROOT / "plugins" / file.relative_to(ROOT / "plugins").parts[0]):
+        top = module.partition(".")[0]
+        assert top == own or not top.startswith("gen_"), f"imports {module} of another modality"
+        if top == "gen":
+            parts = [*module.split("."), name]
+            assert not any(part.startswith("_") for part in parts), (
+                f"imports {module}:{name}, which is private"
+            )
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_light_modules_stay_light(module: str) -> None:
+    program = f"import sys, {module}; print(sorted(set(sys.modules) & {set(HEAVY_MODULES)!r}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_modules_of_the_core_are_reserved() -> None:
+    modules = {module.name for module in pkgutil.iter_modules(gen.__path__)} - {"__main__"}
+    assert modules <= RESERVED, f"no modality may be called {sorted(modules - RESERVED)}"
+
+
+def test_hooks_are_documented_and_prefixed() -> None:
+    hooks = [value for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.PROJECT}_spec")]
+    assert hooks
+    for hook in hooks:
+        assert hook.__name__.startswith("gen_")
+        assert hook.__doc__
+
+
+def test_every_package_is_declared_everywhere() -> None:
+    """A plugin folder counts only when the wheel, mypy and ruff know it."""
+    tool = PROJECT["tool"]
+    assert PACKAGES
+    for package in PACKAGES:
+        folder = package.parent.relative_to(ROOT).as_posix()
+        assert f"{folder}/{package.name}" in tool["hatch"]["build"]["targets"]["wheel"]["packages"]
+        assert f"{folder}/{package.name}" in tool["mypy"]["files"]
+        assert folder in tool["mypy"]["mypy_path"].split(":")
+        assert folder in tool["ruff"]["src"]
+        assert (package / "py.typed").exists()
+
+
+def test_entry_points_of_the_project_are_ours() -> None:
+    declared = PROJECT["project"]["entry-points"][MODALITIES]
+    assert {value.partition(".")[0] for value in declared.values()} == {package.name for package in PACKAGES}
+
+
+@pytest.mark.parametrize("name", sorted(PROJECT["project"]["entry-points"][MODALITIES]))
+def test_extra_of_each_modality_exists(name: str) -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    extra = Host.discover().modality(name).extra
+    assert not extra or extra in extras
+    assert not extra or f"gen-toolkit[{extra}" in extras["all"][0] or f",{extra}" in extras["all"][0]
+
+
+@pytest.mark.parametrize("module", ["gen.plugin", "gen.testing"])
+def test_public_names_exist(module: str) -> None:
+    found = importlib.import_module(module)
+    for name in found.__all__:
+        assert getattr(found, name, None) is not None
