@@ -71,8 +71,7 @@ class ModelDenoiser:
             raise ValueError(
                 f"the network must return {tuple(x.shape)} as it was given, not {tuple(output.shape)}"
             )
-        # One fused pass: x0 = c_skip x + c_out F.
-        return Prediction(torch.add(x * c.c_skip, output.to(x.dtype), alpha=c.c_out))
+        return Prediction((x * c.c_skip).add_(output.to(x.dtype), alpha=c.c_out))
 
 
 def _dtype(network: Network, x: Tensor) -> torch.dtype:
