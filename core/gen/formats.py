@@ -13,25 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
-from gen.atomic import atomic_file, check_writable, path_in_a_line
+from gen.atomic import atomic_file, path_in_a_line
 from gen.errors import GenError, OutputError, PluginError, UsageError
 from gen.plugin.specs import FormatSpec
 from gen.recipe import Metadata, Recipe, foreign_recipe
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
-
-__all__ = [
-    "MAX_FILE_BYTES",
-    "WrittenFile",
-    "check_writable",
-    "encode",
-    "find_format",
-    "inspect",
-    "read",
-    "read_recipe",
-    "write",
-]
 
 _T = TypeVar("_T")
 MAX_FILE_BYTES = 1 << 30

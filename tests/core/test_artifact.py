@@ -108,6 +108,12 @@ def test_pillow_gets_every_level_exactly(eight_bits):
     assert np.array_equal(np.asarray(image).reshape(eight_bits.shape), eight_bits)
 
 
+def test_pillow_gets_the_nearest_level():
+    levels = np.array([0.4, 0.6, 99.6, 100.4, 254.4, 254.6], dtype=np.float32)
+    image = Artifact("image", {"pixels": (levels / 255)[None, :, None]}).to_pil()
+    assert np.asarray(image)[0].tolist() == [0, 1, 100, 100, 254, 255]
+
+
 def test_only_images_become_pillow_images():
     sound = Artifact("audio", {"samples": f32(2, 100)}, {"sample_rate": 8000})
     with pytest.raises(UsageError, match="audio"):

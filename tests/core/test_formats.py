@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from gen import formats
 from gen.artifact import Artifact
-from gen.atomic import atomic_file
+from gen.atomic import atomic_file, check_writable
 from gen.errors import OutputError, PluginError, UsageError
-from gen.formats import check_writable, encode, find_format, inspect, read, read_recipe, write
+from gen.formats import encode, find_format, inspect, read, read_recipe, write
 from gen.plugin import FormatSpec
 from gen.recipe import ModelReference, Recipe
 

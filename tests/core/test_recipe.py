@@ -457,7 +457,9 @@ def test_comfyui_graph_that_runs_in_a_circle():
         "class_type": "ConditioningCombine",
         "inputs": {"conditioning_1": ["6", 0], "conditioning_2": ["3", 0]},
     }
-    assert parse_comfyui(json.dumps(graph)).seed == 42
+    del graph["5"]
+    found = parse_comfyui(json.dumps(graph))
+    assert (found.seed, found.width) == (42, None)
 
 
 def test_invokeai():

@@ -179,9 +179,9 @@ def _comment_text(comment: bytes) -> str:
 
 
 def _recipe_in_xmp(packet: str) -> str:
-    # Without entities a packet cannot grow while it is parsed.
-    if XMP_NAMESPACE not in packet or "<!" in packet:
+    if XMP_NAMESPACE not in packet:
         return ""
+    # What starts at the root element has no place for entities, so it cannot grow while it is parsed.
     start, end = packet.find("<x:xmpmeta"), packet.rfind("</x:xmpmeta>")
     try:
         tree = ElementTree.fromstring(packet[start : end + len("</x:xmpmeta>")])
