@@ -50,8 +50,8 @@ class Generator:
         Args:
             prompt: What to make; a list gives a list.
             count: How many of each prompt; given, the result is a list.
-            **options: ``seed`` (a number, or one per item), ``negative``, ``steps``, ``guidance``, ``solver``,
-                ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``device``, ``dtype`` as in
+            **options: ``seed`` (a number, or one per item), ``negative``, ``steps``, ``guidance``,
+                ``solver``, ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``device``, ``dtype`` as in
                 ``gen.generate.Request``; ``on_step``, called with a ``gen.generate.Progress`` after each
                 step; and the modality's own parameters.
 
@@ -90,7 +90,7 @@ class LoadedModel(Generator):
     def __repr__(self) -> str:
         return f"<gen.load({self.model.name!r}) on {self._fixed['device']}>"
 
-    def __call__(self, prompt: Any, *, count: int | None = None, **options: Any) -> Any:  # noqa: D102
+    def __call__(self, prompt: Any, *, count: int | None = None, **options: Any) -> Any:
         for name in self._fixed:
             if name in options:
                 raise UsageError(f"{name} is fixed by gen.load", f"give {name} to gen.load instead")
@@ -137,8 +137,9 @@ def rerun(
 
     Args:
         source: A recipe, an artifact that carries one, or a file that does.
-        model: Where the recipe's model is, when it is not registered under its name; the bytes must be the same.
-        init, mask: What the generation started from, when it did; the bytes must be the same.
+        model: Where the recipe's model is, when it is not registered under its name; it must be the same
+            bytes.
+        init, mask: What the generation started from, when it did; the same bytes, too.
         device: Where to run; that of the recipe by default.
         on_step: Called after each step.
 

@@ -1,8 +1,8 @@
 """The road that every generation takes: request, plan, model, encode, sample, decode, artifact with recipe.
 
 A ``Request`` is what somebody asks for, with None for what they leave open. ``resolve`` turns it into a
-``Plan`` in which nothing is left open, ``load`` reads the plan's model, and ``generate`` walks the rest of the
-way. Only ``load`` and ``generate`` import torch.
+``Plan`` in which nothing is left open, ``load`` reads the plan's model, and ``generate`` walks the rest of
+the way. Only ``load`` and ``generate`` import torch.
 """
 
 from __future__ import annotations
@@ -481,7 +481,7 @@ def check_param(param: Param, value: object, origin: str = "") -> int | float | 
     if param.choices:
         return _one_of(param.name, checked, origin, param.choices)
     if isinstance(checked, (int, float)) and not isinstance(checked, bool):
-        _within(param.name, checked, origin, param.minimum, param.maximum, param.unit)
+        _within(param.name, checked, origin, (param.minimum, param.maximum), param.unit)
         if param.multiple_of is not None and checked % param.multiple_of:
             raise UsageError(
                 f"{param.name} must be a multiple of {param.multiple_of}, not {checked}{_place(origin)}"
@@ -499,29 +499,28 @@ def unknown(what: str, name: str, known: Mapping[str, object] | Sequence[str]) -
 
 def _whole(name: str, value: object, origin: str, minimum: int, maximum: int) -> int:
     assert isinstance(value, int)
-    _within(name, value, origin, minimum, maximum)
+    _within(name, value, origin, (minimum, maximum))
     return value
 
 
 def _real(name: str, value: object, origin: str, minimum: float, maximum: float) -> float:
     assert isinstance(value, (int, float))
-    _within(name, value, origin, minimum, maximum)
+    _within(name, value, origin, (minimum, maximum))
     return float(value)
 
 
 def _within(
-    name: str, value: float, origin: str, minimum: float | None, maximum: float | None, unit: str = ""
+    name: str, value: float, origin: str, bounds: tuple[float | None, float | None], unit: str = ""
 ) -> None:
-    low = -math.inf if minimum is None else minimum
-    high = math.inf if maximum is None else maximum
+    low = -math.inf if bounds[0] is None else bounds[0]
+    high = math.inf if bounds[1] is None else bounds[1]
     if math.isfinite(value) and low <= value <= high:
         return
     unit = f" {unit}" if unit else ""
-    bounds = [f"at least {low:,g}{unit}"] * (low > -math.inf) + [f"at most {high:,g}{unit}"] * (
-        high < math.inf
-    )
-    allowed = " and ".join(bounds) or "finite"
-    raise UsageError(f"{name} must be {allowed}, not {value:,g}{_place(origin)}")
+    limits = (("at least", low), ("at most", high))
+    parts = [f"{word} {limit:,g}{unit}" for word, limit in limits if math.isfinite(limit)]
+    allowed = " and ".join(parts) or "finite"
+    raise UsageError(f"{name} must be {allowed}, not {value:,}{_place(origin)}")
 
 
 def _one_of(name: str, value: object, origin: str, choices: Sequence[str]) -> str:

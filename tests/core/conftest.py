@@ -40,6 +40,7 @@ class Ran:
 def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for ``sys.path`` with the toy installed in it."""
     import torch
+
     from gen.model import save_model
 
     folder = tmp_path_factory.mktemp("site")
@@ -71,7 +72,7 @@ def toy(toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.fixture
-def gen_cli(toy: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+def gen_cli(toy: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:  # noqa: ARG001
     """Run the command line in this process."""
     from gen.cli.main import main
 

@@ -26,6 +26,7 @@ ALIASES: Mapping[str, tuple[str, type]] = {
 }
 """Hidden flags of other programs, and what they are here."""
 
+
 def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
     """The signature of a modality's command, from which Typer reads the flags.
 
@@ -36,9 +37,14 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
     core = {
         "prompt": (
             list[str] | None,
-            typer.Argument(metavar="PROMPT", help="What to make; '-' reads prompts from stdin, one per line."),
+            typer.Argument(
+                metavar="PROMPT", help="What to make; '-' reads prompts from stdin, one per line."
+            ),
         ),
-        "prompt_file": (Path | None, typer.Option(help="Read prompts from a file, one per line.", metavar="FILE")),
+        "prompt_file": (
+            Path | None,
+            typer.Option(help="Read prompts from a file, one per line.", metavar="FILE"),
+        ),
         "output": (
             str | None,
             typer.Option(
@@ -111,11 +117,16 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
     parameters += [
         _parameter("overwrite", bool, typer.Option("--overwrite", help="Replace files that exist."), False),
         _parameter(
-            "dry_run", bool, typer.Option("--dry-run", help="Show what would be made; load no weights."), False
+            "dry_run",
+            bool,
+            typer.Option("--dry-run", help="Show what would be made; load no weights."),
+            False,
         ),
     ]
     for name, flag in (("as_json", JSON), ("quiet", QUIET), ("verbose", VERBOSE)):
-        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flag))
+        parameters.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flag)
+        )
     parameters += [_own(spec, param) for param in spec.params]
     return inspect.Signature(parameters)
 
@@ -175,7 +186,7 @@ def _own(spec: ModalitySpec, param: Param) -> inspect.Parameter:
 
 
 def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
-    annotation = Annotated[kind, info]  # type: ignore[valid-type]
+    annotation = Annotated[kind, info]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 

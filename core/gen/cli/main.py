@@ -14,8 +14,8 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import typer
 import typer.main
@@ -97,7 +97,8 @@ def _run(words: list[str], wanted: str, session: Session) -> int:
     if isinstance(outcome, int) and outcome:
         return outcome
     session.finish()
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     return 0
 
 
@@ -131,20 +132,21 @@ def _build(wanted: str, session: Session, host: Host) -> typer.Typer:
     return app
 
 
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=lambda on: _version(on))
-    ] = False,
-) -> None:
-    """Answer the flags that need no command."""
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
         print(f"gen {version('gen-toolkit')}")
         raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version),
+    ] = False,
+) -> None:
+    """Answer the flags that need no command."""
 
 
 def _stub() -> None:

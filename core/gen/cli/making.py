@@ -50,7 +50,10 @@ def make(
     session.data["artifacts"] = written
     started = time.perf_counter()
     try:
-        with contextlib.redirect_stdout(sys.stderr), progress_bar(plan.spec.name, quiet=session.quiet) as report:
+        with (
+            contextlib.redirect_stdout(sys.stderr),
+            progress_bar(plan.spec.name, quiet=session.quiet) as report,
+        ):
             model = load(plan, host)
             loaded = time.perf_counter()
             if notice := unknown_words(plan, model):
@@ -100,6 +103,8 @@ def _summary(plan: Plan, item: Item, place: str) -> str:
 
 
 def _to_stdout(session: Session, content: bytes) -> None:
+    if session.stdout is None:
+        raise OutputError("stdout is closed")
     try:
         session.stdout.buffer.write(content)
         session.stdout.buffer.flush()
@@ -107,5 +112,3 @@ def _to_stdout(session: Session, content: bytes) -> None:
         raise
     except OSError as error:
         raise OutputError(f"cannot write to stdout: {error.strerror}") from error
-
-

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from gen.errors import GenError
@@ -31,7 +30,7 @@ class Session:
         """What the envelope tells; filled while the command runs, so that a failure tells what was done."""
         self.warnings: list[str] = []
         # Kept here because plugins' prints are sent to stderr while they run.
-        self.stdout = sys.stdout
+        self.stdout: TextIO | None = sys.stdout
 
     def show(self, line: str) -> None:
         """One line of the result, on stdout at once; nothing under ``--json``."""
@@ -71,10 +70,13 @@ class Session:
         return error.exit_code
 
     def _envelope(self, content: dict[str, Any]) -> None:
+        from importlib.metadata import version
+
         head = {"schema": ENVELOPE, "command": self.command, "version": version("gen-toolkit")}
         # ASCII only: the receiver's encoding is not known.
-        self.stdout.write(json.dumps({**head, **content}) + "\n")
-        self.stdout.flush()
+        if self.stdout is not None:
+            self.stdout.write(json.dumps({**head, **content}) + "\n")
+            self.stdout.flush()
 
 
 def _to_stderr(line: str) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from functools import cached_property
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from gen.errors import ModelError, OutputError
+from gen.atomic import atomic_file
+from gen.errors import ModelError
 from gen.model.model import Defaults
 
 if TYPE_CHECKING:
@@ -171,20 +172,10 @@ def save_model(
     header = json.dumps({"__metadata__": metadata, **json.loads(raw[8 : 8 + length])}, separators=(",", ":"))
     encoded = header.encode()
     encoded += b" " * (-len(encoded) % 8)
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(len(encoded).to_bytes(8, "little"))
-                file.write(encoded)
-                file.write(memoryview(raw)[8 + length :])
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise OutputError(f"cannot write the model {path}: {error.strerror}") from None
+    with atomic_file(path, overwrite=True) as file:
+        file.write(len(encoded).to_bytes(8, "little"))
+        file.write(encoded)
+        file.write(memoryview(raw)[8 + length :])
 
 
 def _read_metadata(path: Path) -> Mapping[str, object]:
@@ -231,7 +222,7 @@ def _json_object(metadata: Mapping[str, object], key: str, path: Path) -> Mappin
     return value
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> BufferedReader:
     try:
         return path.open("rb")
     except FileNotFoundError:

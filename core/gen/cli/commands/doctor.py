@@ -74,7 +74,9 @@ def _devices() -> list[str]:
     import torch
 
     found = [f"cpu ({torch.get_num_threads()} threads)"]
-    found += [f"cuda:{index} ({torch.cuda.get_device_name(index)})" for index in range(torch.cuda.device_count())]
+    found += [
+        f"cuda:{index} ({torch.cuda.get_device_name(index)})" for index in range(torch.cuda.device_count())
+    ]
     return found + ["mps"] * torch.backends.mps.is_available()
 
 

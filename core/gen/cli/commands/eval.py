@@ -24,6 +24,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
     @app.command("eval", help=summary)
     def evaluate(
         modality: Annotated[str, typer.Argument(metavar="MODALITY", help="Name of the modality.")],
+        *,
         model: Annotated[
             str | None, typer.Option("-m", "--model", help="Name of a model or path of a model file.")
         ] = None,

@@ -37,7 +37,8 @@ def add(app: typer.Typer, session: Session, host: Host, name: str) -> None:
 
     command.__signature__ = signature(host, spec)  # type: ignore[attr-defined]
     command.__annotations__ = {
-        key: parameter.annotation for key, parameter in command.__signature__.parameters.items()  # type: ignore[attr-defined]
+        key: parameter.annotation
+        for key, parameter in command.__signature__.parameters.items()  # type: ignore[attr-defined]
     }
     epilog = "\n\n".join(["Examples:", *spec.examples]) if spec.examples else None
     app.command(name, help=spec.summary, epilog=epilog)(command)
@@ -73,7 +74,9 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     plan = resolve(request, host)
     form, paths = plan_outputs(plan, output, chosen["format"], host.formats(spec.kind), overwrite=overwrite)
     if len(words) > 1 and not any(" " in word for word in words):
-        session.say(f"gen: {len(words)} prompts of one word each; put quotes around a prompt of several words")
+        session.say(
+            f"gen: {len(words)} prompts of one word each; put quotes around a prompt of several words"
+        )
     if dry_run:
         _show_plan(session, plan, paths)
         return

@@ -47,7 +47,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         findings = host.check(name)
         session.data["findings"] = [dataclasses.asdict(finding) for finding in findings]
         for finding in findings:
-            session.show(f"{finding.level}: {finding.message}" + (f" ({finding.hint})" if finding.hint else ""))
+            session.show(
+                f"{finding.level}: {finding.message}" + (f" ({finding.hint})" if finding.hint else "")
+            )
         if errors := [finding for finding in findings if finding.level == "error"]:
             raise PluginError(f"plugin {name} fails: {errors[0].message}", errors[0].hint)
         session.show(f"{name} keeps the contract")

@@ -33,6 +33,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
     @app.command("rerun", help=summary)
     def rerun(
         file: Annotated[Path, typer.Argument(metavar="FILE", help="A file with a recipe.")],
+        *,
         output: Annotated[
             str | None, typer.Option("-o", "--output", metavar="FILE", help="Where to; '-' is stdout.")
         ] = None,
@@ -42,7 +43,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         model: Annotated[
             str | None, typer.Option("-m", "--model", help="The recipe's model, when it is not installed.")
         ] = None,
-        init: Annotated[Path | None, typer.Option(metavar="FILE", help="What the recipe started from.")] = None,
+        init: Annotated[
+            Path | None, typer.Option(metavar="FILE", help="What the recipe started from.")
+        ] = None,
         mask: Annotated[Path | None, typer.Option(metavar="FILE", help="The recipe's mask.")] = None,
         device: Annotated[str | None, typer.Option(help="Where to run; as in the recipe by default.")] = None,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
@@ -55,9 +58,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             raise UsageError("--json and -o - both want stdout", "give -o a file")
         if check and output is not None:
             raise UsageError("--check writes nothing", "leave out -o or --check")
-        plan = plan_again(
-            read_recipe(file, host), host, model=model, init=init, mask=mask, device=device
-        )
+        plan = plan_again(read_recipe(file, host), host, model=model, init=init, mask=mask, device=device)
         known = host.formats(plan.spec.kind)
         if check:
             _check(session, host, plan, file, formats.find_format(known, path=file))

@@ -52,7 +52,11 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
         "steps": {"type": "integer", "minimum": 1, "maximum": MAX_STEPS},
         "guidance": {"type": "number", "minimum": 0, "maximum": MAX_GUIDANCE},
         "negative": {**text, "maxLength": MAX_PROMPT_CHARACTERS, "default": ""},
-        "model": {**text, "default": spec.default_model, "examples": [m.name for m in host.models(spec.name)]},
+        "model": {
+            **text,
+            "default": spec.default_model,
+            "examples": [m.name for m in host.models(spec.name)],
+        },
         "solver": {**text, "enum": sorted(presets.SOLVERS)},
         "grid": {**text, "enum": sorted(presets.GRIDS)},
         "init": text,

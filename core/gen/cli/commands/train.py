@@ -26,10 +26,12 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
     @app.command("train", help=summary)
     def train(
         modality: Annotated[str, typer.Argument(metavar="MODALITY", help="Name of the modality.")],
+        *,
         recipe: Annotated[str, typer.Option(help="Name of the recipe.")],
         preset: Annotated[str | None, typer.Option(help="Size; the recipe's first by default.")] = None,
         out: Annotated[
-            Path | None, typer.Option(metavar="FOLDER", help="Checkpoints, log and model; runs/RECIPE by default.")
+            Path | None,
+            typer.Option(metavar="FOLDER", help="Checkpoints, log and model; runs/RECIPE by default."),
         ] = None,
         steps: Annotated[int | None, typer.Option(min=1, help="Steps of the last stage.")] = None,
         resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,

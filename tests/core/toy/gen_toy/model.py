@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from gen.artifact import Artifact
 from gen.diffusion import Condition, Conditioning, RectifiedFlow, Sample
 from gen.model import Model, ModelFile
-from torch import Tensor
 
 
 class Words:
@@ -22,7 +23,9 @@ class Words:
 
     def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
         sign = -1.0 if params["invert"] else 1.0
-        return Conditioning({"colour": Condition(torch.stack([sign * self._mean(p) for p in prompts]), "global")})
+        return Conditioning(
+            {"colour": Condition(torch.stack([sign * self._mean(p) for p in prompts]), "global")}
+        )
 
     def _mean(self, prompt: str) -> Tensor:
         found = [self.colours[word] for word in prompt.split() if word in self.colours]
@@ -43,7 +46,7 @@ class Pixels:
             raise ValueError("this model makes nothing of 64 x 64")
         return (3, params["height"], params["width"])
 
-    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
+    def encode(self, artifacts: Sequence[Artifact], _params: Mapping[str, object]) -> Tensor:
         pixels = torch.stack([torch.from_numpy(item.arrays["pixels"][..., :3]) for item in artifacts])
         return pixels.permute(0, 3, 1, 2) * 2 - 1
 
@@ -51,16 +54,16 @@ class Pixels:
         pixels = (x0.permute(0, 2, 3, 1) / 2 + 0.5).clamp(0, 1) * params["gain"]
         return [Artifact("image", {"pixels": np.ascontiguousarray(item.numpy())}) for item in pixels]
 
-    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
+    def mask(self, mask: Artifact, _params: Mapping[str, object]) -> Tensor:
         return 1 - torch.from_numpy(mask.arrays["pixels"][None, None, ..., 0])
 
 
-def network(x: Tensor, c_noise: Tensor, conditioning: Mapping[str, Condition]) -> Tensor:
+def network(x: Tensor, _c_noise: Tensor, conditioning: Mapping[str, Condition]) -> Tensor:
     """x0 is the colour with a trace of the noise; what is known is copied."""
     if os.environ.get("TOY_FAILS"):
         raise RuntimeError(os.environ["TOY_FAILS"])
+    print("toy: a plugin that talks", flush=True)
     time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
-    print("toy: a plugin that talks")
     x0 = conditioning["colour"].value[:, :, None, None] + 0.1 * torch.tanh(x)
     if os.environ.get("TOY_NAN"):
         x0 = x0 * float("nan")

@@ -27,7 +27,9 @@ def gen_modality() -> ModalitySpec:
             Param(name="invert", type=bool, help="Complementary colours.", default=False),
         ),
         recipes=(
-            RecipeSpec(name="scribble", summary="One step.", factory="gen_toy.recipe:scribble", presets=("s",)),
+            RecipeSpec(
+                name="scribble", summary="One step.", factory="gen_toy.recipe:scribble", presets=("s",)
+            ),
         ),
         evaluation="gen_toy.model:evaluate",
         examples=('gen toy "red"',),

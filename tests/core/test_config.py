@@ -1,0 +1,84 @@
+"""Settings from the environment and from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gen.config import Setting, convert, read_settings
+from gen.errors import UsageError
+
+OWN = {"width": int, "gain": float, "invert": bool}
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GEN_CONFIG", str(tmp_path / "user.toml"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_nothing_is_set_without_files() -> None:
+    assert read_settings("toy", OWN) == {}
+
+
+def test_the_environment_wins_over_the_project_and_that_over_the_user(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folders / "user.toml").write_text('steps = 1\nsolver = "ddim"\n[toy]\nwidth = 8\ngain = 1\n')
+    (folders / "gen.toml").write_text("steps = 2\n[toy]\nwidth = 16\n")
+    monkeypatch.setenv("GEN_STEPS", "3")
+    monkeypatch.setenv("GEN_TOY_INVERT", "yes")
+    assert read_settings("toy", OWN) == {
+        "steps": Setting(3, "GEN_STEPS"),
+        "solver": Setting("ddim", "user.toml"),
+        "width": Setting(16, "gen.toml"),
+        "gain": Setting(1.0, "user.toml"),
+        "invert": Setting(True, "GEN_TOY_INVERT"),
+    }
+
+
+def test_the_entry_of_a_modality_wins_over_that_of_all(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folders / "gen.toml").write_text("steps = 2\n[toy]\nsteps = 4\n[image]\nsteps = 5\n")
+    assert read_settings("toy", OWN)["steps"].value == 4
+    monkeypatch.setenv("GEN_STEPS", "6")
+    monkeypatch.setenv("GEN_TOY_STEPS", "7")
+    assert read_settings("toy", OWN)["steps"].value == 7
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("steps = 'many'", "steps must be a whole number, not 'many' in gen.toml"),
+        ("steps = 2.5", "steps must be a whole number"),
+        ("steps = true", "steps must be a whole number"),
+        ("model = 3", "model must be a text"),
+        ("stepz = 3", "did you mean 'steps'"),
+        ("[toy]\nwidht = 3", "did you mean 'width'"),
+        ("steps = ", "cannot read the settings in gen.toml"),
+        ("steps = 1\n\x00", "cannot read the settings in gen.toml"),
+    ],
+)
+def test_a_wrong_entry_is_named_with_its_file(folders: Path, content: str, message: str) -> None:
+    (folders / "gen.toml").write_text(content)
+    with pytest.raises(UsageError, match=message):
+        read_settings("toy", OWN)
+
+
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEN_GUIDANCE", "much")
+    with pytest.raises(UsageError, match="guidance must be a number, not 'much' in GEN_GUIDANCE"):
+        read_settings("toy", OWN)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [("7", int, 7), (7, float, 7.0), ("0.5", float, 0.5), ("off", bool, False), (True, bool, True)],
+)
+def test_texts_and_whole_numbers_are_converted(value: object, kind: type, expected: object) -> None:
+    converted = convert(value, kind, "x", "")
+    assert converted == expected
+    assert type(converted) is kind

@@ -1,0 +1,320 @@
+"""The road of a generation, with an analytic toy: what is decided, what comes out, what is refused."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gen
+from gen.errors import DeviceError, GenError, ModelError, PluginError, UsageError
+from gen.generate import Plan, Request, generate, load, resolve
+from gen.plugin.host import Host
+
+pytestmark = pytest.mark.usefixtures("toy")
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host.discover()
+
+
+def planned(host: Host, *prompts: str, **options: Any) -> Plan:
+    return resolve(Request(modality="toy", prompts=prompts or ("red",), **options), host)
+
+
+def pixels(artifact: gen.Artifact) -> np.ndarray[Any, Any]:
+    return artifact.arrays["pixels"]
+
+
+def test_what_is_left_open_comes_from_the_model_then_from_the_plugin(host: Host) -> None:
+    plan = planned(host)
+    assert (plan.solver, plan.grid, plan.steps, plan.guidance) == ("ddim", "uniform", 4, 1.0)
+    assert plan.params == {"width": 24, "height": 16, "gain": 1.0, "finish": "matt", "invert": False}
+    assert (plan.negative, plan.dtype) == ("", "float32")
+    assert plan.licence == "CC0-1.0"
+
+
+def test_precedence(host: Host, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = toy.parent / "config"
+    config.mkdir()
+    (config / "config.toml").write_text("steps = 5\n[toy]\nwidth = 32\n")
+    assert (planned(host).steps, planned(host).params["width"]) == (5, 32)
+    (toy / "gen.toml").write_text("steps = 6\nseed = 11\n[toy]\nwidth = 40\n")
+    assert (planned(host).steps, planned(host).params["width"]) == (6, 40)
+    monkeypatch.setenv("GEN_STEPS", "7")
+    monkeypatch.setenv("GEN_TOY_WIDTH", "48")
+    assert (planned(host).steps, planned(host).params["width"]) == (7, 48)
+    plan = planned(host, steps=8, params={"width": 56})
+    assert (plan.steps, plan.params["width"]) == (8, 56)
+    assert plan.items[0].seed == 11
+
+
+def test_aliases_of_solvers_and_grids_become_the_listed_names(host: Host) -> None:
+    plan = planned(host, solver="Euler a", grid="Simple")
+    assert (plan.solver, plan.grid) == ("ddpm", "uniform")
+
+
+def test_seeds_count_upwards_over_prompts_and_counts(host: Host) -> None:
+    plan = planned(host, "red", "blue", count=2, seeds=(7,))
+    assert [(item.prompt, item.seed) for item in plan.items] == [
+        ("red", 7),
+        ("red", 8),
+        ("blue", 9),
+        ("blue", 10),
+    ]
+    assert [item.seed for item in planned(host, "red", "blue", seeds=(5, 2)).items] == [5, 2]
+
+
+def test_random_seeds_are_short_and_differ(host: Host) -> None:
+    seeds = {planned(host).items[0].seed for _ in range(8)}
+    assert len(seeds) > 1
+    assert all(0 <= seed < 2**32 for seed in seeds)
+
+
+WRONG = [
+    ({"prompts": ()}, "no prompt"),
+    ({"prompts": ("  ",)}, "prompt is empty"),
+    ({"prompts": ("x" * 2001,)}, "2,001 characters"),
+    ({"prompts": ("\ud800",)}, "not valid UTF-8"),
+    ({"negative": "x" * 2001}, "negative has 2,001 characters"),
+    ({"steps": 0}, "steps must be at least 1"),
+    ({"steps": 10_001}, "at most 10,000, not 10,001"),
+    ({"steps": 2.5}, "steps must be a whole number"),
+    ({"guidance": -1.0}, "guidance must be at least 0"),
+    ({"guidance": float("nan")}, "not nan"),
+    ({"guidance": float("inf")}, "not inf"),
+    ({"count": 0}, "count must be at least 1"),
+    ({"count": 1001}, "at most 1,000"),
+    ({"prompts": ("red",) * 600, "count": 2}, "1,200 items"),
+    ({"seeds": (-1,)}, "seed must be"),
+    ({"seeds": (2**63,)}, "seed must be"),
+    ({"seeds": (1, 2)}, "2 seeds do not fit 1 items"),
+    ({"solver": "nothing"}, "unknown solver"),
+    ({"grid": "nothing"}, "unknown grid"),
+    ({"dtype": "int8"}, "unknown dtype 'int8'"),
+    ({"params": {"widht": 8}}, "did you mean 'width'"),
+    ({"params": {"width": 0}}, "width must be at least 8 px and at most 64 px, not 0"),
+    ({"params": {"width": 20}}, "multiple of 8"),
+    ({"params": {"width": "wide"}}, "width must be a whole number"),
+    ({"params": {"gain": float("nan")}}, "gain must be"),
+    ({"params": {"finish": "rough"}}, "one of matt, gloss"),
+    ({"params": {"invert": "maybe"}}, "true or false"),
+    ({"strength": 0.5}, "needs something to start from"),
+    ({"mask": "a.png"}, "needs something to start from"),
+    ({"init": "none.png"}, "cannot read none.png"),
+    ({"init": "none.xyz"}, "unknown file ending"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG)
+def test_a_wrong_value_is_named_in_one_line(host: Host, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as raised:
+        resolve(Request(**{"modality": "toy", "prompts": ("red",), **options}), host)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:999", "cpu:1", "cuda:x"])
+def test_a_device_that_does_not_exist_is_a_device_error(host: Host, device: str) -> None:
+    with pytest.raises(DeviceError, match=device):
+        planned(host, device=device)
+
+
+def test_unknown_modalities_and_models_have_errors_of_their_own(host: Host) -> None:
+    with pytest.raises(PluginError, match="toi"):
+        resolve(Request(modality="toi", prompts=("red",)), host)
+    with pytest.raises(ModelError, match="did you mean 'crayon'"):
+        planned(host, model="crayom")
+
+
+def test_an_artifact_follows_prompt_parameters_and_seed() -> None:
+    red, green = gen.toy(["red", "green"], seed=1)
+    assert pixels(red).shape == (16, 24, 3)
+    assert pixels(red)[..., 0].mean() > 0.7 > 0.3 > pixels(red)[..., 1].mean()
+    assert pixels(green)[..., 1].mean() > 0.7
+    assert pixels(gen.toy("red", seed=1, width=8, gain=0.5)).shape == (16, 8, 3)
+    assert pixels(gen.toy("red", seed=1, gain=0.5)).max() <= 0.5
+    assert np.array_equal(pixels(gen.toy("red", seed=1)), pixels(red))
+    assert not np.array_equal(pixels(gen.toy("red", seed=2)), pixels(red))
+
+
+@pytest.mark.parametrize("solver", ["ddim", "ddpm", "dpmpp_2m_sde"])
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_an_item_of_a_batch_is_the_single_run(host: Host, solver: str, batch_size: int) -> None:
+    plan = planned(host, "red", "blue", count=2, seeds=(3,), solver=solver, guidance=2.0, negative="green")
+    together = list(generate(plan, load(plan, host), batch_size=batch_size))
+    for item, artifact in zip(plan.items, together, strict=True):
+        alone = gen.toy(item.prompt, seed=item.seed, solver=solver, guidance=2.0, negative="green")
+        assert np.array_equal(pixels(alone), pixels(artifact))
+        assert artifact.recipe.seed == item.seed
+        assert artifact.recipe.prompt == item.prompt
+
+
+def test_guidance_pushes_away_from_the_negative_prompt() -> None:
+    plain = pixels(gen.toy("red", seed=1, gain=1.0))
+    pushed = pixels(gen.toy("red", seed=1, guidance=1.1, negative="blue"))
+    assert pushed[..., 2].mean() < plain[..., 2].mean()
+
+
+def test_every_step_is_reported_and_a_callback_can_cancel(host: Host) -> None:
+    plan = planned(host, "red", "blue", steps=3)
+    seen: list[tuple[int, int, int, int]] = []
+
+    def watch(progress: Any) -> None:
+        seen.append((progress.item, progress.items, progress.step.index, progress.step.total))
+
+    assert len(list(generate(plan, load(plan, host), on_step=watch))) == 2
+    assert seen == [(item, 2, step, 3) for item in (0, 1) for step in (0, 1, 2)]
+
+    def stop(progress: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(generate(plan, load(plan, host), on_step=stop))
+
+
+def test_a_variation_stays_near_what_it_starts_from_as_far_as_strength_says() -> None:
+    start = gen.toy("blue", seed=1)
+    near = gen.toy("blue", seed=2, init=start, strength=0.25)
+    far = gen.toy("blue", seed=2, init=start, strength=1.0)
+
+    def distance(artifact: gen.Artifact) -> float:
+        return float(np.abs(pixels(artifact) - pixels(start)).mean())
+
+    assert distance(near) < distance(far)
+    assert near.recipe.strength == 0.25
+    assert [(item.role, item.name) for item in near.recipe.inputs] == [("init", "memory")]
+    assert near.recipe.parents == (start.recipe,)
+
+
+def test_a_mask_keeps_its_dark_part(toy: Path) -> None:
+    start = gen.toy("blue", seed=1)
+    start.save("start.png")
+    bright = np.zeros((16, 24, 3), np.float32)
+    bright[:, 12:] = 1
+    gen.Artifact("image", {"pixels": bright}).save("mask.png")
+    painted = gen.toy("red", seed=2, init="start.png", mask="mask.png")
+    assert np.abs(pixels(painted)[:, :12] - pixels(start)[:, :12]).max() < 0.01
+    assert pixels(painted)[:, 12:, 0].mean() > 0.7
+    assert [(item.role, item.name) for item in painted.recipe.inputs] == [
+        ("init", "start.png"),
+        ("mask", "mask.png"),
+    ]
+
+
+def test_an_input_of_another_size_is_a_usage_error() -> None:
+    start = gen.toy("blue", seed=1, width=8)
+    with pytest.raises(UsageError, match="the input became"):
+        gen.toy("red", init=start)
+    with pytest.raises(UsageError, match="the mask became"):
+        gen.toy("red", init=gen.toy("blue"), mask=start)
+    with pytest.raises(UsageError, match="strength must be"):
+        gen.toy("red", init=start, strength=0)
+
+
+def test_what_a_codec_refuses_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="nothing of 64 x 64"):
+        gen.toy("red", width=64, height=64)
+
+
+def test_a_network_that_fails_is_named_and_memory_has_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_FAILS", "a wire is loose")
+    with pytest.raises(GenError, match="toy failed: a wire is loose") as raised:
+        gen.toy("red")
+    assert raised.value.exit_code == 1
+    monkeypatch.setenv("TOY_FAILS", "CUDA out of memory. Tried to allocate 9 GiB")
+    with pytest.raises(DeviceError, match="memory does not suffice"):
+        gen.toy("red")
+    monkeypatch.delenv("TOY_FAILS")
+    monkeypatch.setenv("TOY_NAN", "1")
+    with pytest.raises(GenError, match="NaN"):
+        gen.toy("red")
+
+
+def test_the_recipe_tells_everything_and_makes_the_same_again() -> None:
+    first = gen.toy("red blue", seed=9, steps=3, solver="ddpm", guidance=1.5, negative="green", width=8)
+    recipe = first.recipe
+    assert (recipe.modality, recipe.prompt, recipe.negative, recipe.seed) == ("toy", "red blue", "green", 9)
+    assert (recipe.steps, recipe.solver, recipe.grid, recipe.guidance) == (3, "ddpm", "uniform", 1.5)
+    assert dict(recipe.params) == {
+        "width": 8,
+        "height": 16,
+        "gain": 1.0,
+        "finish": "matt",
+        "invert": False,
+    }
+    assert recipe.model.name == "crayon"
+    assert len(recipe.model.sha256) == 64
+    assert recipe.versions.keys() == {"gen", "torch"}
+    again = gen.rerun(gen.Recipe.from_json(recipe.to_json()))
+    assert np.array_equal(pixels(first), pixels(again))
+
+
+def test_rerun_asks_for_the_very_same_model_and_inputs(toy: Path) -> None:
+    start = gen.toy("blue", seed=1)
+    start.save("start.png")
+    made = gen.toy("red", seed=2, init="start.png", strength=0.5)
+    made.save("made.png")
+    with pytest.raises(UsageError, match=r"needs start\.png as init"):
+        gen.rerun("made.png")
+    with pytest.raises(UsageError, match="is not the init of the recipe"):
+        gen.rerun("made.png", init="made.png")
+    assert np.array_equal(pixels(gen.rerun("made.png", init="start.png")), pixels(made))
+    import dataclasses
+
+    model = dataclasses.replace(made.recipe.model, name="elsewhere")
+    stranger = dataclasses.replace(made.recipe, model=model)
+    with pytest.raises(ModelError, match="'elsewhere' is not installed"):
+        gen.rerun(stranger, init="start.png")
+    model = dataclasses.replace(made.recipe.model, sha256="0" * 64)
+    with pytest.raises(ModelError, match="another file"):
+        gen.rerun(dataclasses.replace(made.recipe, model=model), init="start.png")
+
+
+def test_the_results_form_follows_the_prompts_form() -> None:
+    assert isinstance(gen.toy("red"), gen.Artifact)
+    assert [len(gen.toy("red", count=1)), len(gen.toy("red", count=2)), len(gen.toy(["red"]))] == [1, 2, 1]
+
+
+def test_a_loaded_model_gives_the_same_and_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import gen_toy.model
+
+    expected = pixels(gen.toy("red", seed=4))
+    handle = gen.load("crayon")
+    monkeypatch.setattr(gen_toy.model, "load", None)
+    assert np.array_equal(pixels(handle("red", seed=4)), expected)
+    assert np.array_equal(pixels(handle(["blue", "red"], seed=[1, 4])[1]), expected)
+    with pytest.raises(UsageError, match="device is fixed"):
+        handle("red", device="cpu")
+
+
+def test_a_model_is_loaded_from_a_path(toy_folder: Path, toy: Path) -> None:
+    path = toy / "mine.safetensors"
+    path.write_bytes((toy_folder / "gen_toy" / "weights" / "crayon.safetensors").read_bytes())
+    handle = gen.load(path)
+    assert handle("red").recipe.model.name == "mine"
+    with pytest.raises(ModelError, match="unknown model 'nothing'"):
+        gen.load("nothing")
+
+
+def test_unknown_words_are_a_warning() -> None:
+    with pytest.warns(UserWarning, match="does not know 'purple'.*red, green, blue, white.*--model"):
+        gen.toy("purple red")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gen.toy("red")
+
+
+def test_unknown_options_name_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'guidance'"):
+        gen.toy("red", guidence=3)
+
+
+def test_the_package_offers_what_is_installed_and_nothing_else() -> None:
+    assert {"image", "toy", "load", "rerun", "Artifact", "Recipe", "errors"} <= set(dir(gen))
+    assert not hasattr(gen, "sculpture")
+    assert gen.errors.UsageError is UsageError
+    assert gen.__version__[0].isdigit()
