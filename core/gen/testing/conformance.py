@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from gen.errors import PluginError
 from gen.plugin.host import Host
 from gen.plugin.scan import MODALITIES
-from gen.plugin.specs import FormatSpec, ModalitySpec
+from gen.plugin.specs import ModalitySpec
 from gen.testing.imports import assert_light_import
+
+if TYPE_CHECKING:
+    from gen.artifact import Artifact
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,7 @@ def _modality_findings(host: Host, spec: ModalitySpec) -> Iterator[Finding]:
             f"default_model {spec.default_model!r} is not among its models ({', '.join(models) or 'none'})",
             "declare it in gen_models",
         )
-    formats: list[FormatSpec] = [form for form in host.formats(spec.kind) if form.kind == spec.kind]
-    if spec.default_format not in [form.name for form in formats]:
+    if spec.default_format not in [form.name for form in host.formats(spec.kind)]:
         yield Finding(
             "error",
             f"default_format {spec.default_format!r} is no format for the kind {spec.kind!r}",
@@ -98,15 +101,78 @@ def _import_findings(host: Host, import_string: str) -> Iterator[Finding]:
 class ModalityConformance:
     """Tests that every modality passes; subclass it in the plugin's own test suite.
 
-    Set `name`, and pytest collects the tests of this class with the plugin's own:
+    Set `name` and a `prompt` that the default model knows, and pytest collects the tests below with the
+    plugin's own. The distribution must be installed, with its default model at hand::
 
         class TestMusic(ModalityConformance):
             name = "music"
+            prompt = "a slow waltz"
     """
 
     name: ClassVar[str]
+    prompt: ClassVar[str]
+    options: ClassVar[Mapping[str, Any]] = {}
+    """What to generate with, so that the tests stay quick: ``{"steps": 2}``, or a small size."""
 
     def test_keeps_the_contract(self) -> None:
         """The plugin is found, stays light, and all that it declares is there."""
         findings = check_plugin(Host.discover(), self.name)
         assert not findings, "\n".join(f"{finding.level}: {finding.message}" for finding in findings)
+
+    def test_seed_decides(self) -> None:
+        """The same seed makes the same thing, another seed another."""
+        first, same, other = self._made(1), self._made(1), self._made(2)
+        assert _distance(first, same) == 0
+        assert _distance(first, other) > 0
+
+    def test_item_of_a_batch_is_the_single_one(self) -> None:
+        """Items that go through the network together do not see each other; rounding may differ."""
+        from gen.api import make_request
+        from gen.generate import generate, load, resolve
+
+        host = Host.discover()
+        request = make_request(host, self.name, [self.prompt], {**self.options, "seed": 1, "count": 2})
+        plan = resolve(request, host)
+        together = list(generate(plan, load(plan, host), batch_size=2))
+        assert len(together) == 2
+        for artifact, seed in zip(together, (1, 2), strict=True):
+            assert _distance(artifact, self._made(seed)) < 1e-2
+
+    def test_steps_are_taken(self) -> None:
+        """The sampler takes as many steps as it was asked for."""
+        seen: list[int] = []
+        self._made(1, steps=3, on_step=lambda progress: seen.append(progress.step.total))
+        assert seen == [3, 3, 3]
+
+    def test_file_tells_how_to_make_it_again(self, tmp_path: Path) -> None:
+        """A file in the default format carries a recipe, and the recipe makes the same thing."""
+        from gen.api import rerun
+
+        host = Host.discover()
+        spec = host.modality(self.name)
+        form = next(form for form in host.formats(spec.kind) if form.name == spec.default_format)
+        made = self._made(1)
+        made.save(tmp_path / f"made{form.suffixes[0]}")
+        assert _distance(made, rerun(tmp_path / f"made{form.suffixes[0]}")) == 0
+
+    def _made(self, seed: int, **options: Any) -> Artifact:
+        from gen.api import Generator
+
+        made: Artifact = Generator(self.name)(self.prompt, **{**self.options, **options, "seed": seed})
+        return made
+
+
+def _distance(first: Artifact, second: Artifact) -> float:
+    """Largest difference between two artifacts' values; infinite if they have not the same form."""
+    import numpy as np
+
+    if first.kind != second.kind or first.arrays.keys() != second.arrays.keys():
+        return float("inf")
+    largest = 0.0
+    for name, values in first.arrays.items():
+        others = second.arrays[name]
+        if values.shape != others.shape:
+            return float("inf")
+        difference = np.abs(values.astype(np.float64) - others.astype(np.float64))
+        largest = max(largest, float(difference.max(initial=0.0)))
+    return largest
