@@ -1,0 +1,24 @@
+"""The guide for plugin authors shows the example as it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(?:python|toml)\n(.*?)\n```", GUIDE, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=[block.splitlines()[0][:30] for block in BLOCKS])
+def test_code_is_that_of_the_example(block: str) -> None:
+    example = ROOT / "examples" / "gen-palette"
+    files = [*example.rglob("*.py"), example / "pyproject.toml"]
+    assert any(block in file.read_text(encoding="utf-8") for file in files)
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", GUIDE):
+        assert (ROOT / "docs" / target).exists(), target
