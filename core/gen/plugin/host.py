@@ -27,6 +27,7 @@ from gen.plugin.memory import Outcome, Status, remember
 from gen.plugin.scan import MODALITIES, PLUGINS
 from gen.plugin.settings import Settings, normalised, read_settings, write_disabled
 from gen.plugin.specs import FormatSpec, ModalitySpec, ModelSpec
+from gen.plugin.text import one_line
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -514,5 +515,4 @@ def _trace(error: BaseException) -> str:
 
 def _line(error: BaseException) -> str:
     """An exception in one line of at most 200 characters."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
+    return one_line(f"{type(error).__name__}: {error}").removesuffix(":")[:200]

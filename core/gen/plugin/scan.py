@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from gen.plugin.cache import read_cache, write_cache
+from gen.plugin.text import one_line
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -65,7 +66,7 @@ class Found:
 
 def scan() -> list[Found]:
     """Find the entry points of all installed plugins, by the same way for our own and for strangers'."""
-    place = f"{sys.version_info[:3]} {os.pathsep.join(sys.path)}"
+    place = f"{sys.version_info[:3]} {os.pathsep.join(map(str, sys.path))}"
     stamp = [_changed(path or os.curdir) for path in sys.path]
     scans = read_cache(_FILE)
     match scans.get(place):
@@ -146,18 +147,18 @@ def _of_distribution(dist: Distribution, name: str, folder: str) -> Iterator[Fou
         declared = read_declaration(entry.module) if entry.group == MODALITIES else Declaration()
         fault, requirement = next(unmet(dist, frozenset(entry.extras)), ("", ""))
         yield Found(
-            name=entry.name,
+            name=one_line(entry.name),
             group=entry.group,
             value=entry.value,
-            distribution=name,
-            version=dist.version,
+            distribution=one_line(name),
+            version=one_line(dist.version),
             folder=folder,
-            summary=declared.summary or dist.metadata["Summary"] or "",
+            summary=one_line(declared.summary or dist.metadata["Summary"] or ""),
             source=declared.source,
             changed=_changed(declared.source),
             api=declared.api,
             requires=list(declared.requires),
             extra=declared.extra,
-            unmet=fault,
+            unmet=one_line(fault),
             requirement=requirement,
         )

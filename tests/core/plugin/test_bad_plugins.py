@@ -227,6 +227,22 @@ def test_stdout_stays_clean(install: Install) -> None:
     assert _run("from gen.plugin.host import Host; print(Host.discover().modality('loud').name)") == ["loud"]
 
 
+def test_texts_cannot_drive_the_terminal(install: Install) -> None:
+    source = modality("dark", "dark_plugin").replace("Make some", "Make\\x1b[2J\\nsome")
+    install(
+        "gen-dark", {"dark_plugin": source}, modalities={"dark": "dark_plugin", "da\x1brk": "dark_plugin"}
+    )
+    install(
+        "gen-grim", {"grim_plugin": "raise ValueError('a\\x1bb\\nc')"}, modalities={"grim": "grim_plugin"}
+    )
+    host = Host.discover()
+    host.load("grim")
+    assert host.record("dark").summary == "Make?[2J some dark."
+    assert host.record("grim").reason == "ValueError: a?b c"
+    assert all(record.name.isprintable() for record in host.records)
+    assert all(line.isprintable() for line in host.problems)
+
+
 def test_keyboard_interrupt_passes(install: Install) -> None:
     install("gen-slow", {"stop_plugin": "raise KeyboardInterrupt"}, modalities={"stop": "stop_plugin"})
     with pytest.raises(KeyboardInterrupt):
