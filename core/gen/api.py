@@ -6,14 +6,13 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from gen import formats
 from gen.artifact import Artifact
 from gen.errors import ModelError, UsageError
-from gen.generate import Plan, Progress, Request, generate, load, resolve, unknown, unknown_words
-from gen.model import Model, ModelFile
+from gen.generate import Plan, Progress, Request, generate, load, modality_of, resolve, unknown, unknown_words
+from gen.model import Model
 from gen.plugin.host import Host
 from gen.recipe import Recipe
 
@@ -247,28 +246,3 @@ def run(plan: Plan, model: Model, on_step: Callable[[Progress], None] | None) ->
     if notice := unknown_words(plan, model):
         warnings.warn(notice, stacklevel=3)
     return list(generate(plan, model, on_step=on_step))
-
-
-def modality_of(reference: str, host: Host) -> str:
-    """The modality that drives a model.
-
-    Args:
-        reference: Name of a registered model, or path of a model file.
-        host: Where plugins come from.
-
-    Raises:
-        ModelError: The model is unknown, or several modalities have one of that name.
-    """
-    if Path(reference).is_file():
-        return ModelFile(reference).modality
-    usable = [record.name for record in host.modalities if record.status == "ok"]
-    known = {name: {spec.name for spec in host.models(name)} for name in usable}
-    found = [name for name, models in known.items() if reference in models]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ModelError(
-            f"{' and '.join(found)} both have a model {reference!r}", f"add modality={found[0]!r}"
-        )
-    error = unknown("model", reference, sorted(set().union(*known.values())))
-    raise ModelError(error.message, error.hint)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import reprlib
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def convert(value: object, kind: type, name: str, origin: str) -> object:
         UsageError: If the value is of another type.
     """
     place = f" in {origin}" if origin else ""
-    wrong = UsageError(f"{name} must be {_NAMES[kind]}, not {value!r}{place}")
+    wrong = UsageError(f"{name} must be {_NAMES[kind]}, not {reprlib.repr(value)}{place}")
     if isinstance(value, bool) or kind is bool:
         if isinstance(value, bool) and kind is bool:
             return value

@@ -217,6 +217,31 @@ def resolve(request: Request, host: Host) -> Plan:
     )
 
 
+def modality_of(reference: str, host: Host) -> str:
+    """The modality that drives a model.
+
+    Args:
+        reference: Name of a registered model, or path of a model file.
+        host: Where plugins come from.
+
+    Raises:
+        ModelError: The model is unknown, or several modalities have one of that name.
+    """
+    if Path(reference).is_file():
+        return ModelFile(reference).modality
+    usable = [record.name for record in host.modalities if record.status == "ok"]
+    known = {name: {spec.name for spec in host.models(name)} for name in usable}
+    found = [name for name, models in known.items() if reference in models]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ModelError(
+            f"{' and '.join(found)} both have a model {reference!r}", f"add modality={found[0]!r}"
+        )
+    error = unknown("model", reference, sorted(set().union(*known.values())))
+    raise ModelError(error.message, error.hint)
+
+
 def load(plan: Plan, host: Host) -> Model:
     """Load the model of a plan.
 

@@ -49,9 +49,7 @@ def test_what_is_saved_comes_back(path: Path, tensors: dict[str, torch.Tensor]) 
     assert loaded["codec.weight"].dtype == torch.bfloat16
 
 
-def test_a_prefix_selects_and_a_dtype_casts_only_real_numbers(
-    path: Path, tensors: dict[str, torch.Tensor]
-) -> None:
+def test_a_prefix_selects_and_a_dtype_casts_only_real_numbers(path: Path) -> None:
     loaded = ModelFile(path).tensors(dtype=torch.float64, prefix="network.")
     assert loaded.keys() == {"weight", "count"}
     assert loaded["weight"].dtype == torch.float64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,12 +17,12 @@ from gen.plugin.host import Host
 from gen.plugin.specs import ModalitySpec, Param
 from gen.recipe import METADATA_LEVELS
 
-ALIASES: Mapping[str, tuple[str, type]] = {
-    "negative_prompt": ("negative", str),
-    "cfg_scale": ("guidance", float),
-    "guidance_scale": ("guidance", float),
-    "num_inference_steps": ("steps", int),
-    "sampler": ("solver", str),
+ALIASES: Mapping[str, str] = {
+    "negative_prompt": "negative",
+    "cfg_scale": "guidance",
+    "guidance_scale": "guidance",
+    "num_inference_steps": "steps",
+    "sampler": "solver",
 }
 """Hidden flags of other programs, and what they are here."""
 
@@ -30,91 +30,55 @@ ALIASES: Mapping[str, tuple[str, type]] = {
 def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
     """The signature of a modality's command, from which Typer reads the flags.
 
+    Numbers are taken as text: the road converts and checks them, with the same words for every way in.
+
     Args:
-        host: Completes names of models.
+        host: Completes names of models and formats.
         spec: The modality.
     """
-    core = {
-        "prompt": (
-            list[str] | None,
-            typer.Argument(
-                metavar="PROMPT", help="What to make; '-' reads prompts from stdin, one per line."
-            ),
+    prompts = typer.Argument(
+        metavar="PROMPT", help="What to make; '-' reads prompts from stdin, one per line."
+    )
+    flags = [
+        _parameter("prompt", list[str] | None, prompts),
+        _flag("prompt_file", "FILE", "Read prompts from a file, one per line.", kind=Path),
+        _flag(
+            "output",
+            "FILE",
+            "Where to: a file, a folder, a pattern with {seed} {index} {model}, or '-' for stdout.",
+            "-o",
         ),
-        "prompt_file": (
-            Path | None,
-            typer.Option(help="Read prompts from a file, one per line.", metavar="FILE"),
+        _flag(
+            "format",
+            "NAME",
+            "File format, where the file's ending names none.",
+            "-f",
+            among=lambda: [form.name for form in host.formats(spec.kind)],
         ),
-        "output": (
-            str | None,
-            typer.Option(
-                "-o",
-                "--output",
-                metavar="FILE",
-                help="Where to: a file, a folder, a pattern with {seed} {index} {model}, or '-' for stdout.",
-            ),
+        _flag("count", "INT", "How many of each prompt.", "-n"),
+        _flag("seed", "INT", "Seed of the first item, from which the others count upwards."),
+        _flag("steps", "INT", "Sampling steps."),
+        _flag("guidance", "FLOAT", "Guidance scale; 1 is none.", "-g"),
+        _flag("negative", "TEXT", "What to stay away from."),
+        _flag(
+            "model",
+            "MODEL",
+            f"Name of a model or path of a model file (default {spec.default_model}).",
+            "-m",
+            among=lambda: [model.name for model in host.models(spec.name)],
         ),
-        "format": (
-            str | None,
-            typer.Option(
-                "-f",
-                "--format",
-                help="File format, where the file's ending names none.",
-                autocompletion=_among(lambda: [form.name for form in host.formats(spec.kind)]),
-            ),
+        _flag("solver", "NAME", "How to step.", among=lambda: presets.SOLVERS),
+        _flag("grid", "NAME", "At which times to step.", among=lambda: presets.GRIDS),
+        _flag("init", "FILE", "A file to start from.", kind=Path),
+        _flag("strength", "FLOAT", "How far it may change: above 0, at most 1."),
+        _flag("mask", "FILE", "A file whose bright parts are made anew; needs --init.", kind=Path),
+        _flag("param", "NAME=VALUE", f"An option of {spec.name}, by name.", "-p", kind=list[str]),
+        _flag("device", "NAME", f"{', '.join(DEVICES)}.", among=lambda: DEVICES),
+        _flag("dtype", "NAME", "Type of the network's weights.", among=lambda: DTYPES),
+        _flag(
+            "metadata", "LEVEL", "What the file tells: full, minimal or none.", among=lambda: METADATA_LEVELS
         ),
-        "count": (int | None, typer.Option("-n", "--count", help="How many of each prompt.")),
-        "seed": (int | None, typer.Option(help="Seed of the first item; the others count upwards.")),
-        "steps": (int | None, typer.Option(help="Sampling steps.")),
-        "guidance": (float | None, typer.Option("-g", "--guidance", help="Guidance scale; 1 is none.")),
-        "negative": (str | None, typer.Option(help="What to stay away from.", metavar="TEXT")),
-        "model": (
-            str | None,
-            typer.Option(
-                "-m",
-                "--model",
-                help="Name of a model or path of a model file.",
-                autocompletion=_among(lambda: [model.name for model in host.models(spec.name)]),
-            ),
-        ),
-        "solver": (
-            str | None,
-            typer.Option(help="How to step.", autocompletion=_among(lambda: presets.SOLVERS)),
-        ),
-        "grid": (
-            str | None,
-            typer.Option(help="At which times to step.", autocompletion=_among(lambda: presets.GRIDS)),
-        ),
-        "init": (Path | None, typer.Option(help="A file to start from.", metavar="FILE")),
-        "strength": (float | None, typer.Option(help="How far it may change: above 0, at most 1.")),
-        "mask": (
-            Path | None,
-            typer.Option(help="A file whose bright parts are made anew; needs --init.", metavar="FILE"),
-        ),
-        "param": (
-            list[str] | None,
-            typer.Option("-p", "--param", metavar="NAME=VALUE", help=f"An option of {spec.name}, by name."),
-        ),
-        "device": (
-            str | None,
-            typer.Option(help="auto, cpu, cuda or mps.", autocompletion=_among(lambda: DEVICES)),
-        ),
-        "dtype": (
-            str | None,
-            typer.Option(help="Type of the network's weights.", autocompletion=_among(lambda: DTYPES)),
-        ),
-        "metadata": (
-            str | None,
-            typer.Option(
-                help="What the file tells: full, minimal or none.",
-                autocompletion=_among(lambda: METADATA_LEVELS),
-            ),
-        ),
-    }
-    parameters = [_parameter(name, kind, info, None) for name, (kind, info) in core.items()]
-    for name, (_, kind) in ALIASES.items():
-        parameters.append(_parameter(name, kind | None, typer.Option(hidden=True), None))
-    parameters += [
+        *(_parameter(alias, str | None, typer.Option(hidden=True)) for alias in ALIASES),
         _parameter("overwrite", bool, typer.Option("--overwrite", help="Replace files that exist."), False),
         _parameter(
             "dry_run",
@@ -123,12 +87,12 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
             False,
         ),
     ]
-    for name, flag in (("as_json", JSON), ("quiet", QUIET), ("verbose", VERBOSE)):
-        parameters.append(
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flag)
-        )
-    parameters += [_own(spec, param) for param in spec.params]
-    return inspect.Signature(parameters)
+    switches = (("as_json", JSON), ("quiet", QUIET), ("verbose", VERBOSE))
+    flags += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=switch)
+        for name, switch in switches
+    ]
+    return inspect.Signature([*flags, *(_own(spec, param) for param in spec.params)])
 
 
 def merge_aliases(values: dict[str, Any]) -> None:
@@ -137,7 +101,7 @@ def merge_aliases(values: dict[str, Any]) -> None:
     Raises:
         UsageError: Both were given.
     """
-    for alias, (name, _) in ALIASES.items():
+    for alias, name in ALIASES.items():
         value = values.pop(alias)
         if value is None:
             continue
@@ -175,23 +139,39 @@ def _own(spec: ModalitySpec, param: Param) -> inspect.Parameter:
     values = f"{low}{high}{param.unit}".strip() or ", ".join(param.choices)
     default = "" if param.default is None else f"default {param.default}"
     details = "; ".join(filter(None, (values, default)))
+    text = f"{param.help} ({details})" if details else param.help
     flag = f"--{param.name.replace('_', '-')}"
-    info = typer.Option(
-        f"{flag}/--no-{flag[2:]}" if param.type is bool else flag,
-        help=f"{param.help} ({details})" if details else param.help,
-        rich_help_panel=f"Options of {spec.name}",
-        autocompletion=_among(lambda: param.choices) if param.choices else None,
+    panel = f"Options of {spec.name}"
+    if param.type is bool:
+        switch = typer.Option(f"{flag}/--no-{flag[2:]}", help=text, rich_help_panel=panel, show_default=False)
+        return _parameter(param.name, bool | None, switch)
+    metavar = {int: "INT", float: "FLOAT"}.get(param.type, "TEXT")
+    return _flag(param.name, metavar, text, among=lambda: param.choices, panel=panel)
+
+
+def _flag(
+    name: str,
+    metavar: str,
+    text: str,
+    short: str = "",
+    *,
+    kind: Any = str,
+    among: Callable[[], Iterable[str]] | None = None,
+    panel: str | None = None,
+) -> inspect.Parameter:
+    def complete(incomplete: str) -> list[str]:
+        return [choice for choice in among() if choice.startswith(incomplete)] if among else []
+
+    option = typer.Option(
+        *filter(None, (short, f"--{name.replace('_', '-')}")),
+        metavar=metavar,
+        help=text,
+        autocompletion=complete if among else None,
+        rich_help_panel=panel,
     )
-    return _parameter(param.name, param.type | None, info, None)
+    return _parameter(name, kind | None, option)
 
 
-def _parameter(name: str, kind: Any, info: Any, default: Any) -> inspect.Parameter:
+def _parameter(name: str, kind: Any, info: Any, default: Any = None) -> inspect.Parameter:
     annotation = Annotated[kind, info]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
-def _among(names: Callable[[], Any]) -> Callable[[str], list[str]]:
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in names() if name.startswith(incomplete)]
-
-    return complete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ def plan_outputs(
         form = find_format(formats, name=format_name or plan.spec.default_format)
         _check_stdout(len(plan.items))
         return form, ()
-    if output is None or output.endswith("/") or Path(output).is_dir():
+    if output is None or output.endswith("/") or os.path.isdir(output):
         form = find_format(formats, name=format_name or plan.spec.default_format)
         paths = _named(plan, Path(output or "."), form)
         overwrite = False
@@ -72,7 +73,7 @@ def _filled(pattern: str, item: Item, plan: Plan) -> str:
             raise UsageError(f"unknown field {match[0]} in the output", f"known: {{{'} {'.join(FIELDS)}}}")
         return values[match[1]]
 
-    return re.sub(r"\{(\w*)\}", fill, pattern)
+    return re.sub(r"\{([^{}]*)\}", fill, pattern)
 
 
 def _named(plan: Plan, folder: Path, form: FormatSpec) -> tuple[Path, ...]:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import typer
 
@@ -14,7 +14,7 @@ from gen.cli.flags import merge_aliases, parse_params, signature
 from gen.cli.making import make
 from gen.cli.outputs import STDOUT, plan_outputs
 from gen.cli.session import Session
-from gen.config import read_settings
+from gen.config import convert, read_settings
 from gen.errors import UsageError
 from gen.generate import MAX_ITEMS, Plan, Request, resolve
 from gen.plugin.host import Host
@@ -67,7 +67,7 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     request = Request(
         modality=spec.name,
         prompts=prompts,
-        seeds=() if seed is None else (seed,),
+        seeds=() if seed is None else (cast(int, convert(seed, int, "seed", "")),),
         params=params,
         **values,
     )

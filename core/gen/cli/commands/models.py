@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gen.api import modality_of
 from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.cli.tables import table
+from gen.generate import modality_of
 from gen.model import find_model
 from gen.plugin.host import Host
 from gen.plugin.specs import ModelSpec

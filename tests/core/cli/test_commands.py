@@ -1,0 +1,186 @@
+"""The commands beside `gen MODALITY`, and the overview."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gen
+from gen.formats import read
+from gen.plugin.host import Host
+
+Cli = Callable[..., Any]
+
+
+def test_the_overview_names_every_modality_and_command(gen_cli: Cli) -> None:
+    from gen.cli.main import COMMANDS
+
+    for arguments in (["--help"], ["-h"], []):
+        ran = gen_cli(*arguments)
+        assert ran.code == 0
+        assert "Make plain pictures of a colour." in ran.out
+        assert all(f"\n  {name} " in ran.out for name in ("toy", "image", *COMMANDS))
+
+
+@pytest.mark.parametrize(
+    "command", ["models", "plugins", "info", "rerun", "schema", "train", "eval", "doctor"]
+)
+def test_every_command_has_help(gen_cli: Cli, command: str) -> None:
+    ran = gen_cli(command, "--help")
+    assert ran.code == 0
+    assert f"gen {command}" in ran.out
+
+
+def test_a_modalitys_help_shows_its_parameters_and_examples(gen_cli: Cli) -> None:
+    out = gen_cli("toy", "--help").out
+    assert "Options of toy" in out
+    assert "--no-invert" in out
+    assert 'gen toy "red"' in out
+    assert all(flag in out for flag in ("--output", "--seed", "--solver", "--mask", "--dry-run"))
+
+
+def test_version(gen_cli: Cli) -> None:
+    assert gen_cli("--version").out == f"gen {gen.__version__}\n"
+
+
+def test_models_are_listed_and_shown(gen_cli: Cli, toy_folder: Path) -> None:
+    assert "crayon" in gen_cli("models").out
+    listed = gen_cli("models", "list", "--modality", "toy", "--json").envelope["data"]["models"]
+    assert [(model["name"], model["licence"]) for model in listed] == [("crayon", "CC0-1.0")]
+    shown = gen_cli("models", "show", "crayon", "--json").envelope["data"]["model"]
+    path = toy_folder / "gen_toy" / "weights" / "crayon.safetensors"
+    assert shown["size"] == path.stat().st_size
+    assert shown["defaults"] == {"solver": "ddim", "grid": "uniform", "steps": 4, "guidance": 1.0}
+    assert shown["card"]["data"] == "four crayons"
+    assert gen_cli("models", "show", str(path)).out.startswith("name: crayon\nmodality: toy\n")
+
+
+def test_plugins_are_listed_switched_off_and_on(gen_cli: Cli) -> None:
+    def status() -> str:
+        listed = gen_cli("plugins", "--json").envelope["data"]["plugins"]
+        return next(entry["status"] for entry in listed if entry["name"] == "toy")
+
+    assert "gen-toy" in gen_cli("plugins", "list").out
+    assert status() == "ok"
+    assert gen_cli("plugins", "disable", "toy").code == 0
+    assert status() == "disabled"
+    ran = gen_cli("toy", "red")
+    assert (ran.code, ran.out) == (3, "")
+    assert "gen plugins enable toy" in ran.err
+    assert gen_cli("plugins", "enable", "toy").code == 0
+    assert status() == "ok"
+
+
+def test_a_plugin_is_shown_and_checked(gen_cli: Cli) -> None:
+    assert gen_cli("plugins", "show", "toy", "--json").envelope["data"]["plugin"]["version"] == "1.0"
+    ran = gen_cli("plugins", "check", "toy")
+    assert ran.code == 3
+    assert "gen_toy.recipe" in ran.err
+
+
+def test_info_shows_the_recipe(gen_cli: Cli, toy: Path) -> None:
+    gen_cli("toy", "red", "--seed", 5, "-o", "a.png")
+    data = gen_cli("info", "a.png", "--json").envelope["data"]
+    assert (data["kind"], data["recipe"]["prompt"], data["recipe"]["seed"]) == ("image", "red", 5)
+    out = gen_cli("info", "a.png").out
+    assert "  prompt: red\n" in out
+    assert "  seed: 5\n" in out
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
+def test_rerun_makes_the_same_pixels(gen_cli: Cli, toy: Path, ending: str) -> None:
+    gen_cli("toy", "red blue", "--solver", "ddpm", "-g", 2, "--negative", "green", "-o", f"a.{ending}")
+    assert gen_cli("rerun", f"a.{ending}", "-o", f"b.{ending}").out == f"b.{ending}\n"
+    formats = Host.discover().formats("image")
+    a, b = (read(toy / f"{name}.{ending}", formats).arrays["pixels"] for name in "ab")
+    assert np.array_equal(a, b)
+    ran = gen_cli("rerun", f"a.{ending}", "--check")
+    assert (ran.code, ran.out) == (0, f"a.{ending}: the same\n")
+
+
+def test_rerun_checks_against_what_is_in_the_file(gen_cli: Cli, toy: Path) -> None:
+    gen_cli("toy", "red", "--seed", 1, "-o", "a.png")
+    formats = Host.discover().formats("image")
+    artifact = read(toy / "a.png", formats)
+    artifact.arrays["pixels"][0, 0, 0] = 0
+    artifact.save("changed.png")
+    ran = gen_cli("rerun", "changed.png", "--check", "--json")
+    assert ran.code == 1
+    assert "is not what its recipe makes here" in ran.envelope["error"]["message"]
+    assert ran.envelope["data"]["same"] is False
+    assert ran.envelope["data"]["largest_difference"] > 0.5
+
+
+def test_rerun_with_inputs(gen_cli: Cli, toy: Path) -> None:
+    gen_cli("toy", "red", "-o", "red.png")
+    gen_cli("toy", "blue", "--init", "red.png", "-o", "blue.png")
+    assert gen_cli("rerun", "blue.png", "-o", "c.png").code == 2
+    assert gen_cli("rerun", "blue.png", "--init", "red.png", "--check").code == 0
+
+
+def test_the_schema_describes_what_python_takes(gen_cli: Cli) -> None:
+    schema = gen_cli("schema", "toy", "--json").envelope["data"]
+    width = schema["properties"]["width"]
+    assert (width["type"], width["minimum"], width["maximum"], width["multipleOf"]) == ("integer", 8, 64, 8)
+    assert schema["properties"]["finish"]["enum"] == ["matt", "gloss"]
+    assert "heun" in schema["properties"]["solver"]["enum"]
+    assert schema["properties"]["model"]["examples"] == ["crayon"]
+    assert json.loads(gen_cli("schema", "toy").out)["title"] == "toy"
+    examples = {"prompt": "red", "count": 1, "seed": 1, "steps": 1, "guidance": 1.0, "strength": 0.5}
+    examples |= {"negative": "blue", "model": "crayon", "solver": "ddim", "grid": "uniform", "mask": None}
+    examples |= {"device": "cpu", "dtype": "float32", "width": 8, "height": 8, "gain": 1.0, "invert": True}
+    examples |= {"finish": "gloss", "init": gen.toy("red", width=8, height=8)}
+    assert examples.keys() == schema["properties"].keys()
+    assert len(gen.toy(**examples)) == 1
+
+
+def test_eval_reports_what_the_plugin_measures(gen_cli: Cli) -> None:
+    data = gen_cli("eval", "toy", "--samples", 3, "--json").envelope["data"]
+    assert (data["model"], data["words"], data["samples"]) == ("crayon", 4, 3)
+
+
+def test_the_doctor_checks_plugins_and_models(gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEN_DISABLE_PLUGINS", "image")
+    data = gen_cli("doctor", "--json").envelope["data"]
+    assert data["models"] == {"crayon": "ok"}
+    assert data["versions"]["gen-toolkit"] == gen.__version__
+    assert data["devices"][0].startswith("cpu")
+    assert data["environment"] == ["GEN_CACHE", "GEN_CONFIG", "GEN_DISABLE_PLUGINS"]
+    import gen_toy.plugin
+
+    monkeypatch.setattr(gen_toy.plugin, "WEIGHTS", Path(gen_toy.plugin.__file__))
+    ran = gen_cli("doctor")
+    assert ran.code == 3
+    assert "damaged or another file" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("gen to", ["toy"]),
+        ("gen toy --mod", ["--model"]),
+        ("gen toy --model c", ["crayon"]),
+        ("gen toy --solver dpmpp_2", ["dpmpp_2m", "dpmpp_2m_sde"]),
+        ("gen toy --grid k", ["karras"]),
+        ("gen toy --finish ", ["matt", "gloss"]),
+        ("gen toy --format p", ["png"]),
+        ("gen models show c", ["crayon"]),
+        ("gen plugins show t", ["toy"]),
+        ("gen schema to", ["toy"]),
+    ],
+)
+def test_the_shell_completes_names(
+    gen_cli: Cli, monkeypatch: pytest.MonkeyPatch, line: str, expected: list[str]
+) -> None:
+    words = line.split() + [""] * line.endswith(" ")
+    monkeypatch.setenv("_GEN_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    ran = gen_cli()
+    assert [name for name in ran.out.split() if name in expected] == expected
+    assert len(ran.out.split()) <= len(expected) + 1
