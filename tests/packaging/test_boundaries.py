@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import pkgutil
 import re
 import subprocess
@@ -15,8 +16,10 @@ from pathlib import Path
 import pytest
 
 import gen
+from gen.cli import flags
+from gen.cli.main import COMMANDS
 from gen.plugin import hookspecs
-from gen.plugin.checks import HEAVY_MODULES, RESERVED
+from gen.plugin.checks import CORE_FLAGS, HEAVY_MODULES, RESERVED
 from gen.plugin.host import Host
 from gen.plugin.scan import MODALITIES
 
@@ -103,8 +106,33 @@ def test_light_modules_stay_light(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_modules_of_the_core_are_reserved() -> None:
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["plugins"], ["image", "--help"]], ids=" ".join)
+def test_light_commands_stay_light(words: list[str]) -> None:
+    program = (
+        "import sys\nfrom gen.cli.main import main\n"
+        "try:\n    code = main(sys.argv[1:])\nexcept SystemExit as leaving:\n    code = leaving.code\n"
+        f"print('loaded', sorted(set(sys.modules) & {set(HEAVY_MODULES)!r}), code)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded [] 0"
+
+
+def test_flags_of_the_core_are_reserved() -> None:
+    """What `gen image` takes is the core's or the plugin's own, so no plugin can redefine the core's."""
+    command = [sys.executable, "-m", "gen", "image", "--help"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "300"}
+    )
+    shown = {flag.replace("-", "_") for flag in re.findall(r"--([a-z][a-z-]+)", done.stdout)}
+    own = {param.name for param in Host.discover().modality("image").params}
+    assert len(shown) > 20
+    assert not shown - own - CORE_FLAGS
+    assert set(flags.ALIASES) <= CORE_FLAGS
+
+
+def test_commands_and_modules_of_the_core_are_reserved() -> None:
     modules = {module.name for module in pkgutil.iter_modules(gen.__path__)} - {"__main__"}
+    modules |= set(COMMANDS)
     assert modules <= RESERVED, f"no modality may be called {sorted(modules - RESERVED)}"
 
 
