@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 Spec = TypeVar("Spec", ModelSpec, FormatSpec)
 Checked = TypeVar("Checked", ModalitySpec, ModelSpec, FormatSpec)
 
+_LONGEST = 200
+"""Characters of a reason that are shown; `gen plugins show` has the whole traceback."""
+
 
 @dataclass(frozen=True)
 class Plugin:
@@ -255,8 +258,7 @@ class Host:
             self._settings = read_settings()
             self._records = find_records(self._settings)
             self._plugins.clear()
-            for plugin in self._manager.get_plugins():
-                self._manager.unregister(plugin)
+            self.__dict__.pop("_manager", None)
 
     def _known(self, name: str) -> str:
         key = normalised(name)
@@ -344,7 +346,7 @@ class Host:
                 plugin = self._declared(record, module)
                 outcome = Outcome(notes=notes)
             except _RefusedError as refusal:
-                outcome = Outcome(refusal.status, refusal.reason, refusal.action)
+                outcome = Outcome(refusal.status, one_line(refusal.reason)[:_LONGEST], refusal.action)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -433,7 +435,8 @@ def _import(record: Record) -> tuple[object, tuple[str, ...]]:
         module: object = _entry_point(record).load()
     heavy = sorted((HEAVY_MODULES & sys.modules.keys()) - before)
     if not heavy:
-        return module, ()
+        # Where such modules are loaded already, what an earlier load showed still stands.
+        return module, record.notes if before else ()
     return module, (
         f"imports {', '.join(heavy)} at the top, which makes every command slow; "
         "import inside the functions that use it",
@@ -486,7 +489,8 @@ def _hook_fault(module: object, known: list[str]) -> str:
 
     from gen.plugin import hookspecs
 
-    for name, function in vars(module).items():
+    for name in dir(module):
+        function = getattr(module, name, None)
         if not callable(function) or not hasattr(function, f"{hookspecs.PROJECT}_impl"):
             continue
         if name not in known:
@@ -514,5 +518,5 @@ def _trace(error: BaseException) -> str:
 
 
 def _line(error: BaseException) -> str:
-    """An exception in one line of at most 200 characters."""
-    return one_line(f"{type(error).__name__}: {error}").removesuffix(":")[:200]
+    """An exception in one line."""
+    return one_line(f"{type(error).__name__}: {error}").removesuffix(":")[:_LONGEST]

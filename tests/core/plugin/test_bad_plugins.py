@@ -221,6 +221,47 @@ def test_heavy_import_is_reported(install: Install) -> None:
     assert "imports trimesh at the top" in later
 
 
+def test_heavy_import_is_not_forgotten(install: Install) -> None:
+    """A process that has the heavy module already cannot tell, and does not clear the plugin."""
+    source = "import trimesh\n" + modality("slow", "slow_plugin")
+    install("gen-slow", {"slow_plugin": source, "trimesh": ""}, modalities={"slow": "slow_plugin"})
+    load = "from gen.plugin.host import Host; host = Host.discover(); host.load('slow'); print(host.problems)"
+    assert "imports trimesh" in _run(load)[0]
+    assert "imports trimesh" in _run("import trimesh; " + load)[0]
+
+
+def test_object_as_plugin(install: Install) -> None:
+    source = """
+    from gen.plugin import FormatSpec, hookimpl
+
+    class Words:
+        @hookimpl
+        def gen_formats(self):
+            return [FormatSpec(name="txt", kind="words", suffixes=(".txt",), media_type="text/plain",
+                               writer="os.path:join")]
+
+    class Misspelt:
+        @hookimpl
+        def gen_format(self):
+            return []
+
+    words, misspelt = Words(), Misspelt()
+    """
+    plugins = {"words": "object_plugin:words", "misspelt": "object_plugin:misspelt"}
+    install("gen-object", {"object_plugin": source}, plugins=plugins)
+    host = Host.discover()
+    assert [form.name for form in host.formats("words")] == ["txt"]
+    assert "did you mean gen_formats" in host.record("misspelt").reason
+
+
+def test_long_texts_are_cut(install: Install) -> None:
+    source = "from gen.plugin import hookimpl\n@hookimpl\ndef gen_modality():\n    return 'x' * 10_000\n"
+    install("gen-long", {"long_plugin": source}, modalities={"long": "long_plugin"})
+    host = Host.discover()
+    host.load("long")
+    assert len(host.record("long").reason) <= 200
+
+
 def test_stdout_stays_clean(install: Install) -> None:
     source = "print('HELLO')\n" + modality("loud", "loud_plugin")
     install("gen-loud", {"loud_plugin": source}, modalities={"loud": "loud_plugin"})
