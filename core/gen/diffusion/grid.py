@@ -122,14 +122,14 @@ class TimeGrid:
         return cls((start, *(process.t_of_log_snr(to_log_snr(value)) for value in inner), 0.0))
 
     def shift(self, shift: float) -> TimeGrid:
-        """s t / (1 + (s - 1) t) for each t (Esser et al. 2024, 2403.03206, eq. 23): s > 1 favours the noise.
+        """t / (t + (1 - t) / s) for each t (Esser et al. 2024, 2403.03206, eq. 23): s > 1 favours the noise.
 
         Raises:
             ValueError: ``shift`` is not a finite number above 0.
         """
         if not 0 < shift < math.inf:
             raise ValueError(f"shift must be a finite number above 0, not {shift}")
-        return TimeGrid(tuple(shift * t / (1 + (shift - 1) * t) for t in self.times))
+        return TimeGrid(tuple(t / (t + (1 - t) / shift) for t in self.times))
 
     def truncate(self, strength: float) -> TimeGrid:
         """The last part of the steps, at least one: how a variation of given data starts (Meng et al. 2022,

@@ -48,7 +48,7 @@ class ExponentialMultistep:
         if self.quadrature not in ("exact", "midpoint"):
             raise ValueError(f"quadrature must be 'exact' or 'midpoint', not {self.quadrature!r}")
         if self.quadrature == "midpoint" and self.order == 3:
-            raise ValueError("the midpoint quadrature reaches order 2 at most: use 'exact' for order 3")
+            raise ValueError("quadrature must be 'exact' for order 3: the midpoint reaches order 2 at most")
 
     @property
     def stochastic(self) -> bool:

@@ -1,0 +1,252 @@
+"""The loop: batches, threads, resuming, guidance, evaluations, ends and errors."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from exact import PROCESSES, Gaussian, denoiser_of
+
+from gen import presets
+from gen.diffusion import (
+    DDIM,
+    ClassifierFree,
+    Condition,
+    Conditioning,
+    DiscreteBetas,
+    Epsilon,
+    ExponentialMultistep,
+    Heun,
+    ModelDenoiser,
+    NoiseSource,
+    Prediction,
+    RectifiedFlow,
+    TimeGrid,
+    Velocity,
+    VPrediction,
+    guided,
+    iterate,
+    prior,
+    sample,
+)
+
+SHAPE = (3, 8, 8)
+FLOW = RectifiedFlow()
+
+
+def _network(x, c_noise, conditioning):
+    """Not linear, and each element depends on itself, its item's level and its item's condition alone."""
+    shift = conditioning["prompt"].value[:, :1, None, None] if conditioning else 0.0
+    return torch.tanh(x * 1.3 + shift) - 0.4 * x * c_noise[:, None, None, None]
+
+
+def _prompts(count: int) -> Conditioning:
+    value = torch.linspace(-1, 1, count * 2).reshape(count, 2)
+    null = Conditioning({"prompt": Condition(torch.zeros(count, 2), "global")})
+    return Conditioning({"prompt": Condition(value, "global")}, null)
+
+
+def _run(name: str, seeds, conditioning, **options):
+    guidance = ClassifierFree(3.0, 0.5, (-2.0, 2.0))
+    denoiser = guided(ModelDenoiser(_network, FLOW, Velocity()), guidance)
+    return sample(
+        denoiser, FLOW, TimeGrid.uniform(7), presets.solver(name), noise=NoiseSource(seeds),
+        shape=SHAPE, conditioning=conditioning, **options,
+    ).x  # fmt: skip
+
+
+@pytest.mark.parametrize("name", presets.SOLVERS)
+def test_a_batch_equals_its_single_runs_bit_for_bit(name: str) -> None:
+    seeds, prompts = [3, 2**63 - 1, 0, 17, 3], _prompts(5)
+    batch = _run(name, seeds, prompts)
+    for i, seed in enumerate(seeds):
+        assert torch.equal(batch[i : i + 1], _run(name, [seed], prompts.select([i])))
+    assert not torch.equal(batch[0], batch[4])  # same seed, other prompt
+
+
+def test_threads_share_one_configuration() -> None:
+    denoiser, grid, solver = (
+        ModelDenoiser(_network, FLOW, Velocity()),
+        TimeGrid.uniform(9),
+        ExponentialMultistep(3, 1.0),
+    )
+
+    def run(seed: int):
+        return sample(denoiser, FLOW, grid, solver, noise=NoiseSource([seed]), shape=SHAPE).x
+
+    serial = [run(seed) for seed in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(run, range(40)))
+    assert all(torch.equal(a, b) for a, b in zip(serial, together, strict=True))
+
+
+@pytest.mark.parametrize("name", presets.SOLVERS)
+def test_a_pickled_step_resumes_to_the_same_bits(name: str) -> None:
+    noise, grid, solver = NoiseSource([5, 6]), TimeGrid.uniform(6), presets.solver(name)
+    denoiser = ModelDenoiser(_network, FLOW, Velocity())
+    x = prior(FLOW, grid, noise, SHAPE)
+    steps = list(iterate(denoiser, FLOW, grid, solver, x=x, noise=noise))
+    assert [step.index for step in steps] == list(range(6))
+    assert {step.total for step in steps} == {6}
+    for step in steps[:-1]:
+        copy = pickle.loads(pickle.dumps(step))
+        *_, last = iterate(denoiser, FLOW, grid, solver, x=torch.zeros_like(x), noise=noise, after=copy)
+        assert torch.equal(last.x, steps[-1].x)
+
+
+def test_gradients_stay_on_for_whoever_iterates() -> None:
+    noise, grid = NoiseSource([5]), TimeGrid.uniform(2)
+    for _ in iterate(
+        ModelDenoiser(_network, FLOW, Velocity()),
+        FLOW,
+        grid,
+        DDIM(),
+        x=prior(FLOW, grid, noise, SHAPE),
+        noise=noise,
+    ):
+        assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("process", [*PROCESSES.values(), DiscreteBetas([0.1, 0.2, 1.0])], ids=str)
+@pytest.mark.parametrize("steps", [1, 2, 3, 10])
+@pytest.mark.parametrize("name", presets.SOLVERS)
+def test_runs_from_pure_noise_to_clean_data_are_finite(name: str, steps: int, process) -> None:
+    denoiser = denoiser_of(Gaussian(), VPrediction())
+    result = sample(
+        denoiser, process, TimeGrid.uniform(steps), presets.solver(name), noise=NoiseSource([1]), shape=(4,)
+    )
+    assert result.x.isfinite().all()
+
+
+@pytest.mark.parametrize("solver", [DDIM(), Heun(), ExponentialMultistep(2)], ids=str)
+def test_running_backwards_undoes_a_run(solver) -> None:
+    """From data to noise and back on a fine grid; alpha = 0 at the end of the way there is finite."""
+    grid = TimeGrid(TimeGrid.uniform(400).times[:-8])
+    x = torch.linspace(-1.5, 2, 20, dtype=torch.float64)[None]
+    denoiser, noise = denoiser_of(Gaussian()), NoiseSource([0])
+    there = sample(denoiser, FLOW, grid.reverse(), solver, noise=noise, x=x)
+    assert there.x.isfinite().all()
+    back = sample(denoiser, FLOW, grid, solver, noise=noise, x=there.x).x
+    torch.testing.assert_close(back, x, rtol=0, atol=0.03)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_network_that_fails_is_named_by_step_and_level(bad: float) -> None:
+    calls = itertools.count()
+
+    def network(x, _c_noise, _conditioning):
+        return x * (bad if next(calls) == 2 else 1.0)
+
+    with pytest.raises(FloatingPointError, match=r"step 3 of 4 \(t = 0.5, log_snr = 0\)"):
+        sample(
+            ModelDenoiser(network, FLOW, Velocity()),
+            FLOW,
+            TimeGrid.uniform(4),
+            DDIM(),
+            noise=NoiseSource([0]),
+            shape=(2,),
+        )
+
+
+def test_evaluations_are_counted_as_they_happen() -> None:
+    calls = []
+
+    def denoiser(x, level, _):
+        calls.append(level.t)
+        return Prediction(x * level.alpha)
+
+    for solver, expected in ((DDIM(), 10), (Heun(), 18), (ExponentialMultistep(3), 10)):
+        calls.clear()
+        result = sample(denoiser, FLOW, TimeGrid.uniform(10), solver, noise=NoiseSource([0]), shape=(2,))
+        assert result.nfe == len(calls) == expected
+
+
+def test_guidance_outside_its_interval_costs_nothing() -> None:
+    sizes = []
+
+    def network(x, c_noise, conditioning):
+        sizes.append(x.shape[0])
+        assert conditioning.null is None
+        return _network(x, c_noise, conditioning)
+
+    denoiser = guided(ModelDenoiser(network, FLOW, Velocity()), ClassifierFree(2.0, interval=(-1.0, 1.0)))
+    grid = TimeGrid.uniform(10)
+    sample(denoiser, FLOW, grid, DDIM(), noise=NoiseSource([0, 1]), shape=SHAPE, conditioning=_prompts(2))
+    assert sizes == [4 if abs(FLOW.level(t).log_snr) <= 1 else 2 for t in grid.times[:-1]]
+    sizes.clear()
+    unguided = guided(ModelDenoiser(network, FLOW, Velocity()), ClassifierFree(1.0))
+    sample(unguided, FLOW, grid, DDIM(), noise=NoiseSource([0, 1]), shape=SHAPE, conditioning=_prompts(2))
+    assert set(sizes) == {2}
+
+
+def test_guidance_extrapolates_from_the_null() -> None:
+    level, prompts, x = FLOW.level(0.5), _prompts(3), torch.randn(3, *SHAPE)
+    model = ModelDenoiser(_network, FLOW, Velocity())
+    conditional, null = model(x, level, prompts).x0, model(x, level, prompts.null).x0
+    result = guided(model, ClassifierFree(4.0))(x, level, prompts).x0
+    torch.testing.assert_close(result, null + 4 * (conditional - null))
+    rescaled = guided(model, ClassifierFree(4.0, rescale=1.0))(x, level, prompts).x0
+    torch.testing.assert_close(rescaled.std((1, 2, 3)), conditional.std((1, 2, 3)))
+    torch.testing.assert_close(guided(model, ClassifierFree(0.0))(x, level, prompts).x0, null)
+
+
+def test_only_what_the_network_sees_has_its_dtype() -> None:
+    seen = {}
+
+    class Half(torch.nn.Linear):
+        def forward(self, x, c_noise, _):
+            seen.update(x=x.dtype, c_noise=c_noise.dtype)
+            return super().forward(x)
+
+    model = ModelDenoiser(Half(4, 4, dtype=torch.bfloat16), FLOW, Velocity())
+    result = sample(model, FLOW, TimeGrid.uniform(3), DDIM(), noise=NoiseSource([0]), shape=(4,)).x
+    assert seen == {"x": torch.bfloat16, "c_noise": torch.float32}
+    assert result.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"shape": (2,), "x": torch.zeros(1, 2)}, "either x"),
+        ({}, "either x"),
+        ({"x": torch.zeros(2, 2)}, "one seed per item"),
+        ({"shape": (2,), "conditioning": _prompts(2)}, "for 2 items"),
+        ({"shape": (2,), "grid": TimeGrid.uniform(3).reverse()}, "above t = 0"),
+        ({"shape": (2,), "grid": TimeGrid((0.5, 0.9)), "solver": DDIM(1.0)}, "data to noise"),
+        ({"shape": (2,), "parameterization": Epsilon()}, "cannot tell x0 at alpha"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(arguments: dict, message: str) -> None:
+    grid, solver = arguments.pop("grid", TimeGrid.uniform(3)), arguments.pop("solver", DDIM())
+    model = ModelDenoiser(lambda x, _c, _k: x, FLOW, arguments.pop("parameterization", Velocity()))
+    with pytest.raises(ValueError, match=message):
+        sample(model, FLOW, grid, solver, noise=NoiseSource([0]), **arguments)
+
+
+def test_a_network_of_the_wrong_shape_is_refused() -> None:
+    model = ModelDenoiser(lambda x, _c, _k: x[..., :1], FLOW, Velocity())
+    with pytest.raises(ValueError, match="must return"):
+        sample(model, FLOW, TimeGrid.uniform(3), DDIM(), noise=NoiseSource([0]), shape=(2,))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: DDIM(1.5),
+        lambda: ExponentialMultistep(4),
+        lambda: ExponentialMultistep(2, math.nan),
+        lambda: ExponentialMultistep(3, quadrature="midpoint"),
+        lambda: ExponentialMultistep(2, quadrature="simpson"),
+        lambda: ClassifierFree(-1.0),
+        lambda: ClassifierFree(math.nan),
+        lambda: ClassifierFree(2.0, 1.5),
+        lambda: ClassifierFree(2.0, interval=(1.0, -1.0)),
+    ],
+)
+def test_impossible_settings_are_refused(make) -> None:
+    with pytest.raises(ValueError, match="must"):
+        make()
