@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,9 +14,8 @@ from torch import nn
 
 from gen.errors import GenError, UsageError
 from gen.train import checkpoint, optimiser
-from gen.train.recipe import Recipe, Stage, Task
+from gen.train.recipe import Recipe, Settings, Stage, Task
 
-SAVE_SECONDS = 120.0
 REPORT_SECONDS = 20.0
 
 
@@ -27,6 +27,7 @@ def run(
     steps: int | None = None,
     resume: bool = False,
     preview_every: int = 500,
+    save_seconds: float = 120.0,
     report: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
 ) -> Path:
     """Train every stage of a recipe and write the model file.
@@ -39,6 +40,7 @@ def run(
         steps: Overrides the steps of the last stage.
         resume: Go on from the checkpoints in the folder.
         preview_every: Steps between previews.
+        save_seconds: Seconds between checkpoints.
         report: Called with one line of progress about every 20 seconds.
 
     Returns:
@@ -58,14 +60,10 @@ def run(
     target = torch.device(device)
     for number, stage in enumerate(recipe.stages):
         last = number + 1 == len(recipe.stages)
+        if last and steps:
+            stage = replace(stage, settings=replace(stage.settings, steps=steps))
         modules[stage.name], history[stage.name] = _train(
-            stage,
-            steps if last and steps else stage.settings.steps,
-            modules,
-            folder,
-            target,
-            preview_every,
-            report,
+            stage, modules, folder, target, preview_every, save_seconds, report
         )
     path = folder / f"{recipe.name}.safetensors"
     recipe.export({name: module.cpu() for name, module in modules.items()}, history, path)
@@ -75,18 +73,17 @@ def run(
 
 def _train(
     stage: Stage,
-    steps: int,
     modules: dict[str, nn.Module],
     folder: Path,
     device: torch.device,
     preview_every: int,
+    save_seconds: float,
     report: Callable[[str], None],
 ) -> tuple[nn.Module, dict[str, float]]:
-    from dataclasses import replace
-
+    # Imported here because it is an extra: inference does without.
     from torch.utils.tensorboard import SummaryWriter
 
-    settings = replace(stage.settings, steps=steps)
+    settings, steps = stage.settings, stage.settings.steps
     path = folder / f"{stage.name}.safetensors"
     torch.manual_seed(settings.seed)
     task = stage.start(modules, device)
@@ -107,9 +104,10 @@ def _train(
     started = saved = reported = time.monotonic()
     window: list[float] = []
     for step in range(first, steps):
-        loss = _update(task, module, average, optimisers, settings, step, device)
+        loss = _update(task, average, optimisers, settings, step, device)
         window.append(loss)
         log.add_scalar("loss", loss, step)
+        log.add_scalar("rate", optimiser.rate_factor(step, settings), step)
         now = time.monotonic()
         progress = {
             "step": step + 1,
@@ -126,16 +124,23 @@ def _train(
             reported = now
         if (step + 1) % preview_every == 0 or step + 1 == steps:
             task.preview(average, folder / f"{stage.name}-{step + 1:06d}.png")
-        if now - saved > SAVE_SECONDS or step + 1 == steps:
+        if now - saved >= save_seconds or step + 1 == steps:
             checkpoint.save(path, module, average, optimisers, progress)
+            log.flush()
             saved = now
     log.close()
     return average, progress
 
 
 def _update(
-    task: Task, module: nn.Module, average: nn.Module, optimisers, settings, step: int, device
-) -> float:  # type: ignore[no-untyped-def]
+    task: Task,
+    average: nn.Module,
+    optimisers: Sequence[torch.optim.Optimizer],
+    settings: Settings,
+    step: int,
+    device: torch.device,
+) -> float:
+    module = task.module
     factor = optimiser.rate_factor(step, settings)
     for each, rate in zip(optimisers, (settings.rate, settings.matrix_rate), strict=False):
         for group in each.param_groups:

@@ -1,0 +1,38 @@
+"""Subwords keep known words whole and take any other apart."""
+
+from gen.nn import Subwords
+from hypothesis import given
+from hypothesis import strategies as st
+
+VOCABULARY = Subwords.train(["red", "apple", "grinning"], ["red apple", "grinning face", "orange car"], 60)
+
+
+def test_known_words_are_one_subword_and_others_fall_apart() -> None:
+    assert len(VOCABULARY.ids("red apple grinning")) == 3
+    assert VOCABULARY.ids("RED Apple") == VOCABULARY.ids("red apple")
+    pieces = VOCABULARY.ids("gapple")
+    assert len(pieces) > 1
+    assert 1 not in pieces  # id 1 stands for what cannot be spelt
+    assert VOCABULARY.ids("日") == [1]
+
+
+def test_a_batch_is_padded_and_cut() -> None:
+    ids, mask = VOCABULARY.batch(["red", "red apple red apple", ""], 3)
+    assert ids.shape == mask.shape == (3, 3)
+    assert mask.sum(1).tolist() == [1, 3, 0]
+    assert (ids[~mask] == 0).all()
+
+
+def test_a_definition_restores_the_vocabulary() -> None:
+    again = Subwords(VOCABULARY.to_json())
+    assert len(again) == len(VOCABULARY)
+    assert again.ids("red gapple") == VOCABULARY.ids("red gapple")
+
+
+def test_words_are_lower_case_without_punctuation() -> None:
+    assert Subwords.words("A Red-apple, one o'clock!") == ["a", "red", "apple", "one", "o'clock"]
+
+
+@given(st.text(max_size=40))
+def test_any_text_becomes_ids(text: str) -> None:
+    assert all(0 <= index < len(VOCABULARY) for index in VOCABULARY.ids(text))

@@ -1,0 +1,139 @@
+"""The trainer: the same losses after a kill, checkpoints that are whole, optimisers that do what they say."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from gen.errors import UsageError
+from gen.train import Muon, Recipe, Settings, Stage, Task, run
+from gen.train.optimiser import orthogonal, rate_factor
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+STEPS = 60
+PROGRAM = """
+import sys, time
+from pathlib import Path
+import torch
+from torch import nn
+from gen.train import Recipe, Settings, Stage, Task, run
+
+pause = float(sys.argv[2])
+
+def start(modules, device):
+    network = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8))
+    def loss(module, generator):
+        time.sleep(pause)
+        x = torch.randn(32, 8, generator=generator)
+        return (module(x) - x.flip(-1)).square().mean()
+    return Task(module=network, loss=loss, matrix=lambda name: name == "2.weight", preview=lambda module, path: None)
+
+settings = Settings(steps=60, rate=1e-2, matrix_rate=1e-2, warmup=5)
+recipe = Recipe(name="tiny", stages=(Stage(name="only", settings=settings, start=start),),
+                export=lambda modules, history, path: path.write_bytes(b"done"))
+run(recipe, Path(sys.argv[1]), resume=True, save_seconds=0.0)
+"""
+
+
+def losses(folder: Path) -> list[float]:
+    log = EventAccumulator(str(folder / "log" / "only"), size_guidance={"scalars": 0}, purge_orphaned_data=True)
+    log.Reload()
+    return [event.value for event in log.Scalars("loss")]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.py"
+    path.write_text(PROGRAM)
+    return path
+
+
+def test_killed_run_resumes_with_the_same_losses(program: Path, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run([sys.executable, str(program), str(whole), "0"], check=True, capture_output=True)
+    process = subprocess.Popen([sys.executable, str(program), str(broken), "0.1"], stderr=subprocess.DEVNULL)
+    checkpoint = broken / "only.safetensors"
+    deadline = time.monotonic() + 60
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (broken / "tiny.safetensors").exists()
+    again = subprocess.run([sys.executable, str(program), str(broken), "0"], check=True, capture_output=True, text=True)
+    assert "resumed at step" in again.stderr
+    assert (broken / "tiny.safetensors").read_bytes() == b"done"
+    expected, got = losses(whole), losses(broken)
+    assert len(expected) == STEPS
+    assert expected[-1] < 0.7 * expected[0]
+    # The log of the killed run may lack what was not flushed, but its last part is the same to the bit.
+    assert len(got) >= 20
+    assert got[-20:] == expected[-20:]
+
+
+def tiny(steps: int, loss=None) -> Recipe:
+    def start(modules, device):
+        def square(module, generator):
+            return module(torch.randn(4, 3, generator=generator)).square().mean()
+
+        return Task(
+            module=nn.Linear(3, 3), loss=loss or square, matrix=lambda name: False, preview=lambda m, p: p.touch()
+        )
+
+    stage = Stage(name="one", settings=Settings(steps=steps, rate=1e-2, matrix_rate=0.0), start=start)
+    return Recipe(name="tiny", stages=(stage,), export=lambda modules, history, path: path.touch())
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    run(tiny(3), tmp_path, preview_every=2, report=lambda line: None)
+    assert (tmp_path / "one-000002.png").exists()
+    with pytest.raises(UsageError, match="--resume"):
+        run(tiny(3), tmp_path, report=lambda line: None)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    def broken(module, generator):
+        return module(torch.ones(1, 3)).sum() * float("nan")
+
+    with pytest.raises(Exception, match="loss is nan at step 0"):
+        run(tiny(3, broken), tmp_path, report=lambda line: None)
+
+
+def test_the_rate_rises_stays_and_falls_to_zero() -> None:
+    settings = Settings(steps=100, rate=1.0, matrix_rate=1.0, warmup=10, decay=0.4)
+    factors = [rate_factor(step, settings) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[9:60] == [1.0] * 51
+    assert all(a > b for a, b in zip(factors[60:], factors[61:], strict=False))
+    assert factors[100] == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(8, 32), (32, 8), (16, 16)])
+def test_orthogonal_brings_singular_values_near_one(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(shape)
+    values = torch.linalg.svdvals(orthogonal(matrix))
+    assert values.min() > 0.5
+    assert values.max() < 1.3
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    cosine = (orthogonal(matrix) * (left @ right)).sum() / (orthogonal(matrix).norm() * (left @ right).norm())
+    assert cosine > 0.97
+
+
+def test_muon_minimises_a_matrix_problem() -> None:
+    torch.manual_seed(0)
+    weight, target = nn.Parameter(torch.zeros(8, 8)), torch.randn(8, 8)
+    optimiser = Muon([weight], lr=0.1)
+    first = (weight - target).square().mean().item()
+    for step in range(200):
+        optimiser.param_groups[0]["lr"] = 0.1 * (1 - step / 200)
+        loss = (weight - target).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.01 * first
