@@ -5,15 +5,7 @@ import math
 import torch
 from torch import nn
 
-from gen.diffusion import (
-    ExponentialMultistep,
-    ModelDenoiser,
-    NoiseSource,
-    RectifiedFlow,
-    TimeGrid,
-    Velocity,
-    sample,
-)
+from gen import diffusion as gd
 
 
 def moons(count: int) -> torch.Tensor:
@@ -28,7 +20,7 @@ class Network(nn.Sequential):
         return super().forward(torch.cat([x, c_noise[:, None]], 1))
 
 
-process, parameterization = RectifiedFlow(), Velocity()
+process, parameterization = gd.RectifiedFlow(), gd.Velocity()
 network = Network(nn.Linear(3, 128), nn.SiLU(), nn.Linear(128, 128), nn.SiLU(), nn.Linear(128, 2))
 optimizer = torch.optim.Adam(network.parameters(), 2e-3)
 for _ in range(3000):
@@ -40,8 +32,8 @@ for _ in range(3000):
     loss.backward()
     optimizer.step()
 
-denoiser = ModelDenoiser(network, process, parameterization)
-noise, grid = NoiseSource(range(1000)), TimeGrid.uniform(20)
-points = sample(denoiser, process, grid, ExponentialMultistep(2), noise=noise, shape=(2,)).x
+denoiser = gd.ModelDenoiser(network, process, parameterization)
+noise, grid = gd.NoiseSource(range(1000)), gd.TimeGrid.uniform(20)
+points = gd.sample(denoiser, process, grid, gd.ExponentialMultistep(2), noise=noise, shape=(2,)).x
 nearest = torch.cdist(points, moons(20000)).min(1).values
 print(f"1000 points, mean distance to the moons {nearest.mean():.3f}, farthest {nearest.max():.3f}")
