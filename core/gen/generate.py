@@ -11,17 +11,18 @@ import difflib
 import hashlib
 import math
 import os
+import platform
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gen import presets
 from gen.config import SETTINGS, Setting, convert, read_settings
-from gen.errors import DeviceError, GenError, ModelError, UsageError
+from gen.errors import DeviceError, GenError, ModelError, PluginError, UsageError
 from gen.model import Model, ModelFile, find_model
 from gen.plugin.specs import ModalitySpec, Param
 from gen.recipe import MAX_SEED, Input, ModelReference, Recipe
@@ -29,6 +30,7 @@ from gen.recipe import MAX_SEED, Input, ModelReference, Recipe
 if TYPE_CHECKING:
     from gen.artifact import Artifact
     from gen.diffusion import Step
+    from gen.plugin.discovery import Record
     from gen.plugin.host import Host
 
 MAX_PROMPT_CHARACTERS = 2_000
@@ -108,6 +110,7 @@ class Plan:
         params: All parameters that are decided; one that is absent is for the model to decide.
         init, mask: Artifacts, read and checked.
         inputs: The files behind them.
+        versions: Versions of what takes part.
     """
 
     spec: ModalitySpec
@@ -126,6 +129,7 @@ class Plan:
     strength: float | None = None
     mask: Artifact | None = None
     inputs: tuple[Input, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def recipe(self, item: Item) -> Recipe:
         """How an item comes about."""
@@ -144,7 +148,7 @@ class Plan:
             model=ModelReference(name=self.file.name, sha256=self.file.sha256, licence=self.licence),
             inputs=self.inputs,
             parents=tuple(recipe for recipe in parents if recipe is not None),
-            versions=_versions(),
+            versions=self.versions,
             device=self.device,
             dtype=self.dtype,
         )
@@ -205,6 +209,7 @@ def resolve(request: Request, host: Host) -> Plan:
         params=_params(own, request.params, settings, file),
         device=find_device(str(chosen("device", request.device, "auto")[0])),
         dtype=_one_of("dtype", *chosen("dtype", request.dtype, "float32"), DTYPES),
+        versions=_versions(host.record(spec.name)),
     )
     if init is None:
         return plan
@@ -229,8 +234,10 @@ def modality_of(reference: str, host: Host) -> str:
     """
     if Path(reference).is_file():
         return ModelFile(reference).modality
-    usable = [record.name for record in host.modalities if record.status == "ok"]
-    known = {name: {spec.name for spec in host.models(name)} for name in usable}
+    known: dict[str, set[str]] = {}
+    for record in host.modalities:
+        with suppress(PluginError):
+            known[record.name] = {spec.name for spec in host.models(record.name)}
     found = [name for name, models in known.items() if reference in models]
     if len(found) == 1:
         return found[0]
@@ -313,12 +320,13 @@ def generate(
 
 def unknown_words(plan: Plan, model: Model) -> str:
     """One line about words that the model does not know; empty when it knows them all."""
-    words: dict[str, None] = {}
-    for item in plan.items:
-        words.update(dict.fromkeys(model.encoder.unknown_words(item.prompt)))
+    encoder = model.encoder
+    unknown = {item.prompt: encoder.unknown_words(item.prompt) for item in plan.items}
+    words = dict.fromkeys(word for found in unknown.values() for word in found)
     if not words:
         return ""
-    known = ", ".join(model.encoder.suggestions(5))
+    first = next(prompt for prompt, found in unknown.items() if found)
+    known = ", ".join(encoder.suggestions(first, 5))
     hint = f"; it knows {known} …" if known else ""
     return (
         f"the model {model.name} does not know {', '.join(repr(word) for word in words)}{hint}; "
@@ -594,11 +602,8 @@ def _input(
     return artifact
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for name, distribution in (("gen", "gen-toolkit"), ("torch", "torch")):
-        try:
-            found[name] = version(distribution)
-        except PackageNotFoundError:
-            continue
+def _versions(plugin: Record) -> dict[str, str]:
+    found = {"gen": version("gen-toolkit"), "torch": version("torch"), "python": platform.python_version()}
+    if plugin.distribution not in ("", "gen-toolkit"):
+        found[plugin.distribution] = plugin.version
     return found

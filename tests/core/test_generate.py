@@ -249,7 +249,8 @@ def test_the_recipe_tells_everything_and_makes_the_same_again() -> None:
     }
     assert recipe.model.name == "crayon"
     assert len(recipe.model.sha256) == 64
-    assert recipe.versions.keys() == {"gen", "torch"}
+    assert recipe.versions.keys() == {"gen", "torch", "python", "gen-toy"}
+    assert recipe.versions["gen-toy"] == "1.0"
     again = gen.rerun(gen.Recipe.from_json(recipe.to_json()))
     assert np.array_equal(pixels(first), pixels(again))
 

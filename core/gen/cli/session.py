@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -66,10 +64,13 @@ class Session:
         else:
             _to_stderr(f"gen: error: {message}" + (f" ({hint})" if hint else ""))
         if self.verbose:
+            import traceback
+
             _to_stderr("".join(traceback.format_exception(error)).rstrip())
         return error.exit_code
 
     def _envelope(self, content: dict[str, Any]) -> None:
+        import json
         from importlib.metadata import version
 
         head = {"schema": ENVELOPE, "command": self.command, "version": version("gen-toolkit")}

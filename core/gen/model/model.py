@@ -49,8 +49,8 @@ class Encoder(Protocol):
         """Words of a prompt that the model never met, in order of appearance."""
         ...
 
-    def suggestions(self, count: int) -> tuple[str, ...]:
-        """Up to ``count`` things that the model does know."""
+    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
+        """Up to ``count`` things that the model does know, those nearest to the prompt first."""
         ...
 
 

@@ -60,6 +60,22 @@ def test_models_are_listed_and_shown(gen_cli: Cli, toy_folder: Path) -> None:
     assert gen_cli("models", "show", str(path)).out.startswith("name: crayon\nmodality: toy\n")
 
 
+def test_a_broken_plugin_leaves_the_others_models(
+    gen_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "site" / "gen_broken-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gen-broken\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[gen.modalities]\nbroken = gen_broken\n")
+    (tmp_path / "site" / "gen_broken.py").write_text("raise RuntimeError('no paint')\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    for arguments in (["models"], ["models", "show", "crayon"], ["toy", "red", "--dry-run"]):
+        ran = gen_cli(*arguments)
+        assert ran.code == 0
+        assert "crayon" in ran.out
+    assert "plugin broken (gen-broken 1) is broken: RuntimeError: no paint" in gen_cli("models").err
+
+
 def test_plugins_are_listed_switched_off_and_on(gen_cli: Cli) -> None:
     def status() -> str:
         listed = gen_cli("plugins", "--json").envelope["data"]["plugins"]
@@ -83,7 +99,7 @@ def test_a_plugin_is_shown_and_checked(gen_cli: Cli) -> None:
     assert "gen_toy.recipe" in ran.err
 
 
-def test_info_shows_the_recipe(gen_cli: Cli, toy: Path) -> None:
+def test_info_shows_the_recipe(gen_cli: Cli) -> None:
     gen_cli("toy", "red", "--seed", 5, "-o", "a.png")
     data = gen_cli("info", "a.png", "--json").envelope["data"]
     assert (data["kind"], data["recipe"]["prompt"], data["recipe"]["seed"]) == ("image", "red", 5)
@@ -116,7 +132,7 @@ def test_rerun_checks_against_what_is_in_the_file(gen_cli: Cli, toy: Path) -> No
     assert ran.envelope["data"]["largest_difference"] > 0.5
 
 
-def test_rerun_with_inputs(gen_cli: Cli, toy: Path) -> None:
+def test_rerun_with_inputs(gen_cli: Cli) -> None:
     gen_cli("toy", "red", "-o", "red.png")
     gen_cli("toy", "blue", "--init", "red.png", "-o", "blue.png")
     assert gen_cli("rerun", "blue.png", "-o", "c.png").code == 2
@@ -139,9 +155,17 @@ def test_the_schema_describes_what_python_takes(gen_cli: Cli) -> None:
     assert len(gen.toy(**examples)) == 1
 
 
-def test_eval_reports_what_the_plugin_measures(gen_cli: Cli) -> None:
-    data = gen_cli("eval", "toy", "--samples", 3, "--json").envelope["data"]
-    assert (data["model"], data["words"], data["samples"]) == ("crayon", 4, 3)
+def test_eval_reports_what_the_plugin_measures_of_which_model(gen_cli: Cli) -> None:
+    ran = gen_cli("eval", "toy", "--samples", 3, "--json")
+    data = ran.envelope["data"]
+    assert data["metrics"] == {"red": 3, "of": 3}
+    assert (data["model"]["name"], data["steps"], data["solver"]) == ("crayon", 4, "ddim")
+    assert "measured" in ran.err
+
+
+def test_eval_draws_more_than_one_request_holds(gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEN_STEPS", "1")
+    assert json.loads(gen_cli("eval", "toy").out)["metrics"] == {"red": 1200, "of": 1200}
 
 
 def test_the_doctor_checks_plugins_and_models(gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,8 +52,6 @@ def _models(session: Session, host: Host) -> list[str]:
     faults = []
     checked: dict[str, Any] = {}
     for record in host.modalities:
-        if record.status != "ok":
-            continue
         try:
             specs = host.models(record.name)
         except PluginError:

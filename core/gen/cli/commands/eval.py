@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import sys
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from gen.cli.session import Session
 from gen.cli.switches import JSON, QUIET, VERBOSE
 from gen.errors import PluginError
-from gen.generate import Request, load, resolve
-from gen.model import Model
+from gen.generate import Request, generate, load, resolve
 from gen.plugin.host import Host
+
+if TYPE_CHECKING:
+    from gen.artifact import Artifact
+
+    Draw = Callable[[Sequence[str], Sequence[int]], Iterator[Artifact]]
+    Measure = Callable[[Draw, int | None, Callable[[str], None]], Mapping[str, object]]
+
+BATCH = 8
+"""Items at once. What is measured is a share of many, so that the last bit of each does not matter."""
 
 
 def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
@@ -28,7 +37,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         model: Annotated[
             str | None, typer.Option("-m", "--model", help="Name of a model or path of a model file.")
         ] = None,
-        samples: Annotated[int | None, typer.Option(min=1, help="How many samples; all by default.")] = None,
+        samples: Annotated[
+            int | None, typer.Option(min=1, help="At most so many of each sort of prompt; all by default.")
+        ] = None,
         device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
         as_json: JSON = False,  # noqa: ARG001
         quiet: QUIET = False,
@@ -38,11 +49,22 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         spec = host.modality(modality)
         if not spec.evaluation:
             raise PluginError(f"{modality} brings no evaluation")
-        plan = resolve(Request(modality=modality, prompts=("-",), model=model, device=device), host)
+        request = Request(modality=modality, prompts=("-",), seeds=(0,), model=model, device=device)
+        plan = resolve(request, host)
+        recipe = plan.recipe(plan.items[0]).to_dict()
+        told = ("model", "solver", "grid", "steps", "guidance", "params", "device", "dtype", "versions")
+        session.data.update({key: recipe[key] for key in told})
         with contextlib.redirect_stdout(sys.stderr):
-            measure = cast(
-                "Callable[[Model, Mapping[str, Any]], Mapping[str, Any]]", host.resolve(spec.evaluation)
-            )
-            options = {"samples": samples, "device": plan.device, "report": session.say}
-            session.data.update(measure(load(plan, host), options))
+            loaded = load(plan, host)
+
+            def draw(prompts: Sequence[str], seeds: Sequence[int]) -> Iterator[Artifact]:
+                for first in range(0, len(prompts), BATCH):
+                    part = slice(first, first + BATCH)
+                    wanted = dataclasses.replace(
+                        request, prompts=tuple(prompts[part]), seeds=tuple(seeds[part]), count=1
+                    )
+                    yield from generate(resolve(wanted, host), loaded, batch_size=BATCH)
+
+            measure = cast("Measure", host.resolve(spec.evaluation))
+            session.data["metrics"] = dict(measure(draw, samples, session.say))
         session.show(json.dumps(session.data, indent=2, ensure_ascii=False))

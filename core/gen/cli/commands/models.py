@@ -1,5 +1,6 @@
 """``gen models``: what ``--model`` can name."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ import typer
 from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.cli.tables import table
+from gen.errors import PluginError
 from gen.generate import modality_of
 from gen.model import find_model
 from gen.plugin.host import Host
@@ -63,9 +65,13 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
 
 
 def _specs(host: Host, modality: str | None) -> Iterator[ModelSpec]:
-    usable = [record.name for record in host.modalities if record.status == "ok"]
-    for name in usable if modality is None else [modality]:
-        yield from host.models(name)
+    if modality is not None:
+        yield from host.models(modality)
+        return
+    for record in host.modalities:
+        # The host reports a plugin that fails; the others' models are listed all the same.
+        with contextlib.suppress(PluginError):
+            yield from host.models(record.name)
 
 
 def _list(session: Session, host: Host, modality: str | None) -> None:

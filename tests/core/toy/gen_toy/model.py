@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ class Words:
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         return tuple(word for word in prompt.split() if word not in self.colours)
 
-    def suggestions(self, count: int) -> tuple[str, ...]:
+    def suggestions(self, _prompt: str, count: int) -> tuple[str, ...]:
         return tuple(self.colours)[:count]
 
 
@@ -90,6 +90,13 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     )
 
 
-def evaluate(model: Model, options: Mapping[str, object]) -> dict[str, object]:
-    """How many words it knows."""
-    return {"model": model.name, "words": len(model.encoder.colours), "samples": options["samples"]}
+def evaluate(
+    draw: Callable[[Sequence[str], Sequence[int]], Iterator[Artifact]],
+    samples: int | None,
+    report: Callable[[str], None],
+) -> dict[str, object]:
+    """How many reds are red."""
+    prompts = ["red"] * (1200 if samples is None else samples)
+    means = [float(made.arrays["pixels"][..., 0].mean()) for made in draw(prompts, range(len(prompts)))]
+    report("measured")
+    return {"red": sum(mean > 0.7 for mean in means), "of": len(means)}
