@@ -1,4 +1,4 @@
-"""Checkpoints of a stage: one safetensors file, replaced atomically, enough to go on as if nothing happened."""
+"""Checkpoints of a stage: one safetensors file, replaced atomically, from which a run goes on unchanged."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from gen.diffusion import Conditioning, Parameterization, Process
 from torch import Tensor, nn
+
+from gen.diffusion import Conditioning, Parameterization, Process
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose update is orthogonalised (Jordan et al. 2024, "Muon").
 
     PyTorch's own Muon iterates in bfloat16, which processors without bfloat16 instructions emulate at a
-    hundredth of their float32 speed; this one iterates in the parameters' dtype on a CPU. The update is scaled by
+    hundredth of their float32 speed; this one iterates in float32 on a CPU. The update is scaled by
     0.2·√max(rows, columns), so that its root mean square is that of AdamW (Liu et al. 2025, "Muon is
     scalable for LLM training", eq. 4).
 
@@ -73,6 +73,8 @@ def build(task: Task, settings: Settings) -> tuple[torch.optim.Optimizer, ...]:
     """The optimisers of a task: Muon for its matrices, AdamW for everything else."""
     matrices, others = [], []
     for name, parameter in task.module.named_parameters():
+        if not parameter.requires_grad:
+            continue
         (matrices if task.matrix(name) and parameter.ndim >= 2 else others).append(parameter)
     adamw = torch.optim.AdamW(others, lr=settings.rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay)
     return (adamw, Muon(matrices, settings.matrix_rate)) if matrices else (adamw,)

@@ -60,10 +60,9 @@ def run(
     target = torch.device(device)
     for number, stage in enumerate(recipe.stages):
         last = number + 1 == len(recipe.stages)
-        if last and steps:
-            stage = replace(stage, settings=replace(stage.settings, steps=steps))
+        settings = replace(stage.settings, steps=steps) if last and steps else stage.settings
         modules[stage.name], history[stage.name] = _train(
-            stage, modules, folder, target, preview_every, save_seconds, report
+            stage, settings, modules, folder, target, preview_every, save_seconds, report
         )
     path = folder / f"{recipe.name}.safetensors"
     recipe.export({name: module.cpu() for name, module in modules.items()}, history, path)
@@ -73,6 +72,7 @@ def run(
 
 def _train(
     stage: Stage,
+    settings: Settings,
     modules: dict[str, nn.Module],
     folder: Path,
     device: torch.device,
@@ -83,7 +83,7 @@ def _train(
     # Imported here because it is an extra: inference does without.
     from torch.utils.tensorboard import SummaryWriter
 
-    settings, steps = stage.settings, stage.settings.steps
+    steps = settings.steps
     path = folder / f"{stage.name}.safetensors"
     torch.manual_seed(settings.seed)
     task = stage.start(modules, device)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gen.nn import ResidualBlock, conv
 from torch import Tensor, nn
 from torch.nn import functional
+
+from gen.nn import ResidualBlock, conv
 
 DOWNSAMPLING = 16
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from gen.nn import Subwords
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from gen.nn import Subwords
 from gen_image.autoencoder import Autoencoder
 from gen_image.codec_training import to_tensor
 from gen_image.data import emoji, scenes
@@ -46,7 +46,9 @@ class Bank:
     std: Tensor
     subwords: Subwords
 
-    def draw(self, count: int, shares: Mapping[str, float], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(
+        self, count: int, shares: Mapping[str, float], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         """Draw scenes with one caption each.
 
         Args:
@@ -110,7 +112,9 @@ def words_of(texts: Sequence[str]) -> list[str]:
 def vocabulary(emoji_set: emoji.EmojiSet) -> Subwords:
     """Every word of the grammar and of the names whole, the commonest keywords too, pieces for the rest."""
     names = [one.name for one in emoji_set.emoji]
-    keywords = Counter(word for one in emoji_set.emoji for text in one.keywords for word in Subwords.words(text))
+    keywords = Counter(
+        word for one in emoji_set.emoji for text in one.keywords for word in Subwords.words(text)
+    )
     whole = words_of([*spoken(emoji_set), *GRAMMAR, *names])
     common = [word for word, _ in keywords.most_common() if word not in whole][:COMMON_KEYWORDS]
     plurals = [scenes.plural(name) for name in names]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gen.nn import conv
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gen.nn import conv
 from gen_image.codec_training import to_tensor
 from gen_image.data import scenes
 from gen_image.data.emoji import EmojiSet
@@ -37,7 +37,9 @@ class Classifier(nn.Module):
         return self.head(self.features(x).flatten(1))
 
 
-def load_or_train(path: Path, emoji_set: EmojiSet, report: Callable[[str], None], steps: int = 1500) -> Classifier:
+def load_or_train(
+    path: Path, emoji_set: EmojiSet, report: Callable[[str], None], steps: int = 1500
+) -> Classifier:
     """Read the classifier at ``path``, or train and write it (minutes on two cores).
 
     Its pictures are rendered with another filter than the model's, at random offsets, scales, brightness and

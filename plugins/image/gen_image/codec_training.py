@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from gen.train import Settings, Stage, Task
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gen.train import Settings, Stage, Task
 from gen_image.autoencoder import Autoencoder
 from gen_image.data import emoji, scenes
 from gen_image.data.render import Renderer
@@ -30,31 +31,55 @@ def stage(settings: Settings, batch: int) -> Stage:
     """
 
     def start(_: Mapping[str, nn.Module], device: torch.device) -> Task:
-        emoji_set = emoji.load()
-        renderer = Renderer(emoji_set)
-        tintable = renderer.tintable
-
-        def pictures(seed: int) -> Tensor:
-            rng = random.Random(seed)
-            drawn = [scenes.draw(rng.choice(KINDS), emoji_set.emoji, tintable, rng) for _ in range(batch)]
-            return to_tensor(renderer.render(drawn)).to(device)
-
-        def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
-            assert isinstance(module, Autoencoder)
-            target = pictures(int(torch.randint(2**62, (), generator=generator)))
-            latents = module.encode(target)
-            noise = torch.randn(latents.shape, generator=generator).to(device)
-            return reconstruction_loss(module.decode(latents + LATENT_NOISE * noise), target)
-
-        def preview(module: nn.Module, path: Path) -> None:
-            target = pictures(0)[:12]
-            with torch.no_grad():
-                save_grid(torch.cat([target, module(target)]), path, columns=12)
-
-        module = Autoencoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Task(module=module, loss=loss, preview=preview, matrix=lambda name: name.endswith("weight") and "norm" not in name)
+        return _task(Autoencoder(), batch, device)
 
     return Stage(name="codec", settings=settings, start=start)
+
+
+def decoder_stage(settings: Settings, batch: int) -> Stage:
+    """The stage that goes on with the decoder alone; latents stay what the denoiser was trained on.
+
+    Args: See ``stage``.
+    """
+
+    def start(modules: Mapping[str, nn.Module], device: torch.device) -> Task:
+        codec = copy.deepcopy(modules["codec"])
+        assert isinstance(codec, Autoencoder)
+        codec.requires_grad_(True)
+        codec.encoder.requires_grad_(False)
+        return _task(codec, batch, device)
+
+    return Stage(name="decoder", settings=settings, start=start)
+
+
+def _task(codec: Autoencoder, batch: int, device: torch.device) -> Task:
+    emoji_set = emoji.load()
+    renderer = Renderer(emoji_set)
+    tintable = renderer.tintable
+
+    def pictures(seed: int) -> Tensor:
+        rng = random.Random(seed)
+        drawn = [scenes.draw(rng.choice(KINDS), emoji_set.emoji, tintable, rng) for _ in range(batch)]
+        return to_tensor(renderer.render(drawn)).to(device)
+
+    def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
+        assert isinstance(module, Autoencoder)
+        target = pictures(int(torch.randint(2**62, (), generator=generator)))
+        latents = module.encode(target)
+        noise = torch.randn(latents.shape, generator=generator).to(device)
+        return reconstruction_loss(module.decode(latents + LATENT_NOISE * noise), target)
+
+    def preview(module: nn.Module, path: Path) -> None:
+        target = pictures(0)[:12]
+        with torch.no_grad():
+            save_grid(torch.cat([target, module(target)]), path, columns=len(target))
+
+    return Task(
+        module=codec.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+        loss=loss,
+        preview=preview,
+        matrix=lambda name: name.endswith("weight") and "norm" not in name,
+    )
 
 
 def reconstruction_loss(pixels: Tensor, target: Tensor) -> Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
+
 from gen.diffusion import Conditioning
 from gen.nn import Modulation, RMSNorm, TimeEmbedding, TransformerBlock
-from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from gen.diffusion import Condition, Conditioning, RectifiedFlow, Velocity
-from gen.train import DiffusionLoss, LogitNormalTimes, Settings, Stage, Task
 from torch import Tensor, nn
 
+from gen.diffusion import Condition, Conditioning, RectifiedFlow, Velocity
+from gen.train import DiffusionLoss, LogitNormalTimes, Settings, Stage, Task
 from gen_image import bank as banks
 from gen_image.autoencoder import Autoencoder
 from gen_image.codec_training import save_grid
@@ -121,6 +121,11 @@ def _sample(module: nn.Module, ids: Tensor, shape: torch.Size, device: torch.dev
     denoiser = guided(ModelDenoiser(module, PROCESS, PARAMETERIZATION), ClassifierFree(3.0))
     noise = NoiseSource(range(len(ids)))
     return sample(
-        denoiser, PROCESS, grid("uniform", 12, PROCESS), solver("dpmpp_2m"),
-        shape=tuple(shape), conditioning=conditioning, noise=noise,
+        denoiser,
+        PROCESS,
+        grid("uniform", 12, PROCESS),
+        solver("dpmpp_2m"),
+        shape=tuple(shape),
+        conditioning=conditioning,
+        noise=noise,
     ).x.to(device)

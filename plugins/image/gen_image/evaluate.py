@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gen.artifact import Artifact
 from platformdirs import user_cache_path
 from torch import Tensor
 from torch.nn import functional
 
+from gen.artifact import Artifact
 from gen_image import classifier as judges
 from gen_image.codec_training import KINDS, to_tensor
 from gen_image.data import emoji, scenes
@@ -42,7 +42,10 @@ class Share:
             return "no samples"
         share = self.right / self.of
         # Wilson 1927: the 95 % interval of a share.
-        centre, spread = share + 1.92 / self.of, 1.96 * math.sqrt(share * (1 - share) / self.of + 0.96 / self.of**2)
+        centre, spread = (
+            share + 1.92 / self.of,
+            1.96 * math.sqrt(share * (1 - share) / self.of + 0.96 / self.of**2),
+        )
         low, high = ((centre + sign * spread) / (1 + 3.84 / self.of) for sign in (-1, 1))
         return f"{100 * share:.1f} % of {self.of} (95 %: {100 * low:.1f} to {100 * high:.1f})"
 
@@ -70,6 +73,7 @@ class _Evaluation:
         self.renderer = Renderer(self.set)
         self.draw, self.limit, self.report = draw, samples, report
         cache = user_cache_path("gen") / f"emoji-classifier-{len(self.set.emoji)}.safetensors"
+        self._references: dict[tuple[str, Background], Tensor] = {}
         self.classifier = judges.load_or_train(Path(cache), self.set, report)
 
     def run(self) -> Mapping[str, object]:
@@ -77,8 +81,12 @@ class _Evaluation:
         random.Random(SEED).shuffle(names)
         result: dict[str, object] = {"names": self._things(names, "names")}
         for split in ("seen", "held out"):
-            result[f"backgrounds, {split}"] = self._things(self._scenes("background", split), f"backgrounds {split}")
-            result[f"positions, {split}"] = self._things(self._scenes("position", split), f"positions {split}")
+            result[f"backgrounds, {split}"] = self._things(
+                self._scenes("background", split), f"backgrounds {split}"
+            )
+            result[f"positions, {split}"] = self._things(
+                self._scenes("position", split), f"positions {split}"
+            )
             result[f"pairs, {split}"] = self._things(self._scenes("pair", split), f"pairs {split}")
         result["memorisation"] = self._memorisation()
         return result
@@ -121,7 +129,7 @@ class _Evaluation:
                 crop = picture[None, :, *box]
                 order = judges.classify(self.classifier, crop)[0]
                 found["classifier"].append(int((order == thing.emoji).nonzero()))
-                found["pixels"].append(self._pixel_rank(crop, scene, thing, box))
+                found["pixels"].append(self._pixel_rank(crop, scene, thing))
             for judge, positions in found.items():
                 ranks[judge] += positions
                 everything[judge].append(all(position < 5 for position in positions))
@@ -139,8 +147,8 @@ class _Evaluation:
             result["position right"] = str(Share(sum(places), len(places)))
         return result
 
-    def _pixel_rank(self, crop: Tensor, scene: Scene, thing: Thing, box: tuple[slice, slice]) -> int:
-        """How many emoji, rendered on the same background, are nearer than the one asked for, at 16 × 16 pixels."""
+    def _pixel_rank(self, crop: Tensor, scene: Scene, thing: Thing) -> int:
+        """How many emoji, rendered on the same background, are nearer than the right one at 16 × 16 pixels."""
         key = (scene.layout if scene.layout == "single" else "box", scene.background)
         if key not in self._references:
             everyone = range(len(self.set.emoji))
@@ -151,24 +159,23 @@ class _Evaluation:
         distances = (self._references[key] - _tiny(crop)).square().sum((1, 2, 3))
         return int((distances < distances[thing.emoji]).sum())
 
-    @property
-    def _references(self) -> dict[tuple[str, Background], Tensor]:
-        return self.__dict__.setdefault("_kept", {})
-
     def _memorisation(self) -> Mapping[str, str]:
         """Distance to the nearest training picture, of drawn and of real scenes that training never saw."""
         rng = random.Random(SEED)
         training = [
             scenes.draw(rng.choice(KINDS), self.set.emoji, self.renderer.tintable, rng) for _ in range(20_000)
         ]
-        shelf = torch.cat([_tiny(to_tensor(self.renderer.render(training[i : i + 500]))) for i in range(0, 20_000, 500)])
+        shelf = torch.cat(
+            [_tiny(to_tensor(self.renderer.render(training[i : i + 500]))) for i in range(0, 20_000, 500)]
+        )
         unseen = self._scenes("pair", "held out")[: self.limit]
         real = _tiny(to_tensor(self.renderer.render(unseen)))
         drawn = _tiny(self._pictures(unseen, "memorisation"))
-        distances = {name: torch.cdist(rows.flatten(1), shelf.flatten(1)).min(1).values for name, rows in (("drawn", drawn), ("real", real))}
+        drawn_at, real_at = (torch.cdist(rows.flatten(1), shelf.flatten(1)).amin(1) for rows in (drawn, real))
         return {
-            "held-out pairs drawn, median distance to the nearest of 20,000 training pictures": f"{distances['drawn'].median():.2f}",
-            "the same scenes rendered": f"{distances['real'].median():.2f}",
+            "median distance of held-out pairs, drawn, to the nearest training picture": f"{drawn_at.median():.2f}",
+            "median distance of the same pairs, rendered": f"{real_at.median():.2f}",
+            "training pictures": str(len(shelf)),
             "samples": str(len(unseen)),
         }
 
@@ -207,4 +214,6 @@ def _position(picture: Tensor, background: Background) -> str:
     total = weight.sum().clamp(min=1e-6)
     y, x = (weight.sum(1) @ rows) / total, (weight.sum(0) @ columns) / total
     centres = {name: (top + 32, left + 32) for name, (top, left) in POSITIONS.items()}
-    return min(centres, key=lambda name: (centres[name][0] - float(y)) ** 2 + (centres[name][1] - float(x)) ** 2)
+    return min(
+        centres, key=lambda name: (centres[name][0] - float(y)) ** 2 + (centres[name][1] - float(x)) ** 2
+    )

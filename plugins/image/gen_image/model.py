@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from PIL import Image
+from torch import Tensor
+
 from gen.artifact import Artifact
 from gen.diffusion import Conditioning, RectifiedFlow, Velocity
 from gen.errors import ModelError
 from gen.model import Model, ModelFile
 from gen.nn import Subwords
-from PIL import Image
-from torch import Tensor
-
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_image.denoiser import SceneTransformer, Shape, conditions
 
@@ -90,13 +90,15 @@ class LatentCodec:
         self._size(params)
         pixels = np.stack([_fit(_opaque(artifact.arrays["pixels"]), self.side) for artifact in artifacts])
         device = self.mean.device
-        tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device, next(self.network.parameters()).dtype)
+        tensor = (
+            torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device, next(self.network.parameters()).dtype)
+        )
         with torch.no_grad():
             latents = self.network.encode(tensor * 2 - 1).float()
         return (latents - self.mean) / self.std
 
     def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
-        """Latents (B, C, grid, grid) to pictures, resized when another size than the network's is asked for."""
+        """Latents (B, C, grid, grid) to pictures, resized when another size is asked for."""
         size = self._size(params)
         latents = (x0.to(self.mean) * self.std + self.mean).to(next(self.network.parameters()).dtype)
         with torch.no_grad():
@@ -106,7 +108,7 @@ class LatentCodec:
         return [Artifact("image", {"pixels": _fit(picture, size)}) for picture in pictures]
 
     def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
-        """A picture, white where something is to be drawn, as (1, 1, grid, grid): 1 where latents are kept."""
+        """A picture, white where something is drawn anew, as (1, 1, grid, grid): 1 where latents are kept."""
         self._size(params)
         grey = _opaque(mask.arrays["pixels"]).mean(-1, keepdims=True)
         cells = _fit(np.repeat(grey, 3, -1), self.side)[..., 0]
@@ -151,7 +153,9 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         scale = file.tensors(device, torch.float32, "latents.")
         mean, std = scale["mean"][:, None, None], scale["std"][:, None, None]
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise ModelError(f"model {file.name} does not fit its architecture: {str(error).splitlines()[0]}") from None
+        raise ModelError(
+            f"model {file.name} does not fit its architecture: {str(error).splitlines()[0]}"
+        ) from None
     return Model(
         name=file.name,
         modality=file.modality,
@@ -187,7 +191,11 @@ def _fit(pixels: np.ndarray, size: int) -> np.ndarray:
     top, left = (height - edge) // 2, (width - edge) // 2
     square = pixels[top : top + edge, left : left + edge].astype(np.float32)
     bands = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(square[..., band])).resize((size, size), Image.Resampling.LANCZOS))
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(square[..., band])).resize(
+                (size, size), Image.Resampling.LANCZOS
+            )
+        )
         for band in range(3)
     ]
     return np.stack(bands, -1).clip(0, 1)

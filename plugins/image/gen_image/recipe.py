@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from gen.model import save_model
-from gen.train import Recipe, Settings
 from torch import Tensor, nn
 
+from gen.model import save_model
+from gen.train import Recipe, Settings
 from gen_image import bank, codec_training, denoiser_training
 from gen_image.data import emoji, scenes
 from gen_image.denoiser import SceneTransformer
@@ -22,7 +22,7 @@ class Preset:
     """Sizes of a run.
 
     Args:
-        codec, denoiser: How the stages are optimised.
+        codec, denoiser, decoder: How the stages are optimised.
         codec_batch, batch: Pictures and scenes per step.
         scenes: Scenes of each kind in the bank.
     """
@@ -32,28 +32,37 @@ class Preset:
     denoiser: Settings
     batch: int
     scenes: Mapping[str, int]
+    decoder: Settings
 
 
 PRESETS = {
     "cpu": Preset(
-        codec=Settings(steps=1300, rate=3e-3, matrix_rate=4e-3, warmup=50, decay=0.5, ema=0.995),
+        codec=Settings(steps=800, rate=3e-3, matrix_rate=4e-3, warmup=50, decay=0.5, ema=0.995),
         codec_batch=16,
-        denoiser=Settings(steps=2600, rate=2e-3, matrix_rate=4e-3, warmup=100, decay=0.5, ema=0.998),
-        batch=256,
+        denoiser=Settings(steps=1950, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.995),
+        batch=128,
         scenes={"background": 12000, "position": 7000, "pair": 14000, "several": 4000, "changed": 4500},
+        decoder=Settings(steps=2000, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.6, ema=0.995),
     ),
     "gpu": Preset(
         codec=Settings(steps=40_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.5, ema=0.999),
         codec_batch=64,
         denoiser=Settings(steps=60_000, rate=2e-3, matrix_rate=4e-3, warmup=200, decay=0.5, ema=0.9995),
         batch=1024,
-        scenes={"background": 120_000, "position": 60_000, "pair": 300_000, "several": 60_000, "changed": 40_000},
+        scenes={
+            "background": 120_000,
+            "position": 60_000,
+            "pair": 300_000,
+            "several": 60_000,
+            "changed": 40_000,
+        },
+        decoder=Settings(steps=20_000, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.6, ema=0.999),
     ),
 }
 
 
 def emoji_recipe(preset: str, folder: Path) -> Recipe:
-    """Emoji scenes: a latent codec, then a text-to-image flow transformer on its latents.
+    """Emoji scenes: a latent codec, its decoder refined, and a text-to-image flow transformer on its latents.
 
     Args:
         preset: ``"cpu"`` (hours on two cores) or ``"gpu"``.
@@ -64,14 +73,16 @@ def emoji_recipe(preset: str, folder: Path) -> Recipe:
     def report(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    def export(modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path) -> None:
+    def export(
+        modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
+    ) -> None:
         network = modules["denoiser"]
         assert isinstance(network, SceneTransformer)
         emoji_set = emoji.load()
         kept = bank.load(folder / "bank.safetensors")
         tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
-        for name in ("codec", "denoiser"):
-            tensors |= {f"{name}.{key}": value.half() for key, value in modules[name].state_dict().items()}
+        for name, stage in (("codec", "decoder"), ("denoiser", "denoiser")):
+            tensors |= {f"{name}.{key}": value.half() for key, value in modules[stage].state_dict().items()}
         config = {
             "modality": "image",
             "architecture": ARCHITECTURE,
@@ -81,13 +92,16 @@ def emoji_recipe(preset: str, folder: Path) -> Recipe:
             "names": "|".join(one.name for one in emoji_set.emoji),
             "words": " ".join(sorted(_words(emoji_set))),
         }
-        training = {stage: {key: round(value, 4) for key, value in of.items()} for stage, of in history.items()}
+        training = {
+            stage: {key: round(value, 4) for key, value in of.items()} for stage, of in history.items()
+        }
         save_model(path, tensors, config, {**CARD, "preset": preset, "training": training})
 
     return Recipe(
         name="emoji",
         stages=(
             codec_training.stage(sizes.codec, sizes.codec_batch),
+            codec_training.decoder_stage(sizes.decoder, sizes.codec_batch),
             denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.scenes, folder, report),
         ),
         export=export,

@@ -1,8 +1,9 @@
 """Subwords keep known words whole and take any other apart."""
 
-from gen.nn import Subwords
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gen.nn import Subwords
 
 VOCABULARY = Subwords.train(["red", "apple", "grinning"], ["red apple", "grinning face", "orange car"], 60)
 

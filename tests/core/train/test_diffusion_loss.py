@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
+
 from gen.diffusion import Conditioning, Epsilon, RectifiedFlow, Sample, VariancePreserving, Velocity
 from gen.train import DiffusionLoss, LogitNormalTimes
-from torch import nn
 
 
 class Oracle(nn.Module):
@@ -39,4 +40,6 @@ def test_times_are_logit_normal_and_stratified() -> None:
     assert logits.mean() == pytest.approx(0.8, abs=0.01)
     assert logits.std() == pytest.approx(1.2, abs=0.01)
     # One draw in each of 4,096 strata: every quantile is met, far closer than independent draws would.
-    assert (times < torch.sigmoid(torch.tensor(0.8, dtype=torch.float64))).float().mean() == pytest.approx(0.5, abs=1 / 4096)
+    assert (times < torch.sigmoid(torch.tensor(0.8, dtype=torch.float64))).float().mean() == pytest.approx(
+        0.5, abs=1 / 4096
+    )

@@ -5,15 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
 from gen.errors import UsageError
 from gen.train import Muon, Recipe, Settings, Stage, Task, run
 from gen.train.optimiser import orthogonal, rate_factor
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torch import nn
 
 STEPS = 60
 PROGRAM = """
@@ -31,7 +33,7 @@ def start(modules, device):
         time.sleep(pause)
         x = torch.randn(32, 8, generator=generator)
         return (module(x) - x.flip(-1)).square().mean()
-    return Task(module=network, loss=loss, matrix=lambda name: name == "2.weight", preview=lambda module, path: None)
+    return Task(module=network, loss=loss, matrix=lambda name: name == "2.weight", preview=lambda m, p: None)
 
 settings = Settings(steps=60, rate=1e-2, matrix_rate=1e-2, warmup=5)
 recipe = Recipe(name="tiny", stages=(Stage(name="only", settings=settings, start=start),),
@@ -41,7 +43,9 @@ run(recipe, Path(sys.argv[1]), resume=True, save_seconds=0.0)
 
 
 def losses(folder: Path) -> list[float]:
-    log = EventAccumulator(str(folder / "log" / "only"), size_guidance={"scalars": 0}, purge_orphaned_data=True)
+    log = EventAccumulator(
+        str(folder / "log" / "only"), size_guidance={"scalars": 0}, purge_orphaned_data=True
+    )
     log.Reload()
     return [event.value for event in log.Scalars("loss")]
 
@@ -65,7 +69,9 @@ def test_killed_run_resumes_with_the_same_losses(program: Path, tmp_path: Path) 
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (broken / "tiny.safetensors").exists()
-    again = subprocess.run([sys.executable, str(program), str(broken), "0"], check=True, capture_output=True, text=True)
+    again = subprocess.run(
+        [sys.executable, str(program), str(broken), "0"], check=True, capture_output=True, text=True
+    )
     assert "resumed at step" in again.stderr
     assert (broken / "tiny.safetensors").read_bytes() == b"done"
     expected, got = losses(whole), losses(broken)
@@ -82,7 +88,10 @@ def tiny(steps: int, loss=None) -> Recipe:
             return module(torch.randn(4, 3, generator=generator)).square().mean()
 
         return Task(
-            module=nn.Linear(3, 3), loss=loss or square, matrix=lambda name: False, preview=lambda m, p: p.touch()
+            module=nn.Linear(3, 3),
+            loss=loss or square,
+            matrix=lambda name: False,
+            preview=lambda m, p: p.touch(),
         )
 
     stage = Stage(name="one", settings=Settings(steps=steps, rate=1e-2, matrix_rate=0.0), start=start)
@@ -109,7 +118,7 @@ def test_the_rate_rises_stays_and_falls_to_zero() -> None:
     factors = [rate_factor(step, settings) for step in range(101)]
     assert factors[0] == pytest.approx(0.1)
     assert factors[9:60] == [1.0] * 51
-    assert all(a > b for a, b in zip(factors[60:], factors[61:], strict=False))
+    assert all(a > b for a, b in pairwise(factors[60:]))
     assert factors[100] == pytest.approx(0.0, abs=1e-12)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -58,7 +58,7 @@ class Renderer:
         return sprite[:, ::-1] if thing.mirrored else sprite
 
 
-@lru_cache(maxsize=None)
+@cache
 def backdrop(background: Background) -> np.ndarray:
     """A background alone, (128, 128, 3) uint8."""
     colour = np.array(COLOURS[background.colour], dtype=np.float32)

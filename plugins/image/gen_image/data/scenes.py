@@ -134,7 +134,11 @@ def draw(kind: str, emoji: Sequence[Emoji], tintable: Sequence[int], rng: random
 
 def _background(rng: random.Random) -> Background:
     plain = rng.random() < 0.7
-    return Background(rng.choice(list(COLOURS))) if plain else Background(rng.choice(PATTERN_COLOURS), rng.choice(PATTERNS))
+    return (
+        Background(rng.choice(list(COLOURS)))
+        if plain
+        else Background(rng.choice(PATTERN_COLOURS), rng.choice(PATTERNS))
+    )
 
 
 def _mostly_white(rng: random.Random) -> Background:
@@ -235,7 +239,9 @@ def _a(noun: str) -> str:
 def plural(noun: str) -> str:
     """The plural of a name, formed on the word before the first preposition."""
     words = noun.split()
-    stop = next((i for i, word in enumerate(words) if i and word in {"with", "of", "in", "on", "and"}), len(words))
+    stop = next(
+        (i for i, word in enumerate(words) if i and word in {"with", "of", "in", "on", "and"}), len(words)
+    )
     head = words[stop - 1]
     if head.endswith(("s", "x", "ch", "sh")):
         head += "es"
