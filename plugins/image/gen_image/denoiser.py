@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gen.diffusion import Conditioning
+from gen.diffusion import Condition, Conditioning
 from gen.nn import Modulation, RMSNorm, TimeEmbedding, TransformerBlock
 
 
@@ -84,3 +84,11 @@ class SceneTransformer(nn.Module):
         side = self.shape.grid // self.shape.patch
         square = tokens.transpose(1, 2).unflatten(2, (side, side))
         return nn.functional.pixel_shuffle(square, self.shape.patch)
+
+
+def conditions(ids: Tensor, known: Tensor | None = None) -> Conditioning:
+    """Subword ids (B, L) and, where given, known regions (B, 1 + C, G, G) as the network's conditioning."""
+    found = {"text": Condition(ids, "prepend", ids != 0)}
+    if known is not None:
+        found["known"] = Condition(known, "channels")
+    return Conditioning(found)

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gen.diffusion import Condition, Conditioning, RectifiedFlow, Velocity
+from gen.diffusion import RectifiedFlow, Velocity
 from gen.train import DiffusionLoss, LogitNormalTimes, Settings, Stage, Task
 from gen_image import bank as banks
 from gen_image.autoencoder import Autoencoder
 from gen_image.codec_training import save_grid
-from gen_image.denoiser import SceneTransformer, Shape
+from gen_image.denoiser import SceneTransformer, Shape, conditions
 
 PROCESS = RectifiedFlow()
 PARAMETERIZATION = Velocity()
@@ -87,14 +87,6 @@ def stage(
         )
 
     return Stage(name="denoiser", settings=settings, start=start)
-
-
-def conditions(ids: Tensor, known: Tensor | None = None) -> Conditioning:
-    """Subword ids (B, L) and, where given, known regions (B, 1 + C, G, G) as the network's conditioning."""
-    found = {"text": Condition(ids, "prepend", ids != 0)}
-    if known is not None:
-        found["known"] = Condition(known, "channels")
-    return Conditioning(found)
 
 
 def _regions(latents: Tensor, generator: torch.Generator) -> Tensor:

@@ -148,7 +148,7 @@ class _Evaluation:
         return result
 
     def _pixel_rank(self, crop: Tensor, scene: Scene, thing: Thing) -> int:
-        """How many emoji, rendered on the same background, are nearer than the right one at 16 × 16 pixels."""
+        """How many emoji, on the same background, are nearer than the right one at 16 × 16 pixels."""
         key = (scene.layout if scene.layout == "single" else "box", scene.background)
         if key not in self._references:
             everyone = range(len(self.set.emoji))
@@ -168,13 +168,14 @@ class _Evaluation:
         shelf = torch.cat(
             [_tiny(to_tensor(self.renderer.render(training[i : i + 500]))) for i in range(0, 20_000, 500)]
         )
+        # The same held-out pairs as the model draws them and as they are.
         unseen = self._scenes("pair", "held out")[: self.limit]
         real = _tiny(to_tensor(self.renderer.render(unseen)))
         drawn = _tiny(self._pictures(unseen, "memorisation"))
         drawn_at, real_at = (torch.cdist(rows.flatten(1), shelf.flatten(1)).amin(1) for rows in (drawn, real))
         return {
-            "median distance of held-out pairs, drawn, to the nearest training picture": f"{drawn_at.median():.2f}",
-            "median distance of the same pairs, rendered": f"{real_at.median():.2f}",
+            "median distance to the nearest training picture, drawn": f"{drawn_at.median():.2f}",
+            "median distance to the nearest training picture, rendered": f"{real_at.median():.2f}",
             "training pictures": str(len(shelf)),
             "samples": str(len(unseen)),
         }

@@ -1,0 +1,117 @@
+"""The image model's file, encoder and codec, with a tiny network that was never trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gen.artifact import Artifact
+from gen.diffusion import Condition
+from gen.errors import ModelError
+from gen.model import Model, ModelFile, save_model
+from gen.nn import Subwords
+from gen_image.autoencoder import Autoencoder
+from gen_image.denoiser import SceneTransformer, Shape, conditions
+from gen_image.model import ARCHITECTURE, load
+
+WORDS = ["a", "red", "apple", "dog"]
+
+
+def write(path: Path, **changes: object) -> Path:
+    torch.manual_seed(0)
+    subwords = Subwords.train(WORDS, ["a red apple", "a dog"], 40)
+    shape = Shape(vocabulary=len(subwords), width=32, depth=2, heads=2, hidden=64)
+    network = SceneTransformer(shape)
+    for layer in (network.patches_out, network.modulation.project):  # both start at zero
+        torch.nn.init.normal_(layer.weight, std=0.1)
+    tensors = {f"codec.{k}": v.half() for k, v in Autoencoder(shape.channels).state_dict().items()}
+    tensors |= {f"denoiser.{k}": v.half() for k, v in network.state_dict().items()}
+    tensors |= {"latents.mean": torch.zeros(32), "latents.std": torch.ones(32)}
+    config = {
+        "modality": "image",
+        "architecture": ARCHITECTURE,
+        "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 3, "guidance": 2.0},
+        "shape": vars(shape),
+        "subwords": subwords.to_json(),
+        "names": "red apple|dog",
+        "words": "a apple dog red",
+        **changes,
+    }
+    save_model(path, tensors, config, {"licence": "Apache-2.0"})
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return load(ModelFile(write(tmp_path_factory.mktemp("model") / "tiny.safetensors")), "cpu", "float32")
+
+
+def test_another_architecture_or_shape_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="has the architecture 'other/9'"):
+        load(ModelFile(write(tmp_path / "other.safetensors", architecture="other/9")), "cpu", "float32")
+    wrong = {"vocabulary": 9, "width": 32, "depth": 2, "heads": 2, "hidden": 64}
+    with pytest.raises(ModelError, match="does not fit its architecture"):
+        load(ModelFile(write(tmp_path / "wrong.safetensors", shape=wrong)), "cpu", "float32")
+
+
+def test_unknown_words_and_what_is_like_them(model: Model) -> None:
+    assert model.encoder.unknown_words("A red aple, a DOG and a zeppelin") == ("aple", "and", "zeppelin")
+    assert model.encoder.unknown_words("a red apple") == ()
+    assert "red apple" in model.encoder.suggestions("an aple", 2)
+
+
+def test_padding_does_not_change_an_item(model: Model) -> None:
+    x, noise = torch.randn(1, 32, 8, 8), torch.full((1,), 0.7)
+    alone = model.network(x, noise, model.encoder(["a dog"], {}))
+    padded = model.encoder(["a dog", "a red apple a red apple"], {}).select([0])
+    assert padded["text"].value.shape[1] > 2
+    torch.testing.assert_close(model.network(x, noise, padded), alone, atol=1e-5, rtol=1e-4)
+
+
+def test_text_and_known_regions_reach_the_network(model: Model) -> None:
+    x, noise = torch.randn(1, 32, 8, 8), torch.full((1,), 0.7)
+    dog = model.network(x, noise, model.encoder(["a dog"], {}))
+    apple = model.network(x, noise, model.encoder(["a red apple"], {}))
+    assert (dog - apple).abs().max() > 1e-4
+    known = conditions(model.encoder(["a dog"], {})["text"].value, torch.ones(1, 33, 8, 8))
+    assert isinstance(known["known"], Condition)
+    assert (model.network(x, noise, known) - dog).abs().max() > 1e-4
+
+
+def test_the_codec_gives_pictures_of_the_size_asked_for(model: Model) -> None:
+    latents = torch.randn(2, *model.codec.shape({}))
+    for params, size in (({}, 128), ({"width": 200, "height": 200}, 200)):
+        pictures = model.codec.decode(latents, params)
+        assert [p.arrays["pixels"].shape for p in pictures] == [(size, size, 3)] * 2
+        assert all(0 <= p.arrays["pixels"].min() <= p.arrays["pixels"].max() <= 1 for p in pictures)
+    with pytest.raises(ValueError, match="width 64 and height 128 differ"):
+        model.codec.shape({"width": 64, "height": 128})
+
+
+def test_decoding_does_not_depend_on_the_batch(model: Model) -> None:
+    latents = torch.randn(3, 32, 8, 8)
+    together = model.codec.decode(latents, {})
+    for index in range(3):
+        alone = model.codec.decode(latents[index : index + 1], {})[0]
+        assert np.array_equal(alone.arrays["pixels"], together[index].arrays["pixels"])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_any_picture_can_be_encoded(model: Model, channels: int) -> None:
+    picture = Artifact(
+        "image", {"pixels": np.random.default_rng(0).random((90, 150, channels), dtype=np.float32)}
+    )
+    state = model.codec.encode([picture], {})
+    assert state.shape == (1, 32, 8, 8)
+    # Latents are scaled to unit mean square at every place.
+    torch.testing.assert_close(state.square().mean(1), torch.ones(1, 8, 8), atol=1e-3, rtol=1e-3)
+
+
+def test_a_mask_keeps_what_is_dark(model: Model) -> None:
+    pixels = np.zeros((128, 128, 1), np.float32)
+    pixels[:, 64:] = 1
+    keep = model.codec.mask(Artifact("image", {"pixels": pixels}), {})
+    assert keep.shape == (1, 1, 8, 8)
+    assert (keep[..., :4] == 1).all()
+    assert (keep[..., 4:] == 0).all()
