@@ -25,7 +25,7 @@ class TimeEmbedding(nn.Module):
     def forward(self, level: Tensor) -> Tensor:
         steps = torch.arange(self.frequencies, device=level.device) / (self.frequencies - 1)
         angles = level[:, None].float() * torch.exp(math.log(1000.0) * steps)
-        return self.network(torch.cat([angles.cos(), angles.sin()], -1).to(self.network[0].weight.dtype))
+        return self.network(torch.cat([angles.cos(), angles.sin()], -1).to(next(self.parameters()).dtype))
 
 
 class Modulation(nn.Module):

@@ -71,7 +71,8 @@ def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
 
 def build(task: Task, settings: Settings) -> tuple[torch.optim.Optimizer, ...]:
     """The optimisers of a task: Muon for its matrices, AdamW for everything else."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in task.module.named_parameters():
         if not parameter.requires_grad:
             continue

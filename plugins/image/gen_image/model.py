@@ -38,7 +38,7 @@ class TextEncoder:
     names: tuple[str, ...]
     words: frozenset[str]
 
-    def __call__(self, prompts: Sequence[str], _: Mapping[str, object]) -> Conditioning:
+    def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:  # noqa: ARG002
         """Conditioning with ``text``: ids and mask (B, L)."""
         ids, mask = self.subwords.batch(prompts, self.length)
         return conditions(ids[:, : max(1, int(mask.sum(1).max()))])
