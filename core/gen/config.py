@@ -17,7 +17,6 @@ from __future__ import annotations
 import difflib
 import os
 import reprlib
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +61,7 @@ def user_file() -> Path:
         return Path(named)
     from platformdirs import user_config_path
 
-    return user_config_path("gen") / "config.toml"
+    return user_config_path("gen", appauthor=False) / "config.toml"
 
 
 def read_settings(modality: str, types: Mapping[str, type]) -> dict[str, Setting]:
@@ -135,6 +134,9 @@ _BOOLEANS |= {"false": False, "no": False, "off": False, "0": False}
 
 
 def _entries(path: Path, modality: str, types: Mapping[str, type]) -> Iterator[tuple[str, object]]:
+    # Here, since most commands only ask where the files would be.
+    import tomllib
+
     try:
         with path.open("rb") as file:
             content = tomllib.load(file)

@@ -15,6 +15,7 @@ from gen.artifact import Artifact
 from gen.diffusion import Conditioning, RectifiedFlow, Velocity
 from gen.errors import ModelError
 from gen.model import Model, ModelFile
+from gen.model.skeleton import skeleton
 from gen.nn import Subwords
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_image.denoiser import SceneTransformer, Shape, conditions
@@ -145,7 +146,7 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         subwords = Subwords(str(config["subwords"]))
         names = tuple(str(config["names"]).split("|"))
         words = frozenset(str(config["words"]).split())
-        with torch.device("meta"):
+        with skeleton():
             codec, network = Autoencoder(shape.channels), SceneTransformer(shape)
         kind = getattr(torch, dtype)
         codec.load_state_dict(file.tensors(device, kind, "codec."), assign=True)
