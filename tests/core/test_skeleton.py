@@ -20,7 +20,7 @@ class Network(nn.Module):
         nn.init.xavier_uniform_(tensor=self.layers[1].weight)
 
 
-def test_a_skeleton_has_shapes_and_no_memory_and_is_filled_whole() -> None:
+def test_a_skeleton_is_filled_whole() -> None:
     torch.manual_seed(3)
     whole = Network()
     with skeleton():
@@ -28,9 +28,19 @@ def test_a_skeleton_has_shapes_and_no_memory_and_is_filled_whole() -> None:
     assert {name: value.shape for name, value in bare.state_dict().items()} == {
         name: value.shape for name, value in whole.state_dict().items()
     }
-    assert all(value.is_meta for value in bare.state_dict().values())
     bare.load_state_dict(whole.state_dict(), assign=True)
     assert all(torch.equal(value, whole.state_dict()[name]) for name, value in bare.state_dict().items())
+
+
+def test_a_skeleton_draws_nothing() -> None:
+    state = torch.get_rng_state()
+    with skeleton():
+        kept = torch.full((50, 50), 7.0)
+        assert nn.init.normal_(kept) is kept
+        assert nn.init.xavier_uniform_(kept) is kept
+        Network()
+    assert torch.equal(kept, torch.full((50, 50), 7.0))
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_outside_of_a_skeleton_values_are_drawn_as_ever() -> None:
@@ -45,7 +55,7 @@ def test_a_skeleton_loads_no_compiler() -> None:
         "import sys, torch\n"
         "from gen.model.skeleton import skeleton\n"
         "with skeleton():\n"
-        "    torch.nn.Embedding(5, 4), torch.nn.Conv2d(4, 4, 3)\n"
+        "    torch.nn.Embedding(5, 4), torch.nn.Conv2d(4, 4, 3), 0.02 * torch.randn(3)\n"
         "print('torch._dynamo' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

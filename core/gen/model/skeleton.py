@@ -12,12 +12,13 @@ from torch.overrides import TorchFunctionMode
 
 @contextmanager
 def skeleton() -> Iterator[None]:
-    """Modules that are built inside have shapes and types but neither memory nor values.
+    """Modules that are built inside draw no random weights, and leave torch's random state as it was.
 
-    Fill them with ``module.load_state_dict(tensors, assign=True)``. Random initialisation is skipped: on the
-    meta device it would compute nothing, yet load all of torch's compiler, which takes seconds.
+    Fill them with ``module.load_state_dict(tensors, assign=True)``: what memory they have until then is never
+    touched. (On the meta device they would have none, but its arithmetic loads all of torch's compiler, which
+    takes seconds.)
     """
-    with torch.device("meta"), _WithoutRandomValues():
+    with torch.random.fork_rng(devices=[]), _WithoutRandomValues():
         yield
 
 
