@@ -42,7 +42,7 @@ PRESETS = {
         denoiser=Settings(steps=1950, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.995),
         batch=128,
         scenes={"background": 12000, "position": 7000, "pair": 14000, "several": 4000, "changed": 4500},
-        decoder=Settings(steps=2000, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.6, ema=0.995),
+        decoder=Settings(steps=700, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.6, ema=0.995),
     ),
     "gpu": Preset(
         codec=Settings(steps=40_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.5, ema=0.999),
