@@ -72,7 +72,7 @@ def toy(toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 @pytest.fixture
-def gen_cli(toy: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:  # noqa: ARG001
+def gen_cli(toy: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Run the command line in this process."""
     from gen.cli.main import main
 
