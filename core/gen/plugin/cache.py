@@ -12,7 +12,7 @@ from gen.errors import OutputError
 def read_cache(name: str) -> dict[str, object]:
     """Read the object in a file; empty when there is none, or none that can be read."""
     try:
-        content = json.loads((_folder() / name).read_text(encoding="utf-8"))
+        content = json.loads((cache_folder() / name).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -30,14 +30,14 @@ def write_cache(name: str, content: dict[str, object], limit: int) -> None:
 
     kept = dict(list(content.items())[-limit:])
     try:
-        _folder().mkdir(parents=True, exist_ok=True)
-        with atomic_file(_folder() / name, overwrite=True) as file:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        with atomic_file(cache_folder() / name, overwrite=True) as file:
             file.write(json.dumps(kept, indent=1).encode())
     except (OSError, OutputError):
         return
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
     """``GEN_CACHE`` where it is set, else the platform's own folder."""
     if override := os.environ.get("GEN_CACHE"):
         return Path(override)

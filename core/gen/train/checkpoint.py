@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor, nn
+
+from gen.atomic import atomic_file
 
 
 def save(
@@ -27,15 +28,9 @@ def save(
         for index, state in optimiser.state_dict()["state"].items():
             for key, value in state.items():
                 tensors[f"optimiser.{number}.{index}.{key}"] = torch.as_tensor(value)
-    temporary = path.with_suffix(".partial")
-    save_file(
-        {name: tensor.contiguous() for name, tensor in tensors.items()},
-        temporary,
-        {"progress": json.dumps(progress)},
-    )
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    metadata = {"progress": json.dumps(progress)}
+    with atomic_file(path, overwrite=True) as file:
+        file.write(serialise({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata))
 
 
 def load(
@@ -56,15 +51,6 @@ def load(
             index, key = name.split(".", 1)
             states.setdefault(int(index), {})[key] = tensor
         optimiser.load_state_dict({"state": states, "param_groups": optimiser.state_dict()["param_groups"]})
-    return progress
-
-
-def load_average(path: Path, module: nn.Module) -> dict[str, float]:
-    """Restore only the averaged weights; returns the progress."""
-    with safe_open(path, "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith("average.")}  # noqa: SIM118
-        progress: dict[str, float] = json.loads(file.metadata()["progress"])
-    module.load_state_dict(_part(tensors, "average."))
     return progress
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +11,10 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from gen.atomic import atomic_file
 from gen.nn import Subwords
 from gen_image.autoencoder import Autoencoder
 from gen_image.codec_training import to_tensor
@@ -94,7 +94,14 @@ def load(path: Path) -> Bank:
     return Bank(**tensors, kinds=kinds, subwords=Subwords(meta["subwords"]))
 
 
-GRAMMAR = (*scenes.COLOURS, *scenes.PATTERNS, *scenes.HUES, "background", "mirrored", "big picture emoji the")
+GRAMMAR = (
+    *scenes.COLOURS,
+    *scenes.PATTERNS,
+    *scenes.HUES,
+    "background",
+    "mirrored",
+    "a an big picture emoji the",
+)
 
 
 def spoken(emoji_set: emoji.EmojiSet) -> list[str]:
@@ -148,12 +155,11 @@ def _build(
     for kind, group in drawn.items():
         kinds[kind] = (start, start + len(group))
         start += len(group)
-    temporary = path.with_suffix(".partial")
     tensors = {
         "latents": standard.half().contiguous(),
         "ids": ids.reshape(len(every), CAPTIONS, length).to(torch.int16),
         "mean": mean,
         "std": std,
     }
-    save_file(tensors, temporary, {"kinds": json.dumps(kinds), "subwords": subwords.to_json()})
-    os.replace(temporary, path)
+    with atomic_file(path, overwrite=True) as file:
+        file.write(save(tensors, {"kinds": json.dumps(kinds), "subwords": subwords.to_json()}))

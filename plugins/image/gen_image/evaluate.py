@@ -6,15 +6,14 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from platformdirs import user_cache_path
 from torch import Tensor
 from torch.nn import functional
 
 from gen.artifact import Artifact
+from gen.plugin.cache import cache_folder
 from gen_image import classifier as judges
 from gen_image.codec_training import KINDS, to_tensor
 from gen_image.data import emoji, scenes
@@ -72,9 +71,9 @@ class _Evaluation:
         self.set = emoji.load()
         self.renderer = Renderer(self.set)
         self.draw, self.limit, self.report = draw, samples, report
-        cache = user_cache_path("gen") / f"emoji-classifier-{len(self.set.emoji)}.safetensors"
+        cache = cache_folder() / f"emoji-classifier-{len(self.set.emoji)}.safetensors"
         self._references: dict[tuple[str, Background], Tensor] = {}
-        self.classifier = judges.load_or_train(Path(cache), self.set, report)
+        self.classifier = judges.load_or_train(cache, self.set, report)
 
     def run(self) -> Mapping[str, object]:
         names = [Scene("single", (Thing(i),)) for i in range(len(self.set.emoji))]

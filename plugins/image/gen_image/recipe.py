@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gen.model import save_model
 from gen.train import Recipe, Settings
 from gen_image import bank, codec_training, denoiser_training
+from gen_image.autoencoder import DOWNSAMPLING
 from gen_image.data import emoji, scenes
 from gen_image.denoiser import SceneTransformer
 from gen_image.model import ARCHITECTURE
@@ -80,12 +81,14 @@ def emoji_recipe(preset: str, folder: Path) -> Recipe:
         assert isinstance(network, SceneTransformer)
         emoji_set = emoji.load()
         kept = bank.load(folder / "bank.safetensors")
+        side = network.shape.grid * DOWNSAMPLING
         tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
         for name, stage in (("codec", "decoder"), ("denoiser", "denoiser")):
             tensors |= {f"{name}.{key}": value.half() for key, value in modules[stage].state_dict().items()}
         config = {
             "modality": "image",
             "architecture": ARCHITECTURE,
+            "params": {"width": side, "height": side},
             "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 12, "guidance": 3.0},
             "shape": dataclasses.asdict(network.shape),
             "subwords": kept.subwords.to_json(),
