@@ -1,0 +1,62 @@
+"""Put measured metrics into a model file's card, and write the card as a page.
+
+gen eval image --model runs/emoji/emoji.safetensors --json > metrics.json
+python docs/models/write_card.py runs/emoji/emoji.safetensors metrics.json docs/models/emoji.md
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from gen.model import ModelFile, save_model
+
+
+def main(weights: Path, measured: Path, page: Path) -> None:
+    """Rewrite ``weights`` with the metrics in its card; its tensors stay as they are."""
+    metrics = json.loads(measured.read_text())["data"]["metrics"]
+    file = ModelFile(weights)
+    save_model(weights, file.tensors(), file.config, {**file.card, "metrics": metrics})
+    file = ModelFile(weights)
+    page.write_text(render(file))
+    print(file.sha256, weights.stat().st_size)
+
+
+def render(file: ModelFile) -> str:
+    """The page of a model."""
+    card = file.card
+    training = card["training"]
+    defaults = file.defaults
+    lines = [
+        f"# The model `{file.name}`",
+        "",
+        str(card["summary"]),
+        "",
+        f"- **File**: {file.path.stat().st_size:,} bytes of safetensors in half precision,",
+        f"  sha256 `{file.sha256}`",
+        f"- **Data**: {card['data']} Licences of the data: {card['data_licence']}.",
+        f"- **Licence of the weights**: {card['licence']}",
+        f"- **Training**: `gen train image --recipe emoji --preset {card['preset']}`",
+        *(
+            f"  - {stage}: {of['step']:.0f} steps, {of['seconds'] / 60:.0f} minutes, last loss {of['loss']}"
+            for stage, of in training.items()
+        ),
+        f"- **Held out**: {card['held_out']}.",
+        f"- **Sampled by default**, and for the metrics, with {defaults.steps} steps of {defaults.solver}",
+        f"  on the grid {defaults.grid}, guidance {defaults.guidance:g}.",
+        "",
+        "## Metrics",
+        "",
+        "Printed by `gen eval image`: prompts and seeds are fixed, one picture each. A thing is found by two",
+        "judges: the nearest of all references at 16 × 16 pixels, and a small classifier trained on separate",
+        "renderings.",
+    ]
+    for group, values in card["metrics"].items():
+        lines += ["", f"### {group.capitalize()}", "", "| measure | value |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:4]))
