@@ -15,8 +15,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import escape
 from typing import Any, Literal, TypeVar, get_args
-from xml.sax.saxutils import escape
 
 from gen.errors import UsageError
 
@@ -312,7 +312,7 @@ class Metadata:
             f' xmlns:gen="{XMP_NAMESPACE}">'
             f"<xmp:CreatorTool>{escape(self.software)}</xmp:CreatorTool>"
             f"<Iptc4xmpExt:DigitalSourceType>{escape(self.source_type)}</Iptc4xmpExt:DigitalSourceType>"
-            + (f"<gen:recipe>{escape(recipe)}</gen:recipe>" if recipe else "")
+            + (f"<gen:recipe>{escape(recipe, quote=False)}</gen:recipe>" if recipe else "")
             + '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
         )
 
