@@ -94,6 +94,11 @@ class Artifact:
     attributes: Mapping[str, int | float | str] = field(default_factory=dict)
     recipe: Recipe | None = None
 
+    def __repr__(self) -> str:
+        arrays = ", ".join(f"{name} {array.shape}" for name, array in self.arrays.items())
+        recipe = f", {self.recipe.prompt!r}, seed {self.recipe.seed}" if self.recipe else ""
+        return f"<Artifact {self.kind}: {arrays}{recipe}>"
+
     def __post_init__(self) -> None:
         layouts = KINDS.get(self.kind)
         if layouts is None:

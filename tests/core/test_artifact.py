@@ -132,3 +132,8 @@ def test_notebooks_show_a_picture():
 def test_importing_stays_light(modules, absent):
     code = f"import sys, {modules}; sys.exit(bool({absent!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_an_artifact_shows_itself_in_a_line():
+    artifact = Artifact("image", {"pixels": np.zeros((4, 6, 3), np.float32)})
+    assert repr(artifact) == "<Artifact image: pixels (4, 6, 3)>"
