@@ -66,7 +66,7 @@ def make(
                         artifact, path, [form], name=form.name, overwrite=overwrite, metadata=metadata
                     )
                     written.append(_written(item, artifact, file))
-                    session.show(str(path))
+                    session.show_path(str(path))
                 else:
                     _to_stdout(session, formats.encode(artifact, form, metadata=metadata))
                 session.say(_summary(plan, item, str(paths[item.index]) if paths else "stdout"))

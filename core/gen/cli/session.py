@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
+from gen.plugin.text import one_line, without_controls
+
 if TYPE_CHECKING:
     from gen.errors import GenError
 
@@ -30,11 +32,14 @@ class Session:
         # Kept here because plugins' prints are sent to stderr while they run.
         self.stdout: TextIO | None = sys.stdout
 
-    def show(self, line: str) -> None:
-        """One line of the result, on stdout at once; nothing under ``--json``."""
-        if not self.as_json and self.stdout is not None:
-            self.stdout.write(_encodable(line, self.stdout.encoding) + "\n")
-            self.stdout.flush()
+    def show(self, text: str) -> None:
+        """A part of the result, on stdout at once; nothing under ``--json``."""
+        self._result(without_controls(text))
+
+    def show_path(self, path: str) -> None:
+        """A path, on a line of stdout: exactly as it is where a program reads it."""
+        terminal = self.stdout is not None and self.stdout.isatty()
+        self._result(without_controls(path) if terminal else path)
 
     def say(self, line: str) -> None:
         """A message for the person, on stderr; nothing under ``-q``."""
@@ -57,7 +62,7 @@ class Session:
         Returns:
             The exit code.
         """
-        message, hint = _one_line(error.message), _one_line(error.hint)
+        message, hint = one_line(error.message), one_line(error.hint)
         if self.as_json:
             told = {"code": error.code, "message": message, "hint": hint}
             self._envelope({"ok": False, "data": {**self.data, "warnings": self.warnings}, "error": told})
@@ -68,6 +73,11 @@ class Session:
 
             _to_stderr("".join(traceback.format_exception(error)).rstrip())
         return error.exit_code
+
+    def _result(self, text: str) -> None:
+        if not self.as_json and self.stdout is not None:
+            self.stdout.write(_encodable(text, self.stdout.encoding) + "\n")
+            self.stdout.flush()
 
     def _envelope(self, content: dict[str, Any]) -> None:
         import json
@@ -82,7 +92,7 @@ class Session:
 
 def _to_stderr(line: str) -> None:
     if sys.stderr is not None:
-        sys.stderr.write(_encodable(line, sys.stderr.encoding) + "\n")
+        sys.stderr.write(_encodable(without_controls(line), sys.stderr.encoding) + "\n")
         sys.stderr.flush()
 
 
@@ -90,9 +100,3 @@ def _encodable(text: str, encoding: str | None) -> str:
     """Text that a terminal of another encoding can show, with question marks if need be."""
     name = encoding or "utf-8"
     return text.encode(name, "replace").decode(name)
-
-
-def _one_line(text: str) -> str:
-    """Text of strangers in one line, without control characters."""
-    flat = " ".join(text.split())
-    return "".join(character if character.isprintable() else "?" for character in flat)

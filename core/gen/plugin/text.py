@@ -6,3 +6,14 @@ from __future__ import annotations
 def one_line(text: str) -> str:
     """Join lines, and show control characters (which could move the cursor or recolour) as question marks."""
     return "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
+
+
+def without_controls(text: str) -> str:
+    """Spell out, as JSON does, what could move the cursor, recolour or reorder text; lines and tabs stay."""
+    return "".join(f"\\u{ord(char):04x}" if _drives_terminal(char) else char for char in text)
+
+
+def _drives_terminal(character: str) -> bool:
+    code = ord(character)
+    control = (code < 0x20 and character not in "\t\n") or 0x7F <= code <= 0x9F
+    return control or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069

@@ -12,6 +12,7 @@ from gen import formats
 from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.plugin.host import Host
+from gen.plugin.text import one_line
 
 
 def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
@@ -28,7 +29,8 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
 
 
 def _lines(content: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    for key, value in content.items():
+    for name, value in content.items():
+        key = one_line(name)
         if isinstance(value, Mapping):
             if value:
                 yield f"{indent}{key}:"

@@ -15,6 +15,7 @@ from gen.generate import modality_of
 from gen.model import find_model
 from gen.plugin.host import Host
 from gen.plugin.specs import ModelSpec
+from gen.plugin.text import one_line
 
 MODALITY = Annotated[str | None, typer.Option(help="Only those of one modality.")]
 
@@ -86,9 +87,10 @@ def _list(session: Session, host: Host, modality: str | None) -> None:
 
 
 def _lines(content: dict[str, Any], indent: str = "") -> Iterator[str]:
-    for key, value in content.items():
+    for name, value in content.items():
+        key = one_line(name)
         if isinstance(value, dict):
             yield f"{indent}{key}:"
             yield from _lines(value, indent + "  ")
         else:
-            yield f"{indent}{key}: {value}"
+            yield f"{indent}{key}: {one_line(str(value))}"
