@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, overload
 
 from gen import formats
 from gen.artifact import Artifact
+from gen.config import offline_origin
 from gen.errors import ModelError, UsageError
 from gen.generate import Plan, Progress, Request, generate, load, modality_of, resolve, unknown, unknown_words
 from gen.model import Model
+from gen.offline import forbid_connections
 from gen.plugin.host import Host
 from gen.recipe import Recipe
 
@@ -57,8 +59,10 @@ class Generator:
         Raises:
             gen.errors.GenError: Anything that goes wrong, by its cause.
         """
-        host = Host.discover()
+        host = find_host()
         on_step = options.pop("on_step", None)
+        if not isinstance(prompt, Iterable):
+            raise UsageError(f"the prompt must be a text or a list of them, not {type(prompt).__name__}")
         prompts = [prompt] if isinstance(prompt, str) else prompt
         request = make_request(host, self.modality, prompts, {"count": count, **options})
         plan = resolve(request, host)
@@ -80,7 +84,7 @@ class LoadedModel(Generator):
 
     def __init__(self, modality: str, reference: str, device: str | None, dtype: str | None) -> None:
         super().__init__(modality)
-        host = Host.discover()
+        host = find_host()
         request = Request(modality=modality, prompts=("-",), model=reference, device=device, dtype=dtype)
         plan = resolve(request, host)
         self.model = load(plan, host)
@@ -120,7 +124,7 @@ def load_model(
         gen.errors.GenError: It cannot be loaded.
     """
     reference = os.fspath(model)
-    return LoadedModel(modality or modality_of(reference, Host.discover()), reference, device, dtype)
+    return LoadedModel(modality or modality_of(reference, find_host()), reference, device, dtype)
 
 
 def rerun(
@@ -147,7 +151,7 @@ def rerun(
         ModelError: The model is missing or another one.
         gen.errors.GenError: The generation failed.
     """
-    host = Host.discover()
+    host = find_host()
     plan = plan_again(read_recipe(source, host), host, model=model, init=init, mask=mask, device=device)
     return run(plan, load(plan, host), on_step)[0]
 
@@ -220,6 +224,13 @@ def plan_again(
     return plan
 
 
+def find_host() -> Host:
+    """The plugins that are installed; where the settings forbid connections, none is opened from now on."""
+    if origin := offline_origin():
+        forbid_connections(origin)
+    return Host.discover()
+
+
 def make_request(host: Host, modality: str, prompts: Sequence[str], options: Mapping[str, Any]) -> Request:
     """A request from flat options, those of the core and the modality's own together.
 
@@ -229,13 +240,14 @@ def make_request(host: Host, modality: str, prompts: Sequence[str], options: Map
     own = {param.name for param in host.modality(modality).params}
     options = dict(options)
     seed = options.pop("seed", None)
+    listed = isinstance(seed, Iterable) and not isinstance(seed, str)
     for name in options:
         if name not in OPTIONS | own:
             raise unknown("option", name, sorted(OPTIONS | own | {"seed"}))
     return Request(
         modality=modality,
         prompts=tuple(prompts),
-        seeds=() if seed is None else tuple(seed) if isinstance(seed, Sequence) else (seed,),
+        seeds=() if seed is None else tuple(seed) if listed else (seed,),
         params={name: value for name, value in options.items() if name in own and value is not None},
         **{name: value for name, value in options.items() if name in OPTIONS},
     )

@@ -9,15 +9,14 @@ A file has a table per modality, and entries above them for all modalities::
     width = 128
 
 In the environment the same are ``GEN_DEVICE``, ``GEN_STEPS`` (all modalities) and ``GEN_IMAGE_WIDTH`` (one).
-The table ``plugins`` belongs to the plugin host.
+The table ``plugins`` belongs to the plugin host; ``offline`` and ``GEN_OFFLINE`` hold for every command.
 """
 
 from __future__ import annotations
 
-import difflib
+import numbers
 import os
-import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +39,12 @@ SETTINGS: Mapping[str, type] = {
     "format": str,
 }
 """What may be set for every modality, and its type."""
+
+OFFLINE = "offline"
+"""The setting of the whole process that forbids connections."""
+
+HOST_VARIABLES = ("GEN_CONFIG", "GEN_CACHE", "GEN_PLUGINS", "GEN_DISABLE_PLUGINS", "GEN_OFFLINE")
+"""Variables of the environment that belong to no modality."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,43 @@ def read_settings(modality: str, types: Mapping[str, type]) -> dict[str, Setting
     for path in (user_file(), Path(PROJECT_FILE)):
         for name, value in _entries(path, modality, types):
             found[name] = Setting(convert(value, types[name], name, path.name), path.name)
-    for name, kind in types.items():
-        general = f"GEN_{name}".upper() if name in SETTINGS else ""
-        own = f"GEN_{modality}_{name}".upper().replace("-", "_")
-        for variable in (general, own):
-            if variable and variable in os.environ:
-                found[name] = Setting(convert(os.environ[variable], kind, name, variable), variable)
+    for variable, name in _variables(modality, types).items():
+        if variable in os.environ:
+            found[name] = Setting(convert(os.environ[variable], types[name], name, variable), variable)
     return found
+
+
+def misspelled_variables(modality: str, types: Mapping[str, type]) -> Iterator[str]:
+    """One line for each variable of the environment that looks like a setting and is none.
+
+    Args:
+        modality: Name of the modality.
+        types: Names and types of the modality's own parameters.
+    """
+    known = [*_variables(modality, {**SETTINGS, **types}), *HOST_VARIABLES]
+    for name in sorted(os.environ):
+        if name.startswith("GEN_") and name not in known and (close := _close(name, known)):
+            yield f"{name} is no setting (did you mean {close}?)"
+
+
+def offline_origin() -> str:
+    """Who forbids connections, by the environment or a file; empty when nobody does.
+
+    A file that cannot be read counts as one that forbids them: what it says is not known.
+
+    Raises:
+        UsageError: An entry is not true or false.
+    """
+    if (text := os.environ.get("GEN_OFFLINE")) is not None:
+        return "GEN_OFFLINE" if convert(text, bool, OFFLINE, "GEN_OFFLINE") else ""
+    for path in (Path(PROJECT_FILE), user_file()):
+        try:
+            content = _read(path)
+        except UsageError:
+            return f"{path}, which cannot be read,"
+        if OFFLINE in content:
+            return str(path) if convert(content[OFFLINE], bool, OFFLINE, path.name) else ""
+    return ""
 
 
 def convert(value: object, kind: type, name: str, origin: str) -> object:
@@ -104,7 +139,7 @@ def convert(value: object, kind: type, name: str, origin: str) -> object:
         UsageError: If the value is of another type.
     """
     place = f" in {origin}" if origin else ""
-    wrong = UsageError(f"{name} must be {_NAMES[kind]}, not {reprlib.repr(value)}{place}")
+    wrong = UsageError(f"{name} must be {_NAMES[kind]}, not {_shown(value)}{place}")
     if isinstance(value, bool) or kind is bool:
         if isinstance(value, bool) and kind is bool:
             return value
@@ -115,11 +150,11 @@ def convert(value: object, kind: type, name: str, origin: str) -> object:
         if not isinstance(value, str):
             raise wrong
         return value
-    if not isinstance(value, (int, float, str)) or (kind is int and isinstance(value, float)):
+    if not isinstance(value, (str, numbers.Integral if kind is int else numbers.Real)):
         raise wrong
     try:
         return kind(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise wrong from None
 
 
@@ -133,25 +168,48 @@ _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True}
 _BOOLEANS |= {"false": False, "no": False, "off": False, "0": False}
 
 
-def _entries(path: Path, modality: str, types: Mapping[str, type]) -> Iterator[tuple[str, object]]:
-    # Here, since most commands only ask where the files would be.
-    import tomllib
+def _variables(modality: str, names: Iterable[str]) -> dict[str, str]:
+    """Which variable sets what; that of one modality comes after that of all, and wins."""
+    general = {f"GEN_{name}".upper(): name for name in names if name in SETTINGS}
+    return general | {f"GEN_{modality}_{name}".upper().replace("-", "_"): name for name in names}
 
+
+def _shown(value: object) -> str:
+    import reprlib
+
+    return reprlib.repr(value)
+
+
+def _close(name: str, known: Sequence[str]) -> str:
+    import difflib
+
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.8)), "")
+
+
+def _read(path: Path) -> dict[str, object]:
     try:
         with path.open("rb") as file:
-            content = tomllib.load(file)
+            # Here, since most commands only ask where the files would be.
+            import tomllib
+
+            return tomllib.load(file)
     except FileNotFoundError:
-        return
+        return {}
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         raise UsageError(f"cannot read the settings in {path}: {reason}") from None
+
+
+def _entries(path: Path, modality: str, types: Mapping[str, type]) -> Iterator[tuple[str, object]]:
+    content = _read(path)
+    content.pop(OFFLINE, None)
     tables = {name: value for name, value in content.items() if isinstance(value, Mapping)}
     general = {name: value for name, value in content.items() if name not in tables}
     own = tables.get(modality, {})
     for entries, known in ((general, SETTINGS), (own, types)):
         for name, value in entries.items():
             if name not in known:
-                close = difflib.get_close_matches(name, list(known), n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+                close = _close(name, list(known))
+                hint = f"did you mean {close!r}?" if close else f"known are {', '.join(known)}"
                 raise UsageError(f"unknown setting {name!r} in {path}", hint)
             yield name, value

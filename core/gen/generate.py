@@ -7,18 +7,16 @@ the way. Only ``load`` and ``generate`` import torch.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import math
 import os
 import platform
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gen import presets
 from gen.config import SETTINGS, Setting, convert, read_settings
@@ -40,6 +38,8 @@ MAX_ITEMS = 1_000
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("float32", "bfloat16", "float16")
 DEFAULT_STRENGTH = 0.6
+T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,18 +174,20 @@ def resolve(request: Request, host: Host) -> Plan:
     own = {param.name: param for param in spec.params}
     settings = read_settings(spec.name, {name: param.type for name, param in own.items()})
 
-    def chosen(name: str, given: object, default: object) -> tuple[object, str]:
+    def chosen(name: str, given: object, default: object, check: Callable[[Any], T]) -> T:
         if given is not None:
-            return convert(given, SETTINGS[name], name, ""), ""
+            return check(convert(given, SETTINGS[name], name, ""))
         setting = settings.get(name, Setting(default, ""))
-        return setting.value, setting.origin
+        with naming(setting.origin):
+            return check(setting.value)
 
-    model = str(chosen("model", request.model, spec.default_model)[0])
     specs = host.models(spec.name)
-    file = find_model(model, spec.name, specs)
+    file = chosen("model", request.model, spec.default_model, lambda name: find_model(name, spec.name, specs))
     defaults = file.defaults
-    count = _whole("count", *chosen("count", request.count, 1), 1, MAX_ITEMS)
-    seeds = request.seeds or ((int(str(settings["seed"].value)),) if "seed" in settings else ())
+    count = chosen("count", request.count, 1, _between("count", 1, MAX_ITEMS))
+    seeds = tuple(_seed(convert(seed, int, "seed", "")) for seed in request.seeds)
+    if not seeds and "seed" in settings:
+        seeds = (chosen("seed", None, None, _seed),)
     strength, init, mask = request.strength, request.init, request.mask
     if init is None and (strength is not None or mask is not None):
         raise UsageError(
@@ -197,18 +199,25 @@ def resolve(request: Request, host: Host) -> Plan:
         file=file,
         licence=next((entry.licence for entry in specs if entry.name == file.name), ""),
         items=_items(request.prompts, count, seeds),
-        negative=check_prompt(str(chosen("negative", request.negative, "")[0]), "negative", empty=True),
-        steps=_whole("steps", *chosen("steps", request.steps, defaults.steps), 1, MAX_STEPS),
-        guidance=_real(
-            "guidance", *chosen("guidance", request.guidance, defaults.guidance), 0.0, MAX_GUIDANCE
+        negative=chosen(
+            "negative", request.negative, "", lambda text: check_prompt(text, "negative", empty=True)
         ),
-        solver=presets.find(
-            presets.SOLVERS, str(chosen("solver", request.solver, defaults.solver)[0]), "solver"
-        ).name,
-        grid=presets.find(presets.GRIDS, str(chosen("grid", request.grid, defaults.grid)[0]), "grid").name,
+        steps=chosen("steps", request.steps, defaults.steps, _between("steps", 1, MAX_STEPS)),
+        guidance=chosen(
+            "guidance", request.guidance, defaults.guidance, _between("guidance", 0.0, MAX_GUIDANCE)
+        ),
+        solver=chosen(
+            "solver",
+            request.solver,
+            defaults.solver,
+            lambda name: presets.find(presets.SOLVERS, name, "solver").name,
+        ),
+        grid=chosen(
+            "grid", request.grid, defaults.grid, lambda name: presets.find(presets.GRIDS, name, "grid").name
+        ),
         params=_params(own, request.params, settings, file),
-        device=find_device(str(chosen("device", request.device, "auto")[0])),
-        dtype=_one_of("dtype", *chosen("dtype", request.dtype, "float32"), DTYPES),
+        device=chosen("device", request.device, "auto", find_device),
+        dtype=chosen("dtype", request.dtype, "float32", lambda name: _one_of("dtype", name, DTYPES)),
         versions=_versions(host.record(spec.name)),
     )
     if init is None:
@@ -245,6 +254,8 @@ def modality_of(reference: str, host: Host) -> str:
         raise ModelError(
             f"{' and '.join(found)} both have a model {reference!r}", f"add modality={found[0]!r}"
         )
+    if reference.endswith(".safetensors"):
+        raise ModelError(f"no model file {reference}", "`gen models list` shows what is installed")
     error = unknown("model", reference, sorted(set().union(*known.values())))
     raise ModelError(error.message, error.hint)
 
@@ -295,7 +306,7 @@ def generate(
         batch_size: How many items go through the network at once. The noise of an item never depends on it.
             With 1 the artifact is, bit for bit, the one that its recipe makes alone; with more, a matrix
             product may round differently.
-        on_step: Called after each step; what it raises ends the generation.
+        on_step: Called after each step; what it raises ends the generation and comes out as it is.
 
     Yields:
         Artifacts with their recipes, in the order of the items.
@@ -305,14 +316,20 @@ def generate(
         DeviceError: The memory does not suffice.
         GenError: The model failed.
     """
+    raised: list[Exception] = []
     for first in range(0, len(plan.items), batch_size):
         items = plan.items[first : first + batch_size]
 
         def report(step: Step, first: int = first) -> None:
-            if on_step is not None:
+            if on_step is None:
+                return
+            try:
                 on_step(Progress(first, len(plan.items), step))
+            except Exception as error:
+                raised.append(error)
+                raise
 
-        with _failures(f"{plan.spec.name} failed", GenError):
+        with _failures(f"{plan.spec.name} failed", GenError, raised):
             artifacts = _batch(plan, model, items, report)
         for item, artifact in zip(items, artifacts, strict=True):
             yield replace(artifact, recipe=plan.recipe(item))
@@ -443,13 +460,15 @@ def _user_values() -> Iterator[None]:
 
 
 @contextmanager
-def _failures(what: str, otherwise: type[GenError]) -> Iterator[None]:
-    """Turn every failure of a plugin or of the machine into an error that says what failed."""
+def _failures(what: str, otherwise: type[GenError], callers: Sequence[Exception] = ()) -> Iterator[None]:
+    """Turn every failure of a plugin or of the machine, none of `callers`, into one that says what failed."""
     try:
         yield
     except GenError:
         raise
     except Exception as error:
+        if error in callers:
+            raise
         if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate" in str(error):
             raise DeviceError(
                 "the memory does not suffice", "ask for something smaller, or use another --device"
@@ -468,10 +487,9 @@ def _items(prompts: Sequence[str], count: int, seeds: tuple[int, ...]) -> tuple[
     if total > MAX_ITEMS:
         raise UsageError(f"{total:,} items are too many at once", f"at most {MAX_ITEMS:,}")
     if not seeds:
+        import secrets
+
         seeds = (secrets.randbelow(2**32 - total),)
-    for seed in seeds:
-        if type(seed) is not int or not 0 <= seed <= MAX_SEED:
-            raise UsageError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed}")
     if len(seeds) == 1:
         seeds = tuple((seeds[0] + index) % (MAX_SEED + 1) for index in range(total))
     if len(seeds) != total:
@@ -495,56 +513,67 @@ def _params(
         if value is None:
             value = file.params.get(name, param.default)
         if value is not None:
-            values[name] = check_param(param, value, origin)
+            with naming(origin):
+                values[name] = check_param(param, value)
     return values
 
 
-def check_param(param: Param, value: object, origin: str = "") -> int | float | bool | str:
+def check_param(param: Param, value: object) -> int | float | bool | str:
     """Bring a value to a parameter's type and bounds.
 
     Args:
         param: The parameter.
         value: The value.
-        origin: Where it came from, for the message; empty when the user gave it directly.
 
     Raises:
         UsageError: If the value is of another type or out of bounds.
     """
-    checked = convert(value, param.type, param.name, origin)
+    checked = convert(value, param.type, param.name, "")
     if param.choices:
-        return _one_of(param.name, checked, origin, param.choices)
+        return _one_of(param.name, checked, param.choices)
     if isinstance(checked, (int, float)) and not isinstance(checked, bool):
-        _within(param.name, checked, origin, (param.minimum, param.maximum), param.unit)
+        _within(param.name, checked, (param.minimum, param.maximum), param.unit)
         if param.multiple_of is not None and checked % param.multiple_of:
-            raise UsageError(
-                f"{param.name} must be a multiple of {param.multiple_of}, not {checked}{_place(origin)}"
-            )
+            raise UsageError(f"{param.name} must be a multiple of {param.multiple_of}, not {checked}")
     assert isinstance(checked, (int, float, bool, str))
     return checked
 
 
 def unknown(what: str, name: str, known: Mapping[str, object] | Sequence[str]) -> UsageError:
     """The error for a name that does not exist, with the nearest one that does."""
+    import difflib
+
     close = difflib.get_close_matches(name, list(known), n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}" if known else ""
     return UsageError(f"unknown {what} {name!r}", hint)
 
 
-def _whole(name: str, value: object, origin: str, minimum: int, maximum: int) -> int:
-    assert isinstance(value, int)
-    _within(name, value, origin, (minimum, maximum))
+@contextmanager
+def naming(origin: str) -> Iterator[None]:
+    """Add to an error where the value at fault was set; an empty origin adds nothing."""
+    try:
+        yield
+    except GenError as error:
+        if not origin:
+            raise
+        raise type(error)(f"{error.message} (set in {origin})", error.hint) from error
+
+
+def _seed(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value <= MAX_SEED:
+        raise UsageError(f"seed must be a whole number from 0 to {MAX_SEED}, not {value}")
     return value
 
 
-def _real(name: str, value: object, origin: str, minimum: float, maximum: float) -> float:
-    assert isinstance(value, (int, float))
-    _within(name, value, origin, (minimum, maximum))
-    return float(value)
+def _between(name: str, minimum: N, maximum: N) -> Callable[[N], N]:
+    def check(value: N) -> N:
+        _within(name, value, (minimum, maximum))
+        return type(minimum)(value)
+
+    return check
 
 
-def _within(
-    name: str, value: float, origin: str, bounds: tuple[float | None, float | None], unit: str = ""
-) -> None:
+def _within(name: str, value: float, bounds: tuple[float | None, float | None], unit: str = "") -> None:
     low = -math.inf if bounds[0] is None else bounds[0]
     high = math.inf if bounds[1] is None else bounds[1]
     if math.isfinite(value) and low <= value <= high:
@@ -553,18 +582,13 @@ def _within(
     limits = (("at least", low), ("at most", high))
     parts = [f"{word} {limit:,g}{unit}" for word, limit in limits if math.isfinite(limit)]
     allowed = " and ".join(parts) or "finite"
-    raise UsageError(f"{name} must be {allowed}, not {value:,}{_place(origin)}")
+    raise UsageError(f"{name} must be {allowed}, not {value:,}")
 
 
-def _one_of(name: str, value: object, origin: str, choices: Sequence[str]) -> str:
+def _one_of(name: str, value: object, choices: Sequence[str]) -> str:
     if value not in choices:
-        error = unknown(name, str(value), choices)
-        raise UsageError(error.message + _place(origin), f"one of {', '.join(choices)}")
+        raise UsageError(unknown(name, str(value), choices).message, f"one of {', '.join(choices)}")
     return str(value)
-
-
-def _place(origin: str) -> str:
-    return f" (set in {origin})" if origin else ""
 
 
 def _strength(given: float | None, *, masked: bool) -> float:

@@ -320,3 +320,29 @@ def test_the_package_offers_what_is_installed_and_nothing_else() -> None:
     assert not hasattr(gen, "sculpture")
     assert gen.errors.UsageError is UsageError
     assert gen.__version__[0].isdigit()
+
+
+@pytest.mark.usefixtures("toy")
+def test_numbers_of_numpy_are_numbers() -> None:
+    made = gen.toy(["red", "blue"], seed=np.array([5, 9]), steps=np.int64(2), gain=np.float32(0.5))
+    assert [artifact.recipe.seed for artifact in made] == [5, 9]
+    assert type(made[0].recipe.steps) is int
+    assert made[0].recipe.params["gain"] == 0.5
+
+
+@pytest.mark.usefixtures("toy")
+def test_what_a_callback_raises_comes_out_as_it_is(host: Host) -> None:
+    def stop(_: object) -> None:
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        gen.toy("red", on_step=stop)
+
+
+@pytest.mark.usefixtures("toy")
+def test_prompts_and_models_of_another_type_or_place() -> None:
+    for prompt in (3, None):
+        with pytest.raises(UsageError, match="prompt must be a text or a list of them, not"):
+            gen.toy(prompt)
+    with pytest.raises(ModelError, match=r"no model file none\.safetensors"):
+        gen.load("none.safetensors")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gen import presets
-from gen.cli.switches import JSON, QUIET, VERBOSE
+from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
 from gen.generate import DEVICES, DTYPES
 from gen.plugin.host import Host
@@ -37,7 +37,7 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         spec: The modality.
     """
     prompts = typer.Argument(
-        metavar="PROMPT", help="What to make; '-' reads prompts from stdin, one per line."
+        metavar="PROMPT...", help="What to make; '-' reads prompts from stdin, one per line."
     )
     flags = [
         _parameter("prompt", list[str] | None, prompts),
@@ -87,7 +87,7 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
             False,
         ),
     ]
-    switches = (("as_json", JSON), ("quiet", QUIET), ("verbose", VERBOSE))
+    switches = (("offline", OFFLINE), ("as_json", JSON), ("quiet", QUIET), ("verbose", VERBOSE))
     flags += [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=switch)
         for name, switch in switches

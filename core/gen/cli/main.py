@@ -21,7 +21,9 @@ import typer
 import typer.main
 
 from gen.cli.session import Session
+from gen.config import offline_origin
 from gen.errors import GenError, UsageError
+from gen.offline import forbid_connections
 from gen.plugin.host import Host
 
 INTERRUPTED = 130
@@ -51,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     words = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    wanted = _completed_word() if "_GEN_COMPLETE" in os.environ else _first_word(words)
+    completing = "_GEN_COMPLETE" in os.environ
+    wanted = _completed_word() if completing else _first_word(words)
     flags = words[: words.index("--")] if "--" in words else words
     session = Session(wanted, as_json="--json" in flags)
     # Set before parsing, so that an error of the parser shows as asked, too.
@@ -61,9 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             if not session.verbose:
                 warnings.simplefilter("ignore")
-            return _run(words, wanted, session)
+            return _run(words, wanted, session, offline="--offline" in flags)
     except GenError as error:
-        return session.fail(error)
+        # A message in the middle of a line that is being typed would be in the way.
+        return error.exit_code if completing else session.fail(error)
     except KeyboardInterrupt:
         session.say("gen: interrupted")
         return INTERRUPTED
@@ -78,7 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return session.fail(failure)
 
 
-def _run(words: list[str], wanted: str, session: Session) -> int:
+def _run(words: list[str], wanted: str, session: Session, offline: bool) -> int:
+    if wanted and (origin := "--offline" if offline else offline_origin()):
+        forbid_connections(origin)
     host = Host.discover()
     app = _build(wanted, session, host)
     command = typer.main.get_command(app)

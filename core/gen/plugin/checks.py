@@ -19,7 +19,9 @@ COMMANDS = _words("""
 """)
 """Commands that `gen` has or keeps for itself."""
 
-MODULES = _words("api artifact atomic cli diffusion errors formats generate model nn plugin recipe testing")
+MODULES = _words("""
+    api artifact atomic cli diffusion errors formats generate model nn offline plugin recipe testing
+""")
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 
 RESERVED = COMMANDS | MODULES

@@ -281,3 +281,67 @@ def test_a_broken_settings_file(gen_cli: Cli, work: Path) -> None:
     ran = gen_cli("toy", "red")
     assert ran.code == USAGE
     assert "cannot read the settings in gen.toml" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "message"),
+    [
+        ("GEN_STEPS", "0", USAGE, "steps must be at least 1"),
+        ("GEN_STEPS", "many", USAGE, "steps must be a whole number"),
+        ("GEN_TOY_WIDTH", "7", USAGE, "width must be at least 8"),
+        ("GEN_SEED", "-1", USAGE, "seed must be a whole number from 0"),
+        ("GEN_MODEL", "crayom", MODEL, "unknown model 'crayom'"),
+        ("GEN_SOLVER", "none", USAGE, "unknown solver 'none'"),
+        ("GEN_GRID", "none", USAGE, "unknown grid 'none'"),
+        ("GEN_DEVICE", "tpu", DEVICE, "unknown device 'tpu'"),
+        ("GEN_DTYPE", "int8", USAGE, "unknown dtype 'int8'"),
+        ("GEN_FORMAT", "gif", USAGE, "unknown format 'gif'"),
+        ("GEN_METADATA", "some", USAGE, "unknown metadata level 'some'"),
+        ("GEN_OFFLINE", "maybe", USAGE, "offline must be true or false"),
+    ],
+)
+def test_a_bad_variable_is_named(
+    gen_cli: Cli, work: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, code: int, message: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    before = snapshot(work)
+    ran = gen_cli("toy", "red")
+    assert ran.code == code
+    assert message in ran.err
+    assert f"in {name}" in ran.err
+    assert ran.err.count("\n") == 1
+    assert snapshot(work) == before
+
+
+def test_a_misspelled_variable_is_told_and_does_no_harm(
+    gen_cli: Cli, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEN_STPES", "3")
+    monkeypatch.setenv("GEN_ERATOR", "something else")
+    ran = gen_cli("toy", "red", "-o", "a.png", "--json")
+    assert ran.code == 0
+    assert ran.envelope["data"]["warnings"] == ["GEN_STPES is no setting (did you mean GEN_STEPS?)"]
+
+
+def test_stdin_that_is_closed(gen_cli: Cli, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    ran = gen_cli("toy", "-")
+    assert ran.code == USAGE
+    assert "stdin is closed" in ran.err
+
+
+def test_nothing_that_is_shown_drives_the_terminal(gen_cli: Cli, work: Path) -> None:
+    hostile_text = "red \x1b[31m\x9b2J\u202e"
+    made = gen_cli("toy", hostile_text, "-o", "a\x1b[2J.png")
+    assert made.code == 0
+    assert made.out == "a\x1b[2J.png\n", "a program reads the path as it is"
+    planned = gen_cli("toy", hostile_text, "--dry-run")
+    told = gen_cli("info", "a\x1b[2J.png")
+    foreign = PngInfo()
+    foreign.add_text("parameters", "a cat\nSteps: 3, Seed: 1, Od\x9bd\x1b[2J: y\x1b[2J")
+    Image.fromarray(np.zeros((16, 24, 3), np.uint8)).save(work / "foreign.png", pnginfo=foreign)
+    strange = gen_cli("info", "foreign.png")
+    assert strange.code == 0
+    shown = made.err + planned.out + planned.err + told.out + told.err + strange.out
+    assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
+    assert json.loads(planned.out)["recipes"][0]["prompt"] == hostile_text

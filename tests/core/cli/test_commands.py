@@ -196,6 +196,9 @@ def test_the_doctor_checks_plugins_and_models(gen_cli: Cli, monkeypatch: pytest.
         ("gen models show c", ["crayon"]),
         ("gen plugins show t", ["toy"]),
         ("gen schema to", ["toy"]),
+        ("gen train to", ["toy"]),
+        ("gen train toy --recipe s", ["scribble"]),
+        ("gen eval to", ["toy"]),
     ],
 )
 def test_the_shell_completes_names(
@@ -208,3 +211,11 @@ def test_the_shell_completes_names(
     ran = gen_cli()
     assert [name for name in ran.out.split() if name in expected] == expected
     assert len(ran.out.split()) <= len(expected) + 1
+
+
+def test_the_shell_is_not_disturbed_by_errors(gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_GEN_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "gen train none --recipe s")
+    monkeypatch.setenv("COMP_CWORD", "4")
+    ran = gen_cli()
+    assert (ran.out, ran.err) == ("", "")

@@ -1,7 +1,5 @@
 """``gen eval``: measure a model by the yardstick that its modality brings."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json
@@ -11,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from gen.cli import arguments
 from gen.cli.session import Session
-from gen.cli.switches import JSON, QUIET, VERBOSE
+from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import PluginError
 from gen.generate import Request, generate, load, resolve
 from gen.plugin.host import Host
@@ -32,7 +31,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
 
     @app.command("eval", help=summary)
     def evaluate(
-        modality: Annotated[str, typer.Argument(metavar="MODALITY", help="Name of the modality.")],
+        modality: Annotated[str, arguments.modality(host)],
         *,
         model: Annotated[
             str | None, typer.Option("-m", "--model", help="Name of a model or path of a model file.")
@@ -41,6 +40,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             int | None, typer.Option(min=1, help="At most so many of each sort of prompt; all by default.")
         ] = None,
         device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+        offline: OFFLINE = False,  # noqa: ARG001
         as_json: JSON = False,  # noqa: ARG001
         quiet: QUIET = False,
         verbose: VERBOSE = False,
@@ -57,7 +57,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         with contextlib.redirect_stdout(sys.stderr):
             loaded = load(plan, host)
 
-            def draw(prompts: Sequence[str], seeds: Sequence[int]) -> Iterator[Artifact]:
+            def draw(prompts: Sequence[str], seeds: Sequence[int]) -> "Iterator[Artifact]":
                 for first in range(0, len(prompts), BATCH):
                     part = slice(first, first + BATCH)
                     wanted = dataclasses.replace(

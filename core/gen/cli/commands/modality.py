@@ -14,9 +14,10 @@ from gen.cli.flags import merge_aliases, parse_params, signature
 from gen.cli.making import make
 from gen.cli.outputs import STDOUT, plan_outputs
 from gen.cli.session import Session
-from gen.config import convert, read_settings
+from gen.config import convert, misspelled_variables, read_settings
 from gen.errors import UsageError
-from gen.generate import MAX_ITEMS, Plan, Request, resolve
+from gen.formats import find_format
+from gen.generate import MAX_ITEMS, Plan, Request, naming, resolve
 from gen.plugin.host import Host
 from gen.plugin.specs import ModalitySpec
 from gen.recipe import METADATA_LEVELS
@@ -47,6 +48,7 @@ def add(app: typer.Typer, session: Session, host: Host, name: str) -> None:
 def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any]) -> None:
     session.quiet, session.verbose = values.pop("quiet"), values.pop("verbose")
     values.pop("as_json")
+    values.pop("offline")
     merge_aliases(values)
     own = {param.name: values.pop(param.name) for param in spec.params}
     given = {key: value for key, value in own.items() if value is not None}
@@ -54,14 +56,20 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     output, overwrite, dry_run = values.pop("output"), values.pop("overwrite"), values.pop("dry_run")
     if session.as_json and output == STDOUT and not dry_run:
         raise UsageError("--json and -o - both want stdout", "give -o a file")
-    settings = read_settings(spec.name, {param.name: param.type for param in spec.params})
-    chosen = {
-        key: values.pop(key) or (str(settings[key].value) if key in settings else None)
-        for key in ("format", "metadata")
-    }
-    metadata = chosen["metadata"] or METADATA_LEVELS[0]
-    if metadata not in METADATA_LEVELS:
-        raise UsageError(f"unknown metadata level {metadata!r}", f"one of {', '.join(METADATA_LEVELS)}")
+    types = {param.name: param.type for param in spec.params}
+    for line in misspelled_variables(spec.name, types):
+        session.warn(line)
+    settings = read_settings(spec.name, types)
+    known = host.formats(spec.kind)
+    set_format, set_metadata = settings.get("format"), settings.get("metadata")
+    format_name, metadata = values.pop("format"), values.pop("metadata")
+    if format_name is None and set_format is not None:
+        with naming(set_format.origin):
+            format_name = find_format(known, name=str(set_format.value)).name
+    if metadata is None and set_metadata is not None:
+        with naming(set_metadata.origin):
+            metadata = _metadata_level(str(set_metadata.value))
+    metadata = _metadata_level(metadata or METADATA_LEVELS[0])
     words, file, seed = values.pop("prompt") or [], values.pop("prompt_file"), values.pop("seed")
     prompts = tuple(_prompts(words, file))
     request = Request(
@@ -72,7 +80,7 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
         **values,
     )
     plan = resolve(request, host)
-    form, paths = plan_outputs(plan, output, chosen["format"], host.formats(spec.kind), overwrite=overwrite)
+    form, paths = plan_outputs(plan, output, format_name, known, overwrite=overwrite)
     if len(words) > 1 and not any(" " in word for word in words):
         session.say(
             f"gen: {len(words)} prompts of one word each; put quotes around a prompt of several words"
@@ -81,6 +89,12 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
         _show_plan(session, plan, paths)
         return
     make(session, host, plan, form, paths, overwrite=overwrite, metadata=metadata)
+
+
+def _metadata_level(name: str) -> str:
+    if name not in METADATA_LEVELS:
+        raise UsageError(f"unknown metadata level {name!r}", f"one of {', '.join(METADATA_LEVELS)}")
+    return name
 
 
 def _show_plan(session: Session, plan: Plan, paths: tuple[Path, ...]) -> None:
@@ -92,6 +106,8 @@ def _show_plan(session: Session, plan: Plan, paths: tuple[Path, ...]) -> None:
 def _prompts(words: list[str], file: Path | None) -> Iterator[str]:
     for word in words:
         if word == STDOUT:
+            if sys.stdin is None:
+                raise UsageError("stdin is closed", "give the prompt as an argument")
             yield from _lines(sys.stdin.buffer.read(MAX_PROMPT_FILE + 1), "stdin")
         else:
             yield word

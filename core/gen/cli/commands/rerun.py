@@ -16,7 +16,7 @@ from gen.cli.making import make
 from gen.cli.outputs import STDOUT, plan_outputs
 from gen.cli.progress import progress_bar
 from gen.cli.session import Session
-from gen.cli.switches import JSON, QUIET, VERBOSE
+from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import GenError, UsageError
 from gen.generate import generate, load
 from gen.plugin.host import Host
@@ -49,6 +49,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         mask: Annotated[Path | None, typer.Option(metavar="FILE", help="The recipe's mask.")] = None,
         device: Annotated[str | None, typer.Option(help="Where to run; as in the recipe by default.")] = None,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
+        offline: OFFLINE = False,  # noqa: ARG001
         as_json: JSON = False,
         quiet: QUIET = False,
         verbose: VERBOSE = False,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from gen import presets
+from gen.cli import arguments
 from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.generate import DEVICES, DTYPES, MAX_GUIDANCE, MAX_ITEMS, MAX_PROMPT_CHARACTERS, MAX_STEPS
@@ -21,16 +22,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
 
     @app.command("schema", help=summary)
     def schema(
-        modality: Annotated[
-            str,
-            typer.Argument(
-                metavar="MODALITY",
-                help="Name of the modality.",
-                autocompletion=lambda incomplete: [
-                    record.name for record in host.modalities if record.name.startswith(incomplete)
-                ],
-            ),
-        ],
+        modality: Annotated[str, arguments.modality(host)],
         as_json: JSON = False,  # noqa: ARG001
     ) -> None:
         session.data.update(describe(host, host.modality(modality)))

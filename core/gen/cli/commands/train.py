@@ -1,7 +1,5 @@
 """``gen train``: train a model by one of the recipes that a modality brings."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import Callable
@@ -10,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from gen.cli import arguments
 from gen.cli.session import Session
-from gen.cli.switches import JSON, QUIET, VERBOSE
+from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
 from gen.generate import find_device, unknown
 from gen.plugin.host import Host
@@ -25,9 +24,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
 
     @app.command("train", help=summary)
     def train(
-        modality: Annotated[str, typer.Argument(metavar="MODALITY", help="Name of the modality.")],
+        modality: Annotated[str, arguments.modality(host)],
         *,
-        recipe: Annotated[str, typer.Option(help="Name of the recipe.")],
+        recipe: Annotated[str, arguments.recipe(host)],
         preset: Annotated[str | None, typer.Option(help="Size; the recipe's first by default.")] = None,
         out: Annotated[
             Path | None,
@@ -36,6 +35,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         steps: Annotated[int | None, typer.Option(min=1, help="Steps of the last stage.")] = None,
         resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
         device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+        offline: OFFLINE = False,  # noqa: ARG001
         as_json: JSON = False,  # noqa: ARG001
         quiet: QUIET = False,
         verbose: VERBOSE = False,
@@ -58,4 +58,4 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
                 factory(size, folder), folder, device=place, steps=steps, resume=resume, report=session.say
             )
         session.data["model"] = str(path)
-        session.show(str(path))
+        session.show_path(str(path))
