@@ -109,7 +109,7 @@ def misspelled_variables(modality: str, types: Mapping[str, type]) -> Iterator[s
 def offline_origin() -> str:
     """Who forbids connections, by the environment or a file; empty when nobody does.
 
-    A file that cannot be read counts as one that forbids them: what it says is not known.
+    A file that cannot be read is left to `read_settings`, which refuses it before a model is loaded.
 
     Raises:
         UsageError: An entry is not true or false.
@@ -120,7 +120,7 @@ def offline_origin() -> str:
         try:
             content = _read(path)
         except UsageError:
-            return f"{path}, which cannot be read,"
+            continue
         if OFFLINE in content:
             return str(path) if convert(content[OFFLINE], bool, OFFLINE, path.name) else ""
     return ""

@@ -219,3 +219,12 @@ def test_the_shell_is_not_disturbed_by_errors(gen_cli: Cli, monkeypatch: pytest.
     monkeypatch.setenv("COMP_CWORD", "4")
     ran = gen_cli()
     assert (ran.out, ran.err) == ("", "")
+
+
+def test_the_doctor_reads_the_settings(gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (toy / "gen.toml").write_text("[toy]\nwitdh = 8\n")
+    monkeypatch.setenv("GEN_STPES", "3")
+    ran = gen_cli("doctor")
+    assert ran.code == 3
+    assert "did you mean 'width'?" in ran.err
+    assert "GEN_STPES is no setting (did you mean GEN_STEPS?)" in ran.err

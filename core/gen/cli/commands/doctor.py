@@ -13,8 +13,8 @@ import typer
 
 from gen.cli.session import Session
 from gen.cli.switches import JSON
-from gen.config import PROJECT_FILE, user_file
-from gen.errors import GenError, PluginError
+from gen.config import PROJECT_FILE, misspelled_variables, read_settings, user_file
+from gen.errors import GenError, PluginError, UsageError
 from gen.model import find_model
 from gen.plugin.host import Host
 
@@ -40,7 +40,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         faults = _models(session, host)
         for record in host.records:
             session.show(f"plugin {record.label}: {record.status}")
-        faults += host.problems
+        faults += [*host.problems, *_settings(host)]
         session.data["plugins"] = {record.label: record.status for record in host.records}
         if faults:
             raise PluginError(f"{len(faults)} problems: {'; '.join(faults)}")
@@ -66,6 +66,21 @@ def _models(session: Session, host: Host) -> list[str]:
             session.show(f"model {spec.name}: {checked[spec.name]}")
     session.data["models"] = checked
     return faults
+
+
+def _settings(host: Host) -> list[str]:
+    """Faults of the variables and files that set values, each once."""
+    faults: dict[str, None] = {}
+    for record in host.modalities:
+        if record.status != "ok":
+            continue
+        types = {param.name: param.type for param in host.modality(record.name).params}
+        faults.update(dict.fromkeys(misspelled_variables(record.name, types)))
+        try:
+            read_settings(record.name, types)
+        except UsageError as error:
+            faults[str(error)] = None
+    return list(faults)
 
 
 def _devices() -> list[str]:
