@@ -17,12 +17,12 @@ Start = Callable[..., subprocess.Popen[bytes]]
 
 
 def test_an_interrupt_in_the_middle(gen_process: Start, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOY_SECONDS", "30")
+    monkeypatch.setenv("TOY_SECONDS", "300")
     with gen_process("toy", "red", "-o", "a.png") as process:
         assert process.stderr is not None
         assert process.stderr.readline() == b"toy: a plugin that talks\n"
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert out == b""
     assert err.decode().splitlines()[-1] == "gen: interrupted"
@@ -32,7 +32,7 @@ def test_an_interrupt_in_the_middle(gen_process: Start, toy: Path, monkeypatch: 
 
 def test_bytes_go_to_a_pipe_and_nothing_else_does(gen_process: Start, toy: Path) -> None:
     with gen_process("toy", "red", "--seed", 1, "-o", "-", "-f", "png") as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 0
     with Image.open(io.BytesIO(out)) as picture:
         assert picture.size == (24, 16)
@@ -46,7 +46,7 @@ def test_a_reader_that_leaves_early(gen_process: Start, arguments: list[str]) ->
     os.close(reading)
     with gen_process(*arguments, stdout=writing) as process:
         os.close(writing)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert b"Traceback" not in err
     assert b"Broken pipe" not in err
@@ -54,7 +54,7 @@ def test_a_reader_that_leaves_early(gen_process: Start, arguments: list[str]) ->
 
 def test_no_stdout_at_all(gen_process: Start) -> None:
     with gen_process("plugins", stdout=None, preexec_fn=lambda: os.close(1)) as process:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 0
     assert b"Traceback" not in err
 
@@ -64,7 +64,7 @@ def test_a_full_disk(gen_process: Start, toy: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
     with gen_process("toy", "red", "-o", "a.png", preexec_fn=limit) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == 6
     assert out == b""
     assert err.decode().splitlines()[-1].startswith("gen: error: cannot write a.png: ")
@@ -74,6 +74,6 @@ def test_a_full_disk(gen_process: Start, toy: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_full_device_behind_stdout(gen_process: Start) -> None:
     with open("/dev/full", "wb") as full, gen_process("toy", "red", "-o", "-", stdout=full) as process:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 6
     assert b"gen: error: cannot write to stdout: No space left on device" in err
