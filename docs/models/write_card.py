@@ -1,7 +1,8 @@
-"""Put measured metrics into a model file's card, and write the card as a page.
+r"""Put measured metrics into a model file's card, and write the card as a page.
 
 gen eval image --model runs/emoji/emoji.safetensors --json > metrics.json
-python docs/models/write_card.py runs/emoji/emoji.safetensors metrics.json docs/models/emoji.md
+python docs/models/write_card.py runs/emoji/emoji.safetensors metrics.json docs/models/emoji.md \
+        "a remark on the training"
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from pathlib import Path
 from gen.model import ModelFile, save_model
 
 
-def main(weights: Path, measured: Path, page: Path) -> None:
-    """Rewrite ``weights`` with the metrics in its card; its tensors stay as they are."""
+def main(weights: Path, measured: Path, page: Path, *remarks: str) -> None:
+    """Rewrite ``weights`` with the metrics, and remarks on its training, in its card; its tensors stay."""
     metrics = json.loads(measured.read_text())["data"]["metrics"]
     file = ModelFile(weights)
-    save_model(weights, file.tensors(), file.config, {**file.card, "metrics": metrics})
+    save_model(
+        weights, file.tensors(), file.config, {**file.card, "metrics": metrics, "remarks": list(remarks)}
+    )
     file = ModelFile(weights)
     page.write_text(render(file))
     print(file.sha256, weights.stat().st_size)
@@ -42,6 +45,7 @@ def render(file: ModelFile) -> str:
             f"  - {stage}: {of['step']:.0f} steps, {of['seconds'] / 60:.0f} minutes, last loss {of['loss']}"
             for stage, of in training.items()
         ),
+        *(f"  - {remark}" for remark in card["remarks"]),
         f"- **Held out**: {card['held_out']}.",
         f"- **Sampled by default**, and for the metrics, with {defaults.steps} steps of {defaults.solver}",
         f"  on the grid {defaults.grid}, guidance {defaults.guidance:g}.",
@@ -59,4 +63,4 @@ def render(file: ModelFile) -> str:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), *sys.argv[4:])

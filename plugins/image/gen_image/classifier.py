@@ -28,17 +28,17 @@ class Classifier(nn.Module):
     def __init__(self, classes: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for before, after in ((3, 48), (48, 96), (96, 192)):
+        for before, after in ((3, 32), (32, 64), (64, 128)):
             layers += [conv(before, after), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
-        self.features = nn.Sequential(*layers, conv(192, 256), nn.BatchNorm2d(256), nn.ReLU())
-        self.head = nn.Linear(256 * 16, classes)
+        self.features = nn.Sequential(*layers, conv(128, 192), nn.BatchNorm2d(192), nn.ReLU())
+        self.head = nn.Linear(192 * 16, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.features(x).flatten(1))
 
 
 def load_or_train(
-    path: Path, emoji_set: EmojiSet, report: Callable[[str], None], steps: int = 1500
+    path: Path, emoji_set: EmojiSet, report: Callable[[str], None], steps: int = 1200
 ) -> Classifier:
     """Read the classifier at ``path``, or train and write it (minutes on two cores).
 

@@ -20,7 +20,7 @@ PARAMETERIZATION = Velocity()
 TIMES = LogitNormalTimes(mean=0.8, std=1.2)
 CAPTION_DROPOUT = 0.1
 REGION_SHARE = 0.12
-SHARES = {"plain": 0.28, "background": 0.26, "position": 0.13, "pair": 0.2, "several": 0.06, "changed": 0.07}
+SHARES = {"plain": 0.38, "background": 0.24, "position": 0.1, "pair": 0.18, "several": 0.05, "changed": 0.05}
 PREVIEW = (
     "a red apple",
     "a red apple on a blue background",

@@ -41,11 +41,9 @@ class Share:
             return "no samples"
         share = self.right / self.of
         # Wilson 1927: the 95 % interval of a share.
-        centre, spread = (
-            share + 1.92 / self.of,
-            1.96 * math.sqrt(share * (1 - share) / self.of + 0.96 / self.of**2),
-        )
-        low, high = ((centre + sign * spread) / (1 + 3.84 / self.of) for sign in (-1, 1))
+        centre = share + 1.92 / self.of
+        spread = 1.96 * math.sqrt(share * (1 - share) / self.of + 0.96 / self.of**2)
+        low, high = (abs(centre + sign * spread) / (1 + 3.84 / self.of) for sign in (-1, 1))
         return f"{100 * share:.1f} % of {self.of} (95 %: {100 * low:.1f} to {100 * high:.1f})"
 
 

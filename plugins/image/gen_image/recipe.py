@@ -40,7 +40,7 @@ PRESETS = {
     "cpu": Preset(
         codec=Settings(steps=800, rate=3e-3, matrix_rate=4e-3, warmup=50, decay=0.5, ema=0.995),
         codec_batch=16,
-        denoiser=Settings(steps=1950, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.995),
+        denoiser=Settings(steps=2450, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.995),
         batch=128,
         scenes={"background": 12000, "position": 7000, "pair": 14000, "several": 4000, "changed": 4500},
         decoder=Settings(steps=700, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.6, ema=0.995),
