@@ -139,7 +139,8 @@ class _Evaluation:
             result[f"{judge} top 5"] = str(Share(sum(p < 5 for p in positions), len(positions)))
             if len(wanted) and len(wanted[0].things) > 1:
                 result[f"{judge} both in the top 5"] = str(Share(sum(everything[judge]), len(wanted)))
-        result["background right"] = str(Share(sum(grounds), len(grounds)))
+        if any(scene.background != Background() for scene in wanted):
+            result["background right"] = str(Share(sum(grounds), len(grounds)))
         if places:
             result["position right"] = str(Share(sum(places), len(places)))
         return result
@@ -190,17 +191,12 @@ def _tiny(pictures: Tensor) -> Tensor:
 
 
 def _nearest_background(picture: Tensor) -> Background:
-    """The background whose pixels along the edge are nearest in the median."""
-    edge = torch.ones(picture.shape[1:], dtype=torch.bool)
-    edge[6:-6, 6:-6] = False
-    distances = [
-        (to_tensor(backdrop(ground)[None])[0] - picture).abs().sum(0)[edge].median() for ground in BACKGROUNDS
-    ]
-    means = [
-        (to_tensor(backdrop(ground)[None])[0] - picture).abs().sum(0)[edge].mean() for ground in BACKGROUNDS
-    ]
-    scores = torch.stack(distances) + torch.stack(means)
-    return BACKGROUNDS[int(scores.argmin())]
+    """The background nearest to the frame around the thing, where no pixel may count for more than a half."""
+    frame = torch.ones(picture.shape[1:], dtype=torch.bool)
+    frame[14:-14, 14:-14] = False
+    grounds = torch.cat([to_tensor(backdrop(ground)[None]) for ground in BACKGROUNDS])
+    distances = (grounds - picture).abs().sum(1)[:, frame].clamp(max=0.5).mean(1)
+    return BACKGROUNDS[int(distances.argmin())]
 
 
 def _position(picture: Tensor, background: Background) -> str:

@@ -74,4 +74,14 @@ def gen_formats() -> tuple[FormatSpec, ...]:
 @hookimpl
 def gen_models() -> tuple[ModelSpec, ...]:
     """The model that ships in the package."""
-    return ()
+    return (
+        ModelSpec(
+            name="emoji",
+            modality="image",
+            summary="Emoji-like pictures of everyday things, 128 x 128 pixels.",
+            source="package:gen_image/weights/emoji.safetensors",
+            sha256="a3e95f167abdcbdcdbab92f0d00aca1b9e0e52656de03300e6d03bd54cb18ca8",
+            size=15722656,
+            licence="Apache-2.0",
+        ),
+    )
