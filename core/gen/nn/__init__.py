@@ -2,6 +2,6 @@
 
 from gen.nn.conv import ResidualBlock, conv
 from gen.nn.text import Subwords
-from gen.nn.transformer import Modulation, RMSNorm, TimeEmbedding, TransformerBlock
+from gen.nn.transformer import Modulation, TimeEmbedding, TransformerBlock
 
-__all__ = ["Modulation", "RMSNorm", "ResidualBlock", "Subwords", "TimeEmbedding", "TransformerBlock", "conv"]
+__all__ = ["Modulation", "ResidualBlock", "Subwords", "TimeEmbedding", "TransformerBlock", "conv"]

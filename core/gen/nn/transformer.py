@@ -8,8 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-RMSNorm = nn.RMSNorm
-
 
 class TimeEmbedding(nn.Module):
     """A noise level as a vector: (B,) in [0, 1] -> (B, width).
@@ -58,10 +56,10 @@ class TransformerBlock(nn.Module):
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()
         self.heads = heads
-        self.norm1 = RMSNorm(width, elementwise_affine=False, eps=1e-6)
-        self.norm2 = RMSNorm(width, elementwise_affine=False, eps=1e-6)
-        self.norm_q = RMSNorm(width // heads, eps=1e-6)
-        self.norm_k = RMSNorm(width // heads, eps=1e-6)
+        self.norm1 = nn.RMSNorm(width, elementwise_affine=False, eps=1e-6)
+        self.norm2 = nn.RMSNorm(width, elementwise_affine=False, eps=1e-6)
+        self.norm_q = nn.RMSNorm(width // heads, eps=1e-6)
+        self.norm_k = nn.RMSNorm(width // heads, eps=1e-6)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
         self.up = nn.Linear(width, hidden, bias=False)

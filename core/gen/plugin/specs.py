@@ -128,7 +128,6 @@ class FormatSpec:
         writer: Import string of ``(artifact, file: BinaryIO, metadata: gen.recipe.Metadata) -> None``.
         reader: Import string of ``(file: BinaryIO) -> Artifact``; empty when it is only written.
         metadata_reader: Import string of ``(file: BinaryIO) -> Mapping[str, str]``: the raw text entries.
-        lossless: Whether reading gives back what was written, to the format's bit depth.
         api: Version of the contract.
     """
 
@@ -139,5 +138,4 @@ class FormatSpec:
     writer: str
     reader: str = ""
     metadata_reader: str = ""
-    lossless: bool = True
     api: int = API

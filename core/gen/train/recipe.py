@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -82,10 +82,8 @@ class Recipe:
         stages: Trained one after the other.
         export: (modules by stage name, history, path) -> None writes the model file. The history holds, by
             stage, steps, seconds and the last loss.
-        card: What the model card says beside what was measured: data, licence.
     """
 
     name: str
     stages: tuple[Stage, ...]
     export: Callable[[Mapping[str, nn.Module], Mapping[str, Mapping[str, float]], Path], None]
-    card: Mapping[str, object] = field(default_factory=dict)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gen.diffusion import Condition, Conditioning
-from gen.nn import Modulation, RMSNorm, TimeEmbedding, TransformerBlock
+from gen.nn import Modulation, TimeEmbedding, TransformerBlock
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class SceneTransformer(nn.Module):
         self.blocks = nn.ModuleList(
             TransformerBlock(width, shape.heads, shape.hidden) for _ in range(shape.depth)
         )
-        self.norm = RMSNorm(width, eps=1e-6)
+        self.norm = nn.RMSNorm(width, eps=1e-6)
         self.patches_out = nn.Linear(width, shape.channels * patch**2)
         nn.init.normal_(self.subwords.weight, std=0.3)
         nn.init.zeros_(self.patches_out.weight)

@@ -106,18 +106,19 @@ def _regions(latents: Tensor, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def _sample(module: nn.Module, ids: Tensor, shape: torch.Size, device: torch.device) -> Tensor:
-    from gen.diffusion import ClassifierFree, ModelDenoiser, NoiseSource, guided, sample
+    from gen.diffusion import ClassifierFree, ModelDenoiser, NoiseSource, guided, prior, sample
     from gen.presets import grid, solver
 
     conditioning = conditions(ids).contrasting(conditions(torch.zeros_like(ids)))
     denoiser = guided(ModelDenoiser(module, PROCESS, PARAMETERIZATION), ClassifierFree(3.0))
     noise = NoiseSource(range(len(ids)))
+    times = grid("uniform", 12, PROCESS)
     return sample(
         denoiser,
         PROCESS,
-        grid("uniform", 12, PROCESS),
+        times,
         solver("dpmpp_2m"),
-        shape=tuple(shape),
+        x=prior(PROCESS, times, noise, shape, device),
         conditioning=conditioning,
         noise=noise,
-    ).x.to(device)
+    ).x

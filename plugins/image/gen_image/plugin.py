@@ -57,7 +57,6 @@ def gen_formats() -> tuple[FormatSpec, ...]:
             writer="gen_image.files:write_jpeg",
             reader="gen_image.files:read",
             metadata_reader="gen_image.files:read_metadata",
-            lossless=False,
         ),
         FormatSpec(
             name="webp",
