@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from gen.atomic import atomic_file, path_in_a_line
 from gen.errors import GenError, OutputError, PluginError, UsageError
+from gen.foreign_recipe import foreign_recipe
 from gen.plugin.specs import FormatSpec
-from gen.recipe import Metadata, Recipe, foreign_recipe
+from gen.recipe import Metadata, Recipe
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact

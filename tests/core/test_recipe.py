@@ -9,20 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gen.errors import UsageError
+from gen.foreign_recipe import (
+    ForeignRecipe,
+    foreign_recipe,
+    parse_a1111,
+    parse_comfyui,
+    parse_invokeai,
+)
 from gen.recipe import (
     MAX_BYTES,
     MAX_GENERATIONS,
     MAX_PROMPT,
     MAX_SEED,
-    ForeignRecipe,
     Input,
     Metadata,
     ModelReference,
     Recipe,
-    foreign_recipe,
-    parse_a1111,
-    parse_comfyui,
-    parse_invokeai,
     timestamp,
 )
 

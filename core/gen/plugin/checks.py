@@ -20,7 +20,8 @@ COMMANDS = _words("""
 """Commands that `gen` has or keeps for itself."""
 
 MODULES = _words("""
-    api artifact atomic cli diffusion errors formats generate model nn offline plugin recipe testing
+    api artifact atomic cli diffusion errors foreign_recipe formats generate model nn offline plugin recipe
+    testing
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 

@@ -14,8 +14,9 @@ from PIL import Image, PngImagePlugin
 from gen import formats
 from gen.artifact import Artifact
 from gen.errors import OutputError, UsageError
+from gen.foreign_recipe import parse_a1111
 from gen.formats import encode
-from gen.recipe import MAX_BYTES, MAX_PROMPT, Input, ModelReference, Recipe, parse_a1111
+from gen.recipe import MAX_BYTES, MAX_PROMPT, Input, ModelReference, Recipe
 from gen_image import files
 from gen_image.plugin import gen_formats
 
