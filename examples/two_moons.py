@@ -20,12 +20,13 @@ class Network(nn.Sequential):
         return super().forward(torch.cat([x, c_noise[:, None]], 1))
 
 
-process, parameterization = gd.RectifiedFlow(), gd.Velocity()
-network = Network(nn.Linear(3, 128), nn.SiLU(), nn.Linear(128, 128), nn.SiLU(), nn.Linear(128, 2))
+process, parameterization, times = gd.RectifiedFlow(), gd.Velocity(), gd.UniformTimes()
+hidden = [layer for _ in range(2) for layer in (nn.Linear(128, 128), nn.SiLU())]
+network = Network(nn.Linear(3, 128), nn.SiLU(), *hidden, nn.Linear(128, 2))
 optimizer = torch.optim.Adam(network.parameters(), 2e-3)
 for _ in range(3000):
     x0, eps = moons(512), torch.randn(512, 2)
-    level = process.level(torch.rand(512, dtype=torch.float64))
+    level = process.level(times(512, torch.default_generator))
     output = network(process.diffuse(x0, eps, level), level.t.float())
     loss = (output - parameterization.target(x0, eps, level)).square().mean()
     optimizer.zero_grad()

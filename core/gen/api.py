@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, overload
 
 from gen import formats
 from gen.artifact import Artifact
+from gen.checks import unknown
 from gen.config import offline_origin
 from gen.errors import ModelError, UsageError
-from gen.generate import Plan, Progress, Request, generate, load, modality_of, resolve, unknown, unknown_words
+from gen.generate import Progress, generate, load, unknown_words
 from gen.model import Model
 from gen.offline import forbid_connections
+from gen.plan import Plan, Request, modality_of, resolve
 from gen.plugin.host import Host
 from gen.recipe import Recipe
 
@@ -53,7 +55,7 @@ class Generator:
             count: How many of each prompt; given, the result is a list.
             **options: ``seed`` (a number, or one per item), ``negative``, ``steps``, ``guidance``,
                 ``solver``, ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``device``, ``dtype`` as in
-                ``gen.generate.Request``; ``on_step``, called with a ``gen.generate.Progress`` after each
+                ``gen.plan.Request``; ``on_step``, called with a ``gen.generate.Progress`` after each
                 step; and the modality's own parameters.
 
         Raises:
@@ -117,7 +119,7 @@ def load_model(
     Args:
         model: Name of a registered model, or path of a model file.
         modality: Name of its modality; needed only when several have a model of that name.
-        device, dtype: As in ``gen.generate.Request``.
+        device, dtype: As in ``gen.plan.Request``.
 
     Raises:
         ModelError: It is unknown, or several modalities have one of that name.
@@ -133,6 +135,7 @@ def rerun(
     model: str | os.PathLike[str] | None = None,
     init: str | os.PathLike[str] | Artifact | None = None,
     mask: str | os.PathLike[str] | Artifact | None = None,
+    inputs: Mapping[str, str | os.PathLike[str] | Artifact] | None = None,
     device: str | None = None,
     on_step: Callable[[Progress], None] | None = None,
 ) -> Artifact:
@@ -143,6 +146,7 @@ def rerun(
         model: Where the recipe's model is, when it is not registered under its name; it must be the same
             bytes.
         init, mask: What the generation started from, when it did; the same bytes, too.
+        inputs: The files behind the modality's own parameters, by name; the same bytes.
         device: Where to run; that of the recipe by default.
         on_step: Called after each step.
 
@@ -152,7 +156,9 @@ def rerun(
         gen.errors.GenError: The generation failed.
     """
     host = find_host()
-    plan = plan_again(read_recipe(source, host), host, model=model, init=init, mask=mask, device=device)
+    plan = plan_again(
+        read_recipe(source, host), host, model=model, init=init, mask=mask, inputs=inputs, device=device
+    )
     return run(plan, load(plan, host), on_step)[0]
 
 
@@ -180,17 +186,20 @@ def plan_again(
     model: str | os.PathLike[str] | None = None,
     init: str | os.PathLike[str] | Artifact | None = None,
     mask: str | os.PathLike[str] | Artifact | None = None,
+    inputs: Mapping[str, str | os.PathLike[str] | Artifact] | None = None,
     device: str | None = None,
 ) -> Plan:
     """The plan of a recipe. A recipe is a stranger's text: its names are looked up, its paths never followed.
 
     Args, Raises: See ``rerun``.
     """
-    given = {"init": init, "mask": mask}
+    files = dict(inputs or {})
+    given = {"init": init, "mask": mask, **files}
     wanted = {item.role: item for item in recipe.inputs}
     for role, item in wanted.items():
         if given.get(role) is None:
-            raise UsageError(f"the recipe needs {item.name} as {role}", f"add --{role} FILE")
+            flag = f"--{role} FILE" if role in ("init", "mask") else f"--input {role}=FILE"
+            raise UsageError(f"the recipe needs {item.name} as {role}", f"add {flag}")
     if model is None and recipe.model.name not in {spec.name for spec in host.models(recipe.modality)}:
         raise ModelError(
             f"the recipe's model {recipe.model.name!r} is not installed",
@@ -211,7 +220,7 @@ def plan_again(
             init=init,
             strength=recipe.strength,
             mask=mask,
-            params=recipe.params,
+            params={**recipe.params, **files},
             device=device or recipe.device,
             dtype=recipe.dtype,
         ),

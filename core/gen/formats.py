@@ -53,7 +53,7 @@ def find_format(
     name: str | None = None,
     kind: str | None = None,
 ) -> FormatSpec:
-    """The format that a name or a file's ending asks for.
+    """The format that a name or a file's ending asks for; of several, the first that can be read.
 
     Args:
         formats: What there is to choose from.
@@ -64,7 +64,8 @@ def find_format(
     Raises:
         UsageError: Unknown name or ending, neither given, or the two contradict each other.
     """
-    specs = [spec for spec in formats if kind in (None, spec.kind)]
+    # A spectrogram is a PNG as well, but whoever names a PNG to read means the picture.
+    specs = sorted((spec for spec in formats if kind in (None, spec.kind)), key=lambda spec: not spec.reader)
     suffix = os.path.splitext(os.fspath(path))[1].lower() if path is not None else ""
     by_suffix = next((spec for spec in specs if suffix in spec.suffixes), None)
     if name is None:

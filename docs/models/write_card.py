@@ -13,6 +13,13 @@ from pathlib import Path
 
 from gen.model import ModelFile, save_model
 
+JUDGES = {
+    "image": "A thing is found by two judges: the nearest of all references at 16 × 16 pixels, and a small\n"
+    "classifier trained on separate renderings.",
+    "video": "Things and motions are named by two small classifiers trained on separate renderings; what\n"
+    "they say of renderings stands first.",
+}
+
 
 def main(weights: Path, measured: Path, page: Path, *remarks: str) -> None:
     """Rewrite ``weights`` with the metrics, and remarks on its training, in its card; its tensors stay."""
@@ -40,7 +47,7 @@ def render(file: ModelFile) -> str:
         f"  sha256 `{file.sha256}`",
         f"- **Data**: {card['data']} Licences of the data: {card['data_licence']}.",
         f"- **Licence of the weights**: {card['licence']}",
-        f"- **Training**: `gen train image --recipe emoji --preset {card['preset']}`",
+        f"- **Training**: `gen train {file.modality} --recipe {file.name} --preset {card['preset']}`",
         *(
             f"  - {stage}: {of['step']:.0f} steps, {of['seconds'] / 60:.0f} minutes, last loss {of['loss']}"
             for stage, of in training.items()
@@ -52,9 +59,8 @@ def render(file: ModelFile) -> str:
         "",
         "## Metrics",
         "",
-        "Printed by `gen eval image`: prompts and seeds are fixed, one picture each. A thing is found by two",
-        "judges: the nearest of all references at 16 × 16 pixels, and a small classifier trained on separate",
-        "renderings.",
+        f"Printed by `gen eval {file.modality}`: prompts and seeds are fixed, one sample each.",
+        JUDGES.get(file.modality, ""),
     ]
     for group, values in card["metrics"].items():
         lines += ["", f"### {group.capitalize()}", "", "| measure | value |", "|---|---|"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,9 @@ def gen_process(toy: Path) -> Callable[..., subprocess.Popen[bytes]]:
 
     def start(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "gen", *map(str, arguments)]
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        # A test run that was started in the background passes on that Ctrl-C is ignored.
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": heed, **options}
         return subprocess.Popen(command, cwd=toy, **streams)
 
     return start

@@ -509,3 +509,9 @@ def test_inspection_of_another_programs_file(tmp_path):
     found = inspect(path, FORMATS)
     assert found["recipe"] is None
     assert found["foreign"] == {"source": "a1111", "prompt": "a cat", "steps": 5, "seed": 12}
+
+
+def test_an_ending_that_two_formats_share_means_the_one_that_can_be_read():
+    sketch, diary = spec("sketch", ".diary", reader="", kind="image"), FORMATS[1]
+    assert find_format((sketch, diary), path="x.diary") is diary
+    assert find_format((sketch, diary), path="x.diary", kind="image") is sketch

@@ -11,7 +11,8 @@ import pytest
 
 import gen
 from gen.errors import DeviceError, GenError, ModelError, PluginError, UsageError
-from gen.generate import Plan, Request, generate, load, resolve
+from gen.generate import generate, load
+from gen.plan import Plan, Request, resolve
 from gen.plugin.host import Host
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -55,7 +56,13 @@ def test_precedence(host: Host, toy: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_aliases_of_solvers_and_grids_become_the_listed_names(host: Host) -> None:
     plan = planned(host, solver="Euler a", grid="Simple")
-    assert (plan.solver, plan.grid) == ("ddpm", "uniform")
+    assert (plan.solver, plan.grid) == ("ddpm", "trailing")
+    plan = planned(host, solver="DPM++ 2M Karras")
+    assert (plan.solver, plan.grid) == ("dpmpp_2m", "karras")
+    plan = planned(host, solver="DPM++ 2M Karras", grid="uniform")
+    assert (plan.solver, plan.grid) == ("dpmpp_2m", "uniform")
+    plan = planned(host, solver="DDIMScheduler")
+    assert (plan.solver, plan.grid) == ("ddim", "uniform")
 
 
 def test_seeds_count_upwards_over_prompts_and_counts(host: Host) -> None:

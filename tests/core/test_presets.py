@@ -2,21 +2,175 @@
 
 import subprocess
 import sys
+from functools import reduce
 
 import pytest
+from diffusers import schedulers
 
+import gen.diffusion
 from gen import presets
-from gen.diffusion import DDIM, RectifiedFlow, TimeGrid
+from gen.diffusion import (
+    DDIM,
+    Conditioning,
+    DiscreteBetas,
+    NoiseSource,
+    Prediction,
+    Process,
+    RectifiedFlow,
+    TimeGrid,
+    VarianceExploding,
+    sample,
+)
 from gen.errors import UsageError
+
+A1111 = [
+    "DPM++ 2M",
+    "DPM++ SDE",
+    "DPM++ 2M SDE",
+    "DPM++ 2M SDE Heun",
+    "DPM++ 2S a",
+    "DPM++ 3M SDE",
+    "Euler a",
+    "Euler",
+    "LMS",
+    "Heun",
+    "DPM2",
+    "DPM2 a",
+    "DPM fast",
+    "DPM adaptive",
+    "Restart",
+    "DDIM",
+    "DDIM CFG++",
+    "PLMS",
+    "UniPC",
+    "LCM",
+    "LMS Karras",
+    "DPM2 Karras",
+    "DPM2 a Karras",
+    "DPM++ 2S a Karras",
+    "DPM++ 2M Karras",
+    "DPM++ SDE Karras",
+    "DPM++ 2M SDE Karras",
+    "DPM++ 2M SDE Exponential",
+    "DPM++ 2M SDE Heun Karras",
+    "DPM++ 2M SDE Heun Exponential",
+    "DPM++ 3M SDE Karras",
+    "DPM++ 3M SDE Exponential",
+    "k_euler",
+    "k_euler_a",
+    "k_euler_ancestral",
+    "k_lms",
+    "k_heun",
+    "k_dpm_2",
+    "k_dpm_2_a",
+    "k_dpmpp_2s_a",
+    "k_dpmpp_2m",
+    "k_dpmpp_sde",
+    "k_dpmpp_2m_sde",
+    "k_dpm_fast",
+    "k_dpm_ad",
+    "k_lms_ka",
+    "k_dpm_2_ka",
+    "k_dpm_2_a_ka",
+    "k_dpmpp_2s_a_ka",
+    "k_dpmpp_2m_ka",
+    "k_dpmpp_sde_ka",
+    "k_dpmpp_2m_sde_ka",
+    "k_dpmpp_3m_sde",
+]
+COMFY = [
+    "euler",
+    "euler_cfg_pp",
+    "euler_ancestral",
+    "euler_ancestral_cfg_pp",
+    "heun",
+    "heunpp2",
+    "exp_heun_2_x0",
+    "exp_heun_2_x0_sde",
+    "dpm_2",
+    "dpm_2_ancestral",
+    "lms",
+    "dpm_fast",
+    "dpm_adaptive",
+    "dpmpp_2s_ancestral",
+    "dpmpp_2s_ancestral_cfg_pp",
+    "dpmpp_sde",
+    "dpmpp_sde_gpu",
+    "dpmpp_2m",
+    "dpmpp_2m_cfg_pp",
+    "dpmpp_2m_sde",
+    "dpmpp_2m_sde_gpu",
+    "dpmpp_2m_sde_heun",
+    "dpmpp_2m_sde_heun_gpu",
+    "dpmpp_3m_sde",
+    "dpmpp_3m_sde_gpu",
+    "ddpm",
+    "lcm",
+    "ipndm",
+    "ipndm_v",
+    "deis",
+    "res_multistep",
+    "res_multistep_cfg_pp",
+    "res_multistep_ancestral",
+    "res_multistep_ancestral_cfg_pp",
+    "gradient_estimation",
+    "gradient_estimation_cfg_pp",
+    "er_sde",
+    "seeds_2",
+    "seeds_3",
+    "sa_solver",
+    "sa_solver_pece",
+    "ddim",
+    "uni_pc",
+    "uni_pc_bh2",
+]
+GRIDS = [
+    "Uniform",
+    "Karras",
+    "Exponential",
+    "Polyexponential",
+    "SGM Uniform",
+    "KL Optimal",
+    "Align Your Steps",
+    "Simple",
+    "Normal",
+    "Beta",
+    "Turbo",
+    "Automatic",
+    "sgm_uniform",
+    "ddim_uniform",
+    "linear_quadratic",
+    "kl_optimal",
+]
+
+
+def _refusal(name: str, noun: str) -> UsageError | None:
+    """Why this name is not offered; None where it is."""
+    if presets._key(name) not in {presets._key(refused) for refused in presets.REFUSED} | {"kdpmfast"}:
+        return None
+    with pytest.raises(UsageError, match=f"is no {noun} here") as caught:
+        presets.find(presets.SOLVERS if noun == "solver" else presets.GRIDS, name, noun)
+    return caught.value
 
 
 @pytest.mark.parametrize("preset", presets.SOLVERS.values(), ids=lambda preset: preset.name)
 def test_solvers_are_what_the_table_says(preset: presets.SolverPreset) -> None:
     built = presets.solver(preset.name)
     assert built.stochastic == preset.stochastic
-    assert getattr(built, "order", preset.order) == preset.order
     for alias in preset.aliases:
         assert presets.solver(alias) == built
+    asked = 0
+
+    def denoise(x, level, _: Conditioning) -> Prediction:
+        nonlocal asked
+        asked += 1
+        return Prediction(x * level.alpha)
+
+    # From within the process, so that no step is cut short by an end.
+    grid = TimeGrid((0.9, 0.7, 0.5, 0.3))
+    sample(denoise, RectifiedFlow(), grid, built, noise=NoiseSource([1]), shape=(2,))
+    first_of_heun = preset.name == "plms"
+    assert preset.evaluations == 0 or asked == 3 * preset.evaluations + first_of_heun
 
 
 @pytest.mark.parametrize("preset", presets.GRIDS.values(), ids=lambda preset: preset.name)
@@ -32,6 +186,8 @@ def test_no_name_means_two_things() -> None:
     for table in (presets.SOLVERS, presets.GRIDS):
         names = [name.lower() for preset in table.values() for name in (preset.name, *preset.aliases)]
         assert len(set(names)) == len(names)
+    known = {presets._key(name) for p in presets.SOLVERS.values() for name in (p.name, *p.aliases)}
+    assert not known & {presets._key(name) for name in [*presets.REFUSED, *presets.SCHEDULERS]}
 
 
 @pytest.mark.parametrize("name", ["DPM++ 2M", "dpmpp-2m", "DPMPP_2M", "DPMSolverMultistepScheduler"])
@@ -45,13 +201,87 @@ def test_euler_is_ddim() -> None:
     assert presets.grid("uniform", 3, RectifiedFlow()) == TimeGrid.uniform(3)
 
 
+@pytest.mark.parametrize("name", [*A1111, *COMFY])
+def test_every_sampler_of_a1111_and_comfyui_is_offered_or_refused_with_advice(name: str) -> None:
+    refusal = _refusal(name, "solver")
+    if refusal is not None:
+        assert "`" in refusal.hint
+        return
+    found = presets.sampler(name)
+    assert presets.solver(name).stochastic == presets.SOLVERS[found.solver].stochastic
+    assert found.grid in ("", *presets.GRIDS)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_every_schedule_of_a1111_and_comfyui_is_offered_or_refused_with_advice(name: str) -> None:
+    assert _refusal(name, "grid") is not None or presets.grid(name, 4, RectifiedFlow()).steps == 4
+
+
+def test_every_scheduler_of_diffusers_is_offered_or_refused_with_advice() -> None:
+    names = [name for name in dir(schedulers) if name.endswith("Scheduler")]
+    assert len(names) > 45
+    for name in names:
+        assert name in presets.SCHEDULERS or name in presets.REFUSED
+
+
+@pytest.mark.parametrize("name", presets.SCHEDULERS)
+def test_schedulers_build_all_three_parts(name: str) -> None:
+    found = presets.sampler(name)
+    process = found.build_process()
+    assert presets.grid(found.grid, 4, process).levels(process)
+    assert presets.solver(name) == presets.solver(found.solver)
+
+
+def test_advice_names_what_exists() -> None:
+    for advice in presets.REFUSED.values():
+        for word in advice.split("`")[1::2]:
+            name = word.split(" ")[0]
+            in_code = reduce(lambda o, part: getattr(o, part, None), name.split("."), gen.diffusion)
+            tables = {*presets._known(presets.SOLVERS), *presets._known(presets.GRIDS)}
+            assert in_code is not None or presets._key(name) in tables or name == "gen", word
+
+
+@pytest.mark.parametrize(
+    ("name", "solver", "grid"),
+    [
+        ("DPM++ 2M Karras", "dpmpp_2m", "karras"),
+        ("dpmpp_2m karras", "dpmpp_2m", "karras"),
+        ("DPM++ 2M SDE Exponential", "dpmpp_2m_sde", "uniform_log_snr"),
+        ("euler_a beta", "ddpm", "beta"),
+        ("uni_pc_bh2", "unipc_3", ""),
+    ],
+)
+def test_a_name_may_hold_solver_and_grid(name: str, solver: str, grid: str) -> None:
+    assert presets.sampler(name) == presets.Sampler("", solver, grid)
+
+
+@pytest.mark.parametrize("process", [RectifiedFlow(), VarianceExploding(), DiscreteBetas.scaled_linear()])
+def test_the_default_takes_one_evaluation_per_step(process: Process) -> None:
+    for nfe in (1, 2, 6, 7, 8, 9, 11, 12, 24, 25, 50):
+        solver, grid = presets.default_sampler(nfe, process)
+        assert grid.steps == nfe
+        assert presets.SOLVERS[presets.default_names(nfe, process).solver].evaluations == 1
+        assert not solver.stochastic
+    with pytest.raises(ValueError, match="nfe must be"):
+        presets.default_names(0, process)
+
+
+def test_open_grids_leave_out_the_step_to_clean_data() -> None:
+    chain = DiscreteBetas.scaled_linear()
+    assert presets.grid("karras_open", 5, chain).times == TimeGrid.karras(6, chain, rho=9.0).times[:-1]
+    assert presets.default_sampler(6, chain)[1].times[-1] == pytest.approx(1 / 1000)
+    assert presets.default_sampler(6, RectifiedFlow())[1].times[-1] == 0
+
+
 def test_unknown_names_and_impossible_steps_are_usage_errors() -> None:
     with pytest.raises(UsageError, match=r"unknown solver 'dpmpp_2n'.*dpmpp_2m"):
         presets.solver("dpmpp_2n")
-    with pytest.raises(UsageError, match=r"unknown grid 'zzzz'.*known: karras"):
+    with pytest.raises(UsageError, match=r"unknown grid 'zzzz'.*known: align_your_steps"):
         presets.grid("zzzz", 3, RectifiedFlow())
     with pytest.raises(UsageError, match="grid trailing: steps must be"):
         presets.grid("trailing", 0, RectifiedFlow())
+    with pytest.raises(UsageError, match=r"CFG\+\+ is a guidance"):
+        presets.solver("euler_cfg_pp")
 
 
 def test_the_tables_need_no_torch() -> None:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from gen import presets
+from gen.checks import DEVICES, DTYPES
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
-from gen.generate import DEVICES, DTYPES
 from gen.plugin.host import Host
 from gen.plugin.specs import ModalitySpec, Param
 from gen.recipe import METADATA_LEVELS
@@ -72,6 +72,12 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         _flag("init", "FILE", "A file to start from.", kind=Path),
         _flag("strength", "FLOAT", "How far it may change: above 0, at most 1."),
         _flag("mask", "FILE", "A file whose bright parts are made anew; needs --init.", kind=Path),
+        _flag(
+            "preview",
+            "FORMAT",
+            "Write it in this format too, beside the file: a picture of it, say.",
+            among=lambda: [form.name for form in host.formats(spec.kind)],
+        ),
         _flag("param", "NAME=VALUE", f"An option of {spec.name}, by name.", "-p", kind=list[str]),
         _flag("device", "NAME", f"{', '.join(DEVICES)}.", among=lambda: DEVICES),
         _flag("dtype", "NAME", "Type of the network's weights.", among=lambda: DTYPES),
@@ -110,22 +116,22 @@ def merge_aliases(values: dict[str, Any]) -> None:
         values[name] = value
 
 
-def parse_params(texts: list[str], spec: ModalitySpec, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Read ``-p NAME=VALUE``.
+def parse_params(texts: list[str], flag: str, command: str) -> dict[str, str]:
+    """Read ``-p NAME=VALUE`` and its like.
 
     Args:
         texts: What was given.
-        spec: The modality.
-        given: The parameters that were given as flags of their own.
+        flag: The flag, for messages.
+        command: The command, for messages.
 
     Raises:
         UsageError: Not of that form, or given twice.
     """
-    values = dict(given)
+    values: dict[str, str] = {}
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator:
-            raise UsageError(f"-p takes NAME=VALUE, not {text!r}", f"see `gen {spec.name} --help`")
+            raise UsageError(f"{flag} takes NAME=VALUE, not {text!r}", f"see `gen {command} --help`")
         name = name.strip().replace("-", "_")
         if name in values:
             raise UsageError(f"{name} is given twice", "give it once")
@@ -145,6 +151,8 @@ def _own(spec: ModalitySpec, param: Param) -> inspect.Parameter:
     if param.type is bool:
         switch = typer.Option(f"{flag}/--no-{flag[2:]}", help=text, rich_help_panel=panel, show_default=False)
         return _parameter(param.name, bool | None, switch)
+    if param.kind:
+        return _flag(param.name, "FILE", text, kind=Path, panel=panel)
     metavar = {int: "INT", float: "FLOAT"}.get(param.type, "TEXT")
     return _flag(param.name, metavar, text, among=lambda: param.choices, panel=panel)
 

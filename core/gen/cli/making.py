@@ -13,7 +13,8 @@ from gen import formats
 from gen.cli.progress import progress_bar
 from gen.cli.session import Session
 from gen.errors import GenError, OutputError, PartialError
-from gen.generate import Item, Plan, generate, load, unknown_words
+from gen.generate import generate, load, unknown_words
+from gen.plan import Item, Plan
 from gen.plugin.host import Host
 from gen.plugin.specs import FormatSpec
 
@@ -30,6 +31,7 @@ def make(
     *,
     overwrite: bool,
     metadata: str,
+    preview: tuple[FormatSpec, Sequence[Path]] | None = None,
 ) -> None:
     """Make the items of a plan and write each as soon as it is there.
 
@@ -41,6 +43,7 @@ def make(
         paths: One per item; none for stdout.
         overwrite: Whether files may be replaced.
         metadata: Level of the metadata.
+        preview: A second format, and one path per item.
 
     Raises:
         PartialError: Something failed after files had been written.
@@ -61,12 +64,13 @@ def make(
             made = generate(plan, model, on_step=report)
             for item, artifact in zip(plan.items, made, strict=True):
                 if paths:
-                    path = paths[item.index]
-                    file = formats.write(
-                        artifact, path, [form], name=form.name, overwrite=overwrite, metadata=metadata
-                    )
-                    written.append(_written(item, artifact, file))
-                    session.show_path(str(path))
+                    for kind, places in ((form, paths), *([preview] if preview else [])):
+                        path = places[item.index]
+                        file = formats.write(
+                            artifact, path, [kind], name=kind.name, overwrite=overwrite, metadata=metadata
+                        )
+                        written.append(_written(item, artifact, file))
+                        session.show_path(str(path))
                 else:
                     _to_stdout(session, formats.encode(artifact, form, metadata=metadata))
                 session.say(_summary(plan, item, str(paths[item.index]) if paths else "stdout"))
@@ -74,12 +78,16 @@ def make(
         if not written:
             raise
         raise PartialError(
-            f"{len(written)} of {len(plan.items)} were written, then: {error.message}", error.hint
+            f"{len(written)} of {_expected(plan, preview)} were written, then: {error.message}", error.hint
         ) from error
     ended = time.perf_counter()
     session.data["timings"] = {"load": round(loaded - started, 3), "make": round(ended - loaded, 3)}
     if session.verbose:
         session.say(f"model loaded in {loaded - started:.2f} s, made in {ended - loaded:.2f} s")
+
+
+def _expected(plan: Plan, preview: object) -> int:
+    return len(plan.items) * (2 if preview else 1)
 
 
 def _written(item: Item, artifact: Artifact, file: formats.WrittenFile) -> dict[str, object]:

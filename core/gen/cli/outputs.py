@@ -11,7 +11,7 @@ from pathlib import Path
 from gen.atomic import check_writable
 from gen.errors import OutputError, UsageError
 from gen.formats import find_format
-from gen.generate import Item, Plan
+from gen.plan import Item, Plan
 from gen.plugin.specs import FormatSpec
 
 FIELDS = ("seed", "index", "model")
@@ -58,6 +58,42 @@ def plan_outputs(
     for path in paths:
         check_writable(path, overwrite=overwrite)
     return form, paths
+
+
+def plan_preview(
+    name: str | None,
+    form: FormatSpec,
+    paths: Sequence[Path],
+    formats: Sequence[FormatSpec],
+    *,
+    overwrite: bool,
+) -> tuple[FormatSpec, tuple[Path, ...]] | None:
+    """A second format for every item, beside its file.
+
+    Args:
+        name: Name of the format; None for no preview.
+        form: The format of the files.
+        paths: The files; none for stdout.
+        formats: The formats that hold this kind.
+        overwrite: Whether files may be replaced.
+
+    Raises:
+        UsageError: Unknown format, that of the files themselves, or the files go to stdout.
+        OutputError: A file exists or cannot be written.
+    """
+    if name is None:
+        return None
+    wanted = find_format(formats, name=name)
+    if wanted == form:
+        raise UsageError(
+            f"--preview {name} is the format of the file itself", "name another, or leave it out"
+        )
+    if not paths:
+        raise UsageError("--preview has no place beside stdout", "give -o a file")
+    beside = tuple(path.with_suffix(wanted.suffixes[0]) for path in paths)
+    for path in beside:
+        check_writable(path, overwrite=overwrite)
+    return wanted, beside
 
 
 def _filled(pattern: str, item: Item, plan: Plan) -> str:

@@ -33,8 +33,9 @@ def progress_bar(title: str, *, quiet: bool) -> Iterator[Callable[[Progress], No
         task = bars.add_task(escape(title), total=None)
 
         def report(progress: Progress) -> None:
-            total = progress.step.total * progress.items
-            done = progress.step.total * progress.item + progress.step.index + 1
+            total = progress.step.total * progress.parts * progress.items
+            runs = progress.parts * progress.item + progress.part
+            done = progress.step.total * runs + progress.step.index + 1
             bars.update(task, total=total, completed=done)
 
         yield report

@@ -43,6 +43,11 @@ class Condition:
                 f"a condition's mask must be {tuple(self.value.shape[:2])}, not {tuple(self.mask.shape)}"
             )
 
+    @property
+    def has_tokens(self) -> bool:
+        """Whether the value is a sequence of tokens, whose length may differ from prompt to prompt."""
+        return self.route in ("cross_attention", "prepend")
+
     def map(self, change: Callable[[Tensor], Tensor]) -> Condition:
         """``change`` applied to value and mask."""
         return replace(self, value=change(self.value), mask=None if self.mask is None else change(self.mask))
@@ -66,6 +71,7 @@ class Conditioning(Mapping[str, Condition]):
         conditions: Name to condition, all with the same batch size.
         null: What guidance contrasts with (the empty or the negative prompt), with the same names; None when
             there is nothing to contrast with.
+        others: Further prompts of the same items, for guidance that weighs several.
 
     Raises:
         ValueError: Batch sizes differ.
@@ -73,11 +79,15 @@ class Conditioning(Mapping[str, Condition]):
 
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     null: Conditioning | None = None
+    others: tuple[Conditioning, ...] = ()
 
     def __post_init__(self) -> None:
         sizes = {name: condition.value.shape[0] for name, condition in self.conditions.items()}
         if self.null is not None and self.null.batch is not None:
             sizes["null"] = self.null.batch
+        for number, other in enumerate(self.others):
+            if other.batch is not None:
+                sizes[f"others[{number}]"] = other.batch
         if len(set(sizes.values())) > 1:
             raise ValueError(f"conditions must share one batch size, not {sizes}")
 
@@ -95,19 +105,30 @@ class Conditioning(Mapping[str, Condition]):
         """Number of items; None when there is no condition."""
         return next((condition.value.shape[0] for condition in self.values()), None)
 
+    @property
+    def plain(self) -> Conditioning:
+        """The conditions alone, without null and other prompts: what a network is told."""
+        return self if self.null is None and not self.others else Conditioning(self.conditions)
+
     def adding(self, **conditions: Condition) -> Conditioning:
-        """With further conditions that guidance does not contrast: they join the null as well."""
+        """With further conditions that guidance does not contrast: null and other prompts get them too."""
         null = None if self.null is None else self.null.adding(**conditions)
-        return Conditioning({**self.conditions, **conditions}, null)
+        others = tuple(other.adding(**conditions) for other in self.others)
+        return Conditioning({**self.conditions, **conditions}, null, others)
 
     def contrasting(self, null: Conditioning | None) -> Conditioning:
         """With another ``null``."""
         return replace(self, null=null)
 
+    def beside(self, *others: Conditioning) -> Conditioning:
+        """With these other prompts."""
+        return replace(self, others=others)
+
     def map(self, change: Callable[[Tensor], Tensor]) -> Conditioning:
-        """``change`` applied to every value and mask, of the null too."""
+        """``change`` applied to every value and mask, of null and other prompts too."""
         null = None if self.null is None else self.null.map(change)
-        return Conditioning({name: condition.map(change) for name, condition in self.items()}, null)
+        others = tuple(other.map(change) for other in self.others)
+        return Conditioning({name: condition.map(change) for name, condition in self.items()}, null, others)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Conditioning:
         """On ``device``, floating-point tensors as ``dtype``."""
@@ -127,7 +148,8 @@ def concatenate(parts: Sequence[Conditioning]) -> Conditioning:
     """One batch out of several; tokens are padded to the longest, with a mask.
 
     Raises:
-        ValueError: The parts differ in names or routes, or some have a null and some have not.
+        ValueError: The parts differ in names, routes or the number of other prompts, or some have a null and
+            some have not.
     """
     if len({frozenset((name, part[name].route) for name in part) for part in parts}) > 1:
         names = " and ".join(str(sorted(part)) for part in parts)
@@ -135,12 +157,15 @@ def concatenate(parts: Sequence[Conditioning]) -> Conditioning:
     nulls = [part.null for part in parts if part.null is not None]
     if nulls and len(nulls) < len(parts):
         raise ValueError("conditionings to concatenate must all have a null, or none")
+    if len({len(part.others) for part in parts}) > 1:
+        raise ValueError("conditionings to concatenate must have equally many other prompts")
     joined = {name: _join([part[name] for part in parts]) for name in (parts[0] if parts else ())}
-    return Conditioning(joined, concatenate(nulls) if nulls else None)
+    others = tuple(concatenate(column) for column in zip(*(part.others for part in parts), strict=True))
+    return Conditioning(joined, concatenate(nulls) if nulls else None, others)
 
 
 def _join(conditions: Sequence[Condition]) -> Condition:
-    if conditions[0].route in ("cross_attention", "prepend"):
+    if conditions[0].has_tokens:
         length = max(condition.value.shape[1] for condition in conditions)
         conditions = [condition.padded(length) for condition in conditions]
     masks: list[Tensor] | None = None

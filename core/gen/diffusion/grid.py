@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from gen.diffusion.beta_distribution import beta_quantile
 from gen.diffusion.level import Level
 from gen.diffusion.process import Process
+from gen.diffusion.real import interpolate, log
+
+ALIGN_YOUR_STEPS: dict[str, tuple[float, ...]] = {
+    "sd1": (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
+    "sdxl": (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029),
+    "deepfloyd": (160.41, 8.081, 3.315, 1.885, 1.207, 0.785, 0.553, 0.293, 0.186, 0.030, 0.006),
+    "svd": (700.00, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002),
+}
+"""sigma / alpha of ten steps, optimised for a model each (Sabour et al. 2024, arXiv 2404.14507, table 3)."""
 
 
 @dataclass(frozen=True)
@@ -16,23 +26,33 @@ class TimeGrid:
     """Times in [0, 1], falling (noise to data) or rising (data to noise); n steps have n + 1 times.
 
     Args:
-        times: At least two finite times, strictly falling or strictly rising.
+        times: At least two finite times, strictly falling or strictly rising, but for the jumps.
+        jumps: Indices of the steps of a falling grid that go back up to a time passed before, where noise is
+            added by ``transition`` and nothing is denoised; see ``time_travel``, which makes them.
 
     Raises:
-        ValueError: The times are fewer, outside [0, 1] or not monotone.
+        ValueError: The times are fewer, outside [0, 1], or not monotone at other steps than ``jumps``.
     """
 
     times: tuple[float, ...]
+    jumps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.times) < 2:
             raise ValueError(f"a time grid needs at least two times, not {len(self.times)}")
         if not all(0 <= t <= 1 for t in self.times):
             raise ValueError("the times of a grid must lie in [0, 1]")
-        if len({a > b for a, b in itertools.pairwise(self.times)}) > 1 or len(set(self.times)) < len(
-            self.times
+        up = {i for i, (a, b) in enumerate(itertools.pairwise(self.times)) if a < b}
+        if any(a == b for a, b in itertools.pairwise(self.times)) or (
+            up != set(self.jumps) and (self.jumps or len(up) < self.steps)
         ):
-            raise ValueError("the times of a grid must be strictly falling or strictly rising")
+            raise ValueError("the times of a grid must be strictly falling or strictly rising, but for jumps")
+        if self.jumps and not self._jumps_back():
+            raise ValueError("a jump must lead to a time passed before, and the last step must fall")
+
+    def _jumps_back(self) -> bool:
+        last = self.jumps[-1] < self.steps - 1 and list(self.jumps) == sorted(set(self.jumps))
+        return last and all(self.times[i + 1] in self.times[:i] for i in self.jumps)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -61,17 +81,121 @@ class TimeGrid:
         return cls(tuple((n - i) / n for i in range(n + 1)))
 
     @classmethod
+    def quadratic(cls, steps: int) -> TimeGrid:
+        """Equal steps of sqrt(t) from 1 to 0: finer near the data (Song et al. 2021, 2010.02502, D.2)."""
+        n = _checked(steps)
+        return cls(tuple(((n - i) / n) ** 2 for i in range(n + 1)))
+
+    @classmethod
+    def beta(
+        cls, steps: int, a: float = 0.6, b: float = 0.6, *, start: float = 1.0, end: float = 1e-3
+    ) -> TimeGrid:
+        """Quantiles of Beta(a, b) from start to end, then t = 0 (Lee et al. 2024, arXiv 2407.12173).
+
+        Args:
+            steps: At least 1.
+            a: > 0; below 1 it puts more steps near the data. With a = b = 1 the steps are equal.
+            b: > 0; below 1 it puts more steps near the noise.
+            start: The first time.
+            end: The last time before 0.
+        """
+        n = _checked(steps)
+        if not 0 < end < start <= 1:
+            raise ValueError(f"a grid needs 0 < end < start <= 1, not start = {start}, end = {end}")
+        shares = (beta_quantile(1 - i / (n - 1), a, b) for i in range(1, n))
+        return cls((start, *(end + (start - end) * share for share in shares), 0.0))
+
+    @classmethod
+    def on_chain(cls, indices: Sequence[float], chain: int = 1000) -> TimeGrid:
+        """The steps of a discrete chain with these indices, then t = 0.
+
+        Args:
+            indices: Falling, in [0, chain - 1]; index i stands at t = (i + 1) / chain, as in
+                ``DiscreteBetas``. Fractions lie between two steps.
+            chain: Number of steps that the network was trained on.
+
+        Raises:
+            ValueError: An index is outside, or they do not fall.
+        """
+        if not all(0 <= i <= chain - 1 for i in indices):
+            raise ValueError(f"the indices of a chain of {chain} steps must lie in 0 to {chain - 1}")
+        return cls((*((i + 1) / chain for i in indices), 0.0))
+
+    @classmethod
     def trailing(cls, steps: int, chain: int = 1000) -> TimeGrid:
-        """Equal steps of t rounded to the steps of a discrete chain (Lin et al. 2023, 2305.08891, table 2).
+        """Equal steps down from the end of a chain (Lin et al. 2023, 2305.08891, table 2); see ``on_chain``.
 
         Args:
             steps: From 1 to ``chain``.
             chain: Number of steps that the network was trained on.
         """
-        n = _checked(steps)
-        if n > chain:
-            raise ValueError(f"steps must be at most the {chain} of the chain, not {n}")
-        return cls((*(round(chain * (n - i) / n) / chain for i in range(n)), 0.0))
+        n = _checked(steps, chain)
+        return cls.on_chain([round(chain * (n - i) / n) - 1 for i in range(n)], chain)
+
+    @classmethod
+    def leading(cls, steps: int, chain: int = 1000, *, offset: int = 0, with_first: bool = True) -> TimeGrid:
+        """Whole equal steps up from the start of a chain, which miss its end (Lin et al. 2023, table 2).
+
+        Args:
+            steps: From 1 to ``chain``.
+            chain: Number of steps that the network was trained on.
+            offset: Added to every index.
+            with_first: Whether the network is asked at the lowest index, ``offset``. Without it the other
+                steps are those of ``steps + 1``, as in diffusers' multistep schedulers.
+        """
+        count = _checked(steps, chain) + (not with_first)
+        ratio = chain // count
+        return cls.on_chain([i * ratio + offset for i in range(count)][::-1][:steps], chain)
+
+    @classmethod
+    def linspace(
+        cls, steps: int, chain: int = 1000, *, rounded: bool = True, with_first: bool = True
+    ) -> TimeGrid:
+        """Equal steps from the end of a chain to its start, both included (Lin et al. 2023, table 2).
+
+        Args:
+            steps: From 1 to ``chain``.
+            chain: Number of steps that the network was trained on.
+            rounded: To whole indices; else the points lie between the steps of the chain.
+            with_first: As in ``leading``.
+        """
+        count = _checked(steps, chain) + (not with_first)
+        indices = [(chain - 1) * (count - 1 - i) / max(count - 1, 1) for i in range(steps)]
+        indices[0] = chain - 1
+        return cls.on_chain([round(i) for i in indices] if rounded else indices, chain)
+
+    @classmethod
+    def of_sigmas(cls, sigmas: Sequence[float], process: Process) -> TimeGrid:
+        """The times of ``process`` with these values of sigma / alpha, from 0 (data) to infinity (noise).
+
+        Raises:
+            ValueError: A value is below 0, or two have one time, as beyond the last level of the process.
+        """
+        if not all(sigma >= 0 for sigma in sigmas):
+            raise ValueError("the sigmas of a grid must be at least 0")
+        return cls(tuple(process.t_of_log_snr(-log(sigma)) if sigma > 0 else 0.0 for sigma in sigmas))
+
+    @classmethod
+    def table(cls, sigmas: Sequence[float], process: Process, steps: int | None = None) -> TimeGrid:
+        """A published list of sigma / alpha, resampled for any number of steps.
+
+        Between the values log(sigma / alpha) is linear in the index, as Sabour et al. 2024 (arXiv 2404.14507,
+        published code) prescribe; ``ALIGN_YOUR_STEPS`` holds their lists. The last value becomes t = 0.
+
+        Args:
+            sigmas: At least two falling numbers above 0.
+            process: Whose levels are meant.
+            steps: One less than the numbers of the list where not given.
+
+        Raises:
+            ValueError: The list or ``steps`` is not so.
+        """
+        if len(sigmas) < 2 or not all(a > b > 0 for a, b in itertools.pairwise(sigmas)):
+            raise ValueError("a table needs at least two falling numbers above 0")
+        n = len(sigmas) - 1 if steps is None else _checked(steps)
+        indices, logs = range(len(sigmas)), [math.log(sigma) for sigma in sigmas]
+        points = (interpolate(i * (len(sigmas) - 1) / n, indices, logs)[0] for i in range(n))
+        return cls.of_sigmas([*(math.exp(point) for point in points), 0.0], process)
 
     @classmethod
     def karras(
@@ -100,8 +224,13 @@ class TimeGrid:
     def uniform_log_snr(
         cls, steps: int, process: Process, *, start: float = 1.0, end: float = 1e-3
     ) -> TimeGrid:
-        """Equal steps of log_snr, then t = 0 (Lu et al. 2022, 2206.00927, sec. 3.3); see ``karras``."""
+        """Equal steps of log_snr, then t = 0 (Lu et al. 2022, 2206.00927, sec. 3.3); see ``karras``.
+
+        Equal steps of log(sigma / alpha) are the same: also known as ``exponential`` (k-diffusion).
+        """
         return cls._spaced(steps, process, start, end, (lambda log_snr: log_snr, lambda log_snr: log_snr))
+
+    exponential = uniform_log_snr
 
     @classmethod
     def _spaced(
@@ -129,7 +258,41 @@ class TimeGrid:
         """
         if not 0 < shift < math.inf:
             raise ValueError(f"shift must be a finite number above 0, not {shift}")
-        return TimeGrid(tuple(t / (t + (1 - t) / shift) for t in self.times))
+        return TimeGrid(tuple(t / (t + (1 - t) / shift) for t in self.times), self.jumps)
+
+    def stretch(self, terminal: float) -> TimeGrid:
+        """Scale 1 - t so that the last time above 0 is ``terminal``; 1 and 0 stay (LTX-Video's code).
+
+        Args:
+            terminal: In (0, 1).
+
+        Raises:
+            ValueError: ``terminal`` is outside, the grid rises or has jumps, or no time lies between 0 and 1.
+        """
+        self._refuse_jumps("stretched")
+        last = min(t for t in self.times if t > 0)
+        if not 0 < terminal < 1 or last == 1 or not self.falling:
+            raise ValueError(
+                "only a falling grid with a time between 0 and 1 can be stretched, to a terminal within, "
+                f"not to {terminal}"
+            )
+        return TimeGrid(tuple(t and 1 - (1 - t) * (1 - terminal) / (1 - last) for t in self.times))
+
+    def until(self, end: float) -> TimeGrid:
+        """The steps above ``end``, then ``end`` itself: a last level other than clean data.
+
+        ``until(1 / chain)`` ends at the first step of a chain, which diffusers calls sigma_min.
+
+        Args:
+            end: From 0 to below the grid's first time.
+
+        Raises:
+            ValueError: ``end`` is outside, or the grid rises or has jumps.
+        """
+        self._refuse_jumps("cut")
+        if not self.falling or not 0 <= end < self.times[0]:
+            raise ValueError(f"only a falling grid can be cut, at a time below its first, not at {end}")
+        return TimeGrid((*(t for t in self.times if t > end), end))
 
     def truncate(self, strength: float) -> TimeGrid:
         """The last part of the steps, at least one: how a variation of given data starts (Meng et al. 2022,
@@ -139,18 +302,70 @@ class TimeGrid:
             strength: Share of the steps that is kept, in (0, 1].
 
         Raises:
-            ValueError: ``strength`` is outside.
+            ValueError: ``strength`` is outside, or the grid has jumps.
         """
+        self._refuse_jumps("truncated")
         if not 0 < strength <= 1:
             raise ValueError(f"strength must be above 0 and at most 1, not {strength}")
         return TimeGrid(self.times[-1 - max(1, round(strength * self.steps)) :])
 
     def reverse(self) -> TimeGrid:
-        """The same times in the other direction."""
+        """The same times in the other direction.
+
+        Raises:
+            ValueError: The grid has jumps.
+        """
+        self._refuse_jumps("reversed")
         return TimeGrid(self.times[::-1])
 
+    def time_travel(self, length: int, repeats: int, *, within: tuple[float, float] = (0.0, 1.0)) -> TimeGrid:
+        """Walk every ``length`` steps ``repeats`` times, going back up by adding noise in between.
 
-def _checked(steps: int) -> int:
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps must be a whole number of at least 1, not {steps}")
+        RePaint's schedule (Lugmayr et al. 2022, arXiv 2201.09865, sec. 4.2: jump length and resamplings);
+        with ``within`` and ``length`` its number of steps, the restart interval of Xu et al. 2023
+        (arXiv 2306.14878). The stretches are counted from the data; as in RePaint none begins at
+        the grid's first time, to which a jump would keep nothing of what was done.
+
+        Args:
+            length: Steps of a stretch, at least 1.
+            repeats: How often each is walked, at least 1, which changes nothing.
+            within: Lowest and highest time of the stretches.
+
+        Raises:
+            ValueError: The grid rises or has jumps, a number is below 1, or no stretch fits.
+        """
+        self._refuse_jumps("given more of them")
+        if not self.falling:
+            raise ValueError("only a grid that falls from noise to data can travel in time")
+        if _whole(length, "length") < 1 or _whole(repeats, "repeats") < 1:
+            raise ValueError(f"length and repeats must be at least 1, not {length} and {repeats}")
+        low, high = within
+        inside = [i for i in range(1, len(self.times)) if low <= self.times[i] <= high]
+        if len(inside) <= length:
+            raise ValueError(f"no stretch of {length} steps fits within t = {low} to {high} of this grid")
+        ends = set(range(inside[-1], inside[0] + length - 1, -length))
+        times, jumps = [self.times[0]], list[int]()
+        for i in range(1, len(self.times)):
+            times.append(self.times[i])
+            for _ in range(repeats - 1 if i in ends else 0):
+                jumps.append(len(times) - 1)
+                times.extend(self.times[i - length : i + 1])
+        return TimeGrid(tuple(times), tuple(jumps))
+
+    def _refuse_jumps(self, done: str) -> None:
+        if self.jumps:
+            raise ValueError(f"a grid with jumps cannot be {done}: let time_travel come last")
+
+
+def _whole(value: int, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name} must be a whole number, not {value}")
+    return value
+
+
+def _checked(steps: int, chain: int | None = None) -> int:
+    if _whole(steps, "steps") < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    if chain is not None and steps > chain:
+        raise ValueError(f"steps must be at most the {chain} of the chain, not {steps}")
     return steps

@@ -16,7 +16,7 @@ from typing import Generic, Literal, NamedTuple
 from torch import Tensor
 
 from gen.diffusion.level import Level, broadcast
-from gen.diffusion.real import Real, sqrt
+from gen.diffusion.real import Real, clip, sqrt
 
 
 class Coefficients(NamedTuple, Generic[Real]):
@@ -181,3 +181,107 @@ class EDM(Parameterization):
 
     def c_noise(self, level: Level[Real]) -> Real:
         return -level.log_snr / 4
+
+
+class _Boundary(Parameterization):
+    """Parameterizations that give x0 = x where no noise is left: by (c_skip, c_out) in place of (a, b)."""
+
+    @abstractmethod
+    def skip_and_out(self, level: Level[Real]) -> tuple[Real, Real]:
+        """(c_skip, c_out) of x0 = c_skip x + c_out F."""
+
+    def coefficients(self, level: Level[Real]) -> Coefficients[Real]:
+        skip, out = self.skip_and_out(level)
+        return Coefficients(self.c_in(level), skip, out, self.c_noise(level))
+
+    def mix(self, level: Level[Real]) -> tuple[Real, Real]:
+        """(a, b), from x0 = c_skip (alpha x0 + sigma eps) + c_out F.
+
+        Raises:
+            ValueError: At the boundary, where c_out = 0 and F is not asked.
+        """
+        skip, out = self.skip_and_out(level)
+        if (out == 0).any() if isinstance(out, Tensor) else out == 0:
+            raise ValueError(f"{type(self).__name__} leaves F free where c_out = 0: train above the boundary")
+        return (1 - skip * level.alpha) / out, -skip * level.sigma / out
+
+
+@dataclass(frozen=True)
+class Consistency(_Boundary):
+    """A consistency model (Song et al. 2023, arXiv 2303.01469, eq. 5 and appendix C), for x / alpha.
+
+    With rho = sigma / alpha and r = rho - sigma_min, not below 0: c_skip = sigma_data**2 / (r**2 +
+    sigma_data**2), c_out = sigma_data r / sqrt(rho**2 + sigma_data**2); c_in is that of ``EDM`` and c_noise
+    1,000 times that. From sigma_min down x0 is x / alpha.
+
+    Args:
+        sigma_data: Standard deviation of the data, > 0.
+        sigma_min: The boundary, >= 0, in units of sigma / alpha.
+
+    Raises:
+        ValueError: A number is outside.
+    """
+
+    sigma_data: float = 0.5
+    sigma_min: float = 0.002
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sigma_data < math.inf or not 0 <= self.sigma_min < math.inf:
+            raise ValueError(
+                "sigma_data must be above 0 and sigma_min at least 0, "
+                f"not {self.sigma_data}, {self.sigma_min}"
+            )
+
+    def c_in(self, level: Level[Real]) -> Real:
+        return EDM(self.sigma_data).c_in(level)
+
+    def c_noise(self, level: Level[Real]) -> Real:
+        return 1000 * EDM(self.sigma_data).c_noise(level)
+
+    def skip_and_out(self, level: Level[Real]) -> tuple[Real, Real]:
+        # Multiplied through by alpha: finite at alpha = 0.
+        excess = clip(level.sigma - level.alpha * self.sigma_min, 0.0, math.inf)
+        spread = level.alpha * self.sigma_data
+        skip = level.alpha * self.sigma_data**2 / (excess**2 + spread**2)
+        return skip, self.sigma_data * excess * self.c_in(level)
+
+
+@dataclass(frozen=True)
+class LatentConsistency(_Boundary):
+    """The x0 of another parameterization, kept to x at the first timestep (Luo et al. 2023, 2310.04378).
+
+    x0 = c_skip x + c_out x0_inner with s = timestep_scaling x timestep, c_skip = sigma_data**2 / (s**2 +
+    sigma_data**2), c_out = s / sqrt(s**2 + sigma_data**2); the timestep is what the network is told.
+
+    Args:
+        inner: What F means; told the index of a chain.
+        sigma_data: > 0; their code has 0.5.
+        timestep_scaling: > 0; their code has 10.
+
+    Raises:
+        ValueError: A number is not above 0.
+    """
+
+    inner: Parameterization = Epsilon(time_scale=1000.0, time_shift=-1.0)
+    sigma_data: float = 0.5
+    timestep_scaling: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sigma_data < math.inf or not 0 < self.timestep_scaling < math.inf:
+            raise ValueError(
+                "sigma_data and timestep_scaling must be finite numbers above 0, "
+                f"not {self.sigma_data}, {self.timestep_scaling}"
+            )
+
+    def c_in(self, level: Level[Real]) -> Real:
+        return self.inner.c_in(level)
+
+    def c_noise(self, level: Level[Real]) -> Real:
+        return self.inner.c_noise(level)
+
+    def skip_and_out(self, level: Level[Real]) -> tuple[Real, Real]:
+        # Between the data and the first timestep nothing is left to do.
+        scaled = clip(self.timestep_scaling * self.c_noise(level), 0.0, math.inf)
+        norm, c = sqrt(scaled**2 + self.sigma_data**2), self.inner.coefficients(level)
+        kept, given = (self.sigma_data / norm) ** 2, scaled / norm
+        return kept + given * c.c_skip, given * c.c_out

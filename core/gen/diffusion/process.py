@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 from torch import Tensor
@@ -15,11 +13,11 @@ from gen.diffusion.level import Level, broadcast
 from gen.diffusion.real import (
     Real,
     angle_of,
+    asinh,
     clip,
     cos,
     exp,
     expm1,
-    interpolate,
     log,
     sin,
     softplus,
@@ -75,56 +73,9 @@ class Process(ABC):
         return math.hypot(level.alpha, level.sigma)
 
 
-class _IntegratedBeta(Process):
-    """dx = -beta(t)/2 x dt + sqrt(beta(t)) dw, so that alpha = exp(-B/2) with B(t) = int_0^t beta."""
-
-    @abstractmethod
-    def beta(self, t: Real) -> Real:
-        """Rate of the noise at time t."""
-
-    @abstractmethod
-    def beta_integral(self, t: Real) -> Real:
-        """B(t), the integral of beta from 0 to t."""
-
-    @abstractmethod
-    def t_of_beta_integral(self, integral: Real) -> Real:
-        """The inverse of ``beta_integral``."""
-
-    def alpha(self, t: Real) -> Real:
-        return exp(-self.beta_integral(t) / 2)
-
-    def sigma(self, t: Real) -> Real:
-        return sqrt(-expm1(-self.beta_integral(t)))
-
-    def d_alpha(self, t: Real) -> Real:
-        return -self.beta(t) / 2 * self.alpha(t)
-
-    def d_sigma(self, t: Real) -> Real:
-        sigma = self.sigma(t)
-        # sigma grows like sqrt(t): its slope at t = 0 is infinite.
-        slope = self.beta(t) / 2 * self.alpha(t) ** 2 / where(sigma, sigma, sigma + 1)
-        return where(sigma, slope, slope * 0 + math.inf)
-
-    def t_of_log_snr(self, log_snr: Real) -> Real:
-        # alpha**2 = sigmoid(2 lambda), hence B = -log alpha**2 = softplus(-2 lambda).
-        return clip(self.t_of_beta_integral(softplus(-2 * log_snr)), 0.0, 1.0)
-
-
 @dataclass(frozen=True)
-class VariancePreserving(_IntegratedBeta):
-    """The VP process with linear or scaled-linear betas in continuous time.
-
-    Linear: beta(t) = beta_min + t (beta_max - beta_min) (Song et al. 2021, arXiv 2011.13456, eq. 32).
-    Scaled linear: sqrt(beta) is linear in t (Rombach et al. 2022, arXiv 2112.10752, code).
-
-    Args:
-        beta_min: beta(0) > 0. A discrete beta of a chain of N steps is beta / N.
-        beta_max: beta(1) > beta_min.
-        betas: "linear" or "scaled_linear".
-
-    Raises:
-        ValueError: The betas are not 0 < beta_min < beta_max, or ``betas`` is unknown.
-    """
+class _Betas(Process):
+    """alpha = exp(-B / 2), where B(t) is the integral of beta from 0 to t; see ``VariancePreserving``."""
 
     beta_min: float = 0.1
     beta_max: float = 20.0
@@ -142,18 +93,21 @@ class VariancePreserving(_IntegratedBeta):
         return low, math.sqrt(self.beta_max) - low
 
     def beta(self, t: Real) -> Real:
+        """Rate of the noise at time t."""
         if self.betas == "linear":
             return self.beta_min + t * (self.beta_max - self.beta_min)
         low, rise = self._roots
         return (low + t * rise) ** 2
 
     def beta_integral(self, t: Real) -> Real:
+        """B(t), the integral of beta from 0 to t."""
         if self.betas == "linear":
             return t * (self.beta_min + t * (self.beta_max - self.beta_min) / 2)
         low, rise = self._roots
         return t * (low**2 + t * (low * rise + t * rise**2 / 3))
 
     def t_of_beta_integral(self, integral: Real) -> Real:
+        """The inverse of ``beta_integral``."""
         if self.betas == "linear":
             rise = self.beta_max - self.beta_min
             # The root in the form that keeps its digits when B is small; B may be infinite.
@@ -163,10 +117,68 @@ class VariancePreserving(_IntegratedBeta):
         cube = clip(integral, 0.0, 1e6) * 3 * climb + low**3
         return (exp(log(cube) / 3) - low) / climb
 
+    def alpha(self, t: Real) -> Real:
+        return exp(-self.beta_integral(t) / 2)
+
+    def d_alpha(self, t: Real) -> Real:
+        return -self.beta(t) / 2 * self.alpha(t)
+
+
+@dataclass(frozen=True)
+class VariancePreserving(_Betas):
+    """dx = -beta/2 x dt + sqrt(beta) dw, so that sigma**2 = 1 - exp(-B) = 1 - alpha**2.
+
+    Song et al. 2021 (arXiv 2011.13456), eq. 11 and 29.
+
+    Args:
+        beta_min: beta(0) > 0. A discrete beta of a chain of N steps is beta / N.
+        beta_max: beta(1) > beta_min.
+        betas: "linear": beta(t) = beta_min + t (beta_max - beta_min) (Song et al., eq. 32);
+            "scaled_linear": sqrt(beta) is linear in t (Rombach et al. 2022, arXiv 2112.10752, code).
+
+    Raises:
+        ValueError: The betas are not 0 < beta_min < beta_max, or ``betas`` is unknown.
+    """
+
+    def sigma(self, t: Real) -> Real:
+        return sqrt(-expm1(-self.beta_integral(t)))
+
+    def d_sigma(self, t: Real) -> Real:
+        sigma = self.sigma(t)
+        # sigma grows like sqrt(t): its slope at t = 0 is infinite.
+        slope = self.beta(t) / 2 * self.alpha(t) ** 2 / where(sigma, sigma, sigma + 1)
+        return where(sigma, slope, slope * 0 + math.inf)
+
+    def t_of_log_snr(self, log_snr: Real) -> Real:
+        # alpha**2 = sigmoid(2 lambda), hence B = -log alpha**2 = softplus(-2 lambda).
+        return clip(self.t_of_beta_integral(softplus(-2 * log_snr)), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class SubVariancePreserving(_Betas):
+    """The sub-VP process: alpha as ``VariancePreserving``, sigma = 1 - exp(-B), its square.
+
+    Song et al. 2021 (arXiv 2011.13456), eq. 29 and appendix B. Args and errors as ``VariancePreserving``.
+    """
+
+    def sigma(self, t: Real) -> Real:
+        return -expm1(-self.beta_integral(t))
+
+    def d_sigma(self, t: Real) -> Real:
+        return self.beta(t) * exp(-self.beta_integral(t))
+
+    def t_of_log_snr(self, log_snr: Real) -> Real:
+        # sigma / alpha = exp(B / 2) - exp(-B / 2) = 2 sinh(B / 2); the bound keeps exp finite.
+        return clip(self.t_of_beta_integral(2 * asinh(exp(-clip(log_snr, -300.0, math.inf)) / 2)), 0.0, 1.0)
+
 
 @dataclass(frozen=True)
 class Cosine(Process):
-    """alpha = cos(pi t / 2), sigma = sin(pi t / 2) (Nichol & Dhariwal 2021, 2102.09672, eq. 17, s = 0)."""
+    """alpha = cos(pi t / 2), sigma = sin(pi t / 2) (Nichol & Dhariwal 2021, 2102.09672, eq. 17, s = 0).
+
+    Also known as ``TrigFlow`` (Lu & Song 2025, arXiv 2410.11081, sec. 3), whose time is the angle pi t / 2
+    and whose data have unit deviation; its network is ``VPrediction(time_scale=math.pi / 2)``.
+    """
 
     def alpha(self, t: Real) -> Real:
         return sin(HALF_PI * (1 - t))  # exactly 0 at t = 1, which cos(pi / 2) is not
@@ -184,11 +196,65 @@ class Cosine(Process):
         return angle_of(log_snr) / HALF_PI
 
 
+TrigFlow = Cosine
+
+
+@dataclass(frozen=True)
+class OffsetCosine(Process):
+    """alpha = cos(u) / cos(u(0)), u = pi/2 (t + s) / (1 + s); sigma**2 = 1 - alpha**2.
+
+    Nichol & Dhariwal 2021 (arXiv 2102.09672), eq. 17, in continuous time; s = 0 would be ``Cosine``.
+    ``DiscreteBetas.cosine`` is its chain, with the betas capped.
+
+    Args:
+        offset: s > 0, so that the first steps of a chain are not too small.
+
+    Raises:
+        ValueError: ``offset`` is not a finite number above 0.
+    """
+
+    offset: float = 0.008
+
+    def __post_init__(self) -> None:
+        if not 0 < self.offset < math.inf:
+            raise ValueError(f"offset must be a finite number above 0, not {self.offset}: 0 is Cosine()")
+
+    @property
+    def _width(self) -> float:
+        """w with u = pi/2 - w (1 - t)."""
+        return HALF_PI / (1 + self.offset)
+
+    def alpha(self, t: Real) -> Real:
+        return sin(self._width * (1 - t)) / math.sin(self._width)
+
+    def sigma(self, t: Real) -> Real:
+        # sin(w)**2 - sin(w (1 - t))**2 as a product, which keeps its digits near t = 0.
+        w = self._width
+        return sqrt(sin(w * (2 - t)) * sin(w * t)) / math.sin(w)
+
+    def d_alpha(self, t: Real) -> Real:
+        return -self._width * cos(self._width * (1 - t)) / math.sin(self._width)
+
+    def d_sigma(self, t: Real) -> Real:
+        sigma = self.sigma(t)
+        slope = -self.alpha(t) * self.d_alpha(t) / where(sigma, sigma, sigma + 1)
+        return where(sigma, slope, slope * 0 + math.inf)  # sigma grows like sqrt(t)
+
+    def t_of_log_snr(self, log_snr: Real) -> Real:
+        w, phi = self._width, angle_of(log_snr)
+        # sin(w (1 - t)) = sin(w) cos(phi), and the cosine of the same angle.
+        sine = math.sin(w) * sin(HALF_PI - phi)
+        cosine = sqrt(math.cos(w) ** 2 + (math.sin(w) * sin(phi)) ** 2)
+        return clip(1 - angle_of(log(cosine) - log(sine)) / w, 0.0, 1.0)
+
+
 @dataclass(frozen=True)
 class VarianceExploding(Process):
     """alpha = 1, sigma = sigma_min (sigma_max / sigma_min)**t for t > 0, and 0 at t = 0.
 
-    Song et al. 2021 (arXiv 2011.13456), eq. 30 and the jump at t = 0 that their appendix C describes.
+    Song et al. 2021 (arXiv 2011.13456), eq. 30 and the jump at t = 0 that their appendix C describes. Also
+    known as ``EDMProcess`` (Karras et al. 2022, arXiv 2206.00364): x = x0 + sigma eps on another clock, which
+    neither solvers nor networks see; ``TimeGrid.karras`` spaces its levels and ``LogNormalSigmas`` trains it.
 
     Args:
         sigma_min: The smallest noise, > 0, in units of the data.
@@ -228,6 +294,9 @@ class VarianceExploding(Process):
         return clip(t, 0.0, 1.0)
 
 
+EDMProcess = VarianceExploding
+
+
 @dataclass(frozen=True)
 class RectifiedFlow(Process):
     """alpha = 1 - t, sigma = t (Liu et al. 2023, arXiv 2209.03003; Lipman et al. 2023, arXiv 2210.02747)."""
@@ -247,120 +316,3 @@ class RectifiedFlow(Process):
     def t_of_log_snr(self, log_snr: Real) -> Real:
         # t = sigmoid(-lambda) = exp(-softplus(lambda))
         return exp(-softplus(log_snr))
-
-
-@dataclass(frozen=True)
-class DiscreteBetas(Process):
-    """A chain of N variance-preserving steps (Ho et al. 2020, arXiv 2006.11239, eq. 4), made continuous.
-
-    Step i (counted from 0) stands at t = (i + 1) / N, where alpha**2 is the product of (1 - beta) up to i;
-    t = 0 is the data. Between the steps the angle phi, with alpha = cos(phi) and sigma = sin(phi), is linear
-    in t: finite everywhere, also at a last beta of 1 (zero terminal signal).
-
-    Args:
-        betas: N >= 1 numbers in (0, 1); the last may be 1.
-
-    Raises:
-        ValueError: No betas, or one outside (0, 1).
-    """
-
-    betas: tuple[float, ...]
-
-    def __init__(self, betas: Sequence[float]) -> None:
-        values = tuple(float(beta) for beta in betas)
-        if not values or not all(0 < beta < 1 for beta in values[:-1]) or not 0 < values[-1] <= 1:
-            raise ValueError("betas must be at least one number, each in (0, 1); only the last may be 1")
-        object.__setattr__(self, "betas", values)
-
-    @cached_property
-    def _times(self) -> tuple[float, ...]:
-        steps = len(self.betas)
-        return tuple(i / steps for i in range(steps + 1))
-
-    @cached_property
-    def _angles(self) -> tuple[float, ...]:
-        angles, log_alpha_squared = [0.0], 0.0
-        for beta in self.betas:
-            log_alpha_squared += math.log1p(-beta) if beta < 1 else -math.inf
-            angles.append(
-                math.atan2(math.sqrt(-math.expm1(log_alpha_squared)), math.exp(log_alpha_squared / 2))
-            )
-        return tuple(angles)
-
-    def alpha(self, t: Real) -> Real:
-        return sin(HALF_PI - interpolate(t, self._times, self._angles)[0])
-
-    def sigma(self, t: Real) -> Real:
-        return sin(interpolate(t, self._times, self._angles)[0])
-
-    def d_alpha(self, t: Real) -> Real:
-        angle, slope = interpolate(t, self._times, self._angles)
-        return -slope * sin(angle)
-
-    def d_sigma(self, t: Real) -> Real:
-        angle, slope = interpolate(t, self._times, self._angles)
-        return slope * cos(angle)
-
-    def t_of_log_snr(self, log_snr: Real) -> Real:
-        return interpolate(angle_of(log_snr), self._angles, self._times)[0]
-
-
-@dataclass(frozen=True)
-class Shifted(Process):
-    """``inner`` run on a warped clock, so that log_snr(t) = inner.log_snr(t) - log(shift) within its range.
-
-    For rectified flow the clock is tau = s t / (1 + (s - 1) t) (Esser et al. 2024, arXiv 2403.03206, eq. 23);
-    for any process it is the shift of Hoogeboom et al. 2023 (arXiv 2301.11093, sec. 3.1). A process whose
-    noise ends above alpha = 0 keeps that end.
-
-    Args:
-        inner: The process to shift.
-        shift: s > 0; above 1 means more noise at the same time.
-    """
-
-    inner: Process
-    shift: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.shift < math.inf:
-            raise ValueError(f"shift must be a finite number above 0, not {self.shift}")
-
-    def _clock(self, t: Real) -> Real:
-        return self.inner.t_of_log_snr(self.inner.level(t).log_snr - math.log(self.shift))
-
-    def _speed(self, t: Real) -> Real:
-        """d tau / d t, from tan(phi(tau)) = s tan(phi(t)), tan(phi) = sigma / alpha."""
-        here, there = self.inner.level(t), self.inner.level(self._clock(t))
-        ratio = self._wronskian(here) / self._wronskian(there)
-        # Two forms of one number; each is 0/0 at the other's end.
-        near_data = here.alpha - here.sigma
-        low = self.shift * (there.alpha / where(near_data, here.alpha, here.alpha * 0 + 1)) ** 2
-        high = (there.sigma / where(near_data, here.sigma * 0 + 1, here.sigma)) ** 2 / self.shift
-        return ratio * where(near_data, low, high)
-
-    def _wronskian(self, level: Level[Real]) -> Real:
-        return level.alpha * self.inner.d_sigma(level.t) - level.sigma * self.inner.d_alpha(level.t)
-
-    def alpha(self, t: Real) -> Real:
-        return self.inner.alpha(self._clock(t))
-
-    def sigma(self, t: Real) -> Real:
-        return self.inner.sigma(self._clock(t))
-
-    def d_alpha(self, t: Real) -> Real:
-        return self.inner.d_alpha(self._clock(t)) * self._speed(t)
-
-    def d_sigma(self, t: Real) -> Real:
-        return self.inner.d_sigma(self._clock(t)) * self._speed(t)
-
-    def t_of_log_snr(self, log_snr: Real) -> Real:
-        return self.inner.t_of_log_snr(log_snr + math.log(self.shift))
-
-
-def shifted(process: Process, shift: float) -> Process:
-    """``process`` with its log_snr lowered by log(shift); the process itself when ``shift`` is 1.
-
-    Raises:
-        ValueError: ``shift`` is not a finite number above 0.
-    """
-    return process if shift == 1 else Shifted(process, shift)

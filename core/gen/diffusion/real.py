@@ -49,6 +49,11 @@ def cos(x: Real) -> Real:
     return x.cos() if isinstance(x, Tensor) else math.cos(x)
 
 
+def asinh(x: Real) -> Real:
+    """Inverse of sinh."""
+    return x.asinh() if isinstance(x, Tensor) else math.asinh(x)
+
+
 def softplus(x: Real) -> Real:
     """log(1 + e**x) without overflow, for x up to infinity."""
     if isinstance(x, Tensor):

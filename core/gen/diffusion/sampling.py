@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from gen.diffusion.chain import transition
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Prediction
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
-from gen.diffusion.noise import NoiseSource
+from gen.diffusion.noise import NoiseSource, StepNoise
 from gen.diffusion.process import Process
-from gen.diffusion.solvers.base import Solver, State
+from gen.diffusion.solvers.base import Solver, State, Update, affine
+from gen.diffusion.solvers.inverse import Inverse
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +29,12 @@ class Step:
         total: Number of steps of the grid.
         level: The level that was reached.
         x: The state (B, ...) at that level.
-        x0: The data as predicted in this step.
-        nfe: Evaluations of the denoiser in this step.
+        x0: The data as predicted in this step; in a jump, in the step before.
+        nfe: Evaluations of the denoiser in this step; 0 in a jump.
         state: The solver's memory.
+        std: Standard deviation of the noise that was drawn into x: x ~ N(mean, std**2); one, or (B, ...).
+        z: The standard normal draw itself; None where the step is certain.
+        memory: What the denoiser remembers of the run.
     """
 
     index: int
@@ -39,6 +44,40 @@ class Step:
     x0: Tensor
     nfe: int
     state: State
+    std: float | Tensor = 0.0
+    z: Tensor | None = None
+    memory: Memory = field(default_factory=dict)
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean of x given the state before the step, (B, ...)."""
+        return self.x if self.z is None else self.x - self.std * self.z
+
+    def log_prob(self, x: Tensor | None = None) -> Tensor:
+        """log N(x; mean, std**2) given the state before the step, in nats per item, (B,).
+
+        What policy gradients on a sampler need (Black et al. 2023, arXiv 2305.13301, sec. 4.2). To score a
+        step of an old run under a new network, take the new network's step from the same place and ask it
+        about the old state; the result can be differentiated:
+
+            new = next(iterate(..., x=x, after=old_steps[k - 1], gradients=True))
+            ratio = (new.log_prob(old_steps[k].x) - old_steps[k].log_prob()).exp()
+
+        Args:
+            x: The state (B, ...) to score; by default the one that was drawn. Where std is 0 the step is
+                certain, and those elements do not count.
+
+        Raises:
+            ValueError: The whole step is certain: it has no density.
+        """
+        if self.z is None:
+            raise ValueError("a step that draws no noise has no density: use a stochastic solver")
+        std = torch.as_tensor(self.std).to(self.x).expand_as(self.x)
+        drawn = std > 0
+        scale = torch.where(drawn, std, 1.0)
+        z = self.z if x is None else (x - self.mean) / scale
+        density = -z.square() / 2 - scale.log() - math.log(2 * math.pi) / 2
+        return torch.where(drawn, density, 0.0).flatten(1).sum(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +104,18 @@ def prior(
     return noise.prior(shape).mul_(process.prior_scale(process.level(grid.times[0]))).to(device)
 
 
+def travel(
+    x: Tensor, here: Level[float], there: Level[float], *, noise: StepNoise
+) -> tuple[Tensor, float | Tensor, Tensor | None]:
+    """Back up the forward process, from ``here`` to the noisier ``there``: (x, std, z), x = mean + std z.
+
+    A solver with a method ``travel`` of its own goes its own way: its states are of several processes.
+    """
+    scale, std = transition(here, there)
+    z = noise(x, "travel")
+    return affine(x, scale, (std, z)), std, z
+
+
 def iterate(
     denoiser: Denoiser,
     process: Process,
@@ -75,18 +126,20 @@ def iterate(
     noise: NoiseSource,
     conditioning: Conditioning | None = None,
     after: Step | None = None,
+    gradients: bool = False,
 ) -> Iterator[Step]:
     """Every step of a run as it is made; stop asking to cancel.
 
     Args:
         denoiser: What predicts the data.
         process: Gives the levels of the grid.
-        grid: Where to stop.
+        grid: Where to stop. Where it jumps back up, noise is added and the solver starts afresh.
         solver: How to move.
         x: The state (B, ...) at the grid's first level, see ``prior``.
-        noise: One seed per item; only stochastic solvers draw from it.
+        noise: One seed per item; only stochastic solvers and jumps draw from it.
         conditioning: What the denoiser is told.
         after: A step of an earlier run with the same arguments, to go on from; x is then replaced by its x.
+        gradients: Whether a step can be differentiated; the graph then reaches from step to step.
 
     Raises:
         ValueError: The arguments do not fit each other.
@@ -97,31 +150,48 @@ def iterate(
     _check_batch(x, noise, conditioning)
     _check_grid(levels, grid, solver)
     state: State = ()
+    memory: Memory = {}
     first = 0
     if after is not None:
         if after.total != grid.steps or after.x.shape != x.shape:
             raise ValueError("the step to go on from belongs to another run")
-        x, state, first = after.x, after.state, after.index + 1
+        x, state, memory, first = after.x, after.state, dict(after.memory), after.index + 1
+    denoiser = begin(denoiser, memory)
+    evaluations = 0
+
+    def denoise(x: Tensor, level: Level[float]) -> Prediction:
+        nonlocal evaluations
+        evaluations += 1
+        prediction = denoiser(x, level, conditioning)
+        # A sum is finite where its terms are, and costs a tenth of looking at each of them.
+        if not math.isfinite(prediction.x0.sum(dtype=torch.float32).item()):
+            raise FloatingPointError(
+                f"the network returned NaN or infinity in step {index + 1} of {grid.steps} "
+                f"(t = {level.t:.6g}, log_snr = {level.log_snr:.4g})"
+            )
+        return prediction
+
+    jumps, back = frozenset(grid.jumps), getattr(solver, "travel", travel)
+    seen, lap = None if after is None else after.x0, sum(jump < first for jump in grid.jumps)
     for index in range(first, grid.steps):
-        here, there = levels[index], levels[index + 1]
-        evaluations = 0
-
-        def denoise(x: Tensor, level: Level[float], index: int = index) -> Prediction:
-            nonlocal evaluations
-            evaluations += 1
-            prediction = denoiser(x, level, conditioning)
-            # A sum is finite where its terms are, and costs a tenth of looking at each of them.
-            if not math.isfinite(prediction.x0.sum(dtype=torch.float32).item()):
-                raise FloatingPointError(
-                    f"the network returned NaN or infinity in step {index + 1} of {grid.steps} "
-                    f"(t = {level.t:.6g}, log_snr = {level.log_snr:.4g})"
-                )
-            return prediction
-
+        here, there, evaluations = levels[index], levels[index + 1], 0
+        fresh = noise.at(index, here, there, lap=lap)
         # Only here: a generator that yielded inside no_grad would switch gradients off for its caller.
-        with torch.no_grad():
-            x, state, x0 = solver.step(state, x, denoise, here, there, noise=noise.at(index))
-        yield Step(index, grid.steps, there, x, x0, evaluations, state)
+        with torch.set_grad_enabled(gradients):
+            if index in jumps:
+                assert seen is not None  # a grid starts with a fall
+                x, std, z = back(x, here, there, noise=fresh)
+                update, lap = Update(x, (), seen, std, z), lap + 1
+            else:
+                update = solver.step(state, x, denoise, here, there, noise=fresh)
+        x, state = update.x, update.state
+        seen = update.x0 if index + 1 in jumps else None
+        step = Step(
+            index, grid.steps, there, x, update.x0, evaluations, state, update.std, update.z, dict(memory)
+        )
+        del update
+        yield step
+        del step  # what it alone holds is gone before the next step asks for memory
 
 
 def sample(
@@ -162,6 +232,7 @@ def sample(
         x, nfe = step.x, nfe + step.nfe
         if on_step is not None:
             on_step(step)
+        del step
     return Trajectory(x, nfe)
 
 
@@ -173,7 +244,9 @@ def _check_batch(x: Tensor, noise: NoiseSource, conditioning: Conditioning) -> N
 
 
 def _check_grid(levels: Sequence[Level[float]], grid: TimeGrid, solver: Solver) -> None:
-    if levels[0].sigma == 0:
-        raise ValueError("a grid must start above t = 0: at t = 0 there is no noise to follow")
+    if levels[0].sigma == 0 and not isinstance(solver, Inverse):
+        raise ValueError(
+            "a grid must start above t = 0, where there is noise to follow; from data to noise, use invert"
+        )
     if solver.stochastic and not grid.falling:
         raise ValueError(f"{type(solver).__name__} draws noise and cannot run from data to noise")

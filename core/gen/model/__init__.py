@@ -1,7 +1,19 @@
 """What a model is, the one file it is kept in, and where models come from."""
 
 from gen.model.file import FORMAT, ModelFile, save_model
-from gen.model.model import Codec, Defaults, Encoder, Model
+from gen.model.model import Codec, CompletingCodec, Defaults, Encoder, Model, SettlingEncoder, Window
 from gen.model.resolve import find_model
 
-__all__ = ["FORMAT", "Codec", "Defaults", "Encoder", "Model", "ModelFile", "find_model", "save_model"]
+__all__ = [
+    "FORMAT",
+    "Codec",
+    "CompletingCodec",
+    "Defaults",
+    "Encoder",
+    "Model",
+    "ModelFile",
+    "SettlingEncoder",
+    "Window",
+    "find_model",
+    "save_model",
+]

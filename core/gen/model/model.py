@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -86,6 +86,61 @@ class Codec(Protocol):
         ...
 
 
+@runtime_checkable
+class SettlingEncoder(Encoder, Protocol):
+    """An encoder whose texts decide parameters: how long it takes to say a sentence, for instance."""
+
+    def settle(self, prompt: str, params: Mapping[str, object]) -> Mapping[str, int | float | bool | str]:
+        """Parameters that nobody has given and the prompt decides, by name; they go into the recipe.
+
+        Raises:
+            ValueError: If the prompt cannot be made with the parameters given.
+        """
+        ...
+
+
+@runtime_checkable
+class CompletingCodec(Codec, Protocol):
+    """A codec for parameters that give parts of what is made: the first frame of a clip, for instance.
+
+    The network is told of them as it is of ``--init`` with ``--mask``: by the condition ``known`` on the
+    route "channels", (B, 1 + C, *spatial), a mask that is 1 where the state is given, and the state there.
+    """
+
+    def given(self, params: Mapping[str, object]) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Where the state is given, (1, 1, *spatial) with 1 = given, and a state (1, *shape); None: nowhere.
+
+        Raises:
+            ValueError: If what is given cannot be used.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """How a model makes what is longer than it was trained on: piece by piece along one axis of the state.
+
+    Every piece is given the end of the one before it, by the condition ``known``. Where the modality has a
+    parameter ``loop`` and it is true, the place where the end meets the beginning is drawn anew, given what
+    is on both sides of it.
+
+    Args:
+        axis: The axis of the state of one item, (C, T) -> 1; conditions on the route "channels" are cut along
+            it too.
+        size: Cells of a piece.
+        overlap: Cells that a piece is given, and that are drawn anew at the seam of a loop; less than
+            ``size``.
+    """
+
+    axis: int
+    size: int
+    overlap: int
+
+    def __post_init__(self) -> None:
+        if self.axis < 1 or not 0 < self.overlap < self.size:
+            raise ValueError(f"a window needs axis >= 1 and 0 < overlap < size, not {self}")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
     """A model that is loaded and ready to be sampled.
@@ -100,6 +155,7 @@ class Model:
         encoder: Prompts to conditioning.
         codec: Artifacts to states and back.
         defaults: How it is sampled.
+        window: How it makes what is longer than a piece; None where the codec's shapes fit the network.
         card: Data, licence and metrics.
     """
 
@@ -112,4 +168,5 @@ class Model:
     encoder: Encoder
     codec: Codec
     defaults: Defaults
+    window: Window | None = None
     card: Mapping[str, object] = field(default_factory=dict)

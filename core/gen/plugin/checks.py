@@ -14,14 +14,14 @@ def _words(text: str) -> frozenset[str]:
 
 
 COMMANDS = _words("""
-    plugins models info rerun schema doctor train eval presets config completion new help version x serve run
-    load
+    plugins models solvers info rerun schema doctor train eval presets config completion new help version
+    x serve run load
 """)
 """Commands that `gen` has or keeps for itself."""
 
 MODULES = _words("""
-    api artifact atomic cli diffusion errors foreign_recipe formats generate model nn offline plugin recipe
-    testing
+    api artifact atomic checks cli diffusion errors foreign_recipe formats generate model nn offline plan
+    plugin recipe testing windows
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 
@@ -142,6 +142,8 @@ def param_fault(param: Param) -> str:
         return "multiple_of must be a positive integer, for an int"
     if param.choices and param.type is not str:
         return "choices are for str"
+    if param.kind and (param.type is not str or param.default is not None or param.choices):
+        return "a parameter with a kind is a file: its type is str, without default and choices"
     if param.default is None:
         return ""
     if param.choices and param.default not in param.choices:

@@ -24,6 +24,9 @@ class Param:
         multiple_of: What an integer must be divisible by.
         choices: The values allowed, when they are few.
         unit: Unit of a number, for messages: ``"px"``, ``"s"``.
+        kind: Where the parameter is a file: the kind of artifact in it. The core reads the file, with the
+            readers of that kind, and encoder and codec find the artifact under the parameter's name. The type
+            is then ``str``; in Python an artifact will do as well as a path.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Param:
     multiple_of: int | None = None
     choices: tuple[str, ...] = ()
     unit: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +72,9 @@ class ModalitySpec:
         params: Parameters of this modality, beside those that the core gives to all.
         recipes: Ways to train its models.
         evaluation: Import string of ``(draw, samples, report) -> metrics`` behind ``gen eval``; may be empty.
-            ``draw(prompts, seeds)`` yields an artifact for each, ``samples`` limits how many of each sort
-            (None: all), ``report`` takes lines of progress, and the metrics are JSON values by name.
+            ``draw(prompts, seeds, **params)`` yields an artifact for each, made with those values of the
+            modality's parameters; ``samples`` limits how many of each sort (None: all), ``report`` takes
+            lines of progress, and the metrics are JSON values by name.
         requires: Modules that must be importable for it to work, e.g. ``("PIL",)``.
         extra: The extra of the distribution that installs ``requires``.
         examples: Command lines to show in the help.

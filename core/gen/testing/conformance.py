@@ -128,7 +128,8 @@ class ModalityConformance:
     def test_item_of_a_batch_is_the_single_one(self) -> None:
         """Items that go through the network together do not see each other; rounding may differ."""
         from gen.api import make_request
-        from gen.generate import generate, load, resolve
+        from gen.generate import generate, load
+        from gen.plan import resolve
 
         host = Host.discover()
         request = make_request(host, self.name, [self.prompt], {**self.options, "seed": 1, "count": 2})

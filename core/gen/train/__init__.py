@@ -1,8 +1,19 @@
 """One trainer for every modality: stages of (module, loss), checkpoints, EMA, previews, export."""
 
-from gen.train.diffusion import DiffusionLoss, LogitNormalTimes
+from gen.diffusion import LogitNormalTimes
+from gen.train.diffusion import DiffusionLoss, LearnedVarianceLoss
 from gen.train.optimiser import Muon
 from gen.train.recipe import Recipe, Settings, Stage, Task
 from gen.train.trainer import run
 
-__all__ = ["DiffusionLoss", "LogitNormalTimes", "Muon", "Recipe", "Settings", "Stage", "Task", "run"]
+__all__ = [
+    "DiffusionLoss",
+    "LearnedVarianceLoss",
+    "LogitNormalTimes",
+    "Muon",
+    "Recipe",
+    "Settings",
+    "Stage",
+    "Task",
+    "run",
+]

@@ -50,23 +50,23 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
     """Replace the singular values of a matrix (m, n) by values near one.
 
-    Newton–Schulz iteration with a quintic polynomial p(X) = aX + b(XXᵀ)X + c(XXᵀ)²X. It is run on the smaller
-    Gram matrix G = XXᵀ alone, G ← qGq with q = a + bG + cG², and the product of the q's is applied once.
+    Newton–Schulz iteration with a quintic polynomial p(X) = aX + b(XXᵀ)X + c(XXᵀ)²X. Every iteration starts
+    from X itself: products of the Gram matrices alone would be cheaper, but diverge in bfloat16.
     """
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT
-    work = wide.bfloat16() if wide.is_cuda else wide.float()
+    work = wide.bfloat16() if fast_bfloat16(wide.device) else wide.float()
     work = work / (work.norm() + 1e-7)
     a, b, c = QUINTIC
-    gram = work @ work.mT
-    eye = torch.eye(gram.shape[0], dtype=gram.dtype, device=gram.device)
-    product = eye
-    for iteration in range(iterations):
-        q = torch.addmm(b * gram, gram, gram, alpha=c).add_(eye, alpha=a)
-        product = q @ product
-        if iteration + 1 < iterations:
-            gram = q @ gram @ q
-    result = (product @ work).to(matrix.dtype)
+    for _ in range(iterations):
+        gram = work @ work.mT
+        work = torch.addmm(work, torch.addmm(gram, gram, gram, beta=b, alpha=c), work, beta=a)
+    result = work.to(matrix.dtype)
     return result if wide is matrix else result.mT
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware; emulation is far slower than float32."""
+    return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def build(task: Task, settings: Settings) -> tuple[torch.optim.Optimizer, ...]:

@@ -147,7 +147,7 @@ def _update(
             group["lr"] = rate * factor
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
     module.train()
-    with torch.autocast(device.type, torch.bfloat16, enabled=_fast_bfloat16(device)):
+    with torch.autocast(device.type, torch.bfloat16, enabled=optimiser.fast_bfloat16(device)):
         loss = task.loss(module, generator)
     if not torch.isfinite(loss):
         raise GenError(f"the loss is {loss.item()} at step {step}", "resume with a lower learning rate")
@@ -162,11 +162,6 @@ def _update(
         for slow, fast in zip(average.parameters(), module.parameters(), strict=True):
             slow.lerp_(fast, 1 - decay)
     return loss.item()
-
-
-def _fast_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware; emulation is far slower than float32."""
-    return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def _clock(seconds: float) -> str:

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from gen.atomic import atomic_file
 from gen.nn import Subwords
+from gen.train import emoji
 from gen_image.autoencoder import Autoencoder
 from gen_image.codec_training import to_tensor
-from gen_image.data import emoji, scenes
+from gen_image.data import scenes
 from gen_image.data.render import Renderer
 from gen_image.data.scenes import Scene, Thing
 

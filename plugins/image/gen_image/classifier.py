@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gen.nn import conv
+from gen.train.emoji import EmojiSet
 from gen_image.codec_training import to_tensor
 from gen_image.data import scenes
-from gen_image.data.emoji import EmojiSet
 from gen_image.data.render import backdrop
 
 SIDE = 32

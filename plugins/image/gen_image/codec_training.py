@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gen.train import Settings, Stage, Task
+from gen.train import Settings, Stage, Task, emoji
 from gen_image.autoencoder import Autoencoder
-from gen_image.data import emoji, scenes
+from gen_image.data import scenes
 from gen_image.data.render import Renderer
 
 LATENT_NOISE = 0.1

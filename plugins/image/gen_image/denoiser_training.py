@@ -20,7 +20,7 @@ PARAMETERIZATION = Velocity()
 TIMES = LogitNormalTimes(mean=0.8, std=1.2)
 CAPTION_DROPOUT = 0.1
 REGION_SHARE = 0.12
-SHARES = {"plain": 0.38, "background": 0.24, "position": 0.1, "pair": 0.18, "several": 0.05, "changed": 0.05}
+SHARES = {"plain": 0.3, "background": 0.2, "position": 0.13, "pair": 0.27, "several": 0.05, "changed": 0.05}
 PREVIEW = (
     "a red apple",
     "a red apple on a blue background",

@@ -14,9 +14,10 @@ from torch.nn import functional
 
 from gen.artifact import Artifact
 from gen.plugin.cache import cache_folder
+from gen.train import emoji
 from gen_image import classifier as judges
 from gen_image.codec_training import KINDS, to_tensor
-from gen_image.data import emoji, scenes
+from gen_image.data import scenes
 from gen_image.data.render import Renderer, backdrop
 from gen_image.data.scenes import BACKGROUNDS, LAYOUTS, POSITIONS, Background, Scene, Thing
 

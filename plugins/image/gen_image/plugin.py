@@ -79,8 +79,8 @@ def gen_models() -> tuple[ModelSpec, ...]:
             modality="image",
             summary="Emoji-like pictures of everyday things, 128 x 128 pixels.",
             source="package:gen_image/weights/emoji.safetensors",
-            sha256="a3e95f167abdcbdcdbab92f0d00aca1b9e0e52656de03300e6d03bd54cb18ca8",
-            size=15722656,
+            sha256="c9619b5be2b4dbbc45eada6169b137f6001bcb5de6b546cf1c8a5066ba35a60f",
+            size=15722536,
             licence="Apache-2.0",
         ),
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from gen.model import save_model
-from gen.train import Recipe, Settings
+from gen.train import Recipe, Settings, emoji
 from gen_image import bank, codec_training, denoiser_training
 from gen_image.autoencoder import DOWNSAMPLING
-from gen_image.data import emoji, scenes
+from gen_image.data import scenes
 from gen_image.denoiser import SceneTransformer
 from gen_image.model import ARCHITECTURE
 
@@ -38,12 +38,12 @@ class Preset:
 
 PRESETS = {
     "cpu": Preset(
-        codec=Settings(steps=800, rate=3e-3, matrix_rate=4e-3, warmup=50, decay=0.5, ema=0.995),
+        codec=Settings(steps=5000, rate=3e-3, matrix_rate=4e-3, warmup=50, decay=0.6, ema=0.998),
         codec_batch=16,
-        denoiser=Settings(steps=2450, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.995),
+        denoiser=Settings(steps=8000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
         batch=128,
-        scenes={"background": 12000, "position": 7000, "pair": 14000, "several": 4000, "changed": 4500},
-        decoder=Settings(steps=700, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.6, ema=0.995),
+        scenes={"background": 20000, "position": 12000, "pair": 40000, "several": 8000, "changed": 6000},
+        decoder=Settings(steps=3000, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.998),
     ),
     "gpu": Preset(
         codec=Settings(steps=40_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.5, ema=0.999),
@@ -89,7 +89,7 @@ def emoji_recipe(preset: str, folder: Path) -> Recipe:
             "modality": "image",
             "architecture": ARCHITECTURE,
             "params": {"width": side, "height": side},
-            "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 12, "guidance": 3.0},
+            "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 12, "guidance": 2.0},
             "shape": dataclasses.asdict(network.shape),
             "subwords": kept.subwords.to_json(),
             "names": "|".join(one.name for one in emoji_set.emoji),

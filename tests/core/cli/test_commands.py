@@ -137,6 +137,9 @@ def test_rerun_with_inputs(gen_cli: Cli) -> None:
     gen_cli("toy", "blue", "--init", "red.png", "-o", "blue.png")
     assert gen_cli("rerun", "blue.png", "-o", "c.png").code == 2
     assert gen_cli("rerun", "blue.png", "--init", "red.png", "--check").code == 0
+    gen_cli("toy", "blue", "--left", "red.png", "-o", "beside.png", "--width", 48)
+    assert "--input left=FILE" in gen_cli("rerun", "beside.png", "-o", "c.png").err
+    assert gen_cli("rerun", "beside.png", "--input", "left=red.png", "--check").code == 0
 
 
 def test_the_schema_describes_what_python_takes(gen_cli: Cli) -> None:
@@ -151,6 +154,7 @@ def test_the_schema_describes_what_python_takes(gen_cli: Cli) -> None:
     examples |= {"negative": "blue", "model": "crayon", "solver": "ddim", "grid": "uniform", "mask": None}
     examples |= {"device": "cpu", "dtype": "float32", "width": 8, "height": 8, "gain": 1.0, "invert": True}
     examples |= {"finish": "gloss", "init": gen.toy("red", width=8, height=8)}
+    examples |= {"left": gen.toy("blue", width=8, height=8)}
     assert examples.keys() == schema["properties"].keys()
     assert len(gen.toy(**examples)) == 1
 
@@ -189,7 +193,7 @@ def test_the_doctor_checks_plugins_and_models(gen_cli: Cli, monkeypatch: pytest.
         ("gen to", ["toy"]),
         ("gen toy --mod", ["--model"]),
         ("gen toy --model c", ["crayon"]),
-        ("gen toy --solver dpmpp_2", ["dpmpp_2m", "dpmpp_2m_sde"]),
+        ("gen toy --solver dpmpp_3", ["dpmpp_3s", "dpmpp_3m", "dpmpp_3m_sde"]),
         ("gen toy --grid k", ["karras"]),
         ("gen toy --finish ", ["matt", "gloss"]),
         ("gen toy --format p", ["png"]),

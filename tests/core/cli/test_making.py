@@ -48,6 +48,36 @@ def test_the_command_line_and_python_make_the_same(gen_cli: Cli, toy: Path) -> N
     assert np.array_equal(a, b)
 
 
+def test_a_preview_stands_beside_the_file_in_another_format(gen_cli: Cli, toy: Path) -> None:
+    ran = gen_cli("toy", "red", "-n", 2, "-o", "a-{index}.png", "--preview", "webp")
+    assert ran.out.split() == ["a-1.png", "a-1.webp", "a-2.png", "a-2.webp"]
+    assert recipe_of(toy / "a-2.webp") == recipe_of(toy / "a-2.png")
+    ran = gen_cli("toy", "red", "-o", "b.png", "--preview", "png")
+    assert (ran.code, "format of the file itself" in ran.err) == (2, True)
+    ran = gen_cli("toy", "red", "-o", "a-1.webp", "--preview", "png")
+    assert (ran.code, (toy / "b.png").exists()) == (6, False)
+
+
+def test_a_file_among_the_options_of_a_modality(gen_cli: Cli, toy: Path) -> None:
+    gen_cli("toy", "blue", "-o", "blue.png", "--width", 8)
+    ran = gen_cli("toy", "red", "-o", "both.png", "--left", "blue.png", "--json")
+    (entry,) = ran.envelope["data"]["artifacts"]
+    assert [item["role"] for item in entry["recipe"]["inputs"]] == ["left"]
+    assert "left" not in entry["recipe"]["params"]
+    formats = Host.discover().formats("image")
+    both = read(toy / "both.png", formats).arrays["pixels"]
+    assert np.abs(both[:, :8] - read(toy / "blue.png", formats).arrays["pixels"]).max() < 0.01
+    assert both[:, 8:, 0].mean() > 0.7 > both[:, :8, 0].mean()
+    same = gen.toy("red", left="blue.png", seed=entry["seed"]).arrays["pixels"]
+    assert np.abs(same - both).max() < 0.5 / 255
+    assert gen_cli("toy", "red", "--left", "none.png").code == 2
+    assert "left does not fit" in gen_cli("toy", "red", "--left", "blue.png", "--height", 8).err
+    with pytest.raises(gen.errors.UsageError, match="left must be image, not audio"):
+        gen.toy(
+            "red", left=gen.Artifact("audio", {"samples": np.zeros((1, 8), np.float32)}, {"sample_rate": 8})
+        )
+
+
 def test_without_a_name_files_are_named_by_prompt_and_seed_and_never_replaced(
     gen_cli: Cli, toy: Path
 ) -> None:

@@ -31,6 +31,20 @@ def test_the_null_follows() -> None:
     assert set(prompts) == {"text"}
 
 
+def test_other_prompts_follow() -> None:
+    prompts = _tokens(2, 2).contrasting(_tokens(2, 2, 0.0)).beside(_tokens(2, 3, 2.0), _tokens(2, 1, 3.0))
+    assert [other.batch for other in prompts.select([1]).others] == [1, 1]
+    assert [other.batch for other in concatenate([prompts, prompts.repeat(2)]).others] == [6, 6]
+    assert prompts.to("cpu", torch.float64).others[1]["text"].value.dtype == torch.float64
+    known = Condition(torch.ones(2, 4, 8, 8), "channels")
+    assert all(other["known"] is known for other in prompts.adding(known=known).others)
+    assert prompts.contrasting(None).others == prompts.others
+    plain = prompts.plain
+    assert (plain.null, plain.others) == (None, ())
+    assert plain["text"] is prompts["text"]
+    assert plain.plain is plain
+
+
 def test_masks_keep_their_dtype() -> None:
     masked = Conditioning({"text": Condition(torch.ones(1, 2, 3), "prepend", torch.tensor([[True, False]]))})
     assert masked.to("cpu", torch.bfloat16)["text"].mask.dtype == torch.bool
@@ -50,6 +64,8 @@ def test_nothing_is_a_conditioning() -> None:
         (lambda: Condition(torch.ones(1, 2, 3), "prepend", torch.ones(1, 3)), "mask"),
         (lambda: Conditioning({**_tokens(1, 2), "b": Condition(torch.ones(2, 2), "global")}), "batch size"),
         (lambda: _tokens(1, 2).contrasting(_tokens(2, 2)), "batch size"),
+        (lambda: _tokens(1, 2).beside(_tokens(1, 2), _tokens(2, 2)), "batch size"),
+        (lambda: concatenate([_tokens(1, 2).beside(_tokens(1, 2)), _tokens(1, 2)]), "equally many"),
         (lambda: concatenate([_tokens(1, 2), Conditioning()]), "share names"),
         (lambda: concatenate([_tokens(1, 2).contrasting(_tokens(1, 2)), _tokens(1, 2)]), "have a null"),
     ],

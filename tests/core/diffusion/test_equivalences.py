@@ -118,7 +118,7 @@ def test_two_step_midpoint_is_dpm_solver_plus_plus_2m() -> None:
     (before,), past = _history(process, [-0.9])
     here, there = level_at(process, -0.5), level_at(process, 0.2)
     h, r = there.log_snr - here.log_snr, (here.log_snr - before.log_snr) / (there.log_snr - here.log_snr)
-    data = (1 + 1 / (2 * r)) * _denoise(X, here).x0 - 1 / (2 * r) * past[0].x0
+    data = (1 + 1 / (2 * r)) * _denoise(X, here).x0 - 1 / (2 * r) * past[0].value
     ode = there.sigma / here.sigma * X - there.alpha * math.expm1(-h) * data
     solver = ExponentialMultistep(2, quadrature="midpoint")
     torch.testing.assert_close(_step(solver, here, there, past), ode, rtol=1e-9, atol=1e-9)
@@ -140,7 +140,7 @@ def test_multistep_integrates_the_interpolating_polynomial(order: int, eta: floa
     here, there = level_at(process, -0.5), level_at(process, 0.2)
     h = there.log_snr - here.log_snr
     nodes = [here.log_snr, *(p.level.log_snr for p in past)]
-    values = [_denoise(X, here).x0, *(p.x0 for p in past)]
+    values = [_denoise(X, here).x0, *(p.value for p in past)]
     expected = there.sigma / here.sigma * math.exp(-eta * h) * X
     for i, value in enumerate(values):
 

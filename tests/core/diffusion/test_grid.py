@@ -3,20 +3,27 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
+import scipy.special
 from exact import PROCESSES
 
-from gen.diffusion import DiscreteBetas, TimeGrid, VarianceExploding
+from gen.diffusion import ALIGN_YOUR_STEPS, DiscreteBetas, RectifiedFlow, TimeGrid, VarianceExploding
+from gen.diffusion.beta_distribution import beta_quantile
 
 EXPLODING = VarianceExploding(0.01, 50.0)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 7, 1000])
+@pytest.mark.parametrize("steps", [1, 2, 7, 100])
 @pytest.mark.parametrize("process", [*PROCESSES.values(), DiscreteBetas([0.1, 0.3, 1.0])], ids=str)
 def test_every_grid_falls_from_noise_to_data(process, steps: int) -> None:
     for grid in (
         TimeGrid.uniform(steps),
+        TimeGrid.quadratic(steps),
+        TimeGrid.beta(steps),
         TimeGrid.trailing(steps),
+        TimeGrid.linspace(steps),
+        TimeGrid.linspace(steps, rounded=False),
         TimeGrid.karras(steps, process),
         TimeGrid.uniform_log_snr(steps, process),
     ):
@@ -24,6 +31,13 @@ def test_every_grid_falls_from_noise_to_data(process, steps: int) -> None:
         assert (grid.times[0], grid.times[-1]) == (1.0, 0.0)
         assert all(a > b for a, b in itertools.pairwise(grid))
         assert [level.t for level in grid.levels(process)] == list(grid)
+
+
+def test_a_thousand_steps_are_a_thousand_times() -> None:
+    for process in PROCESSES.values():
+        for grid in (TimeGrid.karras(1000, process), TimeGrid.uniform_log_snr(1000, process)):
+            assert len(set(grid.times)) == 1001
+            assert all(a > b for a, b in itertools.pairwise(grid))
 
 
 def test_karras_is_the_published_formula() -> None:
@@ -48,6 +62,104 @@ def test_trailing_stands_on_the_steps_of_the_chain() -> None:
     grid = TimeGrid.trailing(7, 1000)
     assert [round(t * 1000, 9) % 1 for t in grid] == [0.0] * 8
     assert max(abs(a - b) for a, b in zip(grid, TimeGrid.uniform(7), strict=True)) <= 0.5 / 1000 + 1e-12
+
+
+def indices(grid: TimeGrid, chain: int = 1000) -> list[float]:
+    """Of the steps at which a network trained on a chain is asked."""
+    return [round(t * chain - 1, 9) for t in grid.times[:-1]]
+
+
+# diffusers' spacings as its schedulers compute them. One step is left out of linspace: theirs starts at index
+# 0, where there is nothing to denoise. So are the counts for which arange makes a value too many.
+@pytest.mark.parametrize("steps", [2, 3, 7, 10, 25, 50, 300, 999, 1000])
+def test_spacings_are_those_of_diffusers(steps: int) -> None:
+    leading = (np.arange(0, steps) * (1000 // steps)).round()[::-1]
+    trailing = np.arange(1000, 0, -1000 / steps).round()[:steps] - 1
+    linspace = np.linspace(0, 999, steps)[::-1]
+    assert indices(TimeGrid.leading(steps)) == leading.tolist()
+    assert indices(TimeGrid.trailing(steps)) == trailing.tolist()
+    assert indices(TimeGrid.linspace(steps)) == linspace.round().tolist()
+    assert indices(TimeGrid.linspace(steps, rounded=False)) == pytest.approx(linspace.tolist())
+    if steps < 1000:
+        assert indices(TimeGrid.leading(steps, offset=1)) == (leading + 1).tolist()
+        leading = (np.arange(0, steps + 1) * (1000 // (steps + 1))).round()[::-1][:-1]
+        linspace = np.linspace(0, 999, steps + 1).round()[::-1][:-1]
+        assert indices(TimeGrid.leading(steps, with_first=False)) == leading.tolist()
+        assert indices(TimeGrid.linspace(steps, with_first=False)) == linspace.tolist()
+
+
+def test_one_step_of_a_chain_starts_where_the_spacing_says() -> None:
+    assert indices(TimeGrid.trailing(1)) == indices(TimeGrid.linspace(1)) == [999]
+    assert indices(TimeGrid.leading(1)) == [0]
+
+
+def test_until_ends_at_the_first_step_of_the_chain() -> None:
+    sigma_min = TimeGrid.leading(10, offset=1).until(1 / 1000)
+    assert sigma_min.times[-2:] == (2 / 1000, 1 / 1000)
+    grid = TimeGrid.linspace(10).until(1 / 1000)
+    assert (grid.steps, grid.times[-1]) == (9, 1 / 1000)
+    assert TimeGrid.uniform(4).until(0.0) == TimeGrid.uniform(4)
+    assert TimeGrid.uniform(4).until(0.3).times == (1.0, 0.75, 0.5, 0.3)
+
+
+def test_exponential_is_uniform_log_snr() -> None:
+    assert TimeGrid.exponential(7, EXPLODING) == TimeGrid.uniform_log_snr(7, EXPLODING)
+    sigmas = [level.sigma for level in TimeGrid.exponential(7, EXPLODING, end=1e-3).levels(EXPLODING)]
+    expected = np.geomspace(EXPLODING.sigma(1.0), EXPLODING.sigma(1e-3), 7)
+    assert sigmas == pytest.approx([*expected, 0.0])
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.6, 0.6), (0.3, 2.0), (1.0, 1.0), (5.0, 0.5), (60.0, 80.0)])
+def test_beta_quantiles(a: float, b: float) -> None:
+    shares = [0.0, 1e-9, 1e-3, 0.1, 0.5, 0.77, 0.999, 1.0]
+    expected = scipy.special.betaincinv(a, b, shares)
+    assert [beta_quantile(share, a, b) for share in shares] == pytest.approx(expected, abs=1e-12)
+
+
+def test_beta_grids() -> None:
+    equal = TimeGrid.beta(5, 1.0, 1.0, end=0.2).times
+    assert equal == pytest.approx((1.0, 0.8, 0.6, 0.4, 0.2, 0.0))
+    ends = TimeGrid.beta(21)
+    middle = ends.times[10]
+    assert middle == pytest.approx((1 + 1e-3) / 2)
+    assert ends.times[1] > TimeGrid.uniform(20).times[1]
+
+
+def test_quadratic_has_equal_steps_of_the_root() -> None:
+    roots = [math.sqrt(t) for t in TimeGrid.quadratic(8)]
+    assert roots == pytest.approx(TimeGrid.uniform(8).times)
+
+
+@pytest.mark.parametrize("name", ALIGN_YOUR_STEPS)
+def test_tables_keep_their_values_and_are_resampled(name: str) -> None:
+    sigmas, process = ALIGN_YOUR_STEPS[name], VarianceExploding(0.001, 800.0)
+    grid = TimeGrid.table(sigmas, process)
+    assert [level.sigma for level in grid.levels(process)] == pytest.approx([*sigmas[:-1], 0.0])
+    double = TimeGrid.table(sigmas, process, 20).levels(process)
+    assert [level.sigma for level in double[::2]] == pytest.approx([*sigmas[:-1], 0.0])
+    assert double[1].sigma == pytest.approx(math.sqrt(sigmas[0] * sigmas[1]))
+    assert TimeGrid.table(sigmas, process, 1).times == (grid.times[0], 0.0)
+
+
+def test_tables_made_for_a_chain_stand_on_the_published_steps() -> None:
+    # Sabour et al. give Stable Diffusion's list as indices of its chain as well.
+    published = [999, 850, 736, 645, 545, 455, 343, 233, 124, 24]
+    grid = TimeGrid.table(ALIGN_YOUR_STEPS["sd1"], DiscreteBetas.scaled_linear())
+    assert max(abs(a - b) for a, b in zip(indices(grid), published, strict=True)) < 1
+
+
+def test_of_sigmas_finds_their_times() -> None:
+    grid = TimeGrid.of_sigmas([math.inf, 3.0, 1.0, 0.25, 0.0], RectifiedFlow())
+    assert grid.times == pytest.approx((1.0, 0.75, 0.5, 0.2, 0.0))
+
+
+def test_stretch_moves_the_last_time_and_keeps_the_ends() -> None:
+    grid = TimeGrid.uniform(5).shift(2.0)
+    stretched = grid.stretch(0.1)
+    assert (stretched.times[0], stretched.times[-1]) == (1.0, 0.0)
+    assert stretched.times[-2] == pytest.approx(0.1)
+    ratios = [(1 - b) / (1 - a) for a, b in zip(grid.times[1:-1], stretched.times[1:-1], strict=True)]
+    assert ratios == pytest.approx([ratios[0]] * 4)
 
 
 def test_shift_is_undone_by_its_inverse_and_keeps_the_ends() -> None:
@@ -91,13 +203,92 @@ def test_reverse_goes_back() -> None:
         lambda: TimeGrid.uniform(4).shift(math.nan),
         lambda: TimeGrid.uniform(4).truncate(0),
         lambda: TimeGrid.uniform(4).truncate(1.1),
+        lambda: TimeGrid.leading(1000, offset=1),
+        lambda: TimeGrid.leading(11, 10),
+        lambda: TimeGrid.linspace(10, 10, with_first=False),
+        lambda: TimeGrid.on_chain([5, 5]),
+        lambda: TimeGrid.on_chain([1000, 5]),
+        lambda: TimeGrid.on_chain([]),
+        lambda: TimeGrid.beta(5, 0.0),
+        lambda: TimeGrid.beta(5, end=1.0),
+        lambda: TimeGrid.of_sigmas([2.0, -1.0], EXPLODING),
+        lambda: TimeGrid.of_sigmas([200.0, 100.0, 1.0], EXPLODING),
+        lambda: TimeGrid.table([1.0], EXPLODING),
+        lambda: TimeGrid.table([1.0, 0.0], EXPLODING),
+        lambda: TimeGrid.table([2.0, 1.0], EXPLODING, 0),
+        lambda: TimeGrid.uniform(1).stretch(0.1),
+        lambda: TimeGrid.uniform(4).stretch(1.0),
+        lambda: TimeGrid.uniform(4).reverse().stretch(0.1),
+        lambda: TimeGrid.uniform(4).until(1.0),
+        lambda: TimeGrid.uniform(4).reverse().until(0.5),
     ],
 )
 def test_impossible_grids_are_refused(make) -> None:
-    with pytest.raises(ValueError, match=r"must|needs"):
+    with pytest.raises(ValueError, match=r"must|needs|only a falling"):
         make()
 
 
 def test_grids_are_values() -> None:
     assert TimeGrid.uniform(4) == TimeGrid((1.0, 0.75, 0.5, 0.25, 0.0))
     assert len({TimeGrid.uniform(4), TimeGrid.uniform(4), TimeGrid.uniform(5)}) == 2
+
+
+def test_time_travel_walks_each_stretch_again() -> None:
+    grid = TimeGrid((1.0, 0.8, 0.6, 0.4, 0.2, 0.0))
+    travel = grid.time_travel(2, 2)
+    assert travel.times == (1.0, 0.8, 0.6, 0.4, 0.8, 0.6, 0.4, 0.2, 0.0, 0.4, 0.2, 0.0)
+    assert travel.jumps == (3, 8)
+    assert (travel.falling, travel.steps) == (True, 11)
+    assert grid.time_travel(2, 1) == grid
+    shifted = travel.shift(3.0)
+    assert shifted.jumps == travel.jumps
+    assert shifted.times[:4] == grid.shift(3.0).times[:4]
+
+
+@pytest.mark.parametrize(("steps", "length", "repeats"), [(250, 10, 10), (17, 4, 3), (9, 1, 2), (8, 7, 5)])
+def test_time_travel_is_the_schedule_of_repaint(steps: int, length: int, repeats: int) -> None:
+    # Lugmayr et al. 2022, as their published code walks, in steps left to the data.
+    left, walk, jumps = steps, [steps], dict.fromkeys(range(0, steps - length, length), repeats - 1)
+    while left > 0:
+        left -= 1
+        walk.append(left)
+        if jumps.get(left, 0):
+            jumps[left] -= 1
+            left += length
+            walk.append(left)
+    travel = TimeGrid.uniform(steps).time_travel(length, repeats)
+    assert [round(t * steps) for t in travel] == walk
+
+
+def test_restart_repeats_one_interval() -> None:
+    grid = TimeGrid.uniform(10)
+    restart = grid.time_travel(3, 3, within=(0.2, 0.5))
+    assert len(restart.jumps) == 2
+    assert [(restart.times[i], restart.times[i + 1]) for i in restart.jumps] == [(0.2, 0.5)] * 2
+    assert restart.times[-3:] == grid.times[-3:]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: TimeGrid((1.0, 0.5, 0.8, 0.0), (1,)),
+        lambda: TimeGrid((1.0, 0.5, 1.0), (1,)),
+        lambda: TimeGrid((1.0, 0.5, 1.0, 0.0)),
+        lambda: TimeGrid((1.0, 0.5, 0.0), (1,)),
+        lambda: TimeGrid((0.0, 0.5, 1.0), (0, 1)),
+        lambda: TimeGrid((1.0, 0.5, 1.0, 0.0), (1, 1)),
+        lambda: TimeGrid.uniform(4).time_travel(4, 2),
+        lambda: TimeGrid.uniform(4).time_travel(0, 2),
+        lambda: TimeGrid.uniform(4).time_travel(2, 1.5),
+        lambda: TimeGrid.uniform(4).reverse().time_travel(2, 2),
+        lambda: TimeGrid.uniform(4).time_travel(2, 2, within=(0.3, 0.6)),
+        lambda: TimeGrid.uniform(4).time_travel(2, 2).time_travel(2, 2),
+        lambda: TimeGrid.uniform(4).time_travel(2, 2).reverse(),
+        lambda: TimeGrid.uniform(4).time_travel(2, 2).truncate(0.5),
+        lambda: TimeGrid.uniform(4).time_travel(2, 2).stretch(0.1),
+        lambda: TimeGrid.uniform(4).time_travel(2, 2).until(0.1),
+    ],
+)
+def test_impossible_jumps_are_refused(make) -> None:
+    with pytest.raises(ValueError, match=r"jump|fits|at least 1|whole|falls"):
+        make()

@@ -64,7 +64,8 @@ def _error(
     )
     x = exact[WARM] * levels[WARM].alpha
     for here, there in zip(levels[WARM:], levels[WARM + 1 :], strict=False):
-        x, state, _ = solver.step(state, x, denoise, here, there, noise=no_noise)
+        update = solver.step(state, x, denoise, here, there, noise=no_noise)
+        x, state = update.x, update.state
     return float((x / levels[-1].alpha - exact[-1]).abs().max())
 
 

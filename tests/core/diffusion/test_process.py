@@ -9,22 +9,37 @@ import torch
 from gen.diffusion import (
     Cosine,
     DiscreteBetas,
+    EDMProcess,
+    OffsetCosine,
     Process,
     RectifiedFlow,
+    SubVariancePreserving,
+    TrigFlow,
     VarianceExploding,
     VariancePreserving,
+    VPrediction,
+    exponential_shift,
+    linear_shift,
+    resolution_shift,
     shifted,
+    zero_terminal_snr,
 )
 
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64).tolist()
 PROCESSES: dict[str, Process] = {
     "linear": VariancePreserving(),
     "scaled_linear": VariancePreserving(0.85, 12.0, "scaled_linear"),
+    "sub": SubVariancePreserving(),
+    "sub_scaled_linear": SubVariancePreserving(0.85, 12.0, "scaled_linear"),
     "cosine": Cosine(),
+    "offset_cosine": OffsetCosine(),
     "exploding": VarianceExploding(),
     "flow": RectifiedFlow(),
     "discrete": DiscreteBetas(BETAS),
     "zero_snr": DiscreteBetas([*BETAS[:-1], 1.0]),
+    "cosine_chain": DiscreteBetas.cosine(),
+    "zero_linear": zero_terminal_snr(VariancePreserving()),
+    "zero_discrete": zero_terminal_snr(DiscreteBetas(BETAS)),
     "shifted_flow": shifted(RectifiedFlow(), 3.0),
     "shifted_cosine": shifted(Cosine(), 0.5),
 }
@@ -110,10 +125,84 @@ def test_shift_lowers_log_snr() -> None:
 
 
 def test_prior_of_a_variance_preserving_process_is_standard_normal() -> None:
-    for name in ("linear", "scaled_linear", "cosine", "discrete", "flow"):
+    for name in ("linear", "scaled_linear", "cosine", "discrete", "flow", "zero_linear", "offset_cosine"):
         assert PROCESSES[name].prior_scale(PROCESSES[name].level(1.0)) == pytest.approx(1)
     exploding = PROCESSES["exploding"]
     assert exploding.prior_scale(exploding.level(1.0)) == pytest.approx(80, rel=1e-4)
+
+
+def test_the_sub_process_never_has_more_noise() -> None:
+    for t in TIMES:
+        preserving, sub = PROCESSES["linear"].level(t), PROCESSES["sub"].level(t)
+        assert sub.alpha == preserving.alpha
+        assert sub.sigma == pytest.approx(preserving.sigma**2)  # Song et al. 2021, eq. 29
+
+
+def test_trig_flow_and_edm_are_other_names() -> None:
+    assert TrigFlow is Cosine
+    assert EDMProcess is VarianceExploding
+    level = TrigFlow().level(0.3)
+    told = VPrediction(time_scale=math.pi / 2).c_noise(level)
+    assert (level.alpha, level.sigma) == pytest.approx((math.cos(told), math.sin(told)))
+
+
+def test_a_small_offset_is_the_cosine_process() -> None:
+    for t in [*TIMES, 1.0]:
+        offset, none = OffsetCosine(1e-9).level(t), Cosine().level(t)
+        assert (offset.alpha, offset.sigma) == pytest.approx((none.alpha, none.sigma), abs=1e-7)
+
+
+def test_offset_cosine_is_the_published_formula() -> None:
+    for s in (0.008, 0.3):
+        for t in TIMES:
+            survival = [math.cos((u + s) / (1 + s) * math.pi / 2) ** 2 for u in (t, 0)]
+            assert OffsetCosine(s).alpha(t) ** 2 == pytest.approx(survival[0] / survival[1])
+
+
+def test_the_cosine_chain_stands_on_the_offset_cosine() -> None:
+    chain, continuous = DiscreteBetas.cosine(100), OffsetCosine()
+    for i in range(99):  # the last beta is capped
+        assert chain.alpha((i + 1) / 100) == pytest.approx(continuous.alpha((i + 1) / 100))
+    assert chain.betas[-1] == 0.999
+    assert chain.alpha(1.0) == pytest.approx(continuous.alpha(0.99) * math.sqrt(0.001))
+
+
+def test_chains_have_the_betas_that_they_are_named_for() -> None:
+    linear = DiscreteBetas.linear(5, 0.1, 0.5).betas
+    assert linear == pytest.approx((0.1, 0.2, 0.3, 0.4, 0.5))
+    roots = [math.sqrt(beta) for beta in DiscreteBetas.scaled_linear(4, 0.01, 0.16).betas]
+    assert roots == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    sigmoid = DiscreteBetas.sigmoid(3, 0.1, 0.5).betas
+    assert sigmoid[1] == pytest.approx(0.3)
+    assert 0.1 < sigmoid[0] < 0.102
+    assert sigmoid[0] + sigmoid[2] == pytest.approx(0.6)
+
+
+def test_laplace_chain_has_laplace_quantiles() -> None:
+    chain = DiscreteBetas.laplace(1000, mean=0.4, scale=0.7)
+    for t in (0.1, 0.25, 0.5, 0.8):
+        quantile = 0.4 + (-0.7 * math.log(2 * t) if t <= 0.5 else 0.7 * math.log(2 - 2 * t))
+        assert 2 * chain.level(t).log_snr == pytest.approx(quantile, abs=1e-9)
+
+
+@pytest.mark.parametrize("process", [DiscreteBetas.linear(), VariancePreserving(), OffsetCosine()], ids=repr)
+def test_zero_terminal_snr_moves_and_stretches_alpha(process: Process) -> None:
+    zero = zero_terminal_snr(process)
+    assert zero.level(1.0).log_snr == -math.inf
+    near, middle, far = 0.001, 0.4, 0.9
+    spread = [(p.alpha(middle) - p.alpha(far)) / (p.alpha(near) - p.alpha(far)) for p in (zero, process)]
+    assert spread[0] == pytest.approx(spread[1])
+    first = 1 / 1000 if isinstance(process, DiscreteBetas) else 0.0
+    assert zero.alpha(first) == pytest.approx(process.alpha(first))
+
+
+def test_shift_by_resolution() -> None:
+    assert resolution_shift(4096, 1024) == 2
+    assert exponential_shift(256) == pytest.approx(math.exp(0.5))
+    assert exponential_shift(4096) == pytest.approx(math.exp(1.15))
+    assert linear_shift(2176, (256, 1.0), (4096, 3.0)) == pytest.approx(2.0)
+    flow = shifted(RectifiedFlow(), exponential_shift(1024))
+    assert flow.level(0.5).log_snr == pytest.approx(-linear_shift(1024))
 
 
 @pytest.mark.parametrize(
@@ -125,6 +214,16 @@ def test_prior_of_a_variance_preserving_process_is_standard_normal() -> None:
         (lambda: DiscreteBetas([]), "at least one"),
         (lambda: DiscreteBetas([0.1, 1.2]), "each in"),
         (lambda: shifted(Cosine(), float("nan")), "shift"),
+        (lambda: SubVariancePreserving(2, 1), "beta_min < beta_max"),
+        (lambda: OffsetCosine(0), "Cosine"),
+        (lambda: DiscreteBetas.linear(0), "whole number"),
+        (lambda: DiscreteBetas.of_survival(lambda t: 1 + t, 3), "each in"),
+        (lambda: zero_terminal_snr(RectifiedFlow()), "variance-preserving"),
+        (lambda: zero_terminal_snr(SubVariancePreserving()), "variance-preserving"),
+        (lambda: zero_terminal_snr(DiscreteBetas([0.1])), "one step"),
+        (lambda: linear_shift(0), "tokens"),
+        (lambda: exponential_shift(9, (4, 1.0), (4, 2.0)), "tokens"),
+        (lambda: resolution_shift(0, 4), "at least 1"),
     ],
 )
 def test_impossible_processes_are_refused(make, message: str) -> None:

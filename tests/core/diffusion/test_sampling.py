@@ -25,13 +25,16 @@ from gen.diffusion import (
     NoiseSource,
     Prediction,
     RectifiedFlow,
+    Step,
     TimeGrid,
     Velocity,
     VPrediction,
     guided,
     iterate,
+    posterior,
     prior,
     sample,
+    transition,
 )
 
 SHAPE = (3, 8, 8)
@@ -51,7 +54,7 @@ def _prompts(count: int) -> Conditioning:
 
 
 def _run(name: str, seeds, conditioning, **options):
-    guidance = ClassifierFree(3.0, 0.5, (-2.0, 2.0))
+    guidance = ClassifierFree(3.0, 0.5, interval=(-2.0, 2.0))
     denoiser = guided(ModelDenoiser(_network, FLOW, Velocity()), guidance)
     return sample(
         denoiser, FLOW, TimeGrid.uniform(7), presets.solver(name), noise=NoiseSource(seeds),
@@ -59,7 +62,8 @@ def _run(name: str, seeds, conditioning, **options):
     ).x  # fmt: skip
 
 
-@pytest.mark.parametrize("name", presets.SOLVERS)
+# A solver that chooses its own steps (0 evaluations in the table) chooses them for the whole batch.
+@pytest.mark.parametrize("name", [name for name, preset in presets.SOLVERS.items() if preset.evaluations])
 def test_a_batch_equals_its_single_runs_bit_for_bit(name: str) -> None:
     seeds, prompts = [3, 2**63 - 1, 0, 17, 3], _prompts(5)
     batch = _run(name, seeds, prompts)
@@ -96,6 +100,82 @@ def test_a_pickled_step_resumes_to_the_same_bits(name: str) -> None:
         copy = pickle.loads(pickle.dumps(step))
         *_, last = iterate(denoiser, FLOW, grid, solver, x=torch.zeros_like(x), noise=noise, after=copy)
         assert torch.equal(last.x, steps[-1].x)
+
+
+TRAVELLING = TimeGrid((1.0, 0.8, 0.5, 0.8, 0.5, 0.2, 0.5, 0.2, 0.0), (2, 5))
+
+
+@pytest.mark.parametrize("name", presets.SOLVERS)
+def test_a_run_that_jumps_resumes_to_the_same_bits(name: str) -> None:
+    noise, solver = NoiseSource([5, 6]), presets.solver(name)
+    denoiser = ModelDenoiser(_network, FLOW, Velocity())
+    x = prior(FLOW, TRAVELLING, noise, SHAPE)
+    steps = list(iterate(denoiser, FLOW, TRAVELLING, solver, x=x, noise=noise))
+    for step in steps[:-1]:
+        copy = pickle.loads(pickle.dumps(step))
+        *_, last = iterate(denoiser, FLOW, TRAVELLING, solver, x=x, noise=noise, after=copy)
+        assert torch.equal(last.x, steps[-1].x)
+    for before, jump in ((steps[1], steps[2]), (steps[4], steps[5])):
+        assert (jump.nfe, jump.state) == (0, ())
+        assert torch.equal(jump.x0, before.x0)
+        scale, std = transition(before.level, jump.level)
+        assert jump.std == std
+        torch.testing.assert_close(jump.mean, scale * before.x)
+    assert not torch.equal(steps[2].z, steps[5].z)
+
+
+def test_jumps_keep_the_law_of_the_data() -> None:
+    """Down, up and down again: exact steps of a Gaussian's posterior and its forward chain end at its law."""
+    count, data, solver = 4000, Gaussian(), DDIM(1.0)
+    fine = TimeGrid.uniform(200).times
+    down = tuple(t for t in fine if t >= 0.3)
+    grid = TimeGrid((*down, *(t for t in fine if t <= down[-40])), (len(down) - 1,))
+    end = sample(denoiser_of(data), FLOW, grid, solver, noise=NoiseSource([0]), shape=(count,)).x
+    assert end.mean().item() == pytest.approx(data.mean, abs=4 * data.std / count**0.5 + 0.005)
+    assert end.std().item() == pytest.approx(data.std, rel=4 / (2 * count) ** 0.5 + 0.01)
+
+
+@pytest.mark.parametrize("name", [name for name in presets.SOLVERS if presets.solver(name).stochastic])
+def test_a_step_knows_its_density(name: str) -> None:
+    noise, grid = NoiseSource([5, 6]), TimeGrid.uniform(4)
+    x = prior(FLOW, grid, noise, SHAPE)
+    denoiser = ModelDenoiser(_network, FLOW, Velocity())
+    for step in iterate(denoiser, FLOW, grid, presets.solver(name), x=x, noise=noise):
+        if step.z is None:
+            with pytest.raises(ValueError, match="no density"):
+                step.log_prob()
+            continue
+        law = torch.distributions.Normal(step.mean.double(), torch.as_tensor(step.std).double())
+        torch.testing.assert_close(step.log_prob(), law.log_prob(step.x).sum((1, 2, 3)).float())
+        other = torch.randn_like(x)
+        torch.testing.assert_close(step.log_prob(other), law.log_prob(other).sum((1, 2, 3)).float())
+
+
+def test_elements_that_are_certain_do_not_count_in_the_density() -> None:
+    x, std = torch.zeros(1, 2), torch.tensor([[0.0, 2.0]])
+    step = Step(0, 1, FLOW.level(0.5), x, x, 1, (), std, torch.tensor([[0.0, 0.5]]))
+    expected = torch.distributions.Normal(0.0, 1.0).log_prob(torch.tensor([0.5])) - math.log(2)
+    torch.testing.assert_close(step.log_prob(), expected)
+
+
+def test_the_density_of_an_old_step_can_be_differentiated_by_a_new_network() -> None:
+    """For x0 = w x the mean of a DDPM step is linear in w, so that the derivative is known."""
+    weight = torch.tensor(0.3, requires_grad=True)
+    noise, grid = NoiseSource([5]), TimeGrid((0.9, 0.5, 0.2))
+
+    def denoiser(x, _level, _conditioning):
+        return Prediction(x * weight)
+
+    def run(**options):
+        x = prior(FLOW, grid, noise, (3,))
+        return list(iterate(denoiser, FLOW, grid, DDIM(1.0), x=x, noise=noise, **options))
+
+    old = run()
+    assert not old[-1].x.requires_grad
+    (new,) = run(after=old[0], gradients=True)
+    (found,) = torch.autograd.grad(new.log_prob(old[1].x).sum(), weight)
+    of_x0 = posterior(old[0].level, old[1].level).of_x0
+    torch.testing.assert_close(found, (old[1].z * of_x0 * old[0].x / old[1].std).sum())
 
 
 def test_gradients_stay_on_for_whoever_iterates() -> None:
@@ -239,7 +319,7 @@ def test_a_network_of_the_wrong_shape_is_refused() -> None:
         lambda: DDIM(1.5),
         lambda: ExponentialMultistep(4),
         lambda: ExponentialMultistep(2, math.nan),
-        lambda: ExponentialMultistep(3, quadrature="midpoint"),
+        lambda: ExponentialMultistep(3, corrector=5),
         lambda: ExponentialMultistep(2, quadrature="simpson"),
         lambda: ClassifierFree(-1.0),
         lambda: ClassifierFree(math.nan),

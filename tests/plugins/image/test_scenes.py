@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gen.errors import UsageError
-from gen_image.data.emoji import Emoji, EmojiSet, load
+from gen.train.emoji import Emoji, EmojiSet, load
 from gen_image.data.render import Renderer, backdrop
 from gen_image.data.scenes import (
     BACKGROUNDS,

@@ -13,13 +13,14 @@ from gen.cli import arguments
 from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import PluginError
-from gen.generate import Request, generate, load, resolve
+from gen.generate import generate, load
+from gen.plan import Request, resolve
 from gen.plugin.host import Host
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
 
-    Draw = Callable[[Sequence[str], Sequence[int]], Iterator[Artifact]]
+    Draw = Callable[..., Iterator[Artifact]]
     Measure = Callable[[Draw, int | None, Callable[[str], None]], Mapping[str, object]]
 
 BATCH = 8
@@ -57,11 +58,15 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         with contextlib.redirect_stdout(sys.stderr):
             loaded = load(plan, host)
 
-            def draw(prompts: Sequence[str], seeds: Sequence[int]) -> "Iterator[Artifact]":
+            def draw(prompts: Sequence[str], seeds: Sequence[int], **params: object) -> "Iterator[Artifact]":
                 for first in range(0, len(prompts), BATCH):
                     part = slice(first, first + BATCH)
                     wanted = dataclasses.replace(
-                        request, prompts=tuple(prompts[part]), seeds=tuple(seeds[part]), count=1
+                        request,
+                        prompts=tuple(prompts[part]),
+                        seeds=tuple(seeds[part]),
+                        count=1,
+                        params=params,
                     )
                     yield from generate(resolve(wanted, host), loaded, batch_size=BATCH)
 

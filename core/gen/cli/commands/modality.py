@@ -10,14 +10,15 @@ from typing import Any, cast
 
 import typer
 
+from gen.checks import MAX_ITEMS, naming
 from gen.cli.flags import merge_aliases, parse_params, signature
 from gen.cli.making import make
-from gen.cli.outputs import STDOUT, plan_outputs
+from gen.cli.outputs import STDOUT, plan_outputs, plan_preview
 from gen.cli.session import Session
 from gen.config import convert, misspelled_variables, read_settings
 from gen.errors import UsageError
 from gen.formats import find_format
-from gen.generate import MAX_ITEMS, Plan, Request, naming, resolve
+from gen.plan import Plan, Request, resolve
 from gen.plugin.host import Host
 from gen.plugin.specs import ModalitySpec
 from gen.recipe import METADATA_LEVELS
@@ -52,11 +53,14 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     merge_aliases(values)
     own = {param.name: values.pop(param.name) for param in spec.params}
     given = {key: value for key, value in own.items() if value is not None}
-    params = parse_params(values.pop("param") or [], spec, given)
+    params: dict[str, Any] = dict(parse_params(values.pop("param") or [], "-p", spec.name))
+    if twice := params.keys() & given.keys():
+        raise UsageError(f"{min(twice)} is given twice", "give it once")
+    params |= given
     output, overwrite, dry_run = values.pop("output"), values.pop("overwrite"), values.pop("dry_run")
     if session.as_json and output == STDOUT and not dry_run:
         raise UsageError("--json and -o - both want stdout", "give -o a file")
-    types = {param.name: param.type for param in spec.params}
+    types = {param.name: param.type for param in spec.params if not param.kind}
     for line in misspelled_variables(spec.name, types):
         session.warn(line)
     settings = read_settings(spec.name, types)
@@ -70,6 +74,7 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
         with naming(set_metadata.origin):
             metadata = _metadata_level(str(set_metadata.value))
     metadata = _metadata_level(metadata or METADATA_LEVELS[0])
+    preview_name = values.pop("preview")
     words, file, seed = values.pop("prompt") or [], values.pop("prompt_file"), values.pop("seed")
     prompts = tuple(_prompts(words, file))
     request = Request(
@@ -81,6 +86,7 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     )
     plan = resolve(request, host)
     form, paths = plan_outputs(plan, output, format_name, known, overwrite=overwrite)
+    preview = plan_preview(preview_name, form, paths, known, overwrite=overwrite)
     if len(words) > 1 and not any(" " in word for word in words):
         session.say(
             f"gen: {len(words)} prompts of one word each; put quotes around a prompt of several words"
@@ -88,7 +94,7 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     if dry_run:
         _show_plan(session, plan, paths)
         return
-    make(session, host, plan, form, paths, overwrite=overwrite, metadata=metadata)
+    make(session, host, plan, form, paths, overwrite=overwrite, metadata=metadata, preview=preview)
 
 
 def _metadata_level(name: str) -> str:

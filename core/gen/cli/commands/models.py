@@ -11,8 +11,8 @@ from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.cli.tables import table
 from gen.errors import PluginError
-from gen.generate import modality_of
 from gen.model import find_model
+from gen.plan import modality_of
 from gen.plugin.host import Host
 from gen.plugin.specs import ModelSpec
 from gen.plugin.text import one_line

@@ -12,6 +12,7 @@ import typer
 
 from gen import formats
 from gen.api import plan_again, read_recipe
+from gen.cli.flags import parse_params
 from gen.cli.making import make
 from gen.cli.outputs import STDOUT, plan_outputs
 from gen.cli.progress import progress_bar
@@ -23,7 +24,7 @@ from gen.plugin.host import Host
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
-    from gen.generate import Plan
+    from gen.plan import Plan
     from gen.plugin.specs import FormatSpec
 
 
@@ -47,6 +48,10 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             Path | None, typer.Option(metavar="FILE", help="What the recipe started from.")
         ] = None,
         mask: Annotated[Path | None, typer.Option(metavar="FILE", help="The recipe's mask.")] = None,
+        inputs: Annotated[
+            list[str] | None,
+            typer.Option("--input", metavar="NAME=FILE", help="A file behind an option of the modality."),
+        ] = None,
         device: Annotated[str | None, typer.Option(help="Where to run; as in the recipe by default.")] = None,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
         offline: OFFLINE = False,  # noqa: ARG001
@@ -59,7 +64,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             raise UsageError("--json and -o - both want stdout", "give -o a file")
         if check and output is not None:
             raise UsageError("--check writes nothing", "leave out -o or --check")
-        plan = plan_again(read_recipe(file, host), host, model=model, init=init, mask=mask, device=device)
+        recipe = read_recipe(file, host)
+        files = parse_params(inputs or [], "--input", "rerun")
+        plan = plan_again(recipe, host, model=model, init=init, mask=mask, inputs=files, device=device)
         known = host.formats(plan.spec.kind)
         if check:
             _check(session, host, plan, file, formats.find_format(known, path=file))

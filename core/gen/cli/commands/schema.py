@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from gen import presets
+from gen.checks import DEVICES, DTYPES, MAX_GUIDANCE, MAX_ITEMS, MAX_PROMPT_CHARACTERS, MAX_STEPS
 from gen.cli import arguments
 from gen.cli.session import Session
 from gen.cli.switches import JSON
-from gen.generate import DEVICES, DTYPES, MAX_GUIDANCE, MAX_ITEMS, MAX_PROMPT_CHARACTERS, MAX_STEPS
 from gen.plugin.host import Host
 from gen.plugin.specs import ModalitySpec, Param
 from gen.recipe import MAX_SEED

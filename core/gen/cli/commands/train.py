@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from gen.checks import find_device, unknown
 from gen.cli import arguments
 from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
-from gen.generate import find_device, unknown
 from gen.plugin.host import Host
 
 if TYPE_CHECKING:

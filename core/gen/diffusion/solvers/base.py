@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
+import torch
 from torch import Tensor
 
 from gen.diffusion.denoiser import Prediction
@@ -17,22 +18,33 @@ Denoise: TypeAlias = Callable[[Tensor, Level[float]], Prediction]
 
 
 class Past(NamedTuple):
-    """A prediction made at an earlier level."""
+    """A prediction made at an earlier level: x0 or eps, whichever its solver works in."""
 
     level: Level[float]
-    x0: Tensor
+    value: Tensor
 
 
-State: TypeAlias = tuple[Past, ...]
-"""What a solver remembers: earlier predictions, the newest first; empty at the start. Can be pickled."""
+State: TypeAlias = tuple[Any, ...]
+"""What a solver remembers, read by that solver alone; () at the start. Can be pickled."""
 
 
 class Update(NamedTuple):
-    """The result of one step: the new state of the data, the solver's memory, and the predicted data."""
+    """The result of one step.
+
+    Args:
+        x: The new state of the data (B, ...).
+        state: The solver's memory.
+        x0: The predicted data.
+        std: Standard deviation of the noise in x: one for all, or (B, ...); 0 where there is no z.
+        z: The standard normal draw in x, so that x = mean + std z; None where the step is certain, or where x
+            is not Gaussian given the state before, as the network was asked about a state with noise in it.
+    """
 
     x: Tensor
     state: State
     x0: Tensor
+    std: float | Tensor = 0.0
+    z: Tensor | None = None
 
 
 class Solver(Protocol):
@@ -66,13 +78,39 @@ class Solver(Protocol):
 
 def affine(x: Tensor, scale: float, *terms: tuple[float, Tensor]) -> Tensor:
     """scale * x + sum of c * tensor over ``terms``, in one new tensor."""
-    result = x * scale
+    if scale == 1 and terms:
+        result, terms = torch.add(x, terms[0][1], alpha=terms[0][0]), terms[1:]
+    else:
+        result = x * scale
     for factor, tensor in terms:
         result.add_(tensor, alpha=factor)
     return result
+
+
+def implied(prediction: Prediction, x: Tensor, level: Level[float]) -> Tensor:
+    """The state that a prediction speaks of: x, or alpha x0 + sigma eps where it has an eps of its own.
+
+    A solver that goes on from this state follows the separate eps with no formula of its own. In first order
+    x_s = alpha_s x0 + sigma_s eps, which is CFG++ (Chung et al. 2024, arXiv 2406.08070, algorithm 2).
+    """
+    return x if prediction.eps is None else affine(prediction.x0, level.alpha, (level.sigma, prediction.eps))
 
 
 def decay(here: Level[float], there: Level[float]) -> float:
     """e**-h, h = log_snr(there) - log_snr(here): 0 from pure noise and to clean data, inf to pure noise."""
     denominator = there.alpha * here.sigma
     return here.alpha * there.sigma / denominator if denominator > 0 else math.inf
+
+
+def between(here: Level[float], there: Level[float], fraction: float) -> Level[float]:
+    """The level a fraction of the way in log_snr; of no process, and with a t that only names the place.
+
+    alpha and sigma are interpolated geometrically, so all three levels must have both above 0.
+    """
+
+    def mean(a: float, b: float) -> float:
+        return a ** (1 - fraction) * b**fraction
+
+    return Level(
+        here.t + fraction * (there.t - here.t), mean(here.alpha, there.alpha), mean(here.sigma, there.sigma)
+    )

@@ -9,35 +9,35 @@ from torch import Tensor
 
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers.base import Denoise, State, Update, affine, decay
+from gen.diffusion.solvers.base import Denoise, State, Update, affine, implied
+from gen.diffusion.solvers.fresh_noise import FreshNoise, rule_of
 
 
 @dataclass(frozen=True)
 class DDIM:
-    """First order, one evaluation per step (Song et al. 2021, arXiv 2010.02502, eq. 12 and 16).
+    """First order, one evaluation per step (Song et al. 2021, arXiv 2010.02502, eq. 12).
 
         x_s = alpha_s x0 + sqrt(sigma_s**2 - tau**2) eps + tau z
-        tau = eta sigma_s sqrt(1 - (alpha_t sigma_s / (alpha_s sigma_t))**2)
 
     eta = 0 is the exponential Euler step of the probability flow: DDIM, Euler on sigma / alpha, Euler on a
-    rectified flow. eta = 1 draws from the Markov posterior: DDPM, Euler ancestral.
+    rectified flow. eta = 1 draws from the Markov posterior: DDPM, Euler ancestral. ``Full()`` is how
+    consistency models and LCM take several steps, ``Gamma`` is TCD, ``DownStep`` Euler ancestral on flows.
 
     Args:
-        eta: Share of fresh noise, in [0, 1].
+        eta: Share of fresh noise, in [0, 1], or another rule for tau.
 
     Raises:
         ValueError: ``eta`` is outside.
     """
 
-    eta: float = 0.0
+    eta: float | FreshNoise = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.eta <= 1:
-            raise ValueError(f"eta must lie in [0, 1], not {self.eta}")
+        rule_of(self.eta)
 
     @property
     def stochastic(self) -> bool:
-        return self.eta > 0
+        return callable(self.eta) or self.eta > 0
 
     def step(
         self,
@@ -50,13 +50,12 @@ class DDIM:
         noise: StepNoise,
     ) -> Update:
         prediction = denoise(x, here)
-        tau = self.eta * there.sigma * math.sqrt(1 - decay(here, there) ** 2) if self.stochastic else 0.0
-        kept = math.sqrt(there.sigma**2 - tau**2)
-        fresh = ((tau, noise(x, "step")),) if tau > 0 else ()
-        if prediction.eps is not None:
-            moved = affine(prediction.x0, there.alpha, (kept, prediction.eps), *fresh)
-        else:
-            # eps = (x - alpha_t x0) / sigma_t put in; finite at alpha_t = 0.
-            scale = kept / here.sigma
-            moved = affine(x, scale, (there.alpha - here.alpha * scale, prediction.x0), *fresh)
-        return Update(moved, state, prediction.x0)
+        tau = rule_of(self.eta)(here, there) if self.stochastic else 0.0
+        z = noise(x, "step") if tau > 0 else None
+        fresh = () if z is None else ((tau, z),)
+        # eps = (x - alpha_t x0) / sigma_t put in; finite at alpha_t = 0.
+        scale = math.sqrt((there.sigma - tau) * (there.sigma + tau)) / here.sigma
+        moved = affine(
+            implied(prediction, x, here), scale, (there.alpha - here.alpha * scale, prediction.x0), *fresh
+        )
+        return Update(moved, state, prediction.x0, tau, z)

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from gen_image.data.emoji import EmojiSet
+from gen.train.emoji import EmojiSet
 from gen_image.data.scenes import CANVAS, COLOURS, HUES, LARGE, LAYOUTS, SMALL, Background, Scene, Thing
 
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gen_image.data.emoji import Emoji
+from gen.train.emoji import Emoji
 
 CANVAS = 128
 LARGE, SMALL = 112, 56

@@ -54,6 +54,16 @@ class Pixels:
         pixels = (x0.permute(0, 2, 3, 1) / 2 + 0.5).clamp(0, 1) * params["gain"]
         return [Artifact("image", {"pixels": np.ascontiguousarray(item.numpy())}) for item in pixels]
 
+    def given(self, params: Mapping[str, object]) -> tuple[Tensor, Tensor] | None:
+        if "left" not in params:
+            return None
+        left = self.encode([params["left"]], params)
+        keep, known = torch.zeros(1, 1, *self.shape(params)[1:]), torch.zeros(1, *self.shape(params))
+        if left.shape[2] != known.shape[2] or left.shape[3] > known.shape[3]:
+            raise ValueError(f"left does not fit: it is {left.shape[3]} x {left.shape[2]}")
+        keep[..., : left.shape[3]], known[..., : left.shape[3]] = 1, left
+        return keep, known
+
     def mask(self, mask: Artifact, _params: Mapping[str, object]) -> Tensor:
         return 1 - torch.from_numpy(mask.arrays["pixels"][None, None, ..., 0])
 

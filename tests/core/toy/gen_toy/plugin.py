@@ -24,6 +24,7 @@ def gen_modality() -> ModalitySpec:
             Param(name="height", type=int, help="Height.", default=16, minimum=8, maximum=64, unit="px"),
             Param(name="gain", type=float, help="Brightness.", default=1.0, minimum=0.0, maximum=1.0),
             Param(name="finish", type=str, help="Surface.", default="matt", choices=("matt", "gloss")),
+            Param(name="left", type=str, kind="image", help="What stands at the left edge."),
             Param(name="invert", type=bool, help="Complementary colours.", default=False),
         ),
         recipes=(

@@ -58,16 +58,16 @@ def load(font: Path = FONT, annotations: Path = ANNOTATIONS) -> EmojiSet:
     names, keywords = _annotations(annotations)
     found: list[Emoji] = []
     sprites: list[np.ndarray] = []
-    file = TTFont(font, lazy=True)
-    glyphs = file.getBestCmap()
-    bitmaps = file["CBDT"].strikeData[0]
-    for code in sorted(glyphs):
-        character = chr(code)
-        if character not in names or glyphs[code] not in bitmaps:
-            continue
-        bitmap = Image.open(io.BytesIO(bitmaps[glyphs[code]].imageData)).convert("RGBA")
-        sprites.append(_square(bitmap, 128))
-        found.append(Emoji(character, names[character], keywords.get(character, ())))
+    with TTFont(font, lazy=True) as file:
+        glyphs = file.getBestCmap()
+        bitmaps = file["CBDT"].strikeData[0]
+        for code in sorted(glyphs):
+            character = chr(code)
+            if character not in names or glyphs[code] not in bitmaps:
+                continue
+            bitmap = Image.open(io.BytesIO(bitmaps[glyphs[code]].imageData)).convert("RGBA")
+            sprites.append(_square(bitmap, 128))
+            found.append(Emoji(character, names[character], keywords.get(character, ())))
     return EmojiSet(tuple(found), np.stack(sprites))
 
 

@@ -1,0 +1,67 @@
+"""``gen solvers``: what ``--solver`` and ``--grid`` can name."""
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from gen import presets
+from gen.cli.session import Session
+from gen.cli.switches import JSON
+from gen.cli.tables import table
+from gen.plugin.host import Host
+
+
+def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:  # noqa: ARG001
+    """Add the command."""
+
+    @app.command("solvers", help=summary)
+    def solvers(
+        name: Annotated[
+            str | None, typer.Argument(metavar="NAME", help="Only what this name stands for.")
+        ] = None,
+        as_json: JSON = False,  # noqa: ARG001
+    ) -> None:
+        chosen, grids = list(presets.SOLVERS.values()), list(presets.GRIDS.values())
+        if name is not None:
+            found = presets.sampler(name)
+            session.data["sampler"] = dataclasses.asdict(found)
+            chosen = [presets.SOLVERS[found.solver]]
+            grids = [presets.GRIDS[found.grid]] if found.grid else []
+            if found.process:
+                session.show(f"process: {found.process.partition(':')[2]}")
+        session.data["solvers"] = [
+            {
+                "name": preset.name,
+                "aliases": list(preset.aliases),
+                "summary": preset.summary,
+                "order": preset.order,
+                "evaluations": preset.evaluations,
+                "stochastic": preset.stochastic,
+            }
+            for preset in chosen
+        ]
+        session.data["grids"] = [
+            {"name": preset.name, "aliases": list(preset.aliases), "summary": preset.summary}
+            for preset in grids
+        ]
+        rows = [("SOLVER", "ORDER", "EVALUATIONS", "NOISE", "SUMMARY", "ALSO")]
+        rows += [
+            (
+                preset.name,
+                str(preset.order),
+                str(preset.evaluations or "any"),
+                "yes" if preset.stochastic else "no",
+                preset.summary,
+                ", ".join(preset.aliases),
+            )
+            for preset in chosen
+        ]
+        for line in table(rows):
+            session.show(line)
+        if grids:
+            session.show("")
+            for line in table(
+                [("GRID", "SUMMARY", "ALSO"), *((g.name, g.summary, ", ".join(g.aliases)) for g in grids)]
+            ):
+                session.show(line)

@@ -1,0 +1,226 @@
+"""Evaluations that are skipped because the answer would hardly change, and what that costs in accuracy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from gen.diffusion.conditioning import Conditioning
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin
+from gen.diffusion.items import norm
+from gen.diffusion.level import Level
+
+
+@dataclass(frozen=True)
+class CacheReport:
+    """What a cache did in a run. Errors are relative, in the Euclidean norm of an item's x0.
+
+    Args:
+        evaluated: Predictions that were made, each item of a batch counted.
+        skipped: Predictions that were held instead.
+        estimated: The largest error of a held prediction, as estimated when it was held.
+        observed: The largest error that was found by an evaluation which ended a run of skips: how far the
+            held prediction had come from the new one. Those of the skips before it are smaller where errors
+            grow with the distance.
+    """
+
+    evaluated: int = 0
+    skipped: int = 0
+    estimated: float = 0.0
+    observed: float = 0.0
+
+    def __add__(self, other: CacheReport) -> CacheReport:
+        """Both together."""
+        return CacheReport(
+            self.evaluated + other.evaluated,
+            self.skipped + other.skipped,
+            max(self.estimated, other.estimated),
+            max(self.observed, other.observed),
+        )
+
+
+def cache_report(memory: Memory) -> CacheReport:
+    """What all caches did, from the memory of a run (``Step.memory``); zeros where there is none."""
+    report = CacheReport()
+    for value in memory.values():
+        if isinstance(value, _Held):
+            report += value.report
+        elif isinstance(value, dict):
+            report += cache_report(value)
+    return report
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """What is remembered from question to question; the tuples have one number for each item.
+
+    Args:
+        prediction: The last one.
+        shown: x of the last question, scaled.
+        angle: That of the level of the last question.
+        drift: How far the questions have moved since the prediction was made.
+        rate: Relative change of x0 per drift between the last two evaluations; infinite before there are two.
+        run: Questions that have been skipped since.
+        report: What happened so far.
+    """
+
+    prediction: Prediction
+    shown: Tensor
+    angle: float
+    drift: tuple[float, ...]
+    rate: tuple[float, ...]
+    run: tuple[int, ...]
+    report: CacheReport = field(default_factory=CacheReport)
+
+
+@dataclass(frozen=True, eq=False)
+class _Cached:
+    denoiser: Denoiser
+    tolerance: float
+    longest: int
+    interval: tuple[float, float]
+
+    def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+        return self._evaluate(x, level, conditioning)
+
+    def begin(self, memory: Memory) -> Denoiser:
+        def denoise(x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+            held: _Held | None = memory.get("held")
+            shown = x.detach() / math.hypot(level.alpha, level.sigma)
+            angle = math.atan2(level.sigma, level.alpha)
+            if held is None or held.shown.shape != x.shape:
+                report = CacheReport() if held is None else held.report
+                held = self._first(x, level, conditioning, shown, angle, report)
+            else:
+                held = self._next(held, x, level, conditioning, shown, angle)
+            memory["held"] = replace(held, prediction=held.prediction.map(Tensor.detach))
+            return held.prediction
+
+        return denoise
+
+    def _first(
+        self,
+        x: Tensor,
+        level: Level[float],
+        conditioning: Conditioning,
+        shown: Tensor,
+        angle: float,
+        report: CacheReport,
+    ) -> _Held:
+        count = x.shape[0]
+        return _Held(
+            self._evaluate(x, level, conditioning), shown, angle, (0.0,) * count, (math.inf,) * count,
+            (0,) * count, report + CacheReport(evaluated=count),
+        )  # fmt: skip
+
+    def _next(
+        self,
+        held: _Held,
+        x: Tensor,
+        level: Level[float],
+        conditioning: Conditioning,
+        shown: Tensor,
+        angle: float,
+    ) -> _Held:
+        # On a flow, |d shown| per d angle is about |shown|: the two parts of the question weigh alike.
+        moved = _ratios(norm(shown - held.shown), norm(held.shown))
+        drift = [
+            before + step + abs(angle - held.angle) for before, step in zip(held.drift, moved, strict=True)
+        ]
+        rate, run = list(held.rate), [number + 1 for number in held.run]
+        estimates = [change * path for change, path in zip(rate, drift, strict=True)]
+        # A held prediction has no gradient.
+        allowed = self.interval[0] <= level.log_snr <= self.interval[1] and not torch.is_grad_enabled()
+        # An infinite rate times no drift is NaN, which is not within the tolerance either.
+        kept = [
+            allowed and estimate <= self.tolerance and number <= self.longest
+            for estimate, number in zip(estimates, run, strict=True)
+        ]
+        rows = [row for row, keep in enumerate(kept) if not keep]
+        fresh = None
+        if len(rows) == len(kept):
+            fresh = prediction = self._evaluate(x, level, conditioning)
+        elif rows:
+            fresh = self._evaluate(x[rows], level, conditioning.select(rows))
+            prediction = _merged(held.prediction, fresh, rows)
+        else:
+            prediction = held.prediction
+        observed = 0.0
+        if fresh is not None:
+            x0 = fresh.x0.detach()
+            changes = _ratios(norm(x0 - held.prediction.x0[rows]), norm(x0))
+            for row, change in zip(rows, changes, strict=True):
+                if run[row] > 1:
+                    observed = max(observed, change)
+                if drift[row] > 0:
+                    rate[row] = change / drift[row]
+                drift[row], run[row] = 0.0, 0
+        estimated = max(
+            (estimate for estimate, keep in zip(estimates, kept, strict=True) if keep), default=0.0
+        )
+        report = held.report + CacheReport(len(rows), len(kept) - len(rows), estimated, observed)
+        return _Held(prediction, shown, angle, tuple(drift), tuple(rate), tuple(run), report)
+
+    def _evaluate(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+        own: Memory = {}
+        prediction = begin(self.denoiser, own)(x, level, conditioning)
+        if own or prediction.eps is not None:
+            what = "remembers (momentum)" if own else "has an eps of its own (CFG++)"
+            raise ValueError(f"a cache cannot hold a denoiser that {what}: put cached() next to the model")
+        return prediction
+
+
+def cached(
+    denoiser: Denoiser,
+    tolerance: float,
+    *,
+    longest: int = 3,
+    interval: tuple[float, float] = (-math.inf, math.inf),
+) -> Denoiser:
+    """``denoiser`` that repeats its last prediction while that is estimated to be good enough.
+
+    The estimate is (how far the question has moved since the last evaluation) times (relative change of x0
+    per movement between the last two). Movement is the relative change of x / hypot(alpha, sigma) plus that
+    of the angle of (alpha, sigma), summed over the questions. The idea is TeaCache's (Liu et al. 2024, arXiv
+    2411.19108) in the form of EasyCache (Zhou et al. 2025, arXiv 2507.02860), but for any denoiser: x0 is
+    held, so that a skip under DDIM is the same as one longer step.
+
+    Each item of a batch decides for itself, and only the items that need it are evaluated. Skipped questions
+    still count in ``Step.nfe``; ``cache_report(step.memory)`` says how many they were. Outside of a run, and
+    where gradients are on, everything is evaluated. A cache saves where the steps are given; where they can
+    be chosen, fewer steps of a multistep solver are more accurate for as many evaluations.
+
+    Args:
+        denoiser: A model, guided and clipped as you like; but what remembers (momentum) and what gives an eps
+            of its own (CFG++) stands around the cache.
+        tolerance: The largest estimated relative error of x0 to accept, > 0; 0.05 is modest.
+        longest: How many questions in a row may be skipped, >= 1.
+        interval: (low, high) in log_snr, outside of which everything is evaluated.
+
+    Raises:
+        ValueError: A value is out of range, or (when asked) the denoiser remembers or gives an eps.
+    """
+    if not 0 < tolerance < math.inf:
+        raise ValueError(f"tolerance must be a finite number above 0, not {tolerance}")
+    if longest < 1:
+        raise ValueError(f"longest must be at least 1, not {longest}")
+    if not interval[0] <= interval[1]:
+        raise ValueError(f"interval must be (low, high) in log_snr, not {interval}")
+    return _Cached(denoiser, tolerance, longest, interval)
+
+
+def _ratios(above: Tensor, below: Tensor) -> list[float]:
+    """above / below of each item; 0 / 0 is 0."""
+    return (above / below.clamp(min=torch.finfo(below.dtype).tiny)).flatten().tolist()
+
+
+def _merged(held: Prediction, fresh: Prediction, rows: list[int]) -> Prediction:
+    """``held`` with ``fresh`` in the rows ``rows``."""
+    index = torch.tensor(rows, device=held.x0.device)
+    x0, variance = held.x0.index_copy(0, index, fresh.x0), None
+    if held.variance is not None and fresh.variance is not None:
+        variance = held.variance.index_copy(0, index, fresh.variance)
+    return Prediction(x0, variance=variance)

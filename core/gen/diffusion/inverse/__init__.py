@@ -1,0 +1,44 @@
+"""Inverse problems: data that is known only through a measurement, y = A x0 + std n."""
+
+from gen.diffusion.inverse.measurement import Measurement, extension
+from gen.diffusion.inverse.methods import (
+    DDNM,
+    DPS,
+    Constrained,
+    DiffPIR,
+    InverseMethod,
+    MaskBlend,
+    PiGDM,
+    constrained,
+)
+from gen.diffusion.inverse.operators import (
+    BlockAverage,
+    Blur,
+    CompressedSensing,
+    FourierMagnitude,
+    LinearOperator,
+    Mask,
+    Operator,
+    SpectrogramMagnitude,
+)
+
+__all__ = [
+    "DDNM",
+    "DPS",
+    "BlockAverage",
+    "Blur",
+    "CompressedSensing",
+    "Constrained",
+    "DiffPIR",
+    "FourierMagnitude",
+    "InverseMethod",
+    "LinearOperator",
+    "Mask",
+    "MaskBlend",
+    "Measurement",
+    "Operator",
+    "PiGDM",
+    "SpectrogramMagnitude",
+    "constrained",
+    "extension",
+]

@@ -1,0 +1,315 @@
+"""Methods for inverse problems: a denoiser of x0 given x becomes one of x0 given x and a measurement.
+
+They change the prediction of x0 only, so that each works with every solver, process and guidance. Around a
+guided denoiser: ``constrained(guided(denoiser, ...), measurement, method)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from gen.diffusion.conditioning import Conditioning
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin
+from gen.diffusion.inverse.measurement import Measurement
+from gen.diffusion.inverse.operators import LOST, LinearOperator, Mask
+from gen.diffusion.level import Level, broadcast
+from gen.diffusion.solvers.base import Denoise
+
+
+class InverseMethod(Protocol):
+    """How a prediction follows a measurement."""
+
+    def check(self, measurement: Measurement) -> None:
+        """Raises ValueError where the method cannot use the measurement."""
+
+    def predict(
+        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
+    ) -> Prediction:
+        """The prediction for the state x (B, ...) given the measurement; asks ``denoise`` once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constrained:
+    """A denoiser that follows a measurement; see ``constrained``."""
+
+    denoiser: Denoiser
+    measurement: Measurement
+    method: InverseMethod
+
+    def __post_init__(self) -> None:
+        self.method.check(self.measurement)
+
+    def begin(self, memory: Memory) -> Denoiser:
+        """Remembers nothing of its own: the memory is that of the denoiser within."""
+        return replace(self, denoiser=begin(self.denoiser, memory))
+
+    def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+        return self.method.predict(
+            x, level, lambda x, level: self.denoiser(x, level, conditioning), self.measurement
+        )
+
+
+def constrained(denoiser: Denoiser, measurement: Measurement, method: InverseMethod) -> Denoiser:
+    """``denoiser`` made to follow ``measurement``.
+
+    Args:
+        denoiser: Predicts the data without the measurement.
+        measurement: What is known of the data.
+        method: How it is followed.
+
+    Raises:
+        ValueError: The method cannot use the measurement.
+    """
+    return Constrained(denoiser, measurement, method)
+
+
+@dataclass(frozen=True)
+class MaskBlend:
+    """x0 + (y - weight x0): the known part of x0 is replaced, exactly where the mask is 1 (inpainting).
+
+    For a mask of 0 and 1 it is DDNM without the rounding: the known part of x0 is y bit for bit, and so is
+    that of the result of a solver that ends on its last x0.
+
+    RePaint (Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1) is this with DDIM(1) on a grid that travels
+    in time (``TimeGrid.time_travel``). A single walk leaves a bias, as the unknown part sees y only through
+    the noisy x; with short stretches it falls like 1 / repeats. RePaint needs the known part of x to be
+    distributed as alpha y + sigma n at every level. Its own fresh draw of that part is not needed for this:
+    from such an x, with y as its x0, DDIM of every eta leads to such an x at the next level, and adding the
+    noise of a jump back does so too. The start is such an x where it is noisy data (``Process.diffuse``), or
+    pure noise and alpha = 0. What differs is that the noise of the known part is not independent from level
+    to level but follows the same chain as that of the unknown part.
+    """
+
+    def check(self, measurement: Measurement) -> None:
+        if not isinstance(measurement.operator, Mask):
+            raise ValueError(
+                f"MaskBlend needs a Mask, not {type(measurement.operator).__name__}; DDNM does the same for "
+                "every linear operator"
+            )
+        if measurement.std > 0:
+            raise ValueError("MaskBlend takes y as exact; DDNM, DiffPIR and PiGDM heed its noise")
+
+    def predict(
+        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
+    ) -> Prediction:
+        mask = measurement.operator
+        assert isinstance(mask, Mask)
+        prediction = denoise(x, level)
+        residual = measurement.residual(mask(prediction.x0))
+        x0 = torch.where(mask.weight.to(x) == 1, measurement.y.to(x), prediction.x0 + residual)
+        return _with_x0(prediction, x0, level)
+
+
+@dataclass(frozen=True)
+class DDNM:
+    """x0 + A^+ (y - A x0): the range of A^T comes from y, the null space from the denoiser.
+
+    Wang et al. 2023, arXiv 2212.00490, eq. 13. For noisy y as their DDNM+ (sec. 3.3): along a singular value
+    s of A the correction brings noise of std / s into x0; where that is more than sigma / alpha, the noise of
+    x / alpha, it is scaled down to it. They compare with the level that the step leads to; a denoiser knows
+    the one it starts from.
+    """
+
+    def check(self, measurement: Measurement) -> None:
+        _linear(self, measurement)
+
+    def predict(
+        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
+    ) -> Prediction:
+        operator = _linear(self, measurement)
+        bearable = _ratio(level.sigma, level.alpha * measurement.std)
+
+        def gain(v: Tensor) -> Tensor:
+            return torch.where(v > LOST, (1 / v).clamp_max(bearable / v.sqrt()), 0)
+
+        prediction = denoise(x, level)
+        residual = measurement.residual(operator(prediction.x0))
+        return _with_x0(prediction, prediction.x0 + operator.adjoint(operator.weigh(residual, gain)), level)
+
+
+@dataclass(frozen=True)
+class DiffPIR:
+    """The proximal step argmin over z of |y - A z|**2 / std**2 + strength |z - x0|**2 / (sigma / alpha)**2.
+
+    Zhu et al. 2023, arXiv 2305.08995, algorithm 1, where strength is lambda; the share of fresh noise, their
+    zeta, is left to the solver's eta. For exact y it is DDNM; with strength 1 it is PiGDM for data of
+    unbounded variance, without the Jacobian.
+
+    Args:
+        strength: > 0; how much the denoiser's word weighs against y.
+
+    Raises:
+        ValueError: ``strength`` is not a finite number above 0.
+    """
+
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.strength < math.inf:
+            raise ValueError(f"strength must be a finite number above 0, not {self.strength}")
+
+    def check(self, measurement: Measurement) -> None:
+        _linear(self, measurement)
+
+    def predict(
+        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
+    ) -> Prediction:
+        operator = _linear(self, measurement)
+        ridge = 0.0
+        if measurement.std > 0:
+            ridge = self.strength * _ratio(level.alpha * measurement.std, level.sigma) ** 2
+        prediction = denoise(x, level)
+        residual = measurement.residual(operator(prediction.x0))
+        return _with_x0(prediction, prediction.x0 + operator.inverse(residual, ridge), level)
+
+
+@dataclass(frozen=True)
+class DPS:
+    """Diffusion posterior sampling: follows the gradient of |y - A(x0(x))|**2 through the denoiser.
+
+    Chung et al. 2023, arXiv 2209.14687, algorithm 1, for every operator, linear or not. By Tweedie's formula
+    the gradient of a log-likelihood N(y; A(x0(x)), s**2) moves x0 by d / s**2, where d is sigma**2 / alpha
+    times the gradient of -|y - A(x0(x))|**2 / 2 with respect to x. Their s**2 is a step size tuned by hand
+    for each problem and for a thousand steps. Here it is what x0 and y are uncertain by along d,
+
+        s**2 = std**2 + |A' d|**2 / <A' d, y - A(x0)>,   A' the derivative of A at x0,
+
+    which makes x0 + d / s**2 the most probable point on that line for linear A and Gaussian data, and the
+    mean of x0 given x and y where all singular values of A are equal besides. Where y is exact, A(x0) comes
+    close to y but need not reach it. Costs the gradient of one evaluation. At alpha = 0 there is none and x0
+    stays as it is.
+    """
+
+    def check(self, measurement: Measurement) -> None:
+        """Every measurement will do."""
+
+    def predict(
+        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
+    ) -> Prediction:
+        def pull(x0: Tensor) -> tuple[Tensor, Tensor]:
+            seen = measurement.operator(x0)
+            return seen, measurement.residual(seen)
+
+        def step(x0: Tensor, move: Tensor) -> Tensor:
+            # Reverse mode twice: the first derivative in forward mode loads a second's worth of modules.
+            seen, change = torch.autograd.functional.jvp(measurement.operator, x0, move, create_graph=True)
+            # Item by item: a reduction over the batch may round differently with the batch's size.
+            pairs = list(zip(change, measurement.residual(seen), strict=True))
+            gain = torch.stack([(item * residual).sum() for item, residual in pairs]).clamp_min(0)
+            spread = torch.stack([item.square().sum() for item, _ in pairs])
+            weight = gain / (spread + measurement.std**2 * gain).clamp_min(torch.finfo(x.dtype).tiny)
+            return broadcast(weight, move) * move
+
+        return _tweedie(x, level, denoise, pull, step)
+
+
+@dataclass(frozen=True)
+class PiGDM:
+    """Pseudo-inverse guidance: the gradient of log N(y; A x0(x), r**2 A A^T + std**2) through the denoiser.
+
+    Song et al. 2023 (ICLR, "Pseudoinverse-guided diffusion models for inverse problems", sec. 3), with r**2 =
+    v sigma**2 / (v alpha**2 + sigma**2), the variance of x0 given x for Gaussian data of variance v. For such
+    data the result is the mean of x0 given x and y, and the samples are those of the posterior. x0 moves by
+    (sigma**2 / alpha) times the gradient (Tweedie), without the further weights of their algorithm 1. Costs
+    the gradient of one evaluation. At alpha = 0 there is no gradient and x0 stays as it is.
+
+    Args:
+        data_std: sqrt(v), > 0.
+
+    Raises:
+        ValueError: ``data_std`` is not a finite number above 0.
+    """
+
+    data_std: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.data_std < math.inf:
+            raise ValueError(f"data_std must be a finite number above 0, not {self.data_std}")
+
+    def check(self, measurement: Measurement) -> None:
+        _linear(self, measurement)
+
+    def predict(
+        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
+    ) -> Prediction:
+        operator = _linear(self, measurement)
+        spread = self.data_std * level.sigma / math.hypot(self.data_std * level.alpha, level.sigma)
+        ridge = _ratio(measurement.std, spread) ** 2 if measurement.std > 0 else 0.0
+
+        def pull(x0: Tensor) -> tuple[Tensor, Tensor]:
+            residual = measurement.residual(operator(x0))
+            return x0, operator.inverse(residual, ridge) / spread**2
+
+        return _tweedie(x, level, denoise, pull, lambda _, move: move)
+
+
+def _linear(method: InverseMethod, measurement: Measurement) -> LinearOperator:
+    if not isinstance(measurement.operator, LinearOperator):
+        raise ValueError(
+            f"{type(method).__name__} needs a linear operator, not {type(measurement.operator).__name__}; "
+            "DPS works with any"
+        )
+    return measurement.operator
+
+
+def _ratio(a: float, b: float) -> float:
+    return a / b if b > 0 else math.inf
+
+
+def _with_x0(prediction: Prediction, x0: Tensor, level: Level[float]) -> Prediction:
+    """The prediction with another x0; a noise of its own changes as the one that x and x0 imply does."""
+    if prediction.eps is None:
+        return replace(prediction, x0=x0)
+    return replace(prediction, x0=x0, eps=prediction.eps - (level.alpha / level.sigma) * (x0 - prediction.x0))
+
+
+def _tweedie(
+    x: Tensor,
+    level: Level[float],
+    denoise: Denoise,
+    pull: Callable[[Tensor], tuple[Tensor, Tensor]],
+    step: Callable[[Tensor, Tensor], Tensor],
+) -> Prediction:
+    """x0 + step(x0, (sigma**2 / alpha) g), where g is the gradient of a log-likelihood with respect to x.
+
+    Args:
+        x: The state (B, ...).
+        level: Its level.
+        denoise: Predicts x0; must be differentiable.
+        pull: x0 to (f, g_f): a function f of x0 and the gradient of the log-likelihood with respect to f.
+        step: How far to go along the gradient.
+
+    Raises:
+        ValueError: The denoiser passes no gradient on, or gradients are ruled out by inference mode.
+    """
+    if level.alpha == 0 or level.sigma == 0:
+        return denoise(x, level)
+    if torch.is_inference_mode_enabled():
+        raise ValueError("there are no gradients in inference mode; use torch.no_grad, or DDNM or DiffPIR")
+    nested = torch.is_grad_enabled() and x.requires_grad  # within another method that asks for a gradient
+    with torch.enable_grad():
+        point = x if nested else x.detach().requires_grad_()
+        prediction = denoise(point, level)
+        output, weight = pull(prediction.x0)
+        if not output.requires_grad:
+            raise ValueError("the denoiser passes no gradient on; DDNM and DiffPIR need none")
+        (gradient,) = torch.autograd.grad(output, point, weight, create_graph=nested)
+        move = step(prediction.x0, gradient * (level.sigma**2 / level.alpha))
+        guided = _with_x0(prediction, prediction.x0 + move, level)
+    return guided if nested else _detached(guided)
+
+
+def _detached(prediction: Prediction) -> Prediction:
+    eps, variance = prediction.eps, prediction.variance
+    return replace(
+        prediction,
+        x0=prediction.x0.detach(),
+        eps=None if eps is None else eps.detach(),
+        variance=None if variance is None else variance.detach(),
+    )

@@ -1,0 +1,130 @@
+"""Time grids found by search on the trajectories of the model itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gen.diffusion.conditioning import Conditioning
+from gen.diffusion.denoiser import Denoiser, Prediction, begin
+from gen.diffusion.grid import TimeGrid
+from gen.diffusion.level import Level
+from gen.diffusion.noise import NoiseSource
+from gen.diffusion.process import Process
+from gen.diffusion.sampling import iterate, prior
+from gen.diffusion.solvers.base import Solver
+from gen.diffusion.solvers.ddim import DDIM
+from gen.diffusion.solvers.heun import Heun
+
+FIRST_ORDER = DDIM()
+SECOND_ORDER = Heun()
+
+
+def search_grid(
+    denoiser: Denoiser,
+    process: Process,
+    steps: int,
+    *,
+    noise: NoiseSource,
+    x: Tensor | None = None,
+    shape: Sequence[int] | None = None,
+    candidates: TimeGrid | None = None,
+    solver: Solver = FIRST_ORDER,
+    teacher: Solver = SECOND_ORDER,
+    conditioning: Conditioning | None = None,
+) -> TimeGrid:
+    """The grid on which ``steps`` steps stay closest to a teacher's trajectories (GITS).
+
+    Dynamic programming over the teacher's times (Chen et al. 2024, arXiv 2405.11326, sec. 3.4): the cost of a
+    step from one of them to another is the distance between where ``solver`` lands, starting on the teacher's
+    trajectory, and where the teacher is; the grid is the path with the smallest sum of costs. Distances are
+    mean squares of x / sqrt(alpha**2 + sigma**2), in which the flow of data of unit variance neither widens
+    nor narrows, so that what is lost early counts for what it does to the end.
+
+    Args:
+        denoiser: What predicts the data.
+        process: Gives the levels of the grid.
+        steps: Number of steps of the grid to find, at least 1.
+        noise: One seed per trajectory; a dozen are enough where they are alike.
+        x: States (B, ...) at the first level, or
+        shape: The shape of one item, to start from pure noise; one of the two.
+        candidates: The teacher's falling grid, of which the found one keeps both ends; by default
+            ``dense_grid``.
+        solver: Draws no noise. Each step starts afresh, so a multistep solver counts as one of first order.
+            First order asks the denoiser nothing but what the teacher asked.
+        teacher: Draws no noise.
+        conditioning: What the denoiser is told.
+
+    Raises:
+        ValueError: A solver draws noise, or the candidates are too few, rise or jump.
+        FloatingPointError: The denoiser returned NaN or infinity.
+    """
+    if (x is None) == (shape is None):
+        raise ValueError("give either x, the states to start from, or shape, that of one item")
+    if solver.stochastic or teacher.stochastic:
+        raise ValueError("a grid is searched with solvers that draw no noise")
+    fine = dense_grid(process) if candidates is None else candidates
+    if not fine.falling or fine.jumps or not 1 <= steps <= fine.steps:
+        raise ValueError(f"{steps} steps cannot be chosen from the {fine.steps} of the candidates")
+    conditioning = Conditioning() if conditioning is None else conditioning
+    x = prior(process, fine, noise, shape or ()) if x is None else x
+    run = iterate(denoiser, process, fine, teacher, x=x, noise=noise, conditioning=conditioning)
+    states = [x, *(step.x for step in run)]
+    levels = fine.levels(process)
+    costs: list[list[float]] = []
+    for i, (state, here) in enumerate(zip(states[:-1], levels[:-1], strict=True)):
+        with torch.no_grad():
+            known = begin(denoiser, {})(state, here, conditioning)
+
+            def denoise(
+                x: Tensor, level: Level[float], state: Tensor = state, known: Prediction = known
+            ) -> Prediction:
+                return known if x is state else begin(denoiser, {})(x, level, conditioning)
+
+            row = []
+            for there, goal in zip(levels[i + 1 :], states[i + 1 :], strict=True):
+                end = solver.step((), state, denoise, here, there, noise=noise.at(i)).x
+                row.append(_distance(end, goal, process.prior_scale(there)))
+            costs.append(row)
+    return TimeGrid(tuple(fine.times[i] for i in shortest_path(costs, steps)))
+
+
+def dense_grid(process: Process, steps: int = 60) -> TimeGrid:
+    """Times to choose from: half of them equally spaced, half by ``TimeGrid.karras``."""
+    half = steps // 2
+    times = {*TimeGrid.uniform(half), *TimeGrid.karras(steps - half, process)}
+    return TimeGrid(tuple(sorted(times, reverse=True)))
+
+
+def shortest_path(costs: Sequence[Sequence[float]], steps: int) -> tuple[int, ...]:
+    """The cheapest way from the first point to the last in a given number of forward steps.
+
+    Args:
+        costs: ``costs[i][k]``, of the step from point i to point i + 1 + k.
+        steps: From 1 to the number of rows, which is one less than that of points.
+
+    Returns:
+        The points passed, both ends included: ``steps + 1`` of them, rising.
+    """
+    points = len(costs) + 1
+    cheapest = [0.0] + [math.inf] * (points - 1)
+    before: list[list[int]] = []
+    for _ in range(steps):
+        ways = [
+            min((cheapest[i] + costs[i][j - i - 1], i) for i in range(j)) if j else (math.inf, 0)
+            for j in range(points)
+        ]
+        cheapest = [cost for cost, _ in ways]
+        before.append([i for _, i in ways])
+    path = [points - 1]
+    for origins in reversed(before):
+        path.append(origins[path[-1]])
+    return tuple(reversed(path))
+
+
+def _distance(a: Tensor, b: Tensor, scale: float) -> float:
+    """Mean square of (a - b) / scale."""
+    return float((a - b).square().mean()) / scale**2

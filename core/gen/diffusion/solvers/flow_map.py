@@ -1,0 +1,92 @@
+"""Flow maps: networks that are told where a step goes, and predict all of it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from gen.diffusion.conditioning import Condition, Conditioning
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin
+from gen.diffusion.level import Level
+from gen.diffusion.noise import StepNoise
+from gen.diffusion.parameterization import Parameterization
+from gen.diffusion.process import Process
+from gen.diffusion.solvers.base import Denoise, State, Update
+from gen.diffusion.solvers.ddim import DDIM
+
+
+@dataclass(frozen=True)
+class Towards(Level[float]):
+    """A level with the one that the step leads to: how a solver tells a flow map its target.
+
+    Args:
+        target: Where the step ends. It is a field of the level, so every wrapper of a denoiser passes it on.
+    """
+
+    target: Level[float]
+
+
+@dataclass(frozen=True)
+class FlowMap:
+    """One evaluation per step, exact at any step size for an exact flow map (Boffi et al. 2024, 2406.07507).
+
+    The network's word is the x0 with which a DDIM step ends at the right place. For a flow and a velocity u
+    it is x - t u, and the step x_r = x_t - (t - r) u(x, t, r), as in MeanFlow (Geng et al. 2025, 2505.13447,
+    eq. 12). With ``Ancestral`` around it, the map leads to the level below and the noise back up, as in
+    gamma-sampling.
+    """
+
+    stochastic: ClassVar[bool] = False
+
+    def step(
+        self,
+        state: State,
+        x: Tensor,
+        denoise: Denoise,
+        here: Level[float],
+        there: Level[float],
+        *,
+        noise: StepNoise,
+    ) -> Update:
+        def towards(x: Tensor, level: Level[float]) -> Prediction:
+            return denoise(x, Towards(level.t, level.alpha, level.sigma, there))
+
+        return DDIM().step(state, x, towards, here, there, noise=noise)
+
+
+@dataclass(frozen=True, eq=False)
+class FlowMapDenoiser:
+    """Tells a network the target of the step, as a condition.
+
+    Of a level without a target the target is the level itself, where a flow map is the velocity: such a
+    network can be used with every solver. Guidance belongs around this.
+
+    Args:
+        denoiser: A ``ModelDenoiser`` whose network reads the condition.
+        process: The process of that network.
+        parameterization: Its parameterization; tells the target as it tells the level.
+        name: Of the condition: (B, 1) float32 with the c_noise of the target, route "global".
+    """
+
+    denoiser: Denoiser
+    process: Process
+    parameterization: Parameterization
+    name: str = "target"
+
+    def begin(self, memory: Memory) -> Denoiser:
+        """Remembers nothing of its own: the memory is that of the denoiser within."""
+        return replace(self, denoiser=begin(self.denoiser, memory))
+
+    def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+        plain = Level(level.t, level.alpha, level.sigma)
+        target = level.target if isinstance(level, Towards) else plain
+        own = self.process.level(target.t)
+        if own != target:
+            own = self.process.level(self.process.t_of_log_snr(target.log_snr))
+        told = torch.full(
+            (x.shape[0], 1), self.parameterization.c_noise(own), dtype=torch.float32, device=x.device
+        )
+        return self.denoiser(x, plain, Conditioning({**conditioning, self.name: Condition(told, "global")}))

@@ -1,0 +1,53 @@
+"""From data to noise: any deterministic solver on a rising grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from gen.diffusion.level import Level
+from gen.diffusion.noise import StepNoise
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """``inner`` on a rising grid, also from t = 0, where there is no noise that it could follow.
+
+    Every solver ends at clean data with x_0 = x0(x_t). The step from t = 0 undoes that: it asks about the
+    scaled data at the next level, x_t = alpha_t x_0 + sigma_t eps(alpha_t x_0, t), as DDIM inversion does
+    (Mokady et al. 2023, arXiv 2211.09794, eq. 3). With rho = sigma / alpha of that level, what x_t then
+    denoises to differs from x_0 by O(rho**4). On all other steps this is ``inner``.
+
+    Args:
+        inner: A solver that draws no noise.
+
+    Raises:
+        ValueError: ``inner`` draws noise.
+    """
+
+    inner: Solver
+    stochastic: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.inner.stochastic:
+            raise ValueError(f"{type(self.inner).__name__} draws noise and cannot run from data to noise")
+
+    def step(
+        self,
+        state: State,
+        x: Tensor,
+        denoise: Denoise,
+        here: Level[float],
+        there: Level[float],
+        *,
+        noise: StepNoise,
+    ) -> Update:
+        if here.sigma > 0:
+            return self.inner.step(state, x, denoise, here, there, noise=noise)
+        scaled = x * (there.alpha / here.alpha)
+        prediction = denoise(scaled, there)
+        moved = affine(scaled, 1.0, (there.sigma, prediction.noise(scaled, there)))
+        return Update(moved, state, prediction.x0)

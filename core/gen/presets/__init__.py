@@ -1,0 +1,160 @@
+"""Solvers and grids by the names that people know. Nothing here imports torch until it is asked to build.
+
+Case, spaces and punctuation do not count in a name, and "++" is "pp". Beside the names of ``SOLVERS`` and
+``GRIDS`` and their aliases, diffusers' scheduler classes and names such as "DPM++ 2M Karras", a solver with
+its grid, are known: ``sampler`` takes them apart.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gen.errors import UsageError
+from gen.presets.grids import GRIDS
+from gen.presets.samplers import REFUSED, SCHEDULERS
+from gen.presets.solvers import SOLVERS
+from gen.presets.specs import Call, Entry, GridPreset, P, Preset, Sampler, SolverPreset
+
+if TYPE_CHECKING:
+    from gen.diffusion import Process, Solver, TimeGrid
+
+__all__ = [
+    "GRIDS",
+    "REFUSED",
+    "SCHEDULERS",
+    "SOLVERS",
+    "Call",
+    "Entry",
+    "GridPreset",
+    "Preset",
+    "Sampler",
+    "SolverPreset",
+    "default_names",
+    "default_sampler",
+    "find",
+    "grid",
+    "sampler",
+    "solver",
+]
+
+
+def solver(name: str) -> Solver:
+    """The solver of this name, or that of a sampler of this name.
+
+    Raises:
+        UsageError: There is none; names the closest.
+    """
+    built: Solver = SOLVERS[sampler(name).solver].make.build()
+    return built
+
+
+def grid(name: str, steps: int, process: Process, *, shift: float = 1.0) -> TimeGrid:
+    """The grid of this name or alias.
+
+    Args:
+        name: A name of ``GRIDS``, or an alias.
+        steps: At least 1.
+        process: Whose levels the grid may space.
+        shift: Passed to ``TimeGrid.shift``; 1 changes nothing.
+
+    Raises:
+        UsageError: There is no such grid, or it cannot have these steps or this shift.
+    """
+    preset = find(GRIDS, name, "grid")
+    spaced = {"process": process} if preset.of_process else {}
+    try:
+        built: TimeGrid = preset.make.build(steps=steps, **spaced)
+        return built.shift(shift)
+    except ValueError as error:
+        raise UsageError(f"grid {preset.name}: {error}") from error
+
+
+def sampler(name: str) -> Sampler:
+    """What a name stands for: "euler", "DPM++ 2M Karras", "dpmpp_2m_sde exponential", "DDIMScheduler".
+
+    Raises:
+        UsageError: There is none; names the closest.
+    """
+    key = _key(name)
+    for scheduler, found in SCHEDULERS.items():
+        if _key(scheduler) == key:
+            return found
+    solvers, grids = _known(SOLVERS), _known(GRIDS)
+    if key in solvers:
+        return Sampler("", solvers[key].name, "")
+    # The longest grid first: "karras" rather than "s".
+    for suffix in sorted(grids, key=len, reverse=True):
+        if key.endswith(suffix) and key.removesuffix(suffix) in solvers:
+            return Sampler("", solvers[key.removesuffix(suffix)].name, grids[suffix].name)
+    return Sampler("", find(SOLVERS, name, "solver").name, "")
+
+
+def default_names(nfe: int, process: Process) -> Sampler:
+    """The solver and the grid that were most accurate with ``nfe`` evaluations on such a process.
+
+    Chosen on mixtures of Gaussians other than those on which ``benchmarks/solvers.py`` compares them with
+    the samplers of other programs. With few evaluations a chain, which starts with a little signal, has the
+    steps of DPM-Solver or DEIS and stops at its first level.
+
+    Args:
+        nfe: Evaluations of the network, at least 1.
+        process: What the network was trained on.
+
+    Raises:
+        ValueError: ``nfe`` is below 1.
+    """
+    if isinstance(nfe, bool) or not isinstance(nfe, int) or nfe < 1:
+        raise ValueError(f"nfe must be a whole number of at least 1, not {nfe}")
+    if nfe <= 8 and 0 < process.level(1.0).alpha < 1:
+        return Sampler("", "dpm_2m" if nfe <= 6 else "deis", "karras_open")
+    if nfe <= 6:
+        return Sampler("", "scale_2", "scale_coarse")
+    if nfe <= 11:
+        return Sampler("", "scale_3", "scale_medium")
+    return Sampler("", "scale_3_fine", "scale_fine" if nfe <= 24 else "scale_finest")
+
+
+def default_sampler(nfe: int, process: Process) -> tuple[Solver, TimeGrid]:
+    """``default_names`` built for a process: every step of it is one evaluation.
+
+    Raises:
+        ValueError: ``nfe`` is below 1.
+    """
+    names = default_names(nfe, process)
+    return solver(names.solver), grid(names.grid, nfe, process)
+
+
+def find(presets: Mapping[str, P], name: str, noun: str) -> P:
+    """The preset that ``name`` means: case, spaces and hyphens do not count, and "++" is "pp".
+
+    Args:
+        presets: ``SOLVERS`` or ``GRIDS``.
+        name: A name or an alias.
+        noun: What the error calls it.
+
+    Raises:
+        UsageError: There is none; says what to use instead, or names the closest.
+    """
+    known = _known(presets)
+    preset = known.get(_key(name))
+    if preset is not None:
+        return preset
+    for refused, advice in REFUSED.items():
+        if _key(name) in (_key(refused), "k" + _key(refused)):
+            raise UsageError(f"{name[:80]!r} is no {noun} here", advice)
+    close = difflib.get_close_matches(_key(name), known, n=3)
+    names = sorted({known[key].name for key in close}) or sorted(presets)
+    raise UsageError(
+        f"unknown {noun} {name[:80]!r}", f"{'did you mean' if close else 'known'}: {', '.join(names)}"
+    )
+
+
+def _known(presets: Mapping[str, P]) -> dict[str, P]:
+    return {_key(name): preset for preset in presets.values() for name in (preset.name, *preset.aliases)}
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower().replace("++", "pp"))

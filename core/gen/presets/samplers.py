@@ -1,0 +1,133 @@
+"""Names that stand for more than a solver, and names that are not offered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gen.presets.specs import Sampler
+
+LINEAR = "gen.diffusion:DiscreteBetas.linear"
+COSINE = "gen.diffusion:DiscreteBetas.cosine"
+FLOW = "gen.diffusion:RectifiedFlow"
+EDM = "gen.diffusion:VarianceExploding"
+TRIG = "gen.diffusion:Cosine"
+SCALED = "gen.diffusion:DiscreteBetas.scaled_linear"
+# k-diffusion's in diffusers: equal steps of beta between the ends of Stable Diffusion's.
+NARROW = {"first": 0.00085, "last": 0.012}
+
+
+def _sigmas(lowest: float, highest: float) -> dict[str, object]:
+    return {"sigma_min": lowest, "sigma_max": highest}
+
+
+SCHEDULERS: Mapping[str, Sampler] = MappingProxyType(
+    {
+        "CMStochasticIterativeScheduler": Sampler(EDM, "lcm", "karras"),
+        "CogVideoXDDIMScheduler": Sampler(SCALED, "ddim", "trailing"),
+        "CogVideoXDPMScheduler": Sampler(SCALED, "dpmpp_2m_sde", "trailing"),
+        "ConsistencyDecoderScheduler": Sampler(COSINE, "lcm", "trailing"),
+        "CosineDPMSolverMultistepScheduler": Sampler(
+            EDM, "dpmpp_2m_sde", "uniform_log_snr", _sigmas(0.3, 500.0)
+        ),
+        "DDIMParallelScheduler": Sampler(LINEAR, "ddim", "leading"),
+        "DDIMScheduler": Sampler(LINEAR, "ddim", "leading"),
+        "DDPMParallelScheduler": Sampler(LINEAR, "ddpm", "leading"),
+        "DDPMScheduler": Sampler(LINEAR, "ddpm", "leading"),
+        "DDPMWuerstchenScheduler": Sampler("gen.diffusion:OffsetCosine", "ddpm", "uniform"),
+        "DEISMultistepScheduler": Sampler(LINEAR, "deis_2", "linspace_open"),
+        "DPMSolverMultistepScheduler": Sampler(LINEAR, "dpmpp_2m", "linspace_open"),
+        "DPMSolverSDEScheduler": Sampler(LINEAR, "dpmpp_sde", "normal", NARROW),
+        "DPMSolverSinglestepScheduler": Sampler(LINEAR, "dpmpp_2s", "linspace_open"),
+        "EDMDPMSolverMultistepScheduler": Sampler(EDM, "dpmpp_2m", "karras"),
+        "EDMEulerScheduler": Sampler(EDM, "ddim", "karras"),
+        "EulerAncestralDiscreteScheduler": Sampler(LINEAR, "ddpm", "normal"),
+        "EulerDiscreteScheduler": Sampler(LINEAR, "ddim", "normal"),
+        "FlowMapEulerDiscreteScheduler": Sampler(FLOW, "flow_map", "uniform"),
+        "FlowMatchEulerDiscreteScheduler": Sampler(FLOW, "ddim", "normal"),
+        "FlowMatchHeunDiscreteScheduler": Sampler(FLOW, "heun", "normal"),
+        "FlowMatchLCMScheduler": Sampler(FLOW, "lcm", "normal"),
+        "HeunDiscreteScheduler": Sampler(LINEAR, "heun", "normal", NARROW),
+        "IPNDMScheduler": Sampler(TRIG, "ipndm", "uniform"),
+        "KarrasVeScheduler": Sampler(EDM, "heun", "uniform_log_snr", _sigmas(0.02, 100.0)),
+        "KDPM2AncestralDiscreteScheduler": Sampler(LINEAR, "dpm_2_ancestral", "normal", NARROW),
+        "KDPM2DiscreteScheduler": Sampler(LINEAR, "dpm_2", "normal", NARROW),
+        "LCMScheduler": Sampler(SCALED, "lcm", "trailing"),
+        "LMSDiscreteScheduler": Sampler(LINEAR, "lms", "normal"),
+        "LTXEulerAncestralRFScheduler": Sampler(FLOW, "euler_a_flow", "normal"),
+        "MiniMaxH3Scheduler": Sampler(FLOW, "ddim", "uniform"),
+        "PNDMScheduler": Sampler(LINEAR, "plms", "leading"),
+        "SASolverScheduler": Sampler(LINEAR, "sa_solver", "linspace_open"),
+        "SCMScheduler": Sampler(TRIG, "lcm", "uniform"),
+        "ScoreSdeVeScheduler": Sampler(EDM, "predictor_corrector", "uniform", _sigmas(0.01, 1348.0)),
+        "ScoreSdeVpScheduler": Sampler("gen.diffusion:VariancePreserving", "reverse_diffusion", "uniform"),
+        "TCDScheduler": Sampler(SCALED, "tcd", "trailing"),
+        "UnCLIPScheduler": Sampler(COSINE, "ddpm", "linspace"),
+        "UniPCMultistepScheduler": Sampler(LINEAR, "unipc_2", "linspace_open"),
+    }
+)
+"""The schedulers of diffusers, as they are when built without arguments.
+
+But for what has no name here: the shift of CogVideoX's process, the spacings of IPNDM and MiniMaxH3, the
+two steps of the consistency decoder, and the Runge-Kutta steps of PNDM, which its pipelines leave out.
+CogVideoX's are on the grid that its models ask for. DEIS, SA-Solver and Wuerstchen's stop at their first
+level; here every run ends at the data.
+"""
+
+_TOKENS = "it draws tokens: see `{}` in gen.diffusion"
+_CFG_PP = "CFG++ is a guidance, which every solver follows: use `{}` with `CFGPlusPlus` of gen.diffusion"
+_NEAREST = "no solver here is the same; the nearest is `{}`"
+_SEARCHED = "it is found for a network: see `search_grid` in gen.diffusion; the nearest is `scale`"
+_SPACING = "no grid here is the same; the nearest is `{}`"
+
+REFUSED: Mapping[str, str] = MappingProxyType(
+    {
+        "AmusedScheduler": _TOKENS.format("Unmask"),
+        "BlockRefinementScheduler": _TOKENS.format("Unmask"),
+        "DiscreteDDIMScheduler": _TOKENS.format("PosteriorSample"),
+        "EntropyBoundScheduler": _TOKENS.format("EntropyBound"),
+        "VQDiffusionScheduler": _TOKENS.format("PosteriorSample"),
+        "DDIMInverseScheduler": "see `invert` in gen.diffusion, for every solver without noise, with `ddim`",
+        "DPMSolverMultistepInverseScheduler": (
+            "see `invert` in gen.diffusion, for every solver without noise, with `dpmpp_2m`"
+        ),
+        "RePaintScheduler": "it fills a mask: see `MaskBlend` with `ddpm` on a `TimeGrid.time_travel`",
+        "HeliosScheduler": "its state changes size between stages; within one it is `ddim` or `unipc_2`",
+        "HeliosDMDScheduler": "its state changes size between stages; within one it is `lcm`",
+        "PiflowScheduler": "its network gives a policy and no prediction; the nearest is `flow_map`",
+        "RFD4ProteinaScheduler": "it is made for protein backbones; the nearest is `reverse_diffusion`",
+        **{
+            f"{name}_cfg_pp": _CFG_PP.format(solver)
+            for name, solver in (
+                ("euler", "euler"),
+                ("euler_ancestral", "euler_a"),
+                ("euler_a", "euler_a"),
+                ("ddim", "ddim"),
+                ("dpmpp_2s_ancestral", "dpmpp_2s_ancestral"),
+                ("dpmpp_2m", "dpmpp_2m"),
+                ("res_multistep", "res_multistep"),
+                ("res_multistep_ancestral", "dpmpp_2m_sde_heun"),
+                ("gradient_estimation", "lms"),
+            )
+        },
+        "heunpp2": _NEAREST.format("heun"),
+        "exp_heun_2_x0": _NEAREST.format("dpmpp_2s"),
+        "exp_heun_2_x0_sde": _NEAREST.format("dpmpp_sde"),
+        "dpm_fast": _NEAREST.format("dpm_3") + " on `uniform_log_snr`",
+        "res_multistep_ancestral": _NEAREST.format("dpmpp_2m_sde_heun"),
+        "gradient_estimation": _NEAREST.format("lms"),
+        "er_sde": _NEAREST.format("dpmpp_3m_sde"),
+        "seeds_2": _NEAREST.format("dpmpp_sde"),
+        "seeds_3": _NEAREST.format("dpmpp_sde"),
+        "sa_solver_pece": _NEAREST.format("sa_solver"),
+        "restart": "it is a grid that goes back up: `heun` with `TimeGrid.time_travel` of gen.diffusion",
+        "linear_quadratic": _SPACING.format("quadratic"),
+        "kl_optimal": _SPACING.format("scale"),
+        "karras_exponential": _SPACING.format("karras"),
+        "laplace": _SPACING.format("scale"),
+        "gits": _SEARCHED,
+        "optimal_steps": _SEARCHED,
+        "automatic": "name a grid, or leave it out to have the one of the model",
+    }
+)
+"""Names of diffusers, A1111 and ComfyUI that are not offered, and what to do instead."""

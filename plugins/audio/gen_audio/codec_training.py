@@ -1,0 +1,74 @@
+"""How the latent codec is trained: what it makes of latents has the law of the log-mels that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gen.train import Settings, Stage, Task
+from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
+from gen_audio.blocks import is_matrix
+from gen_audio.data.shelf import Shelf
+from gen_audio.mel import HOP, log_mel
+from gen_audio.picture import save_mels
+from gen_audio.vocoder_training import pieces
+
+LATENT_NOISE = 0.1
+TOKENS = 10
+PATCHES = (1, 4, 16)
+
+
+def stage(settings: Settings, batch: int, shelf: Shelf) -> Stage:
+    """The stage that trains the codec on music and effects.
+
+    Args:
+        settings: How it is optimised.
+        batch: Pieces of 1.9 s per step.
+        shelf: Where the sounds are.
+    """
+
+    def start(_: Mapping[str, nn.Module], device: torch.device) -> Task:
+        sounds = shelf.sounds()[:2]
+
+        def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
+            assert isinstance(module, Autoencoder)
+            samples = pieces(sounds, batch, TOKENS * TOKEN_FRAMES * HOP, generator).to(device)
+            with torch.autocast(device.type, enabled=False):
+                target = log_mel(samples)
+            latents = module.encode(target)
+            disturbed = latents + LATENT_NOISE * torch.randn(latents.shape, generator=generator).to(device)
+            started = module.start(disturbed)
+            one, other = (
+                module.finish(started, decoder_noise(batch, TOKENS, generator).to(device)).float()
+                for _ in range(2)
+            )
+            return distance(target, one) + distance(target, other) - distance(one, other)
+
+        def preview(module: nn.Module, path: Path) -> None:
+            assert isinstance(module, Autoencoder)
+            generator = torch.Generator().manual_seed(0)
+            target = log_mel(pieces(sounds, 8, 20 * TOKEN_FRAMES * HOP, generator)).to(device)
+            with torch.no_grad():
+                made = module.decode(module.encode(target), decoder_noise(8, 20, generator).to(device))
+            save_mels([target, made], path)
+
+        return Task(module=Autoencoder(CodecShape()), loss=loss, preview=preview, matrix=is_matrix)
+
+    return Stage(name="codec", settings=settings, start=start)
+
+
+def distance(a: Tensor, b: Tensor) -> Tensor:
+    """Mean Euclidean distance of the square patches of log-mels (B, 80, F), over several sizes of patches.
+
+    With it, 2·d(target, made) - d(made, made') is an energy distance (Székely & Rizzo 2013): it is least
+    where patches that are made have the law of those that are given, blur included.
+    """
+    difference = (a - b).square()
+    total = a.new_zeros(())
+    for size in PATCHES:
+        patches = difference.unflatten(2, (-1, size)).unflatten(1, (-1, size)).mean((2, 4))
+        total = total + (patches + 1e-6).sqrt().mean()
+    return total / len(PATCHES)

@@ -1,0 +1,1 @@
+"""What the sound model is trained on: music rendered from notes, and synthesised effects."""

@@ -1,0 +1,195 @@
+"""Metrics of a text-to-sound model, on prompts and seeds fixed beforehand."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torchaudio import functional as audio
+
+from gen.artifact import Artifact
+from gen.plugin.cache import cache_folder
+from gen_audio import classifier as judges
+from gen_audio import measures
+from gen_audio.data import clips, effects, music
+from gen_audio.data.clips import Clip
+from gen_audio.loudness import TARGET, loudness, true_peak
+from gen_audio.mel import HOP, RATE, log_mel
+
+SEED = 20_250_000
+GROUP = 150
+STEADY = ("piano", "organ", "violin", "cello", "flute", "trumpet", "clarinet", "oboe", "saxophone", "guitar")
+Draw = Callable[[Sequence[str], Sequence[int]], Iterator[Artifact]]
+
+
+def evaluate(draw: Draw, samples: int | None, report: Callable[[str], None]) -> Mapping[str, object]:
+    """Measure a model.
+
+    Args:
+        draw: (prompts, seeds) -> sounds, one after another.
+        samples: At most so many of each sort of prompt; None for all (150 of each).
+        report: Called with lines of progress.
+
+    Returns:
+        Metric to its value as text, in groups.
+
+    Raises:
+        UsageError: The programs that render the references are not installed.
+    """
+    return _Evaluation(draw, samples, report).run()
+
+
+class _Evaluation:
+    def __init__(self, draw: Draw, samples: int | None, report: Callable[[str], None]) -> None:
+        self.draw, self.report = draw, report
+        self.count = min(samples or GROUP, GROUP)
+        path = cache_folder() / f"sound-classifier-{len(judges.CLASSES)}.safetensors"
+        self.classifier = judges.load_or_train(path, report)
+        self.levels: list[float] = []
+        self.peaks: list[float] = []
+        self.full_scale = 0
+
+    def run(self) -> Mapping[str, object]:
+        result: dict[str, object] = {}
+        made: list[Tensor] = []
+        references: list[Clip] = []
+        for kind in ("instruments", "effects"):
+            for split in ("seen", "held out"):
+                wanted = self._clips(kind, split)
+                name = f"{kind}, {split}"
+                mels = torch.stack([log_mel(x)[0] for x in self._sounds(wanted, name)])
+                result[name] = self._recovered(wanted, mels)
+                if split == "seen":
+                    made.append(mels)
+                    references += wanted
+        result["pitch"] = self._pitch()
+        result["tempo"] = self._tempo()
+        result["levels"] = {
+            "loudness, median": f"{_median(self.levels):.2f} LUFS",
+            f"within 0.5 of {TARGET:g} LUFS": _share([abs(x - TARGET) < 0.5 for x in self.levels]),
+            "highest true peak": f"{max(self.peaks):.2f} dBTP",
+            "samples at full scale": str(self.full_scale),
+        }
+        result["distribution"] = self._distribution(torch.cat(made), references)
+        return result
+
+    def _clips(self, kind: str, split: str) -> list[Clip]:
+        """Clips that were seen in training or held out, in a fixed order."""
+        rng = random.Random(f"{SEED} {kind} {split}")
+        found: list[Clip] = []
+        while len(found) < self.count:
+            if kind == "effects":
+                name = rng.choice(list(effects.EFFECTS))
+                levels = {axis: rng.choice((-1, 0, 1)) for axis in effects.EFFECTS[name].axes}
+                effect = effects.Clip(name, **levels, far=rng.random() < 0.15, seed=rng.getrandbits(32))
+                if effects.held_out(effect) == (split == "held out"):
+                    found.append(effect)
+                continue
+            tune = dataclasses.replace(
+                music.draw(rng),
+                instrument=rng.choice(list(music.INSTRUMENTS)),
+                figure=rng.choice(music.FIGURES),
+            )
+            if music.held_out(tune) == (split == "held out"):
+                found.append(tune)
+        return found
+
+    def _sounds(self, wanted: Sequence[Clip], name: str) -> Iterator[Tensor]:
+        """What the model makes of the clips' captions, (1, 110592) at the model's rate."""
+        prompts = [clips.canonical(clip) for clip in wanted]
+        for index, artifact in enumerate(self.draw(prompts, [SEED + i for i in range(len(prompts))])):
+            samples, rate = (
+                torch.from_numpy(artifact.arrays["samples"]),
+                int(artifact.attributes["sample_rate"]),
+            )
+            self.levels.append(loudness(samples, rate))
+            self.peaks.append(true_peak(samples, rate))
+            self.full_scale += int((samples.abs() >= 1).sum())
+            if index % 50 == 0:
+                self.report(f"{name}: {index} of {len(prompts)}")
+            mono = audio.resample(samples.mean(0, keepdim=True), rate, RATE)[:, : judges.FRAMES * HOP]
+            mono = torch.nn.functional.pad(mono, (0, judges.FRAMES * HOP - mono.shape[1]))
+            # At the level of the references.
+            yield torch.from_numpy(clips.levelled(mono[0].numpy()))[None]
+
+    def _recovered(self, wanted: Sequence[Clip], mels: Tensor) -> Mapping[str, str]:
+        """How often the classifier hears what was asked for, in what is made and in what is rendered."""
+        labels = torch.tensor([judges.label(clip) for clip in wanted])
+        result = {}
+        for name, found in (("", mels), (", rendered", judges.rendered(list(wanted)))):
+            order = judges.classify(self.classifier, found)
+            for top in (1, 5):
+                right = (order[:, :top] == labels[:, None]).any(1).tolist()
+                result[f"recovered, top {top}{name}"] = _share(right)
+        return result
+
+    def _pitch(self) -> Mapping[str, str]:
+        """Distance of single notes from their pitch, octaves left aside."""
+        rng = random.Random(f"{SEED} pitch")
+        wanted: list[Clip] = [
+            music.Music(rng.choice(STEADY), "note", key=rng.randrange(12), seed=rng.getrandbits(32))
+            for _ in range(self.count)
+        ]
+        keys = [clip.pitch for clip in wanted if isinstance(clip, music.Music)]
+        rendered = torch.from_numpy(clips.render(wanted, judges.FRAMES * HOP))
+        result = {}
+        for name, sounds in (("", self._sounds(wanted, "pitch")), (", rendered", iter(rendered[:, None]))):
+            off = [
+                abs(measures.cents(measures.pitch(x[0]), key)) for x, key in zip(sounds, keys, strict=True)
+            ]
+            result[f"median error{name}"] = f"{_median(off):.1f} cents"
+            result[f"within 50 cents{name}"] = _share([x < 50 for x in off])
+        return result
+
+    def _tempo(self) -> Mapping[str, str]:
+        """Error of the rate of onsets, of which arpeggios and scales have two per beat."""
+        rng = random.Random(f"{SEED} tempo")
+        wanted: list[Clip] = []
+        while len(wanted) < self.count:
+            tune = dataclasses.replace(
+                music.draw(rng), instrument=rng.choice(("piano", "guitar", "marimba", "harp", "xylophone"))
+            )
+            if tune.figure in ("arpeggio", "scale") and not music.held_out(tune):
+                wanted.append(tune)
+        rates = [clip.bpm / 30 for clip in wanted if isinstance(clip, music.Music)]
+        made = (log_mel(x)[0] for x in self._sounds(wanted, "tempo"))
+        result = {}
+        for name, mels in (("", made), (", rendered", iter(judges.rendered(wanted)))):
+            off = [
+                abs(measures.rate_of_onsets(mel) / rate - 1) for mel, rate in zip(mels, rates, strict=True)
+            ]
+            result[f"median error{name}"] = f"{100 * _median(off):.1f} %"
+            result[f"within 4 %{name}"] = _share([x < 0.04 for x in off])
+        return result
+
+    def _distribution(self, made: Tensor, wanted: list[Clip]) -> Mapping[str, str]:
+        """Fréchet distance on statistics of log-mels, to clips that training never saw."""
+        rng = random.Random(f"{SEED} distribution")
+        again: list[Clip] = [dataclasses.replace(clip, seed=rng.getrandbits(32)) for clip in wanted]
+        seeds = [dataclasses.replace(clip, seed=rng.getrandbits(32)) for clip in wanted]
+        real, other = (measures.statistics(judges.rendered(found)) for found in (again, list(seeds)))
+        _, _, axes = torch.pca_lowrank(real - real.mean(0), q=min(16, len(real) - 1), niter=4)
+        features = [(x - real.mean(0)) @ axes for x in (measures.statistics(made), real, other)]
+        drawn, floor = (measures.frechet_distance(features[i], features[1]) for i in (0, 2))
+        return {
+            "Fréchet distance to fresh renderings": f"{drawn:.3f}",
+            "the same between two sets of renderings": f"{floor:.3f}",
+            "clips in each": str(len(made)),
+        }
+
+
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _share(right: Sequence[bool]) -> str:
+    """A share with its 95 % interval (Wilson 1927)."""
+    count, share = len(right), sum(right) / len(right)
+    centre = share + 1.92 / count
+    spread = 1.96 * math.sqrt(share * (1 - share) / count + 0.96 / count**2)
+    low, high = (abs(centre + sign * spread) / (1 + 3.84 / count) for sign in (-1, 1))
+    return f"{100 * share:.1f} % of {count} (95 %: {100 * low:.1f} to {100 * high:.1f})"

@@ -1,0 +1,76 @@
+"""What can be heard without a model: pitch, tempo, statistics of a spectrogram."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from gen_audio.mel import HOP, RATE
+
+
+def pitch(samples: Tensor) -> float:
+    """Fundamental frequency in Hz of a steady tone (L,), from 60 to 2,000 Hz, of what sounds after 0.15 s.
+
+    The first peak of the normalised autocorrelation that comes near the highest (de Cheveigné & Kawahara
+    2002, steps 2, 4 and 5).
+    """
+    part = samples[int(0.15 * RATE) :][: int(0.8 * RATE)].double()
+    part = part - part.mean()
+    size = 2 * len(part)
+    products = torch.fft.irfft(torch.fft.rfft(part, size).abs() ** 2, size)[: len(part)]
+    power = torch.cat([part.new_zeros(1), part.square().cumsum(0)])
+    lags = torch.arange(len(part))
+    both = power[len(part) - lags] + (power[-1] - power[lags])
+    found = 2 * products / both.clamp(min=1e-12)
+    low, high = int(RATE / 2000), int(RATE / 60)
+    inner = found[low : high + 1]
+    peaks = (inner[1:-1] >= inner[:-2]) & (inner[1:-1] > inner[2:]) & (inner[1:-1] > 0.9 * inner.max())
+    place = low + 1 + int(peaks.nonzero()[0]) if bool(peaks.any()) else low + int(inner.argmax())
+    return RATE / _vertex(found, place)
+
+
+def cents(hertz: float, key: int) -> float:
+    """Distance of a frequency from a MIDI key in cents, the octave left aside: -600 to 600."""
+    return (1200 * math.log2(hertz / 440) - 100 * (key - 69) + 600) % 1200 - 600
+
+
+def rate_of_onsets(mel: Tensor) -> float:
+    """How many evenly spaced onsets per second a log-mel (80, F) has, from 1.8 to 7."""
+    rise = mel.diff(dim=1).clamp(min=0).sum(0)
+    rise = rise - rise.mean()
+    size = 2 * len(rise)
+    found = torch.fft.irfft(torch.fft.rfft(rise.double(), size).abs() ** 2, size)
+    low, high = int(RATE / HOP / 7), int(RATE / HOP / 1.8)
+    inner = found[low - 1 : high + 2]
+    # Multiples of the period repeat as well, often better than the period itself: the shortest counts.
+    peaks = (inner[1:-1] >= inner[:-2]) & (inner[1:-1] > inner[2:]) & (inner[1:-1] > 0.4 * inner[1:-1].max())
+    place = low + (int(peaks.nonzero()[0]) if bool(peaks.any()) else int(inner[1:-1].argmax()))
+    return RATE / HOP / _vertex(found, place)
+
+
+def statistics(mels: Tensor) -> Tensor:
+    """Features of log-mels (N, 80, F): mean and deviation of each band, and of its change, (N, 240)."""
+    return torch.cat([mels.mean(2), mels.std(2), mels.diff(dim=2).abs().mean(2)], 1)
+
+
+def frechet_distance(one: Tensor, other: Tensor) -> float:
+    """Fréchet distance of the Gaussians that fit two sets of features (N, D) (Dowson & Landau 1982)."""
+    a, b = (x.double() for x in (one, other))
+    root = _root(torch.cov(a.T))
+    middle = torch.linalg.eigvalsh(root @ torch.cov(b.T) @ root).clamp(min=0).sqrt().sum()
+    spread = torch.cov(a.T).trace() + torch.cov(b.T).trace() - 2 * middle
+    return float((a.mean(0) - b.mean(0)).square().sum() + spread)
+
+
+def _root(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors * values.clamp(min=0).sqrt() @ vectors.T
+
+
+def _vertex(curve: Tensor, place: int) -> float:
+    """Where the parabola through a maximum and its neighbours is highest."""
+    a, b, c = (float(curve[place + offset]) for offset in (-1, 0, 1))
+    bend = a - 2 * b + c
+    return place + (0.5 * (a - c) / bend if bend < 0 else 0.0)

@@ -1,0 +1,105 @@
+"""The log-mel spectrogram that every model of audio here speaks, its inverse by Griffin–Lim, and its STFT.
+
+22,050 samples per second, frames of 1,024 samples every 256, 80 bands to 11,025 Hz. F frames stand for
+exactly 256·F samples: frame k is centred at sample 256·k + 128.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchaudio import transforms
+
+RATE, FFT, HOP, BANDS = 22_050, 1024, 256, 80
+BINS = FFT // 2 + 1
+FLOOR = 1e-5
+CENTRE, SPREAD = -5.0, 2.5
+"""Log magnitudes are standardised by these for the networks."""
+
+_EDGE = (FFT - HOP) // 2
+
+
+@functools.cache
+def _mel_scale(device: torch.device) -> transforms.MelScale:
+    scale = transforms.MelScale(BANDS, RATE, 0.0, RATE / 2, BINS, norm="slaney", mel_scale="slaney")
+    return scale.to(device)
+
+
+@functools.cache
+def _window(device: torch.device) -> Tensor:
+    return torch.hann_window(FFT, device=device)
+
+
+def stft(samples: Tensor) -> Tensor:
+    """Samples (B, 256·F) to the complex spectrogram (B, 513, F)."""
+    padded = functional.pad(samples[:, None], (_EDGE, _EDGE), mode="reflect")[:, 0]
+    window = _window(samples.device)
+    return torch.stft(padded, FFT, HOP, window=window, center=False, return_complex=True)
+
+
+def istft(spectrogram: Tensor) -> Tensor:
+    """Complex spectrogram (B, 513, F) to samples (B, 256·F).
+
+    Overlap-add, divided by the sum of the squared windows (Griffin & Lim 1984, eq. 6).
+    """
+    frames = spectrogram.shape[-1]
+    window = _window(spectrogram.device)
+    pieces = torch.fft.irfft(spectrogram, FFT, dim=1) * window[:, None]
+    weights = (window**2)[None, :, None].expand(1, FFT, frames)
+    length = (frames - 1) * HOP + FFT
+    total, weight = (
+        functional.fold(part, (1, length), (1, FFT), stride=(1, HOP))[:, 0, 0] for part in (pieces, weights)
+    )
+    return (total / weight.clamp(min=1e-8))[:, _EDGE : length - _EDGE]
+
+
+def log_mel(samples: Tensor) -> Tensor:
+    """Samples (B, 256·F) to standardised log-mel (B, 80, F): (log(mel) + 5) / 2.5, at least -2.6."""
+    mel = _mel_scale(samples.device)(stft(samples).abs())
+    return (mel.clamp(min=FLOOR).log() - CENTRE) / SPREAD
+
+
+@functools.cache
+def _unmel(device: torch.device) -> Tensor:
+    return torch.linalg.pinv(_mel_scale(torch.device("cpu")).fb.double().T).float().to(device)
+
+
+def log_magnitudes(mel: Tensor) -> Tensor:
+    """Logarithms of linear magnitudes (B, 513, F) of standardised log-mel (B, 80, F), by least squares."""
+    magnitudes = _unmel(mel.device) @ (mel.float() * SPREAD + CENTRE).exp()
+    return magnitudes.clamp(min=FLOOR).log()
+
+
+def griffin_lim(mel: Tensor, iterations: int = 32) -> Tensor:
+    """Standardised log-mel (B, 80, F) to samples (B, 256·F) without a network; always the same.
+
+    Least squares for the linear magnitudes, then the fast Griffin–Lim algorithm (Perraudin et al. 2013).
+    """
+    unmel = transforms.InverseMelScale(BINS, BANDS, RATE, 0.0, RATE / 2, norm="slaney", mel_scale="slaney")
+    magnitudes = unmel.to(mel.device)((mel * SPREAD + CENTRE).exp())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = transforms.GriffinLim(FFT, iterations, hop_length=HOP, power=1.0).to(mel.device)(magnitudes)
+    # Its frames are centred at 256·k.
+    return functional.pad(made, (HOP // 2, HOP // 2))
+
+
+def around(pad: int, loop: bool) -> Callable[[Tensor], Tensor]:
+    """Padding along the last axis: what follows the end of a loop is its beginning; else the edge stays."""
+    return lambda x: functional.pad(x, (pad, pad), mode="circular" if loop else "replicate")
+
+
+def log_spectral_distance(one: Tensor, other: Tensor) -> Tensor:
+    """Log-spectral distance in dB of samples (B, 256·F) each: (B,).
+
+    The root mean square over bins of the difference of magnitudes in dB, averaged over frames (Gray & Markel
+    1976); magnitudes more than 80 dB below the loudest of the first signal count as 80 dB below.
+    """
+    a, b = stft(one).abs(), stft(other).abs()
+    floor = 1e-4 * a.amax((1, 2), keepdim=True).clamp(min=1e-6)
+    difference = 20 * (torch.maximum(a, floor).log10() - torch.maximum(b, floor).log10())
+    return difference.square().mean(1).sqrt().mean(1)

@@ -1,0 +1,273 @@
+"""A model of sounds: how its file becomes an encoder, a denoiser and a codec."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchaudio import functional as audio
+
+from gen.artifact import Artifact
+from gen.diffusion import Conditioning, RectifiedFlow, Velocity
+from gen.errors import ModelError
+from gen.model import Model, ModelFile, Window
+from gen.model.skeleton import skeleton
+from gen.nn import Subwords
+from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
+from gen_audio.denoiser import Shape, SoundTransformer, conditions
+from gen_audio.loudness import mastered
+from gen_audio.mel import HOP, RATE, around, log_mel
+from gen_audio.plugin import KEYS
+from gen_audio.vocoder import Vocoder, VocoderShape
+
+ARCHITECTURE = "gen-audio/sound-transformer/1"
+OVERLAP = 9
+"""Tokens of the end of a piece that the next one is given: 1.7 s."""
+
+_TOKEN = TOKEN_FRAMES * HOP
+_LOUDNESS = 0.12
+_AROUND_TOKENS, _AROUND_FRAMES, _AROUND_SAMPLES = 4, 25, 6174
+"""What surrounds a loop in each domain; a multiple of 882 samples, which any rate turns into whole ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class TextEncoder:
+    """Prompts as subword ids; the network embeds them.
+
+    Args:
+        subwords: The vocabulary.
+        length: Longest prompt in subwords; what is beyond is cut.
+        names: What the model can play.
+        words: Every word that its captions held.
+    """
+
+    subwords: Subwords
+    length: int
+    names: tuple[str, ...]
+    words: frozenset[str]
+
+    def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
+        """Conditioning with ``text``: ids and mask (B, L); key and tempo are said as captions say them."""
+        key = KEYS.get(str(params.get("key", "")), "")
+        said = (f" in {key}" if key else "") + (f", {params['bpm']} bpm" if "bpm" in params else "")
+        texts = [prompt + said if prompt else "" for prompt in prompts]
+        ids, mask = self.subwords.batch(texts, self.length)
+        return conditions(ids[:, : max(1, int(mask.sum(1).max()))])
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """Words that no caption held."""
+        return tuple(dict.fromkeys(word for word in self.subwords.words(prompt) if word not in self.words))
+
+    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
+        """Names nearest in spelling to the unknown words, filled up with others."""
+        near: list[str] = []
+        for word in self.unknown_words(prompt):
+            parts = difflib.get_close_matches(word, sorted({w for n in self.names for w in n.split()}), 2)
+            near += [name for part in parts for name in self.names if part in name.split()][:2]
+        return tuple(dict.fromkeys([*near, *self.names[:: max(1, len(self.names) // count)]]))[:count]
+
+
+@dataclass(frozen=True, eq=False)
+class SoundCodec:
+    """Sounds as standardised latents, one token every 186 ms.
+
+    Args:
+        network: The autoencoder of log-mels.
+        vocoder: From log-mels to samples.
+        mean, std: (C, 1): latents are standardised by these.
+    """
+
+    network: Autoencoder
+    vocoder: Vocoder
+    mean: Tensor
+    std: Tensor
+
+    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
+        """(C, T) with as many tokens as the duration needs."""
+        return (len(self.mean), math.ceil(_number(params, "duration") * RATE / _TOKEN))
+
+    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
+        """Sounds of any rate and number of channels, cut or padded with silence to the duration."""
+        length = self.shape(params)[1] * _TOKEN
+        rows = [_fitted(artifact, length) for artifact in artifacts]
+        mel = log_mel(torch.stack(rows).to(self.mean.device))
+        with torch.no_grad():
+            latents = self.network.encode(mel.to(self._dtype)).float()
+        return (latents - self.mean) / self.std
+
+    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+        """Latents (B, C, T) to sounds of the duration, rate, loudness and channels that are asked for.
+
+        The end of a loop meets its beginning because every step, from latents to levelling, sees what lies
+        beyond either end.
+        """
+        latents = x0.to(self.mean) * self.std + self.mean
+        with torch.no_grad():
+            # One at a time: a batch may take another path through the kernels and differ in the last bit.
+            sounds = [self._sound(item[None].to(self._dtype), params) for item in latents]
+        rate = int(_number(params, "sample_rate"))
+        return [
+            Artifact("audio", {"samples": sound.cpu().numpy()}, {"sample_rate": rate}) for sound in sounds
+        ]
+
+    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
+        """A sound, not silent where something is made anew, as (1, 1, T): 1 where latents are kept."""
+        length = self.shape(params)[1] * _TOKEN
+        loud = _resampled(mask, length).abs().reshape(-1, _TOKEN).amax(1) > 0.01
+        return (~loud).float()[None, None].to(self.mean.device)
+
+    def given(self, params: Mapping[str, object]) -> tuple[Tensor, Tensor] | None:
+        """The beginning, where the parameter ``extend`` gives it, as whole tokens.
+
+        Raises:
+            ValueError: It is not shorter than the duration, or shorter than a token.
+        """
+        start = params.get("extend")
+        if not isinstance(start, Artifact):
+            return None
+        tokens = self.shape(params)[1]
+        seconds = start.sizes["samples"] / float(start.attributes["sample_rate"])
+        count = int(seconds * RATE / _TOKEN)
+        if not 0 < count < tokens:
+            raise ValueError(
+                f"extend needs a sound of at least {_TOKEN / RATE:.2f} s that is shorter than the duration, "
+                f"not {seconds:.2f} s"
+            )
+        mask = (torch.arange(tokens) < count).float()[None, None].to(self.mean.device)
+        return mask, self.encode([start], params)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.network.parameters()).dtype
+
+    def _sound(self, latents: Tensor, params: Mapping[str, object]) -> Tensor:
+        """Latents (1, C, T) to samples (channels, L) in [-1, 1]."""
+        loop, stereo = bool(params.get("loop")), params.get("channels") == "stereo"
+        seconds, rate = _number(params, "duration"), int(_number(params, "sample_rate"))
+        draws = torch.Generator().manual_seed(0)
+        noise = decoder_noise(1, latents.shape[2], draws).to(latents)
+        wide = around(_AROUND_TOKENS, loop)(latents)
+        fine = _AROUND_TOKENS * (noise.shape[1] // latents.shape[2])
+        noise = around(fine, loop)(noise.mT).mT
+        mel = self.network.decode(wide, noise)
+        margin = _AROUND_TOKENS * TOKEN_FRAMES
+        mel = mel[:, :, margin : mel.shape[2] - margin]
+        frames = math.ceil(seconds * RATE / HOP)
+        if loop:
+            frames = round(seconds * RATE / HOP)
+            edge = around(1, True)(mel)
+            # Half a frame of neighbours on either side keeps the period whole while it is stretched.
+            mel = _stretched(edge, frames, mel.shape[2])
+        mel = around(_AROUND_FRAMES, loop)(mel[:, :, :frames])
+        # Two channels share their tones and differ in their noise.
+        white = torch.randn(2 if stereo else 1, frames * HOP, generator=draws).to(latents.device)
+        white = around(_AROUND_FRAMES * HOP, True)(white[None])[0]
+        samples = self.vocoder.sound(mel.expand(len(white), -1, -1), white).float()
+        surplus = _AROUND_FRAMES * HOP - _AROUND_SAMPLES
+        samples = samples[:, surplus : samples.shape[1] - surplus]
+        if not loop:
+            samples = _faded(samples[:, _AROUND_SAMPLES:-_AROUND_SAMPLES], round(seconds * RATE))
+        delivered = audio.resample(samples, RATE, rate)
+        margin = _AROUND_SAMPLES * rate // RATE if loop else 0
+        return mastered(delivered, rate, margin).clamp(-1, 1).contiguous()
+
+
+def _stretched(edge: Tensor, frames: int, period: int) -> Tensor:
+    """A period of log-mel, with one more frame on either side, (B, 80, period + 2), at another length."""
+    places = torch.arange(frames, device=edge.device) * (period / frames) + 1
+    low = places.floor().long()
+    part = (places - low).to(edge)
+    return edge[:, :, low] * (1 - part) + edge[:, :, low + 1] * part
+
+
+def _faded(samples: Tensor, length: int) -> Tensor:
+    """The first samples, with an end that fades within 20 ms."""
+    cut = samples[:, :length].clone()
+    fade = min(length, round(0.02 * RATE))
+    cut[:, -fade:] *= torch.linspace(1, 0, fade, device=cut.device)
+    return cut
+
+
+def _resampled(artifact: Artifact, length: int) -> Tensor:
+    """One channel at the model's rate, (length,)."""
+    mono = torch.from_numpy(artifact.arrays["samples"]).mean(0)
+    sound = audio.resample(mono, int(artifact.attributes["sample_rate"]), RATE)[:length]
+    return functional.pad(sound, (0, length - len(sound)))
+
+
+def _fitted(artifact: Artifact, length: int) -> Tensor:
+    """One channel at the model's rate and level, (length,)."""
+    sound = _resampled(artifact, length)
+    power = functional.avg_pool1d(sound.square()[None, None], min(length, round(0.4 * RATE)), 1024)
+    gain = _LOUDNESS / (power.max().sqrt() + 1e-9)
+    return sound * torch.minimum(gain, 0.97 / (sound.abs().max() + 1e-9))
+
+
+def _number(params: Mapping[str, object], name: str) -> float:
+    value = params[name]
+    assert isinstance(value, int | float)
+    return float(value)
+
+
+def load(file: ModelFile, device: str, dtype: str) -> Model:
+    """Load a model of this plugin's architecture.
+
+    Args:
+        file: An open model file.
+        device: ``"cpu"``, ``"cuda"`` …
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: of the networks.
+
+    Raises:
+        ModelError: Another architecture, or tensors that do not fit it.
+    """
+    config = file.config
+    if config.get("architecture") != ARCHITECTURE:
+        raise ModelError(
+            f"model {file.name} has the architecture {config.get('architecture')!r}, not {ARCHITECTURE!r}",
+            "a newer version of gen-toolkit may load it",
+        )
+    try:
+        shape = Shape(**_whole(config["shape"]))
+        subwords = Subwords(str(config["subwords"]))
+        names = tuple(str(config["names"]).split("|"))
+        words = frozenset(str(config["words"]).split())
+        with skeleton():
+            codec = Autoencoder(CodecShape(**_whole(config["codec"])))
+            vocoder = Vocoder(VocoderShape(**_whole(config["vocoder"])))
+            network = SoundTransformer(shape)
+        kind = getattr(torch, dtype)
+        codec.load_state_dict(file.tensors(device, kind, "codec."), assign=True)
+        vocoder.load_state_dict(file.tensors(device, torch.float32, "vocoder."), assign=True)
+        network.load_state_dict(file.tensors(device, kind, "denoiser."), assign=True)
+        scale = file.tensors(device, torch.float32, "latents.")
+        mean, std = scale["mean"][:, None], scale["std"][:, None]
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise ModelError(
+            f"model {file.name} does not fit its architecture: {str(error).splitlines()[0]}"
+        ) from None
+    for module in (codec, vocoder, network):
+        module.eval().requires_grad_(False)
+    return Model(
+        name=file.name,
+        modality=file.modality,
+        sha256=file.sha256,
+        process=RectifiedFlow(),
+        parameterization=Velocity(),
+        network=network,
+        encoder=TextEncoder(subwords, shape.length, names, words),
+        codec=SoundCodec(codec, vocoder, mean, std),
+        defaults=file.defaults,
+        window=Window(axis=1, size=shape.tokens, overlap=OVERLAP),
+        card=file.card,
+    )
+
+
+def _whole(value: object) -> Mapping[str, int]:
+    if not isinstance(value, Mapping):
+        raise TypeError("a shape is not a mapping")
+    return {str(key): int(number) for key, number in value.items()}

@@ -1,0 +1,118 @@
+"""What audio declares to the host: the modality, its models and its file formats. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from gen.plugin import FormatSpec, ModalitySpec, Param, RecipeSpec, hookimpl
+
+_TONICS = {
+    "C": "c",
+    "C#": "c sharp",
+    "D": "d",
+    "Eb": "e flat",
+    "E": "e",
+    "F": "f",
+    "F#": "f sharp",
+    "G": "g",
+    "Ab": "a flat",
+    "A": "a",
+    "Bb": "b flat",
+    "B": "b",
+}
+KEYS = {
+    f"{short}{sign}": f"{name} {mode}"
+    for short, name in _TONICS.items()
+    for sign, mode in (("", "major"), ("m", "minor"))
+}
+"""Keys as they are given, "C" or "Am", and as captions say them."""
+
+
+@hookimpl
+def gen_modality() -> ModalitySpec:
+    """The modality behind ``gen audio``."""
+    return ModalitySpec(
+        name="audio",
+        kind="audio",
+        summary="Generate music phrases and sound effects from text.",
+        loader="gen_audio.model:load",
+        default_model="sounds",
+        default_format="wav",
+        params=(
+            Param(name="duration", type=float, default=5.0, help="Length.", minimum=1, maximum=60, unit="s"),
+            Param(
+                name="sample_rate",
+                type=int,
+                default=22_050,
+                help="Samples per second.",
+                minimum=8000,
+                maximum=48_000,
+                multiple_of=25,
+                unit="Hz",
+            ),
+            Param(
+                name="channels",
+                type=str,
+                default="mono",
+                help="Mono, or stereo with wide noise.",
+                choices=("mono", "stereo"),
+            ),
+            Param(
+                name="bpm",
+                type=int,
+                help="Tempo of music, in tens.",
+                minimum=60,
+                maximum=180,
+                multiple_of=10,
+            ),
+            Param(name="key", type=str, help="Key of music: C, Am, F#m …", choices=tuple(KEYS)),
+            Param(name="loop", type=bool, default=False, help="Let the end run on into the beginning."),
+            Param(name="extend", type=str, help="A sound to begin with; it is continued.", kind="audio"),
+        ),
+        recipes=(
+            RecipeSpec(
+                name="sounds",
+                summary="Music and effects: a vocoder, a latent codec and a text-to-sound transformer.",
+                factory="gen_audio.recipe:sounds_recipe",
+                presets=("cpu", "gpu"),
+            ),
+        ),
+        evaluation="gen_audio.evaluate:evaluate",
+        requires=("torchaudio", "soundfile", "av", "PIL"),
+        extra="audio",
+        examples=(
+            'gen audio "a slow piano melody in c major" -o melody.wav',
+            'gen audio "heavy rain" --duration 20 --loop -o rain.ogg',
+        ),
+    )
+
+
+@hookimpl
+def gen_formats() -> tuple[FormatSpec, ...]:
+    """WAV, FLAC, Ogg Vorbis, MP3, Opus, and the spectrogram as a picture."""
+    coded = (
+        ("wav", (".wav",), "audio/wav"),
+        ("flac", (".flac",), "audio/flac"),
+        ("ogg", (".ogg", ".oga"), "audio/ogg"),
+        ("mp3", (".mp3",), "audio/mpeg"),
+        ("opus", (".opus",), "audio/opus"),
+    )
+    return (
+        *(
+            FormatSpec(
+                name=name,
+                kind="audio",
+                suffixes=suffixes,
+                media_type=media_type,
+                writer=f"gen_audio.files:write_{name}",
+                reader=f"gen_audio.files:read_{'coded' if name in ('mp3', 'opus') else 'plain'}",
+                metadata_reader=f"gen_audio.files:read_{'wav' if name == 'wav' else 'coded'}_metadata",
+            )
+            for name, suffixes, media_type in coded
+        ),
+        FormatSpec(
+            name="png",
+            kind="audio",
+            suffixes=(".png",),
+            media_type="image/png",
+            writer="gen_audio.files:write_png",
+        ),
+    )

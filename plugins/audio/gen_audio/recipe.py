@@ -1,0 +1,125 @@
+"""The recipe behind ``gen train audio --recipe sounds``."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from gen.model import save_model
+from gen.train import Recipe, Settings
+from gen_audio import bank, codec_training, denoiser_training, quality, vocoder_training
+from gen_audio.autoencoder import Autoencoder
+from gen_audio.data import effects, music
+from gen_audio.data.shelf import Shelf
+from gen_audio.denoiser import SoundTransformer
+from gen_audio.model import ARCHITECTURE
+from gen_audio.vocoder import Vocoder
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Sizes of a run.
+
+    Args:
+        vocoder, codec, denoiser: How the stages are optimised.
+        vocoder_batch, codec_batch, batch: Pieces and clips per step.
+        clips: Clips on the shelf, by kind.
+    """
+
+    vocoder: Settings
+    vocoder_batch: int
+    codec: Settings
+    codec_batch: int
+    denoiser: Settings
+    batch: int
+    clips: Mapping[str, int]
+
+
+PRESETS = {
+    "cpu": Preset(
+        vocoder=Settings(steps=1800, rate=1.5e-3, matrix_rate=3e-3, warmup=50, decay=0.6, ema=0.995),
+        vocoder_batch=12,
+        codec=Settings(steps=2000, rate=2e-3, matrix_rate=4e-3, warmup=50, decay=0.6, ema=0.995),
+        codec_batch=24,
+        denoiser=Settings(steps=5000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
+        batch=96,
+        clips={"music": 3200, "effects": 2400, "speech": 160},
+    ),
+    "gpu": Preset(
+        vocoder=Settings(steps=60_000, rate=1e-3, matrix_rate=2e-3, warmup=200, decay=0.6, ema=0.999),
+        vocoder_batch=48,
+        codec=Settings(steps=30_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.6, ema=0.999),
+        codec_batch=96,
+        denoiser=Settings(steps=80_000, rate=2e-3, matrix_rate=4e-3, warmup=200, decay=0.5, ema=0.9995),
+        batch=1024,
+        clips={"music": 24_000, "effects": 16_000, "speech": 2000},
+    ),
+}
+
+CARD: Mapping[str, object] = {
+    "summary": "Makes music phrases and sound effects, 22,050 samples per second, from English text.",
+    "data": "Music rendered from a grammar of notes with the sound font FluidR3 GM (Debian "
+    "fluid-soundfont-gm) by fluidsynth; sound effects synthesised by code of this project; for the vocoder "
+    "also sentences spoken by flite's voices kal16, slt, awb and rms.",
+    "data_licence": "MIT (FluidR3 GM), flite's BSD-like licence",
+    "licence": "Apache-2.0",
+    "held_out": "one in fourteen of instrument x figure, one in twelve of effect x variation",
+}
+
+
+def sounds_recipe(preset: str, folder: Path) -> Recipe:
+    """Sounds: a vocoder, a latent codec of log-mels, and a text-to-sound flow transformer on its latents.
+
+    Args:
+        preset: ``"cpu"`` (about two hours on one core) or ``"gpu"``.
+        folder: Of the run; the rendered clips and the bank of latents are kept in it.
+    """
+    sizes = PRESETS[preset]
+
+    def report(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    shelf = Shelf(folder / "shelf", dict(sizes.clips), report)
+
+    def export(
+        modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
+    ) -> None:
+        vocoder, codec, network = modules["vocoder"], modules["codec"], modules["denoiser"]
+        assert isinstance(vocoder, Vocoder)
+        assert isinstance(codec, Autoencoder)
+        assert isinstance(network, SoundTransformer)
+        kept = bank.load(folder / "bank.safetensors")
+        tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
+        for name, module in modules.items():
+            tensors |= {f"{name}.{key}": value.half() for key, value in module.state_dict().items()}
+        config = {
+            "modality": "audio",
+            "architecture": ARCHITECTURE,
+            "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 16, "guidance": 3.0},
+            "shape": dataclasses.asdict(network.shape),
+            "codec": dataclasses.asdict(codec.shape),
+            "vocoder": dataclasses.asdict(vocoder.shape),
+            "subwords": kept.subwords.to_json(),
+            "names": "|".join((*music.INSTRUMENTS, *effects.EFFECTS)),
+            "words": " ".join(sorted(bank.words())),
+        }
+        training = {
+            stage: {key: round(value, 4) for key, value in of.items()} for stage, of in history.items()
+        }
+        report("measuring codec and vocoder beside Griffin–Lim")
+        lost = dict(quality.measure(vocoder, codec))
+        save_model(path, tensors, config, {**CARD, "preset": preset, "training": training, "quality": lost})
+
+    return Recipe(
+        name="sounds",
+        stages=(
+            vocoder_training.stage(sizes.vocoder, sizes.vocoder_batch, shelf),
+            codec_training.stage(sizes.codec, sizes.codec_batch, shelf),
+            denoiser_training.stage(sizes.denoiser, sizes.batch, shelf, folder, report),
+        ),
+        export=export,
+    )

@@ -1,0 +1,171 @@
+"""Metrics of a voice, on sentences, words and seeds fixed beforehand that it was not trained on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchaudio import functional as audio
+
+from gen.artifact import Artifact
+from gen.model import Model
+from gen.plugin.cache import cache_folder
+from gen_audio.mel import HOP, RATE, SPREAD, log_mel
+from gen_audio.voice import phones
+from gen_audio.voice.data import flite, lexicon, sentences, sphinx
+from gen_audio.voice.durations import seconds
+from gen_audio.voice.measures import cepstra, distortion, edits
+from gen_audio.voice.model import SpeechEncoder
+from gen_audio.voice.pronouncer import guess
+from gen_audio.voice.reading import read, words_of
+
+SEED = 20_250_000
+SENTENCES, WORDS = 60, 2000
+SILENCE = 50.0
+Draw = Callable[[Sequence[str], Sequence[int]], Iterator[Artifact]]
+
+
+def evaluate(
+    model: Model, draw: Draw, samples: int | None, report: Callable[[str], None]
+) -> Mapping[str, object]:
+    """Measure a voice against flite, its teacher.
+
+    Args:
+        model: The voice.
+        draw: (texts, seeds) -> speech, one after another.
+        samples: At most so many sentences and words; None for all (60 and 2,000).
+        report: Called with lines of progress.
+
+    Returns:
+        Metric to its value as text, in groups.
+
+    Raises:
+        UsageError: flite or pocketsphinx is not installed.
+    """
+    encoder = model.encoder
+    assert isinstance(encoder, SpeechEncoder)
+    teacher = flite.Flite()
+    count = min(samples or SENTENCES, SENTENCES)
+    texts = sentences.draw(count, SEED, held=True)
+    voice = encoder.voices[0]
+    references = [teacher.say(text, voice) for text in texts]
+    report(f"{count} sentences spoken by flite")
+    made = []
+    for number, artifact in enumerate(draw(texts, range(SEED, SEED + count))):
+        made.append(_mono(artifact))
+        if (number + 1) % 10 == 0:
+            report(f"{number + 1} of {count} sentences spoken by {model.name}")
+    return {
+        "pronunciation": _pronunciation(encoder, samples, report),
+        "durations": _durations(encoder, references),
+        "mel-cepstral distortion": _distortions(model, made, references),
+        "word error rate": _recognised(texts, made, references, report),
+    }
+
+
+def _pronunciation(
+    encoder: SpeechEncoder, samples: int | None, report: Callable[[str], None]
+) -> Mapping[str, str]:
+    entries = lexicon.load_or_build(cache_folder() / "voice-lexicon.json", report)
+    words = [word for word in entries if lexicon.held_out(word)]
+    words = words[:: max(1, len(words) // min(samples or WORDS, WORDS))]
+    guessed = guess(encoder.speaking.pronunciation.network, words)
+    wrong = sum(edits(made, entries[word]) for word, made in zip(words, guessed, strict=True))
+    plain = sum(
+        edits([phone.rstrip("01") for phone in made], [phone.rstrip("01") for phone in entries[word]])
+        for word, made in zip(words, guessed, strict=True)
+    )
+    total = sum(len(entries[word]) for word in words)
+    right = sum(made == entries[word] for word, made in zip(words, guessed, strict=True))
+    return {
+        "held-out words right": f"{right / len(words):.1%} of {len(words)}",
+        "phone error rate": f"{wrong / total:.1%}",
+        "phone error rate without stress": f"{plain / total:.1%}",
+    }
+
+
+def _durations(encoder: SpeechEncoder, references: Sequence[flite.Speech]) -> Mapping[str, str]:
+    """Lengths of flite's own phones against those that are predicted for them."""
+    errors: list[float] = []
+    spreads: list[float] = []
+    totals: list[float] = []
+    for speech in references:
+        true = np.diff(speech.ends, prepend=0.0)
+        numbers = phones.ids(speech.phones)
+        guessed = np.array(seconds(encoder.speaking.durations, numbers, list(speech.first), 0))
+        errors += np.abs(guessed - true).tolist()
+        spreads += np.abs(true - np.median(true)).tolist()
+        totals.append(guessed.sum() / true.sum())
+    return {
+        "mean error of a phone": f"{1000 * np.mean(errors):.1f} ms",
+        "the same, were all phones of one length": f"{1000 * np.mean(spreads):.1f} ms",
+        "sentence against flite's": f"{np.mean(totals):.3f} ± {np.std(totals):.3f}",
+    }
+
+
+def _distortions(
+    model: Model, made: Sequence[Tensor], references: Sequence[flite.Speech]
+) -> Mapping[str, str]:
+    """Distance from the teacher, beside what the vocoder alone loses and what another text has."""
+    true = [_spoken(speech) for speech in references]
+    vocoded = []
+    for sound in true:
+        params = {"duration": len(sound) / RATE}
+        artifact = Artifact("audio", {"samples": sound[None].numpy()}, {"sample_rate": RATE})
+        states = model.codec.encode([artifact], params)
+        vocoded.append(_mono(model.codec.decode(states, params)[0]))
+    sides = [[_cepstra(sound) for sound in sounds] for sounds in (true, made, vocoded)]
+    others = [*sides[0][1:], sides[0][0]]
+    pairs = {"voice": sides[1], "teacher through the vocoder": sides[2], "teacher, another sentence": others}
+    return {
+        f"{name}, dB": f"{np.mean([distortion(a, b) for a, b in zip(sides[0], side, strict=True)]):.2f}"
+        for name, side in pairs.items()
+    }
+
+
+def _recognised(
+    texts: Sequence[str],
+    made: Sequence[Tensor],
+    references: Sequence[flite.Speech],
+    report: Callable[[str], None],
+) -> Mapping[str, str]:
+    """What the recogniser pocketsphinx understands of the voice, and of its teacher."""
+    decoder = sphinx.module().Decoder(samprate=flite.RATE, loglevel="FATAL")
+    rates = {}
+    for name, sounds in (
+        ("voice", [audio.resample(sound, RATE, flite.RATE) for sound in made]),
+        ("teacher", [torch.from_numpy(speech.samples).float() / 32768 for speech in references]),
+    ):
+        wrong = total = 0
+        for text, sound in zip(texts, sounds, strict=True):
+            words = list(words_of(read(text)))
+            decoder.start_utt()
+            decoder.process_raw((sound.clamp(-1, 1) * 32767).short().numpy().tobytes(), full_utt=True)
+            decoder.end_utt()
+            heard = decoder.hyp().hypstr.split() if decoder.hyp() else []
+            wrong += edits(words, heard)
+            total += len(words)
+        rates[name] = f"{wrong / total:.1%}"
+        report(f"word error rate of the {name}: {rates[name]}")
+    return rates
+
+
+def _spoken(speech: flite.Speech) -> Tensor:
+    return audio.resample(torch.from_numpy(speech.samples).float() / 32768, flite.RATE, RATE)
+
+
+def _mono(artifact: Artifact) -> Tensor:
+    sound = torch.from_numpy(artifact.arrays["samples"]).mean(0)
+    return audio.resample(sound, int(artifact.attributes["sample_rate"]), RATE)
+
+
+def _cepstra(sound: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Cepstra of a sound, for which silence is whatever is ``SILENCE`` dB below the loudest band."""
+    frames = math.ceil(len(sound) / HOP)
+    padded = torch.nn.functional.pad(sound, (0, frames * HOP - len(sound)))
+    level = padded.square().mean().sqrt() + 1e-9
+    mel = log_mel(0.1 * padded[None] / level)[0]
+    return cepstra(mel.clamp(min=float(mel.max()) - SILENCE / 20 * math.log(10) / SPREAD))

@@ -1,0 +1,262 @@
+"""A model of a voice: how its file becomes an encoder, a denoiser and a codec."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchaudio import functional as audio
+
+from gen.artifact import Artifact
+from gen.diffusion import Conditioning, RectifiedFlow, Velocity
+from gen.errors import ModelError
+from gen.model import Model, ModelFile, Window
+from gen.model.skeleton import skeleton
+from gen_audio.loudness import mastered
+from gen_audio.mel import BANDS, HOP, RATE, around, log_mel
+from gen_audio.vocoder import Vocoder, VocoderShape
+from gen_audio.voice import phones, reading
+from gen_audio.voice.alignment import CHANNELS, aligned
+from gen_audio.voice.architecture import ARCHITECTURE
+from gen_audio.voice.denoiser import Shape, SpeechTransformer, conditions
+from gen_audio.voice.durations import Durations, DurationsShape
+from gen_audio.voice.pronouncer import Pronouncer, PronouncerShape, Pronunciation, unpacked
+from gen_audio.voice.speaking import Script, Speaking
+
+WINDOW, OVERLAP = 512, 128
+"""Frames of a piece, 5.9 s, and those of its end that the next one is given."""
+
+LONGEST = 600.0
+SILENCE = 0.25
+"""Seconds of the pauses that fill what is longer than the text."""
+
+_STEP = 8
+_AROUND = 25
+_LEVEL = 0.08
+_OTHERS = ("bpm", "key", "loop", "extend")
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechEncoder:
+    """Texts as phones, frame by frame.
+
+    Args:
+        speaking: Turns texts into phones with their lengths.
+        voices: Names of the voices.
+    """
+
+    speaking: Speaking
+    voices: tuple[str, ...]
+
+    def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
+        """Conditioning with ``phones`` (B, 4, F) and ``voice`` (B, voices), all 0 for an empty text."""
+        frames = _frames(params)
+        rows = [self._row(self._script(prompt, params), frames) for prompt in prompts]
+        voice = functional.one_hot(torch.tensor([self._voice(params)] * len(rows)), len(self.voices)).float()
+        told = torch.tensor([[float(bool(prompt))] for prompt in prompts])
+        return conditions(torch.stack(rows), voice * told)
+
+    def settle(self, prompt: str, params: Mapping[str, object]) -> Mapping[str, int | float | bool | str]:
+        """The duration that the text takes.
+
+        Raises:
+            ValueError: Nothing in the text can be read, or it takes longer than the duration given or than
+                ``LONGEST``.
+        """
+        _only_speech(params)
+        script = self._script(prompt, params)
+        if not script.ids:
+            raise ValueError("the text holds no word that can be read aloud")
+        takes = math.ceil(script.duration * 100) / 100
+        duration = params.get("duration")
+        if isinstance(duration, int | float):
+            if duration < takes:
+                raise ValueError(
+                    f"the text takes {takes:.2f} s, more than the duration of {duration:g} s: "
+                    "give a higher rate, or no duration"
+                )
+            return {}
+        if takes > LONGEST:
+            raise ValueError(f"the text takes {takes:.0f} s; at most {LONGEST:.0f} s are spoken at once")
+        return {"duration": takes}
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """Parts that are left out because they are not written in Latin letters."""
+        return reading.read(prompt).unreadable
+
+    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:  # noqa: ARG002
+        """None: every English word can be said."""
+        return ()
+
+    def _script(self, prompt: str, params: Mapping[str, object]) -> Script:
+        return self.speaking(prompt, self._voice(params), _number(params, "rate", 1.0))
+
+    def _voice(self, params: Mapping[str, object]) -> int:
+        voice = str(params.get("voice") or self.voices[0])
+        if voice not in self.voices:
+            raise ValueError(f"the voice must be one of {', '.join(self.voices)}, not {voice!r}")
+        return self.voices.index(voice)
+
+    @staticmethod
+    def _row(script: Script, frames: int) -> Tensor:
+        if not script.ids:
+            return torch.zeros(CHANNELS, frames)
+        missing = frames * HOP / RATE - script.duration
+        filling = max(0, math.ceil(missing / SILENCE))
+        return aligned(
+            [*script.ids, *phones.ids([phones.PAUSE] * filling)],
+            [*script.first, *[False] * filling],
+            [*script.seconds, *[SILENCE] * filling],
+            frames,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechCodec:
+    """Speech as log-mel frames, standardised per band.
+
+    Args:
+        vocoder: From log-mels to samples.
+        mean, std: (80, 1): bands are standardised by these.
+    """
+
+    vocoder: Vocoder
+    mean: Tensor
+    std: Tensor
+
+    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
+        """(80, F) with as many frames as the duration needs."""
+        _only_speech(params)
+        return (BANDS, _frames(params))
+
+    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
+        """Speech of any rate and number of channels, cut or padded with silence to the duration."""
+        length = self.shape(params)[1] * HOP
+        rows = []
+        for artifact in artifacts:
+            sound = _resampled(artifact, length)
+            rows.append(sound * (_LEVEL / (sound.square().mean().sqrt() + 1e-9)).clamp(max=1e3))
+        return (log_mel(torch.stack(rows).to(self.mean.device)) - self.mean) / self.std
+
+    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+        """Frames (B, 80, F) to sounds of the duration, rate, loudness and channels that are asked for."""
+        rate = int(_number(params, "sample_rate", RATE))
+        mels = x0.to(self.mean) * self.std + self.mean
+        with torch.no_grad():
+            # One at a time: a batch may take another path through the kernels and differ in the last bit.
+            sounds = [self._sound(mel[None], params, rate) for mel in mels]
+        return [
+            Artifact("audio", {"samples": sound.cpu().numpy()}, {"sample_rate": rate}) for sound in sounds
+        ]
+
+    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
+        """A sound, not silent where something is said anew, as (1, 1, F): 1 where frames are kept."""
+        length = self.shape(params)[1] * HOP
+        loud = _resampled(mask, length).abs().reshape(-1, HOP).amax(1) > 0.01
+        return (~loud).float()[None, None].to(self.mean.device)
+
+    def _sound(self, mel: Tensor, params: Mapping[str, object], rate: int) -> Tensor:
+        """Log-mel (1, 80, F) to samples (channels, L) in [-1, 1]."""
+        channels = 2 if params.get("channels") == "stereo" else 1
+        draws = torch.Generator().manual_seed(0)
+        wide = around(_AROUND, False)(mel)
+        white = torch.randn(channels, wide.shape[2] * HOP, generator=draws).to(mel.device)
+        samples = self.vocoder.sound(wide.expand(channels, -1, -1), white).float()
+        length = round(_number(params, "duration") * RATE)
+        samples = samples[:, _AROUND * HOP :][:, :length]
+        return mastered(audio.resample(samples, RATE, rate), rate).clamp(-1, 1).contiguous()
+
+
+def load(file: ModelFile, device: str, dtype: str) -> Model:
+    """Load a voice.
+
+    Args:
+        file: An open model file.
+        device: ``"cpu"``, ``"cuda"`` …
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: of the denoiser.
+
+    Raises:
+        ModelError: Another architecture, or tensors that do not fit it.
+    """
+    config = file.config
+    if config.get("architecture") != ARCHITECTURE:
+        raise ModelError(
+            f"model {file.name} has the architecture {config.get('architecture')!r}, not {ARCHITECTURE!r}",
+            "a newer version of gen-toolkit may load it",
+        )
+    try:
+        voices = tuple(str(name) for name in _list(config["voices"]))
+        with skeleton():
+            pronouncer = Pronouncer(PronouncerShape(**_whole(config["pronouncer"])))
+            durations = Durations(DurationsShape(**_whole(config["durations"])))
+            network = SpeechTransformer(Shape(**_whole(config["denoiser"])))
+            vocoder = Vocoder(VocoderShape(**_whole(config["vocoder"])))
+        # The small networks stay where the text is; their answers decide how long the speech is.
+        pronouncer.load_state_dict(file.tensors("cpu", torch.float32, "pronouncer."), assign=True)
+        durations.load_state_dict(file.tensors("cpu", torch.float32, "durations."), assign=True)
+        network.load_state_dict(file.tensors(device, getattr(torch, dtype), "denoiser."), assign=True)
+        vocoder.load_state_dict(file.tensors(device, torch.float32, "vocoder."), assign=True)
+        exceptions = unpacked(file.tensors("cpu", None, "exceptions")[""])
+        scale = file.tensors(device, torch.float32, "latents.")
+        mean, std = scale["mean"][:, None], scale["std"][:, None]
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise ModelError(
+            f"model {file.name} does not fit its architecture: {str(error).splitlines()[0]}"
+        ) from None
+    for module in (pronouncer, durations, network, vocoder):
+        module.eval().requires_grad_(False)
+    return Model(
+        name=file.name,
+        modality=file.modality,
+        sha256=file.sha256,
+        process=RectifiedFlow(),
+        parameterization=Velocity(),
+        network=network,
+        encoder=SpeechEncoder(Speaking(Pronunciation(pronouncer, exceptions), durations), voices),
+        codec=SpeechCodec(vocoder, mean, std),
+        defaults=file.defaults,
+        window=Window(axis=1, size=WINDOW, overlap=OVERLAP),
+        card=file.card,
+    )
+
+
+def _frames(params: Mapping[str, object]) -> int:
+    """Frames for the duration, a multiple of the network's tokens."""
+    return _STEP * max(1, math.ceil(_number(params, "duration") * RATE / HOP / _STEP))
+
+
+def _number(params: Mapping[str, object], name: str, default: float | None = None) -> float:
+    value = params.get(name, default)
+    if not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    return float(value)
+
+
+def _only_speech(params: Mapping[str, object]) -> None:
+    """Raise ValueError where something is asked for that speech does not have."""
+    given = [name for name in _OTHERS if params.get(name)]
+    if given:
+        raise ValueError(f"a voice has no {' or '.join(given)}: leave it out, or take --model sounds")
+
+
+def _resampled(artifact: Artifact, length: int) -> Tensor:
+    """One channel at the model's rate, (length,)."""
+    mono = torch.from_numpy(artifact.arrays["samples"]).mean(0)
+    sound = audio.resample(mono, int(artifact.attributes["sample_rate"]), RATE)[:length]
+    return functional.pad(sound, (0, length - len(sound)))
+
+
+def _whole(value: object) -> Mapping[str, int]:
+    if not isinstance(value, Mapping):
+        raise TypeError("a shape is not a mapping")
+    return {str(key): int(number) for key, number in value.items()}
+
+
+def _list(value: object) -> Sequence[object]:
+    if not isinstance(value, list):
+        raise TypeError("the voices are not a list")
+    return value

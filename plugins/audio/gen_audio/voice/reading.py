@@ -1,0 +1,213 @@
+"""How a text is read aloud: sentences of plain words and pauses, numbers and abbreviations spelled out."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gen_audio.voice import numerals
+
+PAUSE = ""
+"""Stands among words for a comma and the like."""
+
+ABBREVIATIONS = {
+    **{
+        "mr.": "mister",
+        "mrs.": "missus",
+        "ms.": "miz",
+        "dr.": "doctor",
+        "prof.": "professor",
+        "st.": "saint",
+    },
+    **{"jr.": "junior", "sr.": "senior", "vs.": "versus", "etc.": "et cetera", "e.g.": "for example"},
+    **{
+        "i.e.": "that is",
+        "a.m.": "a m",
+        "p.m.": "p m",
+        "no.": "number",
+        "ft.": "feet",
+        "approx.": "approximately",
+    },
+}
+SIGNS = {
+    **{"&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "#": "number", "°": "degrees"},
+    **{
+        "×": "times",
+        "÷": "divided by",
+        "€": "euros",
+        "£": "pounds",
+        "$": "dollars",
+        "*": "times",
+        "<": "less than",
+    },
+    **{">": "greater than", "/": "slash"},
+}
+UNITS = {
+    **{"km": "kilometers", "cm": "centimeters", "mm": "millimeters", "kg": "kilograms", "mg": "milligrams"},
+    **{"m": "meters", "g": "grams", "s": "seconds", "ms": "milliseconds", "h": "hours", "min": "minutes"},
+    **{
+        "hz": "hertz",
+        "khz": "kilohertz",
+        "mb": "megabytes",
+        "gb": "gigabytes",
+        "kb": "kilobytes",
+        "mph": "miles per hour",
+    },
+}
+CURRENCIES = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny")}
+PUNCTUATION = str.maketrans(
+    {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "–": "-", "−": "-", "—": ", ", "…": "... "}
+)
+LETTERS_IN_OTHER_FORMS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "th", "þ": "th", "ı": "i"}
+)
+
+_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_TOKEN = re.compile(
+    rf"(?P<money>[$€£](?:{_NUMBER}))"
+    r"|(?P<time>\b\d{1,2}:\d{2}\b)"
+    r"|(?P<ordinal>\b\d+(?:st|nd|rd|th)\b)"
+    r"|(?P<decade>\b\d{4}s\b)"
+    rf"|(?P<number>(?:(?<![\w)])-)?(?:{_NUMBER}))"
+    r"|(?P<word>[^\W\d_]+(?:'[^\W\d_]+)*'?)"
+    r"|(?P<end>[.!?]+)"
+    r"|(?P<pause>[,;:()\[\]{}\"]|\s-+\s|--+)"
+    r"|(?P<sign>[&%+=@#°×÷€£$*<>/])"
+)
+_ABBREVIATION = re.compile(
+    r"(?<!\w)(?:" + "|".join(re.escape(key) for key in sorted(ABBREVIATIONS, key=len, reverse=True)) + ")",
+    re.IGNORECASE,
+)
+# A single letter is a unit only after a space: not in "the 1990s".
+_LONG_UNITS, _SHORT_UNITS = ("|".join(u for u in UNITS if (len(u) > 1) is many) for many in (True, False))
+_UNIT = re.compile(rf"(?<=\d)(?: ?({_LONG_UNITS})| ({_SHORT_UNITS}))\b", re.IGNORECASE)
+_INITIALS = re.compile(r"\b((?:[A-Za-z]\.){2,})")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is said.
+
+    Args:
+        sentences: Words in lower-case letters and apostrophes, with ``PAUSE`` between some.
+        unreadable: Parts of the text that are left out, because they are no letters of the Latin alphabet.
+    """
+
+    sentences: tuple[tuple[str, ...], ...]
+    unreadable: tuple[str, ...]
+
+
+def read(text: str) -> Reading:
+    """How a text is read.
+
+    Args:
+        text: Any; accents are dropped, numbers, money, times, units and common abbreviations are spelled out,
+            and words of capitals without a vowel are read letter by letter.
+    """
+    text = unicodedata.normalize("NFC", text).translate(PUNCTUATION)
+    text = _INITIALS.sub(_initials, text)
+    text = _ABBREVIATION.sub(lambda match: f" {ABBREVIATIONS[match[0].lower()]} ", text)
+    text = _UNIT.sub(lambda match: f" {UNITS[match[0].strip().lower()]}", text)
+    sentences: list[tuple[str, ...]] = []
+    unreadable: list[str] = []
+    words: list[str] = []
+
+    def finish() -> None:
+        while words and words[-1] == PAUSE:
+            words.pop()
+        if words:
+            sentences.append(tuple(words))
+            words.clear()
+
+    # A blank line ends a sentence too, as after a title.
+    for paragraph in re.split(r"\n\s*\n", text):
+        for match in _TOKEN.finditer(paragraph):
+            kind, token = match.lastgroup, match[0]
+            if kind == "end":
+                finish()
+            elif kind == "pause":
+                if words and words[-1] != PAUSE:
+                    words.append(PAUSE)
+            elif kind == "word":
+                plain = _plain(token)
+                words += _letters(plain) if plain.isupper() and _is_initials(plain) else plain.lower().split()
+                if not plain:
+                    unreadable.append(token)
+            else:
+                words += _spoken(str(kind), token).split()
+        finish()
+    return Reading(tuple(sentences), tuple(dict.fromkeys(unreadable)))
+
+
+def _plain(word: str) -> str:
+    """A word in the letters a to z and apostrophes; empty where other alphabets are in it."""
+    lowered = word if word.isascii() else word.translate(LETTERS_IN_OTHER_FORMS)
+    stripped = "".join(
+        letter for letter in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(letter)
+    )
+    return stripped.strip("'") if stripped.isascii() and stripped.replace("'", "").isalpha() else ""
+
+
+def _initials(match: re.Match[str]) -> str:
+    """ "U.S.A." without its points, but not "p.m."."""
+    if match[0].lower() in ABBREVIATIONS:
+        return match[0]
+    return " ".join(_letters(match[0].replace(".", ""))) + " "
+
+
+def _is_initials(word: str) -> bool:
+    return len(word) > 1 and not set(word) & set("AEIOUY'")
+
+
+def _letters(word: str) -> list[str]:
+    # "a" by itself is the article.
+    return ["ay" if letter == "a" else letter for letter in word.lower()]
+
+
+def _spoken(kind: str, token: str) -> str:
+    """Something with digits or a sign, in words."""
+    if kind == "sign":
+        return SIGNS[token]
+    if kind == "money":
+        return _money(token[0], token[1:].replace(",", ""))
+    if kind == "time":
+        hours, minutes = map(int, token.split(":"))
+        rest = "" if minutes == 0 else ("oh " if minutes < 10 else "") + numerals.cardinal(minutes)
+        return f"{numerals.cardinal(hours)} {rest}" if rest else f"{numerals.cardinal(hours)} o'clock"
+    if kind == "ordinal":
+        return numerals.ordinal(int(token[:-2]))
+    if kind == "decade":
+        *before, last = numerals.year(int(token[:-1])).split()
+        return " ".join((*before, last[:-1] + "ies" if last.endswith("y") else last + "s"))
+    return _number(token)
+
+
+def _number(token: str) -> str:
+    sign, token = ("minus ", token[1:]) if token.startswith("-") else ("", token)
+    whole, _, fraction = token.replace(",", "").partition(".")
+    if fraction:
+        return f"{sign}{numerals.cardinal(int(whole))} point {numerals.digits(fraction)}"
+    if len(whole) > 1 and whole.startswith("0"):
+        return sign + numerals.digits(whole)
+    if not sign and "," not in token and len(whole) == 4 and 1100 <= int(whole) < 2100:
+        return numerals.year(int(whole))
+    return sign + numerals.cardinal(int(whole))
+
+
+def _money(currency: str, amount: str) -> str:
+    one, part = CURRENCIES[currency]
+    whole, _, fraction = amount.partition(".")
+    units = int(whole)
+    words = f"{numerals.cardinal(units)} {one}{'' if units == 1 else 's'}"
+    if len(fraction) == 2 and int(fraction):
+        parts = int(fraction)
+        plural = part if parts == 1 else {"penny": "pence"}.get(part, part + "s")
+        words += f" and {numerals.cardinal(parts)} {plural}"
+    return words
+
+
+def words_of(reading: Reading) -> Iterator[str]:
+    """The words of all sentences, without pauses."""
+    return (word for sentence in reading.sentences for word in sentence if word != PAUSE)

@@ -1,0 +1,1 @@
+"""The mesh modality: text to coloured shapes."""

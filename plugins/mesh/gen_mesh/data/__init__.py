@@ -1,0 +1,1 @@
+"""Parametric shapes with captions, as coloured signed distances."""

@@ -1,0 +1,198 @@
+"""The shipped text-to-mesh model: how its file becomes an encoder, a denoiser and a codec."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gen.artifact import Artifact
+from gen.diffusion import Conditioning, RectifiedFlow, Velocity
+from gen.errors import ModelError
+from gen.model import Model, ModelFile
+from gen.model.skeleton import skeleton
+from gen.nn import Subwords
+from gen_mesh import cloud, grids, surface
+from gen_mesh.autoencoder import DOWNSAMPLING, Autoencoder
+from gen_mesh.data.shapes import BAND
+from gen_mesh.denoiser import Shape, ShapeTransformer, conditions
+
+ARCHITECTURE = "gen-mesh/shape-transformer/1"
+SMOOTHING = 0.5
+POINTS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class TextEncoder:
+    """Prompts as subword ids; the network embeds them.
+
+    Args:
+        subwords: The vocabulary.
+        length: Longest prompt in subwords; what is beyond is cut.
+        names: What the model can make.
+        words: Every word that its captions held.
+    """
+
+    subwords: Subwords
+    length: int
+    names: tuple[str, ...]
+    words: frozenset[str]
+
+    def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:  # noqa: ARG002
+        """Conditioning with ``text``: ids and mask (B, L)."""
+        ids, mask = self.subwords.batch(prompts, self.length)
+        return conditions(ids[:, : max(1, int(mask.sum(1).max()))])
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """Words that no caption held."""
+        return tuple(dict.fromkeys(word for word in self.subwords.words(prompt) if word not in self.words))
+
+    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
+        """Names nearest in spelling to the unknown words, filled up with others."""
+        near: list[str] = []
+        for word in self.unknown_words(prompt):
+            parts = difflib.get_close_matches(word, sorted({w for n in self.names for w in n.split()}), 2)
+            near += [name for part in parts for name in self.names if part in name.split()][:2]
+        return tuple(dict.fromkeys([*near, *self.names[:: max(1, len(self.names) // count)]]))[:count]
+
+
+@dataclass(frozen=True, eq=False)
+class GridCodec:
+    """Meshes and oriented points as standardised latents of a coloured distance grid.
+
+    Args:
+        network: The autoencoder.
+        mean, std: (C, 1, 1, 1): latents are standardised by these.
+        side: Latents per side.
+    """
+
+    network: Autoencoder
+    mean: Tensor
+    std: Tensor
+    side: int
+
+    @property
+    def size(self) -> int:
+        """Cells per side of the grid."""
+        return self.side * DOWNSAMPLING
+
+    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:  # noqa: ARG002
+        """(C, side, side, side), whatever the parameters."""
+        return (len(self.mean), self.side, self.side, self.side)
+
+    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:  # noqa: ARG002
+        """Meshes, or points with normals; what reaches out of the unit box is fitted into it.
+
+        Raises:
+            ValueError: A surface without area, or points without normals.
+        """
+        stacks = np.stack([grids.stacked(*self._grid(artifact)) for artifact in artifacts])
+        parameter = next(self.network.parameters())
+        with torch.no_grad():
+            latents = self.network.encode(torch.from_numpy(stacks).to(parameter)).float()
+        return (latents - self.mean) / self.std
+
+    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+        """Latents (B, C, s, s, s) to closed coloured meshes.
+
+        Raises:
+            ValueError: A shape that is empty, or that the smoothing has made empty.
+        """
+        latents = (x0.to(self.mean) * self.std + self.mean).to(next(self.network.parameters()).dtype)
+        with torch.no_grad():
+            # One at a time: a batch may take another path through the kernels and differ in the last bit.
+            stacks = [self.network.decode(item[None])[0].float().cpu().numpy() for item in latents]
+        return [self._mesh(stack, params) for stack in stacks]
+
+    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:  # noqa: ARG002
+        """A closed shape, within which everything is made anew, as (1, 1, s, s, s): 1 where latents are kept.
+
+        Raises:
+            ValueError: See ``encode``.
+        """
+        inside = self._grid(mask)[0] < 0
+        blocks = inside.reshape(self.side, DOWNSAMPLING, self.side, DOWNSAMPLING, self.side, DOWNSAMPLING)
+        kept = ~blocks.any(axis=(1, 3, 5))
+        return torch.from_numpy(kept.astype(np.float32))[None, None].to(self.mean.device)
+
+    def _grid(self, artifact: Artifact) -> tuple[np.ndarray, np.ndarray]:
+        return cloud.grid(*cloud.oriented(artifact), self.size, BAND)
+
+    def _mesh(self, stack: np.ndarray, params: Mapping[str, object]) -> Artifact:
+        smoothing, faces, points = (params.get(name) for name in ("smoothing", "faces", "points"))
+        assert smoothing is None or isinstance(smoothing, int | float)
+        assert faces is None or isinstance(faces, int)
+        assert points is None or isinstance(points, int)
+        mesh = surface.extract(
+            *grids.unstacked(stack), SMOOTHING if smoothing is None else float(smoothing), faces
+        )
+        arrays: dict[str, np.ndarray] = {
+            "vertices": mesh.vertices,
+            "faces": mesh.faces,
+            "colours": mesh.colours,
+        }
+        return Artifact(
+            "mesh",
+            arrays,
+            {
+                "representation": str(params.get("representation") or "mesh"),
+                "points": POINTS if points is None else points,
+            },
+        )
+
+
+def load(file: ModelFile, device: str, dtype: str) -> Model:
+    """Load a model of this plugin's architecture.
+
+    Args:
+        file: An open model file.
+        device: ``"cpu"``, ``"cuda"`` …
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: of the networks.
+
+    Raises:
+        ModelError: Another architecture, or tensors that do not fit it.
+    """
+    config = file.config
+    if config.get("architecture") != ARCHITECTURE:
+        raise ModelError(
+            f"model {file.name} has the architecture {config.get('architecture')!r}, not {ARCHITECTURE!r}",
+            "a newer version of gen-toolkit may load it",
+        )
+    try:
+        shape = Shape(**{key: int(value) for key, value in _mapping(config["shape"]).items()})
+        subwords = Subwords(str(config["subwords"]))
+        names = tuple(str(config["names"]).split("|"))
+        words = frozenset(str(config["words"]).split())
+        with skeleton():
+            codec, network = Autoencoder(shape.channels), ShapeTransformer(shape)
+        kind = getattr(torch, dtype)
+        codec.load_state_dict(file.tensors(device, kind, "codec."), assign=True)
+        network.load_state_dict(file.tensors(device, kind, "denoiser."), assign=True)
+        scale = file.tensors(device, torch.float32, "latents.")
+        mean, std = (scale[name][:, None, None, None] for name in ("mean", "std"))
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise ModelError(
+            f"model {file.name} does not fit its architecture: {str(error).splitlines()[0]}"
+        ) from None
+    return Model(
+        name=file.name,
+        modality=file.modality,
+        sha256=file.sha256,
+        process=RectifiedFlow(),
+        parameterization=Velocity(),
+        network=network.eval().requires_grad_(False),
+        encoder=TextEncoder(subwords, shape.length, names, words),
+        codec=GridCodec(codec.eval().requires_grad_(False), mean, std, shape.grid),
+        defaults=file.defaults,
+        card=file.card,
+    )
+
+
+def _mapping(value: object) -> Mapping[str, int]:
+    if not isinstance(value, Mapping):
+        raise TypeError("shape is not a mapping")
+    return value

@@ -1,0 +1,105 @@
+"""What meshes declare to the host: the modality, its models and its file formats. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from gen.plugin import FormatSpec, ModalitySpec, Param, RecipeSpec, hookimpl
+
+
+@hookimpl
+def gen_modality() -> ModalitySpec:
+    """The modality behind ``gen mesh``."""
+    return ModalitySpec(
+        name="mesh",
+        kind="mesh",
+        summary="Generate coloured 3D shapes from text.",
+        loader="gen_mesh.model:load",
+        default_model="shapes",
+        default_format="glb",
+        params=(
+            Param(
+                name="representation",
+                type=str,
+                default="mesh",
+                help="A surface, or points on it (glb, ply, xyz, npz).",
+                choices=("mesh", "points"),
+            ),
+            Param(
+                name="points",
+                type=int,
+                default=4096,
+                help="Points, where points are written.",
+                minimum=64,
+                maximum=200_000,
+            ),
+            Param(
+                name="faces",
+                type=int,
+                help="About how many faces to keep; the surface stays closed.",
+                minimum=50,
+                maximum=200_000,
+            ),
+            Param(
+                name="smoothing",
+                type=float,
+                default=0.5,
+                help="Blur of the surface, in cells of a 48³ grid.",
+                minimum=0,
+                maximum=2,
+            ),
+        ),
+        recipes=(
+            RecipeSpec(
+                name="shapes",
+                summary="Coloured shapes: a latent codec and a text-to-shape flow transformer.",
+                factory="gen_mesh.recipe:shapes_recipe",
+                presets=("cpu", "gpu"),
+            ),
+        ),
+        evaluation="gen_mesh.evaluate:evaluate",
+        requires=("scipy", "skimage", "trimesh", "fast_simplification", "PIL", "av"),
+        extra="mesh",
+        examples=(
+            'gen mesh "a tall red mug with a big handle" -o mug.glb',
+            'gen mesh "a small blue car" -o car.glb --preview gif',
+            'gen mesh "a green chair" --representation points --points 8192 -o chair.ply',
+        ),
+    )
+
+
+@hookimpl
+def gen_formats() -> tuple[FormatSpec, ...]:
+    """GLB, PLY, OBJ, STL, 3MF, XYZ and npz, and pictures that are only written."""
+    shapes = (
+        ("glb", "model/gltf-binary", "read_glb_metadata"),
+        ("ply", "model/x-ply", "read_ply_metadata"),
+        ("obj", "model/obj", "read_text_metadata"),
+        ("stl", "model/stl", ""),
+        ("3mf", "model/3mf", "read_3mf_metadata"),
+        ("xyz", "text/plain", "read_text_metadata"),
+        ("npz", "application/zip", "read_npz_metadata"),
+    )
+    pictures = (("png", "image/png"), ("gif", "image/gif"), ("mp4", "video/mp4"))
+    return (
+        *(
+            FormatSpec(
+                name=name,
+                kind="mesh",
+                suffixes=(f".{name}",),
+                media_type=media_type,
+                writer=f"gen_mesh.files:write_{name}",
+                reader=f"gen_mesh.files:read_{name}",
+                metadata_reader=f"gen_mesh.files:{entries}" if entries else "",
+            )
+            for name, media_type, entries in shapes
+        ),
+        *(
+            FormatSpec(
+                name=name,
+                kind="mesh",
+                suffixes=(f".{name}",),
+                media_type=media_type,
+                writer=f"gen_mesh.pictures:write_{name}",
+            )
+            for name, media_type in pictures
+        ),
+    )

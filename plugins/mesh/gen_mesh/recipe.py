@@ -1,0 +1,112 @@
+"""The recipe behind ``gen train mesh --recipe shapes``."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from gen.model import save_model
+from gen.train import Recipe, Settings
+from gen_mesh import bank, codec_training, denoiser_training
+from gen_mesh.data.builder import FAMILIES
+from gen_mesh.denoiser import ShapeTransformer
+from gen_mesh.model import ARCHITECTURE
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Sizes of a run.
+
+    Args:
+        codec, denoiser, decoder: How the stages are optimised.
+        codec_batch, batch: Shapes per step.
+        shapes: In the bank.
+    """
+
+    codec: Settings
+    codec_batch: int
+    denoiser: Settings
+    batch: int
+    shapes: int
+    decoder: Settings
+
+
+PRESETS = {
+    "cpu": Preset(
+        codec=Settings(steps=1500, rate=3e-3, matrix_rate=4e-3, warmup=40, decay=0.6, ema=0.998),
+        codec_batch=8,
+        denoiser=Settings(steps=4000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
+        batch=128,
+        shapes=40_000,
+        decoder=Settings(steps=1500, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.998),
+    ),
+    "gpu": Preset(
+        codec=Settings(steps=30_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.5, ema=0.999),
+        codec_batch=32,
+        denoiser=Settings(steps=60_000, rate=2e-3, matrix_rate=4e-3, warmup=200, decay=0.5, ema=0.9995),
+        batch=1024,
+        shapes=600_000,
+        decoder=Settings(steps=10_000, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.6, ema=0.999),
+    ),
+}
+
+
+def shapes_recipe(preset: str, folder: Path) -> Recipe:
+    """Coloured shapes: a latent codec, a text-to-shape flow transformer, and the decoder refined.
+
+    Args:
+        preset: ``"cpu"`` (an hour or two on one core) or ``"gpu"``.
+        folder: Of the run; the bank of latents is kept in it.
+    """
+    sizes = PRESETS[preset]
+
+    def report(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    def export(
+        modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
+    ) -> None:
+        network = modules["denoiser"]
+        assert isinstance(network, ShapeTransformer)
+        kept = bank.load(folder / "bank.safetensors")
+        tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
+        for name, stage in (("codec", "decoder"), ("denoiser", "denoiser")):
+            tensors |= {f"{name}.{key}": value.half() for key, value in modules[stage].state_dict().items()}
+        config = {
+            "modality": "mesh",
+            "architecture": ARCHITECTURE,
+            "params": {},
+            "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 16, "guidance": 3.0},
+            "shape": dataclasses.asdict(network.shape),
+            "subwords": kept.subwords.to_json(),
+            "names": "|".join(name for family in FAMILIES.values() for name in family.names),
+            "words": " ".join(sorted(bank.spoken())),
+        }
+        training = {
+            stage: {key: round(value, 4) for key, value in of.items()} for stage, of in history.items()
+        }
+        save_model(path, tensors, config, {**CARD, "preset": preset, "training": training})
+
+    return Recipe(
+        name="shapes",
+        stages=(
+            codec_training.stage(sizes.codec, sizes.codec_batch),
+            denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.shapes, folder, report),
+            codec_training.decoder_stage(sizes.decoder, sizes.codec_batch),
+        ),
+        export=export,
+    )
+
+
+CARD: Mapping[str, object] = {
+    "summary": f"Makes coloured shapes of {len(FAMILIES)} kinds of everyday things from English text.",
+    "data": f"{len(FAMILIES)} parametric families of coloured signed distances, written for this model, with "
+    "captions from a grammar.",
+    "data_licence": "Apache-2.0",
+    "licence": "Apache-2.0",
+    "held_out": "one in twelve of family x colour and of family x size or proportion",
+}

@@ -1,0 +1,1 @@
+"""Videos for ``gen``: text, first and last frames to clips."""

@@ -1,0 +1,1 @@
+"""The clips that the model learns from: what moves how over what, as captions and as frames."""

@@ -1,0 +1,272 @@
+"""The shipped text-to-video model: how its file becomes an encoder, a denoiser and a codec."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gen.artifact import Artifact
+from gen.diffusion import Conditioning, RectifiedFlow, Sample
+from gen.errors import ModelError
+from gen.model import Model, ModelFile, Window
+from gen.model.skeleton import skeleton
+from gen.nn import Subwords
+from gen_video.autoencoder import Autoencoder
+from gen_video.denoiser import ClipTransformer, Shape, conditions
+from gen_video.inbetween import InBetweener
+from gen_video.sizes import FPS, FRAMES, SIDE
+from gen_video.timing import Timing, timing
+
+ARCHITECTURE = "gen-video/clip-transformer/1"
+OVERLAP = 4
+"""Frames that a piece of a longer clip is given of the one before, and that are drawn anew at a seam."""
+
+MAX_PIXELS = 2**27
+"""Largest number of pixels of all frames together."""
+
+
+@dataclass(frozen=True, eq=False)
+class TextEncoder:
+    """Prompts as subword ids; the network embeds them.
+
+    Args:
+        subwords: The vocabulary.
+        length: Longest prompt in subwords; what is beyond is cut.
+        names: What the model can draw.
+        words: Every word that its captions held.
+    """
+
+    subwords: Subwords
+    length: int
+    names: tuple[str, ...]
+    words: frozenset[str]
+
+    def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
+        """Conditioning with ``text``: ids and mask (B, L); camera and loop are said in words."""
+        said = [self._said(prompt, params) for prompt in prompts]
+        ids, mask = self.subwords.batch(said, self.length)
+        return conditions(ids[:, : max(1, int(mask.sum(1).max()))])
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """Words that no caption held."""
+        return tuple(dict.fromkeys(word for word in self.subwords.words(prompt) if word not in self.words))
+
+    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
+        """Names nearest in spelling to the unknown words, filled up with others."""
+        near: list[str] = []
+        for word in self.unknown_words(prompt):
+            parts = difflib.get_close_matches(word, sorted({w for n in self.names for w in n.split()}), 2)
+            near += [name for part in parts for name in self.names if part in name.split()][:2]
+        return tuple(dict.fromkeys([*near, *self.names[:: max(1, len(self.names) // count)]]))[:count]
+
+    def _said(self, prompt: str, params: Mapping[str, object]) -> str:
+        if not prompt.strip():
+            return prompt
+        verb, _, direction = str(params.get("camera") or "").partition(" ")
+        camera = f", the camera {verb}s {direction}" if verb else ""
+        return f"{prompt}{camera}{', loop' if params.get('loop') else ''}"
+
+
+@dataclass(frozen=True, eq=False)
+class ClipCodec:
+    """Clips as standardised latents of frames.
+
+    Args:
+        network: The autoencoder of frames.
+        mean, std: (C, 1, 1, 1): latents are standardised by these.
+        grid: Latents per side of a frame.
+        between: Draws frames between frames, for rates above the model's own.
+    """
+
+    network: Autoencoder
+    mean: Tensor
+    std: Tensor
+    grid: int
+    between: InBetweener
+
+    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
+        """(C, T, grid, grid), T frames at the model's own rate.
+
+        Raises:
+            ValueError: Width and height differ, or the parameters of time make no sense.
+        """
+        return (len(self.mean), self._asked(params)[0].drawn, self.grid, self.grid)
+
+    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
+        """Clips of any size and rate, fitted to the parameters; a shorter one stays at its last frame."""
+        asked, _ = self._asked(params)
+        states = []
+        for artifact in artifacts:
+            frames = artifact.arrays["frames"]
+            rate = Fraction(str(artifact.attributes["fps"]))
+            rows = [min(round(index / FPS * rate), len(frames) - 1) for index in range(asked.drawn)]
+            states.append(torch.cat([self._latents(frames[row]) for row in rows], 1))
+        return torch.stack(states)
+
+    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+        """Latents (B, C, T, grid, grid) to clips, at the rate and of the size that are asked for."""
+        asked, size = self._asked(params)
+        return [self._clip(state, asked, size, params.get("audio")) for state in x0.to(self.mean)]
+
+    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
+        """A clip, white where something is drawn anew, as (1, 1, T, grid, grid): 1 where latents are kept."""
+        asked, _ = self._asked(params)
+        frames = _opaque(mask.arrays["frames"]).mean(-1, keepdims=True)
+        rate = Fraction(str(mask.attributes["fps"]))
+        rows = [min(round(index / FPS * rate), len(frames) - 1) for index in range(asked.drawn)]
+        cells = _square(torch.from_numpy(frames[rows]).permute(0, 3, 1, 2), SIDE)
+        kept = functional.max_pool2d(cells, SIDE // self.grid) < 0.5
+        return kept.float().transpose(0, 1)[None].to(self.mean.device)
+
+    def given(self, params: Mapping[str, object]) -> tuple[Tensor, Tensor] | None:
+        """The frames ``first`` and ``last``: a mask (1, 1, T, grid, grid) and latents (1, C, T, grid, grid).
+
+        Raises:
+            ValueError: The last frame is asked for of a clip that has only one.
+        """
+        asked, _ = self._asked(params)
+        places = {"first": 0, "last": asked.last}
+        pictures = {name: params[name] for name in places if isinstance(params.get(name), Artifact)}
+        if not pictures:
+            return None
+        if "last" in pictures and asked.last == 0:
+            raise ValueError("a clip of one frame has no last frame: leave --last out or ask for more frames")
+        mask = self.mean.new_zeros(1, 1, asked.drawn, self.grid, self.grid)
+        state = self.mean.new_zeros(1, len(self.mean), asked.drawn, self.grid, self.grid)
+        for name, picture in pictures.items():
+            assert isinstance(picture, Artifact)
+            mask[:, :, places[name]] = 1
+            state[:, :, places[name]] = self._latents(picture.arrays["pixels"])[None, :, 0]
+        return mask, state
+
+    def _asked(self, params: Mapping[str, object]) -> tuple[Timing, int]:
+        """The frames and their width and height."""
+        width = params.get("width") or params.get("height") or SIDE
+        height = params.get("height") or width
+        if width != height:
+            raise ValueError(f"this model draws squares: width {width} and height {height} differ")
+        assert isinstance(width, int)
+        asked = timing(params)
+        if asked.frames * width * width > MAX_PIXELS:
+            raise ValueError(f"{asked.frames} frames of {width} × {width} pixels are too much at once")
+        return asked, width
+
+    def _latents(self, pixels: np.ndarray) -> Tensor:
+        """One picture (H, W, C) of any size as latents (C, 1, grid, grid); transparency is laid on white."""
+        picture = torch.from_numpy(_opaque(pixels)).permute(2, 0, 1)[None]
+        kind = next(self.network.parameters())
+        with torch.no_grad():
+            latents = self.network.encode(_square(picture, SIDE).to(kind) * 2 - 1).float()
+        return (latents.transpose(0, 1) - self.mean) / self.std
+
+    def _clip(self, state: Tensor, asked: Timing, size: int, audio: object) -> Artifact:
+        # Only what is delivered or lies between is looked at.
+        state = state if asked.loop else state[:, : asked.last + 1]
+        with torch.no_grad():
+            standard = self.between.at(state, asked.positions, loop=asked.loop)
+            latents = (standard * self.std + self.mean).transpose(0, 1)
+            kind = next(self.network.parameters()).dtype
+            frames = np.empty((asked.frames, size, size, 3), np.float32)
+            for index, frame in enumerate(latents):
+                # One at a time: a batch may take another path through the kernels and differ in a bit.
+                pixels = ((self.network.decode(frame[None].to(kind)).float() + 1) / 2).clamp(0, 1)
+                frames[index] = _square(pixels.cpu(), size)[0].permute(1, 2, 0).numpy()
+        arrays, attributes = {"frames": frames}, {"fps": str(asked.fps)}
+        if isinstance(audio, Artifact):
+            rate = int(audio.attributes["sample_rate"])
+            arrays["samples"] = _timed(audio.arrays["samples"], round(asked.frames / asked.fps * rate))
+            return Artifact("video", arrays, {**attributes, "sample_rate": rate})
+        return Artifact("video", arrays, attributes)
+
+
+def load(file: ModelFile, device: str, dtype: str) -> Model:
+    """Load a model of this plugin's architecture.
+
+    Args:
+        file: An open model file.
+        device: ``"cpu"``, ``"cuda"`` …
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: of the networks.
+
+    Raises:
+        ModelError: Another architecture, or tensors that do not fit it.
+    """
+    config = file.config
+    if config.get("architecture") != ARCHITECTURE:
+        raise ModelError(
+            f"model {file.name} has the architecture {config.get('architecture')!r}, not {ARCHITECTURE!r}",
+            "a newer version of gen-toolkit may load it",
+        )
+    try:
+        shape = Shape(**{key: int(value) for key, value in _mapping(config["shape"]).items()})
+        if shape.frames != FRAMES:
+            raise ValueError(f"it makes {shape.frames} frames at once, not {FRAMES}")
+        subwords = Subwords(str(config["subwords"]))
+        names = tuple(str(config["names"]).split("|"))
+        words = frozenset(str(config["words"]).split())
+        with skeleton():
+            codec, network = Autoencoder(shape.channels), ClipTransformer(shape)
+        kind = getattr(torch, dtype)
+        codec.load_state_dict(file.tensors(device, kind, "codec."), assign=True)
+        network.load_state_dict(file.tensors(device, kind, "denoiser."), assign=True)
+        scale = file.tensors(device, torch.float32, "latents.")
+        mean, std = (scale[name][:, None, None, None] for name in ("mean", "std"))
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise ModelError(
+            f"model {file.name} does not fit its architecture: {str(error).splitlines()[0]}"
+        ) from None
+    process, parameterization = RectifiedFlow(), Sample()
+    network.eval().requires_grad_(False)
+    between = InBetweener(network, process, parameterization)
+    return Model(
+        name=file.name,
+        modality=file.modality,
+        sha256=file.sha256,
+        process=process,
+        parameterization=parameterization,
+        network=network,
+        encoder=TextEncoder(subwords, shape.length, names, words),
+        codec=ClipCodec(codec.eval().requires_grad_(False), mean, std, shape.grid, between),
+        defaults=file.defaults,
+        window=Window(axis=1, size=shape.frames, overlap=OVERLAP),
+        card=file.card,
+    )
+
+
+def _mapping(value: object) -> Mapping[str, int]:
+    if not isinstance(value, Mapping):
+        raise TypeError("shape is not a mapping")
+    return value
+
+
+def _opaque(pixels: np.ndarray) -> np.ndarray:
+    """(..., C) with 1, 3 or 4 channels to three, on white."""
+    if pixels.shape[-1] == 4:
+        pixels = pixels[..., :3] * pixels[..., 3:] + (1 - pixels[..., 3:])
+    return pixels if pixels.shape[-1] == 3 else np.repeat(pixels, 3, -1)
+
+
+def _square(pictures: Tensor, size: int) -> Tensor:
+    """Cut the middle square of (N, C, H, W) in [0, 1] and resize it to (N, C, size, size)."""
+    height, width = pictures.shape[-2:]
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    square = pictures[..., top : top + edge, left : left + edge]
+    if edge == size:
+        return square
+    resized = functional.interpolate(
+        square.float(), (size, size), mode="bicubic", antialias=True, align_corners=False
+    )
+    return resized.clamp(0, 1)
+
+
+def _timed(samples: np.ndarray, count: int) -> np.ndarray:
+    """Samples (channels, n) cut or filled up with silence to ``count``."""
+    missing = max(0, count - samples.shape[1])
+    return np.ascontiguousarray(np.pad(samples, ((0, 0), (0, missing)))[:, : max(1, count)])

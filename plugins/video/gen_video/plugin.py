@@ -1,0 +1,97 @@
+"""What videos declare to the host: the modality, its models and its file formats. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
+
+CAMERAS = ("pan left", "pan right", "zoom in", "zoom out")
+
+
+@hookimpl
+def gen_modality() -> ModalitySpec:
+    """The modality behind ``gen video``."""
+    return ModalitySpec(
+        name="video",
+        kind="video",
+        summary="Generate clips from text and from given frames.",
+        loader="gen_video.model:load",
+        default_model="motion",
+        default_format="mp4",
+        params=(
+            Param(
+                name="frames",
+                type=int,
+                help="How many frames; 16 where nothing else says it.",
+                minimum=1,
+                maximum=1800,
+            ),
+            Param(name="seconds", type=float, help="Length.", minimum=0.01, maximum=60, unit="s"),
+            Param(
+                name="fps", type=str, help="Frames per second, also a fraction; 8 where nothing else says it."
+            ),
+            Param(name="width", type=int, help="Width of the frames.", minimum=16, maximum=1024, unit="px"),
+            Param(name="height", type=int, help="Height of the frames.", minimum=16, maximum=1024, unit="px"),
+            Param(name="loop", type=bool, default=False, help="Let the end run on into the beginning."),
+            Param(name="first", type=str, help="A picture to begin with.", kind="image"),
+            Param(name="last", type=str, help="A picture to end with.", kind="image"),
+            Param(name="camera", type=str, help="What the camera does.", choices=CAMERAS),
+            Param(name="audio", type=str, help="A sound to go with it.", kind="audio"),
+        ),
+        recipes=(
+            RecipeSpec(
+                name="motion",
+                summary="Moving emoji: a latent codec of frames and a text-to-video flow transformer.",
+                factory="gen_video.recipe:motion_recipe",
+                presets=("cpu", "gpu"),
+            ),
+        ),
+        evaluation="gen_video.evaluate:evaluate",
+        requires=("av", "PIL"),
+        extra="video",
+        examples=(
+            'gen video "a rocket flies up" -o rocket.mp4',
+            'gen video "a dog runs left" --first dog.png --seconds 4 --fps 24 -o dog.webm',
+        ),
+    )
+
+
+@hookimpl
+def gen_formats() -> tuple[FormatSpec, ...]:
+    """MP4, WebM, GIF, WebP, frames in a ZIP, and contact sheets."""
+    return (
+        _format("mp4", (".mp4", ".m4v"), "video/mp4", "containers:write_mp4", "containers"),
+        _format("webm", (".webm",), "video/webm", "containers:write_webm", "containers"),
+        _format("gif", (".gif",), "image/gif", "animations:write_gif", "animations"),
+        _format("webp", (".webp",), "image/webp", "animations:write_webp", "animations"),
+        FormatSpec(
+            name="zip",
+            kind="video",
+            suffixes=(".zip",),
+            media_type="application/zip",
+            writer="gen_video.animations:write_zip",
+            reader="gen_video.animations:read_zip",
+            metadata_reader="gen_video.animations:read_zip_metadata",
+        ),
+        _format("png", (".png",), "image/png", "animations:write_png_sheet"),
+        _format("jpeg", (".jpg", ".jpeg"), "image/jpeg", "animations:write_jpeg_sheet"),
+    )
+
+
+@hookimpl
+def gen_models() -> tuple[ModelSpec, ...]:
+    """The model that ships in the package."""
+    return ()
+
+
+def _format(
+    name: str, suffixes: tuple[str, ...], media_type: str, writer: str, reading: str = ""
+) -> FormatSpec:
+    return FormatSpec(
+        name=name,
+        kind="video",
+        suffixes=suffixes,
+        media_type=media_type,
+        writer=f"gen_video.{writer}",
+        reader=f"gen_video.{reading}:read" if reading else "",
+        metadata_reader=f"gen_video.{reading}:read_metadata" if reading else "",
+    )

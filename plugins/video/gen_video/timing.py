@@ -1,0 +1,102 @@
+"""How many frames at what rate, and where they lie on the model's own time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from gen_video.sizes import FPS, FRAMES
+
+MAX_SECONDS = 60
+MAX_FPS = 120
+MAX_FRAMES = 1800
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The frames that are delivered.
+
+    Args:
+        frames: How many, at least 1.
+        fps: How many per second.
+        loop: Whether the first follows on the last.
+    """
+
+    frames: int
+    fps: Fraction
+    loop: bool = False
+
+    @property
+    def drawn(self) -> int:
+        """How many frames the model draws, at its own rate; never fewer than it makes at once."""
+        return max(FRAMES, self._last + (0 if self.loop else 1))
+
+    @property
+    def positions(self) -> tuple[Fraction, ...]:
+        """Where each frame lies among the drawn ones, in frames.
+
+        The first and the last are drawn frames themselves; those of a loop are spread over all of it.
+        """
+        if self.loop:
+            return tuple(Fraction(index * self.drawn, self.frames) for index in range(self.frames))
+        steps = max(1, self.frames - 1)
+        return tuple(Fraction(index * self._last, steps) for index in range(self.frames))
+
+    @property
+    def last(self) -> int:
+        """The drawn frame that is delivered last."""
+        return self._last - 1 if self.loop else self._last
+
+    @property
+    def _last(self) -> int:
+        if self.loop:
+            return max(FRAMES, round(self.frames / self.fps * FPS))
+        return max(1, round((self.frames - 1) / self.fps * FPS)) if self.frames > 1 else 0
+
+
+def timing(params: Mapping[str, object]) -> Timing:
+    """What the parameters ``frames``, ``seconds``, ``fps`` and ``loop`` ask for.
+
+    Two of the first three say everything; what is missing is 16 frames at 8 per second.
+
+    Raises:
+        ValueError: They contradict each other, or ask for too much or for nothing.
+    """
+    frames, seconds, rate = params.get("frames"), params.get("seconds"), params.get("fps")
+    fps = None if rate is None else parse_fps(str(rate))
+    length = None if seconds is None else Fraction(str(seconds))
+    if length is not None and length <= 0:
+        raise ValueError(f"seconds is {seconds}: it has to be above 0")
+    if frames is not None:
+        assert isinstance(frames, int)
+        count = frames
+        if length is not None and fps is not None and count != max(1, round(length * fps)):
+            raise ValueError(f"{count} frames at {fps} fps are not {seconds} seconds: leave one of them out")
+        if fps is None:
+            fps = Fraction(FPS) if length is None else Fraction(count) / length
+    else:
+        fps = Fraction(FPS) if fps is None else fps
+        count = FRAMES if length is None and fps == FPS else max(1, round((length or Fraction(2)) * fps))
+    if not Fraction(1, 10) <= fps <= MAX_FPS:
+        raise ValueError(f"{float(fps):g} frames per second: from 0.1 to {MAX_FPS} are possible")
+    if not 1 <= count <= MAX_FRAMES:
+        raise ValueError(f"{count} frames: from 1 to {MAX_FRAMES} are possible")
+    if count / fps > MAX_SECONDS:
+        raise ValueError(f"{float(count / fps):g} seconds: at most {MAX_SECONDS} are possible")
+    return Timing(count, fps, bool(params.get("loop")))
+
+
+def parse_fps(text: str) -> Fraction:
+    """Frames per second as a fraction, from ``"24"``, ``"29.97"`` or ``"30000/1001"``.
+
+    Raises:
+        ValueError: It is something else, or not above 0.
+    """
+    try:
+        fps = Fraction(text.strip()) if len(text) < 32 else Fraction(0)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"fps is {text[:40]!r}, not a number such as 24, 29.97 or 30000/1001") from None
+    if not 0 < fps.numerator < 2**31 or fps.denominator >= 2**31:
+        raise ValueError(f"fps is {text[:40]!r}: it has to be above 0")
+    return fps

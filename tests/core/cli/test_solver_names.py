@@ -1,0 +1,38 @@
+"""``gen solvers``, and names of samplers where a solver is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gen import presets
+
+Cli = Callable[..., Any]
+
+
+def test_solvers_and_grids_are_listed(gen_cli: Cli) -> None:
+    data = gen_cli("solvers", "--json").envelope["data"]
+    assert [solver["name"] for solver in data["solvers"]] == list(presets.SOLVERS)
+    assert [grid["name"] for grid in data["grids"]] == list(presets.GRIDS)
+    out = gen_cli("solvers").out
+    assert all(f"\n{name} " in out for name in (*list(presets.SOLVERS)[1:], *presets.GRIDS))
+
+
+def test_a_name_is_explained(gen_cli: Cli) -> None:
+    data = gen_cli("solvers", "UniPCMultistepScheduler", "--json").envelope["data"]
+    assert data["sampler"]["solver"] == "unipc_2"
+    assert [grid["name"] for grid in data["grids"]] == ["linspace_open"]
+    assert gen_cli("solvers", "UniPCMultistepScheduler").out.startswith("process: DiscreteBetas.linear\n")
+    refused = gen_cli("solvers", "heunpp2")
+    assert refused.code == 2
+    assert "`heun`" in refused.err
+
+
+def test_a_sampler_sets_solver_and_grid(gen_cli: Cli) -> None:
+    def planned(*flags: str) -> tuple[str, str]:
+        recipe = gen_cli("toy", "red", "--dry-run", "--json", *flags).envelope["data"]["recipes"][0]
+        return recipe["solver"], recipe["grid"]
+
+    assert planned("--solver", "DPM++ 2M Karras") == ("dpmpp_2m", "karras")
+    assert planned("--solver", "DPM++ 2M Karras", "--grid", "beta") == ("dpmpp_2m", "beta")
+    assert planned("--solver", "euler") == ("ddim", "uniform")

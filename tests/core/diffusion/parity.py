@@ -1,0 +1,189 @@
+"""One step of diffusers after the other beside ours: the same levels, the same denoiser, the same noise.
+
+Their schedulers compute in float32 by name (``torch.float32``, ``np.float32``). Here each module sees a torch
+and a numpy whose float32 is float64, and a ``randn_tensor`` that hands out the draws of the test, so that the
+two can be compared to many digits and a difference is one of method.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import diffusers.schedulers
+import numpy as np
+import pytest
+import torch
+from exact import Mixture
+from torch import Tensor
+
+from gen.diffusion import Level, Prediction, Solver
+
+diffusers.utils.logging.set_verbosity_error()
+
+SHAPE = (1, 3, 4, 4)
+START = torch.randn(SHAPE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+MODEL = Mixture()
+NOISES = 64
+
+
+def draw(index: int) -> Tensor:
+    """Draw number ``index`` of the test's noise."""
+    return torch.randn(SHAPE, generator=torch.Generator().manual_seed(100 + index), dtype=torch.float64)
+
+
+class Doubled:
+    """A module whose float32 is float64."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, "float64" if name == "float32" else name)
+
+
+@contextlib.contextmanager
+def in_double(*modules: str, draws: Iterator[Tensor] | None = None) -> Iterator[None]:
+    """Let these modules of diffusers' compute in float64 and draw from ``draws``."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in modules:
+            module = importlib.import_module(name)
+            patch.setattr(module, "torch", Doubled(torch))
+            if hasattr(module, "np"):
+                patch.setattr(module, "np", Doubled(np))
+            if draws is not None and hasattr(module, "randn_tensor"):
+                patch.setattr(module, "randn_tensor", lambda *_, **__: next(draws))
+        patch.setattr(torch.Tensor, "float", torch.Tensor.double)
+        yield
+
+
+def level_of(alpha: Any, sigma: Any) -> Level[float]:
+    """A level that only its alpha and sigma matter of."""
+    return Level(0.5, float(alpha), float(sigma))
+
+
+def scheduler(name: str, **options: Any) -> Any:
+    """A scheduler of diffusers, built in float64."""
+    made = getattr(diffusers.schedulers, name)
+    with in_double(made.__module__):
+        return made(**options)
+
+
+def theirs(
+    made: Any,
+    steps: int | None,
+    level: Callable[[Any, int], Level[float]],
+    output: Callable[[Tensor, Tensor, Level[float]], Tensor],
+    x: Tensor,
+    *,
+    draws: Sequence[Tensor] = (),
+    stepping: dict[str, Any] | None = None,
+    setting: dict[str, Any] | None = None,
+) -> list[Tensor]:
+    """Every state of a run of diffusers.
+
+    Args:
+        made: The scheduler.
+        steps: Their ``num_inference_steps``; None where ``set_timesteps`` has been called.
+        level: (scheduler, index of the call) -> the level at which their network is asked.
+        output: (x0, x, level) -> what their network would return.
+        x: The state that they start from, as they scale it.
+        draws: What ``randn_tensor`` returns, in this order.
+        stepping: Further arguments of ``step``.
+        setting: Further arguments of ``set_timesteps``.
+    """
+    states = [x]
+    with in_double(type(made).__module__, draws=itertools.chain(draws)):
+        if steps is not None:
+            made.set_timesteps(steps, **(setting or {}))
+        for index, t in enumerate(made.timesteps):
+            if hasattr(made, "_init_step_index") and made.step_index is None:
+                made._init_step_index(t)
+            here = level(made, index)
+            x0 = MODEL.x0(x, here)
+            x = made.step(output(x0, x, here), t, x, **(stepping or {}), return_dict=False)[0]
+            states.append(x)
+    return states
+
+
+def ours(
+    solver: Solver,
+    levels: Sequence[Level[float]],
+    x: Tensor,
+    draws: Sequence[Tensor] = (),
+    last: Sequence[Solver] = (),
+    variance: Callable[[Tensor], Tensor | None] = lambda _: None,
+) -> list[Tensor]:
+    """Every state of a run of ours over these levels.
+
+    Args:
+        solver: Ours.
+        levels: Where the run stops.
+        x: The state that it starts from.
+        draws: What a solver draws, in this order.
+        last: The solvers of the last steps.
+        variance: x -> the variance that the network predicts.
+    """
+    states, state, given = [x], (), iter(draws)
+    solvers = [solver] * (len(levels) - 1 - len(last)) + list(last)
+
+    def denoise(x: Tensor, level: Level[float]) -> Prediction:
+        return Prediction(MODEL.x0(x, level), variance=variance(x))
+
+    for stepper, (here, there) in zip(solvers, itertools.pairwise(levels), strict=True):
+        update = stepper.step(state, x, denoise, here, there, noise=lambda *_: next(given))
+        x, state = update.x, update.state
+        states.append(x)
+    return states
+
+
+def eps_of(x0: Tensor, x: Tensor, level: Level[float]) -> Tensor:
+    return (x - level.alpha * x0) / level.sigma
+
+
+def velocity_of(x0: Tensor, x: Tensor, level: Level[float]) -> Tensor:
+    return eps_of(x0, x, level) - x0
+
+
+def v_of(x0: Tensor, x: Tensor, level: Level[float]) -> Tensor:
+    return level.alpha * eps_of(x0, x, level) - level.sigma * x0
+
+
+def on_sigma(made: Any, index: int) -> Level[float]:
+    """Schedulers whose state is x0 + sigma eps."""
+    return level_of(1.0, made.sigmas[index])
+
+
+def on_flow(made: Any, index: int) -> Level[float]:
+    return level_of(1 - made.sigmas[index], made.sigmas[index])
+
+
+def on_solver_sigma(made: Any, index: int) -> Level[float]:
+    """Schedulers that split a sigma into (alpha, sigma) themselves."""
+    return level_of(*made._sigma_to_alpha_sigma_t(made.sigmas[index]))
+
+
+def on_chain(made: Any, index: int) -> Level[float]:
+    """Schedulers whose state is that of the chain at an integer step."""
+    alpha_bar = made.alphas_cumprod[made.timesteps[index]]
+    return level_of(alpha_bar**0.5, (1 - alpha_bar) ** 0.5)
+
+
+DATA = level_of(1.0, 0.0)
+
+
+def chain_levels(made: Any) -> list[Level[float]]:
+    return [*(on_chain(made, i) for i in range(len(made.timesteps))), DATA]
+
+
+def sigma_levels(made: Any, level: Callable[[Any, int], Level[float]]) -> list[Level[float]]:
+    return [level(made, i) for i in range(len(made.sigmas))]
+
+
+def difference(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
+    """The largest relative difference of two trajectories, in the norm of each state."""
+    assert len(a) == len(b), (len(a), len(b))
+    return max(float((p - q).norm() / q.norm()) for p, q in zip(a, b, strict=True))

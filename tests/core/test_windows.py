@@ -1,0 +1,111 @@
+"""States longer than a network takes: every window is given the end of the last, and a loop closes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from gen.diffusion import Condition, Conditioning
+from gen.generate import Progress, generate, load
+from gen.model import Window
+from gen.plan import Request, resolve
+from gen.plugin.host import Host
+from gen.windows import Cut, assemble, cuts
+
+WINDOW = Window(axis=1, size=16, overlap=4)
+
+
+@pytest.mark.parametrize("total", [5, 16, 17, 28, 40, 41])
+@pytest.mark.parametrize("loop", [False, True])
+def test_every_cell_is_made_and_windows_overlap(total: int, *, loop: bool) -> None:
+    runs = cuts(total, WINDOW, loop=loop)
+    plain = [run for run in runs if not run.shift]
+    assert plain[0].start == 0
+    assert plain[-1].start + plain[-1].size == total
+    for one, after in itertools.pairwise(plain):
+        assert one.start + one.size - after.start >= WINDOW.overlap
+    assert len(runs) - len(plain) == loop
+
+
+def test_a_window_is_given_what_was_made_and_nothing_else() -> None:
+    seen: list[Tensor] = []
+
+    def draw(run: Cut, keep: Tensor, known: Tensor) -> Tensor:
+        seen.append(keep.clone())
+        return torch.where(keep > 0, known, float(run.index + 1))
+
+    made = assemble(draw, cuts(40, WINDOW, loop=False), WINDOW, torch.zeros(2, 1, 40), torch.zeros(2, 3, 40))
+    assert seen[0].sum() == 0
+    assert seen[1][..., :4].min() == 1
+    assert seen[1][..., 4:].max() == 0
+    assert made[:, :, :16].unique().tolist() == [1.0]
+    assert made[:, :, 16:28].unique().tolist() == [2.0]
+
+
+def test_the_seam_of_a_loop_is_drawn_anew_and_what_was_given_stays() -> None:
+    def draw(run: Cut, keep: Tensor, known: Tensor) -> Tensor:
+        return torch.where(keep > 0, known, 9.0 if run.shift else 1.0)
+
+    keep, known = torch.zeros(1, 1, 40), torch.zeros(1, 2, 40)
+    keep[..., 0], known[..., 0] = 1, 5.0
+    made = assemble(draw, cuts(40, WINDOW, loop=True), WINDOW, keep, known)
+    assert made[0, 0, :4].tolist() == [5.0, 9.0, 1.0, 1.0]
+    assert made[0, 0, -4:].tolist() == [1.0, 1.0, 9.0, 9.0]
+
+
+def test_conditions_along_the_axis_are_cut_and_others_are_whole() -> None:
+    along = Condition(torch.arange(40.0).reshape(1, 1, 40), "channels")
+    whole = Condition(torch.ones(1, 8), "global")
+    told = Cut(1, 2, 12, 16).told(
+        Conditioning({"a": along, "b": whole}, Conditioning({"a": along, "b": whole}))
+    )
+    assert told["a"].value.flatten().tolist() == list(range(12, 28))
+    assert told["b"].value.shape == (1, 8)
+    assert told.null is not None
+    assert told.null["a"].value.shape == (1, 1, 16)
+
+
+@pytest.mark.parametrize("arguments", [(0, 4, 1), (1, 4, 4), (1, 4, 0)])
+def test_a_window_that_makes_no_sense_is_refused(arguments: tuple[int, int, int]) -> None:
+    axis, size, overlap = arguments
+    with pytest.raises(ValueError, match="overlap < size"):
+        Window(axis=axis, size=size, overlap=overlap)
+
+
+@pytest.mark.usefixtures("toy")
+def test_the_road_makes_windows_and_tells_how_far_it_is() -> None:
+    host = Host.discover()
+    plan = resolve(Request(modality="toy", prompts=("red",), seeds=(1,), params={"width": 40}), host)
+    model = replace(load(plan, host), window=Window(axis=2, size=16, overlap=4))
+    parts: list[tuple[int, int]] = []
+
+    def told(progress: Progress) -> None:
+        parts.append((progress.part, progress.parts))
+
+    (made,) = generate(plan, model, on_step=told)
+    assert made.sizes["width"] == 40
+    assert made.arrays["pixels"][..., 0].min() > 0.7
+    assert sorted(set(parts)) == [(0, 3), (1, 3), (2, 3)]
+    (again,) = generate(plan, model)
+    assert (made.arrays["pixels"] == again.arrays["pixels"]).all()
+
+
+@pytest.mark.usefixtures("toy")
+def test_what_a_text_decides_is_in_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gen_toy.model import Words
+
+    def settle(_self: object, prompt: str, params: Mapping[str, object]) -> dict[str, int]:
+        return {} if params["height"] != 16 else {"height": 8 * len(prompt.split())}
+
+    monkeypatch.setattr(Words, "settle", settle, raising=False)
+    host = Host.discover()
+    plan = resolve(Request(modality="toy", prompts=("red", "red blue red"), seeds=(1,)), host)
+    short, long = generate(plan, load(plan, host), batch_size=2)
+    assert (short.sizes["height"], long.sizes["height"]) == (8, 24)
+    assert long.recipe is not None
+    assert long.recipe.params["height"] == 24

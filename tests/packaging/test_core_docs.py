@@ -1,0 +1,52 @@
+"""The page about the core: its code runs, its names exist, and no noun is missing."""
+
+from __future__ import annotations
+
+import builtins
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import gen.diffusion
+from gen.diffusion import categorical, guidance, inverse
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "core.md").read_text(encoding="utf-8")
+SPACES = {"gd": gen.diffusion, "categorical": categorical, "guidance": guidance, "inverse": inverse}
+
+
+def test_code_runs_from_top_to_bottom() -> None:
+    torch.manual_seed(0)
+    namespace: dict[str, Any] = {}
+    for match in re.finditer(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
+        # Behind as many empty lines as are before it, so that a traceback names the line of the page.
+        lines = "\n" * (PAGE.count("\n", 0, match.start(1)))
+        exec(compile(lines + match[1], str(DOCS / "core.md"), "exec"), namespace)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_every_public_name_is_explained(space: str) -> None:
+    words = set(re.findall(r"\w+", PAGE))
+    assert set(SPACES[space].__all__) <= words, sorted(set(SPACES[space].__all__) - words)
+
+
+def test_classes_that_are_named_exist() -> None:
+    known = set(dir(builtins)).union(*(dir(module) for module in SPACES.values()))
+    quoted = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL))
+    named = {name for code in quoted for name in re.findall(r"(?<![\w.])[A-Z][A-Za-z]+(?=\(|$)", code)}
+    assert len(named) > 80
+    assert named <= known, sorted(named - known)
+
+
+def test_links_and_pictures_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", PAGE):
+        assert (DOCS / target).exists(), target
+    headings = {
+        re.sub(r"[^\w -]", "", line).replace(" ", "-").lower()
+        for line in re.findall(r"^##+ (.*)$", PAGE, re.M)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= headings
+    assert {path.name for path in (DOCS / "core").iterdir()} == set(re.findall(r"core/(\w+\.png)", PAGE))

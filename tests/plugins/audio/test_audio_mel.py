@@ -1,0 +1,112 @@
+"""The spectrogram and its inverses, and the distances between sounds."""
+
+import math
+
+import pytest
+import torch
+
+from gen_audio import measures
+from gen_audio.codec_training import distance
+from gen_audio.mel import FFT, HOP, RATE, SPREAD, griffin_lim, istft, log_mel, log_spectral_distance, stft
+from gen_audio.vocoder_training import spectral_distance
+
+
+def tone(hertz: float, frames: int = 86) -> torch.Tensor:
+    times = torch.arange(frames * HOP) / RATE
+    return sum(0.2 / n * torch.sin(2 * math.pi * n * hertz * times) for n in range(1, 6))[None]
+
+
+def test_the_spectrogram_has_a_frame_per_hop_and_can_be_undone() -> None:
+    samples = torch.randn(2, 40 * HOP)
+    spectrogram = stft(samples)
+    assert spectrogram.shape == (2, FFT // 2 + 1, 40)
+    torch.testing.assert_close(istft(spectrogram), samples, atol=1e-5, rtol=1e-4)
+
+
+def test_a_louder_sound_is_a_shifted_log_mel() -> None:
+    samples = torch.randn(1, 20 * HOP)
+    difference = log_mel(3 * samples) - log_mel(samples)
+    torch.testing.assert_close(difference, torch.full_like(difference, math.log(3) / SPREAD))
+
+
+def test_silence_has_a_floor() -> None:
+    assert torch.isfinite(log_mel(torch.zeros(1, 10 * HOP))).all()
+
+
+def test_griffin_lim_keeps_the_pitch_is_repeatable_and_leaves_the_generator_alone() -> None:
+    mel = log_mel(tone(330))
+    before = torch.get_rng_state()
+    one, other = griffin_lim(mel), griffin_lim(mel)
+    assert torch.equal(one, other)
+    assert torch.equal(before, torch.get_rng_state())
+    assert one.shape == (1, 86 * HOP)
+    assert abs(1200 * math.log2(measures.pitch(one[0]) / 330)) < 40
+
+
+def test_log_spectral_distance_is_that_of_the_gain() -> None:
+    samples = torch.randn(2, 20 * HOP, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(log_spectral_distance(samples, samples), torch.zeros(2))
+    # The few magnitudes at the floor count as equal.
+    halved = log_spectral_distance(samples, samples * 0.5)
+    torch.testing.assert_close(halved, torch.full((2,), 6.0206), atol=0.01, rtol=0)
+
+
+def test_the_vocoders_loss_sees_level_noise_and_smeared_time() -> None:
+    target = tone(440, 32).expand(2, -1)
+    assert float(spectral_distance(target, target)) < 2e-3
+    clicks = torch.zeros(1, 32 * HOP)
+    clicks[:, :: 4 * HOP] = 1
+    # The magnitude spectrum of the whole is the same; it lies elsewhere in time.
+    phases = torch.exp(6j * torch.rand(16 * HOP + 1))
+    phases[0] = phases[-1] = 1
+    smeared = torch.fft.irfft(torch.fft.rfft(clicks) * phases)
+    torch.testing.assert_close(
+        torch.fft.rfft(smeared).abs(), torch.fft.rfft(clicks).abs(), atol=1e-3, rtol=1e-3
+    )
+    assert float(spectral_distance(clicks, smeared)) > 0.5
+    assert float(spectral_distance(target, 0.5 * target)) > 0.3
+    assert float(spectral_distance(target, target + 0.01 * torch.randn_like(target))) > 0.3
+
+
+def test_the_codecs_loss_is_an_energy_distance() -> None:
+    """Of all levels of noise it prefers the right one, and a sample to the mean."""
+    generator = torch.Generator().manual_seed(0)
+    target, one, other = torch.randn(3, 32, 80, 64, generator=generator)
+
+    def loss(gain: float) -> float:
+        return float(
+            distance(target, gain * one) + distance(target, gain * other) - distance(gain * one, gain * other)
+        )
+
+    assert loss(1.0) < min(loss(0.0), loss(0.7), loss(1.4))
+
+
+@pytest.mark.parametrize("hertz", [82.4, 261.63, 880.0, 1567.98])
+def test_pitch_within_five_cents(hertz: float) -> None:
+    assert abs(1200 * math.log2(measures.pitch(tone(hertz)[0]) / hertz)) < 5
+
+
+def test_cents_leave_octaves_aside() -> None:
+    assert measures.cents(440, 69) == pytest.approx(0)
+    assert measures.cents(880, 69) == pytest.approx(0)
+    assert measures.cents(440 * 2 ** (1 / 24), 57) == pytest.approx(50)
+
+
+@pytest.mark.parametrize("rate", [2.0, 3.0, 6.0])
+def test_onsets_are_counted_per_second(rate: float) -> None:
+    times = torch.arange(400 * HOP) / RATE
+    clicks = torch.randn(len(times), generator=torch.Generator().manual_seed(0)) * torch.exp(
+        -40 * ((times * rate) % 1) / rate
+    )
+    assert measures.rate_of_onsets(log_mel(clicks[None])[0]) == pytest.approx(rate, rel=0.02)
+
+
+def test_frechet_distance_of_shifted_and_scaled_gaussians() -> None:
+    features = torch.randn(500, 4, generator=torch.Generator().manual_seed(0))
+    assert measures.frechet_distance(features, features) == pytest.approx(0, abs=1e-6)
+    shift = torch.tensor([1.0, 2.0, 0.0, -1.0])
+    assert measures.frechet_distance(features, features + shift) == pytest.approx(6, rel=1e-4)
+    # Scaled by 2 about the mean: the trace of (2 - 1)^2 times the covariance.
+    scaled = (features - features.mean(0)) * 2 + features.mean(0)
+    expected = float(torch.cov(features.T).trace())
+    assert measures.frechet_distance(features, scaled) == pytest.approx(expected, rel=1e-3)

@@ -1,0 +1,174 @@
+"""The model's file, encoder and codec, with a tiny network that was never trained."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gen.artifact import Artifact
+from gen.errors import ModelError
+from gen.model import CompletingCodec, Model, ModelFile
+from gen_audio.autoencoder import Autoencoder
+from gen_audio.denoiser import conditions
+from gen_audio.denoiser_training import cut
+from gen_audio.mel import RATE
+from gen_audio.model import SoundCodec, load
+from gen_audio.vocoder import Vocoder
+
+PARAMS = {"duration": 2.0, "sample_rate": 22_050, "channels": "mono", "loop": False}
+TOKEN = 4096
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, write_model: Callable[..., Path]) -> Model:
+    path = write_model(tmp_path_factory.mktemp("model") / "tiny.safetensors")
+    return load(ModelFile(path), "cpu", "float32")
+
+
+@pytest.fixture
+def quiet(model: Model) -> SoundCodec:
+    """The codec with nothing left to chance: without noise in decoder and vocoder."""
+    codec = model.codec
+    assert isinstance(codec, SoundCodec)
+    network, vocoder = Autoencoder(codec.network.shape), Vocoder(codec.vocoder.shape)
+    network.load_state_dict(codec.network.state_dict())
+    vocoder.load_state_dict(codec.vocoder.state_dict())
+    with torch.no_grad():
+        network.noise.weight.zero_()
+        vocoder.head.bias[-513:] = -50
+    return SoundCodec(network.eval(), vocoder.eval(), codec.mean, codec.std)
+
+
+def latents(tokens: int, count: int = 1) -> torch.Tensor:
+    return torch.randn(count, 128, tokens, generator=torch.Generator().manual_seed(1))
+
+
+def tone(seconds: float, rate: int = 22_050, channels: int = 1) -> Artifact:
+    wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(round(seconds * rate)) / rate)
+    return Artifact(
+        "audio", {"samples": np.tile(wave.astype(np.float32), (channels, 1))}, {"sample_rate": rate}
+    )
+
+
+def test_another_architecture_or_shape_is_refused(tmp_path: Path, write_model: Callable[..., Path]) -> None:
+    with pytest.raises(ModelError, match="has the architecture 'other/9'"):
+        load(ModelFile(write_model(tmp_path / "a.safetensors", architecture="other/9")), "cpu", "float32")
+    with pytest.raises(ModelError, match="does not fit its architecture"):
+        load(ModelFile(write_model(tmp_path / "b.safetensors", shape={"vocabulary": 9})), "cpu", "float32")
+    with pytest.raises(ModelError, match="does not fit its architecture"):
+        load(ModelFile(write_model(tmp_path / "c.safetensors", codec=7)), "cpu", "float32")
+
+
+def test_unknown_words_and_what_is_like_them(model: Model) -> None:
+    assert model.encoder.unknown_words("a PIANO melody with zithers") == ("with", "zithers")
+    assert "piano" in model.encoder.suggestions("a pianoo", 1)
+
+
+def test_key_and_tempo_are_said_as_captions_say_them(model: Model) -> None:
+    said = model.encoder(["a piano melody"], {"key": "Dm", "bpm": 120})
+    written = model.encoder(["a piano melody in d minor, 120 bpm"], {})
+    assert torch.equal(said["text"].value, written["text"].value)
+    assert not model.encoder([""], {"key": "Dm", "bpm": 120})["text"].value.any()
+
+
+def test_padding_does_not_change_an_item_and_known_parts_do(model: Model) -> None:
+    x, noise = torch.randn(1, 128, 27), torch.full((1,), 0.7)
+    alone = model.network(x, noise, model.encoder(["rain"], {}))
+    padded = model.encoder(["rain", "a piano melody in c major"], {}).select([0])
+    torch.testing.assert_close(model.network(x, noise, padded), alone, atol=1e-5, rtol=1e-4)
+    known = conditions(model.encoder(["rain"], {})["text"].value, torch.ones(1, 129, 27))
+    assert (model.network(x, noise, known) - alone).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("rate", [8000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("channels", ["mono", "stereo"])
+def test_a_sound_is_as_long_and_wide_as_it_is_asked_to_be(
+    model: Model, rate: int, loop: bool, channels: str
+) -> None:
+    params = {"duration": 1.7, "sample_rate": rate, "channels": channels, "loop": loop}
+    _, tokens = model.codec.shape(params)
+    [sound] = model.codec.decode(latents(tokens), params)
+    assert sound.attributes["sample_rate"] == rate
+    rows, length = sound.arrays["samples"].shape
+    assert rows == (2 if channels == "stereo" else 1)
+    # A loop has whole frames of 11.6 ms.
+    assert abs(length - 1.7 * rate) <= (0.0059 * rate + 1 if loop else 1)
+
+
+def test_a_batch_is_its_items_bit_for_bit_and_so_is_a_second_time(model: Model) -> None:
+    states = latents(11, 3)
+    together = model.codec.decode(states, PARAMS)
+    for state, sound in zip(states, together, strict=True):
+        [alone] = model.codec.decode(state[None], PARAMS)
+        assert np.array_equal(alone.arrays["samples"], sound.arrays["samples"])
+
+
+def test_a_loop_begins_wherever_one_likes(quiet: SoundCodec) -> None:
+    """Rolled latents give the rolled sound: nothing marks the place where the end meets the beginning."""
+    params = {**PARAMS, "duration": 10 * TOKEN / RATE, "loop": True}
+    states = latents(10)
+    straight, rolled = (
+        quiet.decode(state, params)[0].arrays["samples"] for state in (states, states.roll(3, 2))
+    )
+    expected = np.roll(straight, 3 * TOKEN, 1)
+    # The level is measured in blocks that do not roll along, so that peaks are pressed a little otherwise.
+    gain = np.sqrt((expected**2).sum() / (rolled**2).sum())
+    assert np.linalg.norm(rolled * gain - expected) < 0.03 * np.linalg.norm(expected)
+    once = quiet.decode(states.roll(3, 2), {**params, "loop": False})[0].arrays["samples"]
+    end = slice(-400, None)
+    assert np.linalg.norm((once * gain - expected)[:, end]) > 0.1 * np.linalg.norm(expected[:, end])
+
+
+def test_stereo_differs_in_its_noise_alone(model: Model, quiet: SoundCodec) -> None:
+    params = {**PARAMS, "channels": "stereo"}
+    left, right = quiet.decode(latents(11), params)[0].arrays["samples"]
+    np.testing.assert_allclose(left, right, atol=1e-5)
+    left, right = model.codec.decode(latents(11), params)[0].arrays["samples"]
+    assert np.abs(left - right).max() > 1e-3
+
+
+def test_sounds_of_any_rate_and_width_become_states(model: Model) -> None:
+    shape = model.codec.shape(PARAMS)
+    states = [
+        model.codec.encode([tone(1.0, rate, channels)], PARAMS)
+        for rate, channels in ((22_050, 1), (48_000, 2))
+    ]
+    for state in states:
+        assert state.shape == (1, *shape)
+    torch.testing.assert_close(states[0][:, :, :4], states[1][:, :, :4], atol=0.05, rtol=0.05)
+
+
+def test_a_mask_keeps_what_it_leaves_silent(model: Model) -> None:
+    mask = np.zeros((1, 2 * RATE), np.float32)
+    mask[:, 2 * TOKEN : 4 * TOKEN] = 1
+    kept = model.codec.mask(Artifact("audio", {"samples": mask}, {"sample_rate": RATE}), PARAMS)
+    assert kept.shape == (1, 1, 11)
+    assert kept[0, 0].tolist() == [1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_beginning_is_given_as_whole_tokens(model: Model) -> None:
+    codec = model.codec
+    assert isinstance(codec, CompletingCodec)
+    assert codec.given(PARAMS) is None
+    given = codec.given({**PARAMS, "extend": tone(1.0)})
+    assert given is not None
+    assert given[0][0, 0].tolist() == [1] * 5 + [0] * 6
+    assert torch.equal(given[1], codec.encode([tone(1.0)], PARAMS))
+    for seconds in (0.1, 2.5):
+        with pytest.raises(ValueError, match="extend needs a sound of at least"):
+            codec.given({**PARAMS, "extend": tone(seconds)})
+
+
+def test_training_gives_parts_and_cuts_the_rest_at_the_beginning() -> None:
+    clips = torch.arange(40.0).expand(400, 3, 40)
+    pieces, known = cut(clips, 27, torch.Generator().manual_seed(0))
+    mask = known[:, :1]
+    assert torch.equal(known[:, 1:], mask * pieces)
+    given = mask.flatten(1).any(1)
+    assert 0.1 < given.float().mean() < 0.4
+    assert (pieces[~given][:, 0, 0] == 0).all()
+    assert pieces[given][:, 0, 0].unique().numel() > 5
+    assert (pieces.diff(dim=2) == 1).all()

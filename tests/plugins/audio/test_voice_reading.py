@@ -1,0 +1,89 @@
+"""How a text is read aloud: numbers, abbreviations, pauses, other alphabets; phones and their alignment."""
+
+import pytest
+import torch
+
+from gen_audio.mel import HOP, RATE
+from gen_audio.voice import numerals, phones
+from gen_audio.voice.alignment import aligned
+from gen_audio.voice.reading import read
+
+
+def said(text: str) -> str:
+    """Words, with a comma for a pause and a full stop between sentences."""
+    return ". ".join(" ".join(word or "," for word in sentence) for sentence in read(text).sentences)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0, "zero"),
+        (13, "thirteen"),
+        (40, "forty"),
+        (99, "ninety nine"),
+        (105, "one hundred five"),
+        (1_000_000, "one million"),
+        (12_345_678, "twelve million three hundred forty five thousand six hundred seventy eight"),
+    ],
+)
+def test_cardinals(number: int, words: str) -> None:
+    assert numerals.cardinal(number) == words
+
+
+def test_every_number_has_its_own_words() -> None:
+    some = [*range(3000), *range(10**6 - 50, 10**6 + 50), numerals.LARGEST]
+    assert len({numerals.cardinal(number) for number in some}) == len(some)
+    assert numerals.cardinal(numerals.LARGEST + 1).split() == ["one", *["zero"] * 18]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "Mr. Fox paid $5.30 for 3 apples.",
+            "mister fox paid five dollars and thirty cents for three apples",
+        ),
+        ("In 1984, at 7:05!", "in nineteen eighty four , at seven oh five"),
+        ("the 21st of the 1990s", "the twenty first of the nineteen nineties"),
+        ("He ran 10 km in 3.5 h.", "he ran ten kilometers in three point five hours"),
+        ("-3 and 1,234 & 007", "minus three and one thousand two hundred thirty four and zero zero seven"),
+        ("The U.S.A. and the BBC", "the u s ay and the b b c"),
+        ("“Don’t go,” she said…\n\nThe End", "don't go , she said. the end"),
+        ("A well-known café -- naïve, Müller’s", "a well known cafe , naive , muller's"),
+        ("Who? (Me!)", "who. me"),
+        ("50% of 2 + 2 = 4", "fifty percent of two plus two equals four"),
+    ],
+)
+def test_what_is_read(text: str, words: str) -> None:
+    assert said(text) == words
+
+
+def test_what_cannot_be_read_is_named() -> None:
+    reading = read("Hello 狐 and привет, 狐!")
+    assert reading.unreadable == ("狐", "привет")
+    assert said("Hello 狐!") == "hello"
+    assert read("... 🦊 !").sentences == ()
+    assert read("").sentences == ()
+
+
+def test_whatever_is_read_is_spelled_in_plain_letters() -> None:
+    text = "".join(chr(code) for code in range(32, 0x250)) + " 9" * 40 + " 1e9 0x1F 3:99 $1.999 12:345"
+    for sentence in read(text).sentences:
+        assert all(set(word) <= set("abcdefghijklmnopqrstuvwxyz'") for word in sentence)
+
+
+def test_the_possessive_ends_in_three_ways() -> None:
+    assert phones.possessive(("f", "aa1", "k", "s"))[-2:] == ("ax0", "z")
+    assert phones.possessive(("k", "ae1", "t"))[-1] == "s"
+    assert phones.possessive(("d", "ao1", "g"))[-1] == "z"
+    assert phones.possessive(()) == ()
+
+
+def test_each_frame_belongs_to_the_phone_at_its_centre() -> None:
+    frame = HOP / RATE
+    told = aligned([5, 7, 9], [False, True, False], [3.4 * frame, 2 * frame, 8 * frame], 14)
+    assert told[0].tolist() == [5.0] * 3 + [7.0] * 2 + [9.0] * 9  # 3.5 is past 3.4, 5.5 is past 5.4
+    assert told[1].tolist() == [0.0] * 3 + [1.0] * 2 + [0.0] * 9
+    torch.testing.assert_close(told[2, :5], torch.tensor([0.5 / 3.4, 1.5 / 3.4, 2.5 / 3.4, 0.05, 0.55]))
+    torch.testing.assert_close(told[3, 5:], torch.full((9,), 3.0))
+    assert bool((told[2] < 1).all())

@@ -1,0 +1,179 @@
+"""The mesh model's file, encoder and codec, with a tiny network that was never trained."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gen.artifact import Artifact
+from gen.errors import ModelError
+from gen.model import Model, ModelFile, save_model
+from gen.nn import Subwords
+from gen_mesh import bank, grids, surface
+from gen_mesh.autoencoder import Autoencoder, shuffle, unshuffle
+from gen_mesh.codec_training import reconstruction_loss
+from gen_mesh.data import shapes
+from gen_mesh.denoiser import Shape, ShapeTransformer, conditions
+from gen_mesh.denoiser_training import regions
+from gen_mesh.model import ARCHITECTURE, GridCodec, load
+
+WORDS = ["a", "red", "mug", "dog"]
+
+
+def write(path: Path, **changes: object) -> Path:
+    torch.manual_seed(0)
+    subwords = Subwords.train(WORDS, ["a red mug", "a dog"], 40)
+    shape = Shape(vocabulary=len(subwords), width=32, depth=2, heads=2, hidden=64)
+    network = ShapeTransformer(shape)
+    for layer in (network.patches_out, network.modulation.project):  # both start at zero
+        torch.nn.init.normal_(layer.weight, std=0.1)
+    tensors = {f"codec.{k}": v.half() for k, v in Autoencoder(shape.channels).state_dict().items()}
+    tensors |= {f"denoiser.{k}": v.half() for k, v in network.state_dict().items()}
+    tensors |= {"latents.mean": torch.zeros(16), "latents.std": torch.ones(16)}
+    config = {
+        "modality": "mesh",
+        "architecture": ARCHITECTURE,
+        "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 3, "guidance": 2.0},
+        "shape": vars(shape),
+        "subwords": subwords.to_json(),
+        "names": "coffee mug|dog",
+        "words": "a dog mug red",
+        **changes,
+    }
+    save_model(path, tensors, config, {"licence": "Apache-2.0"})
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return load(ModelFile(write(tmp_path_factory.mktemp("model") / "tiny.safetensors")), "cpu", "float32")
+
+
+class Exact(torch.nn.Module):
+    """A codec that loses nothing, for what stands around the trained one: cells become channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def encode(self, stacks: torch.Tensor) -> torch.Tensor:
+        return unshuffle(stacks, 8)
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        return shuffle(latents, 8)
+
+
+EXACT = GridCodec(Exact(), torch.zeros(2048, 1, 1, 1), torch.ones(2048, 1, 1, 1), 6)  # type: ignore[arg-type]
+
+
+def chair() -> torch.Tensor:
+    return grids.of_shapes([shapes.make("chair", "green", random.Random(0), {"size": ""})])
+
+
+def test_another_architecture_or_shape_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="has the architecture 'other/9'"):
+        load(ModelFile(write(tmp_path / "other.safetensors", architecture="other/9")), "cpu", "float32")
+    wrong = {"vocabulary": 9, "width": 32, "depth": 2, "heads": 2, "hidden": 64}
+    with pytest.raises(ModelError, match="does not fit its architecture"):
+        load(ModelFile(write(tmp_path / "wrong.safetensors", shape=wrong)), "cpu", "float32")
+
+
+def test_unknown_words_and_what_is_like_them(model: Model) -> None:
+    assert model.encoder.unknown_words("A red mugg, a DOG and a zeppelin") == ("mugg", "and", "zeppelin")
+    assert "coffee mug" in model.encoder.suggestions("a mugg", 2)
+
+
+def test_text_known_regions_and_padding(model: Model) -> None:
+    x, noise = torch.randn(1, 16, 6, 6, 6), torch.full((1,), 0.7)
+    dog = model.network(x, noise, model.encoder(["a dog"], {}))
+    assert (model.network(x, noise, model.encoder(["a red mug"], {})) - dog).abs().max() > 1e-4
+    padded = model.encoder(["a dog", "a red mug a red mug"], {}).select([0])
+    torch.testing.assert_close(model.network(x, noise, padded), dog, atol=1e-5, rtol=1e-4)
+    known = conditions(model.encoder(["a dog"], {})["text"].value, torch.ones(1, 17, 6, 6, 6))
+    assert (model.network(x, noise, known) - dog).abs().max() > 1e-4
+
+
+def test_cells_go_into_channels_and_back() -> None:
+    x = torch.randn(2, 3, 8, 8, 8)
+    torch.testing.assert_close(shuffle(unshuffle(x, 2), 2), x)
+    assert unshuffle(x, 2).shape == (2, 24, 4, 4, 4)
+    block = unshuffle(x, 2)[0, :8, 1, 2, 3]
+    torch.testing.assert_close(block, x[0, 0, 2:4, 4:6, 6:8].reshape(8))
+
+
+def test_decoded_shapes_are_closed_coloured_and_follow_the_parameters() -> None:
+    state = EXACT.network.encode(chair())
+    (plain,) = EXACT.decode(state, {})
+    assert plain.kind == "mesh"
+    assert plain.attributes == {"representation": "mesh", "points": 4096}
+    assert surface.closed(plain.arrays["faces"])
+    red, green, blue = np.median(plain.arrays["colours"], axis=0)
+    assert green > 1.5 * max(red, blue)
+    (few,) = EXACT.decode(state, {"faces": 400, "smoothing": 0.0, "points": 99, "representation": "points"})
+    assert len(few.arrays["faces"]) <= 400 < len(plain.arrays["faces"])
+    assert surface.closed(few.arrays["faces"])
+    assert few.attributes == {"representation": "points", "points": 99}
+    with pytest.raises(ValueError, match="no inside"):
+        EXACT.decode(EXACT.network.encode(torch.ones(1, 4, 48, 48, 48)), {})
+
+
+def test_batches_are_their_items(model: Model) -> None:
+    states = torch.randn(2, 16, 6, 6, 6)
+    both = [one.arrays["vertices"] for one in model.codec.decode(states, {})]
+    for state, vertices in zip(states, both, strict=True):
+        np.testing.assert_array_equal(model.codec.decode(state[None], {})[0].arrays["vertices"], vertices)
+
+
+def test_a_mesh_or_its_points_become_the_grid_they_were_made_of() -> None:
+    stack = chair()
+    (mesh,) = EXACT.decode(EXACT.network.encode(stack), {"smoothing": 0.0})
+    arrays = surface.points_on(*(mesh.arrays[n] for n in ("vertices", "faces", "colours")), 8000)
+    points = Artifact("points", dict(zip(("points", "normals", "colours"), arrays, strict=True)))
+    for artifact in (mesh, points):
+        again = EXACT.network.decode(EXACT.encode([artifact], {}))
+        inside, before = again[0, 0] < 0, stack[0, 0] < 0
+        assert (inside & before).sum() > 0.93 * (inside | before).sum()
+    with pytest.raises(ValueError, match="no normals"):
+        EXACT.encode([Artifact("points", {"points": points.arrays["points"]})], {})
+
+
+def test_a_mask_frees_the_cells_that_it_touches() -> None:
+    vertices = np.array([[0, 0, 0], [0.3, 0, 0], [0, 0.3, 0], [0, 0, 0.3]], np.float32) + 0.05
+    faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
+    kept = EXACT.mask(Artifact("mesh", {"vertices": vertices, "faces": faces}), {})
+    assert kept.shape == (1, 1, 6, 6, 6)
+    assert (kept[0, 0, 3, 3, 3], kept[0, 0, 0, 0, 0]) == (0, 1)
+    assert kept[0, 0, :3].all()
+
+
+def test_random_regions_hold_the_latents_where_they_are_given() -> None:
+    latents = torch.randn(400, 16, 6, 6, 6)
+    known = regions(latents, torch.Generator().manual_seed(0))
+    mask = known[:, :1]
+    assert set(mask.unique().tolist()) == {0.0, 1.0}
+    torch.testing.assert_close(known[:, 1:], latents * mask)
+    share = (mask.flatten(1).sum(1) > 0).float().mean()
+    assert 0.05 < share < 0.2
+
+
+def test_the_loss_is_zero_only_for_the_target() -> None:
+    target = chair()
+    assert reconstruction_loss(target, target) == 0
+    for channel in (0, 2):
+        other = target.clone()
+        other[:, channel] += 0.1
+        assert reconstruction_loss(other, target) > 0.01
+
+
+def test_every_word_of_a_caption_is_known_whole() -> None:
+    words = bank.spoken()
+    subwords = bank.vocabulary(words)
+    rng = random.Random(9)
+    for _ in range(100):
+        text = shapes.caption(shapes.draw(rng), rng)
+        assert set(Subwords.words(text)) <= set(words)
+        assert len(subwords.ids(text.replace(",", ""))) == len(Subwords.words(text))

@@ -1,0 +1,140 @@
+"""The grammar, the motions and the renderer."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gen.nn import Subwords
+from gen_video import bank
+from gen_video.data import clips, things
+from gen_video.data.backgrounds import PATTERNED, PLAIN, SCENIC, tile
+from gen_video.data.clips import Actor, Clip
+from gen_video.data.motion import MOTIONS, SPEEDS
+from gen_video.data.render import TIMES, Renderer
+
+T = np.linspace(0, 1, 65)
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Renderer:
+    return Renderer(things.load())
+
+
+def centroid(frames: torch.Tensor) -> np.ndarray:
+    """Centre (T, 2) as x and y of what is not white, in pixels."""
+    weight = (1 - frames).sum(1)
+    axis = torch.arange(128) + 0.5
+    total = weight.sum((1, 2))
+    return torch.stack([(weight.sum(1) @ axis) / total, (weight.sum(2) @ axis) / total], 1).numpy()
+
+
+@pytest.mark.parametrize("name", MOTIONS)
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_a_periodic_motion_comes_round_and_no_other_does(name: str, speed: str) -> None:
+    motion = MOTIONS[name]
+    ends = motion.pose(np.array([0.0, 1.0]), speed, 0.3)
+    turned = np.stack([ends.x, ends.y, np.cos(ends.angle), np.sin(ends.angle), ends.scale_x, ends.opacity])
+    assert np.allclose(turned[:, 0], turned[:, 1], atol=1e-9) == motion.periodic
+
+
+@pytest.mark.parametrize("name", [name for name in MOTIONS if name != "still"])
+def test_a_faster_motion_gets_further_in_the_first_moments(name: str) -> None:
+    def way(speed: str) -> float:
+        pose = MOTIONS[name].pose(T, speed, 0.0)
+        parts = (pose.x, pose.y, 40 * pose.angle, 60 * pose.scale_x, 60 * pose.opacity)
+        return float(sum(np.abs(np.diff(part)).sum() for part in parts))
+
+    def early(speed: str) -> float:
+        pose = MOTIONS[name].pose(T[:17], speed, 0.0)
+        parts = (pose.x, pose.y, 40 * pose.angle, 60 * pose.scale_x, 60 * pose.opacity)
+        return float(sum(np.abs(np.diff(part)).sum() for part in parts))
+
+    assert early("slow") < early("fast")
+    assert way("slow") <= way("fast")
+
+
+def test_frames_follow_the_pose(renderer: Renderer) -> None:
+    ball = next(i for i, names in enumerate(renderer.things.names) if names[0] == "yellow circle")
+    for motion in ("left", "right", "up", "down", "circle"):
+        clip = Clip((Actor(ball, motion, "normal", phase=0.2),))
+        pose = MOTIONS[motion].pose(TIMES, "normal", 0.2)
+        track = centroid(renderer.render([clip])[0])
+        wanted = np.stack([64 + pose.x, 64 + pose.y], 1)
+        assert np.abs(track - wanted).max() < 0.75
+
+
+def test_a_pan_moves_everything_the_other_way(renderer: Renderer) -> None:
+    clip = Clip((Actor(0),), background=PATTERNED[0])
+    still = renderer.render([clip])[0]
+    panned = renderer.render([replace(clip, camera="pan right")])[0]
+    # In the middle of a pan of 48 pixels, the camera looks where it would without.
+    assert (still[8] - panned[8]).abs().max() < 1e-4
+    assert (still[0, :, :, :104] - panned[0, :, :, 24:]).abs().max() < 1e-4
+
+
+def test_rendering_in_a_batch_is_rendering_alone(renderer: Renderer) -> None:
+    rng = random.Random(0)
+    drawn = [clips.draw(renderer.things, renderer.tintable, rng) for _ in range(6)]
+    together = renderer.render(drawn)
+    assert together.shape == (6, 16, 3, 128, 128)
+    assert together.min() >= -1
+    assert together.max() <= 1
+    for clip, frames in zip(drawn, together, strict=True):
+        assert torch.equal(renderer.render([clip])[0], frames)
+
+
+def test_clips_that_claim_to_be_loops_are(renderer: Renderer) -> None:
+    rng = random.Random(1)
+    drawn = [clips.draw(renderer.things, renderer.tintable, rng) for _ in range(300)]
+    loops = [clip for clip in drawn if clip.periodic][:12]
+    assert len(loops) == 12
+    ends = renderer.render(loops, np.array([0.0, 1.0]))
+    assert (ends[:, 0] - ends[:, 1]).abs().max() < 0.02
+
+
+def test_captions_hold_known_words_only_and_never_what_is_held_out() -> None:
+    known = things.load()
+    words = set(bank.words(known))
+    rng = random.Random(2)
+    for _ in range(500):
+        clip = clips.draw(known, frozenset(range(len(known))), rng)
+        assert not clips.held_out(clip, known)
+        text = clips.caption(clip, known, rng, loop=True)
+        assert set(Subwords.words(text)) <= words, text
+        assert text.endswith("loop") == clip.periodic
+
+
+def test_one_pair_in_twenty_is_held_out_of_every_motion() -> None:
+    known = things.load()
+    for motion in clips.MOVING:
+        share = np.mean([clips.held_out(Clip((Actor(i, motion),)), known) for i in range(len(known))])
+        assert 0.01 < share < 0.1
+
+
+@pytest.mark.parametrize(
+    ("clip", "text"),
+    [
+        (Clip((Actor(0, "fly up"),)), "a rocket flies up"),
+        (Clip((Actor(0, "beat", "slow"),)), "a rocket beats slowly"),
+        (Clip((Actor(0, "left", hue="red"), Actor(1)), "past"), "a red rocket flies left past a dog"),
+        (Clip((Actor(1, "right"),), background=SCENIC[2]), "a dog runs right on the grass"),
+        (Clip((Actor(1),), background=PLAIN[1], camera="zoom in"),
+         "a dog on a black background, the camera zooms in"),
+    ],
+)  # fmt: skip
+def test_the_plainest_caption(clip: Clip, text: str) -> None:
+    known = things.load()
+    rows = {names[0]: i for i, names in enumerate(known.names)}
+    actors = tuple(replace(a, thing=rows[("rocket", "dog")[a.thing]]) for a in clip.actors)
+    assert clips.canonical(replace(clip, actors=actors), known) == text
+
+
+def test_backgrounds_go_on_at_their_edge() -> None:
+    for background in (*PLAIN, *PATTERNED, *SCENIC):
+        picture = tile(background).astype(int)
+        seam = np.abs(picture[:, 0] - picture[:, -1]).mean()
+        steps = np.abs(np.diff(picture, axis=1)).mean((0, 2))
+        assert seam <= steps.max() + 1
