@@ -2,7 +2,7 @@
 
 All commands run in turn, several rounds in one go, so that what else the machine does weighs on all alike;
 the best of each is printed with its ratio. Then the heavy packages that each command left in `sys.modules`.
-`gen image` runs when its model is installed, with the defaults, from the shell to the written file.
+Modalities whose model is installed also make one thing each, with the defaults, from the shell to the file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ from gen.plugin.host import Host
 
 GEN = [str(Path(sys.executable).with_name("gen"))]
 PYTHON = [sys.executable, "-c"]
-PROMPT = "a red apple on a blue background"
+MADE = {
+    "image": ("a red apple on a blue background", "apple.png"),
+    "audio": ("a slow piano melody in c major", "melody.wav"),
+    "video": ("a rocket flies up", "rocket.mp4"),
+    "mesh": ("a tall red mug with a big handle", "mug.glb"),
+}
 HEAVY = (
     "torch",
     "numpy",
@@ -41,7 +46,7 @@ except SystemExit:
     pass
 print(*{name.partition(".")[0] for name in sys.modules}, file=open("modules.txt", "w"))
 """
-GOALS = {"gen --help": 0.150, "gen plugins": 0.200}
+GOALS = {"gen --help": 0.150, "gen plugins": 0.200, "gen audio": 5.0, "gen video": 8.0, "gen mesh": 8.0}
 TORCH_ALLOWANCE = 2.5
 
 
@@ -59,11 +64,11 @@ def heavy_modules(arguments: list[str], folder: str) -> list[str]:
     return [name for name in HEAVY if name in found]
 
 
-def image_works() -> bool:
-    """Whether the model of `gen image` is installed."""
+def works(modality: str) -> bool:
+    """Whether the model of a modality is installed."""
     host = Host.discover()
     try:
-        find_model(host.modality("image").default_model, "image", host.models("image"))
+        find_model(host.modality(modality).default_model, modality, host.models(modality))
     except GenError:
         return False
     return True
@@ -82,7 +87,11 @@ def main() -> None:
         "gen image --help": [*GEN, "image", "--help"],
     }
     slow = {"import torch": [*PYTHON, "import torch"]}
-    made = {"gen image": ["image", PROMPT, "--overwrite", "-o", "apple.png"]} if image_works() else {}
+    made = {
+        f"gen {modality}": [modality, prompt, "--overwrite", "-o", file]
+        for modality, (prompt, file) in MADE.items()
+        if works(modality)
+    }
     slow.update({name: [*GEN, *arguments] for name, arguments in made.items()})
     with tempfile.TemporaryDirectory() as folder:
         best: dict[str, float] = {}
@@ -95,7 +104,7 @@ def main() -> None:
             print(
                 f"{name:18} {best_time * 1e3:8.0f} ms   {best_time / best['import typer']:6.2f} x typer{goal}"
             )
-        if made:
+        if "gen image" in made:
             beyond = best["gen image"] - best["import torch"]
             print(f"gen image beyond import torch: {beyond:.2f} s   goal {TORCH_ALLOWANCE} s")
         for name, arguments in {
