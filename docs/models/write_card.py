@@ -16,6 +16,10 @@ from gen.model import ModelFile, save_model
 JUDGES = {
     "image": "A thing is found by two judges: the nearest of all references at 16 × 16 pixels, and a small\n"
     "classifier trained on separate renderings.",
+    "mesh": "Families are named by a small classifier of shapes trained on separate ones; what it says of\n"
+    "real shapes stands beside it, as do two sets of real shapes where sets are compared.",
+    "audio": "Instruments and effects are named by a small classifier trained on separate renderings; what\n"
+    "is measured of renderings stands beside what is measured of the model.",
     "video": "Things and motions are named by two small classifiers trained on separate renderings; what\n"
     "they say of renderings stands first.",
 }
