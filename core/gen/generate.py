@@ -114,11 +114,9 @@ def unknown_words(plan: Plan, model: Model) -> str:
         return ""
     first = next(prompt for prompt, found in unknown.items() if found)
     known = ", ".join(encoder.suggestions(first, 5))
-    hint = f"; it knows {known} …" if known else ""
-    return (
-        f"the model {model.name} does not know {', '.join(repr(word) for word in words)}{hint}; "
-        "--model takes a bigger model"
-    )
+    # What has nothing near to offer lacks more than vocabulary: a voice the other alphabets, for instance.
+    hint = f"; it knows {known} …; --model takes a bigger model" if known else ""
+    return f"the model {model.name} does not know {', '.join(repr(word) for word in words)}{hint}"
 
 
 def _batches(

@@ -20,8 +20,8 @@ COMMANDS = _words("""
 """Commands that `gen` has or keeps for itself."""
 
 MODULES = _words("""
-    api artifact atomic checks cli diffusion errors foreign_recipe formats generate model nn offline plan
-    plugin recipe testing windows
+    api artifact atomic checks cli diffusion errors evaluation foreign_recipe formats generate model nn
+    offline plan plugin recipe testing windows
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 

@@ -71,10 +71,8 @@ class ModalitySpec:
         default_format: Name of the file format that is used when the output names none.
         params: Parameters of this modality, beside those that the core gives to all.
         recipes: Ways to train its models.
-        evaluation: Import string of ``(draw, samples, report) -> metrics`` behind ``gen eval``; may be empty.
-            ``draw(prompts, seeds, **params)`` yields an artifact for each, made with those values of the
-            modality's parameters; ``samples`` limits how many of each sort (None: all), ``report`` takes
-            lines of progress, and the metrics are JSON values by name.
+        evaluation: Import string of ``(trial: gen.evaluation.Trial) -> metrics`` behind ``gen eval``; may be
+            empty. The metrics are JSON values by name.
         requires: Modules that must be importable for it to work, e.g. ``("PIL",)``.
         extra: The extra of the distribution that installs ``requires``.
         examples: Command lines to show in the help.

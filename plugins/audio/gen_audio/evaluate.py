@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 from torchaudio import functional as audio
 
-from gen.artifact import Artifact
+from gen.evaluation import Trial
 from gen.plugin.cache import cache_folder
 from gen_audio import classifier as judges
 from gen_audio import measures
@@ -23,16 +23,13 @@ from gen_audio.mel import HOP, RATE, log_mel
 SEED = 20_250_000
 GROUP = 150
 STEADY = ("piano", "organ", "violin", "cello", "flute", "trumpet", "clarinet", "oboe", "saxophone", "guitar")
-Draw = Callable[[Sequence[str], Sequence[int]], Iterator[Artifact]]
 
 
-def evaluate(draw: Draw, samples: int | None, report: Callable[[str], None]) -> Mapping[str, object]:
-    """Measure a model.
+def evaluate(trial: Trial) -> Mapping[str, object]:
+    """Measure a model of sounds.
 
     Args:
-        draw: (prompts, seeds) -> sounds, one after another.
-        samples: At most so many of each sort of prompt; None for all (150 of each).
-        report: Called with lines of progress.
+        trial: The model. All prompts are 150 of each sort.
 
     Returns:
         Metric to its value as text, in groups.
@@ -40,15 +37,15 @@ def evaluate(draw: Draw, samples: int | None, report: Callable[[str], None]) -> 
     Raises:
         UsageError: The programs that render the references are not installed.
     """
-    return _Evaluation(draw, samples, report).run()
+    return _Evaluation(trial).run()
 
 
 class _Evaluation:
-    def __init__(self, draw: Draw, samples: int | None, report: Callable[[str], None]) -> None:
-        self.draw, self.report = draw, report
-        self.count = min(samples or GROUP, GROUP)
+    def __init__(self, trial: Trial) -> None:
+        self.draw, self.report = trial.draw, trial.report
+        self.count = min(trial.samples or GROUP, GROUP)
         path = cache_folder() / f"sound-classifier-{len(judges.CLASSES)}.safetensors"
-        self.classifier = judges.load_or_train(path, report)
+        self.classifier = judges.load_or_train(path, self.report)
         self.levels: list[float] = []
         self.peaks: list[float] = []
         self.full_scale = 0

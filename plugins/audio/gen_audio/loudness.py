@@ -75,12 +75,12 @@ def _limited(samples: Tensor, rate: int) -> Tensor:
     peaks = _peaks(samples, rate).amax(0)
     reach = max(1, round(0.003 * rate))
     held = functional.max_pool1d(peaks[None, None], 2 * reach + 1, 1, reach)
-    need = (ceiling / held.clamp(min=ceiling)).double()
-    smooth = torch.hann_window(2 * reach + 3, periodic=False, dtype=torch.float64)[1:-1]
+    need = ceiling / held.clamp(min=ceiling)
+    smooth = torch.hann_window(2 * reach + 3, periodic=False)[1:-1].to(need)
     gain = functional.conv1d(
         functional.pad(need, (reach, reach), mode="replicate"), (smooth / smooth.sum())[None, None]
     )
-    return samples * gain[0].to(samples)
+    return samples * gain[0]
 
 
 def _peaks(samples: Tensor, rate: int) -> Tensor:

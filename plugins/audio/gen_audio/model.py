@@ -29,6 +29,10 @@ ARCHITECTURE = "gen-audio/sound-transformer/1"
 OVERLAP = 9
 """Tokens of the end of a piece that the next one is given: 1.7 s."""
 
+DURATIONS = 1.0, 60.0
+"""Seconds that a sound may last, the shortest and the longest."""
+
+_OTHERS = ("voice", "rate")
 _TOKEN = TOKEN_FRAMES * HOP
 _LOUDNESS = 0.12
 _AROUND_TOKENS, _AROUND_FRAMES, _AROUND_SAMPLES = 4, 25, 6174
@@ -88,8 +92,20 @@ class SoundCodec:
     std: Tensor
 
     def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
-        """(C, T) with as many tokens as the duration needs."""
-        return (len(self.mean), math.ceil(_number(params, "duration") * RATE / _TOKEN))
+        """(C, T) with as many tokens as the duration needs.
+
+        Raises:
+            ValueError: Something is asked for that only speech has, or a duration beyond ``DURATIONS``.
+        """
+        given = [name for name in _OTHERS if name in params]
+        if given:
+            raise ValueError(
+                f"sounds have no {' or '.join(given)}: leave it out, or take --model voice for speech"
+            )
+        duration, (shortest, longest) = _number(params, "duration"), DURATIONS
+        if not shortest <= duration <= longest:
+            raise ValueError(f"sounds last {shortest:g} to {longest:g} s, not {duration:g} s")
+        return (len(self.mean), math.ceil(duration * RATE / _TOKEN))
 
     def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
         """Sounds of any rate and number of channels, cut or padded with silence to the duration."""
@@ -215,22 +231,17 @@ def _number(params: Mapping[str, object], name: str) -> float:
 
 
 def load(file: ModelFile, device: str, dtype: str) -> Model:
-    """Load a model of this plugin's architecture.
+    """Load a model of sounds.
 
     Args:
-        file: An open model file.
+        file: An open model file of this architecture.
         device: ``"cpu"``, ``"cuda"`` …
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: of the networks.
 
     Raises:
-        ModelError: Another architecture, or tensors that do not fit it.
+        ModelError: The tensors do not fit the configuration.
     """
     config = file.config
-    if config.get("architecture") != ARCHITECTURE:
-        raise ModelError(
-            f"model {file.name} has the architecture {config.get('architecture')!r}, not {ARCHITECTURE!r}",
-            "a newer version of gen-toolkit may load it",
-        )
     try:
         shape = Shape(**_whole(config["shape"]))
         subwords = Subwords(str(config["subwords"]))

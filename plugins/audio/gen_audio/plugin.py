@@ -32,12 +32,20 @@ def gen_modality() -> ModalitySpec:
     return ModalitySpec(
         name="audio",
         kind="audio",
-        summary="Generate music phrases and sound effects from text.",
-        loader="gen_audio.model:load",
+        summary="Generate music phrases, sound effects and speech from text.",
+        loader="gen_audio.abilities:load",
         default_model="sounds",
         default_format="wav",
         params=(
-            Param(name="duration", type=float, default=5.0, help="Length.", minimum=1, maximum=60, unit="s"),
+            Param(
+                name="duration",
+                type=float,
+                default=5.0,
+                help="Length; of speech, what the text takes where nothing else is said.",
+                minimum=0.4,
+                maximum=600,
+                unit="s",
+            ),
             Param(
                 name="sample_rate",
                 type=int,
@@ -66,6 +74,15 @@ def gen_modality() -> ModalitySpec:
             Param(name="key", type=str, help="Key of music: C, Am, F#m …", choices=tuple(KEYS)),
             Param(name="loop", type=bool, default=False, help="Let the end run on into the beginning."),
             Param(name="extend", type=str, help="A sound to begin with; it is continued.", kind="audio"),
+            Param(
+                name="voice",
+                type=str,
+                help="Who speaks; the model's first by default.",
+                choices=("female", "male"),
+            ),
+            Param(
+                name="rate", type=float, help="Speed of speech; 2 is twice as fast.", minimum=0.5, maximum=2
+            ),
         ),
         recipes=(
             RecipeSpec(
@@ -74,13 +91,20 @@ def gen_modality() -> ModalitySpec:
                 factory="gen_audio.recipe:sounds_recipe",
                 presets=("cpu", "gpu"),
             ),
+            RecipeSpec(
+                name="voice",
+                summary="Speech: pronunciation, phones and their lengths, a phones-to-speech transformer.",
+                factory="gen_audio.voice.recipe:voice_recipe",
+                presets=("cpu", "gpu"),
+            ),
         ),
-        evaluation="gen_audio.evaluate:evaluate",
+        evaluation="gen_audio.abilities:evaluate",
         requires=("torchaudio", "soundfile", "av", "PIL"),
         extra="audio",
         examples=(
             'gen audio "a slow piano melody in c major" -o melody.wav',
             'gen audio "heavy rain" --duration 20 --loop -o rain.ogg',
+            'gen audio "Once upon a time, there was a fox." --model voice --rate 1.1 -o story.wav',
         ),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gen.artifact import Artifact
+from gen.evaluation import Trial
 from gen.plugin.cache import cache_folder
 from gen.train import emoji
 from gen_image import classifier as judges
@@ -23,7 +23,6 @@ from gen_image.data.scenes import BACKGROUNDS, LAYOUTS, POSITIONS, Background, S
 
 SEED = 20_240_000
 GROUP = 200
-Draw = Callable[[Sequence[str], Sequence[int]], Iterator[Artifact]]
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,11 @@ class Share:
         return f"{100 * share:.1f} % of {self.of} (95 %: {100 * low:.1f} to {100 * high:.1f})"
 
 
-def evaluate(draw: Draw, samples: int | None, report: Callable[[str], None]) -> Mapping[str, object]:
+def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        draw: (prompts, seeds) -> pictures, one after another.
-        samples: At most so many of each sort of prompt; None for all (1,367 names, 200 of each other sort).
-        report: Called with lines of progress.
+        trial: The model. All prompts are 1,367 names and 200 of each other sort.
 
     Returns:
         Metric to its value as text, in groups.
@@ -62,17 +59,17 @@ def evaluate(draw: Draw, samples: int | None, report: Callable[[str], None]) -> 
     Raises:
         UsageError: The data is not installed.
     """
-    return _Evaluation(draw, samples, report).run()
+    return _Evaluation(trial).run()
 
 
 class _Evaluation:
-    def __init__(self, draw: Draw, samples: int | None, report: Callable[[str], None]) -> None:
+    def __init__(self, trial: Trial) -> None:
         self.set = emoji.load()
         self.renderer = Renderer(self.set)
-        self.draw, self.limit, self.report = draw, samples, report
+        self.draw, self.limit, self.report = trial.draw, trial.samples, trial.report
         cache = cache_folder() / f"emoji-classifier-{len(self.set.emoji)}.safetensors"
         self._references: dict[tuple[str, Background], Tensor] = {}
-        self.classifier = judges.load_or_train(cache, self.set, report)
+        self.classifier = judges.load_or_train(cache, self.set, self.report)
 
     def run(self) -> Mapping[str, object]:
         names = [Scene("single", (Thing(i),)) for i in range(len(self.set.emoji))]

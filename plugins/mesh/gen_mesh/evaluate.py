@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gen.artifact import Artifact
+from gen.evaluation import Trial
 from gen.plugin.cache import cache_folder
 from gen_mesh import classifier as judges
 from gen_mesh import cloud, grids, measures, surface
@@ -22,7 +23,6 @@ SEED = 20_260_000
 GROUP = 200
 CLOUD = 512
 """Points of a cloud that is compared."""
-Draw = Callable[[Sequence[str], Sequence[int]], Iterator[Artifact]]
 
 
 @dataclass(frozen=True)
@@ -47,27 +47,25 @@ class Share:
         return f"{100 * share:.1f} % of {self.of} (95 %: {100 * low:.1f} to {100 * high:.1f})"
 
 
-def evaluate(draw: Draw, samples: int | None, report: Callable[[str], None]) -> Mapping[str, object]:
+def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        draw: (prompts, seeds) -> meshes, one after another.
-        samples: At most so many of each sort of prompt; None for all (200 of each, 40 of each count).
-        report: Called with lines of progress.
+        trial: The model. All prompts are 200 of each sort, and 40 of each that counts.
 
     Returns:
         Metric to its value as text, in groups.
     """
     path = cache_folder() / f"shape-classifier-{len(judges.names())}.safetensors"
-    judge = judges.load_or_train(path, report)
+    judge = judges.load_or_train(path, trial.report)
     result: dict[str, object] = {}
     for split in ("seen", "held out"):
-        wanted = _wanted(split)[:samples]
-        made = _made(draw, wanted, split, report)
+        wanted = _wanted(split)[: trial.samples]
+        made = _made(trial, wanted, split)
         result[f"combinations, {split}"] = _recovered(judge, wanted, made)
         result[f"surfaces, {split}"] = _surfaces(wanted, made)
         result[f"sets, {split}"] = _sets(wanted, made)
-    result["counted"] = _counted(draw, samples, report)
+    result["counted"] = _counted(trial)
     return result
 
 
@@ -82,13 +80,13 @@ def _wanted(split: str) -> list[Shape]:
     return found
 
 
-def _made(draw: Draw, wanted: Sequence[Shape], name: str, report: Callable[[str], None]) -> list[Artifact]:
+def _made(trial: Trial, wanted: Sequence[Shape], name: str) -> list[Artifact]:
     prompts = [shapes.canonical(shape) for shape in wanted]
     made = []
-    for index, artifact in enumerate(draw(prompts, [SEED + i for i in range(len(prompts))])):
+    for index, artifact in enumerate(trial.draw(prompts, [SEED + i for i in range(len(prompts))])):
         made.append(artifact)
         if index % 50 == 0:
-            report(f"{name}: {index} of {len(prompts)}")
+            trial.report(f"{name}: {index} of {len(prompts)}")
     return made
 
 
@@ -184,14 +182,14 @@ def _sets(wanted: Sequence[Shape], made: Sequence[Artifact]) -> Mapping[str, str
     return result
 
 
-def _counted(draw: Draw, samples: int | None, report: Callable[[str], None]) -> Mapping[str, str]:
+def _counted(trial: Trial) -> Mapping[str, str]:
     """Legs, handles and proportions where the prompt states them."""
-    count = min(40, samples or 40)
+    count = min(40, trial.samples or 40)
     colours = sorted(PALETTE)
 
     def right(prompts: list[str], check: Callable[[Artifact, int], bool], name: str) -> str:
-        made = draw(prompts, [SEED + i for i in range(len(prompts))])
-        report(f"counted: {name}")
+        made = trial.draw(prompts, [SEED + i for i in range(len(prompts))])
+        trial.report(f"counted: {name}")
         hits = [check(one, index) for index, one in enumerate(made)]
         return str(Share(sum(hits), len(hits)))
 
@@ -211,7 +209,7 @@ def _counted(draw: Draw, samples: int | None, report: Callable[[str], None]) -> 
 
     plain = [
         measures.aspect(one.arrays["vertices"])
-        for one in draw([f"a {things[i % 5]}" for i in range(count)], [SEED + i for i in range(count)])
+        for one in trial.draw([f"a {things[i % 5]}" for i in range(count)], [SEED + i for i in range(count)])
     ]
 
     def is_taller(one: Artifact, index: int) -> bool:

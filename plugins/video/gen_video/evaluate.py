@@ -6,9 +6,8 @@ import io
 import math
 import random
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import av
 import numpy as np
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gen.artifact import Artifact
+from gen.evaluation import Trial
 from gen.plugin.cache import cache_folder
 from gen.recipe import Metadata
 from gen_video import judges
@@ -31,14 +31,6 @@ GROUP = 200
 GIVEN = 40
 STEADY = ("left", "right", "up", "down")
 """Motions at an even pace, whose speed can be measured."""
-
-
-class Draw(Protocol):
-    """(prompts, seeds, parameters) -> clips, one after another."""
-
-    def __call__(
-        self, prompts: Sequence[str], seeds: Sequence[int], **params: object
-    ) -> Iterator[Artifact]: ...
 
 
 @dataclass(frozen=True)
@@ -63,13 +55,11 @@ class Share:
         return f"{100 * share:.1f} % of {self.of} (95 %: {100 * low:.1f} to {100 * high:.1f})"
 
 
-def evaluate(draw: Draw, samples: int | None, report: Callable[[str], None]) -> Mapping[str, object]:
+def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        draw: Makes clips.
-        samples: At most so many of each sort of prompt; None for all (200, and 40 with given frames).
-        report: Called with lines of progress.
+        trial: The model. All prompts are 200 of each sort, and 40 with given frames.
 
     Returns:
         Metric to its value as text, in groups.
@@ -77,21 +67,21 @@ def evaluate(draw: Draw, samples: int | None, report: Callable[[str], None]) -> 
     Raises:
         UsageError: The data is not installed.
     """
-    return _Evaluation(draw, samples, report).run()
+    return _Evaluation(trial).run()
 
 
 class _Evaluation:
-    def __init__(self, draw: Draw, samples: int | None, report: Callable[[str], None]) -> None:
-        self.draw, self.limit, self.report = draw, samples, report
+    def __init__(self, trial: Trial) -> None:
+        self.draw, self.limit, self.report = trial.draw, trial.samples, trial.report
         self.things = things.load()
         self.renderer = Renderer(self.things)
         folder = cache_folder()
         count = len(self.things)
         self.thing_judge = judges.things_judge(
-            folder / f"video-things-{count}.safetensors", self.things, report
+            folder / f"video-things-{count}.safetensors", self.things, self.report
         )
         self.motion_judge = judges.motions_judge(
-            folder / f"video-motions-{count}.safetensors", self.things, report
+            folder / f"video-motions-{count}.safetensors", self.things, self.report
         )
 
     def run(self) -> Mapping[str, object]:

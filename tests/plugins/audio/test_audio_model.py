@@ -52,9 +52,7 @@ def tone(seconds: float, rate: int = 22_050, channels: int = 1) -> Artifact:
     )
 
 
-def test_another_architecture_or_shape_is_refused(tmp_path: Path, write_model: Callable[..., Path]) -> None:
-    with pytest.raises(ModelError, match="has the architecture 'other/9'"):
-        load(ModelFile(write_model(tmp_path / "a.safetensors", architecture="other/9")), "cpu", "float32")
+def test_another_shape_is_refused(tmp_path: Path, write_model: Callable[..., Path]) -> None:
     with pytest.raises(ModelError, match="does not fit its architecture"):
         load(ModelFile(write_model(tmp_path / "b.safetensors", shape={"vocabulary": 9})), "cpu", "float32")
     with pytest.raises(ModelError, match="does not fit its architecture"):

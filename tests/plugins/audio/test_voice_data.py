@@ -3,16 +3,19 @@
 import ctypes.util
 import itertools
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from gen.errors import UsageError
 from gen_audio.mel import HOP, RATE
 from gen_audio.voice import bank, phones
-from gen_audio.voice.data import flite, sentences
+from gen_audio.voice.data import flite, sentences, sphinx
 from gen_audio.voice.denoiser_training import draw, parts
+from gen_audio.voice.measures import edits
 from gen_audio.voice.reading import read
 
 needs_flite = pytest.mark.skipif(ctypes.util.find_library("flite") is None, reason="flite is not installed")
@@ -47,6 +50,21 @@ def test_the_phones_of_speech_fill_it() -> None:
     power = [speech.samples[a:b].astype(float).std() for a, b in itertools.pairwise(at)]
     vowels = [p for p, phone in zip(power, speech.phones, strict=True) if phones.is_vowel(phone)]
     assert max(power[0], power[-1]) < 0.2 * min(vowels)
+
+
+@needs_flite
+def test_the_ear_understands_the_teacher() -> None:
+    pytest.importorskip("pocketsphinx")
+    heard = sphinx.Ear(flite.RATE).words(flite.Flite().say("The little fox is here.", "male").samples)
+    assert edits(heard, ["the", "little", "fox", "is", "here"]) < 3
+
+
+def test_a_missing_ear_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    for use in (sphinx.dictionary, lambda: sphinx.Ear(flite.RATE)):
+        with pytest.raises(UsageError, match="need the package pocketsphinx") as raised:
+            use()
+        assert raised.value.hint == 'pip install "gen-toolkit[train]"'
 
 
 @needs_flite

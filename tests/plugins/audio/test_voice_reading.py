@@ -6,7 +6,7 @@ import torch
 from gen_audio.mel import HOP, RATE
 from gen_audio.voice import numerals, phones
 from gen_audio.voice.alignment import aligned
-from gen_audio.voice.reading import read
+from gen_audio.voice.reading import BREATH, read
 
 
 def said(text: str) -> str:
@@ -52,6 +52,16 @@ def test_every_number_has_its_own_words() -> None:
         ("A well-known café -- naïve, Müller’s", "a well known cafe , naive , muller's"),
         ("Who? (Me!)", "who. me"),
         ("50% of 2 + 2 = 4", "fifty percent of two plus two equals four"),
+        (
+            "On 2024-05-17 or 7/4/1776.",
+            "on may seventeenth two thousand twenty four or july fourth seventeen seventy six",
+        ),
+        (
+            "2023-02-29 is none, 0999-01-01 is.",
+            "two thousand twenty three two twenty nine is none , january first nine hundred ninety nine is",
+        ),
+        ("Æsop in Łódź, ſt. Paul, İ.e. 5 mſ", "aesop in lodz , saint paul , that is five milliseconds"),
+        ("🦊 A fox 🎉!", "a fox"),
     ],
 )
 def test_what_is_read(text: str, words: str) -> None:
@@ -64,6 +74,17 @@ def test_what_cannot_be_read_is_named() -> None:
     assert said("Hello 狐!") == "hello"
     assert read("... 🦊 !").sentences == ()
     assert read("").sentences == ()
+
+
+def test_long_sentences_are_spoken_in_breaths() -> None:
+    text = "one two three, " * 30 + "on and on " * 40
+    parts = read(text).sentences
+    assert [word for part in parts for word in part if word] == text.replace(",", "").split()
+    assert max(map(len, parts)) <= BREATH
+    assert all(part[0] and part[-1] for part in parts)
+    # Cut at a pause where there is one, else where the breath ends.
+    assert [len(part) for part in parts[:3]] == [39, 39, 39]
+    assert [len(part) for part in parts[3:]] == [40, 40, 40]
 
 
 def test_whatever_is_read_is_spelled_in_plain_letters() -> None:

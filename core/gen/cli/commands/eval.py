@@ -13,6 +13,7 @@ from gen.cli import arguments
 from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import PluginError
+from gen.evaluation import Trial
 from gen.generate import generate, load
 from gen.plan import Request, resolve
 from gen.plugin.host import Host
@@ -20,8 +21,7 @@ from gen.plugin.host import Host
 if TYPE_CHECKING:
     from gen.artifact import Artifact
 
-    Draw = Callable[..., Iterator[Artifact]]
-    Measure = Callable[[Draw, int | None, Callable[[str], None]], Mapping[str, object]]
+    Measure = Callable[[Trial], Mapping[str, object]]
 
 BATCH = 8
 """Items at once. What is measured is a share of many, so that the last bit of each does not matter."""
@@ -71,5 +71,6 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
                     yield from generate(resolve(wanted, host), loaded, batch_size=BATCH)
 
             measure = cast("Measure", host.resolve(spec.evaluation))
-            session.data["metrics"] = dict(measure(draw, samples, session.say))
+            trial = Trial(model=loaded, draw=draw, samples=samples, report=session.say)
+            session.data["metrics"] = dict(measure(trial))
         session.show(json.dumps(session.data, indent=2, ensure_ascii=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from torchaudio import functional as audio
 
 from gen.artifact import Artifact
+from gen.evaluation import Trial
 from gen.model import Model
 from gen.plugin.cache import cache_folder
 from gen_audio.mel import HOP, RATE, SPREAD, log_mel
@@ -25,19 +26,13 @@ from gen_audio.voice.reading import read, words_of
 SEED = 20_250_000
 SENTENCES, WORDS = 60, 2000
 SILENCE = 50.0
-Draw = Callable[[Sequence[str], Sequence[int]], Iterator[Artifact]]
 
 
-def evaluate(
-    model: Model, draw: Draw, samples: int | None, report: Callable[[str], None]
-) -> Mapping[str, object]:
+def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a voice against flite, its teacher.
 
     Args:
-        model: The voice.
-        draw: (texts, seeds) -> speech, one after another.
-        samples: At most so many sentences and words; None for all (60 and 2,000).
-        report: Called with lines of progress.
+        trial: The voice. All prompts are 60 sentences, beside 2,000 words.
 
     Returns:
         Metric to its value as text, in groups.
@@ -45,33 +40,31 @@ def evaluate(
     Raises:
         UsageError: flite or pocketsphinx is not installed.
     """
-    encoder = model.encoder
+    encoder, report = trial.model.encoder, trial.report
     assert isinstance(encoder, SpeechEncoder)
-    teacher = flite.Flite()
-    count = min(samples or SENTENCES, SENTENCES)
+    teacher, ear = flite.Flite(), sphinx.Ear(flite.RATE)
+    count = min(trial.samples or SENTENCES, SENTENCES)
     texts = sentences.draw(count, SEED, held=True)
     voice = encoder.voices[0]
     references = [teacher.say(text, voice) for text in texts]
     report(f"{count} sentences spoken by flite")
     made = []
-    for number, artifact in enumerate(draw(texts, range(SEED, SEED + count))):
+    for number, artifact in enumerate(trial.draw(texts, range(SEED, SEED + count))):
         made.append(_mono(artifact))
         if (number + 1) % 10 == 0:
-            report(f"{number + 1} of {count} sentences spoken by {model.name}")
+            report(f"{number + 1} of {count} sentences spoken by {trial.model.name}")
     return {
-        "pronunciation": _pronunciation(encoder, samples, report),
+        "pronunciation": _pronunciation(encoder, trial),
         "durations": _durations(encoder, references),
-        "mel-cepstral distortion": _distortions(model, made, references),
-        "word error rate": _recognised(texts, made, references, report),
+        "mel-cepstral distortion": _distortions(trial.model, made, references),
+        "word error rate": _recognised(ear, texts, made, references),
     }
 
 
-def _pronunciation(
-    encoder: SpeechEncoder, samples: int | None, report: Callable[[str], None]
-) -> Mapping[str, str]:
-    entries = lexicon.load_or_build(cache_folder() / "voice-lexicon.json", report)
+def _pronunciation(encoder: SpeechEncoder, trial: Trial) -> Mapping[str, str]:
+    entries = lexicon.load_or_build(cache_folder() / "voice-lexicon.json", trial.report)
     words = [word for word in entries if lexicon.held_out(word)]
-    words = words[:: max(1, len(words) // min(samples or WORDS, WORDS))]
+    words = words[:: max(1, len(words) // min(trial.samples or WORDS, WORDS))]
     guessed = guess(encoder.speaking.pronunciation.network, words)
     wrong = sum(edits(made, entries[word]) for word, made in zip(words, guessed, strict=True))
     plain = sum(
@@ -127,13 +120,9 @@ def _distortions(
 
 
 def _recognised(
-    texts: Sequence[str],
-    made: Sequence[Tensor],
-    references: Sequence[flite.Speech],
-    report: Callable[[str], None],
+    ear: sphinx.Ear, texts: Sequence[str], made: Sequence[Tensor], references: Sequence[flite.Speech]
 ) -> Mapping[str, str]:
-    """What the recogniser pocketsphinx understands of the voice, and of its teacher."""
-    decoder = sphinx.module().Decoder(samprate=flite.RATE, loglevel="FATAL")
+    """How many words pocketsphinx mishears of the voice, and of its teacher."""
     rates = {}
     for name, sounds in (
         ("voice", [audio.resample(sound, RATE, flite.RATE) for sound in made]),
@@ -142,14 +131,9 @@ def _recognised(
         wrong = total = 0
         for text, sound in zip(texts, sounds, strict=True):
             words = list(words_of(read(text)))
-            decoder.start_utt()
-            decoder.process_raw((sound.clamp(-1, 1) * 32767).short().numpy().tobytes(), full_utt=True)
-            decoder.end_utt()
-            heard = decoder.hyp().hypstr.split() if decoder.hyp() else []
-            wrong += edits(words, heard)
+            wrong += edits(words, ear.words((sound.clamp(-1, 1) * 32767).short().numpy()))
             total += len(words)
         rates[name] = f"{wrong / total:.1%}"
-        report(f"word error rate of the {name}: {rates[name]}")
     return rates
 
 

@@ -21,16 +21,18 @@ from gen_audio.mel import BANDS, HOP, RATE, around, log_mel
 from gen_audio.vocoder import Vocoder, VocoderShape
 from gen_audio.voice import phones, reading
 from gen_audio.voice.alignment import CHANNELS, aligned
-from gen_audio.voice.architecture import ARCHITECTURE
 from gen_audio.voice.denoiser import Shape, SpeechTransformer, conditions
 from gen_audio.voice.durations import Durations, DurationsShape
 from gen_audio.voice.pronouncer import Pronouncer, PronouncerShape, Pronunciation, unpacked
 from gen_audio.voice.speaking import Script, Speaking
 
+ARCHITECTURE = "gen-audio/speech-transformer/1"
 WINDOW, OVERLAP = 512, 128
 """Frames of a piece, 5.9 s, and those of its end that the next one is given."""
 
-LONGEST = 600.0
+SHORTEST, LONGEST = 0.4, 600.0
+"""Seconds that are spoken at once; loudness is measured over the shortest."""
+
 SILENCE = 0.25
 """Seconds of the pauses that fill what is longer than the text."""
 
@@ -70,8 +72,8 @@ class SpeechEncoder:
         _only_speech(params)
         script = self._script(prompt, params)
         if not script.ids:
-            raise ValueError("the text holds no word that can be read aloud")
-        takes = math.ceil(script.duration * 100) / 100
+            raise ValueError("the text holds no word that can be read aloud: write it in Latin letters")
+        takes = max(SHORTEST, math.ceil(script.duration * 100) / 100)
         duration = params.get("duration")
         if isinstance(duration, int | float):
             if duration < takes:
@@ -175,19 +177,14 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     """Load a voice.
 
     Args:
-        file: An open model file.
+        file: An open model file of this architecture.
         device: ``"cpu"``, ``"cuda"`` …
         dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: of the denoiser.
 
     Raises:
-        ModelError: Another architecture, or tensors that do not fit it.
+        ModelError: The tensors do not fit the configuration.
     """
     config = file.config
-    if config.get("architecture") != ARCHITECTURE:
-        raise ModelError(
-            f"model {file.name} has the architecture {config.get('architecture')!r}, not {ARCHITECTURE!r}",
-            "a newer version of gen-toolkit may load it",
-        )
     try:
         voices = tuple(str(name) for name in _list(config["voices"]))
         with skeleton():
@@ -240,7 +237,7 @@ def _only_speech(params: Mapping[str, object]) -> None:
     """Raise ValueError where something is asked for that speech does not have."""
     given = [name for name in _OTHERS if params.get(name)]
     if given:
-        raise ValueError(f"a voice has no {' or '.join(given)}: leave it out, or take --model sounds")
+        raise ValueError(f"speech has no {' or '.join(given)}: leave it out, or take --model sounds")
 
 
 def _resampled(artifact: Artifact, length: int) -> Tensor:

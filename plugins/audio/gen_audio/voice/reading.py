@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gen_audio.voice import numerals
 
 PAUSE = ""
 """Stands among words for a comma and the like."""
+
+BREATH = 40
+"""Words and pauses that are spoken at once: more than the longest sentence that a voice is trained on."""
 
 ABBREVIATIONS = {
     **{
@@ -60,13 +64,23 @@ CURRENCIES = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", 
 PUNCTUATION = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "–": "-", "−": "-", "—": ", ", "…": "... "}
 )
+_LETTERS = {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "th", "þ": "th"}
 LETTERS_IN_OTHER_FORMS = str.maketrans(
-    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "th", "þ": "th", "ı": "i"}
+    {
+        **_LETTERS,
+        **{letter.upper(): plain.upper() for letter, plain in _LETTERS.items()},
+        **{"ß": "ss", "ẞ": "SS", "ſ": "s", "ı": "i", "İ": "I"},
+    }
+)
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october"),
+    *("november", "december"),
 )
 
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _TOKEN = re.compile(
-    rf"(?P<money>[$€£](?:{_NUMBER}))"
+    r"(?P<date>\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}/\d{1,2}/\d{4}\b)"
+    rf"|(?P<money>[$€£](?:{_NUMBER}))"
     r"|(?P<time>\b\d{1,2}:\d{2}\b)"
     r"|(?P<ordinal>\b\d+(?:st|nd|rd|th)\b)"
     r"|(?P<decade>\b\d{4}s\b)"
@@ -91,7 +105,8 @@ class Reading:
     """What is said.
 
     Args:
-        sentences: Words in lower-case letters and apostrophes, with ``PAUSE`` between some.
+        sentences: Words in lower-case letters and apostrophes, with ``PAUSE`` between some; at most
+            ``BREATH`` of them: what is longer is cut at a pause, where it has one.
         unreadable: Parts of the text that are left out, because they are no letters of the Latin alphabet.
     """
 
@@ -103,10 +118,11 @@ def read(text: str) -> Reading:
     """How a text is read.
 
     Args:
-        text: Any; accents are dropped, numbers, money, times, units and common abbreviations are spelled out,
-            and words of capitals without a vowel are read letter by letter.
+        text: Any; accents are dropped, numbers, dates (2024-05-17 or 5/17/2024), money, times, units and
+            common abbreviations are spelled out, and words of capitals without a vowel are read letter by
+            letter.
     """
-    text = unicodedata.normalize("NFC", text).translate(PUNCTUATION)
+    text = unicodedata.normalize("NFC", text).translate(PUNCTUATION | LETTERS_IN_OTHER_FORMS)
     text = _INITIALS.sub(_initials, text)
     text = _ABBREVIATION.sub(lambda match: f" {ABBREVIATIONS[match[0].lower()]} ", text)
     text = _UNIT.sub(lambda match: f" {UNITS[match[0].strip().lower()]}", text)
@@ -118,7 +134,7 @@ def read(text: str) -> Reading:
         while words and words[-1] == PAUSE:
             words.pop()
         if words:
-            sentences.append(tuple(words))
+            sentences.extend(_breaths(words))
             words.clear()
 
     # A blank line ends a sentence too, as after a title.
@@ -141,11 +157,18 @@ def read(text: str) -> Reading:
     return Reading(tuple(sentences), tuple(dict.fromkeys(unreadable)))
 
 
+def _breaths(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    while len(words) > BREATH:
+        end = next((index for index in range(BREATH, 0, -1) if words[index] == PAUSE), BREATH)
+        yield tuple(words[:end])
+        words = words[end + (words[end] == PAUSE) :]
+    yield tuple(words)
+
+
 def _plain(word: str) -> str:
     """A word in the letters a to z and apostrophes; empty where other alphabets are in it."""
-    lowered = word if word.isascii() else word.translate(LETTERS_IN_OTHER_FORMS)
     stripped = "".join(
-        letter for letter in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(letter)
+        letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter)
     )
     return stripped.strip("'") if stripped.isascii() and stripped.replace("'", "").isalpha() else ""
 
@@ -170,6 +193,8 @@ def _spoken(kind: str, token: str) -> str:
     """Something with digits or a sign, in words."""
     if kind == "sign":
         return SIGNS[token]
+    if kind == "date":
+        return _date(token)
     if kind == "money":
         return _money(token[0], token[1:].replace(",", ""))
     if kind == "time":
@@ -182,6 +207,18 @@ def _spoken(kind: str, token: str) -> str:
         *before, last = numerals.year(int(token[:-1])).split()
         return " ".join((*before, last[:-1] + "ies" if last.endswith("y") else last + "s"))
     return _number(token)
+
+
+def _date(token: str) -> str:
+    """A day, the American way; what is none is read as numbers."""
+    parts = [int(part) for part in re.split("[-/]", token)]
+    year, month, day = parts if "-" in token else (parts[2], *parts[:2])
+    try:
+        date = datetime.date(year, month, day)
+    except ValueError:
+        return " ".join(map(numerals.cardinal, parts))
+    spoken = numerals.year(date.year) if date.year >= 1000 else numerals.cardinal(date.year)
+    return f"{MONTHS[date.month - 1]} {numerals.ordinal(date.day)} {spoken}"
 
 
 def _number(token: str) -> str:

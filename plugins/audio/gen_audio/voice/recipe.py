@@ -16,10 +16,10 @@ from gen_audio import vocoder_training
 from gen_audio.data.shelf import Shelf
 from gen_audio.vocoder import Vocoder
 from gen_audio.voice import bank, denoiser_training, durations_training, pronouncer_training
-from gen_audio.voice.architecture import ARCHITECTURE
 from gen_audio.voice.data import lexicon
 from gen_audio.voice.denoiser import SpeechTransformer
 from gen_audio.voice.durations import Durations
+from gen_audio.voice.model import ARCHITECTURE
 from gen_audio.voice.pronouncer import Pronouncer, packed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.diffusion import Condition, Conditioning, RectifiedFlow, Sample
+from gen.evaluation import Trial
 from gen.model import Model, ModelFile
 
 
@@ -100,13 +101,10 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     )
 
 
-def evaluate(
-    draw: Callable[[Sequence[str], Sequence[int]], Iterator[Artifact]],
-    samples: int | None,
-    report: Callable[[str], None],
-) -> dict[str, object]:
+def evaluate(trial: Trial) -> dict[str, object]:
     """How many reds are red."""
-    prompts = ["red"] * (1200 if samples is None else samples)
-    means = [float(made.arrays["pixels"][..., 0].mean()) for made in draw(prompts, range(len(prompts)))]
-    report("measured")
+    prompts = ["red"] * (1200 if trial.samples is None else trial.samples)
+    made = trial.draw(prompts, range(len(prompts)))
+    means = [float(one.arrays["pixels"][..., 0].mean()) for one in made]
+    trial.report(f"measured {trial.model.name}")
     return {"red": sum(mean > 0.7 for mean in means), "of": len(means)}

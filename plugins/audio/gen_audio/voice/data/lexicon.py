@@ -62,6 +62,5 @@ def _pronounced(teacher: Flite, word: str) -> tuple[str, ...]:
 
 
 def _dictionary() -> list[str]:
-    path = Path(sphinx.module().get_model_path("en-us/cmudict-en-us.dict"))
-    found = (line.split()[0] for line in path.read_text().splitlines())
+    found = (line.split()[0] for line in sphinx.dictionary().read_text().splitlines())
     return [word for word in found if sentences.WORD.fullmatch(word) and not word.endswith("'s")]
