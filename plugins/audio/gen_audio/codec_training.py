@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,33 +32,54 @@ def stage(settings: Settings, batch: int, shelf: Shelf) -> Stage:
     """
 
     def start(_: Mapping[str, nn.Module], device: torch.device) -> Task:
-        sounds = shelf.sounds()[:2]
-
-        def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
-            assert isinstance(module, Autoencoder)
-            samples = pieces(sounds, batch, TOKENS * TOKEN_FRAMES * HOP, generator).to(device)
-            with torch.autocast(device.type, enabled=False):
-                target = log_mel(samples)
-            latents = module.encode(target)
-            disturbed = latents + LATENT_NOISE * torch.randn(latents.shape, generator=generator).to(device)
-            started = module.start(disturbed)
-            one, other = (
-                module.finish(started, decoder_noise(batch, TOKENS, generator).to(device)).float()
-                for _ in range(2)
-            )
-            return distance(target, one) + distance(target, other) - distance(one, other)
-
-        def preview(module: nn.Module, path: Path) -> None:
-            assert isinstance(module, Autoencoder)
-            generator = torch.Generator().manual_seed(0)
-            target = log_mel(pieces(sounds, 8, 20 * TOKEN_FRAMES * HOP, generator)).to(device)
-            with torch.no_grad():
-                made = module.decode(module.encode(target), decoder_noise(8, 20, generator).to(device))
-            save_mels([target, made], path)
-
-        return Task(module=Autoencoder(CodecShape()), loss=loss, preview=preview, matrix=is_matrix)
+        return _task(Autoencoder(CodecShape()), batch, shelf, device)
 
     return Stage(name="codec", settings=settings, start=start)
+
+
+def decoder_stage(settings: Settings, batch: int, shelf: Shelf) -> Stage:
+    """The stage that goes on with the decoder alone; latents stay what the denoiser was trained on.
+
+    Args: See ``stage``.
+    """
+
+    def start(modules: Mapping[str, nn.Module], device: torch.device) -> Task:
+        codec = copy.deepcopy(modules["codec"])
+        assert isinstance(codec, Autoencoder)
+        codec.requires_grad_(True)
+        for part in codec.encode_fine, codec.encode_coarse:
+            part.requires_grad_(False)
+        return _task(codec, batch, shelf, device)
+
+    return Stage(name="decoder", settings=settings, start=start)
+
+
+def _task(codec: Autoencoder, batch: int, shelf: Shelf, device: torch.device) -> Task:
+    sounds = shelf.sounds()[:2]
+
+    def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
+        assert isinstance(module, Autoencoder)
+        samples = pieces(sounds, batch, TOKENS * TOKEN_FRAMES * HOP, generator).to(device)
+        with torch.autocast(device.type, enabled=False):
+            target = log_mel(samples)
+        latents = module.encode(target)
+        disturbed = latents + LATENT_NOISE * torch.randn(latents.shape, generator=generator).to(device)
+        started = module.start(disturbed)
+        one, other = (
+            module.finish(started, decoder_noise(batch, TOKENS, generator).to(device)).float()
+            for _ in range(2)
+        )
+        return distance(target, one) + distance(target, other) - distance(one, other)
+
+    def preview(module: nn.Module, path: Path) -> None:
+        assert isinstance(module, Autoencoder)
+        generator = torch.Generator().manual_seed(0)
+        target = log_mel(pieces(sounds, 8, 20 * TOKEN_FRAMES * HOP, generator)).to(device)
+        with torch.no_grad():
+            made = module.decode(module.encode(target), decoder_noise(8, 20, generator).to(device))
+        save_mels([target, made], path)
+
+    return Task(module=codec, loss=loss, preview=preview, matrix=is_matrix)
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:

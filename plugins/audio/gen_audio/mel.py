@@ -34,15 +34,18 @@ def _window(device: torch.device) -> Tensor:
     return torch.hann_window(FFT, device=device)
 
 
-def stft(samples: Tensor) -> Tensor:
-    """Samples (B, 256·F) to the complex spectrogram (B, 513, F)."""
-    padded = functional.pad(samples[:, None], (_EDGE, _EDGE), mode="reflect")[:, 0]
+def stft(samples: Tensor, loop: bool = False) -> Tensor:
+    """Samples (B, 256·F) to the complex spectrogram (B, 513, F).
+
+    Beyond the ends samples are mirrored; what follows the end of a loop is its beginning.
+    """
+    padded = functional.pad(samples[:, None], (_EDGE, _EDGE), mode="circular" if loop else "reflect")[:, 0]
     window = _window(samples.device)
     return torch.stft(padded, FFT, HOP, window=window, center=False, return_complex=True)
 
 
-def istft(spectrogram: Tensor) -> Tensor:
-    """Complex spectrogram (B, 513, F) to samples (B, 256·F).
+def istft(spectrogram: Tensor, loop: bool = False) -> Tensor:
+    """Complex spectrogram (B, 513, F) to samples (B, 256·F); the end of a loop runs on into its beginning.
 
     Overlap-add, divided by the sum of the squared windows (Griffin & Lim 1984, eq. 6).
     """
@@ -54,7 +57,18 @@ def istft(spectrogram: Tensor) -> Tensor:
     total, weight = (
         functional.fold(part, (1, length), (1, FFT), stride=(1, HOP))[:, 0, 0] for part in (pieces, weights)
     )
+    if loop:
+        total, weight = _wrapped(total), _wrapped(weight)
     return (total / weight.clamp(min=1e-8))[:, _EDGE : length - _EDGE]
+
+
+def _wrapped(x: Tensor) -> Tensor:
+    """(B, L) with what lies before the beginning added to the end, and the other way round."""
+    x = x.clone()
+    before, after = x[:, :_EDGE].clone(), x[:, -_EDGE:].clone()
+    x[:, -2 * _EDGE : -_EDGE] += before
+    x[:, _EDGE : 2 * _EDGE] += after
+    return x
 
 
 def log_mel(samples: Tensor) -> Tensor:
@@ -69,7 +83,7 @@ def _unmel(device: torch.device) -> Tensor:
 
 
 def log_magnitudes(mel: Tensor) -> Tensor:
-    """Logarithms of linear magnitudes (B, 513, F) of standardised log-mel (B, 80, F), by least squares."""
+    """Log magnitudes (B, 513, F) of standardised log-mel (B, 80, F), by least squares."""
     magnitudes = _unmel(mel.device) @ (mel.float() * SPREAD + CENTRE).exp()
     return magnitudes.clamp(min=FLOOR).log()
 

@@ -35,8 +35,8 @@ DURATIONS = 1.0, 60.0
 _OTHERS = ("voice", "rate")
 _TOKEN = TOKEN_FRAMES * HOP
 _LOUDNESS = 0.12
-_AROUND_TOKENS, _AROUND_FRAMES, _AROUND_SAMPLES = 4, 25, 6174
-"""What surrounds a loop in each domain; a multiple of 882 samples, which any rate turns into whole ones."""
+_AROUND_TOKENS, _AROUND_SAMPLES = 4, 6174
+"""What surrounds a loop, as tokens and samples: a multiple of 882, which any rate turns into whole ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,34 +163,24 @@ class SoundCodec:
 
     def _sound(self, latents: Tensor, params: Mapping[str, object]) -> Tensor:
         """Latents (1, C, T) to samples (channels, L) in [-1, 1]."""
-        loop, stereo = bool(params.get("loop")), params.get("channels") == "stereo"
+        loop, channels = bool(params.get("loop")), 2 if params.get("channels") == "stereo" else 1
         seconds, rate = _number(params, "duration"), int(_number(params, "sample_rate"))
-        draws = torch.Generator().manual_seed(0)
-        noise = decoder_noise(1, latents.shape[2], draws).to(latents)
-        wide = around(_AROUND_TOKENS, loop)(latents)
+        # Two channels share what the latents say, and differ in what they leave to chance.
+        noise = decoder_noise(channels, latents.shape[2], torch.Generator().manual_seed(0)).to(latents)
+        wide = around(_AROUND_TOKENS, loop)(latents.expand(channels, -1, -1))
         fine = _AROUND_TOKENS * (noise.shape[1] // latents.shape[2])
-        noise = around(fine, loop)(noise.mT).mT
-        mel = self.network.decode(wide, noise)
+        mel = self.network.decode(wide, around(fine, loop)(noise.mT).mT).float()
         margin = _AROUND_TOKENS * TOKEN_FRAMES
         mel = mel[:, :, margin : mel.shape[2] - margin]
-        frames = math.ceil(seconds * RATE / HOP)
         if loop:
-            frames = round(seconds * RATE / HOP)
-            edge = around(1, True)(mel)
-            # Half a frame of neighbours on either side keeps the period whole while it is stretched.
-            mel = _stretched(edge, frames, mel.shape[2])
-        mel = around(_AROUND_FRAMES, loop)(mel[:, :, :frames])
-        # Two channels share their tones and differ in their noise.
-        white = torch.randn(2 if stereo else 1, frames * HOP, generator=draws).to(latents.device)
-        white = around(_AROUND_FRAMES * HOP, True)(white[None])[0]
-        samples = self.vocoder.sound(mel.expand(len(white), -1, -1), white).float()
-        surplus = _AROUND_FRAMES * HOP - _AROUND_SAMPLES
-        samples = samples[:, surplus : samples.shape[1] - surplus]
-        if not loop:
-            samples = _faded(samples[:, _AROUND_SAMPLES:-_AROUND_SAMPLES], round(seconds * RATE))
-        delivered = audio.resample(samples, RATE, rate)
-        margin = _AROUND_SAMPLES * rate // RATE if loop else 0
-        return mastered(delivered, rate, margin).clamp(-1, 1).contiguous()
+            # A frame of neighbours on either side keeps the period whole while it is stretched.
+            mel = _stretched(around(1, True)(mel), round(seconds * RATE / HOP), mel.shape[2])
+            samples = around(_AROUND_SAMPLES, True)(self.vocoder.sound(mel, loop=True)[None])[0]
+            delivered = audio.resample(samples, RATE, rate)
+            return mastered(delivered, rate, _AROUND_SAMPLES * rate // RATE).clamp(-1, 1).contiguous()
+        samples = self.vocoder.sound(mel[:, :, : math.ceil(seconds * RATE / HOP)])
+        faded = _faded(samples, round(seconds * RATE))
+        return mastered(audio.resample(faded, RATE, rate), rate).clamp(-1, 1).contiguous()
 
 
 def _stretched(edge: Tensor, frames: int, period: int) -> Tensor:

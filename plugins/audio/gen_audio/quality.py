@@ -35,16 +35,12 @@ def measure(vocoder: Vocoder, codec: Autoencoder) -> Mapping[str, str]:
         "speech": speech.speak(COUNT, FRAMES * HOP / RATE, RATE, seed=10**6),
     }
 
-    def vocoded(mel: Tensor) -> Tensor:
-        white = torch.randn(len(mel), mel.shape[2] * HOP, generator=draws)
-        return vocoder.sound(mel, white)
-
     def coded(mel: Tensor) -> Tensor:
         noise = decoder_noise(len(mel), FRAMES // 16, draws)
-        return vocoded(codec.decode(codec.encode(mel), noise))
+        return vocoder.sound(codec.decode(codec.encode(mel), noise))
 
     ways: dict[str, Callable[[Tensor], Tensor]] = {
-        "vocoder": vocoded,
+        "vocoder": vocoder.sound,
         "Griffin–Lim": griffin_lim,
         "codec and vocoder": coded,
     }

@@ -25,7 +25,7 @@ class Preset:
     """Sizes of a run.
 
     Args:
-        vocoder, codec, denoiser: How the stages are optimised.
+        vocoder, codec, denoiser, decoder: How the stages are optimised.
         vocoder_batch, codec_batch, batch: Pieces and clips per step.
         clips: Clips on the shelf, by kind.
     """
@@ -36,17 +36,19 @@ class Preset:
     codec_batch: int
     denoiser: Settings
     batch: int
+    decoder: Settings
     clips: Mapping[str, int]
 
 
 PRESETS = {
     "cpu": Preset(
-        vocoder=Settings(steps=1800, rate=1.5e-3, matrix_rate=3e-3, warmup=50, decay=0.6, ema=0.995),
+        vocoder=Settings(steps=4000, rate=1.5e-3, matrix_rate=3e-3, warmup=50, decay=0.6, ema=0.998),
         vocoder_batch=12,
         codec=Settings(steps=2000, rate=2e-3, matrix_rate=4e-3, warmup=50, decay=0.6, ema=0.995),
         codec_batch=24,
         denoiser=Settings(steps=5000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
         batch=96,
+        decoder=Settings(steps=3000, rate=1.5e-3, matrix_rate=3e-3, warmup=50, decay=0.7, ema=0.998),
         clips={"music": 3200, "effects": 2400, "speech": 160},
     ),
     "gpu": Preset(
@@ -56,6 +58,7 @@ PRESETS = {
         codec_batch=96,
         denoiser=Settings(steps=80_000, rate=2e-3, matrix_rate=4e-3, warmup=200, decay=0.5, ema=0.9995),
         batch=1024,
+        decoder=Settings(steps=20_000, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.7, ema=0.999),
         clips={"music": 24_000, "effects": 16_000, "speech": 2000},
     ),
 }
@@ -72,7 +75,7 @@ CARD: Mapping[str, object] = {
 
 
 def sounds_recipe(preset: str, folder: Path) -> Recipe:
-    """Sounds: a vocoder, a latent codec of log-mels, and a text-to-sound flow transformer on its latents.
+    """Sounds: a vocoder, a latent codec of log-mels, a text-to-sound flow transformer, the decoder refined.
 
     Args:
         preset: ``"cpu"`` (about two hours on one core) or ``"gpu"``.
@@ -88,13 +91,13 @@ def sounds_recipe(preset: str, folder: Path) -> Recipe:
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
     ) -> None:
-        vocoder, codec, network = modules["vocoder"], modules["codec"], modules["denoiser"]
+        vocoder, codec, network = modules["vocoder"], modules["decoder"], modules["denoiser"]
         assert isinstance(vocoder, Vocoder)
         assert isinstance(codec, Autoencoder)
         assert isinstance(network, SoundTransformer)
         kept = bank.load(folder / "bank.safetensors")
         tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
-        for name, module in modules.items():
+        for name, module in (("vocoder", vocoder), ("codec", codec), ("denoiser", network)):
             tensors |= {f"{name}.{key}": value.half() for key, value in module.state_dict().items()}
         config = {
             "modality": "audio",
@@ -120,6 +123,7 @@ def sounds_recipe(preset: str, folder: Path) -> Recipe:
             vocoder_training.stage(sizes.vocoder, sizes.vocoder_batch, shelf),
             codec_training.stage(sizes.codec, sizes.codec_batch, shelf),
             denoiser_training.stage(sizes.denoiser, sizes.batch, shelf, folder, report),
+            codec_training.decoder_stage(sizes.decoder, sizes.codec_batch, shelf),
         ),
         export=export,
     )

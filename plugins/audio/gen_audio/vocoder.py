@@ -1,4 +1,4 @@
-"""The vocoder: log-mel to samples by one inverse STFT of what a small network says of tones and noise."""
+"""The vocoder: a small network says the magnitudes that a log-mel leaves open; phases are found for them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,20 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from gen_audio.blocks import ConvNeXtBlock
-from gen_audio.mel import BANDS, BINS, istft, log_magnitudes, stft
+from gen_audio.mel import BANDS, BINS, around, log_magnitudes
+from gen_audio.phases import sounding
+
+ITERATIONS = 8
+PATCH = 16
+"""Bins that one token stands for."""
+
+PATCHES = -(-BINS // PATCH)
+CONTEXT = 2
+"""Frames on either side that a token is made of."""
+
+_SILENT = -9.0
 
 
 @dataclass(frozen=True)
@@ -19,54 +30,90 @@ class VocoderShape:
         width, depth, hidden: Of its blocks.
     """
 
-    width: int = 256
-    depth: int = 5
-    hidden: int = 512
+    width: int = 96
+    depth: int = 4
+    hidden: int = 192
+
+    @property
+    def margin(self) -> int:
+        """Frames on either side that a magnitude depends on."""
+        return CONTEXT + self.depth * (self.depth + 1) // 2
 
 
 class Vocoder(nn.Module):
-    """Log-mel (B, 80, F) to the two halves of a complex spectrogram: tones, and how loud the noise is.
+    """Log-mel (B, 80, F) to log magnitudes (B, 513, F).
 
-    The head with magnitude and phase is that of Vocos (Siuzdak 2023, arXiv 2306.00814, section 3.1). What
-    has no phase to be predicted (rain, breath, cymbals) is noise, shaped by a second magnitude, as in the
-    harmonic-plus-noise model (Serra & Smith 1990). Both magnitudes are factors of what the mel says itself.
+    What it says is added to the least squares of the bands, which know the level of every band but not where
+    in it the partials stand. A token is 16 bins of one frame, as sharpening is the same task all over the
+    spectrum; what harmonics have to do with each other is learned by mixing all tokens of a frame.
     """
 
     def __init__(self, shape: VocoderShape) -> None:
         super().__init__()
         self.shape = shape
-        self.stem = nn.Conv1d(BANDS, shape.width, 7, padding=3)
+        self.stem = nn.Linear(3 * PATCH * (2 * CONTEXT + 1) + 1, shape.width)
+        self.place = nn.Parameter(0.1 * torch.randn(PATCHES, shape.width))
+        self.frame = nn.Conv1d(BANDS, shape.width, 2 * CONTEXT + 1, padding=CONTEXT)
+        self.blocks = nn.ModuleList(
+            Block(shape.width, shape.hidden, number + 1) for number in range(shape.depth)
+        )
         self.norm = nn.LayerNorm(shape.width)
-        self.blocks = nn.ModuleList(ConvNeXtBlock(shape.width, shape.hidden) for _ in range(shape.depth))
-        self.out_norm = nn.LayerNorm(shape.width)
-        self.head = nn.Linear(shape.width, 3 * BINS)
-        for part in self.head.weight, self.head.bias:
-            nn.init.zeros_(part[:BINS])
-            nn.init.zeros_(part[2 * BINS :])
+        self.head = nn.Linear(shape.width, PATCH)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
 
-    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Complex tones (B, 513, F) and the magnitude of the noise (B, 513, F)."""
-        x = self.norm(self.stem(mel).transpose(1, 2))
+    def forward(self, mel: Tensor) -> Tensor:
+        logs = log_magnitudes(mel)
+        x = self.stem(_tokens(logs)) + self.place + self.frame(mel).transpose(1, 2)[:, :, None]
         for block in self.blocks:
             x = block(x)
-        tone, phase, noise = self.head(self.out_norm(x)).transpose(1, 2).float().chunk(3, 1)
-        level = log_magnitudes(mel)
-        # A quarter of the level is noise at first: white noise has magnitudes of about exp(3).
-        return torch.polar((level + tone).clamp(max=7.0).exp(), phase), (level + noise - 4.4).clamp(
-            max=5.0
-        ).exp()
+        sharpened = self.head(self.norm(x)).float().permute(0, 2, 3, 1).flatten(1, 2)
+        return logs + sharpened[:, :BINS]
 
-    def sound(self, mel: Tensor, white: Tensor) -> Tensor:
-        """Samples (B, 256·F).
-
-        Args:
-            mel: (B, 80, F).
-            white: White noise of unit variance (B, 256·F).
-        """
-        tone, noise = self(mel)
-        return mixed(tone, noise, white)
+    def sound(self, mel: Tensor, loop: bool = False) -> Tensor:
+        """Samples (B, 256·F) of a log-mel (B, 80, F); what follows the end of a loop is its beginning."""
+        margin = self.shape.margin
+        logs = self(around(margin, loop)(mel))[:, :, margin:-margin]
+        return sounding(logs.exp(), ITERATIONS, loop)
 
 
-def mixed(tone: Tensor, noise: Tensor, white: Tensor) -> Tensor:
-    """Tones and noise, as ``Vocoder`` gives them, made audible with white noise (B, 256·F)."""
-    return istft(tone + noise * stft(white))
+class Block(nn.Module):
+    """Neighbours in time and frequency, all of a frame, and a feed-forward network: (B, F, N, width) -> same.
+
+    Args:
+        width, hidden: Of tokens, and inside the feed-forward network.
+        reach: How many frames away the neighbours in time are.
+    """
+
+    def __init__(self, width: int, hidden: int, reach: int) -> None:
+        super().__init__()
+        self.reach = reach
+        self.norm = nn.LayerNorm(width)
+        self.near = nn.Parameter(0.3 * torch.randn(5, width))
+        self.across = nn.Linear(PATCHES, PATCHES)
+        self.inner_norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, hidden)
+        self.down = nn.Linear(hidden, width)
+        self.gain = nn.Parameter(torch.full((width,), 0.3))
+        nn.init.zeros_(self.across.weight)
+        nn.init.zeros_(self.across.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames, patches, reach = x.shape[1], x.shape[2], self.reach
+        h = self.norm(x)
+        time = functional.pad(h, (0, 0, 0, 0, reach, reach))
+        frequency = functional.pad(h, (0, 0, 1, 1))
+        here, before, after, below, above = self.near.to(h)
+        near = h * here + time[:, :frames] * before + time[:, 2 * reach :] * after
+        near = near + frequency[:, :, :patches] * below + frequency[:, :, 2:] * above
+        x = x + near + self.across(h.transpose(2, 3)).transpose(2, 3)
+        return x + self.gain * self.down(functional.gelu(self.up(self.inner_norm(x)), approximate="tanh"))
+
+
+def _tokens(logs: Tensor) -> Tensor:
+    """Log magnitudes (B, 513, F) as (B, F, 33, 241): three patches of five frames, and their mean level."""
+    rest = PATCHES * PATCH - BINS
+    padded = functional.pad(logs.clamp(min=_SILENT), (CONTEXT, CONTEXT, PATCH, rest + PATCH), value=_SILENT)
+    around_it = padded.unfold(1, 3 * PATCH, PATCH).unfold(2, 2 * CONTEXT + 1, 1).flatten(3).transpose(1, 2)
+    level = around_it.mean(-1, keepdim=True)
+    return torch.cat([around_it - level, level / 4], -1)

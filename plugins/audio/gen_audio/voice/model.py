@@ -17,7 +17,7 @@ from gen.errors import ModelError
 from gen.model import Model, ModelFile, Window
 from gen.model.skeleton import skeleton
 from gen_audio.loudness import mastered
-from gen_audio.mel import BANDS, HOP, RATE, around, log_mel
+from gen_audio.mel import BANDS, HOP, RATE, log_mel
 from gen_audio.vocoder import Vocoder, VocoderShape
 from gen_audio.voice import phones, reading
 from gen_audio.voice.alignment import CHANNELS, aligned
@@ -37,7 +37,6 @@ SILENCE = 0.25
 """Seconds of the pauses that fill what is longer than the text."""
 
 _STEP = 8
-_AROUND = 25
 _LEVEL = 0.08
 _OTHERS = ("bpm", "key", "loop", "extend")
 
@@ -164,12 +163,8 @@ class SpeechCodec:
     def _sound(self, mel: Tensor, params: Mapping[str, object], rate: int) -> Tensor:
         """Log-mel (1, 80, F) to samples (channels, L) in [-1, 1]."""
         channels = 2 if params.get("channels") == "stereo" else 1
-        draws = torch.Generator().manual_seed(0)
-        wide = around(_AROUND, False)(mel)
-        white = torch.randn(channels, wide.shape[2] * HOP, generator=draws).to(mel.device)
-        samples = self.vocoder.sound(wide.expand(channels, -1, -1), white).float()
         length = round(_number(params, "duration") * RATE)
-        samples = samples[:, _AROUND * HOP :][:, :length]
+        samples = self.vocoder.sound(mel)[:, :length].expand(channels, -1)
         return mastered(audio.resample(samples, RATE, rate), rate).clamp(-1, 1).contiguous()
 
 
