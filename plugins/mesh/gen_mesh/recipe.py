@@ -42,7 +42,7 @@ PRESETS = {
         denoiser=Settings(steps=4000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
         batch=128,
         shapes=40_000,
-        decoder=Settings(steps=2500, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.998),
+        decoder=Settings(steps=3500, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.998),
     ),
     "gpu": Preset(
         codec=Settings(steps=30_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.5, ema=0.999),
