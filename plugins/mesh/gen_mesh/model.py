@@ -22,7 +22,10 @@ from gen_mesh.data.shapes import BAND
 from gen_mesh.denoiser import Shape, ShapeTransformer, conditions
 
 ARCHITECTURE = "gen-mesh/shape-transformer/1"
-SMOOTHING = 0.5
+SMOOTHING, THICKENING = 0.5, 0.5
+"""In cells. Where a thin wall may stand in several places, the distance is the mean of all of them, which is
+nowhere below zero: unless the surface is moved outwards, thin things have holes."""
+
 POINTS = 4096
 
 
@@ -123,13 +126,15 @@ class GridCodec:
         return cloud.grid(*cloud.oriented(artifact), self.size, BAND)
 
     def _mesh(self, stack: np.ndarray, params: Mapping[str, object]) -> Artifact:
-        smoothing, faces, points = (params.get(name) for name in ("smoothing", "faces", "points"))
-        assert smoothing is None or isinstance(smoothing, int | float)
+        smoothing, thickening = params.get("smoothing", SMOOTHING), params.get("thickening", THICKENING)
+        faces, points = params.get("faces"), params.get("points")
+        assert isinstance(smoothing, int | float)
+        assert isinstance(thickening, int | float)
         assert faces is None or isinstance(faces, int)
         assert points is None or isinstance(points, int)
-        mesh = surface.extract(
-            *grids.unstacked(stack), SMOOTHING if smoothing is None else float(smoothing), faces
-        )
+        distance, colours = grids.unstacked(stack)
+        distance -= np.float32(thickening / self.size)
+        mesh = surface.extract(distance, colours, float(smoothing), faces)
         arrays: dict[str, np.ndarray] = {
             "vertices": mesh.vertices,
             "faces": mesh.faces,

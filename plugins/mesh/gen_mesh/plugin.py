@@ -46,6 +46,14 @@ def gen_modality() -> ModalitySpec:
                 minimum=0,
                 maximum=2,
             ),
+            Param(
+                name="thickening",
+                type=float,
+                default=0.5,
+                help="Move the surface outwards, so that thin parts hold; in the same cells.",
+                minimum=0,
+                maximum=2,
+            ),
         ),
         recipes=(
             RecipeSpec(

@@ -121,6 +121,15 @@ def test_decoded_shapes_are_closed_coloured_and_follow_the_parameters() -> None:
         EXACT.decode(EXACT.network.encode(torch.ones(1, 4, 48, 48, 48)), {})
 
 
+def test_thickening_moves_the_surface_outwards_by_cells() -> None:
+    state = EXACT.network.encode(chair())
+    heights = [
+        np.ptp(EXACT.decode(state, {"smoothing": 0.0, "thickening": cells})[0].arrays["vertices"][:, 1])
+        for cells in (0.0, 0.5, 1.0)
+    ]
+    assert np.diff(heights) == pytest.approx(2 * 0.5 / 48, rel=0.2)
+
+
 def test_batches_are_their_items(model: Model) -> None:
     states = torch.randn(2, 16, 6, 6, 6)
     both = [one.arrays["vertices"] for one in model.codec.decode(states, {})]
@@ -130,7 +139,7 @@ def test_batches_are_their_items(model: Model) -> None:
 
 def test_a_mesh_or_its_points_become_the_grid_they_were_made_of() -> None:
     stack = chair()
-    (mesh,) = EXACT.decode(EXACT.network.encode(stack), {"smoothing": 0.0})
+    (mesh,) = EXACT.decode(EXACT.network.encode(stack), {"smoothing": 0.0, "thickening": 0.0})
     arrays = surface.points_on(*(mesh.arrays[n] for n in ("vertices", "faces", "colours")), 8000)
     points = Artifact("points", dict(zip(("points", "normals", "colours"), arrays, strict=True)))
     for artifact in (mesh, points):
