@@ -1,4 +1,4 @@
-"""Draw ``docs/samples.png``: what the shipped model makes of sixteen prompts, seed 1."""
+"""Draw ``samples.png`` and ``shapes.png``: what the shipped models make of sixteen prompts each, seed 1."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 from PIL import Image
 
 import gen
+from gen_mesh.render import picture
+from gen_mesh.surface import normals
 
-PROMPTS = (
+PICTURES = (
     "a red apple",
     "a rocket",
     "a dog face",
@@ -29,14 +31,55 @@ PROMPTS = (
 )
 
 
+SHAPES = (
+    "a tall red mug with a big handle",
+    "a brown table with four legs",
+    "a small blue car",
+    "a green chair",
+    "a white sailboat with a blue sail",
+    "a black cat",
+    "a brown dog",
+    "an orange fish with white stripes",
+    "a pink house with a blue roof",
+    "a yellow duck",
+    "a red rocket with four fins",
+    "a teapot",
+    "a blue star with five points",
+    "a grey elephant",
+    "a green cactus with two arms",
+    "a red mushroom with white spots",
+)
+SEED = 1
+SIDE = 160
+
+
 def main() -> None:
-    """Two rows of eight."""
-    pictures = [
-        artifact.arrays["pixels"] for artifact in gen.load("emoji")(list(PROMPTS), seed=[1] * len(PROMPTS))
+    """Two rows of eight on each sheet."""
+    folder = Path(__file__).parent
+    drawn = [
+        (artifact.arrays["pixels"] * 255).round().astype(np.uint8)
+        for artifact in gen.load("emoji")(list(PICTURES), seed=[SEED] * len(PICTURES))
     ]
-    padded = [np.pad(picture, ((3, 3), (3, 3), (0, 0)), constant_values=1) for picture in pictures]
-    sheet = np.concatenate([np.concatenate(padded[i : i + 8], 1) for i in (0, 8)])
-    Image.fromarray((sheet * 255).round().astype(np.uint8)).save(Path(__file__).with_name("samples.png"))
+    save_sheet(drawn, folder / "samples.png")
+    shapes = [artifact.arrays for artifact in gen.load("shapes")(list(SHAPES), seed=[SEED] * len(SHAPES))]
+    rendered = [
+        picture(
+            mesh["vertices"],
+            mesh["faces"],
+            mesh["colours"],
+            normals(mesh["vertices"], mesh["faces"].astype(np.int64)),
+            SIDE,
+        )
+        for mesh in shapes
+    ]
+    save_sheet(rendered, folder / "shapes.png")
+
+
+def save_sheet(pictures: list[np.ndarray], path: Path) -> None:
+    """Write pictures (H, W, 3) uint8 as one, eight to a row."""
+    padded = [np.pad(one, ((3, 3), (3, 3), (0, 0)), constant_values=255) for one in pictures]
+    rows = [np.concatenate(padded[i : i + 8], 1) for i in range(0, len(padded), 8)]
+    Image.fromarray(np.concatenate(rows)).save(path)
 
 
 if __name__ == "__main__":

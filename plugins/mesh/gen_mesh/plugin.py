@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gen.plugin import FormatSpec, ModalitySpec, Param, RecipeSpec, hookimpl
+from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -109,5 +109,21 @@ def gen_formats() -> tuple[FormatSpec, ...]:
                 writer=f"gen_mesh.pictures:write_{name}",
             )
             for name, media_type in pictures
+        ),
+    )
+
+
+@hookimpl
+def gen_models() -> tuple[ModelSpec, ...]:
+    """The model that ships in the package."""
+    return (
+        ModelSpec(
+            name="shapes",
+            modality="mesh",
+            summary="Coloured shapes of everyday things, closed surfaces.",
+            source="package:gen_mesh/weights/shapes.safetensors",
+            sha256="d7c69ef376b2cceff444d44072b1c5bf785ada084b6c0845f1f1ee283f6ed258",
+            size=15114936,
+            licence="Apache-2.0",
         ),
     )

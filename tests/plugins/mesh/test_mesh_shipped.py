@@ -1,0 +1,87 @@
+"""The model that ships: it installs with the package, works at once, and makes what it is asked for."""
+
+import hashlib
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gen
+from gen.model import ModelFile
+from gen_mesh import cloud, measures, surface
+from gen_mesh.data.builder import PALETTE
+from gen_mesh.data.shapes import BAND, SIZE
+from gen_mesh.plugin import gen_models
+
+[SPEC] = gen_models()
+WEIGHTS = files("gen_mesh") / "weights" / "shapes.safetensors"
+
+
+@pytest.fixture(scope="module")
+def shapes():
+    return gen.load("shapes")
+
+
+def test_the_file_is_the_one_declared_and_small_enough() -> None:
+    data = WEIGHTS.read_bytes()
+    assert len(data) == SPEC.size <= 16_000_000
+    assert hashlib.sha256(data).hexdigest() == SPEC.sha256
+
+
+def test_the_card_says_what_it_is_made_of() -> None:
+    card = ModelFile(str(WEIGHTS)).card
+    assert {"data", "data_licence", "licence", "training", "metrics", "held_out", "preset"} <= card.keys()
+    page = (Path(__file__).parents[3] / "docs" / "models" / "shapes.md").read_text()
+    assert SPEC.sha256 in page
+
+
+@pytest.mark.parametrize("prompt", ["a red mug", "a green chair", "a blue car", "a yellow star"])
+def test_a_surface_is_closed_and_has_the_colour_asked_for(shapes, prompt: str) -> None:
+    arrays = shapes(prompt, seed=2).arrays
+    assert surface.closed(arrays["faces"])
+    _, _, tints = surface.points_on(
+        arrays["vertices"], arrays["faces"].astype(np.int64), arrays["colours"], 512
+    )
+    nearest = np.linalg.norm(tints[:, None] - np.array(list(PALETTE.values()))[None], axis=-1).argmin(1)
+    assert (nearest == list(PALETTE).index(prompt.split()[1])).mean() > 0.1
+
+
+def test_tables_have_legs_and_tall_things_are_tall(shapes) -> None:
+    table = shapes("a brown table with four legs", seed=1)
+    inside = cloud.grid(*cloud.oriented(table), SIZE, BAND)[0] < 0
+    assert measures.legs(inside) == 4
+    tall, plain = (
+        np.mean([measures.aspect(one.arrays["vertices"]) for one in shapes([prompt] * 3, seed=[0, 1, 2])])
+        for prompt in ("a tall blue bottle", "a short blue bottle")
+    )
+    assert tall > plain
+
+
+def test_seed_and_prompt_decide(shapes) -> None:
+    one, same, other, prompt = (
+        shapes(text, seed=seed, steps=4).arrays["vertices"]
+        for text, seed in (("a red mug", 1), ("a red mug", 1), ("a red mug", 2), ("a blue car", 1))
+    )
+    assert np.array_equal(one, same)
+    assert one.shape != other.shape or not np.array_equal(one, other)
+    assert one.shape != prompt.shape or not np.array_equal(one, prompt)
+
+
+def test_the_command_writes_a_mesh_and_a_turntable(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("gen")), "mesh", "a red mug", "-o", "mug.glb"]
+    done = subprocess.run(
+        [*command, "--seed", "7", "--preview", "gif"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["mug.glb", "mug.gif"]
+    again = gen.rerun(tmp_path / "mug.glb")
+    written = gen.formats.read(tmp_path / "mug.glb", gen.plugin.host.Host.discover().formats())
+    assert np.array_equal(again.arrays["faces"], written.arrays["faces"])
+    np.testing.assert_allclose(again.arrays["vertices"], written.arrays["vertices"], atol=1e-6)
