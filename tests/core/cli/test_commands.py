@@ -173,12 +173,12 @@ def test_eval_draws_more_than_one_request_holds(gen_cli: Cli, monkeypatch: pytes
 
 
 def test_the_doctor_checks_plugins_and_models(gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GEN_DISABLE_PLUGINS", "image")
+    monkeypatch.setenv("GEN_PLUGINS", "toy")
     data = gen_cli("doctor", "--json").envelope["data"]
     assert data["models"] == {"crayon": "ok"}
     assert data["versions"]["gen-toolkit"] == gen.__version__
     assert data["devices"][0].startswith("cpu")
-    assert data["environment"] == ["GEN_CACHE", "GEN_CONFIG", "GEN_DISABLE_PLUGINS"]
+    assert data["environment"] == ["GEN_CACHE", "GEN_CONFIG", "GEN_PLUGINS"]
     import gen_toy.plugin
 
     monkeypatch.setattr(gen_toy.plugin, "WEIGHTS", Path(gen_toy.plugin.__file__))
