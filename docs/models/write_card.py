@@ -66,7 +66,10 @@ def render(file: ModelFile) -> str:
         f"Printed by `gen eval {file.modality}`: prompts and seeds are fixed, one sample each.",
         JUDGES.get(file.modality, ""),
     ]
-    for group, values in card["metrics"].items():
+    groups = dict(card["metrics"])
+    if "quality" in card:
+        groups["what codec and vocoder lose, log-spectral distance"] = card["quality"]
+    for group, values in groups.items():
         lines += ["", f"### {group.capitalize()}", "", "| measure | value |", "|---|---|"]
         lines += [f"| {name} | {value} |" for name, value in values.items()]
     return "\n".join(lines) + "\n"

@@ -70,7 +70,8 @@ def _root(matrix: Tensor) -> Tensor:
 
 
 def _vertex(curve: Tensor, place: int) -> float:
-    """Where the parabola through a maximum and its neighbours is highest."""
+    """Where the parabola through a maximum and its neighbours is highest, within half a step of it."""
     a, b, c = (float(curve[place + offset]) for offset in (-1, 0, 1))
     bend = a - 2 * b + c
-    return place + (0.5 * (a - c) / bend if bend < 0 else 0.0)
+    # What has no maximum within the range is read at its edge, where there may be no vertex near.
+    return place + (min(max(0.5 * (a - c) / bend, -0.5), 0.5) if bend < 0 else 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gen.plugin import FormatSpec, ModalitySpec, Param, RecipeSpec, hookimpl
+from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
 
 _TONICS = {
     "C": "c",
@@ -104,7 +104,6 @@ def gen_modality() -> ModalitySpec:
         examples=(
             'gen audio "a slow piano melody in c major" -o melody.wav',
             'gen audio "heavy rain" --duration 20 --loop -o rain.ogg',
-            'gen audio "Once upon a time, there was a fox." --model voice --rate 1.1 -o story.wav',
         ),
     )
 
@@ -138,5 +137,21 @@ def gen_formats() -> tuple[FormatSpec, ...]:
             suffixes=(".png",),
             media_type="image/png",
             writer="gen_audio.files:write_png",
+        ),
+    )
+
+
+@hookimpl
+def gen_models() -> tuple[ModelSpec, ...]:
+    """The model that ships in the package."""
+    return (
+        ModelSpec(
+            name="sounds",
+            modality="audio",
+            summary="Music phrases and sound effects, 22,050 samples per second.",
+            source="package:gen_audio/weights/sounds.safetensors",
+            sha256="82feb6de5ef594f89953b3aa2d78673f8fbc7850d0ab4f0320f6faa239fe2424",
+            size=12511528,
+            licence="Apache-2.0",
         ),
     )

@@ -94,8 +94,8 @@ def test_what_is_left_out_is_told(models: Path, gen_cli: Cli) -> None:
 
 USAGE, MODEL = 2, 4
 CASES: list[tuple[str, list[object], int, str]] = [
-    ("sounds", ["rain", "--voice", "male"], USAGE, "no voice: leave it out, or take --model voice"),
-    ("sounds", ["rain", "--rate", 1], USAGE, "no rate: leave it out, or take --model voice"),
+    ("sounds", ["rain", "--voice", "male"], USAGE, "no voice: leave it out, or take a model of a voice"),
+    ("sounds", ["rain", "--rate", 1], USAGE, "no rate: leave it out, or take a model of a voice"),
     ("sounds", ["rain", "--voice", "male", "--rate", 2], USAGE, "no voice or rate"),
     ("sounds", ["rain", "--duration", 0.5], USAGE, "sounds last 1 to 60 s, not 0.5 s"),
     ("sounds", ["rain", "--duration", 61], USAGE, "sounds last 1 to 60 s, not 61 s"),

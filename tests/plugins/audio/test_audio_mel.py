@@ -123,6 +123,12 @@ def test_pitch_within_five_cents(hertz: float) -> None:
     assert abs(1200 * math.log2(measures.pitch(tone(hertz)[0]) / hertz)) < 5
 
 
+def test_what_has_no_pitch_gets_one_within_the_range() -> None:
+    rumble = torch.randn(86 * HOP, generator=torch.Generator().manual_seed(3)).cumsum(0)
+    for samples in (rumble, torch.zeros(86 * HOP)):
+        assert 55 < measures.pitch(samples) < 2200
+
+
 def test_cents_leave_octaves_aside() -> None:
     assert measures.cents(440, 69) == pytest.approx(0)
     assert measures.cents(880, 69) == pytest.approx(0)
