@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -56,11 +56,15 @@ def write_wav(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
 
 def write_flac(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     """Write a FLAC with 16 bits per sample. Args as for ``write_wav``."""
-    _write(artifact, file, metadata, "flac", "flac", "s16", 0)
+    file.write(_coded(artifact, metadata, "flac", "flac", "s16", 0))
 
 
 def write_ogg(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     """Write Ogg Vorbis of about 110 kbit/s for stereo. Args as for ``write_wav``."""
+    file.write(_held(artifact, lambda sound: _vorbis(sound, metadata), read_plain))
+
+
+def _vorbis(artifact: Artifact, metadata: Metadata) -> bytes:
     whole = io.BytesIO()
     numbers = _whole_numbers(artifact).T
     options: Any = {"format": "OGG", "subtype": "VORBIS"}
@@ -72,17 +76,17 @@ def write_ogg(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
         # libsndfile fails on one long write.
         for start in range(0, len(numbers), 8192):
             sound.write(numbers[start : start + 8192])
-    file.write(_renumbered(bytearray(whole.getvalue())))
+    return bytes(_renumbered(bytearray(whole.getvalue())))
 
 
 def write_mp3(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     """Write an MP3 of 96 kbit/s per channel, resampled to a rate that MP3 has. Args as for ``write_wav``."""
-    _write(artifact, file, metadata, "mp3", "libmp3lame", "fltp", 96_000)
+    file.write(_held(artifact, lambda sound: _coded(sound, metadata, "mp3", "libmp3lame", "fltp", 96_000)))
 
 
 def write_opus(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     """Write Opus of 64 kbit/s per channel at 48 kHz. Args as for ``write_wav``."""
-    _write(artifact, file, metadata, "opus", "libopus", "flt", 64_000)
+    file.write(_held(artifact, lambda sound: _coded(sound, metadata, "opus", "libopus", "flt", 64_000)))
 
 
 def write_png(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
@@ -204,15 +208,42 @@ def read_coded_metadata(file: BinaryIO) -> Mapping[str, str]:
     return entries
 
 
-def _write(
+def _held(
     artifact: Artifact,
-    file: BinaryIO,
+    encode: Callable[[Artifact], bytes],
+    decode: Callable[[BinaryIO], Artifact] = read_coded,
+) -> bytes:
+    """What a lossy codec makes of a sound, made quieter where decoding would raise its peaks.
+
+    A peak of up to ``loudness.PEAK``, or of the sound's own, is left to it.
+    """
+    import torch
+
+    from gen_audio.loudness import PEAK, true_peak
+
+    def peak(sound: Artifact) -> float:
+        return true_peak(torch.from_numpy(sound.arrays["samples"]), _rate(sound))
+
+    highest = max(PEAK, peak(artifact))
+    content = encode(artifact)
+    for _ in range(3):
+        excess = peak(decode(io.BytesIO(content))) - highest
+        if excess <= 0:
+            break
+        quieter = artifact.arrays["samples"] * np.float32(10 ** (-(excess + 0.05) / 20))
+        artifact = Artifact(artifact.kind, {"samples": quieter}, artifact.attributes)
+        content = encode(artifact)
+    return content
+
+
+def _coded(
+    artifact: Artifact,
     metadata: Metadata,
     container_format: str,
     codec: str,
     sample_format: str,
     bits: int,
-) -> None:
+) -> bytes:
     """Encode with PyAV; the same bytes for the same sound and metadata."""
     numbers, rate = _whole_numbers(artifact), _rate(artifact)
     layout = "mono" if len(numbers) == 1 else "stereo"
@@ -232,7 +263,7 @@ def _write(
         for part in (*resampler.resample(frame), *resampler.resample(None)):
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))
-    file.write(whole.getvalue())
+    return whole.getvalue()
 
 
 def _renumbered(content: bytearray) -> bytearray:

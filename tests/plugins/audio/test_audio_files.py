@@ -8,12 +8,13 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import torch
 from PIL import Image
 
 from gen.artifact import Artifact
 from gen.errors import UsageError
 from gen.recipe import Metadata
-from gen_audio import files
+from gen_audio import files, loudness
 from gen_audio.plugin import gen_formats
 
 CODED = ("flac", "ogg", "mp3", "opus")
@@ -87,6 +88,18 @@ def test_independent_readers_open_them(form: str) -> None:
     samples, rate = soundfile.read(file)
     assert samples.shape[1] == 2
     assert rate == (48_000 if form == "opus" else 44_100)
+
+
+@pytest.mark.parametrize("form", ["ogg", "mp3", "opus"])
+def test_coding_does_not_raise_peaks_above_the_target(form: str) -> None:
+    noise = np.random.default_rng(0).uniform(-0.6, 0.6, (1, 22_050)).astype(np.float32)
+    hissing = Artifact("audio", {"samples": noise}, {"sample_rate": 22_050})
+    before = loudness.true_peak(torch.from_numpy(noise), 22_050)
+    back = read(form, written(form, hissing))
+    samples = torch.from_numpy(back.arrays["samples"])
+    peak = loudness.true_peak(samples, int(back.attributes["sample_rate"]))
+    assert peak <= max(before, loudness.PEAK) + 0.1
+    assert peak > before - 4
 
 
 def test_mp3_takes_the_next_rate_that_it_has() -> None:
