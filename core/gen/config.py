@@ -93,17 +93,32 @@ def read_settings(modality: str, types: Mapping[str, type]) -> dict[str, Setting
     return found
 
 
-def misspelled_variables(modality: str, types: Mapping[str, type]) -> Iterator[str]:
-    """One line for each variable of the environment that looks like a setting and is none.
+def misspelled(modality: str, types: Mapping[str, type], modalities: Iterable[str]) -> Iterator[str]:
+    """One line for each variable, and each table of a file, that looks like a setting and is none.
 
     Args:
         modality: Name of the modality.
         types: Names and types of the modality's own parameters.
+        modalities: Names of all modalities; variables of the others are left to them.
+
+    Raises:
+        UsageError: If a file cannot be read.
     """
+    modalities = list(modalities)
     known = [*_variables(modality, {**SETTINGS, **types}), *HOST_VARIABLES]
+    others = tuple(f"GEN_{name}_".upper().replace("-", "_") for name in modalities if name != modality)
     for name in sorted(os.environ):
-        if name.startswith("GEN_") and name not in known and (close := _close(name, known)):
+        if name in known or not name.startswith("GEN_") or name.startswith(others):
+            continue
+        if close := _close(name, known):
             yield f"{name} is no setting (did you mean {close}?)"
+    for path in (user_file(), Path(PROJECT_FILE)):
+        for table, entries in _read(path).items():
+            if not isinstance(entries, Mapping) or table in (*modalities, "plugins"):
+                continue
+            close = _close(table, modalities)
+            hint = f"did you mean [{close}]?" if close else f"known are {', '.join(modalities)}"
+            yield f"[{table}] in {path.name} is no modality ({hint})"
 
 
 def offline_origin() -> str:

@@ -323,6 +323,16 @@ def test_a_misspelled_variable_is_told_and_does_no_harm(
     assert ran.envelope["data"]["warnings"] == ["GEN_STPES is no setting (did you mean GEN_STEPS?)"]
 
 
+def test_settings_of_another_modality_are_left_to_it_and_a_misspelled_one_is_told(
+    gen_cli: Cli, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEN_IMAGE_STEPS", "3")
+    (work / "gen.toml").write_text("[image]\nsteps = 3\n[tooy]\nsteps = 3\n[plugins]\ndisabled = []\n")
+    ran = gen_cli("toy", "red", "-o", "a.png", "--json")
+    assert ran.code == 0
+    assert ran.envelope["data"]["warnings"] == ["[tooy] in gen.toml is no modality (did you mean [toy]?)"]
+
+
 def test_stdin_that_is_closed(gen_cli: Cli, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     ran = gen_cli("toy", "-")

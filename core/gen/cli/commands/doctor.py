@@ -13,7 +13,7 @@ import typer
 
 from gen.cli.session import Session
 from gen.cli.switches import JSON
-from gen.config import PROJECT_FILE, misspelled_variables, read_settings, user_file
+from gen.config import PROJECT_FILE, misspelled, read_settings, user_file
 from gen.errors import GenError, PluginError, UsageError
 from gen.model import find_model
 from gen.plugin.host import Host
@@ -71,12 +71,13 @@ def _models(session: Session, host: Host) -> list[str]:
 def _settings(host: Host) -> list[str]:
     """Faults of the variables and files that set values, each once."""
     faults: dict[str, None] = {}
+    names = [record.name for record in host.modalities]
     for record in host.modalities:
         if record.status != "ok":
             continue
         types = {param.name: param.type for param in host.modality(record.name).params}
-        faults.update(dict.fromkeys(misspelled_variables(record.name, types)))
         try:
+            faults.update(dict.fromkeys(misspelled(record.name, types, names)))
             read_settings(record.name, types)
         except UsageError as error:
             faults[str(error)] = None

@@ -15,7 +15,7 @@ from gen.cli.flags import merge_aliases, parse_params, signature
 from gen.cli.making import make
 from gen.cli.outputs import STDOUT, plan_outputs, plan_preview
 from gen.cli.session import Session
-from gen.config import convert, misspelled_variables, read_settings
+from gen.config import convert, misspelled, read_settings
 from gen.errors import UsageError
 from gen.formats import find_format
 from gen.plan import Plan, Request, resolve
@@ -61,7 +61,7 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     if session.as_json and output == STDOUT and not dry_run:
         raise UsageError("--json and -o - both want stdout", "give -o a file")
     types = {param.name: param.type for param in spec.params if not param.kind}
-    for line in misspelled_variables(spec.name, types):
+    for line in misspelled(spec.name, types, (record.name for record in host.modalities)):
         session.warn(line)
     settings = read_settings(spec.name, types)
     known = host.formats(spec.kind)
