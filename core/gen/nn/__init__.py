@@ -1,7 +1,15 @@
 """Blocks that small networks of every modality are built from."""
 
 from gen.nn.conv import ResidualBlock, conv
-from gen.nn.text import Subwords
+from gen.nn.text import Subwords, TextEncoder
 from gen.nn.transformer import Modulation, TimeEmbedding, TransformerBlock
 
-__all__ = ["Modulation", "ResidualBlock", "Subwords", "TimeEmbedding", "TransformerBlock", "conv"]
+__all__ = [
+    "Modulation",
+    "ResidualBlock",
+    "Subwords",
+    "TextEncoder",
+    "TimeEmbedding",
+    "TransformerBlock",
+    "conv",
+]

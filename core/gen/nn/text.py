@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
+
+from gen.diffusion import Condition, Conditioning
 
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
@@ -71,3 +75,45 @@ class Subwords:
     def words(text: str) -> list[str]:
         """The words of a text in lower case, without punctuation."""
         return WORD.findall(text.lower())
+
+
+def unchanged(prompt: str, params: Mapping[str, object]) -> str:  # noqa: ARG001
+    """The prompt, whatever the parameters."""
+    return prompt
+
+
+@dataclass(frozen=True, eq=False)
+class TextEncoder:
+    """Prompts as subword ids, for networks that embed them; an encoder of ``gen.model.Model``.
+
+    Args:
+        subwords: The vocabulary.
+        length: Longest prompt in subwords; what is beyond is cut.
+        names: What the model can make.
+        words: Every word that its captions held.
+        said: (prompt, params) -> what the network is told: parameters in words, as captions say them.
+    """
+
+    subwords: Subwords
+    length: int
+    names: tuple[str, ...]
+    words: frozenset[str]
+    said: Callable[[str, Mapping[str, object]], str] = unchanged
+
+    def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
+        """Conditioning with ``text`` (route "prepend"): ids (B, L) int64, and their mask (B, L)."""
+        ids, mask = self.subwords.batch([self.said(prompt, params) for prompt in prompts], self.length)
+        longest = max(1, int(mask.sum(1).max()))
+        return Conditioning({"text": Condition(ids[:, :longest], "prepend", mask[:, :longest])})
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """Words that no caption held."""
+        return tuple(dict.fromkeys(word for word in self.subwords.words(prompt) if word not in self.words))
+
+    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
+        """Names nearest in spelling to the unknown words, filled up with others; at most ``count``."""
+        near: list[str] = []
+        for word in self.unknown_words(prompt):
+            parts = difflib.get_close_matches(word, sorted({w for n in self.names for w in n.split()}), 2)
+            near += [name for part in parts for name in self.names if part in name.split()][:2]
+        return tuple(dict.fromkeys([*near, *self.names[:: max(1, len(self.names) // count)]]))[:count]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ from torch.nn import functional
 from torchaudio import functional as audio
 
 from gen.artifact import Artifact
-from gen.diffusion import Conditioning, RectifiedFlow, Velocity
+from gen.diffusion import RectifiedFlow, Velocity
 from gen.errors import ModelError
 from gen.model import Model, ModelFile, Window
 from gen.model.skeleton import skeleton
-from gen.nn import Subwords
+from gen.nn import Subwords, TextEncoder
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
-from gen_audio.denoiser import Shape, SoundTransformer, conditions
+from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.loudness import mastered
 from gen_audio.mel import HOP, RATE, around, log_mel
 from gen_audio.plugin import KEYS
@@ -39,41 +38,12 @@ _AROUND_TOKENS, _AROUND_SAMPLES = 4, 6174
 """What surrounds a loop, as tokens and samples: a multiple of 882, which any rate turns into whole ones."""
 
 
-@dataclass(frozen=True, eq=False)
-class TextEncoder:
-    """Prompts as subword ids; the network embeds them.
-
-    Args:
-        subwords: The vocabulary.
-        length: Longest prompt in subwords; what is beyond is cut.
-        names: What the model can play.
-        words: Every word that its captions held.
-    """
-
-    subwords: Subwords
-    length: int
-    names: tuple[str, ...]
-    words: frozenset[str]
-
-    def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
-        """Conditioning with ``text``: ids and mask (B, L); key and tempo are said as captions say them."""
-        key = KEYS.get(str(params.get("key", "")), "")
-        said = (f" in {key}" if key else "") + (f", {params['bpm']} bpm" if "bpm" in params else "")
-        texts = [prompt + said if prompt else "" for prompt in prompts]
-        ids, mask = self.subwords.batch(texts, self.length)
-        return conditions(ids[:, : max(1, int(mask.sum(1).max()))])
-
-    def unknown_words(self, prompt: str) -> tuple[str, ...]:
-        """Words that no caption held."""
-        return tuple(dict.fromkeys(word for word in self.subwords.words(prompt) if word not in self.words))
-
-    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
-        """Names nearest in spelling to the unknown words, filled up with others."""
-        near: list[str] = []
-        for word in self.unknown_words(prompt):
-            parts = difflib.get_close_matches(word, sorted({w for n in self.names for w in n.split()}), 2)
-            near += [name for part in parts for name in self.names if part in name.split()][:2]
-        return tuple(dict.fromkeys([*near, *self.names[:: max(1, len(self.names) // count)]]))[:count]
+def said(prompt: str, params: Mapping[str, object]) -> str:
+    """The prompt, with key and tempo in words, as captions say them."""
+    if not prompt:
+        return prompt
+    key = KEYS.get(str(params.get("key", "")), "")
+    return prompt + (f" in {key}" if key else "") + (f", {params['bpm']} bpm" if "bpm" in params else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,7 +230,7 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         process=RectifiedFlow(),
         parameterization=Velocity(),
         network=network,
-        encoder=TextEncoder(subwords, shape.length, names, words),
+        encoder=TextEncoder(subwords, shape.length, names, words, said),
         codec=SoundCodec(codec, vocoder, mean, std),
         defaults=file.defaults,
         window=Window(axis=1, size=shape.tokens, overlap=OVERLAP),

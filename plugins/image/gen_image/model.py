@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,49 +11,15 @@ from PIL import Image
 from torch import Tensor
 
 from gen.artifact import Artifact
-from gen.diffusion import Conditioning, RectifiedFlow, Velocity
+from gen.diffusion import RectifiedFlow, Velocity
 from gen.errors import ModelError
 from gen.model import Model, ModelFile
 from gen.model.skeleton import skeleton
-from gen.nn import Subwords
+from gen.nn import Subwords, TextEncoder
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
-from gen_image.denoiser import SceneTransformer, Shape, conditions
+from gen_image.denoiser import SceneTransformer, Shape
 
 ARCHITECTURE = "gen-image/scene-transformer/1"
-
-
-@dataclass(frozen=True, eq=False)
-class TextEncoder:
-    """Prompts as subword ids; the network embeds them.
-
-    Args:
-        subwords: The vocabulary.
-        length: Longest prompt in subwords; what is beyond is cut.
-        names: What the model can draw.
-        words: Every word that its captions held.
-    """
-
-    subwords: Subwords
-    length: int
-    names: tuple[str, ...]
-    words: frozenset[str]
-
-    def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:  # noqa: ARG002
-        """Conditioning with ``text``: ids and mask (B, L)."""
-        ids, mask = self.subwords.batch(prompts, self.length)
-        return conditions(ids[:, : max(1, int(mask.sum(1).max()))])
-
-    def unknown_words(self, prompt: str) -> tuple[str, ...]:
-        """Words that no caption held."""
-        return tuple(dict.fromkeys(word for word in self.subwords.words(prompt) if word not in self.words))
-
-    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
-        """Names nearest in spelling to the unknown words, filled up with others."""
-        near: list[str] = []
-        for word in self.unknown_words(prompt):
-            parts = difflib.get_close_matches(word, sorted({w for n in self.names for w in n.split()}), 2)
-            near += [name for part in parts for name in self.names if part in name.split()][:2]
-        return tuple(dict.fromkeys([*near, *self.names[:: max(1, len(self.names) // count)]]))[:count]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,13 +12,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from gen.artifact import Artifact
-from gen.diffusion import Conditioning, RectifiedFlow, Sample
+from gen.diffusion import RectifiedFlow, Sample
 from gen.errors import ModelError
 from gen.model import Model, ModelFile, Window
 from gen.model.skeleton import skeleton
-from gen.nn import Subwords
+from gen.nn import Subwords, TextEncoder
 from gen_video.autoencoder import Autoencoder
-from gen_video.denoiser import ClipTransformer, Shape, conditions
+from gen_video.denoiser import ClipTransformer, Shape
 from gen_video.inbetween import InBetweener
 from gen_video.sizes import FPS, FRAMES, SIDE
 from gen_video.timing import Timing, timing
@@ -32,46 +31,13 @@ MAX_PIXELS = 2**27
 """Largest number of pixels of all frames together."""
 
 
-@dataclass(frozen=True, eq=False)
-class TextEncoder:
-    """Prompts as subword ids; the network embeds them.
-
-    Args:
-        subwords: The vocabulary.
-        length: Longest prompt in subwords; what is beyond is cut.
-        names: What the model can draw.
-        words: Every word that its captions held.
-    """
-
-    subwords: Subwords
-    length: int
-    names: tuple[str, ...]
-    words: frozenset[str]
-
-    def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
-        """Conditioning with ``text``: ids and mask (B, L); camera and loop are said in words."""
-        said = [self._said(prompt, params) for prompt in prompts]
-        ids, mask = self.subwords.batch(said, self.length)
-        return conditions(ids[:, : max(1, int(mask.sum(1).max()))])
-
-    def unknown_words(self, prompt: str) -> tuple[str, ...]:
-        """Words that no caption held."""
-        return tuple(dict.fromkeys(word for word in self.subwords.words(prompt) if word not in self.words))
-
-    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
-        """Names nearest in spelling to the unknown words, filled up with others."""
-        near: list[str] = []
-        for word in self.unknown_words(prompt):
-            parts = difflib.get_close_matches(word, sorted({w for n in self.names for w in n.split()}), 2)
-            near += [name for part in parts for name in self.names if part in name.split()][:2]
-        return tuple(dict.fromkeys([*near, *self.names[:: max(1, len(self.names) // count)]]))[:count]
-
-    def _said(self, prompt: str, params: Mapping[str, object]) -> str:
-        if not prompt.strip():
-            return prompt
-        verb, _, direction = str(params.get("camera") or "").partition(" ")
-        camera = f", the camera {verb}s {direction}" if verb else ""
-        return f"{prompt}{camera}{', loop' if params.get('loop') else ''}"
+def said(prompt: str, params: Mapping[str, object]) -> str:
+    """The prompt, with camera and loop in words, as captions say them."""
+    if not prompt.strip():
+        return prompt
+    verb, _, direction = str(params.get("camera") or "").partition(" ")
+    camera = f", the camera {verb}s {direction}" if verb else ""
+    return f"{prompt}{camera}{', loop' if params.get('loop') else ''}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +197,7 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         process=process,
         parameterization=parameterization,
         network=network,
-        encoder=TextEncoder(subwords, shape.length, names, words),
+        encoder=TextEncoder(subwords, shape.length, names, words, said),
         codec=ClipCodec(codec.eval().requires_grad_(False), mean, std, shape.grid, between),
         defaults=file.defaults,
         window=Window(axis=1, size=shape.frames, overlap=OVERLAP),
