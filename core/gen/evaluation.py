@@ -1,7 +1,8 @@
-"""What an evaluation is given: the model that is to be measured, and a way to make things with it."""
+"""What an evaluation is given, the model and a way to make things with it, and how it tells shares."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -43,3 +44,24 @@ class Trial:
     draw: Draw
     samples: int | None
     report: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Share:
+    """How often something was right; its text is the share with its 95 % interval (Wilson 1927).
+
+    Args:
+        right, of: Counts.
+    """
+
+    right: int
+    of: int
+
+    def __str__(self) -> str:
+        if not self.of:
+            return "no samples"
+        share = self.right / self.of
+        centre = share + 1.92 / self.of
+        spread = 1.96 * math.sqrt(share * (1 - share) / self.of + 0.96 / self.of**2)
+        low, high = (abs(centre + sign * spread) / (1 + 3.84 / self.of) for sign in (-1, 1))
+        return f"{100 * share:.1f} % of {self.of} (95 %: {100 * low:.1f} to {100 * high:.1f})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 from torchaudio import functional as audio
 
-from gen.evaluation import Trial
+from gen.evaluation import Share, Trial
 from gen.plugin.cache import cache_folder
 from gen_audio import classifier as judges
 from gen_audio import measures
@@ -184,9 +183,4 @@ def _median(values: Sequence[float]) -> float:
 
 
 def _share(right: Sequence[bool]) -> str:
-    """A share with its 95 % interval (Wilson 1927)."""
-    count, share = len(right), sum(right) / len(right)
-    centre = share + 1.92 / count
-    spread = 1.96 * math.sqrt(share * (1 - share) / count + 0.96 / count**2)
-    low, high = (abs(centre + sign * spread) / (1 + 3.84 / count) for sign in (-1, 1))
-    return f"{100 * share:.1f} % of {count} (95 %: {100 * low:.1f} to {100 * high:.1f})"
+    return str(Share(sum(right), len(right)))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from gen.artifact import Artifact
-from gen.evaluation import Trial
+from gen.evaluation import Share, Trial
 from gen.plugin.cache import cache_folder
 from gen_mesh import classifier as judges
 from gen_mesh import cloud, grids, measures, surface
@@ -23,28 +21,6 @@ SEED = 20_260_000
 GROUP = 200
 CLOUD = 512
 """Points of a cloud that is compared."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """How often something was right.
-
-    Args:
-        right, of: Counts.
-    """
-
-    right: int
-    of: int
-
-    def __str__(self) -> str:
-        if not self.of:
-            return "no samples"
-        share = self.right / self.of
-        # Wilson 1927: the 95 % interval of a share.
-        centre = share + 1.92 / self.of
-        spread = 1.96 * math.sqrt(share * (1 - share) / self.of + 0.96 / self.of**2)
-        low, high = (abs(centre + sign * spread) / (1 + 3.84 / self.of) for sign in (-1, 1))
-        return f"{100 * share:.1f} % of {self.of} (95 %: {100 * low:.1f} to {100 * high:.1f})"
 
 
 def evaluate(trial: Trial) -> Mapping[str, object]:

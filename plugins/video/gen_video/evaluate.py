@@ -7,7 +7,6 @@ import math
 import random
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import av
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gen.artifact import Artifact
-from gen.evaluation import Trial
+from gen.evaluation import Share, Trial
 from gen.plugin.cache import cache_folder
 from gen.recipe import Metadata
 from gen_video import judges
@@ -31,28 +30,6 @@ GROUP = 200
 GIVEN = 40
 STEADY = ("left", "right", "up", "down")
 """Motions at an even pace, whose speed can be measured."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """How often something was right.
-
-    Args:
-        right, of: Counts.
-    """
-
-    right: int
-    of: int
-
-    def __str__(self) -> str:
-        if not self.of:
-            return "no samples"
-        share = self.right / self.of
-        # Wilson 1927: the 95 % interval of a share.
-        centre = share + 1.92 / self.of
-        spread = 1.96 * math.sqrt(share * (1 - share) / self.of + 0.96 / self.of**2)
-        low, high = (abs(centre + sign * spread) / (1 + 3.84 / self.of) for sign in (-1, 1))
-        return f"{100 * share:.1f} % of {self.of} (95 %: {100 * low:.1f} to {100 * high:.1f})"
 
 
 def evaluate(trial: Trial) -> Mapping[str, object]:
