@@ -71,6 +71,36 @@ def load(font: Path = FONT, annotations: Path = ANNOTATIONS) -> EmojiSet:
     return EmojiSet(tuple(found), np.stack(sprites))
 
 
+def scaled(sprite: np.ndarray, size: int, resample: Image.Resampling) -> np.ndarray:
+    """A square sprite (S, S, 4), uint8 with straight alpha, at another size: (size, size, 4) alike.
+
+    It is scaled in premultiplied alpha, so that edges keep their colour.
+    """
+    image = Image.fromarray(sprite, "RGBA").convert("RGBa").resize((size, size), resample)
+    return np.asarray(image.convert("RGBA"))
+
+
+def dominant_hue(sprite: np.ndarray) -> float | None:
+    """The hue in degrees that covers most of a sprite (H, W, 4) uint8, or None when no hue does."""
+    hsv = np.asarray(Image.fromarray(sprite[..., :3]).convert("HSV")).reshape(-1, 3).astype(np.float32)
+    opaque = sprite[..., 3].reshape(-1) > 128
+    coloured = opaque & (hsv[:, 1] > 80) & (hsv[:, 2] > 60)
+    if coloured.sum() < 0.4 * opaque.sum():
+        return None
+    angles = hsv[coloured, 0] * (2 * np.pi / 255)
+    mean = np.angle(np.exp(1j * angles).mean())
+    near = np.abs(np.angle(np.exp(1j * (angles - mean)))) < np.radians(35)
+    return float(np.degrees(mean)) if near.mean() > 0.75 else None
+
+
+def turned(sprite: np.ndarray, degrees: float) -> np.ndarray:
+    """A sprite (H, W, 4) uint8 with every hue turned by so many degrees."""
+    hsv = np.asarray(Image.fromarray(sprite[..., :3]).convert("HSV")).copy()
+    hsv[..., 0] = (hsv[..., 0].astype(np.float32) + degrees * 255 / 360).round().astype(np.int64) % 256
+    colour = np.asarray(Image.fromarray(hsv, "HSV").convert("RGB"))
+    return np.concatenate([colour, sprite[..., 3:]], -1)
+
+
 def _annotations(path: Path) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
     names: dict[str, str] = {}
     keywords: dict[str, tuple[str, ...]] = {}

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from gen.train.emoji import EmojiSet
+from gen.train.emoji import EmojiSet, dominant_hue, scaled, turned
 from gen_image.data.scenes import CANVAS, COLOURS, HUES, LARGE, LAYOUTS, SMALL, Background, Scene, Thing
 
 
@@ -22,8 +22,10 @@ class Renderer:
 
     def __init__(self, emoji: EmojiSet, resample: Image.Resampling = Image.Resampling.LANCZOS) -> None:
         self.emoji = emoji
-        self._sheets = {size: _scale(emoji.sprites, size, resample) for size in (LARGE, SMALL)}
-        self._hues = [_dominant_hue(sprite) for sprite in self._sheets[SMALL]]
+        self._sheets = {
+            size: [scaled(sprite, size, resample) for sprite in emoji.sprites] for size in (LARGE, SMALL)
+        }
+        self._hues = [dominant_hue(sprite) for sprite in self._sheets[SMALL]]
 
     @property
     def tintable(self) -> tuple[int, ...]:
@@ -54,7 +56,7 @@ class Renderer:
         sprite = self._sheets[size][thing.emoji]
         hue = self._hues[thing.emoji]
         if thing.hue and hue is not None:
-            sprite = _turn(sprite, HUES[thing.hue] - hue)
+            sprite = turned(sprite, HUES[thing.hue] - hue)
         return sprite[:, ::-1] if thing.mirrored else sprite
 
 
@@ -73,28 +75,3 @@ def backdrop(background: Background) -> np.ndarray:
     # A pattern is tinted half way to white so that the things in front stand out.
     tint = colour if not background.pattern else (colour + 255) / 2
     return np.where(mask[..., None], tint, 255.0).round().astype(np.uint8)
-
-
-def _scale(sprites: np.ndarray, size: int, resample: Image.Resampling) -> np.ndarray:
-    images = (Image.fromarray(sprite, "RGBA").convert("RGBa") for sprite in sprites)
-    return np.stack([np.asarray(image.resize((size, size), resample).convert("RGBA")) for image in images])
-
-
-def _dominant_hue(sprite: np.ndarray) -> float | None:
-    """The hue in degrees that covers most of a sprite, or None when no hue does."""
-    hsv = np.asarray(Image.fromarray(sprite[..., :3]).convert("HSV")).reshape(-1, 3).astype(np.float32)
-    opaque = sprite[..., 3].reshape(-1) > 128
-    coloured = opaque & (hsv[:, 1] > 80) & (hsv[:, 2] > 60)
-    if coloured.sum() < 0.4 * opaque.sum():
-        return None
-    angles = hsv[coloured, 0] * (2 * np.pi / 255)
-    mean = np.angle(np.exp(1j * angles).mean())
-    near = np.abs(np.angle(np.exp(1j * (angles - mean)))) < np.radians(35)
-    return float(np.degrees(mean)) if near.mean() > 0.75 else None
-
-
-def _turn(sprite: np.ndarray, degrees: float) -> np.ndarray:
-    hsv = np.asarray(Image.fromarray(sprite[..., :3]).convert("HSV")).copy()
-    hsv[..., 0] = (hsv[..., 0].astype(np.float32) + degrees * 255 / 360).round().astype(np.int64) % 256
-    colour = np.asarray(Image.fromarray(hsv, "HSV").convert("RGB"))
-    return np.concatenate([colour, sprite[..., 3:]], -1)

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from gen.train.emoji import dominant_hue, scaled, turned
 from gen_video.data.backgrounds import tile
 from gen_video.data.clips import HUES, Actor, Clip, mirrored
 from gen_video.data.motion import MOTIONS, SPEEDS, Pose
@@ -33,8 +34,8 @@ class Renderer:
 
     def __init__(self, things: Things, resample: Image.Resampling = Image.Resampling.LANCZOS) -> None:
         self.things = things
-        self._sprites = [_scaled(sprite, resample) for sprite in things.sprites]
-        self._hues = [_dominant_hue(sprite) for sprite in self._sprites]
+        self._sprites = [scaled(sprite, SPRITE, resample) for sprite in things.sprites]
+        self._hues = [dominant_hue(sprite) for sprite in self._sprites]
         self._layers: dict[tuple[int, str, bool], Tensor] = {}
 
     @property
@@ -109,7 +110,7 @@ class Renderer:
             sprite = self._sprites[actor.thing]
             hue = self._hues[actor.thing]
             if actor.hue and hue is not None:
-                sprite = _turned(sprite, HUES[actor.hue] - hue)
+                sprite = turned(sprite, HUES[actor.hue] - hue)
             pixels = (sprite[:, ::-1] if mirror else sprite).astype(np.float32) / 255
             pixels[..., :3] *= pixels[..., 3:]
             self._layers[key] = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
@@ -143,28 +144,3 @@ def _background(clip: Clip, times: np.ndarray, shift: np.ndarray, zoom: np.ndarr
     return functional.grid_sample(
         wide.expand(len(times), -1, -1, -1), grid, padding_mode="border", align_corners=False
     )
-
-
-def _scaled(sprite: np.ndarray, resample: Image.Resampling) -> np.ndarray:
-    image = Image.fromarray(sprite, "RGBA").convert("RGBa").resize((SPRITE, SPRITE), resample)
-    return np.asarray(image.convert("RGBA"))
-
-
-def _dominant_hue(sprite: np.ndarray) -> float | None:
-    """The hue in degrees that covers most of a sprite, or None when no hue does."""
-    hsv = np.asarray(Image.fromarray(sprite[..., :3]).convert("HSV")).reshape(-1, 3).astype(np.float32)
-    opaque = sprite[..., 3].reshape(-1) > 128
-    coloured = opaque & (hsv[:, 1] > 80) & (hsv[:, 2] > 60)
-    if coloured.sum() < 0.4 * opaque.sum():
-        return None
-    angles = hsv[coloured, 0] * (2 * np.pi / 255)
-    mean = np.angle(np.exp(1j * angles).mean())
-    near = np.abs(np.angle(np.exp(1j * (angles - mean)))) < np.radians(35)
-    return float(np.degrees(mean)) if near.mean() > 0.75 else None
-
-
-def _turned(sprite: np.ndarray, degrees: float) -> np.ndarray:
-    hsv = np.asarray(Image.fromarray(sprite[..., :3]).convert("HSV")).copy()
-    hsv[..., 0] = (hsv[..., 0].astype(np.float32) + degrees * 255 / 360).round().astype(np.int64) % 256
-    colour = np.asarray(Image.fromarray(hsv, "HSV").convert("RGB"))
-    return np.concatenate([colour, sprite[..., 3:]], -1)
