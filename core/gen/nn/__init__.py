@@ -1,10 +1,12 @@
 """Blocks that small networks of every modality are built from."""
 
+from gen.nn.autoencoder import GridAutoencoder, picture_coders
 from gen.nn.conv import ResidualBlock, conv
 from gen.nn.text import Subwords, TextEncoder
 from gen.nn.transformer import Modulation, TimeEmbedding, TransformerBlock
 
 __all__ = [
+    "GridAutoencoder",
     "Modulation",
     "ResidualBlock",
     "Subwords",
@@ -12,4 +14,5 @@ __all__ = [
     "TimeEmbedding",
     "TransformerBlock",
     "conv",
+    "picture_coders",
 ]

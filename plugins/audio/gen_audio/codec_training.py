@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from gen.train import Settings, Stage, Task
+from gen.train import Settings, Stage, Task, codec_stages
+from gen.train.codec import LATENT_NOISE
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
 from gen_audio.blocks import is_matrix
 from gen_audio.data.shelf import Shelf
@@ -17,69 +16,53 @@ from gen_audio.mel import HOP, log_mel
 from gen_audio.picture import save_mels
 from gen_audio.vocoder_training import pieces
 
-LATENT_NOISE = 0.1
 TOKENS = 10
 PATCHES = (1, 4, 16)
 
 
-def stage(settings: Settings, batch: int, shelf: Shelf) -> Stage:
-    """The stage that trains the codec on music and effects.
+def stages(codec: Settings, decoder: Settings, batch: int, shelf: Shelf) -> tuple[Stage, Stage]:
+    """The stages that train the codec on music and effects, and later its decoder alone.
 
     Args:
-        settings: How it is optimised.
+        codec, decoder: How they are optimised.
         batch: Pieces of 1.9 s per step.
         shelf: Where the sounds are.
     """
 
-    def start(_: Mapping[str, nn.Module], device: torch.device) -> Task:
-        return _task(Autoencoder(CodecShape()), batch, shelf, device)
+    def task(network: nn.Module, device: torch.device) -> Task:
+        sounds = shelf.sounds()[:2]
 
-    return Stage(name="codec", settings=settings, start=start)
+        def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
+            assert isinstance(module, Autoencoder)
+            samples = pieces(sounds, batch, TOKENS * TOKEN_FRAMES * HOP, generator).to(device)
+            with torch.autocast(device.type, enabled=False):
+                target = log_mel(samples)
+            latents = module.encode(target)
+            disturbed = latents + LATENT_NOISE * torch.randn(latents.shape, generator=generator).to(device)
+            started = module.start(disturbed)
+            one, other = (
+                module.finish(started, decoder_noise(batch, TOKENS, generator).to(device)).float()
+                for _ in range(2)
+            )
+            return distance(target, one) + distance(target, other) - distance(one, other)
 
+        def preview(module: nn.Module, path: Path) -> None:
+            assert isinstance(module, Autoencoder)
+            generator = torch.Generator().manual_seed(0)
+            target = log_mel(pieces(sounds, 8, 20 * TOKEN_FRAMES * HOP, generator)).to(device)
+            with torch.no_grad():
+                made = module.decode(module.encode(target), decoder_noise(8, 20, generator).to(device))
+            save_mels([target, made], path)
 
-def decoder_stage(settings: Settings, batch: int, shelf: Shelf) -> Stage:
-    """The stage that goes on with the decoder alone; latents stay what the denoiser was trained on.
+        return Task(module=network, loss=loss, preview=preview, matrix=is_matrix)
 
-    Args: See ``stage``.
-    """
-
-    def start(modules: Mapping[str, nn.Module], device: torch.device) -> Task:
-        codec = copy.deepcopy(modules["codec"])
-        assert isinstance(codec, Autoencoder)
-        codec.requires_grad_(True)
-        for part in codec.encode_fine, codec.encode_coarse:
-            part.requires_grad_(False)
-        return _task(codec, batch, shelf, device)
-
-    return Stage(name="decoder", settings=settings, start=start)
-
-
-def _task(codec: Autoencoder, batch: int, shelf: Shelf, device: torch.device) -> Task:
-    sounds = shelf.sounds()[:2]
-
-    def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
-        assert isinstance(module, Autoencoder)
-        samples = pieces(sounds, batch, TOKENS * TOKEN_FRAMES * HOP, generator).to(device)
-        with torch.autocast(device.type, enabled=False):
-            target = log_mel(samples)
-        latents = module.encode(target)
-        disturbed = latents + LATENT_NOISE * torch.randn(latents.shape, generator=generator).to(device)
-        started = module.start(disturbed)
-        one, other = (
-            module.finish(started, decoder_noise(batch, TOKENS, generator).to(device)).float()
-            for _ in range(2)
-        )
-        return distance(target, one) + distance(target, other) - distance(one, other)
-
-    def preview(module: nn.Module, path: Path) -> None:
-        assert isinstance(module, Autoencoder)
-        generator = torch.Generator().manual_seed(0)
-        target = log_mel(pieces(sounds, 8, 20 * TOKEN_FRAMES * HOP, generator)).to(device)
-        with torch.no_grad():
-            made = module.decode(module.encode(target), decoder_noise(8, 20, generator).to(device))
-        save_mels([target, made], path)
-
-    return Task(module=codec, loss=loss, preview=preview, matrix=is_matrix)
+    return codec_stages(
+        lambda: Autoencoder(CodecShape()),
+        task,
+        codec=codec,
+        decoder=decoder,
+        encoder=("encode_fine", "encode_coarse"),
+    )
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:

@@ -117,13 +117,14 @@ def sounds_recipe(preset: str, folder: Path) -> Recipe:
         lost = dict(quality.measure(vocoder, codec))
         save_model(path, tensors, config, {**CARD, "preset": preset, "training": training, "quality": lost})
 
+    codec, decoder = codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch, shelf)
     return Recipe(
         name="sounds",
         stages=(
             vocoder_training.stage(sizes.vocoder, sizes.vocoder_batch, shelf),
-            codec_training.stage(sizes.codec, sizes.codec_batch, shelf),
+            codec,
             denoiser_training.stage(sizes.denoiser, sizes.batch, shelf, folder, report),
-            codec_training.decoder_stage(sizes.decoder, sizes.codec_batch, shelf),
+            decoder,
         ),
         export=export,
     )

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.train import DiffusionLoss, LogitNormalTimes, Settings, Stage, Task
+from gen.train.pictures import save_grid
 from gen_image import bank as banks
 from gen_image.autoencoder import Autoencoder
-from gen_image.codec_training import save_grid
 from gen_image.denoiser import SceneTransformer, Shape, conditions
 
 PROCESS = RectifiedFlow()

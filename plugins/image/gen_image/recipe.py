@@ -103,8 +103,7 @@ def emoji_recipe(preset: str, folder: Path) -> Recipe:
     return Recipe(
         name="emoji",
         stages=(
-            codec_training.stage(sizes.codec, sizes.codec_batch),
-            codec_training.decoder_stage(sizes.decoder, sizes.codec_batch),
+            *codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch),
             denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.scenes, folder, report),
         ),
         export=export,

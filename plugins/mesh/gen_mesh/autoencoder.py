@@ -5,16 +5,17 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gen.nn import GridAutoencoder
+
 DOWNSAMPLING = 8
 CHANNELS = 4
 """Of a grid: distance, red, green, blue."""
 
 
-class Autoencoder(nn.Module):
-    """A convolutional autoencoder that moves between resolutions by (un)shuffling cells alone.
+class Autoencoder(GridAutoencoder):
+    """Grids (B, 4, S, S, S) of ``grids.stacked`` to latents (B, channels, S/8, S/8, S/8), and back.
 
-    The latents of every place are scaled to unit mean square, as in the codec of pictures, so that they
-    cannot outgrow the noise that is added while training.
+    It moves between resolutions by (un)shuffling cells alone.
 
     Args:
         channels: Latent channels.
@@ -25,10 +26,8 @@ class Autoencoder(nn.Module):
     def __init__(
         self, channels: int = 16, encoder: tuple[int, int] = (64, 96), decoder: tuple[int, int] = (128, 80)
     ) -> None:
-        super().__init__()
-        self.channels = channels
         a, b = encoder
-        self.encoder = nn.Sequential(
+        into = nn.Sequential(
             Unshuffle(4),
             nn.Conv3d(CHANNELS * 64, a, 1),
             ResidualBlock(a),
@@ -38,7 +37,7 @@ class Autoencoder(nn.Module):
             nn.Conv3d(b, channels, 1),
         )
         b, a = decoder
-        self.decoder = nn.Sequential(
+        out = nn.Sequential(
             nn.Conv3d(channels, b, 3, padding=1),
             ResidualBlock(b),
             nn.Conv3d(b, 8 * a, 1),
@@ -48,17 +47,7 @@ class Autoencoder(nn.Module):
             nn.Conv3d(a, CHANNELS * 64, 1),
             Shuffle(4),
         )
-
-    def encode(self, grids: Tensor) -> Tensor:
-        """Grids (B, 4, S, S, S) as ``grids.stacked`` makes them to latents (B, channels, S/8, S/8, S/8)."""
-        return functional.rms_norm(self.encoder(grids).movedim(1, -1), (self.channels,)).movedim(-1, 1)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Latents (B, channels, s, s, s) to grids (B, 4, 8s, 8s, 8s)."""
-        return self.decoder(latents)
-
-    def forward(self, grids: Tensor) -> Tensor:
-        return self.decode(self.encode(grids))
+        super().__init__(into, out)
 
 
 class ResidualBlock(nn.Module):

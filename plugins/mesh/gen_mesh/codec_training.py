@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,67 +11,28 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from gen.train import Settings, Stage, Task
+from gen.train import Settings, Stage, Task, codec_stages, reconstruction_task
 from gen_mesh import grids, render, surface
 from gen_mesh.autoencoder import Autoencoder
 from gen_mesh.data import shapes
 
-LATENT_NOISE = 0.1
 
-
-def stage(settings: Settings, batch: int) -> Stage:
-    """The stage that trains the codec.
+def stages(codec: Settings, decoder: Settings, batch: int) -> tuple[Stage, Stage]:
+    """The stages that train the codec, and later its decoder alone.
 
     Args:
-        settings: How it is optimised.
+        codec, decoder: How they are optimised.
         batch: Shapes per step.
     """
 
-    def start(_: Mapping[str, nn.Module], device: torch.device) -> Task:
-        return _task(Autoencoder(), batch, device)
+    def task(network: nn.Module, device: torch.device) -> Task:
+        def drawn(seed: int) -> Tensor:
+            rng = random.Random(seed)
+            return grids.of_shapes(shapes.draw(rng) for _ in range(batch)).to(device)
 
-    return Stage(name="codec", settings=settings, start=start)
+        return reconstruction_task(network, drawn, reconstruction_loss, save_sheet, shown=8)
 
-
-def decoder_stage(settings: Settings, batch: int) -> Stage:
-    """The stage that goes on with the decoder alone; latents stay what the denoiser was trained on.
-
-    Args: See ``stage``.
-    """
-
-    def start(modules: Mapping[str, nn.Module], device: torch.device) -> Task:
-        codec = copy.deepcopy(modules["codec"])
-        assert isinstance(codec, Autoencoder)
-        codec.requires_grad_(True)
-        codec.encoder.requires_grad_(False)
-        return _task(codec, batch, device)
-
-    return Stage(name="decoder", settings=settings, start=start)
-
-
-def _task(codec: Autoencoder, batch: int, device: torch.device) -> Task:
-    def drawn(seed: int, count: int) -> Tensor:
-        rng = random.Random(seed)
-        return grids.of_shapes(shapes.draw(rng) for _ in range(count)).to(device)
-
-    def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
-        assert isinstance(module, Autoencoder)
-        target = drawn(int(torch.randint(2**62, (), generator=generator)), batch)
-        latents = module.encode(target)
-        noise = torch.randn(latents.shape, generator=generator).to(device)
-        return reconstruction_loss(module.decode(latents + LATENT_NOISE * noise).float(), target)
-
-    def preview(module: nn.Module, path: Path) -> None:
-        target = drawn(0, 8)
-        with torch.no_grad():
-            save_sheet([*target, *module(target)], path, columns=8)
-
-    return Task(
-        module=codec,
-        loss=loss,
-        preview=preview,
-        matrix=lambda name: name.endswith("weight") and "norm" not in name,
-    )
+    return codec_stages(Autoencoder, task, codec=codec, decoder=decoder)
 
 
 def reconstruction_loss(grid: Tensor, target: Tensor) -> Tensor:
@@ -80,6 +40,7 @@ def reconstruction_loss(grid: Tensor, target: Tensor) -> Tensor:
 
     Cells within the band count six times: the sign is all that matters beyond.
     """
+    grid = grid.float()  # the trainer may compute networks in bfloat16
     near = (target[:, :1].abs() < 1).float()
     error = grid[:, :1] - target[:, :1]
     weight = 0.2 + near
@@ -92,7 +53,7 @@ def reconstruction_loss(grid: Tensor, target: Tensor) -> Tensor:
     return distance + slopes / (3 * near.sum()) + 0.5 * tints
 
 
-def save_sheet(stacks: Sequence[Tensor], path: Path, columns: int, side: int = 160) -> None:
+def save_sheet(stacks: Iterable[Tensor], path: Path, columns: int, side: int = 160) -> None:
     """Write pictures of grids (4, S, S, S) as one PNG, row by row."""
     pictures = []
     for stack in stacks:

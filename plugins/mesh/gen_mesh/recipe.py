@@ -91,12 +91,13 @@ def shapes_recipe(preset: str, folder: Path) -> Recipe:
         }
         save_model(path, tensors, config, {**CARD, "preset": preset, "training": training})
 
+    codec, decoder = codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch)
     return Recipe(
         name="shapes",
         stages=(
-            codec_training.stage(sizes.codec, sizes.codec_batch),
+            codec,
             denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.shapes, folder, report),
-            codec_training.decoder_stage(sizes.decoder, sizes.codec_batch),
+            decoder,
         ),
         export=export,
     )

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from gen.diffusion import EDMWeighting, RectifiedFlow, Sample
 from gen.train import DiffusionLoss, LogitNormalTimes, Settings, Stage, Task
+from gen.train.pictures import save_grid
 from gen_video import bank as banks
 from gen_video import known_frames
 from gen_video.autoencoder import Autoencoder
-from gen_video.codec_training import save_grid
 from gen_video.denoiser import ClipTransformer, Shape, conditions
 
 PROCESS = RectifiedFlow()

@@ -94,8 +94,7 @@ def motion_recipe(preset: str, folder: Path) -> Recipe:
     return Recipe(
         name="motion",
         stages=(
-            codec_training.stage(sizes.codec, sizes.codec_batch),
-            codec_training.decoder_stage(sizes.decoder, sizes.codec_batch),
+            *codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch),
             denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.clips, folder, report),
         ),
         export=export,
