@@ -9,6 +9,7 @@ import io
 import os
 import stat
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -87,13 +88,14 @@ def find_format(
     return by_name
 
 
-def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full") -> bytes:
+def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full", companion: str = "") -> bytes:
     """The bytes of the file that an artifact becomes; the same for the same artifact and recipe.
 
     Args:
         artifact: What to store.
         spec: The format.
         metadata: Level of the metadata; see ``gen.recipe.Metadata.of``.
+        companion: Name of the file beside it, for a format that has one.
 
     Raises:
         UsageError: The format cannot hold this artifact, or an unknown level.
@@ -102,10 +104,15 @@ def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full") -> byte
     if spec.kind != artifact.kind:
         raise UsageError(f"{spec.name} holds {spec.kind}, not {artifact.kind}")
     said = Metadata.of(artifact.recipe, metadata)
-    writer = _load(spec, spec.writer)
+    names = {"companion": companion} if spec.companion else {}
+    return _encoded(spec, spec.writer, artifact, said, **names)
+
+
+def _encoded(spec: FormatSpec, writer: str, artifact: Artifact, metadata: Metadata, **names: str) -> bytes:
+    write = _load(spec, writer)
     file = io.BytesIO()
     try:
-        writer(artifact, file, said)
+        write(artifact, file, metadata, **names)
     except (GenError, MemoryError):
         raise
     except Exception as error:
@@ -137,12 +144,22 @@ def write(
         OutputError: The file exists or cannot be written.
     """
     spec = find_format(formats, path=path, name=name, kind=artifact.kind)
-    content = encode(artifact, spec, metadata=metadata)
-    with atomic_file(path, overwrite=overwrite) as file:
-        file.write(content)
+    beside = companion_path(path, spec)
+    content = encode(artifact, spec, metadata=metadata, companion=beside.name if beside else "")
+    with ExitStack() as files:
+        if spec.companion and beside:
+            said = Metadata.of(artifact.recipe, metadata)
+            second = _encoded(spec, spec.companion.writer, artifact, said)
+            files.enter_context(atomic_file(beside, overwrite=overwrite)).write(second)
+        files.enter_context(atomic_file(path, overwrite=overwrite)).write(content)
     return WrittenFile(
         Path(path), len(content), hashlib.sha256(content).hexdigest(), spec.media_type, spec.name
     )
+
+
+def companion_path(path: str | os.PathLike[str], spec: FormatSpec) -> Path | None:
+    """Where the second file of a format goes, for a file at ``path``; None where it has none."""
+    return Path(path).with_suffix(spec.companion.suffix) if spec.companion else None
 
 
 def read(path: str | os.PathLike[str], formats: Iterable[FormatSpec], *, kind: str | None = None) -> Artifact:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gen.atomic import check_writable
 from gen.errors import OutputError, UsageError
-from gen.formats import find_format
+from gen.formats import companion_path, find_format
 from gen.plan import Item, Plan
 from gen.plugin.specs import FormatSpec
 
@@ -55,8 +55,7 @@ def plan_outputs(
             f"{len(paths)} items would go to one file {paths[0]}",
             f"use a pattern: -o '{path.with_name(path.stem + '-{index}' + path.suffix)}'",
         )
-    for path in paths:
-        check_writable(path, overwrite=overwrite)
+    _check_writable(form, paths, overwrite=overwrite)
     return form, paths
 
 
@@ -91,9 +90,16 @@ def plan_preview(
     if not paths:
         raise UsageError("--preview has no place beside stdout", "give -o a file")
     beside = tuple(path.with_suffix(wanted.suffixes[0]) for path in paths)
-    for path in beside:
-        check_writable(path, overwrite=overwrite)
+    _check_writable(wanted, beside, overwrite=overwrite)
     return wanted, beside
+
+
+def _check_writable(form: FormatSpec, paths: Sequence[Path], *, overwrite: bool) -> None:
+    for path in paths:
+        check_writable(path, overwrite=overwrite)
+        companion = companion_path(path, form)
+        if companion is not None:
+            check_writable(companion, overwrite=overwrite)
 
 
 def _filled(pattern: str, item: Item, plan: Plan) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -30,6 +31,9 @@ POINTS = 4096
 MAX_UNPACKED = 1 << 29
 """Largest content, in bytes, of a packed file that is read."""
 MILLIMETRES = 100.0
+MATERIALS = 16
+"""Most materials of an OBJ."""
+_MATERIAL_LINES = re.compile(rb"^[ \t]*(mtllib|usemtl)\b.*$", re.MULTILINE)
 _GLB, _JSON, _BIN = 0x46546C67, 0x4E4F534A, 0x004E4942
 _WIDTHS = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 _COUNTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
@@ -137,23 +141,59 @@ def write_ply(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
         file.write(corners.tobytes())
 
 
-def write_obj(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
+def write_obj(artifact: Artifact, file: BinaryIO, metadata: Metadata, companion: str) -> None:
     """Write an OBJ whose ``v`` lines carry colours, which Blender, MeshLab and trimesh read.
 
-    It names no material: one file holds all, and an MTL could not hold colours of vertices.
-
-    Args: See ``write_glb``.
+    Args:
+        artifact: A mesh.
+        file: Where to.
+        metadata: Into comments.
+        companion: Name of the MTL beside it, whose materials show the colours, coarsely, to programs that
+            know no colours of vertices; empty for none.
 
     Raises:
         UsageError: Points are wanted.
     """
     places, faces, tints = _surface_only(artifact, "OBJ")
     facing = surface.normals(places, faces)
-    lines = [*(f"# {line}" for line in _comments(metadata)), "o shape"]
-    lines += _rows("v {:.6f} {:.6f} {:.6f} {:.4f} {:.4f} {:.4f}", np.hstack([places, tints]))
+    lines = [*(f"# {line}" for line in _comments(metadata)), *([f"mtllib {companion}"] if companion else [])]
+    lines += ["o shape", *_rows("v {:.6f} {:.6f} {:.6f} {:.4f} {:.4f} {:.4f}", np.hstack([places, tints]))]
     lines += _rows("vn {:.4f} {:.4f} {:.4f}", facing)
-    lines += _rows("f {0}//{0} {1}//{1} {2}//{2}", faces + 1)
+    corners = "f {0}//{0} {1}//{1} {2}//{2}"
+    if companion:
+        palette, chosen = _materials(faces, tints)
+        for number in range(len(palette)):
+            lines += [f"usemtl colour{number}", *_rows(corners, faces[chosen == number] + 1)]
+    else:
+        lines += _rows(corners, faces + 1)
     file.write(("\n".join(lines) + "\n").encode())
+
+
+def write_mtl(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
+    """Write the materials of an OBJ: at most ``MATERIALS`` matt colours, sRGB as viewers expect.
+
+    Args: See ``write_glb``.
+
+    Raises:
+        UsageError: Points are wanted.
+    """
+    _, faces, tints = _surface_only(artifact, "OBJ")
+    palette, _ = _materials(faces, tints)
+    lines = [f"# {metadata.software}"] if metadata.software else []
+    for number, (red, green, blue) in enumerate(palette.tolist()):
+        lines += [f"newmtl colour{number}", f"Kd {red:.4f} {green:.4f} {blue:.4f}", "Ks 0 0 0", "illum 1"]
+    file.write(("\n".join(lines) + "\n").encode())
+
+
+def _materials(faces: NDArray[np.int64], tints: Array) -> tuple[Array, NDArray[np.int64]]:
+    """The colours (K, 3) in [0, 1] that stand for those of the faces, and which each face (F,) has."""
+    from PIL import Image
+
+    row = Image.fromarray(_bytes(tints[faces].mean(1))[None], "RGB").quantize(MATERIALS)
+    palette = np.array(row.getpalette(), np.float32).reshape(-1, 3) / 255
+    chosen = np.asarray(row)[0]
+    used = np.unique(chosen)
+    return palette[used], np.searchsorted(used, chosen)
 
 
 def write_stl(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
@@ -316,12 +356,13 @@ def read_ply(file: BinaryIO) -> Artifact:
 
 
 def read_obj(file: BinaryIO) -> Artifact:
-    """Read an OBJ; materials and pictures beside it are not looked for.
+    """Read an OBJ with its colours of vertices; materials and pictures beside it are not looked for.
 
     Raises:
         UsageError: Something else or damaged.
     """
-    return _read(file.read(), "obj")
+    # For every material, trimesh would make a mesh of its own, with an open edge to the next.
+    return _read(_MATERIAL_LINES.sub(b"", file.read()), "obj")
 
 
 def read_stl(file: BinaryIO) -> Artifact:

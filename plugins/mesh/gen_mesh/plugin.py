@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
+from gen.plugin import Companion, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -97,6 +97,9 @@ def gen_formats() -> tuple[FormatSpec, ...]:
                 writer=f"gen_mesh.files:write_{name}",
                 reader=f"gen_mesh.files:read_{name}",
                 metadata_reader=f"gen_mesh.files:{entries}" if entries else "",
+                companion=Companion(suffix=".mtl", writer="gen_mesh.files:write_mtl")
+                if name == "obj"
+                else None,
             )
             for name, media_type, entries in shapes
         ),

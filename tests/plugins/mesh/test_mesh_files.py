@@ -58,7 +58,8 @@ def test_files_are_the_same_each_time_and_keep_the_recipe(
 ) -> None:
     path = tmp_path / f"it.{name}"
     formats.write(artifact, path, SPECS.values())
-    assert path.read_bytes() == formats.encode(artifact, SPECS[name])
+    companion = "it.mtl" if name == "obj" else ""
+    assert path.read_bytes() == formats.encode(artifact, SPECS[name], companion=companion)
     if name == "stl":
         assert formats.read_recipe(path, SPECS.values()) is None
         assert path.read_bytes()[:5] != b"solid"
@@ -92,6 +93,24 @@ def test_an_independent_reader_sees_a_closed_coloured_shape_upright(artifact: Ar
         assert read.is_volume, name
         size = read.extents / (100 if name in ("stl", "3mf") else 1)
         np.testing.assert_allclose(size, [0.8, 0.6, 0.4], atol=0.02)
+
+
+def test_obj_has_materials_beside_it_for_programs_that_know_no_other_colours(
+    artifact: Artifact, tmp_path: Path
+) -> None:
+    path = tmp_path / "an egg.obj"
+    formats.write(artifact, path, SPECS.values())
+    text = path.read_text()
+    assert "mtllib an egg.mtl" in text.splitlines()
+    scene = trimesh.load_scene(path)
+    tints = [one.visual.material.diffuse[:3] / 255 for one in scene.geometry.values()]
+    assert 2 <= len(tints) <= files.MATERIALS
+    assert sum(len(one.faces) for one in scene.geometry.values()) == len(artifact.arrays["faces"])
+    for wanted in ((0.9, 0.1, 0.1), (0.05, 0.1, 0.4)):
+        assert min(np.abs(tint - wanted).max() for tint in tints) < 0.08
+    again = formats.read(path, SPECS.values())
+    assert surface.closed(again.arrays["faces"])
+    assert len(again.arrays["vertices"]) == len(artifact.arrays["vertices"])
 
 
 def test_glb_has_linear_colours_normals_and_a_material(artifact: Artifact) -> None:
