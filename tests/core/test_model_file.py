@@ -223,3 +223,79 @@ def test_a_model_of_another_modality_says_which(path: Path) -> None:
 def test_a_package_that_is_not_installed_is_named(path: Path) -> None:
     with pytest.raises(ModelError, match="no package gen_nowhere"):
         find_model("crayon", "toy", [spec(path, source="package:gen_nowhere/a.safetensors")])
+
+
+def test_an_architecture_is_one_of_those_known(tmp_path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    path = tmp_path / "a.safetensors"
+    save_model(path, tensors, {**CONFIG, "architecture": "toy/2"}, {})
+    assert ModelFile(path).require_architecture("toy/1", "toy/2") == "toy/2"
+    with pytest.raises(ModelError, match="a has the architecture 'toy/2', not 'toy/1' or 'toy/3'") as caught:
+        ModelFile(path).require_architecture("toy/1", "toy/3")
+    assert "newer version" in caught.value.hint
+    for other in ([], None):
+        save_model(path, tensors, {**CONFIG, "architecture": other}, {})
+        with pytest.raises(ModelError, match="has the architecture"):
+            ModelFile(path).require_architecture("toy/1")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [KeyError("shape"), IndexError("too many"), ValueError("a\nb"), RuntimeError(), ZeroDivisionError("0")],
+)
+def test_what_does_not_fit_is_told_in_one_line(path: Path, error: Exception) -> None:
+    with pytest.raises(ModelError) as caught, ModelFile(path).fitting():
+        raise error
+    told, cause = caught.value.message.split(": ")
+    assert told == "model crayon does not fit its architecture"
+    assert cause.splitlines() == [cause]
+
+
+def test_other_errors_are_not_laid_to_the_file(path: Path) -> None:
+    with pytest.raises(AssertionError), ModelFile(path).fitting():
+        raise AssertionError
+    with pytest.raises(ModelError, match=r"^truncated$"), ModelFile(path).fitting():
+        raise ModelError("truncated")
+
+
+def test_sizes_are_whole_numbers(tmp_path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    path = tmp_path / "a.safetensors"
+    shapes: dict[str, object] = {"good": {"width": 4, "depth": 2}, "list": [4], "half": {"width": 0.5}}
+    save_model(path, tensors, {**CONFIG, **shapes, "yes": {"width": True}, "text": {"width": "4"}}, {})
+    file = ModelFile(path)
+    assert file.sizes("good") == {"width": 4, "depth": 2}
+    for key in ("list", "half", "yes", "text", "absent"):
+        with pytest.raises(ValueError, match=f"its {key} is not a mapping of names to whole numbers"):
+            file.sizes(key)
+
+
+def test_a_network_gets_its_weights_and_is_ready(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    whole = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout())
+    path = tmp_path / "a.safetensors"
+    save_model(path, {f"network.{name}": value for name, value in whole.state_dict().items()}, CONFIG, {})
+    state = torch.get_rng_state()
+    loaded = ModelFile(path).module(
+        lambda: torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout()), "network.", "cpu", "bfloat16"
+    )
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not loaded.training
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    assert torch.equal(loaded[0].weight, whole[0].weight.bfloat16())
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        ModelFile(path).module(
+            lambda: torch.nn.Sequential(torch.nn.Linear(3, 5)), "network.", "cpu", "float32"
+        )
+
+
+def test_the_scale_of_latents_fits_the_grid(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    scale = {"latents.mean": torch.tensor([1.0, 2.0]), "latents.std": torch.tensor([3.0, 4.0])}
+    save_model(path, {name: value.half() for name, value in scale.items()}, CONFIG, {})
+    mean, std = ModelFile(path).latent_scale("cpu", dimensions=2)
+    assert mean.shape == std.shape == (2, 1, 1)
+    assert (mean.flatten().tolist(), std.flatten().tolist()) == ([1, 2], [3, 4])
+    assert mean.dtype == torch.float32
+    for broken in ({"latents.mean": scale["latents.mean"]}, {name: torch.tensor(1.0) for name in scale}):
+        save_model(path, broken, CONFIG, {})
+        with pytest.raises(LookupError):
+            ModelFile(path).latent_scale("cpu", dimensions=2)

@@ -10,18 +10,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gen.atomic import atomic_file
 from gen.errors import ModelError
-from gen.model.model import Defaults
+from gen.model.model import Codec, Defaults, Encoder, Model, Window
 
 if TYPE_CHECKING:
     import torch
+
+    from gen.diffusion import Network, Parameterization, Process
+
+Module = TypeVar("Module", bound="torch.nn.Module")
 
 FORMAT = "gen.model/1"
 """The value of ``config["format"]`` that this version reads and writes."""
@@ -138,6 +143,122 @@ class ModelFile:
         except (SafetensorError, OSError) as error:
             raise ModelError(f"model file {self.path.name} cannot be loaded: {_first_line(error)}") from None
         return tensors
+
+    def require_architecture(self, *known: str) -> str:
+        """The architecture that ``config["architecture"]`` names.
+
+        Args:
+            known: Those that the caller can make.
+
+        Raises:
+            ModelError: If it is another one.
+        """
+        named = self.config.get("architecture")
+        if named not in known:
+            raise ModelError(
+                f"model {self.name} has the architecture {named!r}, not {' or '.join(map(repr, known))}",
+                "a newer version of gen-toolkit may load it",
+            )
+        return str(named)
+
+    @contextmanager
+    def fitting(self) -> Iterator[None]:
+        """Surrounds the making of a model from the file: what fails inside is laid to the file, in one line.
+
+        Raises:
+            ModelError: In place of the errors that entries and tensors cause which are missing or do not fit.
+        """
+        try:
+            yield
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"model {self.name} does not fit its architecture: {_first_line(error)}"
+            ) from None
+
+    def sizes(self, key: str) -> dict[str, int]:
+        """Whole numbers by name, from ``config[key]``: the arguments of a network's sizes.
+
+        Raises:
+            ValueError: If the entry is missing or something else.
+        """
+        entry = self.config.get(key)
+        if not isinstance(entry, Mapping) or not all(type(value) is int for value in entry.values()):
+            raise ValueError(f"its {key} is not a mapping of names to whole numbers")
+        return dict(entry)
+
+    def module(self, build: Callable[[], Module], prefix: str, device: str, dtype: str) -> Module:
+        """A network with the file's weights, in evaluation mode and without gradients.
+
+        Args:
+            build: Makes the network; it draws no random weights.
+            prefix: What the names of its tensors start with.
+            device: Where it goes, as torch spells it.
+            dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+
+        Raises:
+            ModelError: If the bytes cannot be read as tensors.
+            RuntimeError: If tensors are missing, left over or of other shapes.
+        """
+        import torch
+
+        from gen.model.skeleton import skeleton
+
+        with skeleton():
+            network = build()
+        network.load_state_dict(self.tensors(device, getattr(torch, dtype), prefix), assign=True)
+        return network.eval().requires_grad_(False)
+
+    def latent_scale(self, device: str, dimensions: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """What latents were standardised by, from the tensors ``latents.mean`` and ``latents.std`` (C,).
+
+        Args:
+            device: Where they go, as torch spells it.
+            dimensions: Of the grid of latents.
+
+        Returns:
+            Mean and standard deviation, (C, 1, …) float32 each, with as many ones as the grid has dimensions.
+
+        Raises:
+            ModelError: If the bytes cannot be read as tensors.
+            LookupError: If one is missing or has no dimension.
+        """
+        import torch
+
+        scale = self.tensors(device, torch.float32, "latents.")
+        index = (slice(None), *[None] * dimensions)
+        return scale["mean"][index], scale["std"][index]
+
+    def model(
+        self,
+        *,
+        process: Process,
+        parameterization: Parameterization,
+        network: Network,
+        encoder: Encoder,
+        codec: Codec,
+        window: Window | None = None,
+    ) -> Model:
+        """The model of the file: the parts that are given, and the file's name, digest, defaults and card.
+
+        Args:
+            process, parameterization, network, encoder, codec, window: See ``Model``.
+
+        Raises:
+            ModelError: If the file lacks valid defaults.
+        """
+        return Model(
+            name=self.name,
+            modality=self.modality,
+            sha256=self.sha256,
+            process=process,
+            parameterization=parameterization,
+            network=network,
+            encoder=encoder,
+            codec=codec,
+            defaults=self.defaults,
+            window=window,
+            card=self.card,
+        )
 
 
 def save_model(

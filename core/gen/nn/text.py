@@ -21,10 +21,16 @@ class Subwords:
 
     Args:
         definition: JSON as written by ``to_json``.
+
+    Raises:
+        ValueError: It is something else.
     """
 
     def __init__(self, definition: str) -> None:
-        self._tokenizer = Tokenizer.from_str(definition)
+        try:
+            self._tokenizer = Tokenizer.from_str(definition)
+        except Exception as error:  # the library has no narrower one
+            raise ValueError(f"the vocabulary cannot be read: {error}") from None
 
     @classmethod
     def train(cls, words: Sequence[str], others: Iterable[str], pieces: int) -> Subwords:
@@ -99,6 +105,27 @@ class TextEncoder:
     names: tuple[str, ...]
     words: frozenset[str]
     said: Callable[[str, Mapping[str, object]], str] = unchanged
+
+    @classmethod
+    def of(
+        cls,
+        config: Mapping[str, object],
+        length: int,
+        said: Callable[[str, Mapping[str, object]], str] = unchanged,
+    ) -> TextEncoder:
+        """The encoder that a model file describes.
+
+        Args:
+            config: Of the file, with ``subwords`` (by ``Subwords.to_json``), ``names`` (divided by ``|``) and
+                ``words`` (divided by spaces).
+            length, said: See the class.
+
+        Raises:
+            KeyError: An entry is missing.
+            ValueError: The vocabulary cannot be read.
+        """
+        names, words = str(config["names"]).split("|"), str(config["words"]).split()
+        return cls(Subwords(str(config["subwords"])), length, tuple(names), frozenset(words), said)
 
     def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
         """Conditioning with ``text`` (route "prepend"): ids (B, L) int64, and their mask (B, L)."""

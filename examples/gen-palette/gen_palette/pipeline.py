@@ -41,7 +41,7 @@ class Words:
         """Words that stand for no colours."""
         return tuple(word for word in prompt.lower().split() if word not in self.moods)
 
-    def suggestions(self, count: int) -> tuple[str, ...]:
+    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:  # noqa: ARG002
         """Words that do."""
         return tuple(self.moods)[:count]
 
@@ -96,17 +96,12 @@ def denoise(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
 
 def load(file: ModelFile, device: str, dtype: str) -> Model:  # noqa: ARG001
     """Make the model of a file. The arithmetic is so small that it stays in float32."""
-    return Model(
-        name=file.name,
-        modality=file.modality,
-        sha256=file.sha256,
+    return file.model(
         process=RectifiedFlow(),
         parameterization=Sample(),
         network=denoise,
         encoder=Words(file.tensors("cpu")),
         codec=Stripes(),
-        defaults=file.defaults,
-        card=file.card,
     )
 
 

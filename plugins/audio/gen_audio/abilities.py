@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gen.errors import ModelError
 from gen.evaluation import Trial
 from gen.model import Model, ModelFile
 from gen_audio import model as sounds
 from gen_audio.voice import model as voice
 
-LOADERS: Mapping[object, Callable[[ModelFile, str, str], Model]] = {
+LOADERS: Mapping[str, Callable[[ModelFile, str, str], Model]] = {
     sounds.ARCHITECTURE: sounds.load,
     voice.ARCHITECTURE: voice.load,
 }
@@ -27,13 +26,7 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     Raises:
         ModelError: Another architecture, or tensors that do not fit it.
     """
-    architecture = file.config.get("architecture")
-    if not isinstance(architecture, str) or architecture not in LOADERS:
-        raise ModelError(
-            f"model {file.name} has the architecture {architecture!r}, not {' or '.join(map(repr, LOADERS))}",
-            "a newer version of gen-toolkit may load it",
-        )
-    return LOADERS[architecture](file, device, dtype)
+    return LOADERS[file.require_architecture(*LOADERS)](file, device, dtype)
 
 
 def evaluate(trial: Trial) -> Mapping[str, object]:

@@ -13,10 +13,8 @@ from torchaudio import functional as audio
 
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
-from gen.errors import ModelError
 from gen.model import Model, ModelFile, Window
-from gen.model.skeleton import skeleton
-from gen.nn import Subwords, TextEncoder
+from gen.nn import TextEncoder
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
 from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.loudness import mastered
@@ -201,44 +199,20 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     Raises:
         ModelError: The tensors do not fit the configuration.
     """
-    config = file.config
-    try:
-        shape = Shape(**_whole(config["shape"]))
-        subwords = Subwords(str(config["subwords"]))
-        names = tuple(str(config["names"]).split("|"))
-        words = frozenset(str(config["words"]).split())
-        with skeleton():
-            codec = Autoencoder(CodecShape(**_whole(config["codec"])))
-            vocoder = Vocoder(VocoderShape(**_whole(config["vocoder"])))
-            network = SoundTransformer(shape)
-        kind = getattr(torch, dtype)
-        codec.load_state_dict(file.tensors(device, kind, "codec."), assign=True)
-        vocoder.load_state_dict(file.tensors(device, torch.float32, "vocoder."), assign=True)
-        network.load_state_dict(file.tensors(device, kind, "denoiser."), assign=True)
-        scale = file.tensors(device, torch.float32, "latents.")
-        mean, std = scale["mean"][:, None], scale["std"][:, None]
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise ModelError(
-            f"model {file.name} does not fit its architecture: {str(error).splitlines()[0]}"
-        ) from None
-    for module in (codec, vocoder, network):
-        module.eval().requires_grad_(False)
-    return Model(
-        name=file.name,
-        modality=file.modality,
-        sha256=file.sha256,
+    with file.fitting():
+        shape = Shape(**file.sizes("shape"))
+        codec_shape = CodecShape(**file.sizes("codec"))
+        vocoder_shape = VocoderShape(**file.sizes("vocoder"))
+        encoder = TextEncoder.of(file.config, shape.length, said)
+        codec = file.module(lambda: Autoencoder(codec_shape), "codec.", device, dtype)
+        vocoder = file.module(lambda: Vocoder(vocoder_shape), "vocoder.", device, "float32")
+        network = file.module(lambda: SoundTransformer(shape), "denoiser.", device, dtype)
+        mean, std = file.latent_scale(device, dimensions=1)
+    return file.model(
         process=RectifiedFlow(),
         parameterization=Velocity(),
         network=network,
-        encoder=TextEncoder(subwords, shape.length, names, words, said),
+        encoder=encoder,
         codec=SoundCodec(codec, vocoder, mean, std),
-        defaults=file.defaults,
         window=Window(axis=1, size=shape.tokens, overlap=OVERLAP),
-        card=file.card,
     )
-
-
-def _whole(value: object) -> Mapping[str, int]:
-    if not isinstance(value, Mapping):
-        raise TypeError("a shape is not a mapping")
-    return {str(key): int(number) for key, number in value.items()}

@@ -12,10 +12,8 @@ from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
-from gen.errors import ModelError
 from gen.model import Model, ModelFile
-from gen.model.skeleton import skeleton
-from gen.nn import Subwords, TextEncoder
+from gen.nn import TextEncoder
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_image.denoiser import SceneTransformer, Shape
 
@@ -100,46 +98,20 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     Raises:
         ModelError: Another architecture, or tensors that do not fit it.
     """
-    config = file.config
-    if config.get("architecture") != ARCHITECTURE:
-        raise ModelError(
-            f"model {file.name} has the architecture {config.get('architecture')!r}, not {ARCHITECTURE!r}",
-            "a newer version of gen-toolkit may load it",
-        )
-    try:
-        shape = Shape(**{key: int(value) for key, value in _mapping(config["shape"]).items()})
-        subwords = Subwords(str(config["subwords"]))
-        names = tuple(str(config["names"]).split("|"))
-        words = frozenset(str(config["words"]).split())
-        with skeleton():
-            codec, network = Autoencoder(shape.channels), SceneTransformer(shape)
-        kind = getattr(torch, dtype)
-        codec.load_state_dict(file.tensors(device, kind, "codec."), assign=True)
-        network.load_state_dict(file.tensors(device, kind, "denoiser."), assign=True)
-        scale = file.tensors(device, torch.float32, "latents.")
-        mean, std = scale["mean"][:, None, None], scale["std"][:, None, None]
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise ModelError(
-            f"model {file.name} does not fit its architecture: {str(error).splitlines()[0]}"
-        ) from None
-    return Model(
-        name=file.name,
-        modality=file.modality,
-        sha256=file.sha256,
+    file.require_architecture(ARCHITECTURE)
+    with file.fitting():
+        shape = Shape(**file.sizes("shape"))
+        encoder = TextEncoder.of(file.config, shape.length)
+        codec = file.module(lambda: Autoencoder(shape.channels), "codec.", device, dtype)
+        network = file.module(lambda: SceneTransformer(shape), "denoiser.", device, dtype)
+        mean, std = file.latent_scale(device, dimensions=2)
+    return file.model(
         process=RectifiedFlow(),
         parameterization=Velocity(),
-        network=network.eval().requires_grad_(False),
-        encoder=TextEncoder(subwords, shape.length, names, words),
-        codec=LatentCodec(codec.eval().requires_grad_(False), mean, std, shape.grid),
-        defaults=file.defaults,
-        card=file.card,
+        network=network,
+        encoder=encoder,
+        codec=LatentCodec(codec, mean, std, shape.grid),
     )
-
-
-def _mapping(value: object) -> Mapping[str, int]:
-    if not isinstance(value, Mapping):
-        raise TypeError("shape is not a mapping")
-    return value
 
 
 def _opaque(pixels: np.ndarray) -> np.ndarray:

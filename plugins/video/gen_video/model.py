@@ -13,10 +13,8 @@ from torch.nn import functional
 
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Sample
-from gen.errors import ModelError
 from gen.model import Model, ModelFile, Window
-from gen.model.skeleton import skeleton
-from gen.nn import Subwords, TextEncoder
+from gen.nn import TextEncoder
 from gen_video.autoencoder import Autoencoder
 from gen_video.denoiser import ClipTransformer, Shape
 from gen_video.inbetween import InBetweener
@@ -163,52 +161,25 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     Raises:
         ModelError: Another architecture, or tensors that do not fit it.
     """
-    config = file.config
-    if config.get("architecture") != ARCHITECTURE:
-        raise ModelError(
-            f"model {file.name} has the architecture {config.get('architecture')!r}, not {ARCHITECTURE!r}",
-            "a newer version of gen-toolkit may load it",
-        )
-    try:
-        shape = Shape(**{key: int(value) for key, value in _mapping(config["shape"]).items()})
+    file.require_architecture(ARCHITECTURE)
+    process, parameterization = RectifiedFlow(), Sample()
+    with file.fitting():
+        shape = Shape(**file.sizes("shape"))
         if shape.frames != FRAMES:
             raise ValueError(f"it makes {shape.frames} frames at once, not {FRAMES}")
-        subwords = Subwords(str(config["subwords"]))
-        names = tuple(str(config["names"]).split("|"))
-        words = frozenset(str(config["words"]).split())
-        with skeleton():
-            codec, network = Autoencoder(shape.channels), ClipTransformer(shape)
-        kind = getattr(torch, dtype)
-        codec.load_state_dict(file.tensors(device, kind, "codec."), assign=True)
-        network.load_state_dict(file.tensors(device, kind, "denoiser."), assign=True)
-        scale = file.tensors(device, torch.float32, "latents.")
-        mean, std = (scale[name][:, None, None, None] for name in ("mean", "std"))
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise ModelError(
-            f"model {file.name} does not fit its architecture: {str(error).splitlines()[0]}"
-        ) from None
-    process, parameterization = RectifiedFlow(), Sample()
-    network.eval().requires_grad_(False)
+        encoder = TextEncoder.of(file.config, shape.length, said)
+        codec = file.module(lambda: Autoencoder(shape.channels), "codec.", device, dtype)
+        network = file.module(lambda: ClipTransformer(shape), "denoiser.", device, dtype)
+        mean, std = file.latent_scale(device, dimensions=3)
     between = InBetweener(network, process, parameterization)
-    return Model(
-        name=file.name,
-        modality=file.modality,
-        sha256=file.sha256,
+    return file.model(
         process=process,
         parameterization=parameterization,
         network=network,
-        encoder=TextEncoder(subwords, shape.length, names, words, said),
-        codec=ClipCodec(codec.eval().requires_grad_(False), mean, std, shape.grid, between),
-        defaults=file.defaults,
+        encoder=encoder,
+        codec=ClipCodec(codec, mean, std, shape.grid, between),
         window=Window(axis=1, size=shape.frames, overlap=OVERLAP),
-        card=file.card,
     )
-
-
-def _mapping(value: object) -> Mapping[str, int]:
-    if not isinstance(value, Mapping):
-        raise TypeError("shape is not a mapping")
-    return value
 
 
 def _opaque(pixels: np.ndarray) -> np.ndarray:

@@ -1,9 +1,10 @@
 """Subwords keep known words whole and take any other apart."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gen.nn import Subwords
+from gen.nn import Subwords, TextEncoder
 
 VOCABULARY = Subwords.train(["red", "apple", "grinning"], ["red apple", "grinning face", "orange car"], 60)
 
@@ -28,6 +29,23 @@ def test_a_definition_restores_the_vocabulary() -> None:
     again = Subwords(VOCABULARY.to_json())
     assert len(again) == len(VOCABULARY)
     assert again.ids("red gapple") == VOCABULARY.ids("red gapple")
+
+
+@pytest.mark.parametrize("definition", ["", "nonsense", "{}", "7"])
+def test_another_definition_is_refused(definition: str) -> None:
+    with pytest.raises(ValueError, match="the vocabulary cannot be read"):
+        Subwords(definition)
+
+
+def test_a_file_describes_an_encoder() -> None:
+    config = {"subwords": VOCABULARY.to_json(), "names": "red apple|grinning face", "words": "a apple red"}
+    encoder = TextEncoder.of(config, 3, lambda prompt, params: f"{prompt} {params['more']}")
+    assert encoder.names == ("red apple", "grinning face")
+    assert encoder.unknown_words("a red pear") == ("pear",)
+    text = encoder(["red"], {"more": "apple red apple"})["text"]
+    assert text.value.tolist() == [VOCABULARY.ids("red apple red")]
+    with pytest.raises(KeyError, match="names"):
+        TextEncoder.of({"subwords": config["subwords"], "words": ""}, 3)
 
 
 def test_words_are_lower_case_without_punctuation() -> None:

@@ -13,9 +13,7 @@ from torchaudio import functional as audio
 
 from gen.artifact import Artifact
 from gen.diffusion import Conditioning, RectifiedFlow, Velocity
-from gen.errors import ModelError
 from gen.model import Model, ModelFile, Window
-from gen.model.skeleton import skeleton
 from gen_audio.loudness import mastered
 from gen_audio.mel import BANDS, HOP, RATE, log_mel
 from gen_audio.vocoder import Vocoder, VocoderShape
@@ -179,40 +177,30 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     Raises:
         ModelError: The tensors do not fit the configuration.
     """
-    config = file.config
-    try:
-        voices = tuple(str(name) for name in _list(config["voices"]))
-        with skeleton():
-            pronouncer = Pronouncer(PronouncerShape(**_whole(config["pronouncer"])))
-            durations = Durations(DurationsShape(**_whole(config["durations"])))
-            network = SpeechTransformer(Shape(**_whole(config["denoiser"])))
-            vocoder = Vocoder(VocoderShape(**_whole(config["vocoder"])))
+    with file.fitting():
+        voices = tuple(str(name) for name in _list(file.config["voices"]))
         # The small networks stay where the text is; their answers decide how long the speech is.
-        pronouncer.load_state_dict(file.tensors("cpu", torch.float32, "pronouncer."), assign=True)
-        durations.load_state_dict(file.tensors("cpu", torch.float32, "durations."), assign=True)
-        network.load_state_dict(file.tensors(device, getattr(torch, dtype), "denoiser."), assign=True)
-        vocoder.load_state_dict(file.tensors(device, torch.float32, "vocoder."), assign=True)
+        pronouncer = file.module(
+            lambda: Pronouncer(PronouncerShape(**file.sizes("pronouncer"))), "pronouncer.", "cpu", "float32"
+        )
+        durations = file.module(
+            lambda: Durations(DurationsShape(**file.sizes("durations"))), "durations.", "cpu", "float32"
+        )
+        network = file.module(
+            lambda: SpeechTransformer(Shape(**file.sizes("denoiser"))), "denoiser.", device, dtype
+        )
+        vocoder = file.module(
+            lambda: Vocoder(VocoderShape(**file.sizes("vocoder"))), "vocoder.", device, "float32"
+        )
         exceptions = unpacked(file.tensors("cpu", None, "exceptions")[""])
-        scale = file.tensors(device, torch.float32, "latents.")
-        mean, std = scale["mean"][:, None], scale["std"][:, None]
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise ModelError(
-            f"model {file.name} does not fit its architecture: {str(error).splitlines()[0]}"
-        ) from None
-    for module in (pronouncer, durations, network, vocoder):
-        module.eval().requires_grad_(False)
-    return Model(
-        name=file.name,
-        modality=file.modality,
-        sha256=file.sha256,
+        mean, std = file.latent_scale(device, dimensions=1)
+    return file.model(
         process=RectifiedFlow(),
         parameterization=Velocity(),
         network=network,
         encoder=SpeechEncoder(Speaking(Pronunciation(pronouncer, exceptions), durations), voices),
         codec=SpeechCodec(vocoder, mean, std),
-        defaults=file.defaults,
         window=Window(axis=1, size=WINDOW, overlap=OVERLAP),
-        card=file.card,
     )
 
 
@@ -240,12 +228,6 @@ def _resampled(artifact: Artifact, length: int) -> Tensor:
     mono = torch.from_numpy(artifact.arrays["samples"]).mean(0)
     sound = audio.resample(mono, int(artifact.attributes["sample_rate"]), RATE)[:length]
     return functional.pad(sound, (0, length - len(sound)))
-
-
-def _whole(value: object) -> Mapping[str, int]:
-    if not isinstance(value, Mapping):
-        raise TypeError("a shape is not a mapping")
-    return {str(key): int(number) for key, number in value.items()}
 
 
 def _list(value: object) -> Sequence[object]:

@@ -87,17 +87,12 @@ def network(x: Tensor, _c_noise: Tensor, conditioning: Mapping[str, Condition]) 
 def load(file: ModelFile, device: str, dtype: str) -> Model:
     """Make the model of a file."""
     tensors = file.tensors(device, getattr(torch, dtype))
-    return Model(
-        name=file.name,
-        modality=file.modality,
-        sha256=file.sha256,
+    return file.model(
         process=RectifiedFlow(),
         parameterization=Sample(),
         network=network,
         encoder=Words(file.config["words"], tensors["colours"].float()),
         codec=Pixels(),
-        defaults=file.defaults,
-        card=file.card,
     )
 
 
