@@ -83,6 +83,20 @@ class Subwords:
         return WORD.findall(text.lower())
 
 
+def text_conditions(ids: Tensor, known: Tensor | None = None) -> Conditioning:
+    """What a ``TextTransformer`` is told.
+
+    Args:
+        ids: Subword ids (B, L) int64, 0 where a text has ended.
+        known: (B, 1 + C, ...), a mask that is 1 where the state is given, and what it is there; None where
+            nothing is.
+    """
+    found = {"text": Condition(ids, "prepend", ids != 0)}
+    if known is not None:
+        found["known"] = Condition(known, "channels")
+    return Conditioning(found)
+
+
 def unchanged(prompt: str, params: Mapping[str, object]) -> str:  # noqa: ARG001
     """The prompt, whatever the parameters."""
     return prompt
@@ -131,7 +145,7 @@ class TextEncoder:
         """Conditioning with ``text`` (route "prepend"): ids (B, L) int64, and their mask (B, L)."""
         ids, mask = self.subwords.batch([self.said(prompt, params) for prompt in prompts], self.length)
         longest = max(1, int(mask.sum(1).max()))
-        return Conditioning({"text": Condition(ids[:, :longest], "prepend", mask[:, :longest])})
+        return text_conditions(ids[:, :longest])
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words that no caption held."""

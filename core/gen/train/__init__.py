@@ -3,12 +3,15 @@
 from gen.diffusion import LogitNormalTimes
 from gen.train.codec import codec_stages, reconstruction_task
 from gen.train.diffusion import DiffusionLoss, LearnedVarianceLoss
-from gen.train.optimiser import Muon
+from gen.train.latents import LatentBank
+from gen.train.optimiser import Muon, block_matrix
 from gen.train.recipe import Recipe, Settings, Stage, Task
+from gen.train.text import drop_captions, known_boxes, text_task
 from gen.train.trainer import run
 
 __all__ = [
     "DiffusionLoss",
+    "LatentBank",
     "LearnedVarianceLoss",
     "LogitNormalTimes",
     "Muon",
@@ -16,7 +19,11 @@ __all__ = [
     "Settings",
     "Stage",
     "Task",
+    "block_matrix",
     "codec_stages",
+    "drop_captions",
+    "known_boxes",
     "reconstruction_task",
     "run",
+    "text_task",
 ]

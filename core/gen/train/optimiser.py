@@ -81,6 +81,11 @@ def build(task: Task, settings: Settings) -> tuple[torch.optim.Optimizer, ...]:
     return (adamw, Muon(matrices, settings.matrix_rate)) if matrices else (adamw,)
 
 
+def block_matrix(name: str) -> bool:
+    """Whether the parameter of that name is a weight inside one of a network's ``blocks``, for Muon."""
+    return "blocks." in name and name.endswith("weight") and "norm" not in name
+
+
 def rate_factor(step: int, settings: Settings) -> float:
     """Share of the full learning rate at a step, in [0, 1]."""
     rise = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0

@@ -1,0 +1,129 @@
+"""A bank of latents with several captions each, so that a denoiser's loop trains nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save as serialise
+from torch import Tensor
+
+from gen.atomic import atomic_file
+from gen.nn import Subwords
+
+CHUNK = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class LatentBank:
+    """Latents and what is said of them.
+
+    Args:
+        latents: (N, C, ...) float16, standardised per channel.
+        ids: (N, captions, L) int16 subwords, 0 where a caption has ended.
+        mean, std: (C,) float32: what the latents were standardised by.
+        subwords: The vocabulary.
+        kinds: Kind to its rows, a range; empty where there is one kind.
+    """
+
+    latents: Tensor
+    ids: Tensor
+    mean: Tensor
+    std: Tensor
+    subwords: Subwords
+    kinds: Mapping[str, range] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        latents: Tensor,
+        captions: Sequence[str],
+        subwords: Subwords,
+        length: int,
+        kinds: Mapping[str, range] | None = None,
+    ) -> LatentBank:
+        """Standardise latents, and write captions as subwords.
+
+        Args:
+            latents: (N, C, ...) as the codec gives them. Those in float16 are overwritten: they may fill half
+                of the memory.
+            captions: Equally many of every item, item by item.
+            subwords: The vocabulary, of at most 32,767 subwords.
+            length: Longest caption in subwords.
+            kinds: As of the bank.
+        """
+        axes = [0, *range(2, latents.ndim)]
+        count = latents[:, 0].numel()
+        parts = latents.split(CHUNK)
+        mean = torch.stack([part.sum(axes, dtype=torch.float64) for part in parts]).sum(0) / count
+        errors = [(part - _by_channel(mean, part)).square().sum(axes) for part in parts]
+        std = (torch.stack(errors).sum(0) / (count - 1)).sqrt()
+        standard = latents.half()
+        for into, part in zip(standard.split(CHUNK), parts, strict=True):
+            into.copy_((part - _by_channel(mean, part)) / _by_channel(std, part))
+        ids = subwords.batch(captions, length)[0].view(len(latents), -1, length).to(torch.int16)
+        return cls(standard.contiguous(), ids, mean.float(), std.float(), subwords, kinds or {})
+
+    @classmethod
+    def load(cls, path: Path) -> LatentBank:
+        """Read what ``save`` wrote."""
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in ("latents", "ids", "mean", "std")}
+        kinds = {kind: range(*bounds) for kind, bounds in json.loads(metadata.get("kinds", "{}")).items()}
+        return cls(**tensors, subwords=Subwords(metadata["subwords"]), kinds=kinds)
+
+    @classmethod
+    def load_or_build(cls, path: Path, build: Callable[[], LatentBank]) -> LatentBank:
+        """Read the bank at ``path``, a ``.safetensors`` file; where there is none, build and write it."""
+        if path.exists():
+            return cls.load(path)
+        bank = build()
+        bank.save(path)
+        return bank
+
+    def save(self, path: Path) -> None:
+        """Write a ``.safetensors`` file; a crash leaves none."""
+        tensors = {"latents": self.latents, "ids": self.ids, "mean": self.mean, "std": self.std}
+        metadata = {"subwords": self.subwords.to_json()}
+        if self.kinds:
+            metadata["kinds"] = json.dumps({kind: [of.start, of.stop] for kind, of in self.kinds.items()})
+        with atomic_file(path, overwrite=True) as file:
+            file.write(serialise(tensors, metadata))
+
+    def draw(
+        self, count: int, generator: torch.Generator, shares: Mapping[str, float] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Draw items with one caption each.
+
+        Args:
+            count: Number of items B.
+            generator: Source of randomness.
+            shares: Kind to its share of the draws, which add up to 1; None where all items are drawn alike.
+
+        Returns:
+            Latents (B, C, ...) float32, and subword ids (B, L) int64.
+        """
+        if shares is None:
+            rows = torch.randint(len(self.latents), (count,), generator=generator)
+        else:
+            weights = torch.tensor(list(shares.values()))
+            drawn = torch.multinomial(weights, count, True, generator=generator)
+            starts = torch.tensor([self.kinds[kind].start for kind in shares])[drawn]
+            sizes = torch.tensor([len(self.kinds[kind]) for kind in shares])[drawn]
+            rows = starts + (torch.rand(count, generator=generator) * sizes).long()
+        captions = torch.randint(self.ids.shape[1], (count,), generator=generator)
+        return self.latents[rows].float(), self.ids[rows, captions].long()
+
+    def restored(self, latents: Tensor) -> Tensor:
+        """Standardised latents (B, C, ...) on the codec's scale."""
+        return latents * _by_channel(self.std, latents) + _by_channel(self.mean, latents)
+
+
+def _by_channel(values: Tensor, latents: Tensor) -> Tensor:
+    """One number per channel (C,), as it meets latents (N, C, ...)."""
+    return values.view(-1, *[1] * (latents.ndim - 2))
