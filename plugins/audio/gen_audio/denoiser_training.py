@@ -9,16 +9,23 @@ import torch
 from torch import Tensor, nn
 
 from gen.diffusion import RectifiedFlow, Velocity
-from gen.train import DiffusionLoss, LogitNormalTimes, Settings, Stage, Task
-from gen_audio import bank as banks
+from gen.train import (
+    DiffusionLoss,
+    LatentBank,
+    LogitNormalTimes,
+    Settings,
+    Stage,
+    Task,
+    drop_captions,
+    text_task,
+)
 from gen_audio.autoencoder import Autoencoder, decoder_noise
+from gen_audio.bank import build
 from gen_audio.data.shelf import Shelf
-from gen_audio.denoiser import Shape, SoundTransformer, conditions
+from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.picture import save_mels
 
-PROCESS = RectifiedFlow()
-PARAMETERIZATION = Velocity()
-TIMES = LogitNormalTimes(mean=0.6, std=1.2)
+OBJECTIVE = DiffusionLoss(RectifiedFlow(), Velocity(), LogitNormalTimes(mean=0.6, std=1.2))
 CAPTION_DROPOUT = 0.1
 KNOWN_SHARE = 0.25
 SHORT_SHARE = 0.12
@@ -44,7 +51,7 @@ def stage(settings: Settings, batch: int, shelf: Shelf, folder: Path, report: Ca
 
     Args:
         settings: How it is optimised.
-        batch: Clips per step.
+        batch: Clips per step; even.
         shelf: Where the sounds are.
         folder: Where the bank is kept.
         report: Called with lines of progress.
@@ -53,39 +60,27 @@ def stage(settings: Settings, batch: int, shelf: Shelf, folder: Path, report: Ca
     def start(modules: Mapping[str, nn.Module], device: torch.device) -> Task:
         codec = modules["codec"]
         assert isinstance(codec, Autoencoder)
-        length = Shape(vocabulary=1).length
-        bank = banks.load_or_build(folder / "bank.safetensors", codec, shelf, length, report)
+        bank = LatentBank.load_or_build(
+            folder / "bank.safetensors", lambda: build(codec, shelf, Shape.length, report)
+        )
         network = SoundTransformer(Shape(vocabulary=len(bank.subwords), channels=codec.shape.channels))
-        objective = DiffusionLoss(PROCESS, PARAMETERIZATION, TIMES)
         most = network.shape.tokens
 
-        def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
-            latents, ids = bank.draw(batch, SHARES, generator)
-            dropped = torch.rand(batch, generator=generator) < CAPTION_DROPOUT
-            ids = ids.masked_fill(dropped[:, None], 0)
+        def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+            latents, ids = bank.draw(batch, generator, SHARES)
+            ids = drop_captions(ids, CAPTION_DROPOUT, generator)
             tokens = most
             if float(torch.rand((), generator=generator)) < SHORT_SHARE:
                 tokens = int(torch.randint(5, most, (), generator=generator))
             latents, known = cut(latents, tokens, generator)
-            longest = max(1, int((ids != 0).sum(1).max()))
-            conditioning = conditions(ids[:, :longest], known).to(device)
-            return objective(module, latents.to(device), conditioning, generator)
+            return latents, ids, known
 
-        def preview(module: nn.Module, path: Path) -> None:
-            ids, _ = bank.subwords.batch(PREVIEW, length)
-            x0 = _sample(module, ids.to(device), torch.Size((bank.latents.shape[1], most)), device).cpu()
-            latents = x0 * bank.std[:, None] + bank.mean[:, None]
+        def show(latents: Tensor, path: Path) -> None:
             noise = decoder_noise(len(latents), most, torch.Generator().manual_seed(0))
-            with torch.no_grad():
-                mels = codec.cpu().decode(latents, noise)[..., ::2]
-            save_mels(list(mels.split(4)), path)
+            save_mels(list(codec.cpu().decode(latents, noise)[..., ::2].split(4)), path)
 
-        return Task(
-            module=network,
-            loss=loss,
-            preview=preview,
-            matrix=lambda name: name.startswith("blocks.") and name.endswith("weight") and "norm" not in name,
-        )
+        size = (codec.shape.channels, most)
+        return text_task(network, OBJECTIVE, bank, device, draw=draw, prompts=PREVIEW, show=show, size=size)
 
     return Stage(name="denoiser", settings=settings, start=start)
 
@@ -117,23 +112,3 @@ def cut(latents: Tensor, tokens: int, generator: torch.Generator) -> tuple[Tenso
     mask = torch.where(kind < 0.5, index < high.floor(), torch.where(kind < 0.83, ~inside, inside))
     mask = (mask & given[:, None])[:, None].float()
     return pieces, torch.cat([mask, mask * pieces], 1)
-
-
-@torch.no_grad()
-def _sample(module: nn.Module, ids: Tensor, shape: torch.Size, device: torch.device) -> Tensor:
-    from gen.diffusion import ClassifierFree, ModelDenoiser, NoiseSource, guided, prior, sample
-    from gen.presets import grid, solver
-
-    conditioning = conditions(ids).contrasting(conditions(torch.zeros_like(ids)))
-    denoiser = guided(ModelDenoiser(module, PROCESS, PARAMETERIZATION), ClassifierFree(3.0))
-    noise = NoiseSource(range(len(ids)))
-    times = grid("uniform", 12, PROCESS)
-    return sample(
-        denoiser,
-        PROCESS,
-        times,
-        solver("dpmpp_2m"),
-        x=prior(PROCESS, times, noise, shape, device),
-        conditioning=conditioning,
-        noise=noise,
-    ).x

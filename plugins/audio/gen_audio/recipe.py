@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from gen.model import save_model
-from gen.train import Recipe, Settings
+from gen.train import LatentBank, Recipe, Settings
 from gen_audio import bank, codec_training, denoiser_training, quality, vocoder_training
 from gen_audio.autoencoder import Autoencoder
 from gen_audio.data import effects, music
@@ -95,7 +95,7 @@ def sounds_recipe(preset: str, folder: Path) -> Recipe:
         assert isinstance(vocoder, Vocoder)
         assert isinstance(codec, Autoencoder)
         assert isinstance(network, SoundTransformer)
-        kept = bank.load(folder / "bank.safetensors")
+        kept = LatentBank.load(folder / "bank.safetensors")
         tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
         for name, module in (("vocoder", vocoder), ("codec", codec), ("denoiser", network)):
             tensors |= {f"{name}.{key}": value.half() for key, value in module.state_dict().items()}

@@ -1,22 +1,16 @@
-"""A bank of scenes as latents with several captions each, so that the denoiser's loop trains nothing else."""
+"""Scenes as latents with several captions each, for the denoiser's loop."""
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from gen.atomic import atomic_file
 from gen.nn import Subwords
-from gen.train import emoji
+from gen.train import LatentBank, emoji
 from gen_image.autoencoder import Autoencoder
 from gen_image.codec_training import to_tensor
 from gen_image.data import scenes
@@ -26,75 +20,6 @@ from gen_image.data.scenes import Scene, Thing
 CAPTIONS = 6
 PIECES = 300
 COMMON_KEYWORDS = 250
-
-
-@dataclass(frozen=True, eq=False)
-class Bank:
-    """Scenes of several kinds.
-
-    Args:
-        latents: (N, C, 8, 8) float16, standardised per channel.
-        ids: (N, CAPTIONS, L) int16 subwords, 0 where a caption has ended.
-        kinds: Kind to its rows, a range.
-        mean, std: (C,) float32: what the latents were standardised by.
-        subwords: The vocabulary.
-    """
-
-    latents: Tensor
-    ids: Tensor
-    kinds: Mapping[str, range]
-    mean: Tensor
-    std: Tensor
-    subwords: Subwords
-
-    def draw(
-        self, count: int, shares: Mapping[str, float], generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Draw scenes with one caption each.
-
-        Args:
-            count: Number of scenes B.
-            shares: Kind to its share of the draws; they add up to 1.
-            generator: Source of randomness.
-
-        Returns:
-            Latents (B, C, 8, 8) float32, and subword ids (B, L) int64.
-        """
-        names = list(shares)
-        drawn = torch.multinomial(torch.tensor([shares[n] for n in names]), count, True, generator=generator)
-        starts = torch.tensor([self.kinds[n].start for n in names])[drawn]
-        sizes = torch.tensor([len(self.kinds[n]) for n in names])[drawn]
-        rows = starts + (torch.rand(count, generator=generator) * sizes).long()
-        captions = torch.randint(self.ids.shape[1], (count,), generator=generator)
-        return self.latents[rows].float(), self.ids[rows, captions].long()
-
-
-def load_or_build(
-    path: Path, codec: Autoencoder, counts: Mapping[str, int], length: int, report: Callable[[str], None]
-) -> Bank:
-    """Read the bank at ``path``, or compose, encode and write it.
-
-    Args:
-        path: A ``.safetensors`` file.
-        codec: The trained codec.
-        counts: Kind (of ``scenes.draw``) to number of scenes; every emoji alone on white comes beside them.
-        length: Longest caption in subwords.
-        report: Called with lines of progress.
-    """
-    if not path.exists():
-        _build(path, codec, counts, length, report)
-    return load(path)
-
-
-def load(path: Path) -> Bank:
-    """Read the bank at ``path``."""
-    with safe_open(path, "pt") as file:
-        meta = file.metadata()
-        kinds = {kind: range(*bounds) for kind, bounds in json.loads(meta["kinds"]).items()}
-        tensors = {name: file.get_tensor(name) for name in ("latents", "ids", "mean", "std")}
-    return Bank(**tensors, kinds=kinds, subwords=Subwords(meta["subwords"]))
-
-
 GRAMMAR = (
     *scenes.COLOURS,
     *scenes.PATTERNS,
@@ -129,9 +54,17 @@ def vocabulary(emoji_set: emoji.EmojiSet) -> Subwords:
     return Subwords.train([*whole, *common], [*names, *plurals, *keywords], PIECES)
 
 
-def _build(
-    path: Path, codec: Autoencoder, counts: Mapping[str, int], length: int, report: Callable[[str], None]
-) -> None:
+def build(
+    codec: Autoencoder, counts: Mapping[str, int], length: int, report: Callable[[str], None]
+) -> LatentBank:
+    """Compose scenes and encode them.
+
+    Args:
+        codec: The trained codec.
+        counts: Kind (of ``scenes.draw``) to number of scenes; every emoji alone on white comes beside them.
+        length: Longest caption in subwords.
+        report: Called with lines of progress.
+    """
     emoji_set = emoji.load()
     renderer = Renderer(emoji_set)
     subwords = vocabulary(emoji_set)
@@ -141,7 +74,6 @@ def _build(
         drawn[kind] = [scenes.draw(kind, emoji_set.emoji, renderer.tintable, rng) for _ in range(count)]
     every = [scene for group in drawn.values() for scene in group]
     texts = [scenes.caption(scene, emoji_set.emoji, rng) for scene in every for _ in range(CAPTIONS)]
-    ids, _ = subwords.batch(texts, length)
     latents: list[Tensor] = []
     with torch.no_grad():
         for start in range(0, len(every), 64):
@@ -149,18 +81,8 @@ def _build(
             latents.append(codec.encode(pictures.to(next(codec.parameters()).device)).cpu())
             if start % 6400 == 0:
                 report(f"bank: {start} of {len(every)} scenes encoded")
-    encoded = torch.cat(latents)
-    mean, std = encoded.mean((0, 2, 3)), encoded.std((0, 2, 3))
-    standard = (encoded - mean[:, None, None]) / std[:, None, None]
     kinds, start = {}, 0
     for kind, group in drawn.items():
-        kinds[kind] = (start, start + len(group))
+        kinds[kind] = range(start, start + len(group))
         start += len(group)
-    tensors = {
-        "latents": standard.half().contiguous(),
-        "ids": ids.reshape(len(every), CAPTIONS, length).to(torch.int16),
-        "mean": mean,
-        "std": std,
-    }
-    with atomic_file(path, overwrite=True) as file:
-        file.write(save(tensors, {"kinds": json.dumps(kinds), "subwords": subwords.to_json()}))
+    return LatentBank.of(torch.cat(latents), texts, subwords, length, kinds)

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from gen.model import save_model
-from gen.train import Recipe, Settings, emoji
+from gen.train import LatentBank, Recipe, Settings, emoji
 from gen_image import bank, codec_training, denoiser_training
 from gen_image.autoencoder import DOWNSAMPLING
 from gen_image.data import scenes
@@ -80,7 +80,7 @@ def emoji_recipe(preset: str, folder: Path) -> Recipe:
         network = modules["denoiser"]
         assert isinstance(network, SceneTransformer)
         emoji_set = emoji.load()
-        kept = bank.load(folder / "bank.safetensors")
+        kept = LatentBank.load(folder / "bank.safetensors")
         side = network.shape.grid * DOWNSAMPLING
         tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
         for name, stage in (("codec", "decoder"), ("denoiser", "denoiser")):

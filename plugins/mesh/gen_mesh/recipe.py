@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from gen.model import save_model
-from gen.train import Recipe, Settings
+from gen.train import LatentBank, Recipe, Settings
 from gen_mesh import bank, codec_training, denoiser_training
 from gen_mesh.data.builder import FAMILIES
 from gen_mesh.denoiser import ShapeTransformer
@@ -72,7 +72,7 @@ def shapes_recipe(preset: str, folder: Path) -> Recipe:
     ) -> None:
         network = modules["denoiser"]
         assert isinstance(network, ShapeTransformer)
-        kept = bank.load(folder / "bank.safetensors")
+        kept = LatentBank.load(folder / "bank.safetensors")
         tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
         for name, stage in (("codec", "decoder"), ("denoiser", "denoiser")):
             tensors |= {f"{name}.{key}": value.half() for key, value in modules[stage].state_dict().items()}

@@ -19,8 +19,9 @@ from gen.diffusion import (
     prior,
     sample,
 )
+from gen.nn import text_conditions
 from gen.presets import solver
-from gen_video.denoiser import ClipTransformer, conditions
+from gen_video.denoiser import ClipTransformer
 from gen_video.known_frames import condition
 
 STEPS = 4
@@ -80,7 +81,7 @@ class InBetweener:
 
     def _draw(self, spread: Tensor, mask: Tensor) -> Tensor:
         """(N, C, T, G, G) with what is given at its places, and masks (N, T), to whole windows."""
-        told = conditions(torch.zeros(1, 1, dtype=torch.int64, device=spread.device))
+        told = text_conditions(torch.zeros(1, 1, dtype=torch.int64, device=spread.device))
         grid = TimeGrid.uniform(STEPS)
         made = []
         # One at a time, so that a window does not depend on how many there are beside it.

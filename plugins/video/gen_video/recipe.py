@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from gen.model import save_model
-from gen.train import Recipe, Settings
+from gen.train import LatentBank, Recipe, Settings
 from gen_video import bank, codec_training, denoiser_training
 from gen_video.data import things
 from gen_video.denoiser import ClipTransformer
@@ -73,7 +73,7 @@ def motion_recipe(preset: str, folder: Path) -> Recipe:
         network = modules["denoiser"]
         assert isinstance(network, ClipTransformer)
         known = things.load()
-        kept = bank.load(folder / "bank.safetensors")
+        kept = LatentBank.load(folder / "bank.safetensors")
         tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
         for name, stage in (("codec", "decoder"), ("denoiser", "denoiser")):
             tensors |= {f"{name}.{key}": value.half() for key, value in modules[stage].state_dict().items()}

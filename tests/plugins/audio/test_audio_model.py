@@ -11,8 +11,8 @@ import torch
 from gen.artifact import Artifact
 from gen.errors import ModelError
 from gen.model import CompletingCodec, Model, ModelFile
+from gen.nn import text_conditions
 from gen_audio.autoencoder import Autoencoder
-from gen_audio.denoiser import conditions
 from gen_audio.denoiser_training import cut
 from gen_audio.mel import HOP, RATE, SPREAD, log_mel
 from gen_audio.model import SoundCodec, load
@@ -74,7 +74,7 @@ def test_padding_does_not_change_an_item_and_known_parts_do(model: Model) -> Non
     alone = model.network(x, noise, model.encoder(["rain"], {}))
     padded = model.encoder(["rain", "a piano melody in c major"], {}).select([0])
     torch.testing.assert_close(model.network(x, noise, padded), alone, atol=1e-5, rtol=1e-4)
-    known = conditions(model.encoder(["rain"], {})["text"].value, torch.ones(1, 129, 27))
+    known = text_conditions(model.encoder(["rain"], {})["text"].value, torch.ones(1, 129, 27))
     assert (model.network(x, noise, known) - alone).abs().max() > 1e-4
 
 

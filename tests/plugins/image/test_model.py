@@ -10,9 +10,9 @@ from gen.artifact import Artifact
 from gen.diffusion import Condition
 from gen.errors import ModelError
 from gen.model import Model, ModelFile, save_model
-from gen.nn import Subwords
+from gen.nn import Subwords, text_conditions
 from gen_image.autoencoder import Autoencoder
-from gen_image.denoiser import SceneTransformer, Shape, conditions
+from gen_image.denoiser import SceneTransformer, Shape
 from gen_image.model import ARCHITECTURE, load
 
 WORDS = ["a", "red", "apple", "dog"]
@@ -74,7 +74,7 @@ def test_text_and_known_regions_reach_the_network(model: Model) -> None:
     dog = model.network(x, noise, model.encoder(["a dog"], {}))
     apple = model.network(x, noise, model.encoder(["a red apple"], {}))
     assert (dog - apple).abs().max() > 1e-4
-    known = conditions(model.encoder(["a dog"], {})["text"].value, torch.ones(1, 33, 8, 8))
+    known = text_conditions(model.encoder(["a dog"], {})["text"].value, torch.ones(1, 33, 8, 8))
     assert isinstance(known["known"], Condition)
     assert (model.network(x, noise, known) - dog).abs().max() > 1e-4
 

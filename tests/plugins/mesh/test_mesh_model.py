@@ -12,13 +12,12 @@ import torch
 from gen.artifact import Artifact
 from gen.errors import ModelError
 from gen.model import Model, ModelFile, save_model
-from gen.nn import Subwords
+from gen.nn import Subwords, text_conditions
 from gen_mesh import bank, grids, surface
 from gen_mesh.autoencoder import Autoencoder, shuffle, unshuffle
 from gen_mesh.codec_training import reconstruction_loss
 from gen_mesh.data import shapes
-from gen_mesh.denoiser import Shape, ShapeTransformer, conditions
-from gen_mesh.denoiser_training import regions
+from gen_mesh.denoiser import Shape, ShapeTransformer
 from gen_mesh.model import ARCHITECTURE, GridCodec, load
 
 WORDS = ["a", "red", "mug", "dog"]
@@ -93,7 +92,7 @@ def test_text_known_regions_and_padding(model: Model) -> None:
     assert (model.network(x, noise, model.encoder(["a red mug"], {})) - dog).abs().max() > 1e-4
     padded = model.encoder(["a dog", "a red mug a red mug"], {}).select([0])
     torch.testing.assert_close(model.network(x, noise, padded), dog, atol=1e-5, rtol=1e-4)
-    known = conditions(model.encoder(["a dog"], {})["text"].value, torch.ones(1, 17, 6, 6, 6))
+    known = text_conditions(model.encoder(["a dog"], {})["text"].value, torch.ones(1, 17, 6, 6, 6))
     assert (model.network(x, noise, known) - dog).abs().max() > 1e-4
 
 
@@ -157,16 +156,6 @@ def test_a_mask_frees_the_cells_that_it_touches() -> None:
     assert kept.shape == (1, 1, 6, 6, 6)
     assert (kept[0, 0, 3, 3, 3], kept[0, 0, 0, 0, 0]) == (0, 1)
     assert kept[0, 0, :3].all()
-
-
-def test_random_regions_hold_the_latents_where_they_are_given() -> None:
-    latents = torch.randn(400, 16, 6, 6, 6)
-    known = regions(latents, torch.Generator().manual_seed(0))
-    mask = known[:, :1]
-    assert set(mask.unique().tolist()) == {0.0, 1.0}
-    torch.testing.assert_close(known[:, 1:], latents * mask)
-    share = (mask.flatten(1).sum(1) > 0).float().mean()
-    assert 0.05 < share < 0.2
 
 
 def test_the_loss_is_zero_only_for_the_target() -> None:

@@ -11,10 +11,10 @@ from gen.artifact import Artifact
 from gen.diffusion import Condition
 from gen.errors import ModelError
 from gen.model import CompletingCodec, Model, ModelFile, save_model
-from gen.nn import Subwords
+from gen.nn import Subwords, text_conditions
 from gen_video import known_frames
 from gen_video.autoencoder import Autoencoder
-from gen_video.denoiser import ClipTransformer, Shape, conditions
+from gen_video.denoiser import ClipTransformer, Shape
 from gen_video.model import ARCHITECTURE, ClipCodec, load
 
 WORDS = ["a", "red", "ball", "bounces", "the", "camera", "pans", "left", "loop"]
@@ -95,18 +95,18 @@ def test_no_known_frames_are_known_frames_that_are_empty(model: Model) -> None:
     ids = torch.tensor([[2, 3, 0], [4, 0, 0]])
     empty = known_frames.condition(x, torch.zeros(2, 16))
     assert torch.equal(
-        model.network(x, level, conditions(ids)), model.network(x, level, conditions(ids, empty))
+        model.network(x, level, text_conditions(ids)), model.network(x, level, text_conditions(ids, empty))
     )
     first = torch.zeros(2, 16)
     first[:, 0] = 1
-    told = model.network(x, level, conditions(ids, known_frames.condition(x, first)))
-    assert not torch.allclose(told, model.network(x, level, conditions(ids)))
+    told = model.network(x, level, text_conditions(ids, known_frames.condition(x, first)))
+    assert not torch.allclose(told, model.network(x, level, text_conditions(ids)))
 
 
 def test_padding_of_the_text_changes_nothing(model: Model) -> None:
     x, level = torch.randn(1, 16, 16, 8, 8), torch.tensor([0.5])
     short, long = torch.tensor([[2, 3]]), torch.tensor([[2, 3, 0, 0, 0]])
-    a, b = (model.network(x, level, conditions(ids)) for ids in (short, long))
+    a, b = (model.network(x, level, text_conditions(ids)) for ids in (short, long))
     assert torch.allclose(a, b, atol=1e-5)
 
 
