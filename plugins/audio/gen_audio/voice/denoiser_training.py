@@ -11,12 +11,11 @@ from torch.nn import functional
 
 from gen.diffusion import ModelDenoiser, NoiseSource, RectifiedFlow, Velocity, prior, sample
 from gen.presets import grid, solver
-from gen.train import DiffusionLoss, LogitNormalTimes, Settings, Stage, Task
+from gen.train import DiffusionLoss, LogitNormalTimes, Settings, Stage, Task, block_matrix
 from gen_audio.picture import save_mels
 from gen_audio.voice import bank as banks
 from gen_audio.voice.bank import Bank
 from gen_audio.voice.denoiser import Shape, SpeechTransformer, conditions
-from gen_audio.voice.layers import is_matrix
 
 PROCESS = RectifiedFlow()
 PARAMETERIZATION = Velocity()
@@ -70,7 +69,7 @@ def stage(settings: Settings, batch: int, hours: float, folder: Path, report: Ca
             save_mels([x * bank.std[:, None] + bank.mean[:, None] for x in (mel, made)], path)
 
         network = SpeechTransformer(Shape(len(banks.VOICES)))
-        return Task(module=network, loss=loss, preview=preview, matrix=is_matrix)
+        return Task(module=network, loss=loss, preview=preview, matrix=block_matrix)
 
     return Stage(name="denoiser", settings=settings, start=start)
 

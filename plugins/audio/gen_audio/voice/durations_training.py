@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gen.train import Settings, Stage, Task
+from gen.train import Settings, Stage, Task, block_matrix
 from gen_audio.voice import bank as banks
 from gen_audio.voice.durations import SPREAD, Durations, DurationsShape
-from gen_audio.voice.layers import is_matrix, padded
+from gen_audio.voice.layers import padded
 
 
 def stage(settings: Settings, batch: int, hours: float, folder: Path, report: Callable[[str], None]) -> Stage:
@@ -44,6 +44,6 @@ def stage(settings: Settings, batch: int, hours: float, folder: Path, report: Ca
             return error[ids != 0].square().mean()
 
         network = Durations(DurationsShape(len(banks.VOICES)))
-        return Task(module=network, loss=loss, preview=lambda *_: None, matrix=is_matrix)
+        return Task(module=network, loss=loss, preview=lambda *_: None, matrix=block_matrix)
 
     return Stage(name="durations", settings=settings, start=start)

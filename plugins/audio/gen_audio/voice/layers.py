@@ -48,11 +48,6 @@ class LocalTransformer(nn.Module):
         return self.norm(x)
 
 
-def is_matrix(name: str) -> bool:
-    """Whether the parameter of that name is a matrix inside a block, for Muon."""
-    return "blocks." in name and name.endswith("weight") and "norm" not in name
-
-
 def padded(rows: list[list[int]]) -> Tensor:
     """Rows of ids as one tensor (B, longest), filled with 0."""
     longest = max(1, *(len(row) for row in rows))

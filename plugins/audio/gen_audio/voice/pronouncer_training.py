@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gen.train import Settings, Stage, Task
+from gen.train import Settings, Stage, Task, block_matrix
 from gen_audio.voice import phones
 from gen_audio.voice.data import lexicon
-from gen_audio.voice.layers import is_matrix, padded
+from gen_audio.voice.layers import padded
 from gen_audio.voice.pronouncer import SLOTS, Pronouncer, PronouncerShape, guess, spell
 
 COMMON_SHARE = 0.2
@@ -75,7 +75,7 @@ def stage(settings: Settings, batch: int, folder: Path, report: Callable[[str], 
             )
             report(f"{path.stem}: {right / len(held):.1%} of {len(held)} held-out words right")
 
-        return Task(module=Pronouncer(PronouncerShape()), loss=loss, preview=preview, matrix=is_matrix)
+        return Task(module=Pronouncer(PronouncerShape()), loss=loss, preview=preview, matrix=block_matrix)
 
     return Stage(name="pronouncer", settings=settings, start=start)
 
