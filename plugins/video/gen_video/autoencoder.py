@@ -1,4 +1,4 @@
-"""The latent codec's network: a frame of 128 × 128 × 3 pixels to 8 × 8 × 16 latents and back."""
+"""The latent codec's network: a frame of 128 × 128 × 3 pixels to 8 × 8 × 32 latents and back."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ class Autoencoder(GridAutoencoder):
         channels: Latent channels.
     """
 
-    def __init__(self, channels: int = 16) -> None:
-        super().__init__(*picture_coders(channels, widths=(40, 112, 144)))
+    def __init__(self, channels: int = 32) -> None:
+        super().__init__(*picture_coders(channels, widths=(48, 128, 144)))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gen.nn import Subwords
 from gen.train import LatentBank
+from gen.train.optimiser import fast_bfloat16
 from gen_video.autoencoder import Autoencoder
 from gen_video.data import clips, things
 from gen_video.data.render import Renderer
@@ -48,8 +49,9 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
         clips.caption(clip, known, rng, loop=rng.random() < 0.5) for clip in drawn for _ in range(CAPTIONS)
     ]
     device = next(codec.parameters()).device
+    fast = fast_bfloat16(device)
     encoded: Tensor | None = None
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=fast):
         for start in range(0, count, 4):
             frames = renderer.render(drawn[start : start + 4])
             flat = frames.flatten(0, 1).to(device).contiguous(memory_format=torch.channels_last)

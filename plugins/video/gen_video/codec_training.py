@@ -1,4 +1,4 @@
-"""How the latent codec is trained: reconstruct single frames of freshly drawn clips."""
+"""How the latent codec is trained: the one of pictures goes on with single frames of freshly drawn clips."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gen.model import find_model
+from gen.plugin.host import Host
 from gen.train import Settings, Stage, Task, codec_stages
 from gen.train.pictures import picture_task
 from gen_video.autoencoder import Autoencoder
@@ -36,4 +38,16 @@ def stages(codec: Settings, decoder: Settings, batch: int) -> tuple[Stage, Stage
 
         return picture_task(network, frames)
 
-    return codec_stages(Autoencoder, task, codec=codec, decoder=decoder)
+    return codec_stages(pretrained, task, codec=codec, decoder=decoder)
+
+
+def pretrained() -> Autoencoder:
+    """The codec of the model ``emoji``, which knows the things, but not how they turn and move.
+
+    Raises:
+        ModelError: The model is not installed.
+    """
+    file = find_model("emoji", "image", Host.discover().models("image"))
+    network = Autoencoder()
+    network.load_state_dict(file.tensors("cpu", torch.float32, "codec."))
+    return network

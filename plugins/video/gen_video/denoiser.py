@@ -21,11 +21,11 @@ class Shape(TextTransformerShape):
     """
 
     width: int = 320
-    depth: int = 5
+    depth: int = 4
     heads: int = 5
-    hidden: int = 672
+    hidden: int = 640
     length: int = 28
-    channels: int = 16
+    channels: int = 32
     frames: int = 16
     grid: int = 8
     patch: int = 4

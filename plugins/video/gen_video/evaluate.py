@@ -63,20 +63,18 @@ class _Evaluation:
 
     def run(self) -> Mapping[str, object]:
         result: dict[str, object] = {"judges, on renderings": self._floor()}
+        made = {}
         for split in ("seen", "held out"):
-            result[f"one thing, {split}"] = self._single(split)
+            wanted = self._clips(split, GROUP)
+            made[split] = self._made(wanted, f"one thing, {split}")
+            result[f"one thing, {split}"] = self._judged(wanted, made[split])
         result["two things"] = self._pairs()
         result["given frames"] = self._given()
         result["loops"] = self._loops()
         result["longer clips and more frames"] = self._longer()
-        result["distribution"] = self._distance()
+        result["distribution"] = self._distance(made["seen"])
         result["container"] = self._container()
         return result
-
-    def _single(self, split: str) -> Mapping[str, str]:
-        wanted = self._clips(split, GROUP)
-        made = self._made(wanted, f"one thing, {split}")
-        return self._judged(wanted, made)
 
     def _floor(self) -> Mapping[str, str]:
         """What the judges say of renderings, which nothing that is drawn can exceed."""
@@ -207,11 +205,9 @@ class _Evaluation:
             flicker[f"mean second difference at {name} frames per second (of 255)"] = f"{_median(second):.2f}"
         return {"step between two windows against the median step": f"{_median(joints):.2f}", **flicker}
 
-    def _distance(self) -> Mapping[str, str]:
+    def _distance(self, made: Tensor) -> Mapping[str, str]:
         """Fréchet distance of the features of the judge of motions, to renderings, beside its floor."""
-        wanted = self._clips("seen", GROUP)
-        made = self._made(wanted, "distribution")
-        real = self.renderer.render(wanted)
+        real = self.renderer.render(self._clips("seen", GROUP))
         other = self.renderer.render(self._clips("seen", GROUP, start=GROUP))
         features = []
         for group in (made, real, other):

@@ -158,7 +158,7 @@ def _actor(motion: str, thing: int, rng: random.Random) -> Actor:
         motion,
         speed=rng.choice(list(SPEEDS)),
         phase=rng.random(),
-        size=rng.uniform(48, 76),
+        size=rng.uniform(100, 128) if rng.random() < 0.13 else rng.uniform(48, 76),
         x=0 if axis == "x" else rng.uniform(-16, 16),
         y=0 if axis == "y" else rng.uniform(-16, 16),
     )

@@ -24,7 +24,7 @@ class Preset:
     Args:
         codec, decoder, denoiser: How the stages are optimised.
         codec_batch, batch: Frames and clips per step.
-        clips: Clips in the bank; 32 kB each.
+        clips: Clips in the bank; 64 kB each.
     """
 
     codec: Settings
@@ -37,12 +37,12 @@ class Preset:
 
 PRESETS = {
     "cpu": Preset(
-        codec=Settings(steps=3000, rate=3e-3, matrix_rate=4e-3, warmup=50, decay=0.6, ema=0.998),
-        decoder=Settings(steps=1000, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.995),
+        codec=Settings(steps=2000, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.8, ema=0.998),
+        decoder=Settings(steps=3000, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.995),
         codec_batch=16,
-        denoiser=Settings(steps=3600, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.997),
+        denoiser=Settings(steps=4000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.997),
         batch=96,
-        clips=14_000,
+        clips=20_000,
     ),
     "gpu": Preset(
         codec=Settings(steps=40_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.5, ema=0.999),
@@ -50,7 +50,7 @@ PRESETS = {
         codec_batch=64,
         denoiser=Settings(steps=60_000, rate=2e-3, matrix_rate=4e-3, warmup=200, decay=0.5, ema=0.9995),
         batch=768,
-        clips=200_000,
+        clips=100_000,
     ),
 }
 
@@ -91,12 +91,12 @@ def motion_recipe(preset: str, folder: Path) -> Recipe:
         }
         save_model(path, tensors, config, {**CARD, "preset": preset, "training": training})
 
+    codec, decoder = codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch)
+    denoiser = denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.clips, folder, report)
     return Recipe(
         name="motion",
-        stages=(
-            *codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch),
-            denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.clips, folder, report),
-        ),
+        # The decoder comes last, as the denoiser needs the encoder alone.
+        stages=(codec, denoiser, decoder),
         export=export,
     )
 
@@ -105,7 +105,8 @@ CARD: Mapping[str, object] = {
     "summary": "Makes clips of emoji-like things that move, 16 frames of 128 x 128 pixels, from English text "
     "and given frames.",
     "data": "Noto Color Emoji bitmaps (Debian fonts-noto-color-emoji) with CLDR names (Debian "
-    "unicode-cldr-core), moved procedurally over backgrounds, with captions from a grammar.",
+    "unicode-cldr-core), moved procedurally over backgrounds, with captions from a grammar. The codec "
+    "of frames began as that of the model emoji.",
     "data_licence": "OFL-1.1 and Apache-2.0 (Noto), Unicode-DFS-2016 (CLDR)",
     "licence": "Apache-2.0",
     "held_out": "one in twenty of thing x motion",

@@ -9,6 +9,7 @@ import torch
 
 from gen.nn import Subwords
 from gen_video import bank
+from gen_video.codec_training import pretrained
 from gen_video.data import clips, things
 from gen_video.data.backgrounds import PATTERNED, PLAIN, SCENIC, tile
 from gen_video.data.clips import Actor, Clip
@@ -138,3 +139,18 @@ def test_backgrounds_go_on_at_their_edge() -> None:
         seam = np.abs(picture[:, 0] - picture[:, -1]).mean()
         steps = np.abs(np.diff(picture, axis=1)).mean((0, 2))
         assert seam <= steps.max() + 1
+
+
+def test_the_codec_of_frames_begins_as_that_of_pictures(renderer: Renderer) -> None:
+    frames = renderer.render([Clip((Actor(i, "left"),)) for i in range(4)])[:, 5]
+    with torch.no_grad():
+        again = pretrained()(frames)
+    assert -10 * ((again - frames) / 2).square().mean().log10() > 20
+
+
+def test_some_things_are_as_large_as_pictures_of_them(renderer: Renderer) -> None:
+    rng = random.Random(4)
+    drawn = [clips.draw(renderer.things, renderer.tintable, rng) for _ in range(400)]
+    alone = [clip.actors[0] for clip in drawn if not clip.relation]
+    assert 0.05 < sum(actor.size >= 100 for actor in alone) / len(alone) < 0.25
+    assert sum(actor.x == actor.y == 0 for actor in alone) / len(alone) > 0.5

@@ -29,7 +29,7 @@ def write(path: Path, **changes: object) -> Path:
         torch.nn.init.normal_(layer.weight, std=0.1)
     tensors = {f"codec.{k}": v.half() for k, v in Autoencoder(shape.channels).state_dict().items()}
     tensors |= {f"denoiser.{k}": v.half() for k, v in network.state_dict().items()}
-    tensors |= {"latents.mean": torch.zeros(16), "latents.std": torch.ones(16)}
+    tensors |= {"latents.mean": torch.zeros(shape.channels), "latents.std": torch.ones(shape.channels)}
     config = {
         "modality": "video",
         "architecture": ARCHITECTURE,
@@ -86,12 +86,12 @@ def test_camera_and_loop_are_said_in_words(model: Model) -> None:
 def test_the_network_sees_every_latent_once(model: Model) -> None:
     network = model.network
     assert isinstance(network, ClipTransformer)
-    x = torch.randn(2, 16, 16, 8, 8)
+    x = torch.randn(2, 32, 16, 8, 8)
     assert torch.equal(network._unpatch(network._patches(x)), x)
 
 
 def test_no_known_frames_are_known_frames_that_are_empty(model: Model) -> None:
-    x, level = torch.randn(2, 16, 16, 8, 8), torch.tensor([0.3, 0.9])
+    x, level = torch.randn(2, 32, 16, 8, 8), torch.tensor([0.3, 0.9])
     ids = torch.tensor([[2, 3, 0], [4, 0, 0]])
     empty = known_frames.condition(x, torch.zeros(2, 16))
     assert torch.equal(
@@ -104,7 +104,7 @@ def test_no_known_frames_are_known_frames_that_are_empty(model: Model) -> None:
 
 
 def test_padding_of_the_text_changes_nothing(model: Model) -> None:
-    x, level = torch.randn(1, 16, 16, 8, 8), torch.tensor([0.5])
+    x, level = torch.randn(1, 32, 16, 8, 8), torch.tensor([0.5])
     short, long = torch.tensor([[2, 3]]), torch.tensor([[2, 3, 0, 0, 0]])
     a, b = (model.network(x, level, text_conditions(ids)) for ids in (short, long))
     assert torch.allclose(a, b, atol=1e-5)
@@ -120,7 +120,7 @@ def test_padding_of_the_text_changes_nothing(model: Model) -> None:
     ],
 )
 def test_the_state_is_as_long_as_the_clip(codec: ClipCodec, params: dict[str, object], drawn: int) -> None:
-    assert codec.shape(params) == (16, drawn, 8, 8)
+    assert codec.shape(params) == (32, drawn, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_clips_have_the_size_and_rate_asked_for(
 
 
 def test_the_frames_that_were_drawn_are_delivered_as_they_are(codec: ClipCodec) -> None:
-    x0 = torch.randn(2, 16, 16, 8, 8, generator=torch.Generator().manual_seed(2))
+    x0 = torch.randn(2, 32, 16, 8, 8, generator=torch.Generator().manual_seed(2))
     plain = codec.decode(x0, {})
     finer = codec.decode(x0, {"frames": 31, "fps": "16"})
     for a, b in zip(plain, finer, strict=True):
@@ -155,7 +155,7 @@ def test_the_frames_that_were_drawn_are_delivered_as_they_are(codec: ClipCodec) 
 @pytest.mark.parametrize("count", [2, 5, 8, 9, 16, 23])
 @pytest.mark.parametrize("loop", [False, True])
 def test_doubling_keeps_what_there_is(codec: ClipCodec, count: int, loop: bool) -> None:
-    latents = torch.randn(16, count, 8, 8, generator=torch.Generator().manual_seed(count))
+    latents = torch.randn(32, count, 8, 8, generator=torch.Generator().manual_seed(count))
     doubled = codec.between.double(latents, loop=loop)
     assert doubled.shape[1] == (2 * count if loop else 2 * count - 1)
     assert torch.equal(doubled[:, ::2], latents)
@@ -163,14 +163,14 @@ def test_doubling_keeps_what_there_is(codec: ClipCodec, count: int, loop: bool) 
 
 
 def test_a_frame_between_depends_on_its_neighbours_alone(codec: ClipCodec) -> None:
-    latents = torch.randn(16, 15, 8, 8, generator=torch.Generator().manual_seed(3))
+    latents = torch.randn(32, 15, 8, 8, generator=torch.Generator().manual_seed(3))
     whole = codec.between.double(latents, loop=False)
     # The second window begins with frame 7.
     assert torch.equal(codec.between.double(latents[:, 7:], loop=False), whole[:, 14:])
 
 
 def test_positions_are_rounded_to_the_finest_rate(codec: ClipCodec) -> None:
-    latents = torch.randn(16, 4, 8, 8, generator=torch.Generator().manual_seed(4))
+    latents = torch.randn(32, 4, 8, 8, generator=torch.Generator().manual_seed(4))
     at = codec.between.at(latents, [Fraction(0), Fraction(1, 3), Fraction(3)], loop=False)
     assert torch.equal(at[:, 0], latents[:, 0])
     assert torch.equal(at[:, 2], latents[:, 3])
@@ -208,7 +208,7 @@ def test_what_cannot_be_given_is_refused(codec: ClipCodec) -> None:
 
 
 def test_sound_is_as_long_as_the_clip(codec: ClipCodec) -> None:
-    x0 = torch.zeros(1, 16, 16, 8, 8)
+    x0 = torch.zeros(1, 32, 16, 8, 8)
     for length in (100, 48_000, 200_000):
         samples = np.full((2, length), 0.5, np.float32)
         sound = Artifact("audio", {"samples": samples}, {"sample_rate": 48_000})
@@ -239,7 +239,7 @@ def test_training_gives_frames_of_every_sort() -> None:
 
 
 def test_the_condition_says_where_and_what() -> None:
-    latents, mask = torch.randn(2, 16, 16, 8, 8), torch.zeros(2, 16)
+    latents, mask = torch.randn(2, 32, 16, 8, 8), torch.zeros(2, 16)
     mask[0, 3] = 1
     known = Condition(known_frames.condition(latents, mask), "channels").value
     assert torch.equal(known[0, 1:, 3], latents[0, :, 3])

@@ -216,16 +216,7 @@ def _draw(things: Things, tintable: frozenset[int], rng: random.Random) -> Clip:
     kind = rng.choices(("single", "past", "around", "and"), (0.66, 0.12, 0.06, 0.16))[0]
     if kind == "single":
         motion = "still" if rng.random() < 0.06 else rng.choice(MOVING)
-        axis = MOTIONS[motion].axis
-        actors = [
-            Actor(
-                0,
-                motion,
-                size=rng.uniform(52, 72),
-                x=0 if axis == "x" else rng.uniform(-14, 14),
-                y=0 if axis == "y" else rng.uniform(-14, 14),
-            )
-        ]
+        actors = [_alone(motion, rng)]
     elif kind == "past":
         actors = [
             Actor(0, rng.choice(("left", "right")), size=rng.uniform(42, 52), y=rng.uniform(20, 30)),
@@ -246,6 +237,19 @@ def _draw(things: Things, tintable: frozenset[int], rng: random.Random) -> Clip:
     )
     background, scroll, camera = _setting(rng)
     return replace(clip, background=background, scroll=scroll, camera=camera)
+
+
+def _alone(motion: str, rng: random.Random) -> Actor:
+    """One thing that is named later: mostly in the middle, at times as large as pictures of it are drawn."""
+    kind = rng.choices(("middle", "beside", "large"), (0.5, 0.37, 0.13))[0]
+    if kind == "large":
+        return Actor(0, motion, size=rng.uniform(100, 128))
+    size = rng.uniform(54, 70)
+    if kind == "middle":
+        return Actor(0, motion, size=size)
+    axis = MOTIONS[motion].axis
+    x, y = (0.0 if axis == side else rng.uniform(-14, 14) for side in "xy")
+    return Actor(0, motion, size=size, x=x, y=y)
 
 
 def _filled(actor: Actor, things: Things, tintable: frozenset[int], rng: random.Random) -> Actor:
