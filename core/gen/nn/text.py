@@ -141,6 +141,15 @@ class TextEncoder:
         names, words = str(config["names"]).split("|"), str(config["words"]).split()
         return cls(Subwords(str(config["subwords"])), length, tuple(names), frozenset(words), said)
 
+    @property
+    def entries(self) -> dict[str, str]:
+        """What ``of`` reads."""
+        return {
+            "subwords": self.subwords.to_json(),
+            "names": "|".join(self.names),
+            "words": " ".join(sorted(self.words)),
+        }
+
     def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
         """Conditioning with ``text`` (route "prepend"): ids (B, L) int64, and their mask (B, L)."""
         ids, mask = self.subwords.batch([self.said(prompt, params) for prompt in prompts], self.length)

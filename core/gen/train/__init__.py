@@ -3,6 +3,7 @@
 from gen.diffusion import LogitNormalTimes
 from gen.train.codec import codec_stages, reconstruction_task
 from gen.train.diffusion import DiffusionLoss, LearnedVarianceLoss
+from gen.train.export import halves, trained
 from gen.train.latents import LatentBank
 from gen.train.optimiser import Muon, block_matrix
 from gen.train.recipe import Recipe, Settings, Stage, Task
@@ -22,8 +23,10 @@ __all__ = [
     "block_matrix",
     "codec_stages",
     "drop_captions",
+    "halves",
     "known_boxes",
     "reconstruction_task",
     "run",
     "text_task",
+    "trained",
 ]

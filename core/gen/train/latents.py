@@ -119,6 +119,11 @@ class LatentBank:
         captions = torch.randint(self.ids.shape[1], (count,), generator=generator)
         return self.latents[rows].float(), self.ids[rows, captions].long()
 
+    @property
+    def scale(self) -> dict[str, Tensor]:
+        """What ``ModelFile.latent_scale`` reads: how a model file names ``mean`` and ``std``."""
+        return {"latents.mean": self.mean, "latents.std": self.std}
+
     def restored(self, latents: Tensor) -> Tensor:
         """Standardised latents (B, C, ...) on the codec's scale."""
         return latents * _by_channel(self.std, latents) + _by_channel(self.mean, latents)

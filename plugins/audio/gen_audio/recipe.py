@@ -7,10 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from gen.model import save_model
-from gen.train import LatentBank, Recipe, Settings
+from gen.nn import TextEncoder
+from gen.train import LatentBank, Recipe, Settings, halves, trained
 from gen_audio import bank, codec_training, denoiser_training, quality, vocoder_training
 from gen_audio.autoencoder import Autoencoder
 from gen_audio.data import effects, music
@@ -96,9 +97,13 @@ def sounds_recipe(preset: str, folder: Path) -> Recipe:
         assert isinstance(codec, Autoencoder)
         assert isinstance(network, SoundTransformer)
         kept = LatentBank.load(folder / "bank.safetensors")
-        tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
-        for name, module in (("vocoder", vocoder), ("codec", codec), ("denoiser", network)):
-            tensors |= {f"{name}.{key}": value.half() for key, value in module.state_dict().items()}
+        encoder = TextEncoder(
+            kept.subwords,
+            network.shape.length,
+            (*music.INSTRUMENTS, *effects.EFFECTS),
+            frozenset(bank.words()),
+        )
+        tensors = {**kept.scale, **halves({"vocoder": vocoder, "codec": codec, "denoiser": network})}
         config = {
             "modality": "audio",
             "architecture": ARCHITECTURE,
@@ -106,16 +111,11 @@ def sounds_recipe(preset: str, folder: Path) -> Recipe:
             "shape": dataclasses.asdict(network.shape),
             "codec": dataclasses.asdict(codec.shape),
             "vocoder": dataclasses.asdict(vocoder.shape),
-            "subwords": kept.subwords.to_json(),
-            "names": "|".join((*music.INSTRUMENTS, *effects.EFFECTS)),
-            "words": " ".join(sorted(bank.words())),
-        }
-        training = {
-            stage: {key: round(value, 4) for key, value in of.items()} for stage, of in history.items()
+            **encoder.entries,
         }
         report("measuring codec and vocoder beside Griffin–Lim")
         lost = dict(quality.measure(vocoder, codec))
-        save_model(path, tensors, config, {**CARD, "preset": preset, "training": training, "quality": lost})
+        save_model(path, tensors, config, {**trained(CARD, preset, history), "quality": lost})
 
     codec, decoder = codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch, shelf)
     return Recipe(

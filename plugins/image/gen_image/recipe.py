@@ -7,10 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from gen.model import save_model
-from gen.train import LatentBank, Recipe, Settings, emoji
+from gen.nn import TextEncoder
+from gen.train import LatentBank, Recipe, Settings, emoji, halves, trained
 from gen_image import bank, codec_training, denoiser_training
 from gen_image.autoencoder import DOWNSAMPLING
 from gen_image.data import scenes
@@ -82,23 +83,18 @@ def emoji_recipe(preset: str, folder: Path) -> Recipe:
         emoji_set = emoji.load()
         kept = LatentBank.load(folder / "bank.safetensors")
         side = network.shape.grid * DOWNSAMPLING
-        tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
-        for name, stage in (("codec", "decoder"), ("denoiser", "denoiser")):
-            tensors |= {f"{name}.{key}": value.half() for key, value in modules[stage].state_dict().items()}
+        names = tuple(one.name for one in emoji_set.emoji)
+        encoder = TextEncoder(kept.subwords, network.shape.length, names, frozenset(_words(emoji_set)))
+        tensors = {**kept.scale, **halves({"codec": modules["decoder"], "denoiser": network})}
         config = {
             "modality": "image",
             "architecture": ARCHITECTURE,
             "params": {"width": side, "height": side},
             "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 12, "guidance": 2.0},
             "shape": dataclasses.asdict(network.shape),
-            "subwords": kept.subwords.to_json(),
-            "names": "|".join(one.name for one in emoji_set.emoji),
-            "words": " ".join(sorted(_words(emoji_set))),
+            **encoder.entries,
         }
-        training = {
-            stage: {key: round(value, 4) for key, value in of.items()} for stage, of in history.items()
-        }
-        save_model(path, tensors, config, {**CARD, "preset": preset, "training": training})
+        save_model(path, tensors, config, trained(CARD, preset, history))
 
     return Recipe(
         name="emoji",

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from gen.model import save_model
-from gen.train import LatentBank, Recipe, Settings
+from gen.nn import TextEncoder
+from gen.train import LatentBank, Recipe, Settings, halves, trained
 from gen_mesh import bank, codec_training, denoiser_training
 from gen_mesh.data.builder import FAMILIES
 from gen_mesh.denoiser import ShapeTransformer
@@ -73,23 +74,22 @@ def shapes_recipe(preset: str, folder: Path) -> Recipe:
         network = modules["denoiser"]
         assert isinstance(network, ShapeTransformer)
         kept = LatentBank.load(folder / "bank.safetensors")
-        tensors: dict[str, Tensor] = {"latents.mean": kept.mean, "latents.std": kept.std}
-        for name, stage in (("codec", "decoder"), ("denoiser", "denoiser")):
-            tensors |= {f"{name}.{key}": value.half() for key, value in modules[stage].state_dict().items()}
+        encoder = TextEncoder(
+            kept.subwords,
+            network.shape.length,
+            tuple(name for family in FAMILIES.values() for name in family.names),
+            frozenset(bank.spoken()),
+        )
+        tensors = {**kept.scale, **halves({"codec": modules["decoder"], "denoiser": network})}
         config = {
             "modality": "mesh",
             "architecture": ARCHITECTURE,
             "params": {},
             "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 16, "guidance": 3.0},
             "shape": dataclasses.asdict(network.shape),
-            "subwords": kept.subwords.to_json(),
-            "names": "|".join(name for family in FAMILIES.values() for name in family.names),
-            "words": " ".join(sorted(bank.spoken())),
+            **encoder.entries,
         }
-        training = {
-            stage: {key: round(value, 4) for key, value in of.items()} for stage, of in history.items()
-        }
-        save_model(path, tensors, config, {**CARD, "preset": preset, "training": training})
+        save_model(path, tensors, config, trained(CARD, preset, history))
 
     codec, decoder = codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch)
     return Recipe(

@@ -42,6 +42,7 @@ def test_a_file_describes_an_encoder() -> None:
     encoder = TextEncoder.of(config, 3, lambda prompt, params: f"{prompt} {params['more']}")
     assert encoder.names == ("red apple", "grinning face")
     assert encoder.unknown_words("a red pear") == ("pear",)
+    assert encoder.entries == config
     text = encoder(["red"], {"more": "apple red apple"})["text"]
     assert text.value.tolist() == [VOCABULARY.ids("red apple red")]
     with pytest.raises(KeyError, match="names"):

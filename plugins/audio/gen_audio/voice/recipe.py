@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
 from gen.model import save_model
-from gen.train import Recipe, Settings
+from gen.train import Recipe, Settings, halves, trained
 from gen_audio import recipe as sounds
 from gen_audio import vocoder_training
 from gen_audio.data.shelf import Shelf
@@ -104,13 +104,8 @@ def voice_recipe(preset: str, folder: Path) -> Recipe:
         pronouncer.half().float()
         exceptions = pronouncer_training.exceptions(pronouncer, words)
         report(f"export: {len(exceptions)} of {len(words)} words are exceptions")
-        tensors: dict[str, Tensor] = {
-            "latents.mean": kept.mean,
-            "latents.std": kept.std,
-            "exceptions": packed(exceptions),
-        }
-        for name, module in modules.items():
-            tensors |= {f"{name}.{key}": value.half() for key, value in module.state_dict().items()}
+        scale = {"latents.mean": kept.mean, "latents.std": kept.std}
+        tensors = {**scale, "exceptions": packed(exceptions), **halves(modules)}
         config = {
             "modality": "audio",
             "architecture": ARCHITECTURE,
@@ -128,10 +123,7 @@ def voice_recipe(preset: str, folder: Path) -> Recipe:
             "denoiser": dataclasses.asdict(network.shape),
             "vocoder": dataclasses.asdict(vocoder.shape),
         }
-        training = {
-            stage: {key: round(value, 4) for key, value in of.items()} for stage, of in history.items()
-        }
-        save_model(path, tensors, config, {**CARD, "preset": preset, "training": training})
+        save_model(path, tensors, config, trained(CARD, preset, history))
 
     return Recipe(
         name="voice",
