@@ -22,6 +22,24 @@ from gen.diffusion.items import inner_product, norm, per_item
 from gen.diffusion.level import Level
 
 
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """What a rule makes one prediction out of.
+
+    Args:
+        x: The state, (B, ...).
+        level: Its noise level.
+        better, worse: The two predictions for it.
+        memory: What the rule keeps from one evaluation of a run to the next.
+    """
+
+    x: Tensor
+    level: Level[float]
+    better: Prediction
+    worse: Prediction
+    memory: Memory
+
+
 @dataclass(frozen=True)
 class Contrast(Guidance):
     """What the rules share.
@@ -50,19 +68,11 @@ class Contrast(Guidance):
         if scale == 1:
             return unguided(ask, x, level, conditioning)
         better, worse = self.against.predictions(ask, x, level, conditioning, memory)
-        return self.combine(x, level, scale, better, worse, memory)
+        return self.combine(Pair(x, level, better, worse, memory), scale)
 
     @abstractmethod
-    def combine(
-        self,
-        x: Tensor,
-        level: Level[float],
-        scale: float,
-        better: Prediction,
-        worse: Prediction,
-        memory: Memory,
-    ) -> Prediction:
-        """The rule: one prediction out of two, for a state x (B, ...)."""
+    def combine(self, pair: Pair, scale: float) -> Prediction:
+        """The rule: one prediction out of two."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +98,9 @@ class ClassifierFree(Contrast):
         if not 0 <= self.rescale <= 1:
             raise ValueError(f"rescale must lie in [0, 1], not {self.rescale}")
 
-    def combine(
-        self,
-        x: Tensor,  # noqa: ARG002
-        level: Level[float],  # noqa: ARG002
-        scale: float,
-        better: Prediction,
-        worse: Prediction,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
-        x0 = torch.lerp(worse.x0, better.x0, scale)
+    def combine(self, pair: Pair, scale: float) -> Prediction:
+        better = pair.better
+        x0 = torch.lerp(pair.worse.x0, better.x0, scale)
         if self.rescale > 0:
             # A constant prediction has no deviation to go back to, and stays as it is.
             ratio = per_item(
@@ -133,19 +136,11 @@ class CFGPlusPlus(Contrast):
         self, ask: Ask, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
         better, worse = self.against.predictions(ask, x, level, conditioning, memory)
-        return self.combine(x, level, scale_at(self.scale, level), better, worse, memory)
+        return self.combine(Pair(x, level, better, worse, memory), scale_at(self.scale, level))
 
-    def combine(
-        self,
-        x: Tensor,
-        level: Level[float],
-        scale: float,
-        better: Prediction,
-        worse: Prediction,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
-        x0 = torch.lerp(worse.x0, better.x0, scale)
-        return replace(better, x0=x0, eps=worse.noise(x, level))
+    def combine(self, pair: Pair, scale: float) -> Prediction:
+        x0 = torch.lerp(pair.worse.x0, pair.better.x0, scale)
+        return replace(pair.better, x0=x0, eps=pair.worse.noise(pair.x, pair.level))
 
 
 @dataclass(frozen=True)
@@ -180,17 +175,9 @@ class AdaptiveProjected(Contrast):
         if not -1 < self.momentum < 1:
             raise ValueError(f"momentum must lie between -1 and 1, not {self.momentum}")
 
-    def combine(
-        self,
-        x: Tensor,  # noqa: ARG002
-        level: Level[float],  # noqa: ARG002
-        scale: float,
-        better: Prediction,
-        worse: Prediction,
-        memory: Memory,
-    ) -> Prediction:
-        x0 = better.x0
-        change = x0 - worse.x0
+    def combine(self, pair: Pair, scale: float) -> Prediction:
+        x0, memory = pair.better.x0, pair.memory
+        change = x0 - pair.worse.x0
         if self.momentum != 0:
             if "momentum" in memory:
                 change = change + self.momentum * memory["momentum"]
@@ -202,7 +189,7 @@ class AdaptiveProjected(Contrast):
             square = inner_product(x0, x0)
             share = inner_product(change, x0) / torch.where(square > 0, square, 1.0)
             change = change + x0 * ((self.eta - 1) * share).to(x0)
-        return replace(better, x0=x0 + (scale - 1) * change)
+        return replace(pair.better, x0=x0 + (scale - 1) * change)
 
 
 @dataclass(frozen=True)
@@ -234,21 +221,13 @@ class CFGZeroStar(Contrast):
             return Prediction(_flow(x, level))
         return super().predict(ask, x, level, conditioning, memory)
 
-    def combine(
-        self,
-        x: Tensor,
-        level: Level[float],
-        scale: float,
-        better: Prediction,
-        worse: Prediction,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
+    def combine(self, pair: Pair, scale: float) -> Prediction:
         # In the flow's coordinates x = (1 - t) x0 + t eps, hence t v = x - x0; t drops out.
-        x = _flow(x, level)
-        to_better, to_worse = x - better.x0, x - worse.x0
+        x = _flow(pair.x, pair.level)
+        to_better, to_worse = x - pair.better.x0, x - pair.worse.x0
         square = inner_product(to_worse, to_worse)
         fit = inner_product(to_better, to_worse) / torch.where(square > 0, square, 1.0)
-        return replace(better, x0=x - torch.lerp(to_worse * fit.to(x), to_better, scale))
+        return replace(pair.better, x0=x - torch.lerp(to_worse * fit.to(x), to_better, scale))
 
 
 def _flow(x: Tensor, level: Level[float]) -> Tensor:
@@ -272,19 +251,12 @@ class Tangential(Contrast):
         ValueError: A value is out of range.
     """
 
-    def combine(
-        self,
-        x: Tensor,
-        level: Level[float],
-        scale: float,
-        better: Prediction,
-        worse: Prediction,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
+    def combine(self, pair: Pair, scale: float) -> Prediction:
         # With m the mean of eps' and eps, a = alpha / sigma and d half of x0' - x0: eps' = m - a d and
         # eps = m + a d. The singular vector is v = m + a**2 k d, where k solves
         # a**2 k**2 md + k (mm - a**2 dd) = md, and the projection is (1 - a r) v. Solved for x0, all is
         # finite at alpha = 0.
+        x, level, better, worse = pair.x, pair.level, pair.better, pair.worse
         a = level.alpha / level.sigma
         middle, half = (better.x0 + worse.x0) / 2, (worse.x0 - better.x0) / 2
         m = (x - level.alpha * middle) / level.sigma
