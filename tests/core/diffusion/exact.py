@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,6 +64,11 @@ class Mixture:
         weight = (-(distance**2) / (2 * variance) - variance.log() / 2).softmax(-1)
         gain = level.alpha * x.new_tensor(self.stds) ** 2 / variance
         return (weight * (mean + gain * distance)).sum(-1)
+
+
+def named(value: object) -> str:
+    """What pytest calls a parameter: without addresses, as all workers must name the same tests."""
+    return re.sub(r"<(?:built-in )?function (?:<\w+>\.)*<?(\w+)>?(?: at 0x\w+)?>", r"\1", str(value))
 
 
 def denoiser_of(distribution: Distribution, parameterization: Parameterization | None = None) -> Denoiser:

@@ -11,7 +11,17 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from exact import PROCESSES, Gaussian, Mixture, denoiser_of, flow_of, level_at, no_noise, slope_of
+from exact import (
+    PROCESSES,
+    Gaussian,
+    Mixture,
+    denoiser_of,
+    flow_of,
+    level_at,
+    named,
+    no_noise,
+    slope_of,
+)
 from scipy.integrate import quad
 from torch import Tensor
 
@@ -129,9 +139,9 @@ def _order(solver: Solver, process, parameterization, distribution) -> float:
 @pytest.mark.parametrize(
     ("process", "distribution"),
     [("preserving", Gaussian()), ("flow", Mixture()), ("cosine", Gaussian()), ("exploding", Mixture())],
-    ids=str,
+    ids=named,
 )
-@pytest.mark.parametrize(("solver", "order"), ORDERS, ids=str)
+@pytest.mark.parametrize(("solver", "order"), ORDERS, ids=named)
 def test_order_on_every_process(solver: Solver, order: int, process: str, distribution) -> None:
     assert _order(solver, PROCESSES[process], VPrediction(), distribution) == pytest.approx(order, abs=0.15)
 
@@ -140,7 +150,7 @@ def test_order_on_every_process(solver: Solver, order: int, process: str, distri
 @pytest.mark.parametrize(
     ("solver", "order"),
     [(ExponentialMultistep(3, target="eps"), 3), (unipc(2), 3), (AdamsBashforth(4), 4)],
-    ids=str,
+    ids=named,
 )
 def test_order_with_every_parameterization(solver: Solver, order: int, parameterization) -> None:
     observed = _order(solver, PROCESSES["preserving"], parameterization, Gaussian())
@@ -295,7 +305,7 @@ def _lagrange(nodes: list[float], i: int, u: float) -> float:
         *((AdamsBashforth(k), lambda rho: rho) for k in (1, 2, 3, 4)),
         *((ExponentialMultistep(k, target="eps"), math.log) for k in (1, 2, 3)),
     ],
-    ids=str,
+    ids=named,
 )
 def test_lms_and_deis_integrate_their_polynomials_over_rho(solver, of_rho) -> None:
     """Zhang & Chen 2023 (DEIS), in the coordinates x / alpha and rho; in rho also k-diffusion's LMS."""
@@ -432,7 +442,7 @@ def _apart(x: Tensor, level: Level[float]) -> Prediction:
 
 
 @pytest.mark.parametrize("end", [1.0, 0.3, 0.0], ids=["from noise", "midway", "to data"])
-@pytest.mark.parametrize("solver", FIRST, ids=str)
+@pytest.mark.parametrize("solver", FIRST, ids=named)
 def test_first_order_follows_a_separate_eps_as_ddim_does(solver: Solver, end: float) -> None:
     """Chung et al. 2024 (CFG++), algorithm 2: x_s = alpha_s x0 + sigma_s eps."""
     levels = [FLOW.level(t) for t in ((1.0, 0.7, 0.5) if end == 1 else (0.7, 0.5, end))]
@@ -443,7 +453,7 @@ def test_the_first_order_sde_follows_a_separate_eps_as_ddpm_does() -> None:
     _same(*(_run(solver, _levels(), denoise=_apart) for solver in (ExponentialMultistep(1, 1.0), DDIM(1.0))))
 
 
-@pytest.mark.parametrize("solver", HIGHER, ids=str)
+@pytest.mark.parametrize("solver", HIGHER, ids=named)
 def test_the_implied_eps_changes_nothing(solver: Solver) -> None:
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         return Prediction(_denoise(x, level).x0, _eps(x, level))
@@ -451,7 +461,7 @@ def test_the_implied_eps_changes_nothing(solver: Solver) -> None:
     _same(_run(solver, _levels(), denoise=denoise), _run(solver, _levels()))
 
 
-@pytest.mark.parametrize("solver", HIGHER, ids=str)
+@pytest.mark.parametrize("solver", HIGHER, ids=named)
 def test_a_constant_prediction_is_reached_by_every_order(solver: Solver) -> None:
     """x0 and eps that never change: the end is alpha x0 + sigma eps whatever the history."""
     levels = _levels()
@@ -474,7 +484,7 @@ STOCHASTIC = [
 
 @pytest.mark.parametrize("end", [0.5, math.inf], ids=["midway", "data"])
 @pytest.mark.parametrize("process", ["preserving", "flow"])
-@pytest.mark.parametrize("solver", STOCHASTIC, ids=str)
+@pytest.mark.parametrize("solver", STOCHASTIC, ids=named)
 def test_marginal_mean_and_variance(solver: Solver, process: str, end: float) -> None:
     data, chain = Gaussian(), PROCESSES[process]
     log_snrs = [-3 + (min(end, 6) + 3) * i / 150 for i in range(151)]
@@ -491,7 +501,7 @@ def test_marginal_mean_and_variance(solver: Solver, process: str, end: float) ->
     assert abs(float(torch.corrcoef(torch.cat([start, result]))[0, 1])) < 0.97
 
 
-@pytest.mark.parametrize("solver", STOCHASTIC, ids=str)
+@pytest.mark.parametrize("solver", STOCHASTIC, ids=named)
 def test_a_step_tells_its_mean_and_its_noise(solver: Solver) -> None:
     """From one state, the step before corrected, two draws have one mean and the draws they say."""
     first, second, third = FLOW.level(0.6), FLOW.level(0.5), FLOW.level(0.4)
@@ -515,7 +525,7 @@ def _network(x, c_noise, _):
     return torch.tanh(x * 1.3) - 0.4 * x * c_noise[:, None, None, None]
 
 
-@pytest.mark.parametrize("solver", RUNS, ids=str)
+@pytest.mark.parametrize("solver", RUNS, ids=named)
 def test_a_batch_equals_its_single_runs_bit_for_bit(solver: Solver) -> None:
     def run(*seeds: int) -> Tensor:
         model = ModelDenoiser(_network, FLOW, Velocity())
@@ -526,7 +536,7 @@ def test_a_batch_equals_its_single_runs_bit_for_bit(solver: Solver) -> None:
         assert torch.equal(batch[i : i + 1], run(seed))
 
 
-@pytest.mark.parametrize("solver", RUNS, ids=str)
+@pytest.mark.parametrize("solver", RUNS, ids=named)
 def test_a_pickled_step_resumes_to_the_same_bits(solver: Solver) -> None:
     noise, grid = NoiseSource([5]), TimeGrid.uniform(6)
     steps = list(iterate(MODEL, FLOW, grid, solver, x=X, noise=noise))
@@ -536,7 +546,7 @@ def test_a_pickled_step_resumes_to_the_same_bits(solver: Solver) -> None:
         assert torch.equal(last.x, steps[-1].x)
 
 
-@pytest.mark.parametrize("solver", RUNS, ids=str)
+@pytest.mark.parametrize("solver", RUNS, ids=named)
 def test_only_log_snr_matters(solver: Solver) -> None:
     ends = []
     for process in PROCESSES.values():
@@ -550,14 +560,14 @@ def test_only_log_snr_matters(solver: Solver) -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10])
 @pytest.mark.parametrize("process", PROCESSES)
-@pytest.mark.parametrize("solver", [*RUNS, AdamsBashforth(2, start="heun")], ids=str)
+@pytest.mark.parametrize("solver", [*RUNS, AdamsBashforth(2, start="heun")], ids=named)
 def test_runs_from_pure_noise_to_clean_data_are_finite(solver: Solver, process: str, steps: int) -> None:
     grid, chain = TimeGrid.uniform(steps), PROCESSES[process]
     end = sample(denoiser_of(Gaussian()), chain, grid, solver, noise=NoiseSource([1]), shape=(4,)).x
     assert end.isfinite().all()
 
 
-@pytest.mark.parametrize("solver", HIGHER, ids=str)
+@pytest.mark.parametrize("solver", HIGHER, ids=named)
 def test_a_step_from_pure_noise_and_to_clean_data_is_ddim(solver: Solver) -> None:
     noise, near, data = FLOW.level(1.0), FLOW.level(0.8), FLOW.level(0.0)
     start = solver.step((), X, _denoise, noise, near, noise=no_noise)
@@ -567,7 +577,7 @@ def test_a_step_from_pure_noise_and_to_clean_data_is_ddim(solver: Solver) -> Non
         torch.testing.assert_close(end.x, end.x0)
 
 
-@pytest.mark.parametrize("solver", HIGHER, ids=str)
+@pytest.mark.parametrize("solver", HIGHER, ids=named)
 def test_running_backwards_undoes_a_run(solver: Solver) -> None:
     """From little noise to pure noise and back; the error falls with the steps."""
     errors = []
@@ -581,7 +591,7 @@ def test_running_backwards_undoes_a_run(solver: Solver) -> None:
     assert errors[1] < min(0.01, errors[0] / 1.8)
 
 
-@pytest.mark.parametrize("solver", RUNS, ids=str)
+@pytest.mark.parametrize("solver", RUNS, ids=named)
 def test_history_from_before_a_turn_is_no_node(solver: Solver) -> None:
     """Where noise is added between steps, a level returns: the step is that of a fresh start."""
     here, there = FLOW.level(0.6), FLOW.level(0.4)
@@ -593,7 +603,7 @@ def test_history_from_before_a_turn_is_no_node(solver: Solver) -> None:
         assert torch.equal(*steps)
 
 
-@pytest.mark.parametrize("solver", HIGHER, ids=str)
+@pytest.mark.parametrize("solver", HIGHER, ids=named)
 def test_a_step_to_the_same_level_changes_nothing(solver: Solver) -> None:
     """Where a process keeps its end, two times may share a level."""
     levels = _levels()
@@ -603,7 +613,7 @@ def test_a_step_to_the_same_level_changes_nothing(solver: Solver) -> None:
     assert states[5].isfinite().all()
 
 
-@pytest.mark.parametrize("solver", [unipc(2), unipc(3, "exact", "eps")], ids=str)
+@pytest.mark.parametrize("solver", [unipc(2), unipc(3, "exact", "eps")], ids=named)
 def test_a_state_moved_by_someone_else_is_not_corrected(solver: ExponentialMultistep) -> None:
     first, second, third, fourth = (FLOW.level(t) for t in (0.8, 0.7, 0.65, 0.5))
     state = solver.step((), X, _denoise, first, second, noise=no_noise).state
@@ -613,7 +623,7 @@ def test_a_state_moved_by_someone_else_is_not_corrected(solver: ExponentialMulti
     torch.testing.assert_close(moved, plain.step(history, X * 0.9, _denoise, third, fourth, noise=no_noise).x)
 
 
-@pytest.mark.parametrize(("solver", "order"), [(s, o) for s, o in ORDERS if o > 1], ids=str)
+@pytest.mark.parametrize(("solver", "order"), [(s, o) for s, o in ORDERS if o > 1], ids=named)
 def test_no_more_states_than_the_order_and_two(solver: Solver, order: int) -> None:
     held = solver.order if isinstance(solver, AdamsBashforth) else order
     for step in iterate(MODEL, FLOW, TimeGrid.uniform(8), solver, x=X, noise=NoiseSource([0])):

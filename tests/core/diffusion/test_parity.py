@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from exact import named
 from parity import (
     DATA,
     MODEL,
@@ -237,7 +238,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", CASES, ids=named)
 def test_every_state_is_theirs(case: Case) -> None:
     made = scheduler(case.name, **case.options)
     draws = [draw(i) for i in range(case.draws)]
