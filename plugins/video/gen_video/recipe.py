@@ -41,9 +41,9 @@ PRESETS = {
         codec=Settings(steps=2000, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.8, ema=0.998),
         decoder=Settings(steps=3000, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.995),
         codec_batch=16,
-        denoiser=Settings(steps=4000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.997),
+        denoiser=Settings(steps=3800, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.997),
         batch=96,
-        clips=20_000,
+        clips=12_000,
     ),
     "gpu": Preset(
         codec=Settings(steps=40_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.5, ema=0.999),

@@ -22,7 +22,7 @@ def renderer() -> Renderer:
 def test_the_velocity_of_the_centroid(
     renderer: Renderer, motion: str, angle: int, speed: str, pixels: int
 ) -> None:
-    clip = Clip((Actor(200, motion, speed, size=40),))
+    clip = Clip((Actor(100, motion, speed, size=40),))
     found = evaluate._velocity(judges.outlines(renderer.render([clip])[0], torch.ones(3, 1, 1)))
     meant = pixels * np.array([math.cos(math.radians(angle)), math.sin(math.radians(angle))])
     assert np.abs(found - meant).max() < 0.05

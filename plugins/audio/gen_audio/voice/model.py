@@ -12,7 +12,7 @@ from torch.nn import functional
 from torchaudio import functional as audio
 
 from gen.artifact import Artifact
-from gen.diffusion import Conditioning, RectifiedFlow, Velocity
+from gen.diffusion import Conditioning, RectifiedFlow, Sample
 from gen.model import Model, ModelFile, Window
 from gen_audio.loudness import mastered
 from gen_audio.mel import BANDS, HOP, RATE, log_mel
@@ -196,7 +196,7 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         mean, std = file.latent_scale(device, dimensions=1)
     return file.model(
         process=RectifiedFlow(),
-        parameterization=Velocity(),
+        parameterization=Sample(),
         network=network,
         encoder=SpeechEncoder(Speaking(Pronunciation(pronouncer, exceptions), durations), voices),
         codec=SpeechCodec(vocoder, mean, std),

@@ -48,7 +48,7 @@ PRESETS = {
         words=256,
         durations=Settings(steps=800, rate=2e-3, matrix_rate=3e-3, warmup=50, decay=0.6, ema=0.99),
         sentences=24,
-        denoiser=Settings(steps=6000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
+        denoiser=Settings(steps=4500, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
         batch=16,
         hours=2.5,
     ),

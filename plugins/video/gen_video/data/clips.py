@@ -20,6 +20,9 @@ SCROLLS = ("left", "right")
 MOVING = tuple(name for name in MOTIONS if name != "still")
 STAYING = tuple(name for name, motion in MOTIONS.items() if not motion.axis and name != "circle")
 """Motions that leave room for something beside."""
+PHASES = (0.0, 0.0, 0.25, 0.5, 0.75)
+"""Of what comes round; a clip that goes on where three quarters of another end begins with one of these."""
+
 HELD_OUT = 20
 """One in so many pairs of thing and motion is kept from training."""
 
@@ -213,25 +216,21 @@ def spoken() -> Iterator[str]:
 
 
 def _draw(things: Things, tintable: frozenset[int], rng: random.Random) -> Clip:
-    kind = rng.choices(("single", "past", "around", "and"), (0.66, 0.12, 0.06, 0.16))[0]
+    kind = rng.choices(("single", "past", "around", "and"), (0.76, 0.1, 0.03, 0.11))[0]
     if kind == "single":
         motion = "still" if rng.random() < 0.06 else rng.choice(MOVING)
         actors = [_alone(motion, rng)]
     elif kind == "past":
         actors = [
-            Actor(0, rng.choice(("left", "right")), size=rng.uniform(42, 52), y=rng.uniform(20, 30)),
-            Actor(0, size=rng.uniform(52, 64), x=rng.uniform(-16, 16), y=rng.uniform(-22, -12)),
+            Actor(0, rng.choice(("left", "right")), size=46, y=25),
+            Actor(0, size=58, y=-17),
         ]
     elif kind == "around":
-        actors = [Actor(0, "circle", size=rng.uniform(26, 34)), Actor(0, size=rng.uniform(44, 54))]
+        actors = [Actor(0, "circle", size=30), Actor(0, size=50)]
     else:
         second = "still" if rng.random() < 0.4 else rng.choice(STAYING)
         first = rng.choice(STAYING)
-        size = rng.uniform(44, 54)
-        actors = [
-            Actor(0, first, size=size, x=-31, y=rng.uniform(-8, 8)),
-            Actor(0, second, size=size, x=31, y=rng.uniform(-8, 8)),
-        ]
+        actors = [Actor(0, first, size=50, x=-31), Actor(0, second, size=50, x=31)]
     clip = Clip(
         tuple(_filled(actor, things, tintable, rng) for actor in actors), "" if kind == "single" else kind
     )
@@ -241,15 +240,14 @@ def _draw(things: Things, tintable: frozenset[int], rng: random.Random) -> Clip:
 
 def _alone(motion: str, rng: random.Random) -> Actor:
     """One thing that is named later: mostly in the middle, at times as large as pictures of it are drawn."""
-    kind = rng.choices(("middle", "beside", "large"), (0.5, 0.37, 0.13))[0]
+    kind = rng.choices(("middle", "beside", "large"), (0.76, 0.12, 0.12))[0]
     if kind == "large":
-        return Actor(0, motion, size=rng.uniform(100, 128))
-    size = rng.uniform(54, 70)
+        return Actor(0, motion, size=rng.choice((112, 128)))
     if kind == "middle":
-        return Actor(0, motion, size=size)
+        return Actor(0, motion)
     axis = MOTIONS[motion].axis
     x, y = (0.0 if axis == side else rng.uniform(-14, 14) for side in "xy")
-    return Actor(0, motion, size=size, x=x, y=y)
+    return Actor(0, motion, size=rng.uniform(54, 70), x=x, y=y)
 
 
 def _filled(actor: Actor, things: Things, tintable: frozenset[int], rng: random.Random) -> Actor:
@@ -257,20 +255,24 @@ def _filled(actor: Actor, things: Things, tintable: frozenset[int], rng: random.
     if MOTIONS[actor.motion].axis == "x" and actor.motion.startswith("roll") and rng.random() < 0.5:
         # What is round rolls more often than what is not.
         thing = rng.choice([i for i, gait in enumerate(things.gaits) if gait == "rolls"])
-    hue = rng.choice(list(HUES)) if thing in tintable and rng.random() < 0.3 else ""
+    hue = rng.choice(list(HUES)) if thing in tintable and rng.random() < 0.2 else ""
     speed = rng.choices(("slow", "normal", "fast"), (0.25, 0.5, 0.25))[0]
     return replace(
-        actor, thing=thing, hue=hue, speed="normal" if actor.motion == "still" else speed, phase=rng.random()
+        actor,
+        thing=thing,
+        hue=hue,
+        speed="normal" if actor.motion == "still" else speed,
+        phase=rng.choice(PHASES),
     )
 
 
 def _setting(rng: random.Random) -> tuple[Background, str, str]:
     background = rng.choices(
-        (WHITE, rng.choice(PLAIN), rng.choice(PATTERNED), rng.choice(SCENIC)), (0.25, 0.27, 0.2, 0.28)
+        (WHITE, rng.choice(PLAIN), rng.choice(PATTERNED), rng.choice(SCENIC)), (0.42, 0.28, 0.12, 0.18)
     )[0]
     plain = background in PLAIN
     scroll = rng.choice(SCROLLS) if not plain and rng.random() < 0.2 else ""
-    camera = rng.choice(CAMERAS) if not scroll and rng.random() < 0.13 else ""
+    camera = rng.choice(CAMERAS) if not scroll and rng.random() < 0.1 else ""
     return background, scroll, camera
 
 

@@ -9,109 +9,52 @@ import numpy as np
 
 from gen.train import emoji
 
-_DRIVES = """locomotive|high-speed train|bullet train|tram car|bus|oncoming bus|trolleybus|minibus
-ambulance|fire engine|police car|taxi|oncoming taxi|automobile|oncoming automobile
-sport utility vehicle|delivery truck|articulated lorry|tractor|bicycle|kick scooter|motor scooter
-auto rickshaw|pickup truck|motorcycle|racing car|skateboard|shopping cart|sled|manual wheelchair"""
-_FLIES = """airplane|helicopter|rocket|flying saucer|small airplane|satellite|balloon|kite|parachute
-bird|eagle|duck|bat|owl|butterfly|honeybee|lady beetle|parrot|dove|fly|mosquito|comet|baby angel|fairy
-superhero|ghost|dragon|shooting star|flamingo|swan|peacock"""
-_SWIMS = """whale|spouting whale|dolphin|fish|tropical fish|blowfish|shark|octopus|squid|crab|lobster
-shrimp|turtle|seal|otter|ferry|sailboat|ship|speedboat|motor boat|passenger ship|canoe"""
-_RUNS = """rat|mouse|ox|water buffalo|cow|tiger|leopard|rabbit|cat|crocodile|snail|snake|horse|ram|ewe
-goat|monkey|rooster|chicken|dog|pig|elephant|ant|bug|penguin|koala|poodle|camel|frog|hamster|wolf|bear
-panda|chipmunk|fox|deer|gorilla|lizard|rhinoceros|giraffe|zebra|hedgehog|sauropod|t-rex|kangaroo|llama
-hippopotamus|raccoon|lion|scorpion|turkey|unicorn|spider|baby chick|hatching chick|tiger face|dog face
-cat face|cow face|pig face|mouse face|rabbit face|horse face|monkey face|dragon face|robot|santa claus
-person running|zombie|vampire|ninja|alien|alien monster|goblin|ogre|princess|mage|genie|snowman
-person biking"""
-_ROLLS = """soccer ball|baseball|basketball|tennis|volleyball|softball|pool 8 ball|bowling|wheel
-ring buoy|yarn|coin|optical disk|globe showing europe-africa|full moon|ringed planet|crystal ball
-mirror ball|record button|red circle|orange circle|yellow circle|green circle|blue circle
-purple circle|gear|doughnut|cookie|tangerine|tomato|red apple|green apple|peach|melon|coconut|bullseye
-american football|nazar amulet|clockwise vertical arrows|compass|flying disc|ferris wheel|dizzy
-cyclone"""
-_REST = """watch|alarm clock|mantelpiece clock|hourglass done|sun|sun with face|cloud|umbrella
-telephone|hot beverage|shamrock|skull|red heart|blue heart|green heart|yellow heart|purple heart
-orange heart|broken heart|two hearts|sparkling heart|anchor|high voltage|warning|mountain|fountain
-tent|scissors|envelope|pencil|sparkles|snowflake|star|glowing star|crescent moon|rainbow|water wave
-volcano|tornado|cloud with rain|cloud with lightning|hot dog|taco|seedling|evergreen tree
-deciduous tree|palm tree|cactus|hot pepper|tulip|cherry blossom|rose|hibiscus|sunflower|ear of corn
-four leaf clover|maple leaf|mushroom|eggplant|grapes|watermelon|lemon|banana|pineapple|pear|cherries
-strawberry|hamburger|pizza|bread|french fries|sushi|ice cream|soft ice cream|candy|lollipop
-chocolate bar|shortcake|wine glass|cocktail glass|beer mug|popcorn|ribbon|wrapped gift|birthday cake
-jack-o-lantern|christmas tree|fireworks|graduation cap|trophy|microphone|movie camera|headphone
-artist palette|top hat|video game|game die|saxophone|guitar|trumpet|violin|musical note|house|castle
-school|factory|tokyo tower|crown|glasses|necktie|t-shirt|jeans|dress|handbag|running shoe
-high-heeled shoe|lipstick|pill|ring|gem stone|bouquet|light bulb|bomb|droplet|pile of poo|money bag
-laptop|briefcase|floppy disk|open book|closed book|key|locked|bell|fire|flashlight|wrench|hammer
-water pistol|microscope|telescope|candle|sunglasses|joystick|crayon|printer|television|radio|camera
-mobile phone|battery|magnifying glass tilted left|grinning face|face with tears of joy
-smiling face with sunglasses|angry face|winking face|sleeping face|face with tongue|crying face
-clown face|smiling face with heart-eyes|thinking face|cowboy hat face|partying face|teddy bear|drum
-long drum|croissant|avocado|bacon|carrot|egg|pancakes|pretzel|sandwich|cheese wedge|cupcake|onion
-teapot|bubble tea|chair|axe|magnet|broom|boomerang|magic wand|puzzle piece|test tube|ladder|bucket
-feather|potted plant|jar|bone|brain|tooth|package|books|newspaper|door|bed|shield|bow and arrow
-stop sign|spoon|pie|peanuts|scarf|gloves|yo-yo|fire extinguisher|bathtub|toilet"""
+_DRIVES = """locomotive|bus|ambulance|fire engine|police car|taxi|automobile|delivery truck|tractor|bicycle
+racing car|motorcycle|skateboard"""
+_FLIES = """airplane|helicopter|rocket|flying saucer|balloon|kite|bird|eagle|bat|owl|butterfly|honeybee
+lady beetle|ghost|dragon"""
+_SWIMS = """spouting whale|dolphin|fish|tropical fish|shark|octopus|crab|turtle|sailboat|ship"""
+_RUNS = """mouse|cow|tiger|rabbit|cat|snail|snake|horse|rooster|dog|pig|elephant|penguin|frog|bear|fox|lion
+giraffe|monkey|unicorn|robot|cat face|dog face"""
+_ROLLS = """soccer ball|basketball|tennis|yarn|wheel|coin|globe showing europe-africa|full moon|gear
+doughnut|tangerine|red apple|yellow circle"""
+_REST = """alarm clock|sun|cloud|umbrella|red heart|evergreen tree|deciduous tree|palm tree|cactus|tulip
+sunflower|cherry blossom|mushroom|strawberry|banana|watermelon|lemon|carrot|hamburger|pizza|ice cream
+birthday cake|wrapped gift|hot beverage|star|crescent moon|snowflake|fire|house|castle|crown|key|bell|guitar
+light bulb|bomb|hammer|anchor|scissors|open book|gem stone|trophy|teddy bear|jack-o-lantern|skull
+grinning face"""
 
 _ALIASES = {
     "automobile": "car",
     "delivery truck": "truck",
     "locomotive": "train",
-    "tram car": "tram",
     "bicycle": "bike",
     "motorcycle": "motorbike",
     "racing car": "race car",
     "fire engine": "fire truck",
-    "passenger ship": "cruise ship",
     "sailboat": "sailing boat",
-    "motor boat": "boat",
     "airplane": "plane",
     "flying saucer": "ufo",
     "honeybee": "bee",
     "lady beetle": "ladybug",
-    "ewe": "sheep",
-    "t-rex": "dinosaur",
-    "sauropod": "long-necked dinosaur",
-    "baby chick": "chick",
     "soccer ball": "ball",
     "tennis": "tennis ball",
-    "pool 8 ball": "billiard ball",
-    "bowling": "bowling ball",
     "yarn": "ball of yarn",
     "globe showing europe-africa": "globe",
     "full moon": "moon",
-    "ringed planet": "planet",
-    "mirror ball": "disco ball",
-    "optical disk": "disc",
     "tangerine": "orange",
     "red apple": "apple",
     "doughnut": "donut",
     "hot beverage": "coffee",
     "red heart": "heart",
-    "high voltage": "lightning",
     "deciduous tree": "tree",
     "evergreen tree": "fir tree",
-    "four leaf clover": "clover",
-    "maple leaf": "leaf",
-    "ear of corn": "corn",
     "wrapped gift": "gift",
     "birthday cake": "cake",
     "jack-o-lantern": "pumpkin",
-    "video game": "game controller",
-    "game die": "die",
     "gem stone": "diamond",
-    "pile of poo": "poo",
-    "locked": "lock",
-    "mobile phone": "phone",
-    "magnifying glass tilted left": "magnifying glass",
     "grinning face": "smiley",
-    "running shoe": "shoe",
-    "handbag": "bag",
-    "cheese wedge": "cheese",
-    "wine glass": "glass of wine",
-    "beer mug": "beer",
-    "satellite": "space satellite",
+    "spouting whale": "whale",
 }
 
 GAITS = {"drives": _DRIVES, "flies": _FLIES, "swims": _SWIMS, "runs": _RUNS, "rolls": _ROLLS, "moves": _REST}
