@@ -48,7 +48,8 @@ class RecipeSpec:
     Args:
         name: As given to ``--recipe``.
         summary: One line.
-        factory: Import string of ``(preset: str, folder: Path) -> gen.train.Recipe``.
+        factory: Import string of ``(preset: str, folder: Path, report: Callable[[str], None]) ->
+            gen.train.Recipe``; ``report`` takes lines of progress.
         presets: Sizes that the recipe knows; the first is the default.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def run(
     folder: Path,
     *,
     device: str = "cpu",
-    steps: int | None = None,
+    steps: Mapping[str, int] | None = None,
     resume: bool = False,
     preview_every: int = 500,
     save_seconds: float = 120.0,
@@ -37,7 +37,7 @@ def run(
         folder: Holds the checkpoints (``STAGE.safetensors``), previews (``STAGE-STEP.png``), the log for
             TensorBoard (``log/STAGE``) and at the end ``NAME.safetensors``.
         device: ``"cpu"``, ``"cuda"`` …
-        steps: Overrides the steps of the last stage.
+        steps: Stage to its steps, each at least 1, where they are not to be the recipe's.
         resume: Go on from the checkpoints in the folder.
         preview_every: Steps between previews.
         save_seconds: Seconds between checkpoints.
@@ -47,9 +47,13 @@ def run(
         The path of the model file.
 
     Raises:
-        UsageError: The folder holds a run and ``resume`` is false.
+        UsageError: The folder holds a run and ``resume`` is false, or a stage is unknown.
         GenError: The loss is not finite.
     """
+    steps = steps or {}
+    known = [stage.name for stage in recipe.stages]
+    for name in steps.keys() - set(known):
+        raise UsageError(f"{recipe.name} has no stage {name!r}", f"its stages: {', '.join(known)}")
     folder.mkdir(parents=True, exist_ok=True)
     if not resume and any((folder / f"{stage.name}.safetensors").exists() for stage in recipe.stages):
         raise UsageError(
@@ -58,9 +62,8 @@ def run(
     modules: dict[str, nn.Module] = {}
     history: dict[str, dict[str, float]] = {}
     target = torch.device(device)
-    for number, stage in enumerate(recipe.stages):
-        last = number + 1 == len(recipe.stages)
-        settings = replace(stage.settings, steps=steps) if last and steps else stage.settings
+    for stage in recipe.stages:
+        settings = replace(stage.settings, steps=steps.get(stage.name, stage.settings.steps))
         modules[stage.name], history[stage.name] = _train(
             stage, settings, modules, folder, target, preview_every, save_seconds, report
         )

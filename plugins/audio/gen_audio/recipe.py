@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import nn
@@ -75,17 +74,15 @@ CARD: Mapping[str, object] = {
 }
 
 
-def sounds_recipe(preset: str, folder: Path) -> Recipe:
+def sounds_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Recipe:
     """Sounds: a vocoder, a latent codec of log-mels, a text-to-sound flow transformer, the decoder refined.
 
     Args:
         preset: ``"cpu"`` (about two hours on one core) or ``"gpu"``.
         folder: Of the run; the rendered clips and the bank of latents are kept in it.
+        report: Called with lines of progress.
     """
     sizes = PRESETS[preset]
-
-    def report(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
 
     shelf = Shelf(folder / "shelf", dict(sizes.clips), report)
 

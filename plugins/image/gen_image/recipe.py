@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import nn
@@ -63,17 +62,15 @@ PRESETS = {
 }
 
 
-def emoji_recipe(preset: str, folder: Path) -> Recipe:
+def emoji_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Recipe:
     """Emoji scenes: a latent codec, its decoder refined, and a text-to-image flow transformer on its latents.
 
     Args:
         preset: ``"cpu"`` (hours on two cores) or ``"gpu"``.
         folder: Of the run; the bank of latents is kept in it.
+        report: Called with lines of progress.
     """
     sizes = PRESETS[preset]
-
-    def report(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
 
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import nn
@@ -56,17 +55,15 @@ PRESETS = {
 }
 
 
-def shapes_recipe(preset: str, folder: Path) -> Recipe:
+def shapes_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Recipe:
     """Coloured shapes: a latent codec, a text-to-shape flow transformer, and the decoder refined.
 
     Args:
         preset: ``"cpu"`` (an hour or two on one core) or ``"gpu"``.
         folder: Of the run; the bank of latents is kept in it.
+        report: Called with lines of progress.
     """
     sizes = PRESETS[preset]
-
-    def report(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
 
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import nn
@@ -41,7 +40,7 @@ PRESETS = {
         codec=Settings(steps=2000, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.8, ema=0.998),
         decoder=Settings(steps=3000, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.995),
         codec_batch=16,
-        denoiser=Settings(steps=3800, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.997),
+        denoiser=Settings(steps=5000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.997),
         batch=96,
         clips=12_000,
     ),
@@ -56,17 +55,15 @@ PRESETS = {
 }
 
 
-def motion_recipe(preset: str, folder: Path) -> Recipe:
+def motion_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Recipe:
     """Moving emoji: a latent codec of frames, its decoder refined, and a text-to-video flow transformer.
 
     Args:
         preset: ``"cpu"`` (a good hour on one core) or ``"gpu"``.
         folder: Of the run; the bank of latents is kept in it.
+        report: Called with lines of progress.
     """
     sizes = PRESETS[preset]
-
-    def report(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
 
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path

@@ -151,6 +151,8 @@ def test_the_envelope_tells_the_same(gen_cli: Cli, arguments: list[object], code
         (["train", "toy", "--recipe", "none"], USAGE, "unknown recipe 'none'"),
         (["train", "toy", "--recipe", "scribble", "--preset", "xl"], USAGE, "unknown preset 'xl'"),
         (["train", "toy", "--recipe", "scribble"], PLUGIN, "gen_toy.recipe"),
+        (["train", "toy", "--recipe", "scribble", "--steps", "5"], USAGE, "--steps takes NAME=VALUE"),
+        (["train", "toy", "--recipe", "scribble", "--steps", "codec=0"], USAGE, "codec=0 is not a whole"),
         (["eval", "toy", "--samples", "0"], USAGE, "--samples"),
     ],
 )

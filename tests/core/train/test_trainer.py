@@ -105,6 +105,14 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
         run(tiny(3), tmp_path, report=lambda line: None)
 
 
+def test_a_stage_can_be_given_other_steps(tmp_path: Path) -> None:
+    said: list[str] = []
+    run(tiny(3), tmp_path, steps={"one": 5}, report=said.append)
+    assert any("5 steps" in line for line in said)
+    with pytest.raises(UsageError, match="tiny has no stage 'two'"):
+        run(tiny(3), tmp_path, steps={"two": 5}, resume=True, report=said.append)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     def broken(module, generator):
         return module(torch.ones(1, 3)).sum() * float("nan")

@@ -49,7 +49,7 @@ def test_what_is_declared_is_there(folder: Path) -> None:
         assert callable(host.resolve(import_string))
     recipe = next(recipe for recipe in spec.recipes if recipe.name == "voice")
     for preset in recipe.presets:
-        stages = host.resolve(recipe.factory)(preset, folder).stages
+        stages = host.resolve(recipe.factory)(preset, folder, print).stages
         assert [stage.name for stage in stages] == ["pronouncer", "durations", "denoiser", "vocoder"]
 
 

@@ -10,6 +10,7 @@ import typer
 
 from gen.checks import find_device, unknown
 from gen.cli import arguments
+from gen.cli.flags import parse_params
 from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
@@ -32,7 +33,10 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             Path | None,
             typer.Option(metavar="FOLDER", help="Checkpoints, log and model; runs/RECIPE by default."),
         ] = None,
-        steps: Annotated[int | None, typer.Option(min=1, help="Steps of the last stage.")] = None,
+        steps: Annotated[
+            list[str] | None,
+            typer.Option(metavar="STAGE=N", help="Steps of a stage other than the recipe's; repeatable."),
+        ] = None,
         resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
         device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
         offline: OFFLINE = False,  # noqa: ARG001
@@ -49,13 +53,22 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         if size not in spec.presets:
             raise UsageError(f"unknown preset {size!r}", f"one of {', '.join(spec.presets)}")
         folder = out or Path("runs") / recipe
+        counts = _counts(steps or [])
         place = find_device(device)
         with contextlib.redirect_stdout(sys.stderr):
-            factory = cast("Callable[[str, Path], Recipe]", host.resolve(spec.factory))
+            make = cast("Callable[[str, Path, Callable[[str], None]], Recipe]", host.resolve(spec.factory))
             from gen.train import run
 
-            path = run(
-                factory(size, folder), folder, device=place, steps=steps, resume=resume, report=session.say
-            )
+            made = make(size, folder, session.say)
+            path = run(made, folder, device=place, steps=counts, resume=resume, report=session.say)
         session.data["model"] = str(path)
         session.show_path(str(path))
+
+
+def _counts(texts: list[str]) -> dict[str, int]:
+    counts = {}
+    for stage, text in parse_params(texts, "--steps", "train").items():
+        if not (text.isdecimal() and int(text)):
+            raise UsageError(f"--steps {stage}={text} is not a whole number of at least 1")
+        counts[stage] = int(text)
+    return counts

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import nn
@@ -48,7 +47,7 @@ PRESETS = {
         words=256,
         durations=Settings(steps=800, rate=2e-3, matrix_rate=3e-3, warmup=50, decay=0.6, ema=0.99),
         sentences=24,
-        denoiser=Settings(steps=4500, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
+        denoiser=Settings(steps=2600, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
         batch=16,
         hours=2.5,
     ),
@@ -75,19 +74,17 @@ CARD: Mapping[str, object] = {
 }
 
 
-def voice_recipe(preset: str, folder: Path) -> Recipe:
+def voice_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Recipe:
     """The voice: how words are pronounced, how long phones are held, speech from phones, and a vocoder.
 
     Args:
         preset: ``"cpu"`` (about two hours on one core) or ``"gpu"``.
         folder: Of the run; lexicon and bank are kept in it. The vocoder is that of the recipe ``sounds``: one
             that was trained there is used when its ``vocoder.safetensors`` and ``shelf`` are put here.
+        report: Called with lines of progress.
     """
     sizes = PRESETS[preset]
     vocoding = sounds.PRESETS[preset]
-
-    def report(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
 
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
