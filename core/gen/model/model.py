@@ -124,21 +124,30 @@ class Window:
     parameter ``loop`` and it is true, the place where the end meets the beginning is drawn anew, given what
     is on both sides of it.
 
+    A state may begin with cells that hold for the whole of what is made: a head. Every piece has it, the
+    first draws it, the others are given it. No seam is in it.
+
     Args:
         axis: The axis of the state of one item, (C, T) -> 1; conditions on the route "channels" are cut along
-            it too.
-        size: Cells of a piece.
-        overlap: Cells that a piece is given, and that are drawn anew at the seam of a loop; less than
-            ``size``.
+            it too, and have the head as the state has.
+        size: Cells of a piece behind the head.
+        overlap: Cells behind the head that a piece is given, and that are drawn anew at the seam of a loop;
+            less than ``size``.
+        head: Cells at the beginning of the axis that belong to every piece, so that the network takes up to
+            ``head + size``.
+
+    Raises:
+        ValueError: If the numbers are none of a window.
     """
 
     axis: int
     size: int
     overlap: int
+    head: int = 0
 
     def __post_init__(self) -> None:
-        if self.axis < 1 or not 0 < self.overlap < self.size:
-            raise ValueError(f"a window needs axis >= 1 and 0 < overlap < size, not {self}")
+        if self.axis < 1 or not 0 < self.overlap < self.size or self.head < 0:
+            raise ValueError(f"a window needs axis >= 1, 0 < overlap < size and head >= 0, not {self}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
