@@ -14,14 +14,16 @@ from pathlib import Path
 from gen.model import ModelFile, save_model
 
 JUDGES = {
-    "image": "A thing is found by two judges: the nearest of all references at 16 × 16 pixels, and a small\n"
+    "emoji": "A thing is found by two judges: the nearest of all references at 16 × 16 pixels, and a small\n"
     "classifier trained on separate renderings.",
-    "mesh": "Families are named by a small classifier of shapes trained on separate ones; what it says of\n"
+    "shapes": "Families are named by a small classifier of shapes trained on separate ones; what it says of\n"
     "real shapes stands beside it, as do two sets of real shapes where sets are compared.",
-    "audio": "Instruments and effects are named by a small classifier trained on separate renderings; what\n"
+    "sounds": "Instruments and effects are named by a small classifier trained on separate renderings; what\n"
     "is measured of renderings stands beside what is measured of the model.",
-    "video": "Things and motions are named by two small classifiers trained on separate renderings; what\n"
+    "motion": "Things and motions are named by two small classifiers trained on separate renderings; what\n"
     "they say of renderings stands first.",
+    "voice": "What the voice says is set beside the same sentences of flite, whose speech it learned from; the\n"
+    "recogniser is pocketsphinx.",
 }
 
 
@@ -64,7 +66,7 @@ def render(file: ModelFile) -> str:
         "## Metrics",
         "",
         f"Printed by `gen eval {file.modality}`: prompts and seeds are fixed, one sample each.",
-        JUDGES.get(file.modality, ""),
+        JUDGES.get(file.name, ""),
     ]
     groups = dict(card["metrics"])
     if "quality" in card:

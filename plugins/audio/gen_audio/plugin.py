@@ -104,6 +104,7 @@ def gen_modality() -> ModalitySpec:
         examples=(
             'gen audio "a slow piano melody in c major" -o melody.wav',
             'gen audio "heavy rain" --duration 20 --loop -o rain.ogg',
+            'gen audio "Once upon a time, there was a fox." --model voice -o story.wav',
         ),
     )
 
@@ -143,7 +144,7 @@ def gen_formats() -> tuple[FormatSpec, ...]:
 
 @hookimpl
 def gen_models() -> tuple[ModelSpec, ...]:
-    """The model that ships in the package."""
+    """The models that ship in the package."""
     return (
         ModelSpec(
             name="sounds",
@@ -152,6 +153,15 @@ def gen_models() -> tuple[ModelSpec, ...]:
             source="package:gen_audio/weights/sounds.safetensors",
             sha256="82feb6de5ef594f89953b3aa2d78673f8fbc7850d0ab4f0320f6faa239fe2424",
             size=12511528,
+            licence="Apache-2.0",
+        ),
+        ModelSpec(
+            name="voice",
+            modality="audio",
+            summary="English speech by a female or a male voice, 22,050 samples per second.",
+            source="package:gen_audio/weights/voice.safetensors",
+            sha256="5a9902585b175c5d61024052ce81963e122fc3aef8bfb1855504a8e25b64abc1",
+            size=11817735,
             licence="Apache-2.0",
         ),
     )
