@@ -1,0 +1,103 @@
+"""Pictures that are taken apart: the network, its training's truth, and the way back."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from gen.train import Settings
+from gen_video import matte_training
+from gen_video.data import clips, things
+from gen_video.data.render import Renderer
+from gen_video.matte import Matte, laid, lifted
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Renderer:
+    return Renderer(things.load())
+
+
+def test_the_network_is_small_and_keeps_to_its_ranges() -> None:
+    torch.manual_seed(0)
+    network = Matte()
+    assert sum(parameter.numel() for parameter in network.parameters()) <= 350_000
+    # A wild last layer, as a fresh one stays far from the ends of the ranges.
+    torch.nn.init.normal_(network.leave.weight)
+    pictures = torch.rand(2, 3, 128, 128) * 2 - 1
+    with torch.no_grad():
+        alpha, background = network(pictures)
+    assert alpha.shape == (2, 1, 128, 128)
+    assert background.shape == (2, 3, 128, 128)
+    assert 0 <= alpha.min() < 0.01
+    assert 0.99 < alpha.max() <= 1
+    assert background.abs().max() <= 1
+    things = lifted(pictures, alpha, background)
+    assert things.shape == (2, 4, 128, 128)
+    assert things.min() >= 0
+    assert (things[:, :3] <= things[:, 3:]).all()
+
+
+def test_every_corner_sees_the_one_across() -> None:
+    torch.manual_seed(0)
+    network = Matte()
+    # Fresh blocks are the identity, and norms see everything: neither is to decide.
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.normal_(module.weight, std=0.1)
+    for block in (*network.down, *network.middle, *network.up):
+        block.norm1 = block.norm2 = torch.nn.Identity()
+    pictures = torch.zeros(1, 3, 128, 128, requires_grad=True)
+    network.double()(pictures.double())[1][..., -1, -1].sum().backward()
+    assert pictures.grad is not None
+    assert pictures.grad[..., :2, :2].abs().max() > 0
+
+
+def test_laying_back_what_was_lifted_gives_the_picture() -> None:
+    generator = torch.Generator().manual_seed(1)
+    alpha = torch.rand(2, 1, 128, 128, generator=generator)
+    colour = torch.rand(2, 3, 128, 128, generator=generator)
+    background = torch.rand(2, 3, 128, 128, generator=generator) * 2 - 1
+    over = torch.cat([colour * alpha, alpha], 1)
+    pictures = laid(over, background)
+    assert (lifted(pictures, alpha, background) - over).abs().max() < 1e-6
+    assert (laid(lifted(pictures, alpha, background), background) - pictures).abs().max() < 1e-6
+
+
+def test_what_alpha_forbids_is_held_back() -> None:
+    pictures, background = torch.ones(1, 3, 4, 4), -torch.ones(1, 3, 4, 4)
+    over = lifted(pictures, torch.full((1, 1, 4, 4), 0.25), background)
+    assert torch.equal(over, torch.full((1, 4, 4, 4), 0.25))
+    assert torch.equal(laid(over, background), torch.full((1, 3, 4, 4), -0.5))
+
+
+def test_the_truth_laid_back_is_the_frame(renderer: Renderer) -> None:
+    rng = random.Random(3)
+    drawn = [clips.draw(renderer.things, renderer.tintable, rng) for _ in range(24)]
+    assert any(clip.camera for clip in drawn)
+    assert any(clip.scroll for clip in drawn)
+    times = np.array([[rng.random(), rng.random()] for _ in drawn])
+    over, behind = matte_training.truth(renderer, drawn, times)
+    frames = renderer.render(drawn, times).flatten(0, 1)
+    assert (laid(over, behind) - frames).abs().max() < 1e-4
+    # What is covered is a thing, and the rest is not.
+    assert over[:, 3].amax() > 0.99
+    assert over[:, 3].mean() < 0.5
+
+
+def test_training_lowers_the_loss() -> None:
+    torch.manual_seed(0)
+    settings = Settings(steps=12, rate=3e-3, matrix_rate=3e-3)
+    task = matte_training.stage(settings, batch=4).start({}, torch.device("cpu"))
+    optimiser = torch.optim.AdamW(task.module.parameters(), settings.rate)
+
+    def measured() -> float:
+        with torch.no_grad():
+            return float(task.loss(task.module, torch.Generator().manual_seed(99)))
+
+    before = measured()
+    for step in range(settings.steps):
+        optimiser.zero_grad()
+        task.loss(task.module, torch.Generator().manual_seed(step)).backward()
+        optimiser.step()
+    assert measured() < 0.7 * before
