@@ -37,7 +37,9 @@ class GridAutoencoder(nn.Module):
         return self.decode(self.encode(data))
 
 
-def picture_coders(channels: int, widths: tuple[int, int, int]) -> tuple[nn.Sequential, nn.Sequential]:
+def picture_coders(
+    channels: int, widths: tuple[int, int, int], colours: int = 3
+) -> tuple[nn.Sequential, nn.Sequential]:
     """Convolutional networks between pixels and latents that change resolution by pixel (un)shuffling alone.
 
     Shi et al. 2016, "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
@@ -46,14 +48,16 @@ def picture_coders(channels: int, widths: tuple[int, int, int]) -> tuple[nn.Sequ
     Args:
         channels: Latent channels.
         widths: Features at 1/4, 1/8 and 1/16 of the picture's size, multiples of 8.
+        colours: Channels of a pixel.
 
     Returns:
-        An encoder (B, 3, H, W) -> (B, channels, H/16, W/16), H and W multiples of 16, and a decoder back.
+        An encoder (B, colours, H, W) -> (B, channels, H/16, W/16), H and W multiples of 16, and a decoder
+        back.
     """
     a, b, c = widths
     encoder = nn.Sequential(
         nn.PixelUnshuffle(4),
-        conv(48, a),
+        conv(16 * colours, a),
         ResidualBlock(a),
         nn.PixelUnshuffle(2),
         conv(4 * a, b, 1),
@@ -74,7 +78,7 @@ def picture_coders(channels: int, widths: tuple[int, int, int]) -> tuple[nn.Sequ
         conv(b, 4 * a, 1),
         nn.PixelShuffle(2),
         ResidualBlock(a),
-        conv(a, 48),
+        conv(a, 16 * colours),
         nn.PixelShuffle(4),
     )
     return encoder, decoder

@@ -1,4 +1,4 @@
-"""Clips as latents with several captions each, for the denoiser's loop."""
+"""Clips as states with several captions each, for the denoiser's loop."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 from gen.nn import Subwords
 from gen.train import LatentBank
-from gen.train.optimiser import fast_bfloat16
-from gen_video.autoencoder import Autoencoder
+from gen_video.autoencoder import Autoencoder, on_white
 from gen_video.data import clips, things
 from gen_video.data.render import Renderer
 from gen_video.data.things import Things
+from gen_video.state import pack
 
 CAPTIONS = 5
 PIECES = 250
@@ -32,7 +32,7 @@ def vocabulary(known: Things) -> Subwords:
 
 
 def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], None]) -> LatentBank:
-    """Render clips and encode them.
+    """Take clips apart and encode what is seen in them.
 
     Args:
         codec: The trained codec.
@@ -44,22 +44,26 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
     renderer = Renderer(known)
     subwords = vocabulary(known)
     rng = random.Random(1)
-    drawn = [clips.draw(known, renderer.tintable, rng) for _ in range(count)]
-    texts = [
-        clips.caption(clip, known, rng, loop=rng.random() < 0.5) for clip in drawn for _ in range(CAPTIONS)
-    ]
     device = next(codec.parameters()).device
-    fast = fast_bfloat16(device)
-    encoded: Tensor | None = None
-    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=fast):
-        for start in range(0, count, 4):
-            frames = renderer.render(drawn[start : start + 4])
-            flat = frames.flatten(0, 1).to(device).contiguous(memory_format=torch.channels_last)
-            latents = codec.encode(flat).unflatten(0, frames.shape[:2]).transpose(1, 2).cpu()
-            if encoded is None:
-                encoded = torch.empty(count, *latents.shape[1:], dtype=torch.float16)
-            encoded[start : start + len(latents)] = latents
-            if start % 1000 == 0:
-                report(f"bank: {start} of {count} clips encoded")
-    assert encoded is not None
-    return LatentBank.of(encoded, texts, subwords, length)
+    encoded: dict[int, Tensor] = {}
+
+    @torch.no_grad()
+    def latents(picture: Tensor) -> Tensor:
+        # The renderer hands out the same picture again, and there are few.
+        if id(picture) not in encoded:
+            encoded[id(picture)] = codec.encode(on_white(picture)[None].to(device))[0].cpu()
+        return encoded[id(picture)]
+
+    states = torch.empty(0)
+    texts = []
+    for index in range(count):
+        clip = clips.draw(known, renderer.tintable, rng)
+        texts += [clips.caption(clip, known, rng, loop=rng.random() < 0.5) for _ in range(CAPTIONS)]
+        pictures, motion = renderer.pictures(clip), renderer.motion(clip)
+        state = pack(torch.stack([latents(one) for one in pictures]), torch.from_numpy(motion).float())
+        if not index:
+            states = torch.empty(count, *state.shape, dtype=torch.float16)
+        states[index] = state
+        if index % 5000 == 0:
+            report(f"bank: {index} of {count} clips encoded")
+    return LatentBank.of(states, texts, subwords, length)

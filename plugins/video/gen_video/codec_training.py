@@ -1,20 +1,26 @@
-"""How the latent codec is trained: the one of pictures goes on with single frames of freshly drawn clips."""
+"""How the latent codec is trained: that of pictures goes on with things and backgrounds, and learns alpha."""
 
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gen.model import find_model
 from gen.plugin.host import Host
-from gen.train import Settings, Stage, Task, codec_stages
-from gen.train.pictures import picture_task
-from gen_video.autoencoder import Autoencoder
+from gen.train import Settings, Stage, Task, codec_stages, reconstruction_task
+from gen.train.pictures import picture_distance, save_grid
+from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.data import clips, things
-from gen_video.data.render import Renderer
+from gen_video.data.backgrounds import PATTERNED, PLAIN, SCENIC
+from gen_video.data.clips import HUES, Actor
+from gen_video.data.render import Renderer, ground
+from gen_video.sizes import FRAMES
+
+GREY = 0.6
 
 
 def stages(codec: Settings, decoder: Settings, batch: int) -> tuple[Stage, Stage]:
@@ -22,32 +28,61 @@ def stages(codec: Settings, decoder: Settings, batch: int) -> tuple[Stage, Stage
 
     Args:
         codec, decoder: How they are optimised.
-        batch: Frames per step; even.
+        batch: Pictures per step.
     """
 
     def task(network: nn.Module, device: torch.device) -> Task:
-        known = things.load()
-        renderer = Renderer(known)
+        renderer = Renderer(things.load())
 
-        def frames(seed: int) -> Tensor:
+        def pictures(seed: int) -> Tensor:
             rng = random.Random(seed)
-            drawn = [clips.draw(known, renderer.tintable, rng) for _ in range(batch // 2)]
-            times = np.array([[rng.random(), rng.random()] for _ in drawn])
-            pictures = renderer.render(drawn, times).flatten(0, 1)
-            return pictures.to(device).contiguous(memory_format=torch.channels_last)
+            drawn = torch.stack([_picture(renderer, rng) for _ in range(batch)])
+            return on_white(drawn).to(device).contiguous(memory_format=torch.channels_last)
 
-        return picture_task(network, frames)
+        def save(seen: Tensor, path: Path, columns: int) -> None:
+            shown = off_white(seen)
+            save_grid((shown[:, :3] + GREY * (1 - shown[:, 3:])) * 2 - 1, path, columns)
+
+        last = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return reconstruction_task(last, pictures, picture_distance, save, shown=12)
 
     return codec_stages(pretrained, task, codec=codec, decoder=decoder)
 
 
 def pretrained() -> Autoencoder:
-    """The codec of the model ``emoji``, which knows the things, but not how they turn and move.
+    """The codec of the model ``emoji``, with an alpha channel that it knows nothing of yet.
 
     Raises:
         ModelError: The model is not installed.
     """
     file = find_model("emoji", "image", Host.discover().models("image"))
     network = Autoencoder()
-    network.load_state_dict(file.tensors("cpu", torch.float32, "codec."))
+    tensors = file.tensors("cpu", torch.float32, "codec.")
+    for name, value in network.state_dict().items():
+        # The first layer takes 16 more channels, and the last one makes 16 more.
+        sides = zip(reversed(value.shape), reversed(tensors[name].shape), strict=True)
+        tensors[name] = functional.pad(tensors[name], [n for new, old in sides for n in (0, new - old)])
+    network.load_state_dict(tensors)
     return network
+
+
+def _picture(renderer: Renderer, rng: random.Random) -> Tensor:
+    """(4, 128, 128) in [0, 1], premultiplied: a thing, at times turned and shrunk, or what may lie behind."""
+    kind = rng.choices(("thing", "moved", "ground", "frame"), (0.5, 0.15, 0.25, 0.1))[0]
+    if kind == "ground":
+        return ground(rng.choice(rng.choice((PLAIN, PATTERNED, SCENIC))))
+    if kind == "frame":
+        clip = clips.draw(renderer.things, renderer.tintable, rng)
+        frame = renderer.layers(clip).frames()[rng.randrange(FRAMES)]
+        return torch.cat([frame, torch.ones(1, *frame.shape[1:])])
+    thing = rng.randrange(len(renderer.things))
+    hue = rng.choice(list(HUES)) if thing in renderer.tintable and rng.random() < 0.25 else ""
+    picture = renderer.picture(Actor(thing, rng.choice(("left", "right")), hue=hue))
+    if kind == "thing":
+        return picture
+    turn = torch.tensor(rng.uniform(-0.6, 0.6))
+    rotation = torch.stack([turn.cos(), turn.sin(), -turn.sin(), turn.cos()]).view(2, 2) * rng.uniform(1, 1.6)
+    shift = torch.tensor([[rng.uniform(-0.3, 0.3)], [rng.uniform(-0.3, 0.3)]])
+    theta = torch.cat([rotation, shift], 1)[None]
+    grid = functional.affine_grid(theta, [1, *picture.shape], align_corners=False)
+    return functional.grid_sample(picture[None], grid, align_corners=False)[0]

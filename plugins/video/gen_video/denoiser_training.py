@@ -1,4 +1,4 @@
-"""How the denoiser is trained: text to latents, with captions dropped and frames given at random."""
+"""How the denoiser is trained: text to latents, with captions dropped and cells given at random."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gen.diffusion import EDMWeighting, RectifiedFlow, Sample
+from gen.diffusion import RectifiedFlow, Velocity
 from gen.train import (
     DiffusionLoss,
     LatentBank,
@@ -20,20 +20,15 @@ from gen.train import (
     text_task,
 )
 from gen.train.pictures import save_grid
-from gen_video import known_frames
+from gen_video import known_cells
 from gen_video.autoencoder import Autoencoder
 from gen_video.bank import build
 from gen_video.denoiser import ClipTransformer, Shape
+from gen_video.model import layers
+from gen_video.sizes import FRAMES
 
-# A token holds more numbers than the network is wide: it can say the clean ones, which depend on each
-# other, but not the noise (Li & He 2025, arXiv 2511.13720). Its errors weigh as those of the velocity would,
-# up to a bounded factor.
-OBJECTIVE = DiffusionLoss(
-    RectifiedFlow(), Sample(), LogitNormalTimes(mean=1.0, std=1.2), EDMWeighting(sigma_data=1.0)
-)
+OBJECTIVE = DiffusionLoss(RectifiedFlow(), Velocity(), LogitNormalTimes(mean=0.8, std=1.2))
 CAPTION_DROPOUT = 0.1
-BETWEEN_DROPOUT = 0.7
-"""Of the captions of clips that lack every second frame: the frames between others are drawn without one."""
 PREVIEW = (
     "a rocket flies up",
     "a red car drives left past a tree",
@@ -68,14 +63,14 @@ def stage(settings: Settings, batch: int, clips: int, folder: Path, report: Call
         network = ClipTransformer(Shape(vocabulary=len(bank.subwords)))
 
         def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-            latents, ids = bank.draw(batch, generator)
-            mask, between = known_frames.draw(batch, latents.shape[2], generator)
-            ids = drop_captions(ids, torch.where(between, BETWEEN_DROPOUT, CAPTION_DROPOUT), generator)
-            return latents, ids, known_frames.condition(latents, mask)
+            states, ids = bank.draw(batch, generator)
+            known = known_cells.condition(states, known_cells.draw(batch, FRAMES, generator))
+            return states, drop_captions(ids, CAPTION_DROPOUT, generator), known
 
-        def show(latents: Tensor, path: Path) -> None:
-            shown = latents[:, :, ::2].transpose(1, 2).flatten(0, 1)
-            save_grid(codec.cpu().decode(shown), path, columns=8)
+        def show(states: Tensor, path: Path) -> None:
+            network = codec.cpu()
+            clips = torch.stack([layers(state, network).frames()[::2] for state in states])
+            save_grid(clips.flatten(0, 1) * 2 - 1, path, columns=FRAMES // 2)
 
         return text_task(network, OBJECTIVE, bank, device, draw=draw, prompts=PREVIEW, show=show)
 

@@ -103,7 +103,7 @@ def things_judge(path: Path, things: Things, report: Callable[[str], None], step
     if path.exists():
         network.load_state_dict(load_file(path))
         return network.eval()
-    renderer = Renderer(things, Image.Resampling.BOX)
+    renderer = Renderer(things, 64, Image.Resampling.BOX)
     torch.manual_seed(11)
     rng = random.Random(11)
     # Every thing upright, once, cut out as it will be; turned, blurred and shifted anew in every step.
@@ -130,7 +130,7 @@ def motions_judge(
     if path.exists():
         network.load_state_dict(load_file(path))
         return network.eval()
-    renderer = Renderer(things, Image.Resampling.BOX)
+    renderer = Renderer(things, 64, Image.Resampling.BOX)
     torch.manual_seed(12)
     rng = random.Random(12)
     white = torch.ones(3, 1, 1)

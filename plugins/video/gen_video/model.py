@@ -12,16 +12,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from gen.artifact import Artifact
-from gen.diffusion import RectifiedFlow, Sample
+from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Window
 from gen.nn import TextEncoder
-from gen_video.autoencoder import Autoencoder
+from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.denoiser import ClipTransformer, Shape
-from gen_video.inbetween import InBetweener
+from gen_video.layers import THINGS, Layers
+from gen_video.matte import Matte
 from gen_video.sizes import FPS, FRAMES, SIDE
+from gen_video.state import CHANNELS, HEAD, PER_PICTURE, pack, unpack
+from gen_video.taking_apart import taken_apart
 from gen_video.timing import Timing, timing
 
-ARCHITECTURE = "gen-video/clip-transformer/1"
+ARCHITECTURE = "gen-video/layered-clip/1"
 OVERLAP = 4
 """Frames that a piece of a longer clip is given of the one before, and that are drawn anew at a seam."""
 
@@ -38,30 +41,39 @@ def said(prompt: str, params: Mapping[str, object]) -> str:
     return f"{prompt}{camera}{', loop' if params.get('loop') else ''}"
 
 
+def layers(state: Tensor, network: Autoencoder) -> Layers:
+    """A state (128, 48 + T), as the autoencoder gives it, as layers."""
+    latents, motion = unpack(state)
+    kind = next(network.parameters()).dtype
+    with torch.no_grad():
+        # One at a time: a batch may take another path through the kernels and differ in a bit.
+        pictures = [network.decode(one[None].to(kind))[0].float().cpu() for one in latents]
+    things = off_white(torch.stack(pictures[:THINGS]))
+    return Layers(things, ((pictures[THINGS][:3] + 1) / 2).clamp(0, 1), motion.double().cpu().numpy())
+
+
 @dataclass(frozen=True, eq=False)
 class ClipCodec:
-    """Clips as standardised latents of frames.
+    """Clips as standardised states: what is seen, and how it moves.
 
     Args:
-        network: The autoencoder of frames.
-        mean, std: (C, 1, 1, 1): latents are standardised by these.
-        grid: Latents per side of a frame.
-        between: Draws frames between frames, for rates above the model's own.
+        network: The autoencoder of pictures.
+        matte: Takes frames apart.
+        mean, std: (C, 1): states are standardised by these.
     """
 
     network: Autoencoder
+    matte: Matte
     mean: Tensor
     std: Tensor
-    grid: int
-    between: InBetweener
 
     def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
-        """(C, T, grid, grid), T frames at the model's own rate.
+        """(C, 48 + T), T frames at the model's own rate.
 
         Raises:
             ValueError: Width and height differ, or the parameters of time make no sense.
         """
-        return (len(self.mean), self._asked(params)[0].drawn, self.grid, self.grid)
+        return (len(self.mean), HEAD + self._asked(params)[0].drawn)
 
     def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
         """Clips of any size and rate, fitted to the parameters; a shorter one stays at its last frame."""
@@ -71,26 +83,36 @@ class ClipCodec:
             frames = artifact.arrays["frames"]
             rate = Fraction(str(artifact.attributes["fps"]))
             rows = [min(round(index / FPS * rate), len(frames) - 1) for index in range(asked.drawn)]
-            states.append(torch.cat([self._latents(frames[row]) for row in rows], 1))
+            states.append(self._state(torch.cat([self._frame(frames[row]) for row in rows])))
         return torch.stack(states)
 
     def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
-        """Latents (B, C, T, grid, grid) to clips, at the rate and of the size that are asked for."""
+        """States (B, C, 48 + T) to clips, at the rate and of the size that are asked for."""
         asked, size = self._asked(params)
         return [self._clip(state, asked, size, params.get("audio")) for state in x0.to(self.mean)]
 
     def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
-        """A clip, white where something is drawn anew, as (1, 1, T, grid, grid): 1 where latents are kept."""
+        """A clip, white where something is drawn anew, as (1, 1, 48 + T): 1 where cells are kept.
+
+        A frame that is mostly white moves anew. What is behind is drawn anew wherever any frame is white, and
+        the things where all of them together are white on a tenth of the picture.
+        """
         asked, _ = self._asked(params)
         frames = _opaque(mask.arrays["frames"]).mean(-1, keepdims=True)
         rate = Fraction(str(mask.attributes["fps"]))
         rows = [min(round(index / FPS * rate), len(frames) - 1) for index in range(asked.drawn)]
-        cells = _square(torch.from_numpy(frames[rows]).permute(0, 3, 1, 2), SIDE)
-        kept = functional.max_pool2d(cells, SIDE // self.grid) < 0.5
-        return kept.float().transpose(0, 1)[None].to(self.mean.device)
+        white = _square(torch.from_numpy(frames[rows]).permute(0, 3, 1, 2), SIDE)[:, 0] >= 0.5
+        anywhere = white.any(0).float()
+        moves = white.float().mean((1, 2)) < 0.5
+        things = (anywhere.mean() < 0.1).expand(THINGS * PER_PICTURE)
+        side = SIDE // int(PER_PICTURE**0.5)
+        behind = functional.max_pool2d(anywhere[None, None], side).flatten() < 0.5
+        return torch.cat([things, behind, moves]).float()[None, None].to(self.mean.device)
 
     def given(self, params: Mapping[str, object]) -> tuple[Tensor, Tensor] | None:
-        """The frames ``first`` and ``last``: a mask (1, 1, T, grid, grid) and latents (1, C, T, grid, grid).
+        """The frames ``first`` and ``last``: a mask (1, 1, 48 + T) and a state (1, C, 48 + T).
+
+        What is seen is taken from the one that shows more of it.
 
         Raises:
             ValueError: The last frame is asked for of a clip that has only one.
@@ -102,12 +124,16 @@ class ClipCodec:
             return None
         if "last" in pictures and asked.last == 0:
             raise ValueError("a clip of one frame has no last frame: leave --last out or ask for more frames")
-        mask = self.mean.new_zeros(1, 1, asked.drawn, self.grid, self.grid)
-        state = self.mean.new_zeros(1, len(self.mean), asked.drawn, self.grid, self.grid)
-        for name, picture in pictures.items():
+        frames = []
+        for picture in pictures.values():
             assert isinstance(picture, Artifact)
-            mask[:, :, places[name]] = 1
-            state[:, :, places[name]] = self._latents(picture.arrays["pixels"])[None, :, 0]
+            frames.append(self._frame(picture.arrays["pixels"]))
+        found = self._state(torch.cat(frames))
+        mask = self.mean.new_zeros(1, 1, HEAD + asked.drawn)
+        state = self.mean.new_zeros(1, len(self.mean), HEAD + asked.drawn)
+        cells = [*range(HEAD), *(HEAD + places[name] for name in pictures)]
+        mask[:, :, cells] = 1
+        state[:, :, cells] = found
         return mask, state
 
     def _asked(self, params: Mapping[str, object]) -> tuple[Timing, int]:
@@ -122,27 +148,27 @@ class ClipCodec:
             raise ValueError(f"{asked.frames} frames of {width} × {width} pixels are too much at once")
         return asked, width
 
-    def _latents(self, pixels: np.ndarray) -> Tensor:
-        """One picture (H, W, C) of any size as latents (C, 1, grid, grid); transparency is laid on white."""
-        picture = torch.from_numpy(_opaque(pixels)).permute(2, 0, 1)[None]
-        kind = next(self.network.parameters())
+    def _frame(self, pixels: np.ndarray) -> Tensor:
+        """One picture (H, W, C) of any size as (1, 3, 128, 128) in [-1, 1]; what is transparent is white."""
+        return _square(torch.from_numpy(_opaque(pixels)).permute(2, 0, 1)[None], SIDE).float() * 2 - 1
+
+    def _state(self, frames: Tensor) -> Tensor:
+        """Frames (T, 3, 128, 128) in [-1, 1], taken apart, as a standardised state (C, 48 + T)."""
+        found = taken_apart(self.matte, frames.to(self.mean.device))
+        opaque = torch.cat([found.ground, torch.ones_like(found.ground[:1])])[None]
+        kind = next(self.network.parameters()).dtype
         with torch.no_grad():
-            latents = self.network.encode(_square(picture, SIDE).to(kind) * 2 - 1).float()
-        return (latents.transpose(0, 1) - self.mean) / self.std
+            latents = self.network.encode(on_white(torch.cat([found.things, opaque])).to(kind)).float()
+        motion = torch.from_numpy(found.motion).to(latents)
+        return (pack(latents, motion) - self.mean) / self.std
 
     def _clip(self, state: Tensor, asked: Timing, size: int, audio: object) -> Artifact:
         # Only what is delivered or lies between is looked at.
-        state = state if asked.loop else state[:, : asked.last + 1]
-        with torch.no_grad():
-            standard = self.between.at(state, asked.positions, loop=asked.loop)
-            latents = (standard * self.std + self.mean).transpose(0, 1)
-            kind = next(self.network.parameters()).dtype
-            frames = np.empty((asked.frames, size, size, 3), np.float32)
-            for index, frame in enumerate(latents):
-                # One at a time: a batch may take another path through the kernels and differ in a bit.
-                pixels = ((self.network.decode(frame[None].to(kind)).float() + 1) / 2).clamp(0, 1)
-                frames[index] = _square(pixels.cpu(), size)[0].permute(1, 2, 0).numpy()
-        arrays, attributes = {"frames": frames}, {"fps": str(asked.fps)}
+        state = state if asked.loop else state[:, : HEAD + asked.last + 1]
+        whole = layers(state * self.std + self.mean, self.network)
+        frames = whole.at(asked.positions, loop=asked.loop).frames(size)
+        arrays = {"frames": frames.permute(0, 2, 3, 1).contiguous().numpy()}
+        attributes = {"fps": str(asked.fps)}
         if isinstance(audio, Artifact):
             rate = int(audio.attributes["sample_rate"])
             arrays["samples"] = _timed(audio.arrays["samples"], round(asked.frames / asked.fps * rate))
@@ -162,23 +188,24 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         ModelError: Another architecture, or tensors that do not fit it.
     """
     file.require_architecture(ARCHITECTURE)
-    process, parameterization = RectifiedFlow(), Sample()
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
-        if shape.frames != FRAMES:
-            raise ValueError(f"it makes {shape.frames} frames at once, not {FRAMES}")
+        if (shape.channels, shape.cells) != (CHANNELS, HEAD + FRAMES):
+            raise ValueError(
+                f"its states are {shape.channels} × {shape.cells}, not {CHANNELS} × {HEAD + FRAMES}"
+            )
         encoder = TextEncoder.of(file.config, shape.length, said)
-        codec = file.module(lambda: Autoencoder(shape.channels), "codec.", device, dtype)
+        codec = file.module(Autoencoder, "codec.", device, dtype)
+        matte = file.module(Matte, "matte.", device, "float32")
         network = file.module(lambda: ClipTransformer(shape), "denoiser.", device, dtype)
-        mean, std = file.latent_scale(device, dimensions=3)
-    between = InBetweener(network, process, parameterization)
+        mean, std = file.latent_scale(device, dimensions=1)
     return file.model(
-        process=process,
-        parameterization=parameterization,
+        process=RectifiedFlow(),
+        parameterization=Velocity(),
         network=network,
         encoder=encoder,
-        codec=ClipCodec(codec, mean, std, shape.grid, between),
-        window=Window(axis=1, size=shape.frames, overlap=OVERLAP),
+        codec=ClipCodec(codec, matte, mean, std),
+        window=Window(axis=1, size=FRAMES, overlap=OVERLAP, head=HEAD),
     )
 
 

@@ -1,21 +1,28 @@
-"""The video model's file, encoder, codec and in-betweens, with a tiny network that was never trained."""
+"""The video model's file, encoder and codec, with a tiny network that was never trained."""
 
-from fractions import Fraction
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from gen.artifact import Artifact
-from gen.diffusion import Condition
-from gen.errors import ModelError
+from gen.errors import ModelError, UsageError
+from gen.generate import Progress, generate
 from gen.model import CompletingCodec, Model, ModelFile, save_model
 from gen.nn import Subwords, text_conditions
-from gen_video import known_frames
-from gen_video.autoencoder import Autoencoder
+from gen.plan import Item, Plan
+from gen_video import known_cells
+from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.denoiser import ClipTransformer, Shape
+from gen_video.layers import POSE
+from gen_video.matte import Matte
 from gen_video.model import ARCHITECTURE, ClipCodec, load
+from gen_video.plugin import gen_modality
+from gen_video.state import HEAD, unpack
 
 WORDS = ["a", "red", "ball", "bounces", "the", "camera", "pans", "left", "loop"]
 
@@ -25,10 +32,14 @@ def write(path: Path, **changes: object) -> Path:
     subwords = Subwords.train(WORDS, ["a red ball bounces"], 40)
     shape = Shape(vocabulary=len(subwords), width=32, depth=2, heads=2, hidden=64)
     network = ClipTransformer(shape)
-    for layer in (network.patches_out, network.modulation.project):  # both start at zero
+    for layer in (network.cells_out, network.modulation.project):  # both start at zero
         torch.nn.init.normal_(layer.weight, std=0.1)
-    tensors = {f"codec.{k}": v.half() for k, v in Autoencoder(shape.channels).state_dict().items()}
-    tensors |= {f"denoiser.{k}": v.half() for k, v in network.state_dict().items()}
+    modules = {"codec": Autoencoder(), "matte": Matte(), "denoiser": network}
+    tensors = {
+        f"{name}.{key}": value.half()
+        for name, module in modules.items()
+        for key, value in module.state_dict().items()
+    }
     tensors |= {"latents.mean": torch.zeros(shape.channels), "latents.std": torch.ones(shape.channels)}
     config = {
         "modality": "video",
@@ -45,20 +56,49 @@ def write(path: Path, **changes: object) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return load(ModelFile(write(tmp_path_factory.mktemp("model") / "tiny.safetensors")), "cpu", "float32")
+def file(tmp_path_factory: pytest.TempPathFactory) -> ModelFile:
+    return ModelFile(write(tmp_path_factory.mktemp("model") / "tiny.safetensors"))
+
+
+class OnWhite(Matte):
+    """What is not white is a thing; what is black hides everything."""
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        return (1 - pictures.amin(1, keepdim=True)) / 2, torch.ones_like(pictures)
+
+
+@pytest.fixture(scope="module")
+def model(file: ModelFile) -> Model:
+    found = load(file, "cpu", "float32")
+    assert isinstance(found.codec, ClipCodec)
+    assert isinstance(found.codec, CompletingCodec)
+    return replace(found, codec=replace(found.codec, matte=OnWhite()))
 
 
 @pytest.fixture(scope="module")
 def codec(model: Model) -> ClipCodec:
     assert isinstance(model.codec, ClipCodec)
-    assert isinstance(model.codec, CompletingCodec)
     return model.codec
 
 
-def picture(size: int = 96, seed: int = 0) -> Artifact:
-    rng = np.random.default_rng(seed)
-    return Artifact("image", {"pixels": rng.random((size, size, 3), np.float32)})
+def square(x: int, y: int = 0, side: int = 32, size: int = 128) -> np.ndarray:
+    """A black square on white, (size, size, 3), its middle (x, y) from that of the picture."""
+    pixels = np.ones((size, size, 3), np.float32)
+    top, left = (size // 2 + at - side // 2 for at in (y, x))
+    pixels[top : top + side, left : left + side] = 0
+    return pixels
+
+
+def video(frames: list[np.ndarray], fps: str = "8") -> Artifact:
+    return Artifact("video", {"frames": np.stack(frames)}, {"fps": fps})
+
+
+def image(pixels: np.ndarray) -> Artifact:
+    return Artifact("image", {"pixels": pixels})
+
+
+def noise(codec: ClipCodec, params: Mapping[str, object], count: int = 1, seed: int = 0) -> Tensor:
+    return torch.randn(count, *codec.shape(params), generator=torch.Generator().manual_seed(seed))
 
 
 def test_another_architecture_or_shape_is_refused(tmp_path: Path) -> None:
@@ -67,6 +107,17 @@ def test_another_architecture_or_shape_is_refused(tmp_path: Path) -> None:
     wrong = {"vocabulary": 9, "width": 32, "depth": 2, "heads": 2, "hidden": 64}
     with pytest.raises(ModelError, match="does not fit its architecture"):
         load(ModelFile(write(tmp_path / "wrong.safetensors", shape=wrong)), "cpu", "float32")
+    with pytest.raises(ModelError, match="its states are 128 × 63, not 128 × 64"):
+        load(ModelFile(write(tmp_path / "short.safetensors", shape={**wrong, "cells": 63})), "cpu", "float32")
+
+
+def test_the_matte_is_the_files_own(file: ModelFile) -> None:
+    found = load(file, "cpu", "float32").codec
+    assert isinstance(found, ClipCodec)
+    mine = found.matte.state_dict()
+    assert all(
+        torch.equal(mine[name], value) for name, value in file.tensors("cpu", torch.float32, "matte.").items()
+    )
 
 
 def test_unknown_words_and_what_is_like_them(model: Model) -> None:
@@ -77,37 +128,44 @@ def test_unknown_words_and_what_is_like_them(model: Model) -> None:
 def test_camera_and_loop_are_said_in_words(model: Model) -> None:
     ids = model.encoder(["a ball"], {"camera": "pan left", "loop": True})["text"].value
     assert torch.equal(ids, model.encoder(["a ball, the camera pans left, loop"], {})["text"].value)
+    assert not torch.equal(ids, model.encoder(["a ball"], {"camera": "pan left"})["text"].value)
     # What stands for no prompt at all stays so.
     assert torch.equal(
         model.encoder([""], {"loop": True})["text"].value, model.encoder([""], {})["text"].value
     )
 
 
-def test_the_network_sees_every_latent_once(model: Model) -> None:
-    network = model.network
-    assert isinstance(network, ClipTransformer)
-    x = torch.randn(2, 32, 16, 8, 8)
-    assert torch.equal(network._unpatch(network._patches(x)), x)
-
-
-def test_no_known_frames_are_known_frames_that_are_empty(model: Model) -> None:
-    x, level = torch.randn(2, 32, 16, 8, 8), torch.tensor([0.3, 0.9])
+def test_no_known_cells_are_known_cells_that_are_empty(model: Model) -> None:
+    x, level = torch.randn(2, 128, HEAD + 16), torch.tensor([0.3, 0.9])
     ids = torch.tensor([[2, 3, 0], [4, 0, 0]])
-    empty = known_frames.condition(x, torch.zeros(2, 16))
+    empty = known_cells.condition(x, torch.zeros(2, HEAD + 16))
     assert torch.equal(
         model.network(x, level, text_conditions(ids)), model.network(x, level, text_conditions(ids, empty))
     )
-    first = torch.zeros(2, 16)
-    first[:, 0] = 1
-    told = model.network(x, level, text_conditions(ids, known_frames.condition(x, first)))
+    first = torch.zeros(2, HEAD + 16)
+    first[:, HEAD] = 1
+    told = model.network(x, level, text_conditions(ids, known_cells.condition(x, first)))
     assert not torch.allclose(told, model.network(x, level, text_conditions(ids)))
 
 
+def test_every_cell_sees_every_other_and_knows_its_place(model: Model) -> None:
+    x, level, ids = torch.randn(1, 128, HEAD + 16), torch.tensor([0.5]), torch.tensor([[2, 3]])
+    made = model.network(x, level, text_conditions(ids))
+    assert made.shape == x.shape
+    other = x.clone()
+    other[:, :, 0] += 1
+    moved = (model.network(other, level, text_conditions(ids)) - made).abs().amax((0, 1))
+    assert moved.min() > 0
+    swapped = model.network(x.flip(2), level, text_conditions(ids)).flip(2)
+    assert not torch.allclose(swapped, made, atol=1e-3)
+
+
 def test_padding_of_the_text_changes_nothing(model: Model) -> None:
-    x, level = torch.randn(1, 32, 16, 8, 8), torch.tensor([0.5])
-    short, long = torch.tensor([[2, 3]]), torch.tensor([[2, 3, 0, 0, 0]])
-    a, b = (model.network(x, level, text_conditions(ids)) for ids in (short, long))
+    x, level = torch.randn(1, 128, HEAD + 16), torch.tensor([0.5])
+    short, long, other = torch.tensor([[2, 3]]), torch.tensor([[2, 3, 0, 0, 0]]), torch.tensor([[2, 4]])
+    a, b, c = (model.network(x, level, text_conditions(ids)) for ids in (short, long, other))
     assert torch.allclose(a, b, atol=1e-5)
+    assert not torch.allclose(a, c, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +178,7 @@ def test_padding_of_the_text_changes_nothing(model: Model) -> None:
     ],
 )
 def test_the_state_is_as_long_as_the_clip(codec: ClipCodec, params: dict[str, object], drawn: int) -> None:
-    assert codec.shape(params) == (32, drawn, 8, 8)
+    assert codec.shape(params) == (128, 48 + drawn)
 
 
 @pytest.mark.parametrize(
@@ -136,71 +194,103 @@ def test_the_state_is_as_long_as_the_clip(codec: ClipCodec, params: dict[str, ob
 def test_clips_have_the_size_and_rate_asked_for(
     codec: ClipCodec, params: dict[str, object], frames: int, size: int, fps: str
 ) -> None:
-    x0 = torch.randn(1, *codec.shape(params), generator=torch.Generator().manual_seed(1))
-    made = codec.decode(x0, params)[0]
+    made = codec.decode(noise(codec, params), params)[0]
     assert made.arrays["frames"].shape == (frames, size, size, 3)
+    assert made.arrays["frames"].dtype == np.float32
+    assert made.arrays["frames"].min() >= 0
+    assert made.arrays["frames"].max() <= 1
     assert made.attributes == {"fps": fps}
 
 
 def test_the_frames_that_were_drawn_are_delivered_as_they_are(codec: ClipCodec) -> None:
-    x0 = torch.randn(2, 32, 16, 8, 8, generator=torch.Generator().manual_seed(2))
+    x0 = codec.encode([video([square(x) for x in range(-32, 32, 4)])] * 2, {})
+    x0 = x0 + 0.01 * noise(codec, {}, 2)
     plain = codec.decode(x0, {})
     finer = codec.decode(x0, {"frames": 31, "fps": "16"})
     for a, b in zip(plain, finer, strict=True):
-        assert np.array_equal(a.arrays["frames"], b.arrays["frames"][::2])
+        assert np.abs(a.arrays["frames"] - b.arrays["frames"][::2]).max() < 1e-4
+        assert np.abs(np.diff(a.arrays["frames"], axis=0)).max((1, 2, 3)).min() > 0.01
     # Each alone, bit for bit as in a batch.
     assert np.array_equal(codec.decode(x0[1:], {})[0].arrays["frames"], plain[1].arrays["frames"])
 
 
-@pytest.mark.parametrize("count", [2, 5, 8, 9, 16, 23])
-@pytest.mark.parametrize("loop", [False, True])
-def test_doubling_keeps_what_there_is(codec: ClipCodec, count: int, loop: bool) -> None:
-    latents = torch.randn(32, count, 8, 8, generator=torch.Generator().manual_seed(count))
-    doubled = codec.between.double(latents, loop=loop)
-    assert doubled.shape[1] == (2 * count if loop else 2 * count - 1)
-    assert torch.equal(doubled[:, ::2], latents)
-    assert torch.isfinite(doubled).all()
+def test_what_is_not_delivered_is_not_looked_at(codec: ClipCodec) -> None:
+    x0 = noise(codec, {})
+    other = x0.clone()
+    other[:, :, HEAD + 5 :] = 9
+    first, second = (codec.decode(x, {"frames": 9, "fps": "16"})[0] for x in (x0, other))
+    assert np.array_equal(first.arrays["frames"], second.arrays["frames"])
+    looped = [codec.decode(x, {"frames": 16, "loop": True})[0].arrays["frames"] for x in (x0, other)]
+    assert not np.array_equal(*looped)
 
 
-def test_a_frame_between_depends_on_its_neighbours_alone(codec: ClipCodec) -> None:
-    latents = torch.randn(32, 15, 8, 8, generator=torch.Generator().manual_seed(3))
-    whole = codec.between.double(latents, loop=False)
-    # The second window begins with frame 7.
-    assert torch.equal(codec.between.double(latents[:, 7:], loop=False), whole[:, 14:])
+@pytest.mark.parametrize("size", [128, 256])
+def test_a_clip_becomes_what_is_seen_and_how_it_moves(codec: ClipCodec, size: int) -> None:
+    unit = size // 128
+    frames = [square(unit * x, unit * 10, unit * 32, size) for x in range(-32, 32, 4)]
+    state = codec.encode([video(frames)], {})
+    assert state.shape == (1, 128, 64)
+    latents, motion = unpack(state[0])
+    assert np.abs(32 * motion[0].numpy() - np.arange(-32, 32, 4)).max() < 0.1
+    assert np.abs(32 * motion[1].numpy() - 10).max() < 0.1
+    # The picture of a thing reaches a little beyond it.
+    assert np.abs(64 * 2 ** motion[4].numpy() - 1.06 * 32).max() < 0.5
+    assert motion[POSE - 1].eq(1).all()
+    assert motion[2 * POSE - 1].eq(-1).all()
+    nothing = torch.cat([torch.ones(3, 128, 128), -torch.ones(1, 128, 128)])
+    white = torch.ones(4, 128, 128)
+    with torch.no_grad():
+        seen = codec.network.encode(torch.stack([nothing, white]))
+    assert torch.allclose(latents[1:], seen, atol=1e-4)
+    assert not torch.allclose(latents[0], latents[1], atol=1e-2)
 
 
-def test_positions_are_rounded_to_the_finest_rate(codec: ClipCodec) -> None:
-    latents = torch.randn(32, 4, 8, 8, generator=torch.Generator().manual_seed(4))
-    at = codec.between.at(latents, [Fraction(0), Fraction(1, 3), Fraction(3)], loop=False)
-    assert torch.equal(at[:, 0], latents[:, 0])
-    assert torch.equal(at[:, 2], latents[:, 3])
-    assert torch.equal(codec.between.at(latents, [Fraction(1), Fraction(2)], loop=False), latents[:, 1:3])
-    # Just before the end of a loop, the nearest frame is the first.
-    assert torch.equal(
-        codec.between.at(latents, [Fraction(4) - Fraction(1, 100)], loop=True)[:, 0], latents[:, 0]
-    )
+def test_a_clip_of_another_rate_and_length_is_fitted(codec: ClipCodec) -> None:
+    # Every third of 24 frames, and then the last one on.
+    state = codec.encode([video([square(x) for x in range(-24, 24, 2)], "24")], {})
+    x = 32 * unpack(state[0])[1][0].numpy()
+    assert np.abs(x - [-24, -18, -12, -6, 0, 6, 12, 18, *[22] * 8]).max() < 0.1
+
+
+def test_what_is_transparent_is_white_and_grey_is_colour(codec: ClipCodec) -> None:
+    opaque = square(8)
+    clear = np.concatenate([np.zeros_like(opaque), 1 - opaque[..., :1]], -1)
+    states = [codec.encode([video([pixels] * 2)], {}) for pixels in (opaque, clear, opaque[..., :1])]
+    assert torch.equal(states[0], states[1])
+    assert torch.equal(states[0], states[2])
 
 
 def test_first_and_last_frames_are_given_where_they_will_be_seen(codec: ClipCodec) -> None:
     assert codec.given({}) is None
-    first, last = picture(96, 1), picture(300, 2)
-    params = {"first": first, "last": last, "frames": 10}
-    found = codec.given(params)
+    first, last = square(-20), square(48, side=64, size=384)
+    found = codec.given({"first": image(first), "last": image(last), "frames": 10})
     assert found is not None
     mask, state = found
-    assert mask.shape == (1, 1, 16, 8, 8)
-    assert [row for row in range(16) if mask[0, 0, row].any()] == [0, 9]
-    # What is delivered first and last is what the given pictures look like to the model.
-    made = codec.decode(state, params)[0].arrays["frames"]
-    for index, one in ((0, first), (9, last)):
-        alone = codec.encode([Artifact("video", {"frames": one.arrays["pixels"][None]}, {"fps": "8"})], {})
-        seen = codec.decode(alone, {"frames": 1})[0].arrays["frames"][0]
-        assert np.allclose(made[index], seen, atol=1e-5)
+    assert mask.shape == (1, 1, 64)
+    assert state.shape == (1, 128, 64)
+    given = [*range(HEAD), HEAD, HEAD + 9]
+    assert mask[0, 0].nonzero().flatten().tolist() == given
+    # As those of the clip of both.
+    both = codec.encode([video([first, square(16, side=64 // 3)])], {"frames": 16})
+    assert torch.allclose(state[0][:, :HEAD], both[0][:, :HEAD], atol=0.05)
+    motion = unpack(state[0])[1].numpy()
+    assert np.abs(32 * motion[0, [0, 9]] - [-20, 16]).max() < 0.6
+    assert np.abs(2 ** (motion[4, 9] - motion[4, 0]) - 2 / 3) < 0.05
+    assert not state[0][:, [index for index in range(64) if index not in given]].any()
+
+
+@pytest.mark.parametrize(
+    ("params", "cell"), [({}, 15), ({"seconds": 3.0}, 23), ({"loop": True}, 15), ({"frames": 4}, 3)]
+)
+def test_the_last_frame_alone_can_be_given(codec: ClipCodec, params: dict[str, object], cell: int) -> None:
+    found = codec.given({**params, "last": image(square(0))})
+    assert found is not None
+    assert found[0][0, 0, HEAD:].nonzero().flatten().tolist() == [cell]
 
 
 def test_what_cannot_be_given_is_refused(codec: ClipCodec) -> None:
     with pytest.raises(ValueError, match="has no last frame"):
-        codec.given({"last": picture(), "frames": 1})
+        codec.given({"last": image(square(0)), "frames": 1})
     with pytest.raises(ValueError, match="draws squares"):
         codec.shape({"width": 128, "height": 64})
     with pytest.raises(ValueError, match="too much at once"):
@@ -208,40 +298,143 @@ def test_what_cannot_be_given_is_refused(codec: ClipCodec) -> None:
 
 
 def test_sound_is_as_long_as_the_clip(codec: ClipCodec) -> None:
-    x0 = torch.zeros(1, 32, 16, 8, 8)
+    x0 = torch.zeros(1, 128, 64)
     for length in (100, 48_000, 200_000):
         samples = np.full((2, length), 0.5, np.float32)
         sound = Artifact("audio", {"samples": samples}, {"sample_rate": 48_000})
         made = codec.decode(x0, {"audio": sound})[0]
         assert made.arrays["samples"].shape == (2, 96_000)
-        assert made.attributes["sample_rate"] == 48_000
+        assert made.attributes == {"fps": "8", "sample_rate": 48_000}
         assert made.arrays["samples"].sum() == pytest.approx(0.5 * 2 * min(length, 96_000))
 
 
 def test_masks_say_which_cells_are_kept(codec: ClipCodec) -> None:
-    bright = np.zeros((16, 64, 64, 1), np.float32)
-    bright[4:, :32, :32] = 1
-    kept = codec.mask(Artifact("video", {"frames": bright}, {"fps": "8"}), {})
-    assert kept.shape == (1, 1, 16, 8, 8)
-    assert kept[0, 0, :4].all()
-    assert not kept[0, 0, 4:, :4, :4].any()
-    assert kept[0, 0, 4:, 4:].all()
-    assert kept[0, 0, 4:, :, 4:].all()
+    def kept(rows: slice, part: tuple[slice, slice]) -> tuple[Tensor, Tensor, Tensor]:
+        white = np.zeros((16, 64, 64, 1), np.float32)
+        white[rows, *part] = 1
+        mask = codec.mask(Artifact("video", {"frames": white}, {"fps": "8"}), {})
+        assert mask.shape == (1, 1, 64)
+        things, behind, moves = mask[0, 0].split((32, 16, 16))
+        return things, behind.view(4, 4), moves
+
+    everything, corner = slice(None), slice(0, 16)
+    things, behind, moves = kept(slice(4, 16), (everything, everything))
+    assert not things.any()
+    assert not behind.any()
+    assert moves.tolist() == [1] * 4 + [0] * 12
+    things, behind, moves = kept(slice(4, 16), (corner, slice(16, 32)))
+    # A sixteenth of the picture is too little for the things, and hides no movement.
+    assert things.all()
+    assert (1 - behind).nonzero().tolist() == [[0, 1]]
+    assert moves.all()
+    things, behind, moves = kept(slice(7, 8), (slice(0, 32), everything))
+    assert not things.any()
+    assert behind.sum(1).tolist() == [0, 0, 4, 4]
+    things, behind, moves = kept(slice(0, 0), (everything, everything))
+    assert things.all()
+    assert behind.all()
+    assert moves.all()
 
 
-def test_training_gives_frames_of_every_sort() -> None:
-    masks, between = known_frames.draw(4000, 16, torch.Generator().manual_seed(0))
-    rows = {tuple(row.tolist()) for row in masks[~between].int()}
-    nothing, ends = (0,) * 16, (1,) + (0,) * 14 + (1,)
-    assert {nothing, ends, (1,) + (0,) * 15, (0,) * 15 + (1,), (1,) * 4 + (0,) * 12} <= rows
-    assert {tuple(row.tolist()) for row in masks[between].int()} == {(1, 0) * 8, (0, 1) * 8}
-    assert (masks.sum(1) == 0).float().mean() == pytest.approx(1 - known_frames.SHARE, abs=0.03)
+def test_pictures_lie_on_white_and_come_off_it() -> None:
+    generator = torch.Generator().manual_seed(0)
+    alpha = torch.rand(2, 1, 16, 16, generator=generator)
+    things = torch.cat([torch.rand(2, 3, 16, 16, generator=generator) * alpha, alpha], 1)
+    seen = on_white(things)
+    assert torch.allclose(seen[:, :3], 2 * (things[:, :3] + 1 - alpha) - 1)
+    assert torch.allclose(off_white(seen), things, atol=1e-6)
+    # Whatever a network says, the colour is one that alpha allows.
+    wild = off_white(3 * torch.randn(2, 4, 16, 16, generator=generator))
+    assert wild.min() >= 0
+    assert (wild[:, :3] <= wild[:, 3:]).all()
+    assert wild.max() <= 1
 
 
-def test_the_condition_says_where_and_what() -> None:
-    latents, mask = torch.randn(2, 32, 16, 8, 8), torch.zeros(2, 16)
-    mask[0, 3] = 1
-    known = Condition(known_frames.condition(latents, mask), "channels").value
-    assert torch.equal(known[0, 1:, 3], latents[0, :, 3])
-    assert torch.equal(known[0, 0], mask[0][:, None, None].expand(16, 8, 8))
-    assert known[1].abs().sum() == 0
+def plan(file: ModelFile, prompt: str = "a ball bounces", **changes: object) -> Plan:
+    settled = {
+        "negative": "",
+        "steps": 3,
+        "guidance": 2.0,
+        "solver": "dpmpp_2m",
+        "grid": "uniform",
+        "params": {},
+        **changes,
+    }
+    items = (Item(0, prompt, 7),)
+    return Plan(
+        spec=gen_modality(), file=file, licence="", items=items, device="cpu", dtype="float32", **settled
+    )
+
+
+def states(plan: Plan, model: Model) -> tuple[list[int], Tensor]:
+    """Lengths of what went through the network, and the state that was decoded."""
+    lengths: set[int] = set()
+    made: list[Tensor] = []
+
+    def network(x: Tensor, *told: object) -> Tensor:
+        lengths.add(x.shape[2])
+        return model.network(x, *told)
+
+    class Watched(ClipCodec):
+        def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+            made.append(x0)
+            return super().decode(x0, params)
+
+    [artifact] = generate(plan, replace(model, network=network, codec=Watched(**vars(model.codec))))
+    assert np.isfinite(artifact.arrays["frames"]).all()
+    return sorted(lengths), made[0]
+
+
+def test_a_clip_is_made_and_its_seed_decides(file: ModelFile, model: Model) -> None:
+    asked = plan(file)
+    [one], [again] = (list(generate(asked, model)) for _ in range(2))
+    assert one.arrays["frames"].shape == (16, 128, 128, 3)
+    assert np.array_equal(one.arrays["frames"], again.arrays["frames"])
+    [other] = generate(replace(asked, items=(Item(0, "a ball bounces", 8),)), model)
+    assert not np.array_equal(one.arrays["frames"], other.arrays["frames"])
+
+
+def test_longer_clips_go_on_from_piece_to_piece(file: ModelFile, model: Model) -> None:
+    parts: set[tuple[int, int]] = set()
+
+    def told(progress: Progress) -> None:
+        parts.add((progress.part, progress.parts))
+
+    asked = plan(file, params={"seconds": 4.0})
+    [made] = generate(asked, model, on_step=told)
+    assert made.arrays["frames"].shape == (32, 128, 128, 3)
+    assert sorted(parts) == [(0, 3), (1, 3), (2, 3)]
+    lengths, state = states(asked, model)
+    assert lengths == [64]
+    assert state.shape == (1, 128, 48 + 32)
+    # What is seen, and the first 16 frames, are those of the clip that is no longer.
+    assert torch.equal(state[:, :, :64], states(plan(file), model)[1])
+
+
+def test_what_is_given_is_kept_in_clips_of_any_length(file: ModelFile, model: Model) -> None:
+    given = {"first": image(square(-20)), "last": image(square(20))}
+    for params in ({}, {"seconds": 3.0}, {"seconds": 3.0, "loop": True}):
+        asked = plan(file, params=params, artifacts=given)
+        _, state = states(asked, model)
+        assert isinstance(model.codec, ClipCodec)
+        found = model.codec.given({**params, **given})
+        assert found is not None
+        assert torch.allclose(torch.where(found[0] > 0, found[1] - state, 0.0), torch.zeros(()), atol=1e-5)
+        x = 32 * unpack(state[0])[1][0].numpy()
+        assert np.abs(x[[0, -1]] - [-20, 20]).max() < 0.1
+
+
+def test_what_is_kept_of_a_clip_stays(file: ModelFile, model: Model) -> None:
+    start = video([square(x) for x in range(-32, 32, 4)])
+    late = np.zeros((16, 128, 128, 1), np.float32)
+    late[8:] = 1
+    mask = Artifact("video", {"frames": late}, {"fps": "8"})
+    _, state = states(plan(file, init=start, mask=mask, strength=1.0), model)
+    x = 32 * unpack(state[0])[1][0].numpy()
+    assert np.abs(x[:8] - np.arange(-32, 0, 4)).max() < 0.1
+    assert np.abs(x[8:] - np.arange(0, 32, 4)).max() > 1
+
+
+def test_what_makes_no_sense_is_said_in_one_line(file: ModelFile, model: Model) -> None:
+    with pytest.raises(UsageError, match=r"^this model draws squares: width 64 and height 128 differ$"):
+        list(generate(plan(file, params={"width": 64, "height": 128}), model))

@@ -9,25 +9,33 @@ import numpy as np
 
 from gen.train import emoji
 
-_DRIVES = """locomotive|bus|ambulance|fire engine|police car|taxi|automobile|delivery truck|tractor|bicycle
-racing car|motorcycle|skateboard"""
-_FLIES = """airplane|helicopter|rocket|flying saucer|balloon|kite|bird|eagle|bat|owl|butterfly|honeybee
-lady beetle|ghost|dragon"""
+_DRIVES = """locomotive|bullet train|tram car|bus|ambulance|fire engine|police car|taxi|automobile
+delivery truck|tractor|bicycle|motor scooter|pickup truck|motorcycle|racing car|skateboard
+shopping cart"""
+_FLIES = """airplane|helicopter|rocket|flying saucer|balloon|kite|parachute|bird|eagle|duck|bat|owl
+butterfly|honeybee|lady beetle|parrot|dove|ghost|dragon|shooting star|flamingo"""
 _SWIMS = """spouting whale|dolphin|fish|tropical fish|shark|octopus|crab|turtle|sailboat|ship"""
-_RUNS = """mouse|cow|tiger|rabbit|cat|snail|snake|horse|rooster|dog|pig|elephant|penguin|frog|bear|fox|lion
-giraffe|monkey|unicorn|robot|cat face|dog face"""
-_ROLLS = """soccer ball|basketball|tennis|yarn|wheel|coin|globe showing europe-africa|full moon|gear
-doughnut|tangerine|red apple|yellow circle"""
+_RUNS = """mouse|cow|tiger|leopard|rabbit|cat|crocodile|snail|snake|horse|goat|monkey|rooster
+chicken|dog|pig|elephant|ant|bug|penguin|koala|camel|frog|bear|panda|fox|deer|giraffe|zebra|hedgehog
+t-rex|kangaroo|llama|raccoon|lion|turkey|unicorn|spider|baby chick|dog face|cat face|robot
+santa claus|alien|snowman"""
+_ROLLS = """soccer ball|baseball|basketball|tennis|volleyball|pool 8 ball|bowling|wheel|yarn|coin
+globe showing europe-africa|full moon|ringed planet|yellow circle|gear|doughnut|cookie|tangerine
+red apple|green apple|peach"""
 _REST = """alarm clock|sun|cloud|umbrella|red heart|evergreen tree|deciduous tree|palm tree|cactus|tulip
 sunflower|cherry blossom|mushroom|strawberry|banana|watermelon|lemon|carrot|hamburger|pizza|ice cream
 birthday cake|wrapped gift|hot beverage|star|crescent moon|snowflake|fire|house|castle|crown|key|bell|guitar
 light bulb|bomb|hammer|anchor|scissors|open book|gem stone|trophy|teddy bear|jack-o-lantern|skull
-grinning face"""
+grinning face|rose|hibiscus|maple leaf|pineapple|pear|cherries|grapes|cupcake|lollipop|saxophone|trumpet
+violin|musical note|sunglasses|t-shirt|running shoe|ring|candle|camera|television|clown face|drum|croissant
+avocado|axe|rainbow|volcano|tent|mountain|fountain|game die|wine glass|french fries|broken heart|blue heart
+glowing star"""
 
 _ALIASES = {
     "automobile": "car",
     "delivery truck": "truck",
     "locomotive": "train",
+    "tram car": "tram",
     "bicycle": "bike",
     "motorcycle": "motorbike",
     "racing car": "race car",
@@ -37,11 +45,16 @@ _ALIASES = {
     "flying saucer": "ufo",
     "honeybee": "bee",
     "lady beetle": "ladybug",
+    "t-rex": "dinosaur",
+    "baby chick": "chick",
     "soccer ball": "ball",
-    "tennis": "tennis ball",
+    "tennis": "tennis racket",
+    "pool 8 ball": "billiard ball",
+    "bowling": "bowling ball",
     "yarn": "ball of yarn",
     "globe showing europe-africa": "globe",
     "full moon": "moon",
+    "ringed planet": "planet",
     "tangerine": "orange",
     "red apple": "apple",
     "doughnut": "donut",
@@ -55,6 +68,10 @@ _ALIASES = {
     "gem stone": "diamond",
     "grinning face": "smiley",
     "spouting whale": "whale",
+    "maple leaf": "leaf",
+    "running shoe": "shoe",
+    "game die": "die",
+    "wine glass": "glass of wine",
 }
 
 GAITS = {"drives": _DRIVES, "flies": _FLIES, "swims": _SWIMS, "runs": _RUNS, "rolls": _ROLLS, "moves": _REST}

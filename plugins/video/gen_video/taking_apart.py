@@ -1,0 +1,80 @@
+"""From frames to layers, with the matte's help: one thing, what is behind it, and where the thing goes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gen_video.layers import THINGS, Layers, absent, pose, steady
+from gen_video.matte import Matte, lifted
+from gen_video.sizes import SIDE
+
+SOLID = 0.3
+"""Alpha above which a pixel is one of the thing."""
+
+LEAST = 0.004
+"""Share of a frame that is a thing at least."""
+
+MARGIN = 1.06
+"""Side of a thing's picture by that of the thing."""
+
+
+def taken_apart(matte: Matte, frames: Tensor) -> Layers:
+    """Take a clip apart: what stands out is one thing, which is moved and scaled, but does not turn.
+
+    Args:
+        matte: Tells what stands out, and what is behind it.
+        frames: (T, 3, 128, 128) in [-1, 1].
+
+    Returns:
+        Layers with one thing, or none where nothing stands out; its looks are those of the frame that shows
+        most of it.
+    """
+    count = len(frames)
+    with torch.no_grad():
+        # One at a time: a batch may take another path through the kernels and differ in a bit.
+        parts = [matte(frame[None]) for frame in frames]
+    alpha, behind = (torch.cat(part) for part in zip(*parts, strict=True))
+    areas = (alpha > SOLID).float().mean((1, 2, 3)).cpu().numpy()
+    most = int(areas.argmax())
+    things = torch.zeros(THINGS, 4, SIDE, SIDE, device=frames.device)
+    if areas[most] < LEAST:
+        motion = np.concatenate([*[absent(count)] * THINGS, _still(count)])
+        return Layers(things, (frames[most] + 1) / 2, motion)
+    boxes = np.array([_box(one[0]) for one in alpha])
+    x, y, side = boxes.T
+    things[0] = _cut(lifted(frames, alpha, behind)[most], x[most], y[most], MARGIN * side[most])
+    seen = areas >= LEAST
+    # Where it cannot be seen it is where it was seen next.
+    shown = np.flatnonzero(seen)
+    nearest = shown[np.abs(np.arange(count)[:, None] - shown).argmin(1)]
+    x, y, areas = x[nearest], y[nearest], areas[nearest]
+    # By area, as a box changes with what sticks out of it or is cut off.
+    sizes = MARGIN * side[most] * np.sqrt(areas / areas[most])
+    motion = pose(x - SIDE / 2, y - SIDE / 2, np.zeros(count), sizes, sizes, seen.astype(np.float64))
+    ground = (behind.median(0).values + 1) / 2
+    return Layers(things, ground, np.concatenate([motion, *[absent(count)] * (THINGS - 1), _still(count)]))
+
+
+def _still(count: int) -> np.ndarray:
+    return steady(np.zeros(count), np.ones(count))
+
+
+def _box(alpha: Tensor) -> tuple[float, float, float]:
+    """Centre and longer side, in pixels, of what is solid in alpha (H, W); the middle where nothing is."""
+    solid = alpha > SOLID
+    if not solid.any():
+        return SIDE / 2, SIDE / 2, 1.0
+    spans = [torch.nonzero(solid.any(axis)).flatten() for axis in (0, 1)]
+    (left, right), (top, bottom) = ((float(span[0]), float(span[-1]) + 1) for span in spans)
+    return (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top)
+
+
+def _cut(picture: Tensor, x: float, y: float, side: float) -> Tensor:
+    """The square around (x, y) of a picture (4, 128, 128), enlarged or shrunk to its size."""
+    scale = side / SIDE
+    theta = torch.tensor([[scale, 0, 2 * x / SIDE - 1], [0, scale, 2 * y / SIDE - 1]], device=picture.device)
+    grid = functional.affine_grid(theta[None].to(picture), [1, *picture.shape], align_corners=False)
+    return functional.grid_sample(picture[None], grid, align_corners=False)[0]

@@ -1,0 +1,90 @@
+"""Frames that are taken apart into layers, with a matte that tells the truth."""
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from gen_video import matte_training
+from gen_video.data import things
+from gen_video.data.backgrounds import Background
+from gen_video.data.clips import Actor, Clip
+from gen_video.data.render import TIMES, Renderer
+from gen_video.layers import POSE
+from gen_video.matte import Matte
+from gen_video.taking_apart import taken_apart
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Renderer:
+    return Renderer(things.load())
+
+
+class Truth(Matte):
+    """Knows what is in the frames of a clip."""
+
+    def __init__(self, renderer: Renderer, clip: Clip) -> None:
+        super().__init__()
+        self.frames = renderer.render([clip])[0]
+        self.over, self.behind = matte_training.truth(renderer, [clip], TIMES[None])
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        index = int((self.frames - pictures).abs().sum((1, 2, 3)).argmin())
+        return self.over[index : index + 1, 3:], self.behind[index : index + 1]
+
+
+GREEN = Background("green")
+
+
+@pytest.mark.parametrize("actor", [
+    Actor(3, "left"), Actor(8, "circle", size=40, phase=0.2), Actor(3, "grow"), Actor(3, "still", size=120),
+])  # fmt: skip
+def test_taken_apart_and_put_together_a_clip_is_the_same(renderer: Renderer, actor: Actor) -> None:
+    truth = Truth(renderer, Clip((actor,), background=GREEN))
+    found = taken_apart(truth, truth.frames)
+    again = found.frames() * 2 - 1
+    error = ((again - truth.frames) / 2).square().mean((1, 2, 3))
+    assert -10 * error.log10().max() > 25
+    assert (found.ground * 2 - 1 - truth.behind[0]).abs().max() < 0.01
+    assert not found.things[1].any()
+
+
+def test_the_numbers_are_those_of_the_thing(renderer: Renderer) -> None:
+    truth = Truth(renderer, Clip((Actor(3, "right", "normal"),), background=GREEN))
+    motion = taken_apart(truth, truth.frames).motion
+    x, y, cos, sin, wide, high, opacity = motion[:POSE]
+    # 64 pixels in a clip, and 32 to a unit.
+    assert np.abs(np.diff(x) - 2 / 16).max() < 0.04
+    assert np.abs(y - y[0]).max() < 0.02
+    assert np.array_equal(cos, np.ones(16))
+    assert np.array_equal(sin, np.zeros(16))
+    assert np.array_equal(wide, high)
+    assert np.ptp(wide) < 0.1
+    assert np.array_equal(opacity, np.ones(16))
+    assert np.array_equal(motion[2 * POSE - 1], -np.ones(16))
+    assert not motion[2 * POSE :].any()
+
+
+def test_what_is_not_there_at_times_is_not_seen_then(renderer: Renderer) -> None:
+    truth = Truth(renderer, Clip((Actor(3, "blink", "slow"),), background=GREEN))
+    found = taken_apart(truth, truth.frames)
+    assert found.motion[POSE - 1].tolist() == [1] * 8 + [-1] * 8
+    # Its looks are those of a frame in which it is.
+    assert found.things[0, 3].max() > 0.99
+    assert (found.frames()[8:] - found.ground).abs().max() < 1e-6
+
+
+def test_where_nothing_stands_out_there_is_no_thing(renderer: Renderer) -> None:
+    truth = Truth(renderer, Clip((), background=GREEN))
+    found = taken_apart(truth, truth.frames[:3])
+    assert found.motion.shape == (16, 3)
+    assert not found.things.any()
+    assert (found.motion[[POSE - 1, 2 * POSE - 1]] == -1).all()
+    assert (found.frames() * 2 - 1 - truth.frames[:3]).abs().max() < 1e-6
+
+
+def test_a_picture_is_a_clip_of_one_frame(renderer: Renderer) -> None:
+    truth = Truth(renderer, Clip((Actor(3, "left"),), background=GREEN))
+    found = taken_apart(truth, truth.frames[4:5])
+    assert found.motion.shape == (16, 1)
+    error = ((found.frames() * 2 - 1 - truth.frames[4:5]) / 2).square().mean()
+    assert -10 * error.log10() > 25
