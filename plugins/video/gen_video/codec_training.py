@@ -77,7 +77,7 @@ def _picture(renderer: Renderer, rng: random.Random) -> Tensor:
         return torch.cat([frame, torch.ones(1, *frame.shape[1:])])
     thing = rng.randrange(len(renderer.things))
     hue = rng.choice(list(HUES)) if thing in renderer.tintable and rng.random() < 0.25 else ""
-    picture = renderer.picture(Actor(thing, rng.choice(("left", "right")), hue=hue))
+    picture = renderer.picture(Actor(thing, hue=hue))
     if kind == "thing":
         return picture
     turn = torch.tensor(rng.uniform(-0.6, 0.6))

@@ -18,7 +18,10 @@ THINGS = 2
 """Things that a clip can hold."""
 
 POSE = 7
-"""Numbers of a thing in a frame: x, y, cos and sin of its angle, width, height, opacity."""
+"""Numbers of a thing in a frame: x, y, cos and sin of its angle, width, height, opacity.
+
+The width of what is seen mirrored is negative, so that a picture of it serves both ways that it looks.
+"""
 
 NUMBERS = THINGS * POSE + 2
 """Numbers of a frame: the poses of its things, then the shift and the zoom of the background."""
@@ -27,7 +30,7 @@ _REACH = 32.0
 """Pixels of the model's own frames that a shift of 1 stands for."""
 
 _USUAL = 64.0
-"""Pixels that a width of 0 stands for; 1 is twice as much."""
+"""Pixels that a width of 1 stands for."""
 
 _ZOOM = 2.0
 """A zoom of 1 stands for the square root of 2, one octave over this."""
@@ -79,10 +82,10 @@ def pose(
     Args:
         x, y: Its centre in pixels from that of a frame of 128 × 128; y points down.
         angle: In radians, clockwise.
-        wide, high: Of its picture in pixels, above 0.
+        wide, high: Of its picture in pixels; wide is below 0 where it is mirrored.
         opacity: In [0, 1].
     """
-    sizes = (np.log2(side / _USUAL) for side in (wide, high))
+    sizes = (wide / _USUAL, high / _USUAL)
     return np.stack([x / _REACH, y / _REACH, np.cos(angle), np.sin(angle), *sizes, 2 * opacity - 1])
 
 
@@ -143,7 +146,8 @@ def _paint(frames: Tensor, picture: Tensor, pose: NDArray[np.float64], scale: fl
     x, y = (value * _REACH * scale + size / 2 for value in pose[:2])
     length = np.hypot(pose[2], pose[3]).clip(1e-6)
     cos, sin = pose[2] / length, pose[3] / length
-    wide, high = (np.exp2(value.clip(-5, 2)) * _USUAL * scale for value in pose[4:6])
+    least, most = _USUAL * scale / 32, _USUAL * scale * 4
+    wide, high = (np.abs(value * _USUAL * scale).clip(least, most) for value in pose[4:6])
     reach = np.hypot(wide, high)[seen].max()
     # Sampling skips pixels of what is much larger than it is seen.
     while picture.shape[-1] > 1.5 * max(wide[seen].max(), high[seen].max()) and picture.shape[-1] > 8:
@@ -152,7 +156,7 @@ def _paint(frames: Tensor, picture: Tensor, pose: NDArray[np.float64], scale: fl
     left, top = (np.floor(centre - window / 2).astype(int) for centre in (x, y))
     # From the coordinates of the square to those of the picture, both in [-1, 1].
     dx, dy = ((centre - corner - window / 2) * 2 / window for centre, corner in ((x, left), (y, top)))
-    across, along = window / wide, window / high
+    across, along = np.where(pose[4] < 0, -1, 1) * window / wide, window / high
     theta = np.stack(
         [
             np.stack([cos * across, sin * across, -(cos * dx + sin * dy) * across], -1),

@@ -42,7 +42,7 @@ PRESETS = {
         decoder=Settings(steps=800, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.995),
         matte=Settings(steps=1500, rate=2e-3, matrix_rate=2e-3, warmup=30, decay=0.6, ema=0.99),
         picture_batch=16,
-        denoiser=Settings(steps=2000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.997),
+        denoiser=Settings(steps=2600, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.997),
         batch=96,
         clips=40_000,
     ),

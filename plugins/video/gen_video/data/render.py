@@ -38,7 +38,7 @@ class Renderer:
         self._sprites = [scaled(sprite, side, resample) for sprite in things.sprites]
         self._hues = [dominant_hue(sprite) for sprite in self._sprites]
         self._nothing = torch.zeros(4, side, side)
-        self._pictures: dict[tuple[int, str, bool], Tensor] = {}
+        self._pictures: dict[tuple[int, str], Tensor] = {}
 
     @property
     def tintable(self) -> frozenset[int]:
@@ -84,25 +84,25 @@ class Renderer:
 
     def picture(self, actor: Actor) -> Tensor:
         """What an actor looks like, (4, side, side) in [0, 1], premultiplied."""
-        mirror = mirrored(actor, self.things.gaits[actor.thing])
-        key = (actor.thing, actor.hue, mirror)
+        key = (actor.thing, actor.hue)
         if key not in self._pictures:
             sprite = self._sprites[actor.thing]
             hue = self._hues[actor.thing]
             if actor.hue and hue is not None:
                 sprite = turned(sprite, HUES[actor.hue] - hue)
-            pixels = (sprite[:, ::-1] if mirror else sprite).astype(np.float32) / 255
+            pixels = sprite.astype(np.float32) / 255
             pixels[..., :3] *= pixels[..., 3:]
             self._pictures[key] = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         return self._pictures[key]
 
     def _pose(self, actor: Actor, times: np.ndarray, shift: np.ndarray, zoom: np.ndarray) -> np.ndarray:
         moved = MOTIONS[actor.motion].pose(times, actor.speed, actor.phase)
+        side = -1 if mirrored(actor, self.things.gaits[actor.thing]) else 1
         return pose(
             zoom * (actor.x + moved.x - shift),
             zoom * (actor.y + moved.y),
             moved.angle,
-            actor.size * zoom * moved.scale_x,
+            side * actor.size * zoom * moved.scale_x,
             actor.size * zoom * moved.scale_y,
             moved.opacity,
         )
