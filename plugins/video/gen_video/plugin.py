@@ -40,7 +40,7 @@ def gen_modality() -> ModalitySpec:
         recipes=(
             RecipeSpec(
                 name="motion",
-                summary="Moving emoji: a latent codec of frames and a text-to-video flow transformer.",
+                summary="Moving emoji: a latent codec of layers and a text-to-clip flow transformer.",
                 factory="gen_video.recipe:motion_recipe",
                 presets=("cpu", "gpu"),
             ),
