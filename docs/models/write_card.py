@@ -22,8 +22,8 @@ JUDGES = {
     "is measured of renderings stands beside what is measured of the model.",
     "motion": "Things and motions are named by two small classifiers trained on separate renderings; what\n"
     "they say of renderings stands first.",
-    "voice": "What the voice says is set beside the same sentences of flite, whose speech it learned from; the\n"
-    "recogniser is pocketsphinx.",
+    "voice": "What the voice says is set beside the same sentences of flite, whose speech it learned from;\n"
+    "the recogniser is pocketsphinx.",
 }
 
 
