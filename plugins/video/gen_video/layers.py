@@ -32,8 +32,8 @@ _REACH = 32.0
 _USUAL = 64.0
 """Pixels that a width of 1 stands for."""
 
-_ZOOM = 2.0
-"""A zoom of 1 stands for the square root of 2, one octave over this."""
+_PER_OCTAVE = 2.0
+"""What a background enlarged to twice its size has for its zoom; 0 is its own size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Layers:
 
     def frames(self, size: int = SIDE) -> Tensor:
         """(T, 3, size, size) in [0, 1]."""
-        shift, zoom = self.motion[-2] * _REACH, 2 ** (self.motion[-1] / _ZOOM)
+        shift, zoom = self.motion[-2] * _REACH, 2 ** (self.motion[-1] / _PER_OCTAVE)
         frames = _ground(self.ground, shift, zoom, size)
         for number in reversed(range(THINGS)):
             pose = self.motion[number * POSE : (number + 1) * POSE]
@@ -97,7 +97,7 @@ def absent(count: int) -> NDArray[np.float64]:
 
 def steady(shift: NDArray[np.float64], zoom: NDArray[np.float64]) -> NDArray[np.float64]:
     """The numbers (2, T) of a background: its shift in pixels to the left, and how much it is enlarged."""
-    return np.stack([shift / _REACH, np.log2(zoom) * _ZOOM])
+    return np.stack([shift / _REACH, np.log2(zoom) * _PER_OCTAVE])
 
 
 def _between(motion: NDArray[np.float64], at: NDArray[np.float64], loop: bool) -> NDArray[np.float64]:
