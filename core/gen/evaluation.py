@@ -1,15 +1,22 @@
-"""What an evaluation is given, the model and a way to make things with it, and how it tells shares."""
+"""What an evaluation is given, the model and a way to make things with it; judges, and shares with intervals."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from gen.plugin.cache import cache_folder, keep_in_cache
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from gen.artifact import Artifact
     from gen.model import Model
+
+Judge = TypeVar("Judge", bound="nn.Module")
 
 
 class Draw(Protocol):
@@ -65,3 +72,62 @@ class Share:
         spread = 1.96 * math.sqrt(share * (1 - share) / self.of + 0.96 / self.of**2)
         low, high = (abs(centre + sign * spread) / (1 + 3.84 / self.of) for sign in (-1, 1))
         return f"{100 * share:.1f} % of {self.of} (95 %: {100 * low:.1f} to {100 * high:.1f})"
+
+
+def kept_judge(
+    name: str,
+    version: int,
+    classes: Sequence[str],
+    build: Callable[[], Judge],
+    examples: Iterator[tuple[Tensor, Tensor]],
+    *,
+    steps: int,
+    report: Callable[[str], None],
+    rate: float = 4e-3,
+    decay: float = 1e-3,
+) -> Judge:
+    """Read a small classifier that judges what was made from the user's cache, or train and keep it.
+
+    It is trained on the CPU with AdamW, one cycle of the learning rate (Smith & Topin 2018) and cross
+    entropy with labels smoothed by 0.05. Weights and examples come from one fixed seed of torch; the caller's
+    random numbers are left as they are.
+
+    Args:
+        name: What it judges; with the version and a digest of the classes the name of the file.
+        version: Another for everything that changes what it learns, except the classes.
+        classes: What it tells apart, in the order of its logits.
+        build: Makes the network: inputs (B, ...) to logits (B, classes).
+        examples: As many batches of inputs and labels (B,) as there are steps, at least. Not touched when the
+            judge is in the cache, so that a generator does its work only where there is need.
+        steps: Steps of training.
+        report: Takes lines of progress.
+        rate: Highest learning rate, > 0.
+        decay: Weight decay, >= 0.
+
+    Returns:
+        The network, in evaluation mode.
+    """
+    import torch
+    from safetensors.torch import load_file, save
+    from torch.nn import functional
+
+    digest = hashlib.sha256("\n".join(classes).encode()).hexdigest()[:8]
+    file = f"judge-{name}-{version}-{digest}.safetensors"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        network = build()
+        if (cache_folder() / file).exists():
+            network.load_state_dict(load_file(cache_folder() / file))
+            return network.eval()
+        optimiser = torch.optim.AdamW(network.parameters(), weight_decay=decay)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
+        for step, (inputs, labels) in zip(range(steps), examples, strict=False):
+            loss = functional.cross_entropy(network(inputs), labels, label_smoothing=0.05)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            cycle.step()
+            if step % 200 == 0:
+                report(f"judge of {name}: step {step} of {steps}, loss {loss.item():.3f}")
+    keep_in_cache(file, save(network.state_dict()))
+    return network.eval()

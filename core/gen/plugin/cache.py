@@ -1,4 +1,4 @@
-"""Small JSON files in the user's cache folder; what cannot be read or written is left aside."""
+"""Files in the user's cache folder; what cannot be read or written is left aside."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gen.errors import OutputError
 
 
 def read_cache(name: str) -> dict[str, object]:
-    """Read the object in a file; empty when there is none, or none that can be read."""
+    """Read the object in a JSON file; empty when there is none, or none that can be read."""
     try:
         content = json.loads((cache_folder() / name).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -19,20 +19,25 @@ def read_cache(name: str) -> dict[str, object]:
 
 
 def write_cache(name: str, content: dict[str, object], limit: int) -> None:
-    """Replace a file, whole or not at all.
+    """Replace a JSON file, whole or not at all.
 
     Args:
         name: Name of the file.
         content: An object; of more than `limit` entries the first are dropped.
         limit: How many entries are kept.
     """
+    kept = dict(list(content.items())[-limit:])
+    keep_in_cache(name, json.dumps(kept, indent=1).encode())
+
+
+def keep_in_cache(name: str, content: bytes) -> None:
+    """Replace the file of that name, whole or not at all."""
     from gen.atomic import atomic_file
 
-    kept = dict(list(content.items())[-limit:])
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
         with atomic_file(cache_folder() / name, overwrite=True) as file:
-            file.write(json.dumps(kept, indent=1).encode())
+            file.write(content)
     except (OSError, OutputError):
         return
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gen.evaluation import kept_judge
 from gen.nn import conv
 from gen.train.emoji import EmojiSet
 from gen_image.codec_training import to_tensor
@@ -37,37 +36,26 @@ class Classifier(nn.Module):
         return self.head(self.features(x).flatten(1))
 
 
-def load_or_train(
-    path: Path, emoji_set: EmojiSet, report: Callable[[str], None], steps: int = 1200
-) -> Classifier:
-    """Read the classifier at ``path``, or train and write it (minutes on two cores).
+def judge(emoji_set: EmojiSet, report: Callable[[str], None]) -> Classifier:
+    """Read the classifier of a set of emoji from the cache, or train it (minutes on two cores)."""
+    classes = [one.name for one in emoji_set.emoji]
+    return kept_judge(
+        "emoji", 1, classes, lambda: Classifier(len(classes)), _examples(emoji_set), steps=1200, report=report
+    )
 
-    Its pictures are rendered with another filter than the model's, at random offsets, scales, brightness and
-    blur, over random backgrounds.
+
+def _examples(emoji_set: EmojiSet) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pictures (128, 3, 32, 32) and labels (128,), for ever.
+
+    They are rendered with another filter than the model's, at random offsets, scales, brightness and blur,
+    over random backgrounds.
     """
-    network = Classifier(len(emoji_set.emoji))
-    if path.exists():
-        network.load_state_dict(load_file(path))
-        return network.eval()
-    torch.manual_seed(7)
     rng = random.Random(7)
     sprites = _small(emoji_set.sprites)
     grounds = torch.cat([_shrink(to_tensor(backdrop(ground)[None])) for ground in scenes.BACKGROUNDS])
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-3)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
-    for step in range(steps):
+    while True:
         labels = torch.randint(len(sprites), (128,))
-        pictures = _varied(sprites[labels], grounds, rng)
-        loss = functional.cross_entropy(network(pictures), labels, label_smoothing=0.05)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        rate.step()
-        if step % 250 == 0:
-            report(f"classifier: step {step} of {steps}, loss {loss.item():.3f}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(network.state_dict(), path)
-    return network.eval()
+        yield _varied(sprites[labels], grounds, rng), labels
 
 
 def _small(sprites: np.ndarray) -> Tensor:

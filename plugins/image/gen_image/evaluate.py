@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from gen.evaluation import Share, Trial
-from gen.plugin.cache import cache_folder
 from gen.train import emoji
 from gen_image import classifier as judges
 from gen_image.codec_training import KINDS, to_tensor
@@ -43,9 +42,8 @@ class _Evaluation:
         self.set = emoji.load()
         self.renderer = Renderer(self.set)
         self.draw, self.limit, self.report = trial.draw, trial.samples, trial.report
-        cache = cache_folder() / f"emoji-classifier-{len(self.set.emoji)}.safetensors"
         self._references: dict[tuple[str, Background], Tensor] = {}
-        self.classifier = judges.load_or_train(cache, self.set, self.report)
+        self.classifier = judges.judge(self.set, self.report)
 
     def run(self) -> Mapping[str, object]:
         names = [Scene("single", (Thing(i),)) for i in range(len(self.set.emoji))]
