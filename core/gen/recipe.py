@@ -11,7 +11,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
@@ -291,6 +291,17 @@ class Metadata:
             parameters=recipe.to_a1111(),
         )
 
+    def png_texts(self) -> Iterator[tuple[str, str]]:
+        """Keyword and text of each international text chunk (iTXt) of a PNG."""
+        for key, text in (
+            ("Software", self.software),
+            ("gen", self.recipe),
+            ("parameters", self.parameters),
+            ("XML:com.adobe.xmp", self.xmp(with_recipe=False)),
+        ):
+            if text:
+                yield key, text
+
     def xmp(self, *, with_recipe: bool) -> str:
         """An XMP packet (ISO 16684-1) with the DigitalSourceType; empty when there is nothing to say.
 
@@ -317,6 +328,21 @@ class Metadata:
 
 
 XMP_NAMESPACE = "urn:gen-toolkit:xmp:1/"
+
+
+def recipe_in_xmp(packet: str) -> str:
+    """The text of the recipe in an XMP packet that anybody may have written; empty when there is none."""
+    from xml.etree import ElementTree
+
+    if XMP_NAMESPACE not in packet:
+        return ""
+    # What starts at the root element has no place for entities, so it cannot grow while it is parsed.
+    start, end = packet.find("<x:xmpmeta"), packet.rfind("</x:xmpmeta>")
+    try:
+        tree = ElementTree.fromstring(packet[start : end + len("</x:xmpmeta>")])
+    except ElementTree.ParseError:
+        return ""
+    return tree.findtext(f".//{{{XMP_NAMESPACE}}}recipe", "")
 
 
 def _quoted(value: str) -> str:

@@ -25,6 +25,7 @@ from gen.recipe import (
     Metadata,
     ModelReference,
     Recipe,
+    recipe_in_xmp,
     timestamp,
 )
 
@@ -297,6 +298,11 @@ def test_levels_of_metadata():
     assert minimal.source_type.endswith("/trainedAlgorithmicMedia")
     assert none == Metadata.of(None, "full") == Metadata()
     assert none.xmp(with_recipe=True) == ""
+    assert list(none.png_texts()) == []
+    assert [key for key, _ in minimal.png_texts()] == ["Software", "XML:com.adobe.xmp"]
+    assert dict(full.png_texts())["gen"] == full.recipe
+    assert recipe_in_xmp(full.xmp(with_recipe=True)) == full.recipe
+    assert recipe_in_xmp(full.xmp(with_recipe=False)) == recipe_in_xmp("<x:xmpmeta gen:recipe") == ""
     with pytest.raises(UsageError, match="some"):
         Metadata.of(recipe, "some")
 

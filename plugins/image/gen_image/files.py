@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import BinaryIO
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from gen.artifact import Artifact
 from gen.errors import GenError, UsageError
-from gen.recipe import MAX_BYTES, XMP_NAMESPACE, Metadata
+from gen.recipe import MAX_BYTES, Metadata, recipe_in_xmp
 
 MAX_PIXELS = 64 * 2**20
 """Largest picture that is read."""
@@ -39,15 +38,8 @@ def write_png(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     """
     info = PngImagePlugin.PngInfo()
     info.add(b"sRGB", b"\0")
-    if metadata.software:
-        info.add_text("Software", metadata.software)
-    for key, text in (
-        ("gen", metadata.recipe),
-        ("parameters", metadata.parameters),
-        ("XML:com.adobe.xmp", metadata.xmp(with_recipe=False)),
-    ):
-        if text:
-            info.add_itxt(key, text)
+    for key, text in metadata.png_texts():
+        info.add_itxt(key, text)
     artifact.to_pil().save(file, "PNG", pnginfo=info)
 
 
@@ -134,7 +126,7 @@ def read_metadata(file: BinaryIO) -> Mapping[str, str]:
     for key, text in entries.items():
         if len(text) > MAX_BYTES:
             raise UsageError(f"its text entry {key[:40]!r} exceeds {MAX_BYTES} bytes")
-    if "gen" not in entries and (recipe := _recipe_in_xmp(packet)):
+    if "gen" not in entries and (recipe := recipe_in_xmp(packet)):
         entries["gen"] = recipe
     return entries
 
@@ -176,18 +168,6 @@ def _comment_text(comment: bytes) -> str:
         big, little = (body.decode(f"utf-16-{order}", errors="replace") for order in ("be", "le"))
         return max(big, little, key=lambda text: sum(character < "\u0100" for character in text))
     return body.decode(errors="replace").strip("\0 ") if code in (b"ASCII\0\0\0", bytes(8)) else ""
-
-
-def _recipe_in_xmp(packet: str) -> str:
-    if XMP_NAMESPACE not in packet:
-        return ""
-    # What starts at the root element has no place for entities, so it cannot grow while it is parsed.
-    start, end = packet.find("<x:xmpmeta"), packet.rfind("</x:xmpmeta>")
-    try:
-        tree = ElementTree.fromstring(packet[start : end + len("</x:xmpmeta>")])
-    except ElementTree.ParseError:
-        return ""
-    return tree.findtext(f".//{{{XMP_NAMESPACE}}}recipe", "")
 
 
 @contextmanager
