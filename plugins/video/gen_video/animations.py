@@ -17,15 +17,15 @@ from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 from typing import BinaryIO
-from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from gen.artifact import Artifact
 from gen.errors import GenError, UsageError
-from gen.recipe import MAX_BYTES, XMP_NAMESPACE, Metadata
+from gen.recipe import MAX_BYTES, Metadata, recipe_in_xmp
 from gen_video.pixels import check_read, opaque, to_bytes
+from gen_video.timing import parse_fps
 
 SHEET_FRAMES = 16
 """Frames on a contact sheet."""
@@ -144,14 +144,8 @@ def write_png_sheet(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> N
         metadata: What to say about it.
     """
     info = PngImagePlugin.PngInfo()
-    for key, text in (
-        ("Software", metadata.software),
-        ("gen", metadata.recipe),
-        ("parameters", metadata.parameters),
-        ("XML:com.adobe.xmp", metadata.xmp(with_recipe=False)),
-    ):
-        if text:
-            info.add_itxt(key, text)
+    for key, text in metadata.png_texts():
+        info.add_itxt(key, text)
     _sheet(artifact).save(file, "PNG", pnginfo=info)
 
 
@@ -219,8 +213,8 @@ def read_metadata(file: BinaryIO) -> Mapping[str, str]:
     for name, content in (("comment", comment), ("xmp", xmp)):
         if len(content) > MAX_BYTES:
             raise UsageError(f"its text entry {name!r} exceeds {MAX_BYTES} bytes")
-    text = comment.decode(errors="replace") if isinstance(comment, bytes) else str(comment)
-    recipe = text if text.startswith("{") else _recipe_in_xmp(xmp)
+    text = _text(comment)
+    recipe = text if text.startswith("{") else recipe_in_xmp(_text(xmp))
     entries = {"gen": recipe, "comment": "" if recipe == text else text}
     return {key: value for key, value in entries.items() if value}
 
@@ -251,9 +245,11 @@ def read_zip(file: BinaryIO) -> Artifact:
             raise UsageError("its pictures differ in size or in transparency")
         about = json.loads(_member(archive, "clip.json")) if "clip.json" in archive.namelist() else {}
         arrays = {"frames": np.stack(pictures).astype(np.float32) / np.float32(255)}
-        attributes: dict[str, int | str] = {"fps": str(about.get("fps", "8"))}
+        attributes: dict[str, int | str] = {"fps": str(parse_fps(str(about.get("fps", "8"))))}
         if "sound.wav" in archive.namelist():
             with wave.open(io.BytesIO(_member(archive, "sound.wav"))) as sound:
+                if sound.getsampwidth() != 2:
+                    raise UsageError("its sound.wav has not 16 bits per sample")
                 raw = np.frombuffer(sound.readframes(sound.getnframes()), _SAMPLE)
                 samples = raw.reshape(-1, sound.getnchannels()).T / np.float32(32768)
                 arrays["samples"] = np.ascontiguousarray(samples, np.float32)
@@ -271,6 +267,10 @@ def read_zip_metadata(file: BinaryIO) -> Mapping[str, str]:
         if "recipe.json" not in archive.namelist():
             return {}
         return {"gen": _member(archive, "recipe.json", MAX_BYTES).decode(errors="replace")}
+
+
+def _text(content: bytes | str) -> str:
+    return content.decode(errors="replace") if isinstance(content, bytes) else content
 
 
 def _fps(artifact: Artifact) -> Fraction:
@@ -341,19 +341,6 @@ def _wave(samples: np.ndarray, rate: int) -> bytes:
         sound.setframerate(rate)
         sound.writeframes(np.rint(samples.T * 32767).astype(_SAMPLE).tobytes())
     return content.getvalue()
-
-
-def _recipe_in_xmp(packet: bytes) -> str:
-    text = packet.decode(errors="replace") if isinstance(packet, bytes) else str(packet)
-    if XMP_NAMESPACE not in text:
-        return ""
-    # What starts at the root element has no place for entities, so it cannot grow while it is parsed.
-    start, end = text.find("<x:xmpmeta"), text.rfind("</x:xmpmeta>")
-    try:
-        tree = ElementTree.fromstring(text[start : end + len("</x:xmpmeta>")])
-    except ElementTree.ParseError:
-        return ""
-    return tree.findtext(f".//{{{XMP_NAMESPACE}}}recipe", "")
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int = MAX_FRAME_BYTES) -> bytes:

@@ -11,8 +11,8 @@ from torch import Tensor
 from gen.nn import Subwords
 from gen.train import LatentBank
 from gen_video.autoencoder import Autoencoder, on_white
-from gen_video.data import clips, things
-from gen_video.data.render import Renderer
+from gen_video.data import clips, examples, things
+from gen_video.data.render import Look, Renderer
 from gen_video.data.things import Things
 from gen_video.state import pack
 
@@ -45,25 +45,29 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
     subwords = vocabulary(known)
     rng = random.Random(1)
     device = next(codec.parameters()).device
-    encoded: dict[int, Tensor] = {}
+    encoded: dict[Look, Tensor] = {}
 
     @torch.no_grad()
-    def latents(picture: Tensor) -> Tensor:
-        # The renderer hands out the same picture again, and there are few.
-        if id(picture) not in encoded:
-            encoded[id(picture)] = codec.encode(on_white(picture)[None].to(device))[0].cpu()
-        return encoded[id(picture)]
+    def latents(look: Look, picture: Tensor) -> Tensor:
+        if look not in encoded:
+            encoded[look] = codec.encode(on_white(picture)[None].to(device))[0].cpu()
+        return encoded[look]
 
+    kinds = [kind for kind, share in examples.SHARES.items() for _ in range(round(share * count))]
     states = torch.empty(0)
     texts = []
-    for index in range(count):
-        clip = clips.draw(known, renderer.tintable, rng)
-        texts += [clips.caption(clip, known, rng, loop=rng.random() < 0.5) for _ in range(CAPTIONS)]
-        pictures, motion = renderer.pictures(clip), renderer.motion(clip)
-        state = pack(torch.stack([latents(one) for one in pictures]), torch.from_numpy(motion).float())
+    for index, kind in enumerate(kinds):
+        example = examples.draw(renderer, kind, rng)
+        texts += [clips.caption(example.clip, known, rng, loop=rng.random() < 0.5) for _ in range(CAPTIONS)]
+        seen = zip(example.looks, example.pictures, strict=True)
+        motion = torch.from_numpy(example.motion).float()
+        state = pack(torch.stack([latents(look, picture) for look, picture in seen]), motion)
         if not index:
-            states = torch.empty(count, *state.shape, dtype=torch.float16)
+            states = torch.empty(len(kinds), *state.shape, dtype=torch.float16)
         states[index] = state
         if index % 5000 == 0:
-            report(f"bank: {index} of {count} clips encoded")
-    return LatentBank.of(states, texts, subwords, length)
+            report(f"bank: {index} of {len(kinds)} clips encoded")
+    rows = {
+        kind: range(kinds.index(kind), kinds.index(kind) + kinds.count(kind)) for kind in dict.fromkeys(kinds)
+    }
+    return LatentBank.of(states, texts, subwords, length, rows)

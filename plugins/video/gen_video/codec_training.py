@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from gen.model import find_model
 from gen.plugin.host import Host
-from gen.train import Settings, Stage, Task, codec_stages, reconstruction_task
-from gen.train.pictures import picture_distance, save_grid
+from gen.train import Settings, Stage, Task, codec_stages
+from gen.train.pictures import picture_task, save_grid
 from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.data import clips, things
 from gen_video.data.backgrounds import PATTERNED, PLAIN, SCENIC
@@ -43,8 +43,7 @@ def stages(codec: Settings, decoder: Settings, batch: int) -> tuple[Stage, Stage
             shown = off_white(seen)
             save_grid((shown[:, :3] + GREY * (1 - shown[:, 3:])) * 2 - 1, path, columns)
 
-        last = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return reconstruction_task(last, pictures, picture_distance, save, shown=12)
+        return picture_task(network, pictures, save)
 
     return codec_stages(pretrained, task, codec=codec, decoder=decoder)
 

@@ -95,8 +95,10 @@ def read(file: BinaryIO) -> Artifact:
             raise UsageError("it does not say how many frames it has per second")
         transparent = video.metadata.get("alpha_mode") == "1"
         kind = "rgba" if transparent else "rgb24"
-        # Only this decoder knows the alpha plane.
-        decoder: Any = av.CodecContext.create("libvpx-vp9", "r") if transparent else video.codec_context
+        # Only these decoders know the alpha plane.
+        decoder: Any = video.codec_context
+        if transparent:
+            decoder = av.CodecContext.create("libvpx" if decoder.name == "vp8" else "libvpx-vp9", "r")
         sound = container.streams.audio[0] if container.streams.audio else None
         pictures: list[np.ndarray] = []
         heard = None if sound is None else _Heard(sound)
@@ -176,7 +178,10 @@ def _write(
     # The index can be moved to the beginning only in a file with a name.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"clip.{container}"
-        options = {"fflags": "+bitexact"} | ({"movflags": "+faststart"} if container == "mp4" else {})
+        # Sound is written after all pictures, and put between them however long the clip is.
+        options = {"fflags": "+bitexact", "max_interleave_delta": "0"}
+        if container == "mp4":
+            options["movflags"] = "+faststart"
         with av.open(str(path), "w", format=container, container_options=options) as out:
             _tag(out, metadata)
             video = _video_stream(out, frames, Fraction(str(artifact.attributes["fps"])), picture)
@@ -253,7 +258,8 @@ def _sounding(stream: Any, samples: np.ndarray, rate: int) -> Iterator[Any]:
 @contextmanager
 def _opened(file: BinaryIO) -> Iterator[InputContainer]:
     try:
-        with av.open(file, "r") as container:
+        # Other readers of FFmpeg follow what a file says to further files and addresses.
+        with av.open(file, "r", container_options={"format_whitelist": "mov,matroska"}) as container:
             if not {"mp4", "webm"} & set(container.format.name.split(",")):
                 raise UsageError("it is neither MP4 nor WebM")
             yield container

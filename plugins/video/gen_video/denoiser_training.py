@@ -23,6 +23,7 @@ from gen.train.pictures import save_grid
 from gen_video import known_cells
 from gen_video.autoencoder import Autoencoder
 from gen_video.bank import build
+from gen_video.data.examples import SHARES
 from gen_video.denoiser import ClipTransformer, Shape
 from gen_video.model import layers
 from gen_video.sizes import FRAMES
@@ -62,9 +63,14 @@ def stage(settings: Settings, batch: int, clips: int, folder: Path, report: Call
         )
         network = ClipTransformer(Shape(vocabulary=len(bank.subwords)))
 
+        counts = {kind: round(share * batch) for kind, share in SHARES.items()}
+        counts["told"] += batch - sum(counts.values())
+
         def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-            states, ids = bank.draw(batch, generator)
-            known = known_cells.condition(states, known_cells.draw(batch, FRAMES, generator))
+            drawn = [bank.draw(count, generator, {kind: 1.0}) for kind, count in counts.items()]
+            masks = [known_cells.draw(kind, count, FRAMES, generator) for kind, count in counts.items()]
+            states, ids = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+            known = known_cells.condition(states, torch.cat(masks))
             return states, drop_captions(ids, CAPTION_DROPOUT, generator), known
 
         def show(states: Tensor, path: Path) -> None:

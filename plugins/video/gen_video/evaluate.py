@@ -7,6 +7,7 @@ import math
 import random
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -15,12 +16,11 @@ from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.evaluation import Share, Trial
-from gen.plugin.cache import cache_folder
 from gen.recipe import Metadata
 from gen_video import judges
 from gen_video.containers import write_mp4
 from gen_video.data import clips, things
-from gen_video.data.backgrounds import PLAIN, WHITE, tile
+from gen_video.data.backgrounds import PATTERNED, PLAIN, WHITE, tile
 from gen_video.data.clips import Actor, Clip
 from gen_video.data.motion import MOTIONS, SPEEDS
 from gen_video.data.render import Renderer
@@ -52,14 +52,8 @@ class _Evaluation:
         self.draw, self.limit, self.report = trial.draw, trial.samples, trial.report
         self.things = things.load()
         self.renderer = Renderer(self.things)
-        folder = cache_folder()
-        count = len(self.things)
-        self.thing_judge = judges.things_judge(
-            folder / f"video-things-{count}.safetensors", self.things, self.report
-        )
-        self.motion_judge = judges.motions_judge(
-            folder / f"video-motions-{count}.safetensors", self.things, self.report
-        )
+        self.thing_judge = judges.things_judge(self.things, self.report)
+        self.motion_judge = judges.motions_judge(self.things, self.report)
 
     def run(self) -> Mapping[str, object]:
         result: dict[str, object] = {"judges, on renderings": self._floor()}
@@ -171,15 +165,20 @@ class _Evaluation:
         ]
         wanted = [Clip((Actor(rng.randrange(len(self.things)), rng.choice(names)),)) for _ in range(GIVEN)]
         wanted = wanted[: self.limit]
+        scrolling = [replace(clip, background=rng.choice(PATTERNED), scroll="left") for clip in wanted]
         result = {}
-        for loop in (False, True):
+        for name, loop, group in (
+            ("without --loop", False, wanted),
+            ("with --loop", True, wanted),
+            ("with --loop, background scrolling", True, scrolling),
+        ):
             ratios = []
-            prompts = [clips.canonical(clip, self.things) for clip in wanted]
+            prompts = [clips.canonical(clip, self.things) for clip in group]
             for artifact in self.draw(prompts, [SEED + i for i in range(len(prompts))], loop=loop):
                 frames = _tensor(artifact)
                 steps = (frames - frames.roll(1, 0)).square().mean((1, 2, 3)).sqrt()
                 ratios.append(float(steps[0] / steps[1:].median().clamp(min=1e-4)))
-            result[f"seam against the median step, {'with' if loop else 'without'} --loop"] = (
+            result[f"seam against the median step, {name}"] = (
                 f"{_median(ratios):.2f}, median of {len(ratios)}"
             )
         return result
@@ -207,13 +206,16 @@ class _Evaluation:
 
     def _distance(self, made: Tensor) -> Mapping[str, str]:
         """Fréchet distance of the features of the judge of motions, to renderings, beside its floor."""
-        real = self.renderer.render(self._clips("seen", GROUP))
-        other = self.renderer.render(self._clips("seen", GROUP, start=GROUP))
+        wanted, others = self._clips("seen", GROUP), self._clips("seen", GROUP, start=GROUP)
         features = []
-        for group in (made, real, other):
+        for group, of in (
+            (made, wanted),
+            (self.renderer.render(wanted), wanted),
+            (self.renderer.render(others), others),
+        ):
+            masks = [judges.outlines(frames, _ground(clip)) for frames, clip in zip(group, of, strict=True)]
             with torch.no_grad():
-                masks = judges.outlines(group, torch.ones(3, 1, 1))
-                features.append(self.motion_judge.embed(judges.coarse(masks)).double().numpy())
+                features.append(self.motion_judge.embed(judges.coarse(torch.stack(masks))).double().numpy())
         return {
             "fd-motion-judge-v1, made to rendered": f"{_frechet(features[0], features[2]):.2f}",
             "fd-motion-judge-v1, rendered to rendered (floor)": f"{_frechet(features[1], features[2]):.2f}",

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gen.evaluation import kept_judge
 from gen.nn import conv
 from gen_video.data import clips
+from gen_video.data.backgrounds import PLAIN
 from gen_video.data.clips import Actor, Clip
 from gen_video.data.motion import MOTIONS, SPEEDS
-from gen_video.data.render import Renderer
+from gen_video.data.render import Renderer, ground
 from gen_video.data.things import Things
 
-Judge = TypeVar("Judge", bound=nn.Module)
+VERSION = 1
+"""Another for every change of what the judges learn from."""
+
+SHOWN = 5500
+"""Clips that the judge of motions learns from."""
+
 CROP = 32
+STAGE = 88
+"""Pixels that the judge of things has a thing of 62 pixels in while it learns."""
+
 COARSE = 16
 MOTION_NAMES = tuple(MOTIONS)
 
 
 class ThingJudge(nn.Module):
-    """Crops (B, 3, 32, 32) in [-1, 1] on white to logits over the things (B, N)."""
+    """Crops (B, 3, 32, 32) in [-1, 1] on plain colours to logits over the things (B, N)."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -97,58 +104,54 @@ def crops(frames: Tensor, masks: Tensor) -> Tensor:
     return torch.cat(found) if found else frames.new_zeros(0, 3, CROP, CROP)
 
 
-def things_judge(path: Path, things: Things, report: Callable[[str], None], steps: int = 1000) -> ThingJudge:
-    """Read the judge of things at ``path``, or train and write it (minutes on a core)."""
-    network = ThingJudge(len(things))
-    if path.exists():
-        network.load_state_dict(load_file(path))
-        return network.eval()
-    renderer = Renderer(things, 64, Image.Resampling.BOX)
-    torch.manual_seed(11)
-    rng = random.Random(11)
-    # Every thing upright, once, cut out as it will be; turned, blurred and shifted anew in every step.
-    shots = []
-    for start in range(0, len(things), 32):
-        row = [
-            Clip((Actor(i, size=rng.uniform(56, 68)),)) for i in range(start, min(start + 32, len(things)))
-        ]
-        shots.append(renderer.render(row, torch.zeros(1).double().numpy())[:, 0])
-    pictures = torch.cat(shots)[:, :, 20:108, 20:108]
+def things_judge(things: Things, report: Callable[[str], None]) -> ThingJudge:
+    """The judge of things, from the cache or trained (minutes on a core)."""
 
-    def batch() -> tuple[Tensor, Tensor]:
-        labels = torch.randint(len(things), (96,))
-        return _varied(pictures[labels]), labels
+    def examples() -> Iterator[tuple[Tensor, Tensor]]:
+        renderer = Renderer(things, 64, Image.Resampling.BOX)
+        looks = torch.stack([renderer.picture(Actor(thing)) for thing in range(len(things))])
+        colours = torch.stack([ground(plain)[:3, :1, :1] for plain in PLAIN])
+        while True:
+            labels = torch.randint(len(things), (96,))
+            behind = colours[torch.randint(len(colours), (96,))]
+            behind[torch.rand(96) < 0.5] = 1
+            yield _varied(looks[labels], behind), labels
 
-    return _trained(network, batch, steps, path, "things", report)
+    names = [names[0] for names in things.names]
+    return kept_judge(
+        "video-things",
+        VERSION,
+        names,
+        lambda: ThingJudge(len(names)),
+        examples(),
+        steps=1800,
+        report=report,
+    )
 
 
-def motions_judge(
-    path: Path, things: Things, report: Callable[[str], None], steps: int = 700, shown: int = 3300
-) -> MotionJudge:
-    """Read the judge of motions at ``path``, or train and write it (minutes on a core)."""
-    network = MotionJudge()
-    if path.exists():
-        network.load_state_dict(load_file(path))
-        return network.eval()
-    renderer = Renderer(things, 64, Image.Resampling.BOX)
-    torch.manual_seed(12)
-    rng = random.Random(12)
-    white = torch.ones(3, 1, 1)
-    seen, labels = [], []
-    for index in range(shown):
-        label = index % len(MOTION_NAMES)
-        clip = Clip((_actor(MOTION_NAMES[label], rng.randrange(len(things)), rng),))
-        seen.append(coarse(outlines(renderer.render([clip]), white)))
-        labels.append(label)
-        if index % 500 == 0:
-            report(f"motions: {index} of {shown} clips rendered")
-    shelf, names = torch.cat(seen), torch.tensor(labels)
+def motions_judge(things: Things, report: Callable[[str], None]) -> MotionJudge:
+    """The judge of motions, from the cache or trained (minutes on a core)."""
 
-    def batch() -> tuple[Tensor, Tensor]:
-        rows = torch.randint(len(shelf), (64,))
-        return (shelf[rows] + 0.03 * torch.randn(64, *shelf.shape[1:])).clamp(0, 1), names[rows]
+    def examples() -> Iterator[tuple[Tensor, Tensor]]:
+        renderer = Renderer(things, 64, Image.Resampling.BOX)
+        rng = random.Random(12)
+        white = torch.ones(3, 1, 1)
+        seen, labels = [], []
+        for index in range(SHOWN):
+            label = index % len(MOTION_NAMES)
+            clip = Clip((_actor(MOTION_NAMES[label], rng.randrange(len(things)), rng),))
+            seen.append(coarse(outlines(renderer.render([clip]), white)))
+            labels.append(label)
+            if index % 500 == 0:
+                report(f"motions: {index} of {SHOWN} clips rendered")
+        shelf, names = torch.cat(seen), torch.tensor(labels)
+        while True:
+            rows = torch.randint(len(shelf), (64,))
+            yield (shelf[rows] + 0.03 * torch.randn(64, *shelf.shape[1:])).clamp(0, 1), names[rows]
 
-    return _trained(network, batch, steps, path, "motions", report)
+    return kept_judge(
+        "video-motions", VERSION, MOTION_NAMES, MotionJudge, examples(), steps=1200, report=report
+    )
 
 
 def _actor(motion: str, thing: int, rng: random.Random) -> Actor:
@@ -164,49 +167,32 @@ def _actor(motion: str, thing: int, rng: random.Random) -> Actor:
     )
 
 
-def _trained(
-    network: Judge,
-    batch: Callable[[], tuple[Tensor, Tensor]],
-    steps: int,
-    path: Path,
-    name: str,
-    report: Callable[[str], None],
-) -> Judge:
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-3)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
-    network.train()
-    for step in range(steps):
-        pictures, labels = batch()
-        loss = functional.cross_entropy(network(pictures), labels, label_smoothing=0.05)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        rate.step()
-        if step % 200 == 0:
-            report(f"judge of {name}: step {step} of {steps}, loss {loss.item():.3f}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(network.state_dict(), path)
-    return network.eval()
+def _varied(looks: Tensor, behind: Tensor) -> Tensor:
+    """Things (B, 4, S, S), premultiplied, before colours (B, 3, 1, 1), cut out as those of clips are.
 
-
-def _varied(pictures: Tensor) -> Tensor:
-    """Pictures (B, 3, 88, 88) on white, turned, mirrored, flattened and blurred, cut out as clips are."""
-    count = len(pictures)
+    They are turned, mirrored, flattened and blurred at random. Colours in [0, 1], the crops in [-1, 1].
+    """
+    count = len(looks)
     angle = torch.randn(count) * 0.15
     angle = torch.where(torch.rand(count) < 0.3, 2 * torch.pi * torch.rand(count), angle)
     mirror = torch.where(torch.rand(count) < 0.3, -1.0, 1.0)
-    wide, high = (1 + 0.08 * torch.randn(count) for _ in range(2))
+    wide, high = (STAGE / 62 * (1 + 0.08 * torch.randn(count)) for _ in range(2))
     theta = torch.zeros(count, 2, 3)
     theta[:, 0, 0], theta[:, 0, 1] = angle.cos() * mirror * wide, angle.sin() * high
     theta[:, 1, 0], theta[:, 1, 1] = -angle.sin() * mirror * wide, angle.cos() * high
-    places = functional.affine_grid(theta, [count, 3, 88, 88], align_corners=False)
-    turned = functional.grid_sample(pictures - 1, places, align_corners=False) + 1
+    places = functional.affine_grid(theta, [count, 4, STAGE, STAGE], align_corners=False)
+    turned = functional.grid_sample(looks, places, align_corners=False)
+    frames = (turned[:, :3] + (1 - turned[:, 3:]) * behind) * 2 - 1
     if torch.rand(()) < 0.6:
         size = int(torch.randint(1, 4, ()))
-        turned = functional.avg_pool2d(turned, 2 * size + 1, 1, size, count_include_pad=False)
-    small = torch.cat([crops(one[None], outlines(one[None], torch.ones(3, 1, 1))) for one in turned])
-    if len(small) < count:  # one that is almost white all over
-        small = functional.interpolate(turned, (CROP, CROP), mode="bilinear", antialias=True)
+        frames = functional.avg_pool2d(frames, 2 * size + 1, 1, size, count_include_pad=False)
+    seen = []
+    for frame, colour in zip(frames, behind * 2 - 1, strict=True):
+        found = crops(frame[None], outlines(frame[None], colour))
+        # Nothing is left of what has the colour of what is behind it.
+        whole = functional.interpolate(frame[None], (CROP, CROP), mode="bilinear", antialias=True)
+        seen.append(found if len(found) else whole)
+    small = torch.cat(seen)
     bright = 1 + 0.06 * torch.randn(count, 1, 1, 1)
     return (small * bright + 0.04 * torch.randn_like(small)).clamp(-1, 1)
 

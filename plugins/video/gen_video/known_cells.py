@@ -7,43 +7,48 @@ from torch import Tensor
 
 from gen_video.state import HEAD, PER_PICTURE
 
-SHARE = 0.4
-"""Of the clips, some of whose cells are given."""
 
+def draw(kind: str, count: int, frames: int, generator: torch.Generator) -> Tensor:
+    """Draw which cells of examples are given, each way equally often where there are several.
 
-def draw(count: int, frames: int, generator: torch.Generator) -> Tensor:
-    """Draw which cells are given.
+    Of ``told`` examples mostly none; else what is seen, or all but the first thing, or all but the
+    background. Of the others what is seen, and of ``first`` the first frame, of ``ends`` the last or both, of
+    ``continued`` a run at the beginning (to go on from) or all but a run in the middle (to close a loop).
 
-    Of a share of the clips, equally often: what is seen and the first frame, the last, both, a run at the
-    beginning (to go on from), all but a run in the middle (to close a loop), or none; all but the first
-    thing; all but the background.
+    Args:
+        kind: One of ``gen_video.data.examples.SHARES``.
+        count: How many.
+        frames: Of each.
+        generator: Source of randomness.
 
     Returns:
         Masks (count, 48 + frames), 1 where a cell is given.
     """
     step = torch.arange(frames)[None]
     cell = torch.arange(HEAD)[None]
-    kind = torch.randint(8, (count, 1), generator=generator)
     start = 1 + torch.randint(frames // 2, (count, 1), generator=generator)
     hole = 2 + torch.randint(frames // 2, (count, 1), generator=generator)
     first, last, every = step == 0, step == frames - 1, step >= 0
     seen = cell >= 0
-    patterns = (
-        (seen, first),
-        (seen, last),
-        (seen, first | last),
-        (seen, step < start),
-        (seen, (step < start) | (step >= start + hole)),
+    nothing = (~seen, ~every)
+    told = (
         (seen, ~every),
         (cell >= PER_PICTURE, every),
         (cell < HEAD - PER_PICTURE, every),
+        *[nothing] * 7,
     )
+    patterns = {
+        "told": told,
+        "first": ((seen, first),),
+        "ends": ((seen, last), (seen, first | last)),
+        "continued": ((seen, step < start), (seen, (step < start) | (step >= start + hole))),
+    }[kind]
+    which = torch.randint(len(patterns), (count, 1), generator=generator)
     mask = torch.zeros(count, HEAD + frames, dtype=torch.bool)
     for index, (head, tail) in enumerate(patterns):
         whole = torch.cat([head.expand(count, -1), tail.expand(count, -1)], 1)
-        mask = torch.where(kind == index, whole, mask)
-    some = torch.rand(count, 1, generator=generator) < SHARE
-    return (mask & some).float()
+        mask = torch.where(which == index, whole, mask)
+    return mask.float()
 
 
 def condition(states: Tensor, mask: Tensor) -> Tensor:

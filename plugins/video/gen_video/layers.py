@@ -20,20 +20,35 @@ THINGS = 2
 POSE = 7
 """Numbers of a thing in a frame: x, y, cos and sin of its angle, width, height, opacity.
 
-The width of what is seen mirrored is negative, so that a picture of it serves both ways that it looks.
+The opacity of what is seen mirrored is negative, so that a picture of it serves both ways that it looks.
 """
 
 NUMBERS = THINGS * POSE + 2
 """Numbers of a frame: the poses of its things, then the shift and the zoom of the background."""
 
-_REACH = 32.0
+_REACH = 20.0
 """Pixels of the model's own frames that a shift of 1 stands for."""
 
-_USUAL = 64.0
-"""Pixels that a width of 1 stands for."""
+_PERIOD = 32.0
+"""Pixels after which a pattern comes again, and so a scroll that has gone on by them."""
 
-_PER_OCTAVE = 2.0
-"""What a background enlarged to twice its size has for its zoom; 0 is its own size."""
+_USUAL = 64.0
+"""Pixels that a width of 0 stands for."""
+
+_PER_OCTAVE = 2.5
+"""How much more the width of what is twice as wide is, and so for heights and the zoom of a background.
+
+As with the other scales, what one would notice is much more than the noise in the last steps of sampling.
+"""
+
+_SIDES = (-5 * _PER_OCTAVE, 2 * _PER_OCTAVE)
+"""The smallest and the largest width: 2 and 256 pixels."""
+
+_SEEN = 2.0
+"""The opacity of what is seen whole."""
+
+_FAINTEST = 0.02
+"""Opacity up to which a thing is taken for absent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +77,16 @@ class Layers:
     def frames(self, size: int = SIDE) -> Tensor:
         """(T, 3, size, size) in [0, 1]."""
         shift, zoom = self.motion[-2] * _REACH, 2 ** (self.motion[-1] / _PER_OCTAVE)
-        frames = _ground(self.ground, shift, zoom, size)
+        return self._painted(_ground(self.ground, shift, zoom, size))
+
+    def cut_out(self, size: int = SIDE) -> Tensor:
+        """The things without the background, (T, 4, size, size) in [0, 1], premultiplied."""
+        return self._painted(torch.zeros(self.motion.shape[1], 4, size, size))
+
+    def _painted(self, frames: Tensor) -> Tensor:
         for number in reversed(range(THINGS)):
-            pose = self.motion[number * POSE : (number + 1) * POSE]
-            _paint(frames, self.things[number], pose, size / SIDE)
+            numbers = self.motion[number * POSE : (number + 1) * POSE]
+            _paint(frames, self.things[number], numbers, frames.shape[-1] / SIDE)
         return frames
 
 
@@ -82,11 +103,29 @@ def pose(
     Args:
         x, y: Its centre in pixels from that of a frame of 128 × 128; y points down.
         angle: In radians, clockwise.
-        wide, high: Of its picture in pixels; wide is below 0 where it is mirrored.
-        opacity: In [0, 1].
+        wide, high: Of its picture in pixels, above 0.
+        opacity: In [0, 1], or in [-1, 0] for what is mirrored.
     """
-    sizes = (wide / _USUAL, high / _USUAL)
-    return np.stack([x / _REACH, y / _REACH, np.cos(angle), np.sin(angle), *sizes, 2 * opacity - 1])
+    sizes = (_PER_OCTAVE * np.log2(side / _USUAL) for side in (wide, high))
+    return np.stack([x / _REACH, y / _REACH, np.cos(angle), np.sin(angle), *sizes, _SEEN * opacity])
+
+
+def unposed(numbers: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """What ``pose`` made numbers (POSE, T) of: x, y, angle, wide, high and opacity."""
+    x, y, cos, sin, wide, high, opacity = numbers
+    sides = (_USUAL * 2 ** (side.clip(*_SIDES) / _PER_OCTAVE) for side in (wide, high))
+    return (x * _REACH, y * _REACH, np.arctan2(sin, cos), *sides, (opacity / _SEEN).clip(-1, 1))
+
+
+def resized(sides: NDArray[np.float64], at: int, pixels: float) -> NDArray[np.float64]:
+    """Widths or heights (T,) of a thing, all enlarged alike so that it has so many pixels in a frame.
+
+    Args:
+        sides: As ``pose`` gives them.
+        at: The frame.
+        pixels: Above 0.
+    """
+    return (sides - sides[at] + _PER_OCTAVE * np.log2(pixels / _USUAL)).clip(*_SIDES)
 
 
 def absent(count: int) -> NDArray[np.float64]:
@@ -109,12 +148,17 @@ def _between(motion: NDArray[np.float64], at: NDArray[np.float64], loop: bool) -
     if loop:
         # A background that scrolls has gone on by whole periods of its pattern when the loop begins again.
         turns = np.zeros((len(motion), 1, 1))
-        turns[-2] = np.round(2 * motion[-2, -1] - motion[-2, -2] - motion[-2, 0])
+        gone = 2 * motion[-2, -1] - motion[-2, -2] - motion[-2, 0]
+        turns[-2] = np.round(gone * _REACH / _PERIOD) * _PERIOD / _REACH
         values = motion[:, index % count] + turns * (index // count)
     else:
         values = motion[:, index.clip(0, count - 1)]
     a, b, c, d = values.transpose(1, 0, 2)
-    return b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    found = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    # Beyond what is seen whole there is nothing, and on the other side of nothing a mirrored thing.
+    shown = [number * POSE + POSE - 1 for number in range(THINGS)]
+    found[shown] = found[shown].clip(np.minimum(b, c)[shown], np.maximum(b, c)[shown])
+    return found
 
 
 def _ground(picture: Tensor, shift: NDArray[np.float64], zoom: NDArray[np.float64], size: int) -> Tensor:
@@ -136,27 +180,22 @@ def _ground(picture: Tensor, shift: NDArray[np.float64], zoom: NDArray[np.float6
     )
 
 
-def _paint(frames: Tensor, picture: Tensor, pose: NDArray[np.float64], scale: float) -> None:
-    """Lay a thing over the frames (T, 3, S, S), each in the square that it can reach."""
+def _paint(frames: Tensor, picture: Tensor, numbers: NDArray[np.float64], scale: float) -> None:
+    """Lay a thing over frames (T, 3 or 4, S, S), premultiplied, each in the square that it can reach."""
     size = frames.shape[-1]
-    opacity = ((pose[6] + 1) / 2).clip(0, 1)
-    seen = opacity > 1 / 255
+    x, y, angle, wide, high, shown = unposed(numbers)
+    opacity = np.abs(shown)
+    seen = opacity > _FAINTEST
     if not seen.any():
         return
-    x, y = (value * _REACH * scale + size / 2 for value in pose[:2])
-    length = np.hypot(pose[2], pose[3]).clip(1e-6)
-    cos, sin = pose[2] / length, pose[3] / length
-    least, most = _USUAL * scale / 32, _USUAL * scale * 4
-    wide, high = (np.abs(value * _USUAL * scale).clip(least, most) for value in pose[4:6])
+    x, y = (value * scale + size / 2 for value in (x, y))
+    wide, high, cos, sin = wide * scale, high * scale, np.cos(angle), np.sin(angle)
     reach = np.hypot(wide, high)[seen].max()
-    # Sampling skips pixels of what is much larger than it is seen.
-    while picture.shape[-1] > 1.5 * max(wide[seen].max(), high[seen].max()) and picture.shape[-1] > 8:
-        picture = functional.avg_pool2d(picture[None], 2)[0]
     window = 2 * int(np.ceil(reach / 2 + 1))
     left, top = (np.floor(centre - window / 2).astype(int) for centre in (x, y))
     # From the coordinates of the square to those of the picture, both in [-1, 1].
     dx, dy = ((centre - corner - window / 2) * 2 / window for centre, corner in ((x, left), (y, top)))
-    across, along = np.where(pose[4] < 0, -1, 1) * window / wide, window / high
+    across, along = np.where(shown < 0, -1, 1) * window / wide, window / high
     theta = np.stack(
         [
             np.stack([cos * across, sin * across, -(cos * dx + sin * dy) * across], -1),
@@ -164,14 +203,20 @@ def _paint(frames: Tensor, picture: Tensor, pose: NDArray[np.float64], scale: fl
         ],
         1,
     )
+    levels = [picture]
+    while levels[-1].shape[-1] > 8:
+        levels.append(functional.avg_pool2d(levels[-1][None], 2)[0])
     for index in np.flatnonzero(seen):
         row, column = top[index], left[index]
         r0, r1 = max(row, 0), min(row + window, size)
         c0, c1 = max(column, 0), min(column + window, size)
         if r0 >= r1 or c0 >= c1:
             continue
+        # Sampling skips pixels of what is much larger than it is seen.
+        most = 1.5 * max(wide[index], high[index])
+        level = next((one for one in levels if one.shape[-1] <= most), levels[-1])
         turn = torch.from_numpy(theta[index : index + 1]).float()
         grid = functional.affine_grid(turn, [1, 4, window, window], align_corners=False)
         grid = grid[:, r0 - row : r1 - row, c0 - column : c1 - column]
-        drawn = functional.grid_sample(picture[None], grid, align_corners=False)[0] * float(opacity[index])
-        frames[index, :, r0:r1, c0:c1].mul_(1 - drawn[3:]).add_(drawn[:3])
+        drawn = functional.grid_sample(level[None], grid, align_corners=False)[0] * float(opacity[index])
+        frames[index, :, r0:r1, c0:c1].mul_(1 - drawn[3:]).add_(drawn[: frames.shape[1]])

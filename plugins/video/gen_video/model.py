@@ -16,6 +16,7 @@ from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Window
 from gen.nn import TextEncoder
 from gen_video.autoencoder import Autoencoder, off_white, on_white
+from gen_video.camera import camera_words
 from gen_video.denoiser import ClipTransformer, Shape
 from gen_video.layers import THINGS, Layers
 from gen_video.matte import Matte
@@ -36,9 +37,9 @@ def said(prompt: str, params: Mapping[str, object]) -> str:
     """The prompt, with camera and loop in words, as captions say them."""
     if not prompt.strip():
         return prompt
-    verb, _, direction = str(params.get("camera") or "").partition(" ")
-    camera = f", the camera {verb}s {direction}" if verb else ""
-    return f"{prompt}{camera}{', loop' if params.get('loop') else ''}"
+    camera = params.get("camera")
+    parts = [prompt, camera_words(str(camera)) if camera else "", "loop" if params.get("loop") else ""]
+    return ", ".join(part for part in parts if part)
 
 
 def layers(state: Tensor, network: Autoencoder) -> Layers:
@@ -89,7 +90,7 @@ class ClipCodec:
     def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
         """States (B, C, 48 + T) to clips, at the rate and of the size that are asked for."""
         asked, size = self._asked(params)
-        return [self._clip(state, asked, size, params.get("audio")) for state in x0.to(self.mean)]
+        return [self._clip(state, asked, size, params) for state in x0.to(self.mean)]
 
     def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
         """A clip, white where something is drawn anew, as (1, 1, 48 + T): 1 where cells are kept.
@@ -112,18 +113,20 @@ class ClipCodec:
     def given(self, params: Mapping[str, object]) -> tuple[Tensor, Tensor] | None:
         """The frames ``first`` and ``last``: a mask (1, 1, 48 + T) and a state (1, C, 48 + T).
 
-        What is seen is taken from the one that shows more of it.
+        What stands out is one thing, as the one shows it that shows more of it.
 
         Raises:
-            ValueError: The last frame is asked for of a clip that has only one.
+            ValueError: The last frame is given of a clip that has only one, or of one whose camera moves.
         """
         asked, _ = self._asked(params)
         places = {"first": 0, "last": asked.last}
         pictures = {name: params[name] for name in places if isinstance(params.get(name), Artifact)}
         if not pictures:
             return None
-        if "last" in pictures and asked.last == 0:
+        if "last" in pictures and asked.frames == 1:
             raise ValueError("a clip of one frame has no last frame: leave --last out or ask for more frames")
+        if "last" in pictures and params.get("camera"):
+            raise ValueError("where the camera goes is not known beforehand: leave --last or --camera out")
         frames = []
         for picture in pictures.values():
             assert isinstance(picture, Artifact)
@@ -144,16 +147,21 @@ class ClipCodec:
             raise ValueError(f"this model draws squares: width {width} and height {height} differ")
         assert isinstance(width, int)
         asked = timing(params)
+        if asked.loop and params.get("camera"):
+            raise ValueError("a camera that moves does not come back: leave --loop or --camera out")
         if asked.frames * width * width > MAX_PIXELS:
             raise ValueError(f"{asked.frames} frames of {width} × {width} pixels are too much at once")
         return asked, width
 
     def _frame(self, pixels: np.ndarray) -> Tensor:
-        """One picture (H, W, C) of any size as (1, 3, 128, 128) in [-1, 1]; what is transparent is white."""
-        return _square(torch.from_numpy(_opaque(pixels)).permute(2, 0, 1)[None], SIDE).float() * 2 - 1
+        """A picture (H, W, C) of any size as (1, 4, 128, 128): colours in [-1, 1] on white, and alpha."""
+        alpha = pixels[..., 3:] if pixels.shape[-1] == 4 else np.ones_like(pixels[..., :1])
+        both = torch.from_numpy(np.concatenate([_opaque(pixels), alpha], -1)).permute(2, 0, 1)[None]
+        colours, alpha = _square(both, SIDE).float().split((3, 1), 1)
+        return torch.cat([colours * 2 - 1, alpha], 1)
 
     def _state(self, frames: Tensor) -> Tensor:
-        """Frames (T, 3, 128, 128) in [-1, 1], taken apart, as a standardised state (C, 48 + T)."""
+        """Frames (T, 4, 128, 128), taken apart, as a standardised state (C, 48 + T)."""
         found = taken_apart(self.matte, frames.to(self.mean.device))
         opaque = torch.cat([found.ground, torch.ones_like(found.ground[:1])])[None]
         kind = next(self.network.parameters()).dtype
@@ -162,13 +170,14 @@ class ClipCodec:
         motion = torch.from_numpy(found.motion).to(latents)
         return (pack(latents, motion) - self.mean) / self.std
 
-    def _clip(self, state: Tensor, asked: Timing, size: int, audio: object) -> Artifact:
+    def _clip(self, state: Tensor, asked: Timing, size: int, params: Mapping[str, object]) -> Artifact:
         # Only what is delivered or lies between is looked at.
         state = state if asked.loop else state[:, : HEAD + asked.last + 1]
-        whole = layers(state * self.std + self.mean, self.network)
-        frames = whole.at(asked.positions, loop=asked.loop).frames(size)
+        whole = layers(state * self.std + self.mean, self.network).at(asked.positions, loop=asked.loop)
+        frames = _straight(whole.cut_out(size)) if params.get("transparent") else whole.frames(size)
         arrays = {"frames": frames.permute(0, 2, 3, 1).contiguous().numpy()}
         attributes = {"fps": str(asked.fps)}
+        audio = params.get("audio")
         if isinstance(audio, Artifact):
             rate = int(audio.attributes["sample_rate"])
             arrays["samples"] = _timed(audio.arrays["samples"], round(asked.frames / asked.fps * rate))
@@ -214,6 +223,12 @@ def _opaque(pixels: np.ndarray) -> np.ndarray:
     if pixels.shape[-1] == 4:
         pixels = pixels[..., :3] * pixels[..., 3:] + (1 - pixels[..., 3:])
     return pixels if pixels.shape[-1] == 3 else np.repeat(pixels, 3, -1)
+
+
+def _straight(frames: Tensor) -> Tensor:
+    """Premultiplied frames (T, 4, H, W) with colours that alpha has not dimmed; black where nothing is."""
+    colours, alpha = frames.split((3, 1), 1)
+    return torch.cat([(colours / alpha.clamp(min=1e-6)).clamp(0, 1), alpha.clamp(0, 1)], 1)
 
 
 def _square(pictures: Tensor, size: int) -> Tensor:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
-
-CAMERAS = ("pan left", "pan right", "zoom in", "zoom out")
+from gen_video.camera import CAMERAS
 
 
 @hookimpl
@@ -35,6 +34,7 @@ def gen_modality() -> ModalitySpec:
             Param(name="first", type=str, help="A picture to begin with.", kind="image"),
             Param(name="last", type=str, help="A picture to end with.", kind="image"),
             Param(name="camera", type=str, help="What the camera does.", choices=CAMERAS),
+            Param(name="transparent", type=bool, default=False, help="Leave out what is behind."),
             Param(name="audio", type=str, help="A sound to go with it.", kind="audio"),
         ),
         recipes=(

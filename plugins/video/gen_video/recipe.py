@@ -40,11 +40,11 @@ PRESETS = {
     "cpu": Preset(
         codec=Settings(steps=1500, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.8, ema=0.995),
         decoder=Settings(steps=800, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.995),
-        matte=Settings(steps=1500, rate=2e-3, matrix_rate=2e-3, warmup=30, decay=0.6, ema=0.99),
+        matte=Settings(steps=3500, rate=2e-3, matrix_rate=2e-3, warmup=30, decay=0.6, ema=0.99),
         picture_batch=16,
-        denoiser=Settings(steps=2600, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.997),
+        denoiser=Settings(steps=5000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.997),
         batch=96,
-        clips=40_000,
+        clips=60_000,
     ),
     "gpu": Preset(
         codec=Settings(steps=40_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.5, ema=0.999),
@@ -62,7 +62,7 @@ def motion_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
     """Moving emoji: a latent codec of layers, a text-to-clip flow transformer, the decoder refined, a matte.
 
     Args:
-        preset: ``"cpu"`` (a good hour on one core) or ``"gpu"``.
+        preset: ``"cpu"`` (two hours on two cores) or ``"gpu"``.
         folder: Of the run; the bank of latents is kept in it.
         report: Called with lines of progress.
     """

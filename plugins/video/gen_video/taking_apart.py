@@ -26,7 +26,8 @@ def taken_apart(matte: Matte, frames: Tensor) -> Layers:
 
     Args:
         matte: Tells what stands out, and what is behind it.
-        frames: (T, 3, 128, 128) in [-1, 1].
+        frames: (T, 3, 128, 128) in [-1, 1]; a fourth channel is alpha in [0, 1], over white, and says itself
+            what stands out.
 
     Returns:
         Layers with one thing, or none where nothing stands out; its looks are those of the frame that shows
@@ -35,17 +36,17 @@ def taken_apart(matte: Matte, frames: Tensor) -> Layers:
     count = len(frames)
     with torch.no_grad():
         # One at a time: a batch may take another path through the kernels and differ in a bit.
-        parts = [matte(frame[None]) for frame in frames]
+        parts = [_parts(matte, frame[None]) for frame in frames]
     alpha, behind = (torch.cat(part) for part in zip(*parts, strict=True))
     areas = (alpha > SOLID).float().mean((1, 2, 3)).cpu().numpy()
     most = int(areas.argmax())
     things = torch.zeros(THINGS, 4, SIDE, SIDE, device=frames.device)
     if areas[most] < LEAST:
         motion = np.concatenate([*[absent(count)] * THINGS, _still(count)])
-        return Layers(things, (frames[most] + 1) / 2, motion)
+        return Layers(things, (frames[most, :3] + 1) / 2, motion)
     boxes = np.array([_box(one[0]) for one in alpha])
     x, y, side = boxes.T
-    things[0] = _cut(lifted(frames, alpha, behind)[most], x[most], y[most], MARGIN * side[most])
+    things[0] = _cut(lifted(frames[:, :3], alpha, behind)[most], x[most], y[most], MARGIN * side[most])
     seen = areas >= LEAST
     # Where it cannot be seen it is where it was seen next.
     shown = np.flatnonzero(seen)
@@ -54,8 +55,18 @@ def taken_apart(matte: Matte, frames: Tensor) -> Layers:
     # By area, as a box changes with what sticks out of it or is cut off.
     sizes = MARGIN * side[most] * np.sqrt(areas / areas[most])
     motion = pose(x - SIDE / 2, y - SIDE / 2, np.zeros(count), sizes, sizes, seen.astype(np.float64))
-    ground = (behind.median(0).values + 1) / 2
+    # Each pixel as the frame shows it that covers it least.
+    clearest = alpha.argmin(0, keepdim=True).expand(1, 3, -1, -1)
+    ground = (behind.gather(0, clearest)[0] + 1) / 2
     return Layers(things, ground, np.concatenate([motion, *[absent(count)] * (THINGS - 1), _still(count)]))
+
+
+def _parts(matte: Matte, frame: Tensor) -> tuple[Tensor, Tensor]:
+    """Alpha (1, 1, H, W) of what stands out of a frame (1, C, H, W), and what is behind it (1, 3, H, W)."""
+    colours, alpha = frame[:, :3], frame[:, 3:]
+    if alpha.numel() and alpha.min() < 1:
+        return alpha, torch.ones_like(colours)
+    return matte(colours)
 
 
 def _still(count: int) -> np.ndarray:

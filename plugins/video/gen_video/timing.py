@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,6 +12,7 @@ from gen_video.sizes import FPS, FRAMES
 MAX_SECONDS = 60
 MAX_FPS = 120
 MAX_FRAMES = 1800
+_RATE = re.compile(r"\d{1,6}(\.\d{1,6}|/0*[1-9]\d{0,5})?")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,10 @@ class Timing:
 
     @property
     def drawn(self) -> int:
-        """How many frames the model draws, at its own rate; never fewer than it makes at once."""
+        """How many frames the model draws, at its own rate; never fewer than it makes at once.
+
+        A loop that is shorter than these is played faster.
+        """
         return max(FRAMES, self._last + (0 if self.loop else 1))
 
     @property
@@ -46,19 +51,20 @@ class Timing:
     @property
     def last(self) -> int:
         """The drawn frame that is delivered last."""
-        return self._last - 1 if self.loop else self._last
+        return round(self.positions[-1])
 
     @property
     def _last(self) -> int:
         if self.loop:
             return max(FRAMES, round(self.frames / self.fps * FPS))
-        return max(1, round((self.frames - 1) / self.fps * FPS)) if self.frames > 1 else 0
+        # Rounded down, as two seconds at any rate are what the model makes at once.
+        return max(1, (self.frames - 1) * FPS // self.fps) if self.frames > 1 else 0
 
 
 def timing(params: Mapping[str, object]) -> Timing:
     """What the parameters ``frames``, ``seconds``, ``fps`` and ``loop`` ask for.
 
-    Two of the first three say everything; what is missing is 16 frames at 8 per second.
+    Two of the first three say everything; what is missing is 8 frames per second, and 2 seconds.
 
     Raises:
         ValueError: They contradict each other, or ask for too much or for nothing.
@@ -74,7 +80,7 @@ def timing(params: Mapping[str, object]) -> Timing:
         if length is not None and fps is not None and count != max(1, round(length * fps)):
             raise ValueError(f"{count} frames at {fps} fps are not {seconds} seconds: leave one of them out")
         if fps is None:
-            fps = Fraction(FPS) if length is None else Fraction(count) / length
+            fps = Fraction(FPS) if length is None else (count / length).limit_denominator(10_000)
     else:
         fps = Fraction(FPS) if fps is None else fps
         count = FRAMES if length is None and fps == FPS else max(1, round((length or Fraction(2)) * fps))
@@ -93,10 +99,10 @@ def parse_fps(text: str) -> Fraction:
     Raises:
         ValueError: It is something else, or not above 0.
     """
-    try:
-        fps = Fraction(text.strip()) if len(text) < 32 else Fraction(0)
-    except (ValueError, ZeroDivisionError):
-        raise ValueError(f"fps is {text[:40]!r}, not a number such as 24, 29.97 or 30000/1001") from None
-    if not 0 < fps.numerator < 2**31 or fps.denominator >= 2**31:
+    # Nothing with an exponent: its digits could fill the memory.
+    if not _RATE.fullmatch(text.strip()):
+        raise ValueError(f"fps is {text[:40]!r}, not a number such as 24, 29.97 or 30000/1001")
+    fps = Fraction(text.strip())
+    if not fps:
         raise ValueError(f"fps is {text[:40]!r}: it has to be above 0")
     return fps

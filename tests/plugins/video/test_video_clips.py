@@ -11,7 +11,7 @@ from gen.nn import Subwords
 from gen_video import bank, codec_training
 from gen_video.autoencoder import Autoencoder, on_white
 from gen_video.codec_training import pretrained
-from gen_video.data import clips, things
+from gen_video.data import clips, examples, things
 from gen_video.data.backgrounds import PATTERNED, PLAIN, SCENIC, tile
 from gen_video.data.clips import Actor, Clip
 from gen_video.data.motion import MOTIONS, SPEEDS
@@ -127,6 +127,8 @@ def test_one_pair_in_twenty_is_held_out_of_every_motion() -> None:
         (Clip((Actor(0, "beat", "slow"),)), "a rocket beats slowly"),
         (Clip((Actor(0, "left", hue="red"), Actor(1)), "past"), "a red rocket flies left past a dog"),
         (Clip((Actor(1, "right"),), background=SCENIC[2]), "a dog runs right on the grass"),
+        (Clip((Actor(1, "spin", hue="red", size=100),)), "a big red dog spins"),
+        (Clip((Actor(0, "left", size=40), Actor(1)), "past"), "a rocket flies left past a dog"),
         (Clip((Actor(1),), background=PLAIN[1], camera="zoom in"),
          "a dog on a black background, the camera zooms in"),
     ],
@@ -169,20 +171,24 @@ def test_the_codec_learns_from_things_and_backgrounds(renderer: Renderer) -> Non
 def test_the_bank_holds_what_is_seen_and_how_it_moves(renderer: Renderer) -> None:
     torch.manual_seed(0)
     codec = Autoencoder()
-    made = bank.build(codec, 3, 28, lambda _: None)
+    made = bank.build(codec, 8, 28, lambda _: None)
     states = made.restored(made.latents)
-    assert states.shape == (3, 128, 64)
-    assert made.ids.shape == (3, bank.CAPTIONS, 28)
+    assert states.shape == (8, 128, 64)
+    assert made.ids.shape == (8, bank.CAPTIONS, 28)
+    assert made.kinds == {
+        "told": range(4), "first": range(4, 5), "ends": range(5, 6), "continued": range(6, 8)
+    }  # fmt: skip
     rng = random.Random(1)
-    for state in states:
-        clip = clips.draw(renderer.things, renderer.tintable, rng)
-        for _ in range(bank.CAPTIONS):
-            clips.caption(clip, renderer.things, rng, loop=rng.random() < 0.5)
-        latents, motion = unpack(state)
-        with torch.no_grad():
-            seen = codec.encode(on_white(torch.stack(renderer.pictures(clip))))
-        assert (latents - seen).abs().max() < 0.01
-        assert np.abs(motion.numpy() - renderer.motion(clip)).max() < 0.01
+    for kind, rows in made.kinds.items():
+        for state in states[rows.start : rows.stop]:
+            example = examples.draw(renderer, kind, rng)
+            for _ in range(bank.CAPTIONS):
+                clips.caption(example.clip, renderer.things, rng, loop=rng.random() < 0.5)
+            latents, motion = unpack(state)
+            with torch.no_grad():
+                seen = codec.encode(on_white(torch.stack(list(example.pictures))))
+            assert (latents - seen).abs().max() < 0.02
+            assert np.abs(motion.numpy() - example.motion).max() < 0.02
 
 
 def test_some_things_are_as_large_as_pictures_of_them(renderer: Renderer) -> None:
@@ -190,4 +196,5 @@ def test_some_things_are_as_large_as_pictures_of_them(renderer: Renderer) -> Non
     drawn = [clips.draw(renderer.things, renderer.tintable, rng) for _ in range(400)]
     alone = [clip.actors[0] for clip in drawn if not clip.relation]
     assert 0.05 < sum(actor.size >= 100 for actor in alone) / len(alone) < 0.25
+    assert 0.03 < sum(actor.size <= 44 for actor in alone) / len(alone) < 0.15
     assert sum(actor.x == actor.y == 0 for actor in alone) / len(alone) > 0.5

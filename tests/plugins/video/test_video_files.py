@@ -2,6 +2,7 @@
 
 import io
 import struct
+import wave
 import zipfile
 from fractions import Fraction
 
@@ -225,5 +226,42 @@ def test_a_zip_of_other_things_is_refused() -> None:
         with zipfile.ZipFile(file, "w") as archive:
             for name in names:
                 archive.writestr(name, b"x")
+        with pytest.raises(UsageError, match=message):
+            animations.read_zip(file)
+
+
+@pytest.mark.parametrize("name", ["mp4", "webm"])
+def test_sound_lies_between_the_pictures_of_long_clips(name: str) -> None:
+    made = clip(frames=60, height=16, width=16, fps="4", sound=1)
+    with av.open(io.BytesIO(encode(made, FORMATS[name]))) as container:
+        kinds = [packet.stream.type for packet in container.demux() if packet.size]
+    first = kinds.index("audio")
+    # Of fifteen seconds no more than a few pictures come before any sound.
+    assert kinds[:first].count("video") < 12
+
+
+def test_what_names_other_files_is_not_followed(tmp_path) -> None:
+    inner = tmp_path / "inner.mp4"
+    inner.write_bytes(encode(clip(), FORMATS["mp4"]))
+    outer = tmp_path / "clip.mp4"
+    outer.write_text(f"ffconcat version 1.0\nfile {inner.name}\n")
+    with pytest.raises(UsageError, match=r"clip\.mp4"):
+        formats.read(outer, FORMATS.values())
+
+
+def test_a_zip_says_a_rate_and_sound_that_can_be_read() -> None:
+    for about, width, message in (('{"fps": "1e999999999"}', 2, "not a number"), ("{}", 3, "16 bits")):
+        file = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(encode(clip(), FORMATS["zip"]))) as good:
+            picture = next(name for name in good.namelist() if name.endswith(".png"))
+            pixels_of_it = good.read(picture)
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("0.png", pixels_of_it)
+            archive.writestr("clip.json", about)
+            content = io.BytesIO()
+            with wave.open(content, "wb") as sound:
+                sound.setparams((1, width, 8000, 0, "NONE", ""))
+                sound.writeframes(bytes(width * 10))
+            archive.writestr("sound.wav", content.getvalue())
         with pytest.raises(UsageError, match=message):
             animations.read_zip(file)

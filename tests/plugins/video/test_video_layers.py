@@ -1,6 +1,5 @@
 """Layers: where things are seen, what covers what, what is between frames, and the clips of the grammar."""
 
-import random
 from fractions import Fraction
 
 import numpy as np
@@ -10,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from gen_video.data import clips, things
+from gen_video.data import things
 from gen_video.data.backgrounds import PATTERNED
 from gen_video.data.clips import Actor, Clip
-from gen_video.data.render import TIMES, Renderer
-from gen_video.layers import NUMBERS, Layers, absent, pose, steady
+from gen_video.data.render import Renderer
+from gen_video.layers import NUMBERS, POSE, Layers, absent, pose, resized, steady, unposed
 
 RED, BLUE, GREEN = ([float(row == column) for row in range(3)] for column in (0, 2, 1))
 GROUND = torch.tensor([0.2, 0.4, 0.6])[:, None, None].expand(3, 128, 128)
@@ -110,6 +109,14 @@ def test_opacity_mixes_with_what_is_behind() -> None:
     assert torch.equal(none, GROUND)
 
 
+def test_what_is_mirrored_has_an_opacity_below_zero() -> None:
+    thing = solid(BLUE)
+    thing[:, :, :64] = solid(RED)[:, :, :64]
+    usual, mirrored = (one(placed(opacity=opacity), thing).frames()[0] for opacity in (0.5, -0.5))
+    assert (usual[:, :, :64] - usual[:, :, 64:].flip(-1)).abs().max() > 0.4
+    assert (mirrored - usual.flip(-1)).abs().max() < 1e-5
+
+
 def test_the_first_thing_is_in_front() -> None:
     motion = np.concatenate([placed(x=-8), placed(x=8), still()])
     frame = Layers(torch.stack([solid(GREEN), solid(BLUE)]), GROUND, motion).frames()[0]
@@ -126,11 +133,13 @@ def test_what_is_beyond_the_edge_is_cut_off() -> None:
 
 
 def test_the_numbers_of_a_frame_concern_it_alone() -> None:
-    places = (-30.0, 0.0, 55.0)
-    motion = np.concatenate([np.concatenate([placed(x=x) for x in places], 1), absent(3), still(3)])
-    together = Layers(torch.stack([solid(RED), solid(BLUE)]), GROUND, motion).frames()
-    for frame, x in zip(together, places, strict=True):
-        assert (frame - one(placed(x=x)).frames()[0]).abs().max() < 1e-5
+    thing = solid(BLUE)
+    thing[:, ::16] = solid(RED)[:, ::16]
+    poses = [placed(x=-30, wide=12, high=12), placed(), placed(x=55, wide=120, high=90)]
+    motion = np.concatenate([np.concatenate(poses, 1), absent(3), still(3)])
+    together = Layers(torch.stack([thing, solid(BLUE)]), GROUND, motion).frames()
+    for frame, numbers in zip(together, poses, strict=True):
+        assert (frame - one(numbers, thing).frames()[0]).abs().max() < 1e-4
 
 
 def test_a_background_moves_to_the_left_and_comes_round() -> None:
@@ -150,6 +159,32 @@ def test_a_background_is_enlarged_around_its_middle() -> None:
     frame = Layers(torch.zeros(2, 4, 128, 128), ground, motion).frames()[0]
     middle = functional.interpolate(ground[None, :, 32:96, 32:96], scale_factor=2, mode="bilinear")[0]
     assert (frame - middle)[:, 1:-1, 1:-1].abs().max() < 1e-4
+
+
+def test_nothing_flares_up_beside_what_vanishes() -> None:
+    shown = np.array([1.0, 1.0, 0.0, 0.0, -1.0, -1.0])
+    motion = np.concatenate([np.concatenate([placed(opacity=o) for o in shown], 1), absent(6), still(6)])
+    layers = Layers(torch.stack([solid(RED), solid(BLUE)]), GROUND, motion)
+    between = layers.at([Fraction(i, 10) for i in range(51)], loop=False)
+    opacity = unposed(between.motion[:POSE])[-1]
+    assert np.abs(opacity).max() <= 1
+    assert not opacity[20:31].any()
+    assert (opacity[:20] >= 0).all()
+    assert (opacity[31:] <= 0).all()
+
+
+def test_what_pose_says_unposed_reads() -> None:
+    numbers = placed(x=-9, y=30, angle=2.5, wide=20, high=90, opacity=-0.25)
+    assert np.allclose(np.concatenate(unposed(numbers)), [-9, 30, 2.5, 20, 90, -0.25])
+    assert np.allclose(resized(np.repeat(numbers, 3, 1)[4], 1, 40), placed(wide=40)[4])
+
+
+def test_without_the_background_there_is_alpha() -> None:
+    layers = one(placed(opacity=0.5))
+    cut = layers.cut_out()[0]
+    assert torch.allclose(cut[:3] + (1 - cut[3:]) * GROUND, layers.frames()[0], atol=1e-6)
+    assert cut[:, 64, 64].tolist() == pytest.approx([0.5, 0, 0, 0.5], abs=1e-4)
+    assert not cut[:, :40].any()
 
 
 def test_frames_are_hit_exactly() -> None:
@@ -190,33 +225,23 @@ def test_a_background_that_scrolls_in_a_loop_never_turns_back(renderer: Renderer
         clip = Clip((), background=PATTERNED[0], scroll=scroll)
         assert clip.periodic
         finer = renderer.layers(clip).at([Fraction(i, 3) for i in range(48)], loop=True)
-        steps = np.diff(finer.motion[-2]) * 32
+        steps = np.diff(finer.motion[-2]) * 20
         assert np.allclose(steps, sign * 64 / 48)
 
 
-def test_the_clips_of_the_grammar_are_layers(renderer: Renderer) -> None:
-    rng = random.Random(0)
-    drawn = [clips.draw(renderer.things, renderer.tintable, rng) for _ in range(4)]
-    times = np.stack([TIMES[::5] + 0.01 * index for index in range(4)])
-    rendered = renderer.render(drawn, times)
-    assert rendered.shape == (4, 4, 3, 128, 128)
-    for clip, row, frames in zip(drawn, times, rendered, strict=True):
-        *seen, behind = renderer.pictures(clip)
-        assert behind[3].min() == 1
-        layers = Layers(torch.stack(seen), behind[:3], renderer.motion(clip, row))
-        assert torch.equal(layers.frames(128) * 2 - 1, frames)
-
-
-def test_the_same_looks_are_the_same_tensors(renderer: Renderer) -> None:
-    # The bank encodes each only once, and tells them apart by identity.
-    first, second = (
-        renderer.pictures(Clip(actors)) for actors in ((Actor(3, "left"),), (Actor(3, "spin", x=9), Actor(5)))
-    )
-    assert len(first) == len(second) == 3
-    assert first[0] is second[0]
-    assert first[2] is second[2]
-    assert first[1].abs().max() == 0
-    assert second[1].abs().max() > 0
+def test_looks_are_equal_where_pictures_are(renderer: Renderer) -> None:
+    one, other = sorted(renderer.tintable)[:2]
+    drawn = [
+        (Clip((Actor(one, "left"),)), (False,)),
+        (Clip((Actor(one, "spin", x=9), Actor(other)), "and"), (True, False)),
+        (Clip((Actor(other, hue="purple"),), background=PATTERNED[0]), (False,)),
+    ]
+    looks = [look for clip, turned in drawn for look in renderer.looks(clip, turned)]
+    pictures = [picture for clip, turned in drawn for picture in renderer.pictures(clip, turned)]
+    assert len(looks) == len(pictures) == 9
+    for look, seen in zip(looks, pictures, strict=True):
+        for another, shown in zip(looks, pictures, strict=True):
+            assert (look == another) == torch.equal(seen, shown)
 
 
 def test_smaller_pictures_of_things_show_the_same(renderer: Renderer) -> None:

@@ -18,9 +18,9 @@ from gen.plan import Item, Plan
 from gen_video import known_cells
 from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.denoiser import ClipTransformer, Shape
-from gen_video.layers import POSE
+from gen_video.layers import POSE, unposed
 from gen_video.matte import Matte
-from gen_video.model import ARCHITECTURE, ClipCodec, load
+from gen_video.model import ARCHITECTURE, ClipCodec, layers, load
 from gen_video.plugin import gen_modality
 from gen_video.state import HEAD, unpack
 
@@ -91,6 +91,11 @@ def square(x: int, y: int = 0, side: int = 32, size: int = 128) -> np.ndarray:
 
 def video(frames: list[np.ndarray], fps: str = "8") -> Artifact:
     return Artifact("video", {"frames": np.stack(frames)}, {"fps": fps})
+
+
+def across(state: Tensor) -> np.ndarray:
+    """Where the first thing of a state (1, C, 48 + T) is, in pixels from the middle."""
+    return unposed(unpack(state[0])[1][:POSE].double().numpy())[0]
 
 
 def image(pixels: np.ndarray) -> Artifact:
@@ -172,7 +177,7 @@ def test_padding_of_the_text_changes_nothing(model: Model) -> None:
     ("params", "drawn"),
     [
         ({}, 16),
-        ({"seconds": 4.0, "fps": "24"}, 33),
+        ({"seconds": 4.0, "fps": "24"}, 32),
         ({"frames": 5}, 16),
         ({"seconds": 4.0, "loop": True}, 32),
     ],
@@ -231,12 +236,15 @@ def test_a_clip_becomes_what_is_seen_and_how_it_moves(codec: ClipCodec, size: in
     state = codec.encode([video(frames)], {})
     assert state.shape == (1, 128, 64)
     latents, motion = unpack(state[0])
-    assert np.abs(32 * motion[0].numpy() - np.arange(-32, 32, 4)).max() < 0.1
-    assert np.abs(32 * motion[1].numpy() - 10).max() < 0.1
+    x, y, angle, wide, high, opacity = unposed(motion[:POSE].double().numpy())
+    assert np.abs(x - np.arange(-32, 32, 4)).max() < 0.1
+    assert np.abs(y - 10).max() < 0.1
     # The picture of a thing reaches a little beyond it.
-    assert np.abs(64 * motion[4].numpy() - 1.06 * 32).max() < 0.5
-    assert motion[POSE - 1].eq(1).all()
-    assert motion[2 * POSE - 1].eq(-1).all()
+    assert np.abs(wide - 1.06 * 32).max() < 0.5
+    assert np.array_equal(wide, high)
+    assert not angle.any()
+    assert np.allclose(opacity, 1)
+    assert not motion[2 * POSE - 1].any()
     nothing = torch.cat([torch.ones(3, 128, 128), -torch.ones(1, 128, 128)])
     white = torch.ones(4, 128, 128)
     with torch.no_grad():
@@ -248,7 +256,7 @@ def test_a_clip_becomes_what_is_seen_and_how_it_moves(codec: ClipCodec, size: in
 def test_a_clip_of_another_rate_and_length_is_fitted(codec: ClipCodec) -> None:
     # Every third of 24 frames, and then the last one on.
     state = codec.encode([video([square(x) for x in range(-24, 24, 2)], "24")], {})
-    x = 32 * unpack(state[0])[1][0].numpy()
+    x = across(state)
     assert np.abs(x - [-24, -18, -12, -6, 0, 6, 12, 18, *[22] * 8]).max() < 0.1
 
 
@@ -258,6 +266,31 @@ def test_what_is_transparent_is_white_and_grey_is_colour(codec: ClipCodec) -> No
     states = [codec.encode([video([pixels] * 2)], {}) for pixels in (opaque, clear, opaque[..., :1])]
     assert torch.equal(states[0], states[1])
     assert torch.equal(states[0], states[2])
+
+
+def test_a_transparent_picture_says_itself_what_stands_out(codec: ClipCodec) -> None:
+    # Half of it is as white as what is behind it, where no matte could see it.
+    pixels = np.concatenate([square(8), np.zeros((128, 128, 1), np.float32)], -1)
+    pixels[48:80, 56:88, 3] = 1
+    pixels[48:80, 72:88, :3] = 1
+    found = codec.given({"first": image(pixels)})
+    assert found is not None
+    x, y, _, wide, *_ = unposed(unpack(found[1][0])[1][:POSE, :1].double().numpy())
+    assert (round(float(x[0])), round(float(y[0]))) == (8, 0)
+    assert wide[0] == pytest.approx(1.06 * 32, abs=0.5)
+
+
+def test_without_what_is_behind_a_clip_is_transparent(codec: ClipCodec) -> None:
+    x0 = codec.encode([video([square(x) for x in range(-32, 32, 4)])], {})
+    [whole], [cut] = (codec.decode(x0, params) for params in ({}, {"transparent": True}))
+    frames, opaque = cut.arrays["frames"], whole.arrays["frames"]
+    assert frames.shape == (16, 128, 128, 4)
+    assert frames.min() >= 0
+    assert frames.max() <= 1
+    # Laid over the background that was left out it is the same.
+    alpha, behind = frames[..., 3:], layers(x0[0], codec.network).ground.permute(1, 2, 0).numpy()
+    assert 0.02 < (alpha > 0.01).mean() < 0.5
+    assert np.abs(frames[..., :3] * alpha + behind * (1 - alpha) - opaque).max() < 1e-3
 
 
 def test_first_and_last_frames_are_given_where_they_will_be_seen(codec: ClipCodec) -> None:
@@ -273,14 +306,21 @@ def test_first_and_last_frames_are_given_where_they_will_be_seen(codec: ClipCode
     # As those of the clip of both.
     both = codec.encode([video([first, square(16, side=64 // 3)])], {"frames": 16})
     assert torch.allclose(state[0][:, :HEAD], both[0][:, :HEAD], atol=0.05)
-    motion = unpack(state[0])[1].numpy()
-    assert np.abs(32 * motion[0, [0, 9]] - [-20, 16]).max() < 0.6
-    assert np.abs(motion[4, 9] / motion[4, 0] - 2 / 3) < 0.05
+    x, _, _, wide, _, _ = unposed(unpack(state[0])[1][:POSE].double().numpy())
+    assert np.abs(x[[0, 9]] - [-20, 16]).max() < 0.6
+    assert np.abs(wide[9] / wide[0] - 2 / 3) < 0.05
     assert not state[0][:, [index for index in range(64) if index not in given]].any()
 
 
 @pytest.mark.parametrize(
-    ("params", "cell"), [({}, 15), ({"seconds": 3.0}, 23), ({"loop": True}, 15), ({"frames": 4}, 3)]
+    ("params", "cell"),
+    [
+        ({}, 15),
+        ({"seconds": 3.0}, 23),
+        ({"loop": True}, 15),
+        ({"frames": 4}, 3),
+        ({"loop": True, "fps": "4"}, 14),
+    ],
 )
 def test_the_last_frame_alone_can_be_given(codec: ClipCodec, params: dict[str, object], cell: int) -> None:
     found = codec.given({**params, "last": image(square(0))})
@@ -291,6 +331,10 @@ def test_the_last_frame_alone_can_be_given(codec: ClipCodec, params: dict[str, o
 def test_what_cannot_be_given_is_refused(codec: ClipCodec) -> None:
     with pytest.raises(ValueError, match="has no last frame"):
         codec.given({"last": image(square(0)), "frames": 1})
+    with pytest.raises(ValueError, match="leave --last or --camera out"):
+        codec.given({"last": image(square(0)), "camera": "pan left"})
+    with pytest.raises(ValueError, match="leave --loop or --camera out"):
+        codec.shape({"loop": True, "camera": "zoom in"})
     with pytest.raises(ValueError, match="draws squares"):
         codec.shape({"width": 128, "height": 64})
     with pytest.raises(ValueError, match="too much at once"):
@@ -420,7 +464,7 @@ def test_what_is_given_is_kept_in_clips_of_any_length(file: ModelFile, model: Mo
         found = model.codec.given({**params, **given})
         assert found is not None
         assert torch.allclose(torch.where(found[0] > 0, found[1] - state, 0.0), torch.zeros(()), atol=1e-5)
-        x = 32 * unpack(state[0])[1][0].numpy()
+        x = across(state)
         assert np.abs(x[[0, -1]] - [-20, 20]).max() < 0.1
 
 
@@ -430,7 +474,7 @@ def test_what_is_kept_of_a_clip_stays(file: ModelFile, model: Model) -> None:
     late[8:] = 1
     mask = Artifact("video", {"frames": late}, {"fps": "8"})
     _, state = states(plan(file, init=start, mask=mask, strength=1.0), model)
-    x = 32 * unpack(state[0])[1][0].numpy()
+    x = across(state)
     assert np.abs(x[:8] - np.arange(-32, 0, 4)).max() < 0.1
     assert np.abs(x[8:] - np.arange(0, 32, 4)).max() > 1
 

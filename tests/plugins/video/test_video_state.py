@@ -38,30 +38,30 @@ def test_what_is_said_often_drowns_later() -> None:
     assert unpack(noise)[1].std() == pytest.approx(COPIES**-0.5, rel=0.02)
 
 
-def test_training_gives_cells_of_every_sort() -> None:
-    masks = known_cells.draw(16_000, FRAMES, torch.Generator().manual_seed(0)).int()
-    assert masks.shape == (16_000, HEAD + FRAMES)
+@pytest.mark.parametrize(
+    ("example", "sorts"),
+    [
+        ("told", {"nothing": 0.7, "looks": 0.1, "all but a thing": 0.1, "all but the background": 0.1}),
+        ("first", {"first": 1.0}),
+        ("ends", {"last": 0.5, "both ends": 0.5}),
+    ],
+)
+def test_of_every_kind_of_example_other_cells_are_given(example: str, sorts: dict[str, float]) -> None:
+    masks = known_cells.draw(example, 8000, FRAMES, torch.Generator().manual_seed(0)).int()
+    assert masks.shape == (8000, HEAD + FRAMES)
     shares: dict[str, float] = {}
     for row, count in zip(*masks.unique(dim=0, return_counts=True), strict=True):
-        name = kind(row.tolist())
-        shares[name] = shares.get(name, 0) + int(count) / len(masks)
-    each = known_cells.SHARE / 8
-    # A run of one frame is a first frame, and a hole that reaches the end leaves a run.
-    assert shares.pop("nothing") == pytest.approx(1 - known_cells.SHARE, abs=0.012)
-    assert shares.pop("first") > each
-    assert shares.pop("run") > each / 2
-    assert shares.pop("hole") > each / 2
-    assert shares == {
-        name: pytest.approx(each, abs=0.006)
-        for name in ("last", "both ends", "looks", "all but a thing", "all but the background")
-    }
+        shares[kind(row.tolist())] = int(count) / len(masks)
+    assert shares == {name: pytest.approx(share, abs=0.02) for name, share in sorts.items()}
 
 
 def test_runs_and_holes_have_many_lengths() -> None:
-    masks = known_cells.draw(16_000, FRAMES, torch.Generator().manual_seed(1)).int()
-    tails = {tuple(row[HEAD:].tolist()) for row in masks if row[:HEAD].all()}
+    masks = known_cells.draw("continued", 8000, FRAMES, torch.Generator().manual_seed(1)).int()
+    assert masks[:, :HEAD].all()
+    tails = {tuple(row[HEAD:].tolist()) for row in masks}
+    assert {kind([1] * HEAD + list(tail)) for tail in tails} == {"first", "run", "hole"}
     runs = {sum(tail) for tail in tails if "01" not in text(tail)}
-    assert {0, 1, 4, 8} <= runs
+    assert set(range(1, 9)) <= runs
     holes = {tail.index(0) for tail in tails if tail[0] and tail[-1] and 0 in tail}
     assert set(range(1, 9)) <= holes
 

@@ -52,25 +52,32 @@ def test_the_numbers_are_those_of_the_thing(renderer: Renderer) -> None:
     truth = Truth(renderer, Clip((Actor(3, "right", "normal"),), background=GREEN))
     motion = taken_apart(truth, truth.frames).motion
     x, y, cos, sin, wide, high, opacity = motion[:POSE]
-    # 64 pixels in a clip, and 32 to a unit.
-    assert np.abs(np.diff(x) - 2 / 16).max() < 0.04
+    # 64 pixels in a clip, and 20 to a unit.
+    assert np.abs(np.diff(x) - 3.2 / 16).max() < 0.06
     assert np.abs(y - y[0]).max() < 0.02
     assert np.array_equal(cos, np.ones(16))
     assert np.array_equal(sin, np.zeros(16))
     assert np.array_equal(wide, high)
     assert np.ptp(wide) < 0.1
-    assert np.array_equal(opacity, np.ones(16))
-    assert np.array_equal(motion[2 * POSE - 1], -np.ones(16))
-    assert not motion[2 * POSE :].any()
+    assert np.array_equal(opacity, np.full(16, 2))
+    assert not motion[2 * POSE - 1 :].any()
 
 
 def test_what_is_not_there_at_times_is_not_seen_then(renderer: Renderer) -> None:
     truth = Truth(renderer, Clip((Actor(3, "blink", "slow"),), background=GREEN))
     found = taken_apart(truth, truth.frames)
-    assert found.motion[POSE - 1].tolist() == [1] * 8 + [-1] * 8
+    assert found.motion[POSE - 1].tolist() == [2] * 8 + [0] * 8
     # Its looks are those of a frame in which it is.
     assert found.things[0, 3].max() > 0.99
     assert (found.frames()[8:] - found.ground).abs().max() < 1e-6
+
+
+def test_of_what_is_behind_each_frame_shows_a_part(renderer: Renderer) -> None:
+    truth = Truth(renderer, Clip((Actor(3, "past right"),), background=GREEN))
+    green = truth.behind[0]
+    # Where something covers it, a matte can but guess.
+    truth.behind = truth.behind.where(truth.over[:, 3:] < 0.5, -1.0)
+    assert (taken_apart(truth, truth.frames[[4, 11]]).ground * 2 - 1 - green).abs().max() < 0.01
 
 
 def test_where_nothing_stands_out_there_is_no_thing(renderer: Renderer) -> None:
@@ -78,7 +85,7 @@ def test_where_nothing_stands_out_there_is_no_thing(renderer: Renderer) -> None:
     found = taken_apart(truth, truth.frames[:3])
     assert found.motion.shape == (16, 3)
     assert not found.things.any()
-    assert (found.motion[[POSE - 1, 2 * POSE - 1]] == -1).all()
+    assert not found.motion[[POSE - 1, 2 * POSE - 1]].any()
     assert (found.frames() * 2 - 1 - truth.frames[:3]).abs().max() < 1e-6
 
 

@@ -7,21 +7,23 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from gen_video.camera import CAMERAS, camera_words
 from gen_video.data.backgrounds import PATTERNED, PLACES, PLAIN, SCENIC, WHITE, Background
 from gen_video.data.motion import MOTIONS
 from gen_video.data.things import FACES_LEFT, Things
+from gen_video.sizes import SIDE
 
 HUES = {"red": 0.0, "orange": 28.0, "yellow": 52.0, "green": 115.0, "blue": 215.0, "purple": 275.0}
 """Colour words for things, as degrees of hue."""
 
-CAMERAS = ("pan left", "pan right", "zoom in", "zoom out")
 SCROLLS = ("left", "right")
 
 MOVING = tuple(name for name in MOTIONS if name != "still")
 STAYING = tuple(name for name, motion in MOTIONS.items() if not motion.axis and name != "circle")
 """Motions that leave room for something beside."""
-PHASES = (0.0, 0.0, 0.25, 0.5, 0.75)
-"""Of what comes round; a clip that goes on where three quarters of another end begins with one of these."""
+
+SMALL, BIG = 44.0, 88.0
+"""Pixels up to which a thing is called small, and from which it is called big."""
 
 HELD_OUT = 20
 """One in so many pairs of thing and motion is kept from training."""
@@ -72,6 +74,7 @@ _NO_ARTICLE = frozenset(
         "poo",
     ]
 )
+_SIZE_WORDS = {"small": ("small", "little", "tiny"), "big": ("big", "large", "huge")}
 _SPEED_WORDS = {"slow": ("slowly",), "normal": ("",), "fast": ("fast", "quickly")}
 
 
@@ -158,7 +161,7 @@ def caption(clip: Clip, things: Things, rng: random.Random, *, loop: bool = Fals
         rng: Chooses the wording.
         loop: Whether to say that a clip that is a loop is one.
     """
-    subjects = [_subject(actor, things, rng) for actor in clip.actors]
+    subjects = [_subject(actor, things, rng, alone=not clip.relation) for actor in clip.actors]
     deeds = [_deed(actor, things.gaits[actor.thing], rng) for actor in clip.actors]
     text = f"{subjects[0]} {deeds[0]}".strip()
     if clip.relation == "past":
@@ -180,12 +183,6 @@ def caption(clip: Clip, things: Things, rng: random.Random, *, loop: bool = Fals
     return f"{text}, loop" if loop and clip.periodic else text
 
 
-def camera_words(camera: str) -> str:
-    """How a caption speaks of the camera: ``"pan left"`` -> ``"the camera pans left"``."""
-    verb, direction = camera.split()
-    return f"the camera {verb}s {direction}"
-
-
 def canonical(clip: Clip, things: Things) -> str:
     """The plainest caption of a clip."""
     return caption(clip, things, _First())
@@ -205,7 +202,7 @@ def spoken() -> Iterator[str]:
     """Words that captions may hold, beside the names of things."""
     yield from (verb for verbs in _VERBS.values() for verb in verbs)
     yield from (verb for verbs in _GOES.values() for verb in verbs)
-    yield from (word for words in _SPEED_WORDS.values() for word in words)
+    yield from (word for words in (*_SIZE_WORDS.values(), *_SPEED_WORDS.values()) for word in words)
     yield from PLACES.values()
     yield from HUES
     yield from (background.colour for background in PLAIN)
@@ -240,14 +237,15 @@ def _draw(things: Things, tintable: frozenset[int], rng: random.Random) -> Clip:
 
 def _alone(motion: str, rng: random.Random) -> Actor:
     """One thing that is named later: mostly in the middle, at times as large as pictures of it are drawn."""
-    kind = rng.choices(("middle", "beside", "large"), (0.76, 0.12, 0.12))[0]
-    if kind == "large":
-        return Actor(0, motion, size=rng.choice((112, 128)))
+    kind = rng.choices(("middle", "beside", "small", "big"), (0.62, 0.14, 0.08, 0.16))[0]
     if kind == "middle":
         return Actor(0, motion)
+    if kind == "big":
+        return Actor(0, motion, size=rng.uniform(BIG, SIDE))
     axis = MOTIONS[motion].axis
-    x, y = (0.0 if axis == side else rng.uniform(-14, 14) for side in "xy")
-    return Actor(0, motion, size=rng.uniform(54, 70), x=x, y=y)
+    size, reach = (rng.uniform(54, 70), 14) if kind == "beside" else (rng.uniform(32, SMALL), 22)
+    x, y = (0.0 if axis == side else rng.uniform(-reach, reach) for side in "xy")
+    return Actor(0, motion, size=size, x=x, y=y)
 
 
 def _filled(actor: Actor, things: Things, tintable: frozenset[int], rng: random.Random) -> Actor:
@@ -257,13 +255,7 @@ def _filled(actor: Actor, things: Things, tintable: frozenset[int], rng: random.
         thing = rng.choice([i for i, gait in enumerate(things.gaits) if gait == "rolls"])
     hue = rng.choice(list(HUES)) if thing in tintable and rng.random() < 0.2 else ""
     speed = rng.choices(("slow", "normal", "fast"), (0.25, 0.5, 0.25))[0]
-    return replace(
-        actor,
-        thing=thing,
-        hue=hue,
-        speed="normal" if actor.motion == "still" else speed,
-        phase=rng.choice(PHASES),
-    )
+    return replace(actor, thing=thing, hue=hue, speed="normal" if actor.motion == "still" else speed)
 
 
 def _setting(rng: random.Random) -> tuple[Background, str, str]:
@@ -276,9 +268,13 @@ def _setting(rng: random.Random) -> tuple[Background, str, str]:
     return background, scroll, camera
 
 
-def _subject(actor: Actor, things: Things, rng: random.Random) -> str:
+def _subject(actor: Actor, things: Things, rng: random.Random, *, alone: bool) -> str:
     name = rng.choice(tuple(reversed(things.names[actor.thing])))
-    words = f"{actor.hue} {name}".strip()
+    size = ""
+    # Beside another thing it is small or big because of that one.
+    if alone and not SMALL < actor.size < BIG and rng.random() < 0.6:
+        size = rng.choice(_SIZE_WORDS["big" if actor.size >= BIG else "small"])
+    words = " ".join(word for word in (size, actor.hue, name) if word)
     if name not in _NO_ARTICLE and rng.random() < 0.85:
         return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
     return words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -18,8 +19,17 @@ from gen_video.data.things import Things
 from gen_video.layers import THINGS, Layers, absent, pose, steady
 from gen_video.sizes import FRAMES, SIDE
 
+NOT_TURNED = (False,) * THINGS
+"""Pictures as they are in the font."""
+
 TIMES = np.arange(FRAMES) / FRAMES
 """The times of a clip's frames, in clips."""
+
+OUT_OF_SIGHT = 140.0
+"""Pixels from the middle of the frame beyond which things go no further."""
+
+Look: TypeAlias = tuple[int, str, bool] | Background | None
+"""A thing, its hue and whether its picture is mirrored, a background, or nothing."""
 
 
 class Renderer:
@@ -65,14 +75,25 @@ class Renderer:
         *seen, behind = self.pictures(clip)
         return Layers(torch.stack(seen), behind[:3], self.motion(clip, times))
 
-    def pictures(self, clip: Clip) -> list[Tensor]:
+    def pictures(self, clip: Clip, turned: Sequence[bool] = NOT_TURNED) -> list[Tensor]:
         """What is seen in a clip: two things, the second perhaps empty, and the background.
 
+        Args:
+            clip: The clip.
+            turned: Whether the picture of each actor is mirrored.
+
         Returns:
-            (4, side, side) each in [0, 1], premultiplied; the same tensors for the same looks.
+            (4, side, side) each in [0, 1], premultiplied.
         """
         seen = [self.picture(actor) for actor in clip.actors]
+        seen = [one.flip(-1) if other else one for one, other in zip(seen, turned, strict=False)]
         return [*seen, *[self._nothing] * (THINGS - len(seen)), ground(clip.background)]
+
+    @staticmethod
+    def looks(clip: Clip, turned: Sequence[bool] = NOT_TURNED) -> list[Look]:
+        """What the pictures of a clip show: equal where these are."""
+        seen = [(a.thing, a.hue, other) for a, other in zip(clip.actors, turned, strict=False)]
+        return [*seen, *[None] * (THINGS - len(seen)), clip.background]
 
     def motion(self, clip: Clip, times: np.ndarray = TIMES) -> np.ndarray:
         """How what is seen moves: numbers (16, T) of ``Layers``."""
@@ -98,13 +119,13 @@ class Renderer:
     def _pose(self, actor: Actor, times: np.ndarray, shift: np.ndarray, zoom: np.ndarray) -> np.ndarray:
         moved = MOTIONS[actor.motion].pose(times, actor.speed, actor.phase)
         side = -1 if mirrored(actor, self.things.gaits[actor.thing]) else 1
+        place = np.stack([actor.x + moved.x - shift, actor.y + moved.y]) * zoom
         return pose(
-            zoom * (actor.x + moved.x - shift),
-            zoom * (actor.y + moved.y),
+            *place.clip(-OUT_OF_SIGHT, OUT_OF_SIGHT),
             moved.angle,
-            side * actor.size * zoom * moved.scale_x,
+            actor.size * zoom * moved.scale_x,
             actor.size * zoom * moved.scale_y,
-            moved.opacity,
+            side * moved.opacity,
         )
 
 
@@ -119,6 +140,8 @@ def camera(name: str, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where a camera looks, in pixels to the right of the middle, and how much it enlarges."""
     steady = np.zeros_like(times)
     verb, _, direction = name.partition(" ")
+    # It rests when it is there.
+    times = times.clip(0, 1)
     if verb == "pan":
         return (times - 0.5) * 48 * (1 if direction == "right" else -1), steady + 1
     if verb == "zoom":
