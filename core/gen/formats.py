@@ -66,7 +66,9 @@ def find_format(
         UsageError: Unknown name or ending, neither given, or the two contradict each other.
     """
     # A spectrogram is a PNG as well, but whoever names a PNG to read means the picture.
-    specs = sorted((spec for spec in formats if kind in (None, spec.kind)), key=lambda spec: not spec.reader)
+    specs = sorted(
+        (spec for spec in formats if kind in (None, *spec.kinds)), key=lambda spec: not spec.reader
+    )
     suffix = os.path.splitext(os.fspath(path))[1].lower() if path is not None else ""
     by_suffix = next((spec for spec in specs if suffix in spec.suffixes), None)
     if name is None:
@@ -101,8 +103,10 @@ def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full", compani
         UsageError: The format cannot hold this artifact, or an unknown level.
         OutputError: The format's writer failed.
     """
-    if spec.kind != artifact.kind:
-        raise UsageError(f"{spec.name} holds {spec.kind}, not {artifact.kind}")
+    if artifact.kind not in spec.kinds:
+        raise UsageError(
+            f"{spec.name} holds {' or '.join(spec.kinds)}, not {artifact.kind}", "choose another format"
+        )
     said = Metadata.of(artifact.recipe, metadata)
     names = {"companion": companion} if spec.companion else {}
     return _encoded(spec, spec.writer, artifact, said, **names)
@@ -143,7 +147,9 @@ def write(
         UsageError: The format is unknown, contradicts the ending or cannot hold the artifact.
         OutputError: The file exists or cannot be written.
     """
-    spec = find_format(formats, path=path, name=name, kind=artifact.kind)
+    known = tuple(formats)
+    fitting = [spec for spec in known if artifact.kind in spec.kinds]
+    spec = find_format(fitting or known, path=path, name=name)
     beside = companion_path(path, spec)
     content = encode(artifact, spec, metadata=metadata, companion=beside.name if beside else "")
     with ExitStack() as files:

@@ -321,8 +321,11 @@ def _input(role: str, source: Source, kind: str, host: Host, inputs: list[Input]
     from gen.artifact import Artifact
 
     if isinstance(source, Artifact):
-        if source.kind != kind:
-            raise UsageError(f"{role} must be {kind}, not {source.kind}")
+        kinds = dict.fromkeys(
+            [kind, *(also for form in host.formats(kind) if form.reader for also in form.also)]
+        )
+        if source.kind not in kinds:
+            raise UsageError(f"{role} must be {' or '.join(kinds)}, not {source.kind}")
         digest = hashlib.sha256()
         for name, array in sorted(source.arrays.items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())

@@ -421,9 +421,18 @@ def test_ctrl_c_in_a_writer_passes_through(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_an_artifact_of_another_kind_is_refused():
+def test_an_artifact_of_another_kind_is_refused(tmp_path):
     with pytest.raises(UsageError, match="image"):
         encode(note(), FORMATS[-1])
+    with pytest.raises(UsageError, match="picture holds image, not note"):
+        write(note(), tmp_path / "a.note", FORMATS[-1:], name="picture")
+
+
+def test_a_format_may_hold_further_kinds(tmp_path):
+    both = replace(spec("both", ".both", kind="image"), also=("note",))
+    assert find_format([*FORMATS, both], path="a.both", kind="note") is both
+    write(note(), tmp_path / "a.both", [*FORMATS, both])
+    assert read(tmp_path / "a.both", [both], kind="image").kind == "note"
 
 
 def test_a_library_that_is_missing_is_named():

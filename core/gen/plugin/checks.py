@@ -180,7 +180,7 @@ def format_fault(spec: FormatSpec) -> str:
     """
     fault = _strings(spec, ("name", "kind", "media_type"))
     fault = fault or _import_strings(spec, required=("writer",), optional=("reader", "metadata_reader"))
-    fault = fault or _tuples(spec, {"suffixes": str})
+    fault = fault or _tuples(spec, {"suffixes": str, "also": str})
     if fault:
         return f"format {spec.name!r}: {fault}"
     if not spec.suffixes or not all(_SUFFIX.fullmatch(suffix) for suffix in spec.suffixes):

@@ -165,18 +165,24 @@ class Host:
 
         Args:
             kind: Kind of artifact that they hold. They come from the modality of that name, from modalities
-                that are in use already, and from entries of ``gen.plugins``. None: formats of all plugins.
+                that are in use already, and from entries of ``gen.plugins``; where there is no such modality
+                and no such format, from all, which may hold this kind beside their own. None: formats of all
+                plugins.
         """
-        modalities = [
-            index
-            for index in self._group(MODALITIES)
-            if kind is None or self._records[index].name == kind or self._plugins.get(index)
-        ]
-        return self._merged(
-            [*modalities, *self._group(PLUGINS)],
-            lambda plugin: plugin.formats,
-            lambda spec: kind is None or spec.kind == kind,
-        )
+        every = self._group(MODALITIES)
+        named = [index for index in every if self._records[index].name == kind]
+        near = [index for index in every if index in named or self._plugins.get(index)]
+
+        def found(modalities: Iterable[int]) -> tuple[FormatSpec, ...]:
+            return self._merged(
+                [*modalities, *self._group(PLUGINS)],
+                lambda plugin: plugin.formats,
+                lambda spec: kind in (None, *spec.kinds),
+            )
+
+        if kind is None:
+            return found(every)
+        return found(near) or (() if named else found(every))
 
     def resolve(self, import_string: str) -> object:
         """Import what a spec names.

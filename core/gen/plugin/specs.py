@@ -135,7 +135,7 @@ class Companion:
 
 @dataclass(frozen=True, kw_only=True)
 class FormatSpec:
-    """A file format for one kind of artifact.
+    """A file format for a kind of artifact.
 
     Args:
         name: As given to ``--format``: ``"png"``.
@@ -148,6 +148,8 @@ class FormatSpec:
         reader: Import string of ``(file: BinaryIO) -> Artifact``; empty when it is only written.
         metadata_reader: Import string of ``(file: BinaryIO) -> Mapping[str, str]``: the raw text entries.
         companion: A second file that is written beside it.
+        also: Further kinds that it holds, where a modality makes more than one: writer and reader must serve
+            them all, and what can be read may be given from memory in place of a file of ``kind``.
         api: Version of the contract.
     """
 
@@ -159,4 +161,10 @@ class FormatSpec:
     reader: str = ""
     metadata_reader: str = ""
     companion: Companion | None = None
+    also: tuple[str, ...] = ()
     api: int = API
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Every kind that it holds, the first that of its modality."""
+        return (self.kind, *self.also)
