@@ -13,7 +13,7 @@ from gen.diffusion.chain import posterior, transition
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser
 from gen.diffusion.grid import TimeGrid
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, broadcast
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
 from gen.diffusion.real import Real, log, where
@@ -71,8 +71,10 @@ def variational_bound(
         bits: Of the data; None for continuous data, whose density the reconstruction then gives.
 
     Raises:
-        ValueError: The grid does not fall to t = 0, or the denoiser gives no variance to be used.
+        ValueError: The grid does not fall to t = 0, the variance is none of these, or not given.
     """
+    if variance not in ("small", "large", "learned"):
+        raise ValueError(f"variance must be 'small', 'large' or 'learned', not {variance!r}")
     if not grid.falling or grid.jumps or process.level(grid.times[-1]).sigma > 0:
         raise ValueError("the bound needs a grid that falls to t = 0 and has no jumps")
     conditioning = Conditioning() if conditioning is None else conditioning
@@ -146,9 +148,9 @@ def step_divergence(
         Float64 in the shape of ``x0``; the gradient reaches ``predicted`` and ``variance``.
     """
     law, x0, predicted = posterior(here, there), x0.double(), predicted.double()
-    low, high = (_per_item(value, x0) for value in log_variances(here, there))
+    low, high = (broadcast(value, x0) for value in log_variances(here, there))
     log_variance = low + variance * (high - low)
-    of_x0, to_data = _per_item(law.of_x0, x0), _per_item(there.sigma, x0) == 0
+    of_x0, to_data = broadcast(law.of_x0, x0), broadcast(there.sigma, x0) == 0
     spread = low.exp() + (of_x0 * (x0 - predicted)) ** 2
     divergence = (log_variance - low + spread / log_variance.exp() - 1) / 2
     mean = of_x0 * predicted
@@ -175,7 +177,3 @@ def log_likelihood_of_bins(x0: Tensor, mean: Tensor, std: Tensor, bits: int = 8)
     upper, lower = torch.where(lower > 0, -lower, upper), torch.where(lower > 0, -upper, lower)
     most = torch.special.log_ndtr(upper)
     return most + torch.log(-torch.expm1(torch.special.log_ndtr(lower) - most))
-
-
-def _per_item(value: Tensor, x: Tensor) -> Tensor:
-    return value.reshape(-1, *(1,) * (x.ndim - 1))

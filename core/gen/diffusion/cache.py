@@ -11,7 +11,7 @@ from torch import Tensor
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin
 from gen.diffusion.items import norm
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, check_single
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class _Cached:
     def begin(self, memory: Memory) -> Denoiser:
         def denoise(x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
             held: _Held | None = memory.get("held")
+            check_single(level, "a cache")
             shown = x.detach() / math.hypot(level.alpha, level.sigma)
             angle = math.atan2(level.sigma, level.alpha)
             if held is None or held.shown.shape != x.shape:

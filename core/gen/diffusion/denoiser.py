@@ -88,7 +88,8 @@ class ModelDenoiser:
     """A network as a denoiser.
 
     It may be asked about the levels of any process: a level that is not one of its own is mapped to the one
-    of equal log_snr and x is rescaled, which is exact, since x / alpha depends on the log_snr alone.
+    of equal log_snr and x is rescaled, which is exact, since x / alpha depends on the log_snr alone. A level
+    beyond its own is mapped to the nearest, and what is told of the noise is that of the nearest.
 
     Args:
         network: (c_in x (B, ...), c_noise (B,) float32, conditioning) -> F (B, ...). x is cast to the dtype

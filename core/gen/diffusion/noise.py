@@ -30,7 +30,7 @@ class NoiseSource:
     batch equals the single run on every device, and a run can be resumed at any step. There is no state.
 
     With ``brownian`` the draws called "step" are the increments of one Brownian path per item in the
-    signal-to- noise ratio, v = exp(2 log_snr). In x / sigma v**(1/2) the noise of the reverse diffusion is
+    signal-to-noise ratio, v = exp(2 log_snr). In x / sigma v**(1/2) the noise of the reverse diffusion is
     exactly such a path (Lu et al. 2022, arXiv 2211.01095, sec. 5), so that runs with more steps see the same
     noise more finely and converge path by path. The path is a Brownian tree (Li et al. 2020, arXiv
     2001.01328, sec. 4): halves of halves in log_snr, each with its own draw. A step then costs some forty
@@ -110,6 +110,25 @@ def part(noise: StepNoise, name: str, here: Level[float], there: Level[float]) -
     if isinstance(noise, _BrownianStep):
         return replace(noise, here=here, there=there)
     return lambda like, stream: noise(like, f"{name}/{stream}")
+
+
+def stream(noise: StepNoise, name: str) -> StepNoise:
+    """The noise of one of several states that make a step together.
+
+    Args:
+        noise: That of the step.
+        name: Of the state; those of other names are independent.
+
+    Raises:
+        ValueError: When it is drawn, and the step is on a Brownian path, which belongs to one state.
+    """
+
+    def named(like: Tensor, use: str) -> Tensor:
+        if isinstance(noise, _BrownianStep):
+            raise ValueError("streams have no Brownian noise: use a NoiseSource without brownian")
+        return noise(like, f"{name}/{use}")
+
+    return named
 
 
 @dataclass(frozen=True)

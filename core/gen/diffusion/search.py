@@ -86,7 +86,7 @@ def search_grid(
 
             row = []
             for there, goal in zip(levels[i + 1 :], states[i + 1 :], strict=True):
-                end = solver.step((), state, denoise, here, there, noise=noise.at(i)).x
+                end = solver.step((), state, denoise, here, there, noise=noise.at(i, here, there)).x
                 row.append(_distance(end, goal, process.prior_scale(there)))
             costs.append(row)
     return TimeGrid(tuple(fine.times[i] for i in shortest_path(costs, steps)))

@@ -24,7 +24,7 @@ from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Prediction
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
-from gen.diffusion.noise import NoiseSource, StepNoise
+from gen.diffusion.noise import NoiseSource, StepNoise, stream
 from gen.diffusion.process import Process
 from gen.diffusion.sampling import travel
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
@@ -214,7 +214,7 @@ class _Lockstep:
                     try:
                         done[name] = self.inner.step(
                             states[name], parts[name], _replay(answers[name]), starts[name], ends[name],
-                            noise=_named(noise, name),
+                            noise=stream(noise, name),
                         )  # fmt: skip
                     except _UnansweredError as question:
                         asked[name] = question.x, question.level
@@ -238,7 +238,7 @@ class _Lockstep:
         """Each stream back up its own process."""
         starts, ends = self.streams.levels(here.t), self.streams.levels(there.t)
         moved = {
-            name: travel(part, starts[name], ends[name], noise=_named(noise, name))
+            name: travel(part, starts[name], ends[name], noise=stream(noise, name))
             for name, part in self.streams.unpack(x).items()
         }
         std, z = self._law({name: (std, z) for name, (_, std, z) in moved.items()}, x)
@@ -281,7 +281,3 @@ def _replay(answers: Sequence[Prediction]) -> Denoise:
         return answer
 
     return denoise
-
-
-def _named(noise: StepNoise, name: str) -> StepNoise:
-    return lambda like, stream: noise(like, f"{name}/{stream}")

@@ -109,6 +109,7 @@ def test_a_spectrogram_shows_the_frequency() -> None:
     assert seen.shape == (1, 2, 33, 33)
     assert seen[0, :, :, 16].argmax(-1).tolist() == [5, 20]
     torch.testing.assert_close(SpectrogramMagnitude(64, 16)(-x), seen)
+    torch.testing.assert_close(SpectrogramMagnitude(64, 16)(x[0]), seen[0])
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,14 @@ def test_the_better_fixed_variance_depends_on_the_data() -> None:
         assert min(terms, key=terms.__getitem__) == best
 
 
+def test_another_variance_is_refused() -> None:
+    with pytest.raises(ValueError, match="must be 'small', 'large' or 'learned', not 'smal'"):
+        variational_bound(
+            denoiser_of(DATA), VariancePreserving(), TimeGrid.uniform(2), data(1, 2),
+            noise=NoiseSource([1]), variance="smal",
+        )  # fmt: skip
+
+
 def test_learned_variance_lies_between_the_fixed_ones() -> None:
     chain, grid, x0 = DiscreteBetas.linear(10, 0.01, 0.5), TimeGrid.uniform(10), data(1, 500)
     exact, noise = denoiser_of(DATA), NoiseSource([5])

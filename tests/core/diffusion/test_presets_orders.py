@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -45,7 +46,7 @@ def test_the_first_steps_limit_whole_runs(preset: presets.SolverPreset, orders: 
 
 def test_the_table_lists_every_solver() -> None:
     table = (Path(__file__).resolve().parents[3] / "docs" / "orders.md").read_text()
-    for preset in presets.SOLVERS.values():
-        assert not preset.evaluations or preset.name in table
+    words = set(re.findall(r"\w+", table))
+    assert {preset.name for preset in presets.SOLVERS.values() if preset.evaluations} <= words
     for preset in SOLVERS:
         assert f"| {preset.name} | {preset.order} |" in table

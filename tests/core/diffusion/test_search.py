@@ -56,6 +56,14 @@ def test_as_many_steps_as_candidates_are_the_candidates() -> None:
     assert search_grid(denoiser, process, 5, noise=LEARN, x=x, candidates=candidates) == candidates
 
 
+def test_a_source_of_brownian_noise_does_for_solvers_that_draw_none() -> None:
+    denoiser, process = denoiser_of(Gaussian()), PROCESSES["flow"]
+    noise = NoiseSource(LEARN.seeds, brownian=True)
+    options = {"shape": SHAPE, "candidates": TimeGrid.uniform(8)}
+    found = search_grid(denoiser, process, 3, noise=noise, **options)
+    assert found == search_grid(denoiser, process, 3, noise=LEARN, **options)
+
+
 def test_a_first_order_search_asks_once_per_candidate_beyond_the_teacher() -> None:
     asked, exact = [], denoiser_of(Gaussian())
 

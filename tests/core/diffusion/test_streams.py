@@ -13,12 +13,16 @@ from torch import Tensor
 from gen import presets
 from gen.diffusion import (
     DDIM,
+    DDNM,
     ClassifierFree,
     Condition,
     Conditioning,
     Cosine,
     Heun,
     JointLevel,
+    LossGuidance,
+    Mask,
+    Measurement,
     ModelDenoiser,
     NoiseSource,
     Prediction,
@@ -28,6 +32,8 @@ from gen.diffusion import (
     VarianceExploding,
     Velocity,
     VPrediction,
+    cached,
+    constrained,
     guided,
     iterate,
     sample,
@@ -215,3 +221,41 @@ def test_a_prediction_with_its_own_noise_reaches_its_stream() -> None:
 def test_streams_that_do_not_fit_are_refused(wrong: Callable[[], Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         wrong()
+
+
+def _brownian(solver: str) -> Tensor:
+    return sample(
+        STREAMS.denoiser(_independent), STREAMS.clock, GRID, STREAMS.solver(presets.solver(solver)),
+        x=STREAMS.prior(GRID, NOISE), noise=NoiseSource(NOISE.seeds, brownian=True),
+    ).x  # fmt: skip
+
+
+def test_a_brownian_path_is_of_one_state() -> None:
+    for solver in ("ddpm", "dpmpp_2s_ancestral"):
+        with pytest.raises(ValueError, match="no Brownian noise"):
+            _brownian(solver)
+    assert _brownian("ddim").isfinite().all()
+
+
+def test_guidance_by_a_gradient_sees_the_level_of_each_element() -> None:
+    guidance = LossGuidance(lambda x0, level, _: x0.square().sum(1), 0.5)
+    x = STREAMS.prior(GRID, NOISE).double()
+    levels = STREAMS.levels(0.6)
+    joint = guided(STREAMS.denoiser(_independent), guidance)
+    found = STREAMS.unpack(joint(x, JointLevel(levels, STREAMS.sizes, x), Conditioning()).x0)
+    for name, part in STREAMS.unpack(x).items():
+        alone = guided(DENOISERS[name], LossGuidance(lambda x0, level, _: x0.square().flatten(1).sum(1), 0.5))
+        torch.testing.assert_close(found[name], alone(part, levels[name], Conditioning()).x0)
+    end = sample(joint, STREAMS.clock, GRID, STREAMS.solver(DDIM()), x=x, noise=NOISE).x
+    assert end.isfinite().all()
+
+
+def test_what_needs_one_level_refuses_streams() -> None:
+    x = STREAMS.prior(GRID, NOISE)
+    measurement = Measurement(Mask(torch.ones(1, x.shape[1])), x)
+    for wrapped in (
+        cached(STREAMS.denoiser(_independent), 0.05),
+        constrained(STREAMS.denoiser(_independent), measurement, DDNM()),
+    ):
+        with pytest.raises(ValueError, match="needs one level for the whole state"):
+            sample(wrapped, STREAMS.clock, GRID, STREAMS.solver(DDIM()), x=x, noise=NOISE)

@@ -17,6 +17,7 @@ from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Memory, Prediction
 from gen.diffusion.guidance.base import Ask, Guidance, Scale, check_scale, scale_at, unguided
 from gen.diffusion.level import Level
+from gen.diffusion.real import Real, where
 
 Judge: TypeAlias = Callable[[Tensor, Level[float], Conditioning], Tensor]
 """(tensor (B, ...), level, conditioning) -> one number for each item (B,), differentiable in the tensor."""
@@ -53,14 +54,15 @@ class ClassifierGuidance(Guidance):
     ) -> Prediction:
         prediction = unguided(ask, x, level, conditioning)
         scale = scale_at(self.scale, level)
-        if scale == 0 or level.alpha == 0:
+        gain = _gain(level)
+        if scale == 0 or not torch.as_tensor(gain).any():
             return prediction
         differentiable = torch.is_grad_enabled()
         with torch.enable_grad():
             point = x if x.requires_grad else x.detach().requires_grad_()
             judged = self.log_probability(point, level, conditioning)
             gradient = _gradient(judged, point, create_graph=differentiable)
-        return replace(prediction, x0=prediction.x0 + scale * level.sigma**2 / level.alpha * gradient)
+        return replace(prediction, x0=prediction.x0 + scale * gain * gradient)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class LossGuidance(Guidance):
         memory: Memory,  # noqa: ARG002
     ) -> Prediction:
         scale = scale_at(self.scale, level)
-        if scale == 0 or level.alpha == 0:
+        gain = _gain(level)
+        if scale == 0 or not torch.as_tensor(gain).any():
             return unguided(ask, x, level, conditioning)
         differentiable = torch.is_grad_enabled()
         with torch.enable_grad():
@@ -108,7 +111,13 @@ class LossGuidance(Guidance):
             gradient = _gradient(losses, point, create_graph=differentiable)
         if not differentiable:
             prediction = prediction.map(Tensor.detach)
-        return replace(prediction, x0=prediction.x0 - scale * level.sigma**2 / level.alpha * gradient)
+        return replace(prediction, x0=prediction.x0 - scale * gain * gradient)
+
+
+def _gain(level: Level[Real]) -> Real:
+    """sigma**2 / alpha, and 0 where there is no signal."""
+    divisor = where(level.alpha, level.alpha, level.sigma)
+    return where(level.alpha, level.sigma**2 / divisor, level.alpha)
 
 
 def _gradient(judged: Tensor, point: Tensor, *, create_graph: bool) -> Tensor:

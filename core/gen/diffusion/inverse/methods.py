@@ -18,7 +18,7 @@ from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin
 from gen.diffusion.inverse.measurement import Measurement
 from gen.diffusion.inverse.operators import LOST, LinearOperator, Mask
-from gen.diffusion.level import Level, broadcast
+from gen.diffusion.level import Level, broadcast, check_single
 from gen.diffusion.solvers.base import Denoise
 
 
@@ -50,6 +50,7 @@ class Constrained:
         return replace(self, denoiser=begin(self.denoiser, memory))
 
     def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+        check_single(level, "a measurement")
         return self.method.predict(
             x, level, lambda x, level: self.denoiser(x, level, conditioning), self.measurement
         )
@@ -302,14 +303,4 @@ def _tweedie(
         (gradient,) = torch.autograd.grad(output, point, weight, create_graph=nested)
         move = step(prediction.x0, gradient * (level.sigma**2 / level.alpha))
         guided = _with_x0(prediction, prediction.x0 + move, level)
-    return guided if nested else _detached(guided)
-
-
-def _detached(prediction: Prediction) -> Prediction:
-    eps, variance = prediction.eps, prediction.variance
-    return replace(
-        prediction,
-        x0=prediction.x0.detach(),
-        eps=None if eps is None else eps.detach(),
-        variance=None if variance is None else variance.detach(),
-    )
+    return guided if nested else guided.map(Tensor.detach)

@@ -292,9 +292,8 @@ class SpectrogramMagnitude:
 
     def __call__(self, x: Tensor, /) -> Tensor:
         # Item by item: the gradient of a batch may round differently with the batch's size.
-        return torch.stack([self._frames(item.reshape(-1, x.shape[-1])) for item in x]).unflatten(
-            1, x.shape[1:-1]
-        )
+        frames = torch.stack([self._frames(item.reshape(-1, x.shape[-1])) for item in x])
+        return frames.reshape(*x.shape[:-1], *frames.shape[-2:])
 
     def _frames(self, x: Tensor) -> Tensor:
         """The magnitudes (rows, frequencies, frames) of x (rows, L)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gen.diffusion.chain import transition
+from gen.diffusion.items import norm
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, implied
@@ -96,7 +97,7 @@ class Langevin:
         for i in range(self.steps):
             score = denoise(x, level).noise(x, level) / -level.sigma
             z = noise(x, f"corrector/{i}")
-            size = 2 * (self.snr * _norm(z) / _norm(score).clamp(min=1e-12)).square()
+            size = 2 * (self.snr * norm(z) / norm(score).clamp(min=1e-12)).square().to(x)
             x = x + size * score + (2 * size).sqrt() * z
         return x
 
@@ -133,8 +134,3 @@ class PredictorCorrector:
         if there.sigma == 0:
             return update
         return Update(self.corrector(update.x, denoise, there, noise=noise), update.state, update.x0)
-
-
-def _norm(x: Tensor) -> Tensor:
-    """The Euclidean norm of each item, (B, 1, ..., 1)."""
-    return x.flatten(1).norm(dim=1).reshape(-1, *(1,) * (x.ndim - 1))
