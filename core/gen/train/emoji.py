@@ -8,10 +8,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-from fontTools.ttLib import TTFont
 from PIL import Image
 
-from gen.errors import UsageError
+from gen.errors import PluginError, UsageError
 
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 ANNOTATIONS = Path("/usr/share/unicode/cldr/common/annotations/en.xml")
@@ -51,7 +50,12 @@ def load(font: Path = FONT, annotations: Path = ANNOTATIONS) -> EmojiSet:
 
     Raises:
         UsageError: The font or the annotations are not installed.
+        PluginError: fontTools is not installed.
     """
+    try:
+        from fontTools.ttLib import TTFont
+    except ImportError:
+        raise PluginError("fontTools is not installed", 'pip install "gen-toolkit[train]"') from None
     for path in (font, annotations):
         if not path.is_file():
             raise UsageError(f"training data not found: {path}", f"apt-get install {PACKAGES}")

@@ -8,9 +8,12 @@ from torch import Tensor, nn
 
 
 def halves(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-    """All tensors of some modules in float16, each under its module's name: ``codec.decoder.0.weight``."""
+    """All tensors of some modules, each under its module's name: ``codec.decoder.0.weight``.
+
+    Those of floating-point numbers are cast to float16, counts and the like are left as they are.
+    """
     return {
-        f"{name}.{key}": value.half()
+        f"{name}.{key}": value.half() if value.is_floating_point() else value
         for name, module in modules.items()
         for key, value in module.state_dict().items()
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gen.errors import GenError, UsageError
+from gen.errors import GenError, PluginError, UsageError
 from gen.train import checkpoint, optimiser
 from gen.train.recipe import Recipe, Settings, Stage, Task
 
@@ -48,6 +48,7 @@ def run(
 
     Raises:
         UsageError: The folder holds a run and ``resume`` is false, or a stage is unknown.
+        PluginError: TensorBoard is not installed.
         GenError: The loss is not finite.
     """
     steps = steps or {}
@@ -84,7 +85,10 @@ def _train(
     report: Callable[[str], None],
 ) -> tuple[nn.Module, dict[str, float]]:
     # Imported here because it is an extra: inference does without.
-    from torch.utils.tensorboard import SummaryWriter
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise PluginError("TensorBoard is not installed", 'pip install "gen-toolkit[train]"') from None
 
     steps = settings.steps
     path = folder / f"{stage.name}.safetensors"
@@ -164,6 +168,8 @@ def _update(
     with torch.no_grad():
         for slow, fast in zip(average.parameters(), module.parameters(), strict=True):
             slow.lerp_(fast, 1 - decay)
+        for kept, current in zip(average.buffers(), module.buffers(), strict=True):
+            kept.copy_(current)
     return loss.item()
 
 

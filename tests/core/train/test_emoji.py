@@ -1,10 +1,13 @@
 """Sprites: their hue is found and turned, and their edges keep their colour."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from gen.train.emoji import dominant_hue, scaled, turned
+from gen.errors import PluginError
+from gen.train.emoji import dominant_hue, load, scaled, turned
 
 
 def disc(*colour: int) -> np.ndarray:
@@ -25,6 +28,12 @@ def test_grey_and_many_colours_have_no_hue() -> None:
     striped = disc(220, 40, 40)
     striped[::2] = disc(40, 200, 40)[::2]
     assert dominant_hue(striped) is None
+
+
+def test_without_the_extra_the_line_for_pip_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fontTools.ttLib", None)
+    with pytest.raises(PluginError, match=r"fontTools is not installed.*gen-toolkit\[train\]"):
+        load()
 
 
 def test_turning_changes_the_hue_alone() -> None:

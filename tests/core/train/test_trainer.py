@@ -13,7 +13,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from gen.errors import UsageError
+from gen.errors import PluginError, UsageError
 from gen.train import Muon, Recipe, Settings, Stage, Task, run
 from gen.train.optimiser import orthogonal, rate_factor
 
@@ -119,6 +119,35 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 
     with pytest.raises(Exception, match="loss is nan at step 0"):
         run(tiny(3, broken), tmp_path, report=lambda line: None)
+
+
+def test_what_is_counted_along_reaches_the_average(tmp_path: Path) -> None:
+    made: dict[str, nn.Module] = {}
+
+    def start(modules, device):
+        network = nn.Sequential(nn.BatchNorm1d(3))
+
+        def loss(module, generator):
+            return module(4 + torch.randn(8, 3, generator=generator)).square().mean()
+
+        return Task(module=network, loss=loss, matrix=lambda name: False, preview=lambda m, p: None)
+
+    stage = Stage(name="one", settings=Settings(steps=3, rate=1e-2, matrix_rate=0.0), start=start)
+    recipe = Recipe(
+        name="tiny",
+        stages=(stage,),
+        export=lambda modules, history, path: (made.update(modules), path.touch()),
+    )
+    run(recipe, tmp_path, report=lambda line: None)
+    norm = made["one"][0]
+    assert norm.num_batches_tracked == 3
+    assert (norm.running_mean > 0.5).all()
+
+
+def test_without_the_extra_the_line_for_pip_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(PluginError, match=r"TensorBoard is not installed.*gen-toolkit\[train\]"):
+        run(tiny(3), tmp_path, report=lambda line: None)
 
 
 def test_the_rate_rises_stays_and_falls_to_zero() -> None:
