@@ -106,7 +106,7 @@ def assemble(draw: Draw, runs: tuple[Cut, ...], window: Window | None, keep: Ten
     for run in runs:
         asked = run.of(keep)
         if run.shift:
-            width = min(window.overlap, run.size)
+            width = min(window.overlap, run.size // 2)
             asked.narrow(run.dim, run.head + run.size // 2 - width // 2, width).fill_(0)
             # What the user gave is kept at the seam too.
             asked = asked.maximum(run.of(given))

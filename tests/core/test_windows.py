@@ -59,6 +59,21 @@ def test_the_seam_of_a_loop_is_drawn_anew_and_what_was_given_stays() -> None:
     assert made[0, 0, -4:].tolist() == [1.0, 1.0, 9.0, 9.0]
 
 
+@pytest.mark.parametrize("total", [3, 4, 5, 7])
+def test_both_sides_of_the_seam_of_a_short_loop_are_given(total: int) -> None:
+    seams: list[Tensor] = []
+
+    def draw(run: Cut, keep: Tensor, known: Tensor) -> Tensor:
+        if run.shift:
+            seams.append(keep.clone())
+        return known
+
+    assemble(draw, cuts(total, WINDOW, loop=True), WINDOW, torch.zeros(1, 1, total), torch.zeros(1, 2, total))
+    (keep,) = seams
+    assert keep[..., 0] == keep[..., -1] == 1
+    assert keep.min() == 0
+
+
 def test_conditions_along_the_axis_are_cut_and_others_are_whole() -> None:
     along = Condition(torch.arange(40.0).reshape(1, 1, 40), "channels")
     whole = Condition(torch.ones(1, 8), "global")
