@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from gen.recipe import Recipe
 
     __version__: str
-    image: Generator
+
+    def __getattr__(name: str) -> Generator: ...
+
 
 _LAZY = {
     "Artifact": ("gen.artifact", "Artifact"),
@@ -30,7 +32,7 @@ _LAZY = {
 __all__ = ["Artifact", "LoadedModel", "Recipe", "__version__", "errors", "load", "rerun"]
 
 
-def __getattr__(name: str) -> object:
+def _attribute(name: str) -> object:
     import importlib
     import importlib.util
 
@@ -49,6 +51,10 @@ def __getattr__(name: str) -> object:
 
             return Generator(_modalities()[name])
     raise AttributeError(f"module 'gen' has no attribute {name!r}")
+
+
+if not TYPE_CHECKING:
+    __getattr__ = _attribute
 
 
 def __dir__() -> list[str]:

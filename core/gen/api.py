@@ -13,7 +13,7 @@ from gen.artifact import Artifact
 from gen.checks import unknown
 from gen.config import offline_origin
 from gen.errors import ModelError, UsageError
-from gen.generate import Progress, generate, load, unknown_words
+from gen.generate import Progress, generate, load, notices
 from gen.model import Model
 from gen.offline import forbid_connections
 from gen.plan import Plan, Request, modality_of, resolve
@@ -66,10 +66,12 @@ class Generator:
         if not isinstance(prompt, Iterable):
             raise UsageError(f"the prompt must be a text or a list of them, not {type(prompt).__name__}")
         prompts = [prompt] if isinstance(prompt, str) else prompt
-        request = make_request(host, self.modality, prompts, {"count": count, **options})
+        alone = isinstance(prompt, str) and count is None
+        options["count"] = 1 if alone else count
+        request = make_request(host, self.modality, prompts, options)
         plan = resolve(request, host)
         made = run(plan, self._model(plan, host), on_step)
-        return made[0] if isinstance(prompt, str) and count is None else made
+        return made[0] if alone else made
 
     def _model(self, plan: Plan, host: Host) -> Model:
         return load(plan, host)
@@ -216,7 +218,7 @@ def plan_again(
             guidance=recipe.guidance,
             solver=recipe.solver,
             grid=recipe.grid,
-            model=recipe.model.name if model is None else os.fspath(model),
+            model=recipe.model.name if model is None else model,
             init=init,
             strength=recipe.strength,
             mask=mask,
@@ -225,6 +227,8 @@ def plan_again(
             dtype=recipe.dtype,
         ),
         host,
+        # The recipe says everything: what is not in it was the model's or the plugin's own.
+        settings={},
     )
     plan.file.check(recipe.model.sha256)
     for item in plan.inputs:
@@ -263,7 +267,7 @@ def make_request(host: Host, modality: str, prompts: Sequence[str], options: Map
 
 
 def run(plan: Plan, model: Model, on_step: Callable[[Progress], None] | None) -> list[Artifact]:
-    """Make all items of a plan; warns about words that the model does not know."""
-    if notice := unknown_words(plan, model):
+    """Make all items of a plan; warns about what goes unheeded."""
+    for notice in notices(plan, model):
         warnings.warn(notice, stacklevel=3)
     return list(generate(plan, model, on_step=on_step))

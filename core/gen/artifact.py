@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -188,6 +189,19 @@ class Artifact:
         file = io.BytesIO()
         self.to_pil().save(file, "PNG")
         return file.getvalue()
+
+
+def distance(one: Artifact, other: Artifact) -> float:
+    """Largest difference of any value; infinite where kinds differ, or arrays in name or shape."""
+    shapes = [
+        (item.kind, {name: array.shape for name, array in item.arrays.items()}) for item in (one, other)
+    ]
+    if shapes[0] != shapes[1]:
+        return math.inf
+    return max(
+        float(np.abs(array.astype(np.float64) - other.arrays[name]).max(initial=0))
+        for name, array in one.arrays.items()
+    )
 
 
 def _formats(kind: str) -> list[Any]:

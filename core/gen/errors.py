@@ -69,3 +69,8 @@ class PartialError(GenError):
 
     code = "partial"
     exit_code = 7
+
+
+def line_of(error: BaseException) -> str:
+    """What an exception says, on one line of at most 200 characters; its type where it says nothing."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,4 +1,4 @@
-"""What an evaluation is given, the model and a way to make things with it; judges, and shares with intervals."""
+"""What an evaluation is given, the model and a way to make things with it; its judges, and shares."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from gen.atomic import atomic_file, path_in_a_line
-from gen.errors import GenError, OutputError, PluginError, UsageError
+from gen.errors import GenError, OutputError, PluginError, UsageError, line_of
 from gen.foreign_recipe import foreign_recipe
 from gen.plugin.specs import FormatSpec
 from gen.recipe import Metadata, Recipe
@@ -120,7 +120,7 @@ def _encoded(spec: FormatSpec, writer: str, artifact: Artifact, metadata: Metada
     except (GenError, MemoryError):
         raise
     except Exception as error:
-        raise OutputError(f"cannot encode {spec.name}: {_one_line(error)}") from error
+        raise OutputError(f"cannot encode {spec.name}: {line_of(error)}") from error
     return file.getvalue()
 
 
@@ -283,7 +283,7 @@ def _about(path: str | os.PathLike[str], action: Callable[[], _T]) -> _T:
     except (GenError, MemoryError):
         raise
     except Exception as error:
-        raise UsageError(f"cannot read {path_in_a_line(path)}: {_one_line(error)}") from error
+        raise UsageError(f"cannot read {path_in_a_line(path)}: {line_of(error)}") from error
 
 
 def _load(spec: FormatSpec, reference: str) -> Callable[..., Any]:
@@ -292,7 +292,7 @@ def _load(spec: FormatSpec, reference: str) -> Callable[..., Any]:
         function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:
         raise PluginError(
-            f"the format {spec.name} cannot load {reference!r}: {_one_line(error)}",
+            f"the format {spec.name} cannot load {reference!r}: {line_of(error)}",
             'pip install "gen-toolkit[all]"' if isinstance(error, ModuleNotFoundError) else "",
         ) from error
     return function
@@ -301,7 +301,3 @@ def _load(spec: FormatSpec, reference: str) -> Callable[..., Any]:
 def _choices(wrong: str, known: list[str]) -> str:
     close = difflib.get_close_matches(wrong, known, 1)
     return (f"did you mean {close[0]}? " if close else "") + f"known: {', '.join(known)}"
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

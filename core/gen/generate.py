@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from gen import presets
-from gen.errors import DeviceError, GenError, ModelError, UsageError
-from gen.model import Codec, CompletingCodec, Model, ModelFile, SettlingEncoder
+from gen.errors import DeviceError, GenError, ModelError, UsageError, line_of
+from gen.model import Codec, CompletingCodec, LimitedEncoder, Model, ModelFile, SettlingEncoder
 from gen.plan import Item, Plan
 
 if TYPE_CHECKING:
@@ -105,7 +105,21 @@ def generate(
             yield replace(artifact, recipe=decided.recipe(item))
 
 
-def unknown_words(plan: Plan, model: Model) -> str:
+def notices(plan: Plan, model: Model) -> Iterator[str]:
+    """A line about each thing that goes unheeded: unknown words, the end of a prompt, a negative prompt."""
+    if unknown := _unknown_words(plan, model):
+        yield unknown
+    if isinstance(model.encoder, LimitedEncoder):
+        params = {**plan.params, **plan.artifacts}
+        for prompt in dict.fromkeys(item.prompt for item in plan.items):
+            if unread := model.encoder.unread(prompt, params):
+                shown = unread if len(unread) <= 60 else f"{unread[:60]}…"
+                yield f"the prompt is too long for the model {model.name}, which does not read {shown!r}"
+    if plan.negative and plan.guidance == 1:
+        yield "the negative prompt has no effect at guidance 1; raise --guidance"
+
+
+def _unknown_words(plan: Plan, model: Model) -> str:
     """One line about words that the model does not know; empty when it knows them all."""
     encoder = model.encoder
     unknown = {item.prompt: encoder.unknown_words(item.prompt) for item in plan.items}
@@ -233,7 +247,7 @@ def _user_values() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise UsageError(_line(error)) from error
+        raise UsageError(line_of(error)) from error
 
 
 @contextmanager
@@ -250,8 +264,4 @@ def _failures(what: str, otherwise: type[GenError], callers: Sequence[Exception]
             raise DeviceError(
                 "the memory does not suffice", "ask for something smaller, or use another --device"
             ) from error
-        raise otherwise(f"{what}: {_line(error)}") from error
-
-
-def _line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise otherwise(f"{what}: {line_of(error)}") from error

@@ -79,7 +79,7 @@ class Request:
     guidance: float | None = None
     solver: str | None = None
     grid: str | None = None
-    model: str | None = None
+    model: str | os.PathLike[str] | None = None
     init: str | os.PathLike[str] | Artifact | None = None
     strength: float | None = None
     mask: str | os.PathLike[str] | Artifact | None = None
@@ -162,7 +162,7 @@ class Plan:
         )
 
 
-def resolve(request: Request, host: Host) -> Plan:
+def resolve(request: Request, host: Host, *, settings: Mapping[str, Setting] | None = None) -> Plan:
     """Decide everything that a request leaves open, and check everything that it says.
 
     A value comes from the request, else from the environment, ``gen.toml``, the user's configuration, the
@@ -171,6 +171,7 @@ def resolve(request: Request, host: Host) -> Plan:
     Args:
         request: What is asked for.
         host: Where plugins come from.
+        settings: What is set outside the request; None reads the environment and the files.
 
     Raises:
         UsageError: A value that cannot be used.
@@ -180,7 +181,8 @@ def resolve(request: Request, host: Host) -> Plan:
     """
     spec = host.modality(request.modality)
     own = {param.name: param for param in spec.params}
-    settings = read_settings(spec.name, {name: param.type for name, param in own.items() if not param.kind})
+    if settings is None:
+        settings = settings_of(spec)
 
     def chosen(name: str, given: object, default: object, check: Callable[[Any], T]) -> T:
         if given is not None:
@@ -190,7 +192,8 @@ def resolve(request: Request, host: Host) -> Plan:
             return check(setting.value)
 
     specs = host.models(spec.name)
-    file = chosen("model", request.model, spec.default_model, lambda name: find_model(name, spec.name, specs))
+    model = os.fspath(request.model) if isinstance(request.model, os.PathLike) else request.model
+    file = chosen("model", model, spec.default_model, lambda name: find_model(name, spec.name, specs))
     defaults = file.defaults
     count = chosen("count", request.count, 1, between("count", 1, MAX_ITEMS))
     seeds = tuple(check_seed(convert(seed, int, "seed", "")) for seed in request.seeds)
@@ -203,6 +206,8 @@ def resolve(request: Request, host: Host) -> Plan:
         )
     inputs: list[Input] = []
     sampler = chosen("solver", request.solver, defaults.solver, presets.sampler)
+    # "DPM++ 2M Karras" names a grid too; that of a scheduler's class is meant for its own process.
+    named = None if sampler.process else sampler.grid or None
     plan = Plan(
         spec=spec,
         file=file,
@@ -218,9 +223,8 @@ def resolve(request: Request, host: Host) -> Plan:
         solver=sampler.solver,
         grid=chosen(
             "grid",
-            request.grid,
-            # "DPM++ 2M Karras" names a grid too; that of a scheduler's class is meant for its own process.
-            (not sampler.process and sampler.grid) or defaults.grid,
+            named if request.grid is None and request.solver is not None else request.grid,
+            named or defaults.grid,
             lambda name: presets.find(presets.GRIDS, name, "grid").name,
         ),
         params=_params(own, request.params, settings, file),
@@ -244,6 +248,15 @@ def resolve(request: Request, host: Host) -> Plan:
         artifacts=artifacts,
         inputs=tuple(inputs),
     )
+
+
+def settings_of(spec: ModalitySpec) -> dict[str, Setting]:
+    """What is set for a modality in the environment and the files.
+
+    Raises:
+        UsageError: A file cannot be read, or an entry is unknown or has the wrong type.
+    """
+    return read_settings(spec.name, {param.name: param.type for param in spec.params if not param.kind})
 
 
 def modality_of(reference: str, host: Host) -> str:
@@ -316,7 +329,7 @@ def _params(
 
 
 def _input(role: str, source: Source, kind: str, host: Host, inputs: list[Input]) -> Artifact:
-    """Read an input, and note its digest: of the file, or of the arrays of one that was never in a file."""
+    """Read an input, and note its digest: of the file, or of the content of one that was never in a file."""
     from gen import formats
     from gen.artifact import Artifact
 
@@ -329,8 +342,15 @@ def _input(role: str, source: Source, kind: str, host: Host, inputs: list[Input]
         digest = hashlib.sha256()
         for name, array in sorted(source.arrays.items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+        for name, value in sorted(source.attributes.items()):
+            digest.update(f"{name} {value!r}".encode())
         inputs.append(Input(role=role, name="memory", sha256=digest.hexdigest()))
         return source
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(
+            f"{role} must be a file or an artifact, not {type(source).__name__}",
+            f"gen.Artifact({kind!r}, …) holds arrays",
+        )
     path = Path(source)
     artifact = formats.read(path, host.formats(kind), kind=kind)
     with path.open("rb") as file:

@@ -11,7 +11,7 @@ import pytest
 
 import gen
 from gen.errors import DeviceError, GenError, ModelError, PluginError, UsageError
-from gen.generate import generate, load
+from gen.generate import generate, load, notices
 from gen.plan import Plan, Request, resolve
 from gen.plugin.host import Host
 
@@ -63,6 +63,14 @@ def test_aliases_of_solvers_and_grids_become_the_listed_names(host: Host) -> Non
     assert (plan.solver, plan.grid) == ("dpmpp_2m", "uniform")
     plan = planned(host, solver="DDIMScheduler")
     assert (plan.solver, plan.grid) == ("ddim", "uniform")
+
+
+def test_the_grid_that_a_solver_names_wins_over_the_settings(host: Host, toy: Path) -> None:
+    (toy / "gen.toml").write_text('grid = "trailing"\n')
+    plan = planned(host, solver="DPM++ 2M Karras")
+    assert (plan.solver, plan.grid) == ("dpmpp_2m", "karras")
+    assert planned(host, solver="DPM++ 2M Karras", grid="uniform").grid == "uniform"
+    assert planned(host, solver="heun").grid == planned(host).grid == "trailing"
 
 
 def test_seeds_count_upwards_over_prompts_and_counts(host: Host) -> None:
@@ -288,6 +296,43 @@ def test_the_results_form_follows_the_prompts_form() -> None:
     assert [len(gen.toy("red", count=1)), len(gen.toy("red", count=2)), len(gen.toy(["red"]))] == [1, 2, 1]
 
 
+def test_one_prompt_gives_one_artifact_whatever_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEN_COUNT", "2")
+    made: list[int] = []
+    assert isinstance(gen.toy("red", on_step=lambda progress: made.append(progress.items)), gen.Artifact)
+    assert set(made) == {1}
+    assert len(gen.toy(["red"])) == 2
+
+
+def test_a_rerun_heeds_the_recipe_alone(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dataclasses
+
+    made = gen.toy("red", seed=3)
+    params = {name: value for name, value in made.recipe.params.items() if name != "gain"}
+    monkeypatch.setenv("GEN_TOY_GAIN", "0.25")
+    monkeypatch.setenv("GEN_STEPS", "1")
+    (toy / "gen.toml").write_text("no settings at all")
+    again = gen.rerun(dataclasses.replace(made.recipe, params=params))
+    assert np.array_equal(pixels(again), pixels(made))
+
+
+def test_inputs_of_another_type_are_named() -> None:
+    for options in ({"init": np.zeros((16, 24, 3))}, {"init": "a.png", "mask": 3}, {"left": [1]}):
+        gen.toy("red").save("a.png", overwrite=True)
+        with pytest.raises(UsageError, match=r"must be a file or an artifact, not (ndarray|int|list)"):
+            gen.toy("red", **options)
+
+
+def test_the_digest_of_what_was_never_in_a_file_tells_attributes_apart(host: Host) -> None:
+    import dataclasses
+
+    start = gen.toy("blue", seed=1)
+    tagged = dataclasses.replace(start, attributes={"dpi": 72})
+    one, other = (planned(host, init=init).inputs[0].sha256 for init in (start, tagged))
+    assert one != other
+    assert one == planned(host, init=start).inputs[0].sha256
+
+
 def test_a_loaded_model_gives_the_same_and_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     import gen_toy.model
 
@@ -305,6 +350,7 @@ def test_a_model_is_loaded_from_a_path(toy_folder: Path, toy: Path) -> None:
     path.write_bytes((toy_folder / "gen_toy" / "weights" / "crayon.safetensors").read_bytes())
     handle = gen.load(path)
     assert handle("red").recipe.model.name == "mine"
+    assert gen.toy("red", model=path).recipe.model.name == "mine"
     with pytest.raises(ModelError, match="unknown model 'nothing'"):
         gen.load("nothing")
 
@@ -315,6 +361,50 @@ def test_unknown_words_are_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         gen.toy("red")
+
+
+def test_a_file_is_hashed_once_until_it_changes(
+    toy_folder: Path, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import hashlib
+
+    hashed: list[str] = []
+    whole = hashlib.file_digest
+    monkeypatch.setattr(
+        hashlib, "file_digest", lambda file, name: (hashed.append(file.name), whole(file, name))[1]
+    )
+    path = toy / "own.safetensors"
+    content = (toy_folder / "gen_toy" / "weights" / "crayon.safetensors").read_bytes()
+    path.write_bytes(content)
+    handle = gen.load(path)
+    for _ in range(2):
+        handle("red")
+    assert len(hashed) == 1
+    path.unlink()
+    path.write_bytes(content.replace(b"four crayons", b"some crayons"))
+    with pytest.raises(ModelError, match="has changed"):
+        handle("red")
+
+
+def test_a_negative_prompt_without_guidance_is_a_warning() -> None:
+    with pytest.warns(UserWarning, match="negative prompt has no effect at guidance 1"):
+        gen.toy("red", negative="blue")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gen.toy("red", negative="blue", guidance=2)
+
+
+def test_the_end_of_a_prompt_that_is_not_read_is_a_warning(host: Host) -> None:
+    plan = planned(host, "red", "red red green", "red red green")
+    model = load(plan, host)
+    assert list(notices(plan, model)) == []
+    type(model.encoder).unread = lambda _self, prompt, _params: prompt[8:]
+    try:
+        assert list(notices(plan, model)) == [
+            "the prompt is too long for the model crayon, which does not read 'green'"
+        ]
+    finally:
+        del type(model.encoder).unread
 
 
 def test_unknown_options_name_the_nearest() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import gen
+from gen.api import OPTIONS
 from gen.cli import flags
 from gen.cli.main import COMMANDS
 from gen.plugin import hookspecs
@@ -128,6 +129,8 @@ def test_flags_of_the_core_are_reserved() -> None:
     assert len(shown) > 20
     assert not shown - own - CORE_FLAGS
     assert set(flags.ALIASES) <= CORE_FLAGS
+    # What Python takes beside them.
+    assert OPTIONS | {"seed", "on_step"} <= CORE_FLAGS
 
 
 def test_commands_and_modules_of_the_core_are_reserved() -> None:

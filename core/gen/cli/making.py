@@ -13,7 +13,7 @@ from gen import formats
 from gen.cli.progress import progress_bar
 from gen.cli.session import Session
 from gen.errors import GenError, OutputError, PartialError
-from gen.generate import generate, load, unknown_words
+from gen.generate import generate, load, notices
 from gen.plan import Item, Plan
 from gen.plugin.host import Host
 from gen.plugin.specs import FormatSpec
@@ -59,7 +59,7 @@ def make(
         ):
             model = load(plan, host)
             loaded = time.perf_counter()
-            if notice := unknown_words(plan, model):
+            for notice in notices(plan, model):
                 session.warn(notice)
             made = generate(plan, model, on_step=report)
             for item, artifact in zip(plan.items, made, strict=True):

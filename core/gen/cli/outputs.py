@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gen.atomic import check_writable
+from gen.checks import naming
+from gen.config import Setting
 from gen.errors import OutputError, UsageError
 from gen.formats import companion_path, find_format
 from gen.plan import Item, Plan
 from gen.plugin.specs import FormatSpec
+from gen.recipe import METADATA_LEVELS
 
 FIELDS = ("seed", "index", "model")
 STDOUT = "-"
@@ -92,6 +95,21 @@ def plan_preview(
     beside = tuple(path.with_suffix(wanted.suffixes[0]) for path in paths)
     _check_writable(wanted, beside, overwrite=overwrite)
     return wanted, beside
+
+
+def metadata_level(given: str | None, settings: Mapping[str, Setting]) -> str:
+    """What files tell: what is asked for, else what is set, else everything.
+
+    Raises:
+        UsageError: There is no such level.
+    """
+    if given is None and "metadata" in settings:
+        with naming(settings["metadata"].origin):
+            return metadata_level(str(settings["metadata"].value), {})
+    level = given or METADATA_LEVELS[0]
+    if level not in METADATA_LEVELS:
+        raise UsageError(f"unknown metadata level {level!r}", f"one of {', '.join(METADATA_LEVELS)}")
+    return level
 
 
 def _check_writable(form: FormatSpec, paths: Sequence[Path], *, overwrite: bool) -> None:

@@ -1,7 +1,16 @@
 """What a model is, the one file it is kept in, and where models come from."""
 
 from gen.model.file import FORMAT, ModelFile, save_model
-from gen.model.model import Codec, CompletingCodec, Defaults, Encoder, Model, SettlingEncoder, Window
+from gen.model.model import (
+    Codec,
+    CompletingCodec,
+    Defaults,
+    Encoder,
+    LimitedEncoder,
+    Model,
+    SettlingEncoder,
+    Window,
+)
 from gen.model.resolve import find_model
 
 __all__ = [
@@ -10,6 +19,7 @@ __all__ = [
     "CompletingCodec",
     "Defaults",
     "Encoder",
+    "LimitedEncoder",
     "Model",
     "ModelFile",
     "SettlingEncoder",

@@ -12,13 +12,13 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gen.atomic import atomic_file
-from gen.errors import ModelError
+from gen.errors import ModelError, line_of
 from gen.model.model import Codec, Defaults, Encoder, Model, Window
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ class ModelFile:
     @cached_property
     def sha256(self) -> str:
         """Hex digest of the whole file."""
-        with _open(self.path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        status = self.path.stat()
+        return _digest(self.path, status.st_ino, status.st_size, status.st_mtime_ns)
 
     def check(self, sha256: str) -> None:
         """Refuse the file if its bytes are not the expected ones.
@@ -141,7 +141,7 @@ class ModelFile:
                         cast = dtype is not None and tensor.is_floating_point()
                         tensors[key.removeprefix(prefix)] = tensor.to(dtype) if cast else tensor
         except (SafetensorError, OSError) as error:
-            raise ModelError(f"model file {self.path.name} cannot be loaded: {_first_line(error)}") from None
+            raise ModelError(f"model file {self.path.name} cannot be loaded: {line_of(error)}") from None
         return tensors
 
     def require_architecture(self, *known: str) -> str:
@@ -171,9 +171,7 @@ class ModelFile:
         try:
             yield
         except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"model {self.name} does not fit its architecture: {_first_line(error)}"
-            ) from None
+            raise ModelError(f"model {self.name} does not fit its architecture: {line_of(error)}") from None
 
     def sizes(self, key: str) -> dict[str, int]:
         """Whole numbers by name, from ``config[key]``: the arguments of a network's sizes.
@@ -335,6 +333,13 @@ def _read_metadata(path: Path) -> Mapping[str, object]:
     return metadata
 
 
+@lru_cache(maxsize=64)
+def _digest(path: Path, *_state: int) -> str:
+    """Hex digest of a file; read once, as long as its state is the same."""
+    with _open(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _json_object(metadata: Mapping[str, object], key: str, path: Path) -> Mapping[str, object]:
     try:
         value: dict[str, object] = dict(json.loads(str(metadata.get(key, "{}"))))
@@ -354,7 +359,3 @@ def _open(path: Path) -> BufferedReader:
 
 def _canonical(value: Mapping[str, object]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

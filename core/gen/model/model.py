@@ -100,6 +100,15 @@ class SettlingEncoder(Encoder, Protocol):
 
 
 @runtime_checkable
+class LimitedEncoder(Encoder, Protocol):
+    """An encoder that reads no more than the beginning of a long prompt."""
+
+    def unread(self, prompt: str, params: Mapping[str, object]) -> str:
+        """The end of a prompt that the network is not told; empty where it is told everything."""
+        ...
+
+
+@runtime_checkable
 class CompletingCodec(Codec, Protocol):
     """A codec for parameters that give parts of what is made: the first frame of a clip, for instance.
 

@@ -67,6 +67,11 @@ class Subwords:
         """Subword ids of a text."""
         return self._tokenizer.encode(text).ids
 
+    def beginning(self, text: str, count: int) -> str:
+        """As much of a text as its first ``count`` subwords stand for."""
+        encoding = self._tokenizer.encode(text)
+        return text[: encoding.offsets[count][0]] if len(encoding.ids) > count else text
+
     def batch(self, texts: Sequence[str], length: int) -> tuple[Tensor, Tensor]:
         """Encode texts, cut or padded to one length.
 
@@ -108,7 +113,8 @@ class TextEncoder:
 
     Args:
         subwords: The vocabulary.
-        length: Longest prompt in subwords; what is beyond is cut.
+        length: Most subwords that the network is told; a prompt that leaves no room for what is said of the
+            parameters is cut.
         names: What the model can make.
         words: Every word that its captions held.
         said: (prompt, params) -> what the network is told: parameters in words, as captions say them.
@@ -152,9 +158,18 @@ class TextEncoder:
 
     def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
         """Conditioning with ``text`` (route "prepend"): ids (B, L) int64, and their mask (B, L)."""
-        ids, mask = self.subwords.batch([self.said(prompt, params) for prompt in prompts], self.length)
+        texts = [self.said(self._read(prompt, params), params) for prompt in prompts]
+        ids, mask = self.subwords.batch(texts, self.length)
         longest = max(1, int(mask.sum(1).max()))
         return text_conditions(ids[:, :longest])
+
+    def unread(self, prompt: str, params: Mapping[str, object]) -> str:
+        """The end of a prompt that is too long; mostly empty."""
+        return prompt[len(self._read(prompt, params)) :]
+
+    def _read(self, prompt: str, params: Mapping[str, object]) -> str:
+        added = len(self.subwords.ids(self.said(prompt, params))) - len(self.subwords.ids(prompt))
+        return self.subwords.beginning(prompt, max(self.length - added, 0))
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words that no caption held."""

@@ -31,7 +31,7 @@ RESERVED = COMMANDS | MODULES
 CORE_FLAGS = _words("""
     prompt prompt_file output format count seed steps guidance negative model solver grid init strength mask
     param preset device dtype offline metadata overwrite dry_run preview json quiet verbose help
-    negative_prompt cfg_scale guidance_scale num_inference_steps sampler as_json
+    negative_prompt cfg_scale guidance_scale num_inference_steps sampler as_json on_step
 """)
 """Flags that the core gives to every modality, aliases included; no plugin's parameter may redefine one."""
 

@@ -122,13 +122,16 @@ class ModalityConformance:
 
     def test_seed_decides(self) -> None:
         """The same seed makes the same thing, another seed another."""
+        from gen.artifact import distance
+
         first, same, other = self._made(1), self._made(1), self._made(2)
-        assert _distance(first, same) == 0
-        assert _distance(first, other) > 0
+        assert distance(first, same) == 0
+        assert distance(first, other) > 0
 
     def test_item_of_a_batch_is_the_single_one(self) -> None:
         """Items that go through the network together do not see each other; rounding may differ."""
         from gen.api import make_request
+        from gen.artifact import distance
         from gen.generate import generate, load
         from gen.plan import resolve
 
@@ -138,7 +141,7 @@ class ModalityConformance:
         together = list(generate(plan, load(plan, host), batch_size=2))
         assert len(together) == 2
         for artifact, seed in zip(together, (1, 2), strict=True):
-            assert _distance(artifact, self._made(seed)) < 1e-2
+            assert distance(artifact, self._made(seed)) < 1e-2
 
     def test_steps_are_taken(self) -> None:
         """The sampler takes as many steps as it was asked for."""
@@ -149,32 +152,17 @@ class ModalityConformance:
     def test_file_tells_how_to_make_it_again(self, tmp_path: Path) -> None:
         """A file in the default format carries a recipe, and the recipe makes the same thing."""
         from gen.api import rerun
+        from gen.artifact import distance
 
         host = Host.discover()
         spec = host.modality(self.name)
         form = next(form for form in host.formats(spec.kind) if form.name == spec.default_format)
         made = self._made(1)
         made.save(tmp_path / f"made{form.suffixes[0]}")
-        assert _distance(made, rerun(tmp_path / f"made{form.suffixes[0]}")) == 0
+        assert distance(made, rerun(tmp_path / f"made{form.suffixes[0]}")) == 0
 
     def _made(self, seed: int, **options: Any) -> Artifact:
         from gen.api import Generator
 
         made: Artifact = Generator(self.name)(self.prompt, **{**self.options, **options, "seed": seed})
         return made
-
-
-def _distance(first: Artifact, second: Artifact) -> float:
-    """Largest difference between two artifacts' values; infinite if they have not the same form."""
-    import numpy as np
-
-    if first.kind != second.kind or first.arrays.keys() != second.arrays.keys():
-        return float("inf")
-    largest = 0.0
-    for name, values in first.arrays.items():
-        others = second.arrays[name]
-        if values.shape != others.shape:
-            return float("inf")
-        difference = np.abs(values.astype(np.float64) - others.astype(np.float64))
-        largest = max(largest, float(difference.max(initial=0.0)))
-    return largest

@@ -150,7 +150,7 @@ def test_the_schema_describes_what_python_takes(gen_cli: Cli) -> None:
     assert "heun" in schema["properties"]["solver"]["enum"]
     assert schema["properties"]["model"]["examples"] == ["crayon"]
     assert json.loads(gen_cli("schema", "toy").out)["title"] == "toy"
-    examples = {"prompt": "red", "count": 1, "seed": 1, "steps": 1, "guidance": 1.0, "strength": 0.5}
+    examples = {"prompt": "red", "count": 1, "seed": 1, "steps": 1, "guidance": 2.0, "strength": 0.5}
     examples |= {"negative": "blue", "model": "crayon", "solver": "ddim", "grid": "uniform", "mask": None}
     examples |= {"device": "cpu", "dtype": "float32", "width": 8, "height": 8, "gain": 1.0, "invert": True}
     examples |= {"finish": "gloss", "init": gen.toy("red", width=8, height=8)}

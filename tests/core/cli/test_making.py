@@ -182,6 +182,20 @@ def test_metadata_and_format_may_be_set_for_good(
     assert b"trainedAlgorithmicMedia" not in (toy / name).read_bytes()
 
 
+def test_a_rerun_tells_as_much_as_is_asked_for_or_set(
+    gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gen_cli("toy", "blue", "-o", "a.png")
+    assert gen_cli("rerun", "a.png", "-o", "b.png", "--metadata", "none").code == 0
+    monkeypatch.setenv("GEN_METADATA", "minimal")
+    assert gen_cli("rerun", "a.png", "-o", "c.png").code == 0
+    assert gen_cli("rerun", "a.png", "-o", "d.png", "--metadata", "full").code == 0
+    told = {name: (toy / f"{name}.png").read_bytes() for name in "bcd"}
+    assert [b"blue" in content for content in told.values()] == [False, False, True]
+    assert [b"trainedAlgorithmicMedia" in content for content in told.values()] == [False, True, True]
+    assert "unknown metadata level" in gen_cli("rerun", "a.png", "-o", "e.png", "--metadata", "some").err
+
+
 @pytest.mark.parametrize(
     ("alias", "value", "field"),
     [

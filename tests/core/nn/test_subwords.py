@@ -39,14 +39,30 @@ def test_another_definition_is_refused(definition: str) -> None:
 
 def test_a_file_describes_an_encoder() -> None:
     config = {"subwords": VOCABULARY.to_json(), "names": "red apple|grinning face", "words": "a apple red"}
-    encoder = TextEncoder.of(config, 3, lambda prompt, params: f"{prompt} {params['more']}")
+    encoder = TextEncoder.of(config, 4, lambda prompt, params: f"{prompt} {params['more']}")
     assert encoder.names == ("red apple", "grinning face")
     assert encoder.unknown_words("a red pear") == ("pear",)
     assert encoder.entries == config
     text = encoder(["red"], {"more": "apple red apple"})["text"]
-    assert text.value.tolist() == [VOCABULARY.ids("red apple red")]
+    assert text.value.tolist() == [VOCABULARY.ids("red apple red apple")]
     with pytest.raises(KeyError, match="names"):
         TextEncoder.of({"subwords": config["subwords"], "words": ""}, 3)
+
+
+def test_a_long_prompt_is_cut_and_what_is_said_of_parameters_is_not() -> None:
+    def said(prompt: str, params: dict[str, object]) -> str:
+        return f"{prompt}, {params['more']}" if "more" in params else prompt
+
+    encoder = TextEncoder(VOCABULARY, 5, (), frozenset(), said)
+    prompt = "Red  apple RED gapple grinning"
+    for params, room in (({}, 5), ({"more": "grinning apple"}, 2)):
+        unread = encoder.unread(prompt, params)
+        assert prompt.endswith(unread)
+        kept = prompt.removesuffix(unread)
+        assert len(VOCABULARY.ids(kept)) == room
+        assert VOCABULARY.ids(prompt)[:room] == VOCABULARY.ids(kept)
+        assert encoder([prompt], params)["text"].value.tolist() == [VOCABULARY.ids(said(kept, params))]
+    assert encoder.unread("red apple", {"more": "red"}) == ""
 
 
 def test_words_are_lower_case_without_punctuation() -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gen import formats
 from gen.cli.session import Session
 from gen.cli.switches import JSON
+from gen.cli.tables import outline
 from gen.plugin.host import Host
-from gen.plugin.text import one_line
 
 
 def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
@@ -24,21 +23,5 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         as_json: JSON = False,  # noqa: ARG001
     ) -> None:
         session.data.update(formats.inspect(file, host.formats()))
-        for line in _lines(session.data):
+        for line in outline(session.data):
             session.show(line)
-
-
-def _lines(content: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    for name, value in content.items():
-        key = one_line(name)
-        if isinstance(value, Mapping):
-            if value:
-                yield f"{indent}{key}:"
-                yield from _lines(value, indent + "  ")
-        elif isinstance(value, list):
-            for item in value:
-                yield f"{indent}{key}:"
-                yield from _lines(item, indent + "  ")
-        elif value not in (None, ""):
-            shown = value if not isinstance(value, str) or value.isprintable() else repr(value)
-            yield f"{indent}{key}: {shown}"

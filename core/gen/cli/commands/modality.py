@@ -13,15 +13,14 @@ import typer
 from gen.checks import MAX_ITEMS, naming
 from gen.cli.flags import merge_aliases, parse_params, signature
 from gen.cli.making import make
-from gen.cli.outputs import STDOUT, plan_outputs, plan_preview
+from gen.cli.outputs import STDOUT, metadata_level, plan_outputs, plan_preview
 from gen.cli.session import Session
-from gen.config import convert, misspelled, read_settings
+from gen.config import convert, misspelled
 from gen.errors import UsageError
 from gen.formats import find_format
-from gen.plan import Plan, Request, resolve
+from gen.plan import Plan, Request, resolve, settings_of
 from gen.plugin.host import Host
 from gen.plugin.specs import ModalitySpec
-from gen.recipe import METADATA_LEVELS
 
 MAX_PROMPT_FILE = 2**22
 
@@ -63,17 +62,13 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     types = {param.name: param.type for param in spec.params if not param.kind}
     for line in misspelled(spec.name, types, (record.name for record in host.modalities)):
         session.warn(line)
-    settings = read_settings(spec.name, types)
+    settings = settings_of(spec)
     known = host.formats(spec.kind)
-    set_format, set_metadata = settings.get("format"), settings.get("metadata")
-    format_name, metadata = values.pop("format"), values.pop("metadata")
+    set_format, format_name = settings.get("format"), values.pop("format")
     if format_name is None and set_format is not None:
         with naming(set_format.origin):
             format_name = find_format(known, name=str(set_format.value)).name
-    if metadata is None and set_metadata is not None:
-        with naming(set_metadata.origin):
-            metadata = _metadata_level(str(set_metadata.value))
-    metadata = _metadata_level(metadata or METADATA_LEVELS[0])
+    metadata = metadata_level(values.pop("metadata"), settings)
     preview_name = values.pop("preview")
     words, file, seed = values.pop("prompt") or [], values.pop("prompt_file"), values.pop("seed")
     prompts = tuple(_prompts(words, file))
@@ -84,7 +79,7 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
         params=params,
         **values,
     )
-    plan = resolve(request, host)
+    plan = resolve(request, host, settings=settings)
     form, paths = plan_outputs(plan, output, format_name, known, overwrite=overwrite)
     preview = plan_preview(preview_name, form, paths, known, overwrite=overwrite)
     if len(words) > 1 and not any(" " in word for word in words):
@@ -95,12 +90,6 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
         _show_plan(session, plan, paths)
         return
     make(session, host, plan, form, paths, overwrite=overwrite, metadata=metadata, preview=preview)
-
-
-def _metadata_level(name: str) -> str:
-    if name not in METADATA_LEVELS:
-        raise UsageError(f"unknown metadata level {name!r}", f"one of {', '.join(METADATA_LEVELS)}")
-    return name
 
 
 def _show_plan(session: Session, plan: Plan, paths: tuple[Path, ...]) -> None:

@@ -3,19 +3,18 @@
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gen.cli.session import Session
 from gen.cli.switches import JSON
-from gen.cli.tables import table
+from gen.cli.tables import outline, table
 from gen.errors import PluginError
 from gen.model import find_model
 from gen.plan import modality_of
 from gen.plugin.host import Host
 from gen.plugin.specs import ModelSpec
-from gen.plugin.text import one_line
 
 MODALITY = Annotated[str | None, typer.Option(help="Only those of one modality.")]
 
@@ -59,7 +58,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             "params": dict(file.params),
             "card": dict(file.card),
         }
-        for line in _lines(session.data["model"]):
+        for line in outline(session.data["model"]):
             session.show(line)
 
     app.add_typer(group, name="models")
@@ -84,13 +83,3 @@ def _list(session: Session, host: Host, modality: str | None) -> None:
     ]
     for line in table(rows):
         session.show(line)
-
-
-def _lines(content: dict[str, Any], indent: str = "") -> Iterator[str]:
-    for name, value in content.items():
-        key = one_line(name)
-        if isinstance(value, dict):
-            yield f"{indent}{key}:"
-            yield from _lines(value, indent + "  ")
-        else:
-            yield f"{indent}{key}: {one_line(str(value))}"

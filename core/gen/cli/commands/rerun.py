@@ -14,16 +14,17 @@ from gen import formats
 from gen.api import plan_again, read_recipe
 from gen.cli.flags import parse_params
 from gen.cli.making import make
-from gen.cli.outputs import STDOUT, plan_outputs
+from gen.cli.outputs import STDOUT, metadata_level, plan_outputs
 from gen.cli.progress import progress_bar
 from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import GenError, UsageError
 from gen.generate import generate, load
+from gen.plan import settings_of
 from gen.plugin.host import Host
+from gen.recipe import METADATA_LEVELS
 
 if TYPE_CHECKING:
-    from gen.artifact import Artifact
     from gen.plan import Plan
     from gen.plugin.specs import FormatSpec
 
@@ -53,6 +54,14 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             typer.Option("--input", metavar="NAME=FILE", help="A file behind an option of the modality."),
         ] = None,
         device: Annotated[str | None, typer.Option(help="Where to run; as in the recipe by default.")] = None,
+        metadata: Annotated[
+            str | None,
+            typer.Option(
+                metavar="LEVEL",
+                help="What the file tells: full, minimal or none.",
+                autocompletion=lambda: list(METADATA_LEVELS),
+            ),
+        ] = None,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
         offline: OFFLINE = False,  # noqa: ARG001
         as_json: JSON = False,
@@ -71,12 +80,15 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         if check:
             _check(session, host, plan, file, formats.find_format(known, path=file))
             return
+        level = metadata_level(metadata, settings_of(plan.spec))
         form, paths = plan_outputs(plan, output, None, known, overwrite=overwrite)
-        make(session, host, plan, form, paths, overwrite=overwrite, metadata="full")
+        make(session, host, plan, form, paths, overwrite=overwrite, metadata=level)
 
 
 def _check(session: Session, host: Host, plan: Plan, file: Path, form: FormatSpec) -> None:
     """Compare what the recipe makes, stored in the same format, with what is in the file."""
+    from gen.artifact import distance
+
     there = formats.read(file, [form])
     with contextlib.redirect_stdout(sys.stderr), progress_bar(plan.spec.name, quiet=session.quiet) as report:
         made = next(iter(generate(plan, load(plan, host), on_step=report)))
@@ -84,7 +96,7 @@ def _check(session: Session, host: Host, plan: Plan, file: Path, form: FormatSpe
         stored = Path(folder, f"again{form.suffixes[0]}")
         formats.write(made, stored, [form], metadata="none")
         again = formats.read(stored, [form])
-    difference = _difference(there, again)
+    difference = distance(there, again)
     session.data.update(same=difference == 0, largest_difference=difference)
     if difference:
         raise GenError(
@@ -92,16 +104,3 @@ def _check(session: Session, host: Host, plan: Plan, file: Path, form: FormatSpe
             "other versions or another device may round differently",
         )
     session.show(f"{file}: the same")
-
-
-def _difference(one: Artifact, other: Artifact) -> float:
-    """Largest difference of any value; infinite where the arrays differ in name or shape."""
-    import numpy as np
-
-    shapes = [{name: array.shape for name, array in item.arrays.items()} for item in (one, other)]
-    if shapes[0] != shapes[1]:
-        return float("inf")
-    return max(
-        float(np.abs(array.astype(np.float64) - other.arrays[name]).max(initial=0))
-        for name, array in one.arrays.items()
-    )
