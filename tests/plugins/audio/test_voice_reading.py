@@ -36,6 +36,11 @@ def test_every_number_has_its_own_words() -> None:
     assert numerals.cardinal(numerals.LARGEST + 1).split() == ["one", *["zero"] * 18]
 
 
+MONEY = "it costs one point five dollars , three million dollars or two point seven five billion pounds"
+UNITS = "one kilometer , one mile per hour , twenty one kilometers , zero point one kilograms and one hertz"
+PARTS = "at five p m. she left. cats , dogs , et cetera. the end"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -62,6 +67,14 @@ def test_every_number_has_its_own_words() -> None:
         ),
         ("Æsop in Łódź, ſt. Paul, İ.e. 5 mſ", "aesop in lodz , saint paul , that is five milliseconds"),
         ("🦊 A fox 🎉!", "a fox"),
+        ("Did you eat it? No. I did not. See no. 5.", "did you eat it. no. i did not. see number five"),
+        ("It costs $1.5, $3 million or £2.75 billion.", MONEY),
+        ("1 km, 1mph, 21 km, 0.1 kg and 1 hz", UNITS),
+        ("at 5 p.m. She left. Cats, dogs, etc. The end", PARTS),
+        (
+            "At 5 p.m. on Monday, cats etc. were sold (etc.)",
+            "at five p m on monday , cats et cetera were sold , et cetera",
+        ),
     ],
 )
 def test_what_is_read(text: str, words: str) -> None:

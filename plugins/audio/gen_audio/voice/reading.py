@@ -35,6 +35,9 @@ ABBREVIATIONS = {
         "approx.": "approximately",
     },
 }
+LAST = ("etc.", "a.m.", "p.m.")
+"""Abbreviations that end a sentence where a capital letter follows."""
+
 SIGNS = {
     **{"&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "#": "number", "°": "degrees"},
     **{
@@ -80,7 +83,7 @@ MONTHS = (
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _TOKEN = re.compile(
     r"(?P<date>\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}/\d{1,2}/\d{4}\b)"
-    rf"|(?P<money>[$€£](?:{_NUMBER}))"
+    rf"|(?P<money>[$€£](?:{_NUMBER})(?: (?:thousand|million|billion|trillion)\b)?)"
     r"|(?P<time>\b\d{1,2}:\d{2}\b)"
     r"|(?P<ordinal>\b\d+(?:st|nd|rd|th)\b)"
     r"|(?P<decade>\b\d{4}s\b)"
@@ -90,13 +93,18 @@ _TOKEN = re.compile(
     r"|(?P<pause>[,;:()\[\]{}\"]|\s-+\s|--+)"
     r"|(?P<sign>[&%+=@#°×÷€£$*<>/])"
 )
-_ABBREVIATION = re.compile(
-    r"(?<!\w)(?:" + "|".join(re.escape(key) for key in sorted(ABBREVIATIONS, key=len, reverse=True)) + ")",
-    re.IGNORECASE,
+# "No." is a word of its own, unless a number follows.
+_SHORT = "|".join(
+    re.escape(key) + (r"(?=\s*\d)" if key == "no." else "")
+    for key in sorted(ABBREVIATIONS, key=len, reverse=True)
 )
+_ABBREVIATION = re.compile(rf"""(?<!\w)({_SHORT})(?=[)"]*\s+["(]*(?P<capital>(?-i:[A-Z]))|)""", re.IGNORECASE)
 # A single letter is a unit only after a space: not in "the 1990s".
 _LONG_UNITS, _SHORT_UNITS = ("|".join(u for u in UNITS if (len(u) > 1) is many) for many in (True, False))
-_UNIT = re.compile(rf"(?<=\d)(?: ?({_LONG_UNITS})| ({_SHORT_UNITS}))\b", re.IGNORECASE)
+_UNIT = re.compile(
+    rf"(?:(?P<one>(?<![\d.,])1)|(?<=\d))(?: ?(?P<long>{_LONG_UNITS})| (?P<short>{_SHORT_UNITS}))\b",
+    re.IGNORECASE,
+)
 _INITIALS = re.compile(r"\b((?:[A-Za-z]\.){2,})")
 
 
@@ -124,8 +132,8 @@ def read(text: str) -> Reading:
     """
     text = unicodedata.normalize("NFC", text).translate(PUNCTUATION | LETTERS_IN_OTHER_FORMS)
     text = _INITIALS.sub(_initials, text)
-    text = _ABBREVIATION.sub(lambda match: f" {ABBREVIATIONS[match[0].lower()]} ", text)
-    text = _UNIT.sub(lambda match: f" {UNITS[match[0].strip().lower()]}", text)
+    text = _ABBREVIATION.sub(_abbreviation, text)
+    text = _UNIT.sub(_unit, text)
     sentences: list[tuple[str, ...]] = []
     unreadable: list[str] = []
     words: list[str] = []
@@ -180,6 +188,17 @@ def _initials(match: re.Match[str]) -> str:
     return " ".join(_letters(match[0].replace(".", ""))) + " "
 
 
+def _abbreviation(match: re.Match[str]) -> str:
+    short = match[1].lower()
+    return f" {ABBREVIATIONS[short]}{'.' if match['capital'] and short in LAST else ''} "
+
+
+def _unit(match: re.Match[str]) -> str:
+    """One kilometer, but two kilometers: what is counted is the first word."""
+    counted, *rest = UNITS[(match["long"] or match["short"]).lower()].split()
+    return " ".join(("1", counted.removesuffix("s"), *rest) if match["one"] else ("", counted, *rest))
+
+
 def _is_initials(word: str) -> bool:
     return len(word) > 1 and not set(word) & set("AEIOUY'")
 
@@ -196,7 +215,7 @@ def _spoken(kind: str, token: str) -> str:
     if kind == "date":
         return _date(token)
     if kind == "money":
-        return _money(token[0], token[1:].replace(",", ""))
+        return _money(token[0], *token[1:].replace(",", "").split())
     if kind == "time":
         hours, minutes = map(int, token.split(":"))
         rest = "" if minutes == 0 else ("oh " if minutes < 10 else "") + numerals.cardinal(minutes)
@@ -233,10 +252,13 @@ def _number(token: str) -> str:
     return sign + numerals.cardinal(int(whole))
 
 
-def _money(currency: str, amount: str) -> str:
+def _money(currency: str, amount: str, power: str = "") -> str:
     one, part = CURRENCIES[currency]
     whole, _, fraction = amount.partition(".")
     units = int(whole)
+    if power or (fraction and len(fraction) != 2):
+        point = f" point {numerals.digits(fraction)}" if fraction else ""
+        return f"{numerals.cardinal(units)}{point} {power} {one}s"
     words = f"{numerals.cardinal(units)} {one}{'' if units == 1 else 's'}"
     if len(fraction) == 2 and int(fraction):
         parts = int(fraction)
