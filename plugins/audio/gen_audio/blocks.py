@@ -1,4 +1,4 @@
-"""The block that codec and vocoder are built from."""
+"""The block that the codec is built from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from torch.nn import functional
 
 
 class ConvNeXtBlock(nn.Module):
-    """A depthwise convolution over time and a feed-forward network, added: (B, T, width) -> same.
+    """A depthwise convolution over time, then a feed-forward network, whose output is added to the input.
+
+    (B, T, width) -> same.
 
     Liu et al. 2022, "A ConvNet for the 2020s", section 2, in one dimension as in Vocos (arXiv 2306.00814).
     """

@@ -25,6 +25,9 @@ from gen.recipe import MAX_BYTES, Metadata
 MAX_SAMPLES = 192 * 2**20
 """Most samples, over all channels, that are read: half an hour of 48 kHz stereo."""
 
+RATES = 1000, 400_000
+"""Samples per second that are read, the fewest and the most."""
+
 _RATES = {"mp3": (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000), "opus": (48_000,)}
 _INFO = {"ISFT": "Software", "ICMT": "gen"}
 _BITEXACT = {"fflags": "+bitexact"}
@@ -96,25 +99,18 @@ def write_png(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     """
     import torch
     from PIL import Image, PngImagePlugin
-    from torchaudio import functional
 
-    from gen_audio.mel import HOP, RATE, log_mel
+    from gen_audio.artifacts import resampled
+    from gen_audio.mel import HOP, log_mel
     from gen_audio.picture import coloured
 
     mono = torch.from_numpy(artifact.arrays["samples"]).mean(0, keepdim=True)
-    sound = functional.resample(mono, _rate(artifact), RATE)
+    sound = resampled(mono, _rate(artifact))
     sound = torch.nn.functional.pad(sound, (0, max(-sound.shape[1] % HOP, 2 * HOP - sound.shape[1])))
     picture = Image.fromarray(coloured(log_mel(sound)[0].numpy()))
     info = PngImagePlugin.PngInfo()
-    if metadata.software:
-        info.add_text("Software", metadata.software)
-    for key, text in (
-        ("gen", metadata.recipe),
-        ("parameters", metadata.parameters),
-        ("XML:com.adobe.xmp", metadata.xmp(with_recipe=False)),
-    ):
-        if text:
-            info.add_itxt(key, text)
+    for key, text in metadata.png_texts():
+        info.add_itxt(key, text)
     large = picture.resize((2 * picture.width, 4 * picture.height), Image.Resampling.BICUBIC)
     large.save(file, "PNG", pnginfo=info)
 
@@ -127,7 +123,8 @@ def read_plain(file: BinaryIO) -> Artifact:
     """
     if file.read(4) == b"RIFF":
         for name, size, room, _ in _chunks(file):
-            if name == "data" and size > room:
+            # Who streams does not know the size and announces the largest.
+            if name == "data" and room < size < 0xFFFFFFFF:
                 raise UsageError(f"it is truncated: of {size:,} bytes of sound {room:,} are there")
     file.seek(0)
     try:
@@ -320,6 +317,9 @@ def _rate(artifact: Artifact) -> int:
 def _artifact(samples: NDArray[np.float32], rate: int) -> Artifact:
     if not samples.size:
         raise UsageError("there is no sound in it")
+    low, high = RATES
+    if not low <= rate <= high:
+        raise UsageError(f"it has {rate:,} samples per second; {low:,} to {high:,} are read")
     clean = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0).clip(-1, 1)
     return Artifact("audio", {"samples": np.ascontiguousarray(clean, np.float32)}, {"sample_rate": rate})
 

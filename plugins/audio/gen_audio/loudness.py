@@ -12,6 +12,9 @@ from torchaudio import functional as audio
 TARGET, PEAK = -14.0, -1.0
 """Integrated loudness in LUFS and the highest true peak in dBTP of what is delivered."""
 
+LEVEL = 0.12
+"""Root mean square of the loudest 400 ms of what networks are given, where its peaks allow."""
+
 MAX_LIMITING = 12.0
 """Decibels by which peaks are pressed down at most; what is sparser stays below the target."""
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from gen_audio.mel import HOP, RATE
+from gen.artifact import Artifact
+from gen.evaluation import Share
+from gen_audio.loudness import TARGET, loudness, true_peak
+from gen_audio.mel import HOP, RATE, around, log_mel
 
 
 def pitch(samples: Tensor) -> float:
@@ -48,6 +53,51 @@ def rate_of_onsets(mel: Tensor) -> float:
     peaks = (inner[1:-1] >= inner[:-2]) & (inner[1:-1] > inner[2:]) & (inner[1:-1] > 0.4 * inner[1:-1].max())
     place = low + (int(peaks.nonzero()[0]) if bool(peaks.any()) else int(inner[1:-1].argmax()))
     return RATE / HOP / _vertex(found, place)
+
+
+def seam(loop: Tensor) -> float:
+    """How a loop (256·F,) changes where it begins again, as a multiple of the median of all its places.
+
+    The change at a place is the largest step, in root mean square over bands, between neighbouring frames of
+    whose windows one holds the place.
+    """
+    edge = 6
+    mel = log_mel(around(edge * HOP, loop=True)(loop[None]))[0]
+    # The first of them leads into the first frame of the loop.
+    steps = mel[:, edge - 3 : 2 - edge].diff(dim=1).square().mean(0).sqrt()
+    largest = steps.unfold(0, 5, 1).amax(1)
+    return float(largest[0] / largest.median())
+
+
+@dataclass
+class Levels:
+    """Loudness, peaks and clipping of sounds as they are delivered, added one by one."""
+
+    loudness: list[float] = field(default_factory=list)
+    peaks: list[float] = field(default_factory=list)
+    full_scale: int = 0
+
+    def add(self, sound: Artifact) -> None:
+        """Measure one."""
+        samples, rate = torch.from_numpy(sound.arrays["samples"]), int(sound.attributes["sample_rate"])
+        self.loudness.append(loudness(samples, rate))
+        self.peaks.append(true_peak(samples, rate))
+        self.full_scale += int((samples.abs() >= 1).sum())
+
+    def told(self) -> Mapping[str, str]:
+        """Metric to its value as text."""
+        near = [abs(level - TARGET) < 0.5 for level in self.loudness]
+        return {
+            "loudness, median": f"{median(self.loudness):.2f} LUFS",
+            f"within 0.5 of {TARGET:g} LUFS": str(Share(sum(near), len(near))),
+            "highest true peak": f"{max(self.peaks):.2f} dBTP",
+            "samples at full scale": str(self.full_scale),
+        }
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle one of values, the upper of two."""
+    return sorted(values)[len(values) // 2]
 
 
 def statistics(mels: Tensor) -> Tensor:

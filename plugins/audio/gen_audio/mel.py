@@ -1,4 +1,4 @@
-"""The log-mel spectrogram that every model of audio here speaks, its inverse by Griffin–Lim, and its STFT.
+"""The log-mel spectrogram that every model of audio here speaks, its magnitudes, and its STFT.
 
 22,050 samples per second, frames of 1,024 samples every 256, 80 bands to 11,025 Hz. F frames stand for
 exactly 256·F samples: frame k is centred at sample 256·k + 128.
@@ -86,20 +86,6 @@ def log_magnitudes(mel: Tensor) -> Tensor:
     """Log magnitudes (B, 513, F) of standardised log-mel (B, 80, F), by least squares."""
     magnitudes = _unmel(mel.device) @ (mel.float() * SPREAD + CENTRE).exp()
     return magnitudes.clamp(min=FLOOR).log()
-
-
-def griffin_lim(mel: Tensor, iterations: int = 32) -> Tensor:
-    """Standardised log-mel (B, 80, F) to samples (B, 256·F) without a network; always the same.
-
-    Least squares for the linear magnitudes, then the fast Griffin–Lim algorithm (Perraudin et al. 2013).
-    """
-    unmel = transforms.InverseMelScale(BINS, BANDS, RATE, 0.0, RATE / 2, norm="slaney", mel_scale="slaney")
-    magnitudes = unmel.to(mel.device)((mel * SPREAD + CENTRE).exp())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        made = transforms.GriffinLim(FFT, iterations, hop_length=HOP, power=1.0).to(mel.device)(magnitudes)
-    # Its frames are centred at 256·k.
-    return functional.pad(made, (HOP // 2, HOP // 2))
 
 
 def around(pad: int, loop: bool) -> Callable[[Tensor], Tensor]:

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchaudio import functional as audio
 
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Window
 from gen.nn import TextEncoder
+from gen_audio.artifacts import delivered, fitted, kept, mono, number
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
 from gen_audio.denoiser import Shape, SoundTransformer
-from gen_audio.loudness import mastered
+from gen_audio.loudness import LEVEL
 from gen_audio.mel import HOP, RATE, around, log_mel
 from gen_audio.plugin import KEYS
-from gen_audio.vocoder import Vocoder, VocoderShape
+from gen_audio.vocoder import GriffinLim, Vocoder, vocoder_of
 
 ARCHITECTURE = "gen-audio/sound-transformer/1"
 OVERLAP = 9
@@ -31,9 +31,8 @@ DURATIONS = 1.0, 60.0
 
 _OTHERS = ("voice", "rate")
 _TOKEN = TOKEN_FRAMES * HOP
-_LOUDNESS = 0.12
-_AROUND_TOKENS, _AROUND_SAMPLES = 4, 6174
-"""What surrounds a loop, as tokens and samples: a multiple of 882, which any rate turns into whole ones."""
+_AROUND = 4
+"""Tokens on either side that the decoder is given."""
 
 
 def said(prompt: str, params: Mapping[str, object]) -> str:
@@ -55,12 +54,12 @@ class SoundCodec:
     """
 
     network: Autoencoder
-    vocoder: Vocoder
+    vocoder: Vocoder | GriffinLim
     mean: Tensor
     std: Tensor
 
     def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
-        """(C, T) with as many tokens as the duration needs.
+        """(C, T) with as many tokens as the duration needs; of a loop, which is stretched to it, the nearest.
 
         Raises:
             ValueError: Something is asked for that only speech has, or a duration beyond ``DURATIONS``.
@@ -70,19 +69,16 @@ class SoundCodec:
             raise ValueError(
                 f"sounds have no {' or '.join(given)}: leave it out, or take a model of a voice for speech"
             )
-        duration, (shortest, longest) = _number(params, "duration"), DURATIONS
+        duration, (shortest, longest) = number(params, "duration"), DURATIONS
         if not shortest <= duration <= longest:
             raise ValueError(f"sounds last {shortest:g} to {longest:g} s, not {duration:g} s")
-        return (len(self.mean), math.ceil(duration * RATE / _TOKEN))
+        whole = round if params.get("loop") else math.ceil
+        return (len(self.mean), whole(duration * RATE / _TOKEN))
 
     def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
         """Sounds of any rate and number of channels, cut or padded with silence to the duration."""
         length = self.shape(params)[1] * _TOKEN
-        rows = [_fitted(artifact, length) for artifact in artifacts]
-        mel = log_mel(torch.stack(rows).to(self.mean.device))
-        with torch.no_grad():
-            latents = self.network.encode(mel.to(self._dtype)).float()
-        return (latents - self.mean) / self.std
+        return self._encoded([fitted(mono(artifact), length) for artifact in artifacts])
 
     def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
         """Latents (B, C, T) to sounds of the duration, rate, loudness and channels that are asked for.
@@ -91,19 +87,11 @@ class SoundCodec:
         beyond either end.
         """
         latents = x0.to(self.mean) * self.std + self.mean
-        with torch.no_grad():
-            # One at a time: a batch may take another path through the kernels and differ in the last bit.
-            sounds = [self._sound(item[None].to(self._dtype), params) for item in latents]
-        rate = int(_number(params, "sample_rate"))
-        return [
-            Artifact("audio", {"samples": sound.cpu().numpy()}, {"sample_rate": rate}) for sound in sounds
-        ]
+        return delivered(latents, params, lambda item: self._sound(item.to(self._dtype), params))
 
     def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
         """A sound, not silent where something is made anew, as (1, 1, T): 1 where latents are kept."""
-        length = self.shape(params)[1] * _TOKEN
-        loud = _resampled(mask, length).abs().reshape(-1, _TOKEN).amax(1) > 0.01
-        return (~loud).float()[None, None].to(self.mean.device)
+        return kept(mask, self.shape(params)[1], _TOKEN).to(self.mean.device)
 
     def given(self, params: Mapping[str, object]) -> tuple[Tensor, Tensor] | None:
         """The beginning, where the parameter ``extend`` gives it, as whole tokens.
@@ -115,40 +103,46 @@ class SoundCodec:
         if not isinstance(start, Artifact):
             return None
         tokens = self.shape(params)[1]
-        seconds = start.sizes["samples"] / float(start.attributes["sample_rate"])
-        count = int(seconds * RATE / _TOKEN)
+        samples, rate = start.sizes["samples"], int(start.attributes["sample_rate"])
+        count = samples * RATE // (rate * _TOKEN)
         if not 0 < count < tokens:
             raise ValueError(
                 f"extend needs a sound of at least {_TOKEN / RATE:.2f} s that is shorter than the duration, "
-                f"not {seconds:.2f} s"
+                f"not {samples / rate:.2f} s"
             )
         mask = (torch.arange(tokens) < count).float()[None, None].to(self.mean.device)
-        return mask, self.encode([start], params)
+        # In training no sound broke off where it was given up to: behind it lies its mirror image.
+        sound, length = mono(start), tokens * _TOKEN
+        there_and_back = torch.cat([sound, sound.flip(0)])
+        return mask, self._encoded([there_and_back.repeat(-(-length // len(there_and_back)))[:length]])
 
     @property
     def _dtype(self) -> torch.dtype:
         return next(self.network.parameters()).dtype
 
+    def _encoded(self, sounds: Sequence[Tensor]) -> Tensor:
+        """Samples (4096·T,) each, at any level, to latents (B, C, T)."""
+        mel = log_mel(torch.stack([_levelled(sound) for sound in sounds]).to(self.mean.device))
+        with torch.no_grad():
+            latents = self.network.encode(mel.to(self._dtype)).float()
+        return (latents - self.mean) / self.std
+
     def _sound(self, latents: Tensor, params: Mapping[str, object]) -> Tensor:
-        """Latents (1, C, T) to samples (channels, L) in [-1, 1]."""
+        """Latents (1, C, T) to samples (channels, L) at the model's rate; of a loop, whole frames."""
         loop, channels = bool(params.get("loop")), 2 if params.get("channels") == "stereo" else 1
-        seconds, rate = _number(params, "duration"), int(_number(params, "sample_rate"))
+        seconds = number(params, "duration")
         # Two channels share what the latents say, and differ in what they leave to chance.
         noise = decoder_noise(channels, latents.shape[2], torch.Generator().manual_seed(0)).to(latents)
-        wide = around(_AROUND_TOKENS, loop)(latents.expand(channels, -1, -1))
-        fine = _AROUND_TOKENS * (noise.shape[1] // latents.shape[2])
+        wide = around(_AROUND, loop)(latents.expand(channels, -1, -1))
+        fine = _AROUND * (noise.shape[1] // latents.shape[2])
         mel = self.network.decode(wide, around(fine, loop)(noise.mT).mT).float()
-        margin = _AROUND_TOKENS * TOKEN_FRAMES
+        margin = _AROUND * TOKEN_FRAMES
         mel = mel[:, :, margin : mel.shape[2] - margin]
         if loop:
             # A frame of neighbours on either side keeps the period whole while it is stretched.
             mel = _stretched(around(1, True)(mel), round(seconds * RATE / HOP), mel.shape[2])
-            samples = around(_AROUND_SAMPLES, True)(self.vocoder.sound(mel, loop=True)[None])[0]
-            delivered = audio.resample(samples, RATE, rate)
-            return mastered(delivered, rate, _AROUND_SAMPLES * rate // RATE).clamp(-1, 1).contiguous()
-        samples = self.vocoder.sound(mel[:, :, : math.ceil(seconds * RATE / HOP)])
-        faded = _faded(samples, round(seconds * RATE))
-        return mastered(audio.resample(faded, RATE, rate), rate).clamp(-1, 1).contiguous()
+            return self.vocoder.sound(mel, loop=True)
+        return _faded(self.vocoder.sound(mel[:, :, : math.ceil(seconds * RATE / HOP)]), round(seconds * RATE))
 
 
 def _stretched(edge: Tensor, frames: int, period: int) -> Tensor:
@@ -167,25 +161,12 @@ def _faded(samples: Tensor, length: int) -> Tensor:
     return cut
 
 
-def _resampled(artifact: Artifact, length: int) -> Tensor:
-    """One channel at the model's rate, (length,)."""
-    mono = torch.from_numpy(artifact.arrays["samples"]).mean(0)
-    sound = audio.resample(mono, int(artifact.attributes["sample_rate"]), RATE)[:length]
-    return functional.pad(sound, (0, length - len(sound)))
-
-
-def _fitted(artifact: Artifact, length: int) -> Tensor:
-    """One channel at the model's rate and level, (length,)."""
-    sound = _resampled(artifact, length)
-    power = functional.avg_pool1d(sound.square()[None, None], min(length, round(0.4 * RATE)), 1024)
-    gain = _LOUDNESS / (power.max().sqrt() + 1e-9)
+def _levelled(sound: Tensor) -> Tensor:
+    """Samples (L,) at the level of the sounds that the network was trained on."""
+    window = min(len(sound), round(0.4 * RATE))
+    power = functional.avg_pool1d(sound.square()[None, None], window, 1024)
+    gain = LEVEL / (power.max().sqrt() + 1e-9)
     return sound * torch.minimum(gain, 0.97 / (sound.abs().max() + 1e-9))
-
-
-def _number(params: Mapping[str, object], name: str) -> float:
-    value = params[name]
-    assert isinstance(value, int | float)
-    return float(value)
 
 
 def load(file: ModelFile, device: str, dtype: str) -> Model:
@@ -202,10 +183,9 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
         codec_shape = CodecShape(**file.sizes("codec"))
-        vocoder_shape = VocoderShape(**file.sizes("vocoder"))
         encoder = TextEncoder.of(file.config, shape.length, said)
         codec = file.module(lambda: Autoencoder(codec_shape), "codec.", device, dtype)
-        vocoder = file.module(lambda: Vocoder(vocoder_shape), "vocoder.", device, "float32")
+        vocoder = vocoder_of(file, device)
         network = file.module(lambda: SoundTransformer(shape), "denoiser.", device, dtype)
         mean, std = file.latent_scale(device, dimensions=1)
     return file.model(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from gen_audio.mel import log_mel
+from gen_audio.mel import CENTRE, FLOOR, SPREAD, log_mel
 
 # Dark blue over violet and orange to pale yellow: (position, red, green, blue).
 _STOPS = np.array(
@@ -26,9 +26,13 @@ _STOPS = np.array(
 
 
 def coloured(mel: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Standardised log-mel (80, F) as a picture (80, F, 3), low tones at the bottom, 80 dB deep."""
-    depth = 80 / 20 * np.log(10) / 2.5
-    scaled = np.clip((mel[::-1] - mel.max()) / depth + 1, 0, 1)
+    """Standardised log-mel (80, F) as a picture (80, F, 3), low tones at the bottom, 80 dB deep.
+
+    Silence is dark: what is brightest lies at least as far above the floor.
+    """
+    depth = 80 / 20 * np.log(10) / SPREAD
+    top = max(mel.max(), (np.log(FLOOR) - CENTRE) / SPREAD + depth)
+    scaled = np.clip((mel[::-1] - top) / depth + 1, 0, 1)
     return np.stack([np.interp(scaled, _STOPS[:, 0], _STOPS[:, i]) for i in (1, 2, 3)], -1).astype(np.uint8)
 
 

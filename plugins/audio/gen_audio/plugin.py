@@ -60,7 +60,7 @@ def gen_modality() -> ModalitySpec:
                 name="channels",
                 type=str,
                 default="mono",
-                help="Mono, or stereo with wide noise.",
+                help="Mono, or stereo: of sounds with wide noise, of speech alike on both sides.",
                 choices=("mono", "stereo"),
             ),
             Param(
@@ -73,7 +73,12 @@ def gen_modality() -> ModalitySpec:
             ),
             Param(name="key", type=str, help="Key of music: C, Am, F#m …", choices=tuple(KEYS)),
             Param(name="loop", type=bool, default=False, help="Let the end run on into the beginning."),
-            Param(name="extend", type=str, help="A sound to begin with; it is continued.", kind="audio"),
+            Param(
+                name="extend",
+                type=str,
+                help="A sound to begin with, which is continued; the duration includes it.",
+                kind="audio",
+            ),
             Param(
                 name="voice",
                 type=str,

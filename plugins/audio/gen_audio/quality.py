@@ -11,8 +11,8 @@ from torch import Tensor
 
 from gen_audio.autoencoder import Autoencoder, decoder_noise
 from gen_audio.data import clips, effects, music, speech
-from gen_audio.mel import HOP, RATE, griffin_lim, log_mel, log_spectral_distance
-from gen_audio.vocoder import Vocoder
+from gen_audio.mel import HOP, RATE, log_mel, log_spectral_distance
+from gen_audio.vocoder import GriffinLim, Vocoder
 
 COUNT = 16
 FRAMES = 432
@@ -41,7 +41,7 @@ def measure(vocoder: Vocoder, codec: Autoencoder) -> Mapping[str, str]:
 
     ways: dict[str, Callable[[Tensor], Tensor]] = {
         "vocoder": vocoder.sound,
-        "Griffin–Lim": griffin_lim,
+        "Griffin–Lim": GriffinLim().sound,
         "codec and vocoder": coded,
     }
     result = {}

@@ -8,10 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gen.model import ModelFile
 from gen_audio.mel import BANDS, BINS, around, log_magnitudes
 from gen_audio.phases import sounding
 
-ITERATIONS = 8
+ITERATIONS, ITERATIONS_ALONE = 8, 32
+"""Rounds that look for phases: with the network's magnitudes, and without."""
+
+PIECE = 2048
+"""Frames that the network is given at once, 24 s: their tokens hold 64 MB."""
+
 PATCH = 16
 """Bins that one token stands for."""
 
@@ -73,8 +79,36 @@ class Vocoder(nn.Module):
     def sound(self, mel: Tensor, loop: bool = False) -> Tensor:
         """Samples (B, 256·F) of a log-mel (B, 80, F); what follows the end of a loop is its beginning."""
         margin = self.shape.margin
-        logs = self(around(margin, loop)(mel))[:, :, margin:-margin]
-        return sounding(logs.exp(), ITERATIONS, loop)
+        wide = around(margin, loop)(mel)
+        logs = [
+            self(wide[:, :, start : start + PIECE + 2 * margin])[:, :, margin:-margin]
+            for start in range(0, mel.shape[2], PIECE)
+        ]
+        return sounding(torch.cat(logs, 2).exp(), ITERATIONS, loop)
+
+
+class GriffinLim:
+    """What stands in for a vocoder where there is none: the least squares of the bands and no more."""
+
+    def sound(self, mel: Tensor, loop: bool = False) -> Tensor:
+        """As ``Vocoder.sound``."""
+        return sounding(log_magnitudes(mel).exp(), ITERATIONS_ALONE, loop)
+
+
+def vocoder_of(file: ModelFile, device: str) -> Vocoder | GriffinLim:
+    """The vocoder of a model file; Griffin–Lim where its configuration names none.
+
+    Args:
+        file: An open model file.
+        device: ``"cpu"``, ``"cuda"`` …
+
+    Raises:
+        ModelError, RuntimeError, TypeError, ValueError: The vocoder does not fit; see ``ModelFile.fitting``.
+    """
+    if "vocoder" not in file.config:
+        return GriffinLim()
+    shape = VocoderShape(**file.sizes("vocoder"))
+    return file.module(lambda: Vocoder(shape), "vocoder.", device, "float32")
 
 
 class Block(nn.Module):

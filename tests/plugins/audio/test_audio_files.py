@@ -115,6 +115,12 @@ def test_the_spectrogram_shows_the_tone() -> None:
     assert 320 - 4 * 14 < brightness.argmax() < 320 - 4 * 8
 
 
+def test_silence_is_dark() -> None:
+    silent = Artifact("audio", {"samples": np.zeros((1, 22_050), np.float32)}, {"sample_rate": 22_050})
+    with Image.open(written("png", silent)) as picture:
+        assert np.asarray(picture.convert("L")).max() < 20
+
+
 def test_a_sound_shorter_than_a_frame_can_be_seen() -> None:
     with Image.open(written("png", sound(seconds=0.003))) as picture:
         assert picture.width > 0
@@ -129,6 +135,20 @@ def test_a_truncated_wav_says_so() -> None:
     whole = written("wav", sound(), Metadata()).getvalue()
     with pytest.raises(UsageError, match="truncated: of 44,100 bytes of sound"):
         files.read_plain(io.BytesIO(whole[:20_000]))
+
+
+def test_a_streamed_wav_is_read_to_its_end() -> None:
+    whole = bytearray(written("wav", sound(), Metadata()).getvalue())
+    data = whole.index(b"data")
+    whole[4:8] = whole[data + 4 : data + 8] = b"\xff" * 4
+    samples = files.read_plain(io.BytesIO(bytes(whole))).arrays["samples"]
+    np.testing.assert_allclose(samples, sound().arrays["samples"], atol=4e-5)
+
+
+@pytest.mark.parametrize("rate", [500, 1_000_000])
+def test_a_rate_that_no_sound_has_is_refused(rate: int) -> None:
+    with pytest.raises(UsageError, match=f"has {rate:,} samples per second; 1,000 to 400,000 are read"):
+        files.read_plain(written("wav", sound(rate=rate)))
 
 
 @pytest.mark.parametrize(

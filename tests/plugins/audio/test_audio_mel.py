@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
-from gen_audio import measures
+from gen_audio import measures, vocoder
 from gen_audio.codec_training import distance
-from gen_audio.mel import FFT, HOP, RATE, SPREAD, griffin_lim, istft, log_mel, log_spectral_distance, stft
+from gen_audio.mel import FFT, HOP, RATE, SPREAD, istft, log_mel, log_spectral_distance, stft
 from gen_audio.phases import single_pass, sounding
+from gen_audio.vocoder import GriffinLim, Vocoder, VocoderShape
 from gen_audio.vocoder_training import log_distance
 
 
@@ -34,14 +35,26 @@ def test_silence_has_a_floor() -> None:
     assert torch.isfinite(log_mel(torch.zeros(1, 10 * HOP))).all()
 
 
-def test_griffin_lim_keeps_the_pitch_is_repeatable_and_leaves_the_generator_alone() -> None:
-    mel = log_mel(tone(330))
-    before = torch.get_rng_state()
-    one, other = griffin_lim(mel), griffin_lim(mel)
-    assert torch.equal(one, other)
-    assert torch.equal(before, torch.get_rng_state())
-    assert one.shape == (1, 86 * HOP)
-    assert abs(1200 * math.log2(measures.pitch(one[0]) / 330)) < 40
+def test_griffin_lim_keeps_the_pitch() -> None:
+    made = GriffinLim().sound(log_mel(tone(330)))
+    assert made.shape == (1, 86 * HOP)
+    assert abs(1200 * math.log2(measures.pitch(made[0]) / 330)) < 40
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_what_is_long_is_vocoded_in_pieces(monkeypatch: pytest.MonkeyPatch, loop: bool) -> None:
+    torch.manual_seed(0)
+    network = Vocoder(VocoderShape(width=16, depth=2, hidden=16)).eval()
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    mel = torch.randn(1, 80, 50)
+    given: list[torch.Tensor] = []
+    monkeypatch.setattr(vocoder, "sounding", lambda magnitudes, *rest: magnitudes)
+    network.register_forward_pre_hook(lambda module, inputs: given.append(inputs[0]))
+    with torch.no_grad():
+        whole = network.sound(mel, loop)
+        monkeypatch.setattr(vocoder, "PIECE", 16)
+        torch.testing.assert_close(network.sound(mel, loop), whole)
+    assert [piece.shape[2] - 2 * network.shape.margin for piece in given] == [50, 16, 16, 16, 2]
 
 
 def test_log_spectral_distance_is_that_of_the_gain() -> None:
@@ -142,6 +155,17 @@ def test_onsets_are_counted_per_second(rate: float) -> None:
         -40 * ((times * rate) % 1) / rate
     )
     assert measures.rate_of_onsets(log_mel(clicks[None])[0]) == pytest.approx(rate, rel=0.02)
+
+
+def test_a_seam_stands_out_where_the_end_does_not_meet_the_beginning() -> None:
+    noise = torch.randn(200 * HOP, generator=torch.Generator().manual_seed(0))
+    fading = noise * torch.linspace(1, 0, len(noise))
+    clicking = noise.cumsum(0)
+    assert measures.seam(noise) < 1.5
+    assert measures.seam(fading) > 3
+    assert measures.seam(clicking - clicking.mean()) > 2
+    # Wherever a loop begins, its steps are the same.
+    assert measures.seam(fading.roll(100 * HOP)) == pytest.approx(1, abs=0.5)
 
 
 def test_frechet_distance_of_shifted_and_scaled_gaussians() -> None:

@@ -10,8 +10,10 @@ import torch
 
 from gen.artifact import Artifact
 from gen.errors import ModelError
-from gen.model import CompletingCodec, Model, ModelFile
+from gen.model import CompletingCodec, Model, ModelFile, save_model
 from gen.nn import text_conditions
+from gen_audio import measures
+from gen_audio.artifacts import resampled, turned
 from gen_audio.autoencoder import Autoencoder
 from gen_audio.denoiser_training import cut
 from gen_audio.mel import HOP, RATE, SPREAD, log_mel
@@ -88,10 +90,21 @@ def test_a_sound_is_as_long_and_wide_as_it_is_asked_to_be(
     _, tokens = model.codec.shape(params)
     [sound] = model.codec.decode(latents(tokens), params)
     assert sound.attributes["sample_rate"] == rate
-    rows, length = sound.arrays["samples"].shape
-    assert rows == (2 if channels == "stereo" else 1)
-    # A loop has whole frames of 11.6 ms.
-    assert abs(length - 1.7 * rate) <= (0.0059 * rate + 1 if loop else 1)
+    assert sound.arrays["samples"].shape == (2 if channels == "stereo" else 1, 1.7 * rate)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 1.3, 1.7, 2.04, 5.0])
+def test_a_loop_is_stretched_by_half_a_token_at_most(model: Model, seconds: float) -> None:
+    _, tokens = model.codec.shape({**PARAMS, "duration": seconds, "loop": True})
+    assert abs(tokens - seconds * RATE / TOKEN) <= 0.5
+
+
+def test_a_loop_is_delivered_without_a_seam(quiet: SoundCodec) -> None:
+    params = {**PARAMS, "duration": 2.03, "loop": True, "sample_rate": 16_000}
+    [sound] = quiet.decode(latents(quiet.shape(params)[1]), params)
+    [samples] = sound.arrays["samples"]
+    steps = np.abs(np.diff(np.append(samples, samples[0])))
+    assert steps[-1] < np.quantile(steps, 0.99)
 
 
 def test_a_batch_is_its_items_bit_for_bit_and_so_is_a_second_time(model: Model) -> None:
@@ -142,6 +155,38 @@ def test_sounds_of_any_rate_and_width_become_states(model: Model) -> None:
     torch.testing.assert_close(states[0][:, :, :4], states[1][:, :, :4], atol=0.05, rtol=0.05)
 
 
+def test_rates_without_a_common_divisor_are_resampled_in_little_memory() -> None:
+    for rate in (22_051, 48_000, 399_989):
+        samples = torch.from_numpy(tone(0.5, rate).arrays["samples"][0])
+        found = resampled(samples, rate)
+        assert abs(len(found) - RATE / 2) < 0.001 * RATE
+        assert abs(measures.pitch(found) - 440) < 1
+
+
+def test_a_period_keeps_its_amplitude_at_any_length() -> None:
+    wave = torch.sin(2 * math.pi * 5 * torch.arange(900) / 900)[None]
+    for length in (451, 900, 1300):
+        expected = torch.sin(2 * math.pi * 5 * torch.arange(length) / length)[None]
+        torch.testing.assert_close(turned(wave, length), expected, atol=1e-5, rtol=0)
+
+
+def test_a_model_without_a_vocoder_sounds_by_griffin_lim(
+    tmp_path: Path, write_model: Callable[..., Path]
+) -> None:
+    whole = ModelFile(write_model(tmp_path / "whole.safetensors"))
+    bare = tmp_path / "bare.safetensors"
+    save_model(
+        bare,
+        {name: value for name, value in whole.tensors().items() if not name.startswith("vocoder.")},
+        {key: value for key, value in whole.config.items() if key not in ("vocoder", "format")},
+        {"licence": "Apache-2.0"},
+    )
+    codec = load(ModelFile(bare), "cpu", "float32").codec
+    for loop in (False, True):
+        [sound] = codec.decode(latents(11), {**PARAMS, "loop": loop})
+        assert np.abs(sound.arrays["samples"]).max() > 0.1
+
+
 def test_a_mask_keeps_what_it_leaves_silent(model: Model) -> None:
     mask = np.zeros((1, 2 * RATE), np.float32)
     mask[:, 2 * TOKEN : 4 * TOKEN] = 1
@@ -157,7 +202,14 @@ def test_a_beginning_is_given_as_whole_tokens(model: Model) -> None:
     given = codec.given({**PARAMS, "extend": tone(1.0)})
     assert given is not None
     assert given[0][0, 0].tolist() == [1] * 5 + [0] * 6
-    assert torch.equal(given[1], codec.encode([tone(1.0)], PARAMS))
+    [samples] = tone(1.0).arrays["samples"]
+    mirrored = np.concatenate([samples, samples[::-1], samples])[None]
+    there_and_back = Artifact("audio", {"samples": mirrored}, {"sample_rate": RATE})
+    assert torch.equal(given[1], codec.encode([there_and_back], PARAMS))
+    # Ten tokens are ten, whatever rounding makes of their seconds.
+    whole = codec.given({**PARAMS, "extend": tone(10 * TOKEN / RATE)})
+    assert whole is not None
+    assert whole[0].sum() == 10
     for seconds in (0.1, 2.5):
         with pytest.raises(ValueError, match="extend needs a sound of at least"):
             codec.given({**PARAMS, "extend": tone(seconds)})

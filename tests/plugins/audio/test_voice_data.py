@@ -75,7 +75,7 @@ def test_a_bank_gives_windows_of_one_voice(tmp_path: Path, monkeypatch: pytest.M
     built = bank.load_or_build(path, 12 / 3600, lambda line: None)
     assert built.mel.shape[1] == built.aligned.shape[1]
     assert abs(built.mel.shape[1] * HOP / RATE - 12) < 5
-    assert built.texts == tuple(texts[: len(built.texts)])
+    assert len(built.starts) == len(built.voices) <= len(texts)
     assert sorted(set(built.voices.tolist())) == [0, 1]
     change = int(built.starts[built.voices == 1][0, 0])
     generator = torch.Generator().manual_seed(0)

@@ -1,5 +1,6 @@
 """A voice's file, encoder and codec, with tiny networks that were never trained."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,6 +112,7 @@ def test_states_become_sounds_of_the_duration_rate_and_channels(model: Model) ->
     assert shape[0] == BANDS
     assert shape[1] % 8 == 0
     assert 0 <= shape[1] * HOP / RATE - 1.5 < 8 * HOP / RATE
+    assert dataclasses.replace(model.codec, step=12).shape(params)[1] % 12 == 0
     states = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
     both = model.codec.decode(states, params)
     assert both[0].arrays["samples"].shape == (2, 24_000)

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from gen_audio.data import effects, midi, music
 from gen_audio.data.synthesis import RATE
+from gen_audio.loudness import LEVEL
 
 Clip: TypeAlias = music.Music | effects.Clip
-LOUDNESS = 0.12
-"""Root mean square of the loudest 400 ms of a rendered clip, where its peaks allow."""
 
 
 def caption(clip: Clip, rng: random.Random) -> str:
@@ -44,8 +43,8 @@ def render(clips: Sequence[Clip], samples: int) -> NDArray[np.float32]:
 
 
 def levelled(sound: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scaled to ``LOUDNESS``, but to a peak of at most 0.97."""
+    """Scaled to ``LEVEL``, but to a peak of at most 0.97."""
     block = int(0.4 * RATE)
     power = np.add.reduceat(sound.astype(np.float64) ** 2, np.arange(0, len(sound), block)) / block
-    gain = LOUDNESS / (np.sqrt(power.max()) + 1e-9)
+    gain = LEVEL / (np.sqrt(power.max()) + 1e-9)
     return sound * np.float32(min(gain, 0.97 / (np.abs(sound).max() + 1e-9)))

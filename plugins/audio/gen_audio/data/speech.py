@@ -85,7 +85,7 @@ def sentence(rng: random.Random) -> str:
 
 
 def speak(count: int, seconds: float, rate: int, seed: int = 0) -> NDArray[np.float32]:
-    """Two sentences each by one of the voices, (count, samples) in [-1, 1], cut or padded with silence.
+    """Three sentences each by one of the voices, (count, samples) in [-1, 1], cut or padded with silence.
 
     Raises:
         UsageError: The program is not installed.

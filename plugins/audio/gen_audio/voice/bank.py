@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
-from torchaudio.functional import resample
 
 from gen.atomic import atomic_file
+from gen_audio.artifacts import resampled
 from gen_audio.mel import HOP, RATE, log_mel
 from gen_audio.voice import phones
 from gen_audio.voice.alignment import aligned
@@ -34,7 +33,6 @@ class Bank:
         ids, first, seconds: (P,): every phone, whether it begins a word, and how long it is.
         starts: (S, 2) int64: the first frame and the first phone of each sentence.
         voices: (S,) int64: who says it, the place in ``VOICES``; each voice's sentences stand together.
-        texts: The sentences.
     """
 
     mel: Tensor
@@ -46,7 +44,6 @@ class Bank:
     seconds: Tensor
     starts: Tensor
     voices: Tensor
-    texts: tuple[str, ...]
 
 
 def load_or_build(path: Path, hours: float, report: Callable[[str], None]) -> Bank:
@@ -65,14 +62,13 @@ def load_or_build(path: Path, hours: float, report: Callable[[str], None]) -> Ba
 def load(path: Path) -> Bank:
     """Read the bank at ``path``."""
     with safe_open(path, "pt") as file:
-        texts = tuple(json.loads(file.metadata()["texts"]))
-        return Bank(**{name: file.get_tensor(name) for name in file.keys()}, texts=texts)  # noqa: SIM118
+        return Bank(**{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
 
 
 def mel_of(speech: flite.Speech) -> Tensor:
     """Standardised log-mel (80, F) of what was said; the end is filled with silence to a whole frame."""
     samples = torch.from_numpy(speech.samples).float()[None] / 32768
-    samples = resample(samples, flite.RATE, RATE)
+    samples = resampled(samples, flite.RATE)
     return log_mel(torch.nn.functional.pad(samples, (0, -samples.shape[1] % HOP)))[0]
 
 
@@ -87,12 +83,10 @@ def _build(path: Path, hours: float, report: Callable[[str], None]) -> None:
     seconds: list[float] = []
     starts: list[tuple[int, int]] = []
     voices: list[int] = []
-    texts: list[str] = []
     frames = 0
     for voice, name in enumerate(VOICES):
         while frames < each * (voice + 1):
-            text = next(drawn)
-            speech = teacher.say(text, name)
+            speech = teacher.say(next(drawn), name)
             mel = mel_of(speech)
             lengths = np.diff(speech.ends, prepend=0.0)
             starts.append((frames, len(ids)))
@@ -102,9 +96,8 @@ def _build(path: Path, hours: float, report: Callable[[str], None]) -> None:
             first += speech.first
             seconds += lengths.tolist()
             voices.append(voice)
-            texts.append(text)
             frames += mel.shape[1]
-            if len(texts) % 200 == 0:
+            if len(starts) % 200 == 0:
                 report(f"bank: {frames * HOP / RATE / 60:.0f} of {hours * 60:.0f} minutes spoken")
     mel = torch.cat(mels, 1)
     # Above 8 kHz flite is silent: bands that hardly vary are not blown up.
@@ -121,4 +114,4 @@ def _build(path: Path, hours: float, report: Callable[[str], None]) -> None:
         "voices": torch.tensor(voices),
     }
     with atomic_file(path, overwrite=True) as file:
-        file.write(save(tensors, {"texts": json.dumps(texts)}))
+        file.write(save(tensors))

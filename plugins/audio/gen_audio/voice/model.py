@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchaudio import functional as audio
 
 from gen.artifact import Artifact
 from gen.diffusion import Conditioning, RectifiedFlow, Sample
 from gen.model import Model, ModelFile, Window
-from gen_audio.loudness import mastered
+from gen_audio.artifacts import delivered, fitted, kept, mono, number
 from gen_audio.mel import BANDS, HOP, RATE, log_mel
-from gen_audio.vocoder import Vocoder, VocoderShape
+from gen_audio.vocoder import GriffinLim, Vocoder, vocoder_of
 from gen_audio.voice import phones, reading
 from gen_audio.voice.alignment import CHANNELS, aligned
 from gen_audio.voice.denoiser import Shape, SpeechTransformer, conditions
@@ -34,7 +33,6 @@ SHORTEST, LONGEST = 0.4, 600.0
 SILENCE = 0.25
 """Seconds of the pauses that fill what is longer than the text."""
 
-_STEP = 8
 _LEVEL = 0.08
 _OTHERS = ("bpm", "key", "loop", "extend")
 
@@ -46,14 +44,16 @@ class SpeechEncoder:
     Args:
         speaking: Turns texts into phones with their lengths.
         voices: Names of the voices.
+        step: Frames that states are whole multiples of.
     """
 
     speaking: Speaking
     voices: tuple[str, ...]
+    step: int
 
     def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
         """Conditioning with ``phones`` (B, 4, F) and ``voice`` (B, voices), all 0 for an empty text."""
-        frames = _frames(params)
+        frames = _frames(params, self.step)
         rows = [self._row(self._script(prompt, params), frames) for prompt in prompts]
         voice = functional.one_hot(torch.tensor([self._voice(params)] * len(rows)), len(self.voices)).float()
         told = torch.tensor([[float(bool(prompt))] for prompt in prompts])
@@ -92,7 +92,7 @@ class SpeechEncoder:
         return ()
 
     def _script(self, prompt: str, params: Mapping[str, object]) -> Script:
-        return self.speaking(prompt, self._voice(params), _number(params, "rate", 1.0))
+        return self.speaking(prompt, self._voice(params), number(params, "rate", 1.0))
 
     def _voice(self, params: Mapping[str, object]) -> int:
         voice = str(params.get("voice") or self.voices[0])
@@ -121,49 +121,38 @@ class SpeechCodec:
     Args:
         vocoder: From log-mels to samples.
         mean, std: (80, 1): bands are standardised by these.
+        step: Frames that states are whole multiples of.
     """
 
-    vocoder: Vocoder
+    vocoder: Vocoder | GriffinLim
     mean: Tensor
     std: Tensor
+    step: int
 
     def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
         """(80, F) with as many frames as the duration needs."""
         _only_speech(params)
-        return (BANDS, _frames(params))
+        return (BANDS, _frames(params, self.step))
 
     def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
         """Speech of any rate and number of channels, cut or padded with silence to the duration."""
         length = self.shape(params)[1] * HOP
         rows = []
         for artifact in artifacts:
-            sound = _resampled(artifact, length)
+            sound = fitted(mono(artifact), length)
             rows.append(sound * (_LEVEL / (sound.square().mean().sqrt() + 1e-9)).clamp(max=1e3))
         return (log_mel(torch.stack(rows).to(self.mean.device)) - self.mean) / self.std
 
     def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
         """Frames (B, 80, F) to sounds of the duration, rate, loudness and channels that are asked for."""
-        rate = int(_number(params, "sample_rate", RATE))
+        channels = 2 if params.get("channels") == "stereo" else 1
+        length = round(number(params, "duration") * RATE)
         mels = x0.to(self.mean) * self.std + self.mean
-        with torch.no_grad():
-            # One at a time: a batch may take another path through the kernels and differ in the last bit.
-            sounds = [self._sound(mel[None], params, rate) for mel in mels]
-        return [
-            Artifact("audio", {"samples": sound.cpu().numpy()}, {"sample_rate": rate}) for sound in sounds
-        ]
+        return delivered(mels, params, lambda mel: self.vocoder.sound(mel)[:, :length].expand(channels, -1))
 
     def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
         """A sound, not silent where something is said anew, as (1, 1, F): 1 where frames are kept."""
-        length = self.shape(params)[1] * HOP
-        loud = _resampled(mask, length).abs().reshape(-1, HOP).amax(1) > 0.01
-        return (~loud).float()[None, None].to(self.mean.device)
-
-    def _sound(self, mel: Tensor, params: Mapping[str, object], rate: int) -> Tensor:
-        """Log-mel (1, 80, F) to samples (channels, L) in [-1, 1]."""
-        channels = 2 if params.get("channels") == "stereo" else 1
-        length = round(_number(params, "duration") * RATE)
-        samples = self.vocoder.sound(mel)[:, :length].expand(channels, -1)
-        return mastered(audio.resample(samples, RATE, rate), rate).clamp(-1, 1).contiguous()
+        return kept(mask, self.shape(params)[1], HOP).to(self.mean.device)
 
 
 def load(file: ModelFile, device: str, dtype: str) -> Model:
@@ -186,34 +175,26 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         durations = file.module(
             lambda: Durations(DurationsShape(**file.sizes("durations"))), "durations.", "cpu", "float32"
         )
-        network = file.module(
-            lambda: SpeechTransformer(Shape(**file.sizes("denoiser"))), "denoiser.", device, dtype
-        )
-        vocoder = file.module(
-            lambda: Vocoder(VocoderShape(**file.sizes("vocoder"))), "vocoder.", device, "float32"
-        )
+        shape = Shape(**file.sizes("denoiser"))
+        network = file.module(lambda: SpeechTransformer(shape), "denoiser.", device, dtype)
+        vocoder = vocoder_of(file, device)
         exceptions = unpacked(file.tensors("cpu", None, "exceptions")[""])
         mean, std = file.latent_scale(device, dimensions=1)
+    speaking = Speaking(Pronunciation(pronouncer, exceptions), durations)
+    step = 2 * shape.frames
     return file.model(
         process=RectifiedFlow(),
         parameterization=Sample(),
         network=network,
-        encoder=SpeechEncoder(Speaking(Pronunciation(pronouncer, exceptions), durations), voices),
-        codec=SpeechCodec(vocoder, mean, std),
+        encoder=SpeechEncoder(speaking, voices, step),
+        codec=SpeechCodec(vocoder, mean, std, step),
         window=Window(axis=1, size=WINDOW, overlap=OVERLAP),
     )
 
 
-def _frames(params: Mapping[str, object]) -> int:
-    """Frames for the duration, a multiple of the network's tokens."""
-    return _STEP * max(1, math.ceil(_number(params, "duration") * RATE / HOP / _STEP))
-
-
-def _number(params: Mapping[str, object], name: str, default: float | None = None) -> float:
-    value = params.get(name, default)
-    if not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number, not {value!r}")
-    return float(value)
+def _frames(params: Mapping[str, object], step: int) -> int:
+    """Frames for the duration, whole multiples of a step."""
+    return step * max(1, math.ceil(number(params, "duration") * RATE / HOP / step))
 
 
 def _only_speech(params: Mapping[str, object]) -> None:
@@ -221,13 +202,6 @@ def _only_speech(params: Mapping[str, object]) -> None:
     given = [name for name in _OTHERS if params.get(name)]
     if given:
         raise ValueError(f"speech has no {' or '.join(given)}: leave it out, or take --model sounds")
-
-
-def _resampled(artifact: Artifact, length: int) -> Tensor:
-    """One channel at the model's rate, (length,)."""
-    mono = torch.from_numpy(artifact.arrays["samples"]).mean(0)
-    sound = audio.resample(mono, int(artifact.attributes["sample_rate"]), RATE)[:length]
-    return functional.pad(sound, (0, length - len(sound)))
 
 
 def _list(value: object) -> Sequence[object]:

@@ -1,0 +1,97 @@
+"""Between artifacts and states: how models of audio read sounds and masks, and deliver what they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchaudio import functional as audio
+
+from gen.artifact import Artifact
+from gen_audio.loudness import mastered
+from gen_audio.mel import RATE, around
+
+_AUDIBLE = 0.01
+"""What a mask exceeds, -40 dB, where something is made anew."""
+
+
+def number(params: Mapping[str, object], name: str, default: float | None = None) -> float:
+    """The number that a parameter is.
+
+    Raises:
+        ValueError: It is none.
+    """
+    value = params.get(name, default)
+    if not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    return float(value)
+
+
+def resampled(samples: Tensor, rate: int) -> Tensor:
+    """Samples (..., L) of any rate at the models' own.
+
+    Their ratio is rounded to a denominator of at most 1,000: the resampler has a filter for each of so many
+    phases, and for rates without a common divisor they would fill the memory.
+    """
+    ratio = Fraction(rate, RATE).limit_denominator(1000)
+    return audio.resample(samples, ratio.numerator, ratio.denominator)
+
+
+def mono(artifact: Artifact) -> Tensor:
+    """One channel of a sound at the models' rate, (L,)."""
+    samples = torch.from_numpy(artifact.arrays["samples"]).mean(0)
+    return resampled(samples, int(artifact.attributes["sample_rate"]))
+
+
+def fitted(sound: Tensor, length: int) -> Tensor:
+    """Samples (L,) cut or padded with silence, (length,)."""
+    return functional.pad(sound[:length], (0, max(0, length - len(sound))))
+
+
+def kept(mask: Artifact, cells: int, size: int) -> Tensor:
+    """A sound, not silent where something is made anew, as (1, 1, cells): 1 where states are kept.
+
+    Args:
+        mask: Any sound.
+        cells: Length of the states.
+        size: Samples at the models' rate that a cell stands for.
+    """
+    loudest = fitted(mono(mask), cells * size).abs().reshape(cells, size).amax(1)
+    return (loudest <= _AUDIBLE).float()[None, None]
+
+
+def delivered(
+    states: Tensor, params: Mapping[str, object], sound: Callable[[Tensor], Tensor]
+) -> list[Artifact]:
+    """Sounds of the rate that is asked for, levelled; of a loop, exactly of the duration.
+
+    Args:
+        states: (B, C, T).
+        params: Values of the modality's parameters.
+        sound: From one of them, (1, C, T), to samples (channels, L) at the models' rate.
+    """
+    rate = int(number(params, "sample_rate", RATE))
+    made = []
+    with torch.no_grad():
+        # One at a time: a batch may take another path through the kernels and differ in the last bit.
+        for state in states:
+            # Levelling filters in double precision, which not every device has.
+            samples = sound(state[None]).cpu()
+            if params.get("loop"):
+                period, beyond = turned(samples, round(number(params, "duration") * rate)), rate // 4
+                samples = mastered(around(beyond, loop=True)(period), rate, beyond)
+            else:
+                samples = mastered(audio.resample(samples, RATE, rate), rate)
+            made.append(samples.clamp(-1, 1).contiguous().numpy())
+    return [Artifact("audio", {"samples": samples}, {"sample_rate": rate}) for samples in made]
+
+
+def turned(period: Tensor, length: int) -> Tensor:
+    """A period (channels, L) in as many samples as are wanted, (channels, length): by its Fourier series."""
+    before = period.shape[1]
+    # The partial at half a rate has no phase that could be kept.
+    partials = torch.fft.rfft(period)[:, : (min(before, length) + 1) // 2]
+    return torch.fft.irfft(partials, length) * (length / before)
