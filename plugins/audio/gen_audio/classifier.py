@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional
 
+from gen.evaluation import kept_judge
 from gen_audio.data import clips, effects, music
 from gen_audio.data.clips import Clip
 from gen_audio.mel import HOP, log_mel
@@ -50,37 +48,34 @@ def rendered(wanted: list[Clip]) -> Tensor:
     return torch.cat(mels)
 
 
-def load_or_train(path: Path, report: Callable[[str], None], steps: int = 700) -> Classifier:
-    """Read the classifier at ``path``, or render its clips, train and write it (minutes on two cores)."""
-    network = Classifier()
-    if path.exists():
-        network.load_state_dict(load_file(path))
-        return network.eval()
-    torch.manual_seed(7)
-    rng = random.Random("classifier")
-    wanted = [_of_class(name, rng) for name in CLASSES for _ in range(PER_CLASS)]
-    report(f"classifier: rendering {len(wanted)} clips")
-    mels, labels = rendered(wanted), torch.tensor([label(clip) for clip in wanted])
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
-    for step in range(steps):
-        rows = torch.randint(len(mels), (48,))
-        loss = functional.cross_entropy(network(_varied(mels[rows])), labels[rows], label_smoothing=0.05)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        rate.step()
-        if step % 200 == 0:
-            report(f"classifier: step {step} of {steps}, loss {loss.item():.3f}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(network.state_dict(), path)
-    return network.eval()
+def judge(report: Callable[[str], None]) -> Classifier:
+    """The classifier of the user's cache; where there is none, it is trained (minutes on two cores).
+
+    Args:
+        report: Takes lines of progress.
+
+    Raises:
+        UsageError: The programs that render its clips are not installed.
+    """
+    return kept_judge(
+        "sounds", 1, CLASSES, Classifier, _examples(report), steps=700, report=report, rate=3e-3, decay=1e-2
+    )
 
 
 def classify(network: Classifier, mels: Tensor) -> Tensor:
     """Ranking of ``CLASSES`` for log-mels (B, 80, F): indices (B, classes), best first."""
     with torch.no_grad():
         return network(mels).argsort(1, descending=True)
+
+
+def _examples(report: Callable[[str], None]) -> Iterator[tuple[Tensor, Tensor]]:
+    rng = random.Random("classifier")
+    wanted = [_of_class(name, rng) for name in CLASSES for _ in range(PER_CLASS)]
+    report(f"judge of sounds: rendering {len(wanted)} clips")
+    mels, labels = rendered(wanted), torch.tensor([label(clip) for clip in wanted])
+    while True:
+        rows = torch.randint(len(mels), (48,))
+        yield _varied(mels[rows]), labels[rows]
 
 
 def _of_class(name: str, rng: random.Random) -> Clip:

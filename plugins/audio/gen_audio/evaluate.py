@@ -8,15 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
-from torchaudio import functional as audio
 
 from gen.evaluation import Share, Trial
-from gen.plugin.cache import cache_folder
 from gen_audio import classifier as judges
 from gen_audio import measures
+from gen_audio.artifacts import fitted, mono
 from gen_audio.data import clips, effects, music
 from gen_audio.data.clips import Clip
-from gen_audio.loudness import TARGET, loudness, true_peak
 from gen_audio.mel import HOP, RATE, log_mel
 
 SEED = 20_250_000
@@ -43,11 +41,8 @@ class _Evaluation:
     def __init__(self, trial: Trial) -> None:
         self.draw, self.report = trial.draw, trial.report
         self.count = min(trial.samples or GROUP, GROUP)
-        path = cache_folder() / f"sound-classifier-{len(judges.CLASSES)}.safetensors"
-        self.classifier = judges.load_or_train(path, self.report)
-        self.levels: list[float] = []
-        self.peaks: list[float] = []
-        self.full_scale = 0
+        self.classifier = judges.judge(self.report)
+        self.levels = measures.Levels()
 
     def run(self) -> Mapping[str, object]:
         result: dict[str, object] = {}
@@ -64,12 +59,8 @@ class _Evaluation:
                     references += wanted
         result["pitch"] = self._pitch()
         result["tempo"] = self._tempo()
-        result["levels"] = {
-            "loudness, median": f"{_median(self.levels):.2f} LUFS",
-            f"within 0.5 of {TARGET:g} LUFS": _share([abs(x - TARGET) < 0.5 for x in self.levels]),
-            "highest true peak": f"{max(self.peaks):.2f} dBTP",
-            "samples at full scale": str(self.full_scale),
-        }
+        result["levels"] = self.levels.told()
+        result["loops"] = self._loops()
         result["distribution"] = self._distribution(torch.cat(made), references)
         return result
 
@@ -94,23 +85,17 @@ class _Evaluation:
                 found.append(tune)
         return found
 
-    def _sounds(self, wanted: Sequence[Clip], name: str) -> Iterator[Tensor]:
+    def _sounds(self, wanted: Sequence[Clip], name: str, **params: object) -> Iterator[Tensor]:
         """What the model makes of the clips' captions, (1, 110592) at the model's rate."""
         prompts = [clips.canonical(clip) for clip in wanted]
-        for index, artifact in enumerate(self.draw(prompts, [SEED + i for i in range(len(prompts))])):
-            samples, rate = (
-                torch.from_numpy(artifact.arrays["samples"]),
-                int(artifact.attributes["sample_rate"]),
-            )
-            self.levels.append(loudness(samples, rate))
-            self.peaks.append(true_peak(samples, rate))
-            self.full_scale += int((samples.abs() >= 1).sum())
+        seeds = range(SEED, SEED + len(prompts))
+        for index, artifact in enumerate(self.draw(prompts, seeds, **params)):
+            self.levels.add(artifact)
             if index % 50 == 0:
                 self.report(f"{name}: {index} of {len(prompts)}")
-            mono = audio.resample(samples.mean(0, keepdim=True), rate, RATE)[:, : judges.FRAMES * HOP]
-            mono = torch.nn.functional.pad(mono, (0, judges.FRAMES * HOP - mono.shape[1]))
+            sound = fitted(mono(artifact), judges.FRAMES * HOP)
             # At the level of the references.
-            yield torch.from_numpy(clips.levelled(mono[0].numpy()))[None]
+            yield torch.from_numpy(clips.levelled(sound.numpy()))[None]
 
     def _recovered(self, wanted: Sequence[Clip], mels: Tensor) -> Mapping[str, str]:
         """How often the classifier hears what was asked for, in what is made and in what is rendered."""
@@ -124,7 +109,7 @@ class _Evaluation:
         return result
 
     def _pitch(self) -> Mapping[str, str]:
-        """Distance of single notes from their pitch, octaves left aside."""
+        """Distance of single notes from their pitch."""
         rng = random.Random(f"{SEED} pitch")
         wanted: list[Clip] = [
             music.Music(rng.choice(STEADY), "note", key=rng.randrange(12), seed=rng.getrandbits(32))
@@ -137,8 +122,8 @@ class _Evaluation:
             off = [
                 abs(measures.cents(measures.pitch(x[0]), key)) for x, key in zip(sounds, keys, strict=True)
             ]
-            result[f"median error{name}"] = f"{_median(off):.1f} cents"
-            result[f"within 50 cents{name}"] = _share([x < 50 for x in off])
+            result[f"median error, octaves aside{name}"] = f"{measures.median(off):.1f} cents"
+            result[f"within 50 cents, octaves aside{name}"] = _share([x < 50 for x in off])
         return result
 
     def _tempo(self) -> Mapping[str, str]:
@@ -158,8 +143,20 @@ class _Evaluation:
             off = [
                 abs(measures.rate_of_onsets(mel) / rate - 1) for mel, rate in zip(mels, rates, strict=True)
             ]
-            result[f"median error{name}"] = f"{100 * _median(off):.1f} %"
+            result[f"median error{name}"] = f"{100 * measures.median(off):.1f} %"
             result[f"within 4 %{name}"] = _share([x < 0.04 for x in off])
+        return result
+
+    def _loops(self) -> Mapping[str, str]:
+        """How much a loop changes where it begins again, beside renderings, which end before they do."""
+        wanted = self._clips("effects", "seen")
+        made = self._sounds(wanted, "loops", loop=True, duration=judges.FRAMES * HOP / RATE)
+        rendered = torch.from_numpy(clips.render(wanted, judges.FRAMES * HOP))
+        result = {}
+        for name, sounds in (("", made), (", rendered", iter(rendered[:, None]))):
+            steps = [measures.seam(x[0]) for x in sounds]
+            result[f"step over the seam{name}"] = f"{measures.median(steps):.2f} of the median step"
+            result[f"within twice the median step{name}"] = _share([x < 2 for x in steps])
         return result
 
     def _distribution(self, made: Tensor, wanted: list[Clip]) -> Mapping[str, str]:
@@ -168,7 +165,8 @@ class _Evaluation:
         again: list[Clip] = [dataclasses.replace(clip, seed=rng.getrandbits(32)) for clip in wanted]
         seeds = [dataclasses.replace(clip, seed=rng.getrandbits(32)) for clip in wanted]
         real, other = (measures.statistics(judges.rendered(found)) for found in (again, list(seeds)))
-        _, _, axes = torch.pca_lowrank(real - real.mean(0), q=min(16, len(real) - 1), niter=4)
+        _, _, rows = torch.linalg.svd(real - real.mean(0), full_matrices=False)
+        axes = rows[: min(16, len(real) - 1)].mT
         features = [(x - real.mean(0)) @ axes for x in (measures.statistics(made), real, other)]
         drawn, floor = (measures.frechet_distance(features[i], features[1]) for i in (0, 2))
         return {
@@ -176,10 +174,6 @@ class _Evaluation:
             "the same between two sets of renderings": f"{floor:.3f}",
             "clips in each": str(len(made)),
         }
-
-
-def _median(values: Sequence[float]) -> float:
-    return sorted(values)[len(values) // 2]
 
 
 def _share(right: Sequence[bool]) -> str:

@@ -162,7 +162,8 @@ def test_a_voice_is_measured(models: Path, gen_cli: Cli, monkeypatch: pytest.Mon
     code, out, err = gen_cli("eval", "audio", "--model", "../voice.safetensors", "--samples", 2)
     assert code == 0, err
     metrics = json.loads(out)["metrics"]
-    assert metrics["pronunciation"]["held-out words right"].endswith("% of 2")
+    assert " % of 2 (95 %:" in metrics["pronunciation"]["held-out words right"]
+    assert {"loudness, median", "highest true peak"} <= metrics["levels"].keys()
     assert metrics["word error rate"] == {"voice": "60.0%", "teacher": "60.0%"}
     lengths = [float(metrics["durations"][name].split()[0]) for name in list(metrics["durations"])[:2]]
     assert min(lengths) > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,9 +12,11 @@ from torch import Tensor
 from torchaudio import functional as audio
 
 from gen.artifact import Artifact
-from gen.evaluation import Trial
+from gen.evaluation import Share, Trial
 from gen.model import Model
 from gen.plugin.cache import cache_folder
+from gen_audio.artifacts import mono, resampled
+from gen_audio.measures import Levels
 from gen_audio.mel import HOP, RATE, SPREAD, log_mel
 from gen_audio.voice import phones
 from gen_audio.voice.data import flite, lexicon, sentences, sphinx
@@ -48,9 +51,10 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     voice = encoder.voices[0]
     references = [teacher.say(text, voice) for text in texts]
     report(f"{count} sentences spoken by flite")
-    made = []
+    made, levels = [], Levels()
     for number, artifact in enumerate(trial.draw(texts, range(SEED, SEED + count))):
-        made.append(_mono(artifact))
+        made.append(mono(artifact))
+        levels.add(artifact)
         if (number + 1) % 10 == 0:
             report(f"{number + 1} of {count} sentences spoken by {trial.model.name}")
     return {
@@ -58,13 +62,14 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
         "durations": _durations(encoder, references),
         "mel-cepstral distortion": _distortions(trial.model, made, references),
         "word error rate": _recognised(ear, texts, made, references),
+        "levels": levels.told(),
     }
 
 
 def _pronunciation(encoder: SpeechEncoder, trial: Trial) -> Mapping[str, str]:
     entries = lexicon.load_or_build(cache_folder() / "voice-lexicon.json", trial.report)
     words = [word for word in entries if lexicon.held_out(word)]
-    words = words[:: max(1, len(words) // min(trial.samples or WORDS, WORDS))]
+    words = random.Random(SEED).sample(words, min(trial.samples or WORDS, WORDS, len(words)))
     guessed = guess(encoder.speaking.pronunciation.network, words)
     wrong = sum(edits(made, entries[word]) for word, made in zip(words, guessed, strict=True))
     plain = sum(
@@ -74,7 +79,7 @@ def _pronunciation(encoder: SpeechEncoder, trial: Trial) -> Mapping[str, str]:
     total = sum(len(entries[word]) for word in words)
     right = sum(made == entries[word] for word, made in zip(words, guessed, strict=True))
     return {
-        "held-out words right": f"{right / len(words):.1%} of {len(words)}",
+        "held-out words right": str(Share(right, len(words))),
         "phone error rate": f"{wrong / total:.1%}",
         "phone error rate without stress": f"{plain / total:.1%}",
     }
@@ -109,7 +114,7 @@ def _distortions(
         params = {"duration": len(sound) / RATE}
         artifact = Artifact("audio", {"samples": sound[None].numpy()}, {"sample_rate": RATE})
         states = model.codec.encode([artifact], params)
-        vocoded.append(_mono(model.codec.decode(states, params)[0]))
+        vocoded.append(mono(model.codec.decode(states, params)[0]))
     sides = [[_cepstra(sound) for sound in sounds] for sounds in (true, made, vocoded)]
     others = [*sides[0][1:], sides[0][0]]
     pairs = {"voice": sides[1], "teacher through the vocoder": sides[2], "teacher, another sentence": others}
@@ -138,12 +143,7 @@ def _recognised(
 
 
 def _spoken(speech: flite.Speech) -> Tensor:
-    return audio.resample(torch.from_numpy(speech.samples).float() / 32768, flite.RATE, RATE)
-
-
-def _mono(artifact: Artifact) -> Tensor:
-    sound = torch.from_numpy(artifact.arrays["samples"]).mean(0)
-    return audio.resample(sound, int(artifact.attributes["sample_rate"]), RATE)
+    return resampled(torch.from_numpy(speech.samples).float() / 32768, flite.RATE)
 
 
 def _cepstra(sound: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
