@@ -78,7 +78,7 @@ def sounds_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
     """Sounds: a vocoder, a latent codec of log-mels, a text-to-sound flow transformer, the decoder refined.
 
     Args:
-        preset: ``"cpu"`` (about two hours on one core) or ``"gpu"``.
+        preset: ``"cpu"`` (two and a half hours) or ``"gpu"``.
         folder: Of the run; the rendered clips and the bank of latents are kept in it.
         report: Called with lines of progress.
     """

@@ -78,7 +78,7 @@ def voice_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Re
     """The voice: how words are pronounced, how long phones are held, speech from phones, and a vocoder.
 
     Args:
-        preset: ``"cpu"`` (about two hours on one core) or ``"gpu"``.
+        preset: ``"cpu"`` (an hour and a half) or ``"gpu"``.
         folder: Of the run; lexicon and bank are kept in it. The vocoder is that of the recipe ``sounds``: one
             that was trained there is used when its ``vocoder.safetensors`` and ``shelf`` are put here.
         report: Called with lines of progress.
