@@ -14,6 +14,8 @@ Array = NDArray[np.float32]
 Faces = NDArray[np.int64]
 SMALLEST_PIECE = 0.004
 """Pieces with a smaller share of the largest one's volume are dropped as floaters."""
+NEIGHBOURS = 16
+"""Of a point, itself among them, that are kept apart from it; within the first radius there are about 8."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,38 +150,34 @@ def points_on(
     root, share = np.sqrt(rng.random(many)), rng.random(many)
     weights = np.stack([1 - root, root * (1 - share), root * share], -1)
     points = (corners[chosen] * weights[..., None]).sum(1)
-    kept = _even(points, count, float(doubled.sum()) / 2, rng)
+    kept = _even(points, count, rng)
     face = chosen[kept]
     unit = crossed[face] / np.maximum(doubled[face], 1e-20)[:, None]
     tints = (colours[faces[face]] * weights[kept][..., None]).sum(1)
     return points[kept].astype(np.float32), unit.astype(np.float32), np.clip(tints, 0, 1).astype(np.float32)
 
 
-def _even(
-    points: NDArray[np.float64], count: int, area: float, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _even(points: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Rows of ``count`` points, far from each other.
 
     Points are taken in a random order, first those that have no taken one within a radius that would cover
-    the surface about once, then within shorter and shorter ones until there are enough.
+    the surface about once, then within shorter and shorter ones until there are enough. Only the nearest
+    ``NEIGHBOURS`` of a point count, so that a surface which lies upon itself many times takes no more memory.
     """
     order = rng.permutation(len(points))
-    tree = cKDTree(points[order])
+    apart, near = cKDTree(points[order]).query(points[order], NEIGHBOURS)
     taken = np.zeros(len(points), dtype=bool)
-    radius = 0.8 * np.sqrt(area / count)
+    # Of points strewn at random, the nearest of half of them is nearer than sqrt(ln 2 / π / density).
+    radius = 1.6 / np.sqrt(np.log(2) / np.pi) * np.median(apart[:, 1])
     while taken.sum() < count:
-        near = tree.query_pairs(radius, output_type="ndarray")
-        near = np.concatenate([near, near[:, ::-1]])
-        near = near[np.argsort(near[:, 0], kind="stable")]
-        starts = np.searchsorted(near[:, 0], np.arange(len(points) + 1)).tolist()
-        others = near[:, 1]
+        reached = apart < radius
         blocked = taken.copy()
-        blocked[others[taken[near[:, 0]]]] = True
+        blocked[near[taken][reached[taken]]] = True
         left = count - int(taken.sum())
         for row in np.flatnonzero(~blocked).tolist():
             if left and not blocked[row]:
                 taken[row] = True
-                blocked[others[starts[row] : starts[row + 1]]] = True
+                blocked[near[row, reached[row]]] = True
                 left -= 1
         radius *= 0.7
     return order[taken]

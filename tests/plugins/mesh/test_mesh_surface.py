@@ -1,5 +1,7 @@
 """Surfaces are closed and face outwards; points on them are even; points become the grid they came from."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import trimesh
@@ -79,6 +81,17 @@ def test_points_are_even_repeatable_and_on_the_surface() -> None:
     random = cKDTree(drawn).query(drawn, k=2)[0][:, 1]
     assert nearest.mean() > 1.4 * random.mean()
     assert np.quantile(nearest, 0.05) > 3 * np.quantile(random, 0.05)
+
+
+def test_a_surface_upon_itself_takes_no_more_memory() -> None:
+    vertices = np.array([[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0]], np.float32)
+    faces = np.tile([[0, 1, 2]], (5000, 1))
+    tracemalloc.start()
+    points, _, _ = surface.points_on(vertices, faces, np.zeros_like(vertices), 1000)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert points.shape == (1000, 3)
+    assert most < 20e6  # every pair of 4000 points: hundreds
 
 
 def test_points_become_the_grid_they_came_from() -> None:
