@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gen.evaluation import kept_judge
 from gen_mesh.data import shapes
 from gen_mesh.data.builder import FAMILIES
 from gen_mesh.data.fields import Array
@@ -52,43 +51,31 @@ def label(shape: shapes.Shape) -> str:
     return f"letter {shape.facts['glyph']}" if "glyph" in shape.facts else shape.family
 
 
-def load_or_train(path: Path, report: Callable[[str], None], steps: int = 700) -> Classifier:
-    """Read the classifier at ``path``, or train and write it (minutes on one core).
+def judge(report: Callable[[str], None]) -> Classifier:
+    """Read the classifier from the cache, or train it (minutes on one core)."""
+    classes = names()
+    return kept_judge(
+        "shapes", 1, classes, lambda: Classifier(len(classes)), _examples(classes), steps=700, report=report
+    )
 
-    Its shapes are drawn with another seed than the model's, in every combination, shifted by up to two cells,
+
+def _examples(classes: Sequence[str]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Distances (48, 1, 24, 24, 24) and labels (48,), for ever.
+
+    The shapes are drawn with another seed than the model's, in every combination, shifted by up to two cells,
     with noise on their distances.
     """
-    classes = names()
-    network = Classifier(len(classes))
-    if path.exists():
-        network.load_state_dict(load_file(path))
-        return network.eval()
-    torch.manual_seed(7)
     rng = random.Random(70_001)
-    generator = torch.Generator().manual_seed(7)
-    rows = {name: row for row, name in enumerate(classes)}
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-3)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
-    for step in range(steps):
+    while True:
+        labels = torch.tensor([rng.randrange(len(classes)) for _ in range(BATCH)])
         drawn = []
-        for _ in range(BATCH):
-            name = rng.choice(classes)
+        for name in (classes[row] for row in labels.tolist()):
             family, _, glyph = name.partition(" ") if name.startswith("letter ") else (name, "", "")
             drawn.append(shapes.make(family, "grey", rng, {"glyph": glyph} if glyph else {}))
         inputs = torch.stack([_shrunk(torch.from_numpy(shape.grid()[0])) for shape in drawn])
-        shifts = [int(torch.randint(-1, 2, (), generator=generator)) for _ in range(3)]
-        inputs = torch.roll(inputs, shifts, (2, 3, 4)) + 0.05 * torch.randn(inputs.shape, generator=generator)
-        target = torch.tensor([rows[label(shape)] for shape in drawn])
-        loss = functional.cross_entropy(network(inputs), target, label_smoothing=0.05)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        rate.step()
-        if step % 100 == 0:
-            report(f"classifier: step {step} of {steps}, loss {loss.item():.3f}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(network.state_dict(), path)
-    return network.eval()
+        shifts = torch.randint(-1, 2, (3,)).tolist()
+        inputs = torch.roll(inputs, shifts, (2, 3, 4))
+        yield inputs + 0.05 * torch.randn(inputs.shape), labels
 
 
 def _shrunk(distance: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
@@ -85,9 +87,13 @@ def legs(inside: NDArray[np.bool_]) -> int:
     return int(np.median(counts))
 
 
-def handles(faces: NDArray[np.int64], vertices: int) -> int:
-    """Handles of a closed connected surface: its genus, from Euler's V - E + F = 2 - 2g."""
-    return round((2 - (vertices - len(faces) * 3 / 2 + len(faces))) / 2)
+def handles(faces: NDArray[np.int64]) -> int:
+    """Handles of a closed surface: the genera of its pieces, from Euler's V - E + F = 2 - 2g of each."""
+    used, corners = np.unique(faces, return_inverse=True)
+    corners = corners.reshape(-1, 3)
+    edges = coo_array((np.ones(corners.size), (corners.ravel(), corners[:, [1, 2, 0]].ravel())))
+    pieces = connected_components(edges, directed=False)[0]
+    return round(pieces - (len(used) - len(faces) * 3 / 2 + len(faces)) / 2)
 
 
 def aspect(vertices: Array) -> float:

@@ -35,8 +35,9 @@ def test_sets_that_are_alike_and_sets_that_are_not() -> None:
 
 def test_handles_are_the_genus() -> None:
     ball, ring = trimesh.creation.icosphere(2), trimesh.creation.torus(1.0, 0.3)
-    assert measures.handles(ball.faces, len(ball.vertices)) == 0
-    assert measures.handles(ring.faces, len(ring.vertices)) == 1
+    assert measures.handles(ball.faces) == 0
+    assert measures.handles(ring.faces) == 1
+    assert measures.handles(trimesh.util.concatenate([ball, ring, ring, ball]).faces) == 2
 
 
 def test_legs_and_aspect() -> None:

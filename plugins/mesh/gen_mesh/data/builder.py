@@ -112,11 +112,10 @@ class Builder:
         rounding: float = 0.015,
         turn: Point | None = None,
         operation: Operation = "add",
-        blend: float = 0.0,
     ) -> None:
         """A box of half extents ``half``."""
         half = (max(half[0], THIN), max(half[1], THIN), max(half[2], THIN))
-        self.add(fields.box(half, min(rounding, *half)), centre, colour, turn, operation, blend)
+        self.add(fields.box(half, min(rounding, *half)), centre, colour, turn, operation)
 
     def ball(
         self,
@@ -138,14 +137,13 @@ class Builder:
         radius: float,
         colour: Colour | None = None,
         end: float | None = None,
-        operation: Operation = "add",
         blend: float = 0.0,
     ) -> None:
         """A stick with round ends, of radius ``end`` at b."""
         radius, end = max(radius, THIN), max(radius if end is None else end, THIN)
         middle = ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2, (a[2] + b[2]) / 2)
         start, stop = ((p[0] - middle[0], p[1] - middle[1], p[2] - middle[2]) for p in (a, b))
-        self.add(fields.capsule(start, stop, radius, end), middle, colour, None, operation, blend)
+        self.add(fields.capsule(start, stop, radius, end), middle, colour, blend=blend)
 
     def cylinder(
         self,
@@ -172,10 +170,9 @@ class Builder:
         thickness: float,
         colour: Colour | None = None,
         turn: Point | None = None,
-        blend: float = 0.0,
     ) -> None:
         """A ring around y."""
-        self.add(fields.torus(radius, max(thickness, THIN)), centre, colour, turn, "add", blend)
+        self.add(fields.torus(radius, max(thickness, THIN)), centre, colour, turn)
 
     def turned(
         self,
@@ -183,11 +180,9 @@ class Builder:
         profile: Sequence[tuple[float, float]],
         colour: Colour | None = None,
         rounding: float = 0.01,
-        turn: Point | None = None,
-        operation: Operation = "add",
     ) -> None:
         """A closed outline of (radius, height) turned about y."""
-        self.add(fields.lathe(profile, rounding), centre, colour, turn, operation)
+        self.add(fields.lathe(profile, rounding), centre, colour)
 
     def slab(
         self,
@@ -203,13 +198,13 @@ class Builder:
         half = max(half, THIN)
         self.add(fields.slab(outline, half, min(rounding, half)), centre, colour, turn, operation)
 
-    def pot(self, profile: Sequence[tuple[float, float]], wall: float, colour: Colour | None = None) -> None:
+    def pot(self, profile: Sequence[tuple[float, float]], wall: float) -> None:
         """A vessel: the outside as (radius, height) from the bottom to the rim, hollow, ``wall`` thick."""
         wall = max(wall, 2 * THIN)
         bottom = profile[0][1]
         inside = [(max(r - wall, 0.01), max(y, bottom + wall)) for r, y in profile]
         outline = [(0.0, bottom), *profile, *reversed(inside), (0.0, bottom + wall)]
-        self.turned((0, 0, 0), outline, colour, rounding=0.006)
+        self.turned((0, 0, 0), outline, rounding=0.006)
 
     def eyes(self, centre: Point, apart: float, radius: float = 0.035) -> None:
         """Two black eyes, ``apart`` to each side."""
@@ -227,23 +222,21 @@ class Family:
     Args:
         names: What captions call it; the first is the canonical one.
         make: Adds its parts and says its words.
-        sizes: Whether it comes small and big.
     """
 
     names: tuple[str, ...]
     make: Make
-    sizes: bool = True
 
 
 FAMILIES: dict[str, Family] = {}
 """Every family by its canonical name; filled when ``gen_mesh.data.shapes`` is imported."""
 
 
-def family(*names: str, sizes: bool = True) -> Callable[[Make], Make]:
+def family(*names: str) -> Callable[[Make], Make]:
     """Enter a function as the family of these names."""
 
     def enter(make: Make) -> Make:
-        FAMILIES[names[0]] = Family(names, make, sizes)
+        FAMILIES[names[0]] = Family(names, make)
         return make
 
     return enter

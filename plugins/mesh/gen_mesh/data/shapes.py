@@ -68,8 +68,7 @@ def make(family: str, colour: str, rng: random.Random, wanted: Mapping[str, str]
         ValueError: An attribute has no such value.
     """
     builder = Builder(rng, shade(PALETTE[colour], rng), wanted or {})
-    if FAMILIES[family].sizes:
-        builder.adjective("size", "big", "small")
+    builder.adjective("size", "big", "small")
     FAMILIES[family].make(builder)
     return Shape(
         family,
@@ -88,7 +87,7 @@ def draw(rng: random.Random) -> Shape:
         if held_out(family, colour):
             continue
         shape = make(family, colour, rng)
-        if not any(held_out(family, f"{name}={value}") for name, value in shape.facts.items() if value):
+        if not has_held_out(shape):
             return shape
 
 
@@ -103,6 +102,11 @@ def held_out(family: str, what: str) -> bool:
         return False
     digest = hashlib.sha256(f"{family}|{what}".encode()).digest()
     return digest[0] % HELD_OUT == 0
+
+
+def has_held_out(shape: Shape) -> bool:
+    """Whether training never sees one of a shape's attributes with its family."""
+    return any(held_out(shape.family, f"{name}={value}") for name, value in shape.facts.items() if value)
 
 
 def canonical(shape: Shape) -> str:

@@ -193,7 +193,7 @@ def donut(k: Builder) -> None:
             k.ball((x * (0.85 + 0.3 * (i % 2)), 0.3, z * (0.85 + 0.3 * (i % 2))), 0.034, tints[i % 4])
 
 
-@family("hamburger", "burger", sizes=True)
+@family("hamburger", "burger")
 def hamburger(k: Builder) -> None:
     bun = (0.85, 0.58, 0.28)
     k.cylinder((0, 0.08, 0), 0.36, 0.08, bun, rounding=0.05)
