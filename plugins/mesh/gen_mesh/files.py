@@ -1,7 +1,7 @@
 """Meshes and points in files: GLB, PLY, OBJ, STL, 3MF, XYZ and npz, with their metadata.
 
-All files are Y up. STL and 3MF, which are for printers, are in millimetres, a hundred for the unit box; the
-others are in units of the box. Colours are linear in GLB, as glTF 2.0 demands (section 3.7.2.1), and sRGB
+STL and 3MF are for printers: in millimetres, a hundred for the unit box, Z up and above the bed. The others
+are Y up and in units of the box. Colours are linear in GLB, as glTF 2.0 demands (section 3.7.2.1), and sRGB
 elsewhere; STL has none. Writing is done here, because only so the files carry what their formats can: linear
 colours in full precision, comments, and the same bytes for the same artifact. Reading is trimesh's.
 """
@@ -24,12 +24,11 @@ from gen.artifact import Artifact
 from gen.errors import GenError, UsageError
 from gen.recipe import MAX_BYTES, Metadata
 from gen_mesh import cloud, surface
+from gen_mesh.plugin import POINTS
 
 Array = NDArray[np.float32]
-POINTS = 4096
-"""Points that are written where an artifact does not say how many."""
 MAX_UNPACKED = 1 << 29
-"""Largest content, in bytes, of a packed file that is read."""
+"""Largest content, in bytes, of a packed file that is read, and of one that names a shape many times."""
 MILLIMETRES = 100.0
 MATERIALS = 16
 """Most materials of an OBJ."""
@@ -43,11 +42,11 @@ def write_glb(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     """Write a binary glTF 2.0 with normals, linear colours and a rough, opaque material that shows them.
 
     Args:
-        artifact: A mesh; points are written as such.
+        artifact: A mesh, or points.
         file: Where to.
         metadata: Into the extras of the asset.
     """
-    if _wants_points(artifact):
+    if artifact.kind == "points":
         points, facing, tints = sampled(artifact)
         index, mode = None, 0
     else:
@@ -113,7 +112,7 @@ def write_ply(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
 
     Args: See ``write_glb``.
     """
-    if _wants_points(artifact):
+    if artifact.kind == "points":
         places, facing, tints = sampled(artifact)
         faces = np.zeros((0, 3), np.int64)
     else:
@@ -150,11 +149,8 @@ def write_obj(artifact: Artifact, file: BinaryIO, metadata: Metadata, companion:
         metadata: Into comments.
         companion: Name of the MTL beside it, whose materials show the colours, coarsely, to programs that
             know no colours of vertices; empty for none.
-
-    Raises:
-        UsageError: Points are wanted.
     """
-    places, faces, tints = _surface_only(artifact, "OBJ")
+    places, faces, tints = _parts(artifact)
     facing = surface.normals(places, faces)
     lines = [*(f"# {line}" for line in _comments(metadata)), *([f"mtllib {companion}"] if companion else [])]
     lines += ["o shape", *_rows("v {:.6f} {:.6f} {:.6f} {:.4f} {:.4f} {:.4f}", np.hstack([places, tints]))]
@@ -172,12 +168,9 @@ def write_obj(artifact: Artifact, file: BinaryIO, metadata: Metadata, companion:
 def write_mtl(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     """Write the materials of an OBJ: at most ``MATERIALS`` matt colours, sRGB as viewers expect.
 
-    Args: See ``write_glb``.
-
-    Raises:
-        UsageError: Points are wanted.
+    Args: See ``write_obj``.
     """
-    _, faces, tints = _surface_only(artifact, "OBJ")
+    _, faces, tints = _parts(artifact)
     palette, _ = _materials(faces, tints)
     lines = [f"# {metadata.software}"] if metadata.software else []
     for number, (red, green, blue) in enumerate(palette.tolist()):
@@ -197,36 +190,30 @@ def _materials(faces: NDArray[np.int64], tints: Array) -> tuple[Array, NDArray[n
 
 
 def write_stl(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
-    """Write a binary STL in millimetres; it has room neither for colours nor for the recipe.
+    """Write a binary STL in millimetres, Z up; it has room neither for colours nor for the recipe.
 
-    Args: See ``write_glb``.
-
-    Raises:
-        UsageError: Points are wanted.
+    Args: See ``write_obj``.
     """
-    places, faces, _ = _surface_only(artifact, "STL")
-    corners = (places * MILLIMETRES)[faces].astype("<f4")
+    places, faces, _ = _parts(artifact)
+    corners = _on_bed(places)[faces].astype("<f4")
     crossed = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     unit = crossed / np.maximum(np.linalg.norm(crossed, axis=1, keepdims=True), 1e-20)
     rows = np.zeros(len(faces), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("more", "<u2")])
     rows["normal"], rows["corners"] = unit, corners
-    said = f"binary STL, mm, Y up; {metadata.software}".encode("ascii", "replace")
+    said = f"binary STL, mm, Z up; {metadata.software}".encode("ascii", "replace")
     file.write(said[:80].ljust(80) + struct.pack("<I", len(faces)) + rows.tobytes())
 
 
 def write_3mf(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
-    """Write a 3MF in millimetres with a colour per corner (3MF core 1.3, materials extension 1.2).
+    """Write a 3MF in millimetres, Z up, with a colour per corner (3MF core 1.3, materials extension 1.2).
 
-    Args: See ``write_glb``.
-
-    Raises:
-        UsageError: Points are wanted.
+    Args: See ``write_obj``.
     """
-    places, faces, tints = _surface_only(artifact, "3MF")
+    places, faces, tints = _parts(artifact)
     palette, which = np.unique(_bytes(tints), axis=0, return_inverse=True)
     which = which.reshape(-1)
     corner = which[faces]
-    body = "".join(_rows('<vertex x="{:.5f}" y="{:.5f}" z="{:.5f}"/>', places * MILLIMETRES))
+    body = "".join(_rows('<vertex x="{:.5f}" y="{:.5f}" z="{:.5f}"/>', _on_bed(places)))
     triangles = "".join(
         _rows(
             '<triangle v1="{}" v2="{}" v3="{}" pid="1" p1="{}" p2="{}" p3="{}"/>', np.hstack([faces, corner])
@@ -298,7 +285,7 @@ def write_npz(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
         "G": tints[:, 1],
         "B": tints[:, 2],
     }
-    if not _wants_points(artifact):
+    if artifact.kind == "mesh":
         arrays["vertices"], arrays["faces"], arrays["colours"] = _parts(artifact)
     for name, text in _entries(metadata).items():
         arrays[f"metadata.{name}"] = np.array(text)
@@ -310,7 +297,7 @@ def write_npz(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
 
 
 def sampled(artifact: Artifact) -> tuple[Array, Array, Array]:
-    """Points (N, 3), normals (N, 3), sRGB colours (N, 3): as many as the artifact says, always the same."""
+    """Points (N, 3), normals (N, 3) and sRGB colours (N, 3): its own, or as many as a mesh says."""
     if artifact.kind == "points":
         points = artifact.arrays["points"]
         upright = np.tile(np.array([0, 1, 0], np.float32), (len(points), 1))
@@ -341,9 +328,8 @@ def read_glb(file: BinaryIO) -> Artifact:
         UsageError: Something else, damaged, or claiming more than it holds.
     """
     content = file.read()
-    # Where there is a material, trimesh overlooks the colours of the vertices.
-    coloured = '"COLOR_0"' in json.dumps(_glb_document(content).get("meshes", []))
-    return _read(content, "glb", light=True, skip_materials=coloured)
+    _glb_document(content)
+    return _read(content, "glb")
 
 
 def read_ply(file: BinaryIO) -> Artifact:
@@ -366,30 +352,32 @@ def read_obj(file: BinaryIO) -> Artifact:
 
 
 def read_stl(file: BinaryIO) -> Artifact:
-    """Read an STL, text or binary; corners in one place become one vertex.
+    """Read an STL, text or binary, Z up; corners in one place become one vertex.
+
+    What lies on the bed of a printer comes into the middle of the box.
 
     Raises:
         UsageError: Something else or damaged.
     """
-    return _read(file.read(), "stl", scale=1 / MILLIMETRES, merge=True)
+    return _off_bed(_read(file.read(), "stl", merge=True))
 
 
 def read_3mf(file: BinaryIO) -> Artifact:
-    """Read a 3MF; its colours are not read.
+    """Read a 3MF, into the middle of the box as an STL; its colours are not read.
 
     Raises:
         UsageError: Something else, damaged, or more than ``MAX_UNPACKED`` when unpacked.
     """
     content = file.read()
     _unpacked_size(content)
-    return _read(content, "3mf", scale=1 / MILLIMETRES)
+    return _off_bed(_read(content, "3mf"))
 
 
 def read_xyz(file: BinaryIO) -> Artifact:
     """Read lines of 3, 6 or 9 numbers: places, then normals, then colours from 0 to 255.
 
     Raises:
-        UsageError: Something else.
+        UsageError: Something else, or normals that are longer than 1, as colours are in their place.
     """
     try:
         text = file.read().decode()
@@ -400,6 +388,8 @@ def read_xyz(file: BinaryIO) -> Artifact:
     if rows.ndim != 2 or rows.shape[1] not in (3, 6, 9):
         raise UsageError("it does not hold rows of 3, 6 or 9 numbers")
     found = [rows[:, i : i + 3] for i in range(0, rows.shape[1], 3)]
+    if len(found) > 1 and (np.linalg.norm(found[1], axis=1) > 1.01).any():
+        raise UsageError("its normals are longer than 1", "a line is x y z nx ny nz r g b")
     return _points(found[0], *found[1:2], **({"colours": found[2] / 255} if len(found) > 2 else {}))
 
 
@@ -477,14 +467,18 @@ def _parts(artifact: Artifact) -> tuple[Array, NDArray[np.int64], Array]:
     return vertices, faces, colours[:, :3]
 
 
-def _wants_points(artifact: Artifact) -> bool:
-    return artifact.kind == "points" or artifact.attributes.get("representation") == "points"
+def _on_bed(places: Array) -> Array:
+    """Places as printers want them: millimetres, Z up, the front towards -Y, and the lowest ones at 0."""
+    turned = np.stack([places[:, 0], -places[:, 2], places[:, 1]], -1) * MILLIMETRES
+    return turned - turned.min(0)
 
 
-def _surface_only(artifact: Artifact, name: str) -> tuple[Array, NDArray[np.int64], Array]:
-    if _wants_points(artifact):
-        raise UsageError(f"{name} holds surfaces, not points", "use glb, ply, xyz or npz")
-    return _parts(artifact)
+def _off_bed(artifact: Artifact) -> Artifact:
+    """A mesh in millimetres, Z up, as one that is Y up around the middle of the unit box."""
+    x, y, z = artifact.arrays["vertices"].T / np.float32(MILLIMETRES)
+    turned = np.stack([x, z, -y], -1)
+    middle = (turned.min(0) + turned.max(0)) / 2
+    return Artifact("mesh", {**artifact.arrays, "vertices": turned - middle})
 
 
 def _rows(pattern: str, table: NDArray[Any]) -> list[str]:
@@ -514,7 +508,10 @@ def _comments(metadata: Metadata) -> list[str]:
     lines = []
     for name, text in _entries(metadata).items():
         if name == "gen":
-            lines.append(f"gen {json.dumps(json.loads(text), sort_keys=True, separators=(',', ':'))}")
+            said = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+            # The words that end the header of a PLY, wherever they stand.
+            said = said.replace("end_header", r"end\u005fheader")
+            lines.append(f"gen {said}")
         elif name != "parameters":
             lines.append(f"{name} {text}")
     return lines
@@ -557,18 +554,35 @@ def _glb_document(content: bytes) -> dict[str, Any]:
         raise UsageError(f"it claims {max(total, 20 + length)} bytes and holds {len(content)}")
     try:
         document = json.loads(content[20 : 20 + length])
-        for accessor in document.get("accessors", []):
-            size = accessor["count"] * _COUNTS[accessor["type"]] * _WIDTHS[accessor["componentType"]]
+        sizes = [
+            accessor["count"] * _COUNTS[accessor["type"]] * _WIDTHS[accessor["componentType"]]
+            for accessor in document.get("accessors", [])
+        ]
+        for size in sizes:
             if not 0 <= size <= len(content):
                 raise UsageError(f"it claims {size} bytes of numbers and holds {len(content)} bytes")
+        named = sum(sizes)
+        for one in _primitives(document):
+            used = [*one["attributes"].values(), *([one["indices"]] if "indices" in one else [])]
+            named += sum(sizes[index] for index in used)
+        _bearable(named)
         for item in [*document.get("buffers", []), *document.get("images", [])]:
             if "uri" in item and not str(item["uri"]).startswith("data:"):
                 raise UsageError("it refers to another file, which is not read")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise UsageError("its description is damaged") from None
     if not isinstance(document, dict):
         raise UsageError("its description is damaged")
     return document
+
+
+def _primitives(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for mesh in document.get("meshes", []) for one in mesh["primitives"]]
+
+
+def _bearable(size: int) -> None:
+    if size > MAX_UNPACKED:
+        raise UsageError(f"it stands for more than {MAX_UNPACKED >> 20} MiB of numbers")
 
 
 def _unpacked_size(content: bytes) -> None:
@@ -593,46 +607,42 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
     return found
 
 
-def _read(
-    content: bytes,
-    kind: str,
-    *,
-    light: bool = False,
-    scale: float = 1.0,
-    merge: bool = False,
-    skip_materials: bool = False,
-) -> Artifact:
+def _read(content: bytes, kind: str, *, merge: bool = False) -> Artifact:
     import trimesh
 
     if not content:
         raise UsageError("it is empty")
-    options: Any = {"skip_materials": True} if skip_materials else {}
     try:
-        scene = trimesh.load_scene(io.BytesIO(content), file_type=kind, process=merge, **options)
-        found = list(scene.dump()) if scene.geometry else []
-        meshes = [one for one in found if isinstance(one, trimesh.Trimesh) and len(one.faces)]
-        clouds = [one for one in found if isinstance(one, trimesh.PointCloud)]
+        scene = trimesh.load_scene(io.BytesIO(content), file_type=kind, process=merge)
+        # Where a shape is named many times, all of them have to fit into memory.
+        placed = [(scene.geometry[name], at) for at, name in map(scene.graph.get, scene.graph.nodes_geometry)]
+        _bearable(sum(8 * (one.vertices.size + np.size(getattr(one, "faces", ()))) for one, _ in placed))
+        meshes = [(one, at) for one, at in placed if isinstance(one, trimesh.Trimesh) and len(one.faces)]
+        clouds = [(one, at) for one, at in placed if isinstance(one, trimesh.PointCloud)]
         if meshes:
             vertices, faces, tints, first = [], [], [], 0
-            for one in meshes:
-                vertices.append(one.vertices * scale)
-                faces.append(one.faces + first)
-                tints.append(_tints(one.visual, len(one.vertices)))
+            for one, at in meshes:
+                vertices.append(trimesh.transform_points(one.vertices, at))
+                mirrored = np.linalg.det(at[:3, :3]) < 0
+                faces.append((one.faces[:, ::-1] if mirrored else one.faces) + first)
+                tints.append(_tints(one.visual, len(one.vertices), light=kind == "glb"))
                 first += len(one.vertices)
-            colours = (
-                None
-                if any(tint is None for tint in tints)
-                else np.concatenate([t for t in tints if t is not None])
-            )
-            if colours is not None and light:
-                colours = encoded(colours)
+            colours = None
+            if any(tint is not None for tint in tints):
+                colours = np.concatenate(
+                    [
+                        np.full(places.shape, cloud.GREY, np.float32) if tint is None else tint
+                        for tint, places in zip(tints, vertices, strict=True)
+                    ]
+                )
             return _mesh(np.concatenate(vertices), np.concatenate(faces), colours)
-        for cluster in clouds:
+        for cluster, at in clouds:
             extra = {}
             if cluster.colors is not None and len(cluster.colors) == len(cluster.vertices):
-                tint = cluster.colors[:, :3].astype(np.float32) / 255
-                extra["colours"] = encoded(tint) if light else tint
-            return _points(cluster.vertices, _ply_normals(cluster) if kind == "ply" else None, **extra)
+                tint = _unit(cluster.colors)
+                extra["colours"] = encoded(tint) if kind == "glb" else tint
+            normals = _glb_normals(content, at) if kind == "glb" else _ply_normals(cluster)
+            return _points(trimesh.transform_points(cluster.vertices, at), normals, **extra)
     except (GenError, MemoryError):
         raise
     except Exception as error:
@@ -640,17 +650,49 @@ def _read(
     raise UsageError("it holds no surface and no points")
 
 
-def _tints(visual: Any, count: int) -> NDArray[Any] | None:
-    """Colours of the vertices, (V, 3) in [0, 1]; None where there are none."""
+def _tints(visual: Any, count: int, *, light: bool) -> Array | None:
+    """sRGB colours (V, 3) of the vertices; None where there are none.
+
+    In glTF, colours of vertices and the factor of a material are linear light and texels are sRGB; what there
+    is of them is multiplied as light (glTF 2.0, section 3.9.2).
+    """
+    from trimesh.visual.color import uv_to_color
+
     if visual.kind is None:
         return None
-    if visual.kind == "texture":
-        visual = visual.to_color()
-    tints = np.asarray(visual.vertex_colors)
-    if tints.ndim == 1:
-        tints = np.tile(tints, (count, 1))
-    full = np.iinfo(tints.dtype).max if tints.dtype.kind in "iu" else 1
-    return tints[:, :3].astype(np.float32) / np.float32(full)
+    if visual.kind != "texture":
+        tints = _unit(visual.vertex_colors)
+        return encoded(tints) if light else tints
+    material = visual.material
+    texels = uv_to_color(visual.uv, getattr(material, "baseColorTexture", None))
+    factors = [visual.vertex_attributes.get("color"), getattr(material, "baseColorFactor", None)]
+    found = [_unit(factor) for factor in factors if factor is not None]
+    if texels is not None:
+        found.append(linear(_unit(texels)))
+    return encoded(np.broadcast_to(np.prod(np.broadcast_arrays(*found), 0), (count, 3))) if found else None
+
+
+def _unit(colours: NDArray[Any]) -> Array:
+    """Red, green and blue in [0, 1] of colours (..., 3 or 4), which may be whole numbers of any width."""
+    full = np.iinfo(colours.dtype).max if colours.dtype.kind in "iu" else 1
+    return colours[..., :3].astype(np.float32) / np.float32(full)
+
+
+def _glb_normals(content: bytes, at: NDArray[np.float64]) -> NDArray[Any] | None:
+    """Normals (N, 3) of the only points of a GLB, which trimesh leaves out; None where there are none."""
+    document = _glb_document(content)
+    clouds = [one for one in _primitives(document) if one.get("mode") == 0]
+    if len(clouds) != 1 or "NORMAL" not in clouds[0]["attributes"]:
+        return None
+    accessor = document["accessors"][clouds[0]["attributes"]["NORMAL"]]
+    view = document["bufferViews"][accessor["bufferView"]]
+    if accessor["componentType"] != 5126 or "uri" in document["buffers"][view["buffer"]]:
+        return None
+    start = 28 + struct.unpack_from("<I", content, 12)[0]
+    start += view.get("byteOffset", 0) + accessor.get("byteOffset", 0)
+    steps = (view.get("byteStride", 12), 4)
+    facing = np.ndarray((accessor["count"], 3), "<f4", content, start, steps) @ np.linalg.inv(at[:3, :3])
+    return facing / np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-9)
 
 
 def _ply_normals(one: Any) -> NDArray[Any] | None:

@@ -17,13 +17,9 @@ from gen_mesh import cloud, grids, surface
 from gen_mesh.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_mesh.data.shapes import BAND
 from gen_mesh.denoiser import Shape, ShapeTransformer
+from gen_mesh.plugin import POINTS, SMOOTHING, THICKENING
 
 ARCHITECTURE = "gen-mesh/shape-transformer/1"
-SMOOTHING, THICKENING = 0.5, 0.5
-"""In cells. Where a thin wall may stand in several places, the distance is the mean of all of them, which is
-nowhere below zero: unless the surface is moved outwards, thin things have holes."""
-
-POINTS = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +46,23 @@ class GridCodec:
         """(C, side, side, side), whatever the parameters."""
         return (len(self.mean), self.side, self.side, self.side)
 
-    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:  # noqa: ARG002
+    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
         """Meshes, or points with normals; what reaches out of the unit box is fitted into it.
+
+        The surface is moved inwards by as much as ``decode`` is going to move it outwards.
 
         Raises:
             ValueError: A surface without area, or points without normals.
         """
-        stacks = np.stack([grids.stacked(*self._grid(artifact)) for artifact in artifacts])
+        inwards = self._thickening(params)
+        stacks = np.stack([grids.stacked(*self._grid(artifact, inwards)) for artifact in artifacts])
         parameter = next(self.network.parameters())
         with torch.no_grad():
             latents = self.network.encode(torch.from_numpy(stacks).to(parameter)).float()
         return (latents - self.mean) / self.std
 
     def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
-        """Latents (B, C, s, s, s) to closed coloured meshes.
+        """Latents (B, C, s, s, s) to closed coloured meshes, or to points on them.
 
         Raises:
             ValueError: A shape that is empty, or that the smoothing has made empty.
@@ -72,7 +71,7 @@ class GridCodec:
         with torch.no_grad():
             # One at a time: a batch may take another path through the kernels and differ in the last bit.
             stacks = [self.network.decode(item[None])[0].float().cpu().numpy() for item in latents]
-        return [self._mesh(stack, params) for stack in stacks]
+        return [self._artifact(stack, params) for stack in stacks]
 
     def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:  # noqa: ARG002
         """A closed shape, within which everything is made anew, as (1, 1, s, s, s): 1 where latents are kept.
@@ -85,32 +84,33 @@ class GridCodec:
         kept = ~blocks.any(axis=(1, 3, 5))
         return torch.from_numpy(kept.astype(np.float32))[None, None].to(self.mean.device)
 
-    def _grid(self, artifact: Artifact) -> tuple[np.ndarray, np.ndarray]:
-        return cloud.grid(*cloud.oriented(artifact), self.size, BAND)
+    def _grid(self, artifact: Artifact, inwards: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+        """Distances and colours on the grid, of a surface that is moved ``inwards`` in the unit box."""
+        # They are right within the band even after they have been moved.
+        distance, colours = cloud.grid(*cloud.oriented(artifact), self.size, BAND + 2 * inwards)
+        return distance + np.float32(inwards), colours
 
-    def _mesh(self, stack: np.ndarray, params: Mapping[str, object]) -> Artifact:
-        smoothing, thickening = params.get("smoothing", SMOOTHING), params.get("thickening", THICKENING)
-        faces, points = params.get("faces"), params.get("points")
+    def _thickening(self, params: Mapping[str, object]) -> float:
+        """In the unit box."""
+        cells = params.get("thickening", THICKENING)
+        assert isinstance(cells, int | float)
+        return cells / self.size
+
+    def _artifact(self, stack: np.ndarray, params: Mapping[str, object]) -> Artifact:
+        smoothing, faces = params.get("smoothing", SMOOTHING), params.get("faces")
+        points = params.get("points", POINTS)
         assert isinstance(smoothing, int | float)
-        assert isinstance(thickening, int | float)
         assert faces is None or isinstance(faces, int)
-        assert points is None or isinstance(points, int)
+        assert isinstance(points, int)
         distance, colours = grids.unstacked(stack)
-        distance -= np.float32(thickening / self.size)
+        distance -= np.float32(self._thickening(params))
         mesh = surface.extract(distance, colours, float(smoothing), faces)
-        arrays: dict[str, np.ndarray] = {
-            "vertices": mesh.vertices,
-            "faces": mesh.faces,
-            "colours": mesh.colours,
-        }
-        return Artifact(
-            "mesh",
-            arrays,
-            {
-                "representation": str(params.get("representation") or "mesh"),
-                "points": POINTS if points is None else points,
-            },
-        )
+        parts = mesh.vertices, mesh.faces, mesh.colours
+        if params.get("representation") == "points":
+            names = ("points", "normals", "colours")
+            return Artifact("points", dict(zip(names, surface.points_on(*parts, points), strict=True)))
+        names = ("vertices", "faces", "colours")
+        return Artifact("mesh", dict(zip(names, parts, strict=True)), {"points": points})
 
 
 def load(file: ModelFile, device: str, dtype: str) -> Model:

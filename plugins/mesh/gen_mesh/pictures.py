@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,16 +35,9 @@ def write_png(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
 
     info = PngImagePlugin.PngInfo()
     info.add(b"sRGB", b"\0")
-    if metadata.software:
-        info.add_text("Software", metadata.software)
-    for key, text in (
-        ("gen", metadata.recipe),
-        ("parameters", metadata.parameters),
-        ("XML:com.adobe.xmp", metadata.xmp(with_recipe=False)),
-    ):
-        if text:
-            info.add_itxt(key, text)
-    Image.fromarray(_picture(artifact, STILL, 30.0)).save(file, "PNG", pnginfo=info)
+    for key, text in metadata.png_texts():
+        info.add_itxt(key, text)
+    Image.fromarray(_camera(artifact, STILL)(30.0)).save(file, "PNG", pnginfo=info)
 
 
 def write_gif(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
@@ -108,15 +102,16 @@ def _film(artifact: Artifact, path: Path, metadata: Metadata) -> None:
 
 
 def _turn(artifact: Artifact, frames: int) -> Iterator[NDArray[np.uint8]]:
+    picture = _camera(artifact, MOVING)
     for number in range(frames):
-        yield _picture(artifact, MOVING, 30.0 + 360.0 * number / frames)
+        yield picture(30.0 + 360.0 * number / frames)
 
 
-def _picture(artifact: Artifact, side: int, turn: float) -> NDArray[np.uint8]:
-    if artifact.kind == "points" or artifact.attributes.get("representation") == "points":
-        points, normals, colours = files.sampled(artifact)
-        return render.cloud_picture(points, normals, colours, side, turn)
+def _camera(artifact: Artifact, side: int) -> Callable[[float], NDArray[np.uint8]]:
+    """Takes pictures of an artifact that is turned by so many degrees."""
+    if artifact.kind == "points":
+        return partial(render.cloud_picture, *files.sampled(artifact), side)
     vertices, faces = cloud.fitted(artifact.arrays["vertices"]), artifact.arrays["faces"].astype(np.int64)
     colours = artifact.arrays.get("colours", np.full_like(vertices, cloud.GREY))
-    normals = surface.normals(vertices, faces)
-    return render.picture(vertices, faces, colours, normals, side, turn, cull=surface.closed(faces))
+    facing = surface.normals(vertices, faces)
+    return partial(render.picture, vertices, faces, colours, facing, side, cull=surface.closed(faces))

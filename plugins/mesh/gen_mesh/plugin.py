@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from gen.plugin import Companion, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
 
+POINTS = 4096
+SMOOTHING, THICKENING = 0.5, 0.5
+"""In cells. Where a thin wall may stand in several places, the distance is the mean of all of them, which is
+nowhere below zero: unless the surface is moved outwards, thin things have holes."""
+
 
 @hookimpl
 def gen_modality() -> ModalitySpec:
@@ -26,7 +31,7 @@ def gen_modality() -> ModalitySpec:
             Param(
                 name="points",
                 type=int,
-                default=4096,
+                default=POINTS,
                 help="Points, where points are written.",
                 minimum=64,
                 maximum=200_000,
@@ -41,7 +46,7 @@ def gen_modality() -> ModalitySpec:
             Param(
                 name="smoothing",
                 type=float,
-                default=0.5,
+                default=SMOOTHING,
                 help="Blur of the surface, in cells of a 48³ grid.",
                 minimum=0,
                 maximum=2,
@@ -49,7 +54,7 @@ def gen_modality() -> ModalitySpec:
             Param(
                 name="thickening",
                 type=float,
-                default=0.5,
+                default=THICKENING,
                 help="Move the surface outwards, so that thin parts hold; in the same cells.",
                 minimum=0,
                 maximum=2,
@@ -78,13 +83,13 @@ def gen_modality() -> ModalitySpec:
 def gen_formats() -> tuple[FormatSpec, ...]:
     """GLB, PLY, OBJ, STL, 3MF, XYZ and npz, and pictures that are only written."""
     shapes = (
-        ("glb", "model/gltf-binary", "read_glb_metadata"),
-        ("ply", "model/x-ply", "read_ply_metadata"),
-        ("obj", "model/obj", "read_text_metadata"),
-        ("stl", "model/stl", ""),
-        ("3mf", "model/3mf", "read_3mf_metadata"),
-        ("xyz", "text/plain", "read_text_metadata"),
-        ("npz", "application/zip", "read_npz_metadata"),
+        ("glb", "model/gltf-binary", "read_glb_metadata", ("points",)),
+        ("ply", "model/x-ply", "read_ply_metadata", ("points",)),
+        ("obj", "model/obj", "read_text_metadata", ()),
+        ("stl", "model/stl", "", ()),
+        ("3mf", "model/3mf", "read_3mf_metadata", ()),
+        ("xyz", "text/plain", "read_text_metadata", ("points",)),
+        ("npz", "application/zip", "read_npz_metadata", ("points",)),
     )
     pictures = (("png", "image/png"), ("gif", "image/gif"), ("mp4", "video/mp4"))
     return (
@@ -100,8 +105,9 @@ def gen_formats() -> tuple[FormatSpec, ...]:
                 companion=Companion(suffix=".mtl", writer="gen_mesh.files:write_mtl")
                 if name == "obj"
                 else None,
+                also=also,
             )
-            for name, media_type, entries in shapes
+            for name, media_type, entries, also in shapes
         ),
         *(
             FormatSpec(
@@ -110,6 +116,7 @@ def gen_formats() -> tuple[FormatSpec, ...]:
                 suffixes=(f".{name}",),
                 media_type=media_type,
                 writer=f"gen_mesh.pictures:write_{name}",
+                also=("points",),
             )
             for name, media_type in pictures
         ),

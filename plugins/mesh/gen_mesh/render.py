@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 BACKGROUND = np.array([0.93, 0.94, 0.96])
 SUPERSAMPLING = 2
+FILLED = 0.96
+"""Share of a picture's side that a shape takes at most."""
 
 
 def picture(
@@ -114,7 +116,7 @@ def _fill(
 
 
 def _viewed(vertices: Array, normals: Array, turn: float, elevation: float) -> tuple[Array, Array]:
-    """Vertices in the view, x to the right, y up, z towards the camera, to fill [-0.5, 0.5]; and normals."""
+    """Vertices in the view, x to the right, y up, z towards the camera, within [-0.5, 0.5]; and normals."""
     a, b = math.radians(turn), math.radians(elevation)
     about_y = np.array([[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]])
     about_x = np.array([[1, 0, 0], [0, math.cos(b), -math.sin(b)], [0, math.sin(b), math.cos(b)]])
@@ -122,7 +124,11 @@ def _viewed(vertices: Array, normals: Array, turn: float, elevation: float) -> t
     places = vertices @ view
     # A camera 3 away, so that nearer parts look a little larger.
     near = 3 / (3 - places[:, 2:])
-    return np.concatenate([places[:, :2] * near * 0.86, places[:, 2:]], 1), normals @ view
+    # The ball around all vertices looks largest along a tangent. It is the same from everywhere, so that the
+    # scale is, too.
+    radius = float(np.linalg.norm(vertices, axis=1).max())
+    scale = min(0.86, FILLED / 2 * math.sqrt(9 - radius**2) / (3 * max(radius, 1e-9)))
+    return np.concatenate([places[:, :2] * near * scale, places[:, 2:]], 1), normals @ view
 
 
 def _shaded(colours: Array, facing: Array) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import trimesh
 
 from gen.artifact import Artifact
 from gen.errors import ModelError
@@ -19,6 +20,7 @@ from gen_mesh.codec_training import reconstruction_loss
 from gen_mesh.data import shapes
 from gen_mesh.denoiser import Shape, ShapeTransformer
 from gen_mesh.model import ARCHITECTURE, GridCodec, load
+from gen_mesh.plugin import POINTS
 
 WORDS = ["a", "red", "mug", "dog"]
 
@@ -108,14 +110,21 @@ def test_decoded_shapes_are_closed_coloured_and_follow_the_parameters() -> None:
     state = EXACT.network.encode(chair())
     (plain,) = EXACT.decode(state, {})
     assert plain.kind == "mesh"
-    assert plain.attributes == {"representation": "mesh", "points": 4096}
+    assert plain.attributes == {"points": POINTS}
     assert surface.closed(plain.arrays["faces"])
     red, green, blue = np.median(plain.arrays["colours"], axis=0)
     assert green > 1.5 * max(red, blue)
-    (few,) = EXACT.decode(state, {"faces": 400, "smoothing": 0.0, "points": 99, "representation": "points"})
+    (few,) = EXACT.decode(state, {"faces": 400, "smoothing": 0.0, "points": 99})
     assert len(few.arrays["faces"]) <= 400 < len(plain.arrays["faces"])
     assert surface.closed(few.arrays["faces"])
-    assert few.attributes == {"representation": "points", "points": 99}
+    assert few.attributes == {"points": 99}
+    (points,) = EXACT.decode(state, {"points": 99, "representation": "points"})
+    assert points.kind == "points"
+    assert {name: len(array) for name, array in points.arrays.items()} == {
+        "points": 99,
+        "normals": 99,
+        "colours": 99,
+    }
     with pytest.raises(ValueError, match="no inside"):
         EXACT.decode(EXACT.network.encode(torch.ones(1, 4, 48, 48, 48)), {})
 
@@ -142,11 +151,20 @@ def test_a_mesh_or_its_points_become_the_grid_they_were_made_of() -> None:
     arrays = surface.points_on(*(mesh.arrays[n] for n in ("vertices", "faces", "colours")), 8000)
     points = Artifact("points", dict(zip(("points", "normals", "colours"), arrays, strict=True)))
     for artifact in (mesh, points):
-        again = EXACT.network.decode(EXACT.encode([artifact], {}))
+        again = EXACT.network.decode(EXACT.encode([artifact], {"thickening": 0.0}))
         inside, before = again[0, 0] < 0, stack[0, 0] < 0
         assert (inside & before).sum() > 0.93 * (inside | before).sum()
     with pytest.raises(ValueError, match="no normals"):
         EXACT.encode([Artifact("points", {"points": points.arrays["points"]})], {})
+
+
+def test_what_is_kept_does_not_grow_when_it_is_edited() -> None:
+    (mesh,) = EXACT.decode(EXACT.network.encode(chair()), {})
+    (again,) = EXACT.decode(EXACT.encode([mesh], {}), {})
+    one, other = (trimesh.Trimesh(of.arrays["vertices"], of.arrays["faces"]) for of in (mesh, again))
+    assert abs(other.volume - one.volume) / one.area < 0.2 / 48  # half a cell without taking it back
+    stack = EXACT.network.decode(EXACT.encode([mesh], {}))[0]
+    assert (stack[1:, stack[0] == -1] == 0).all()  # colours are near the surface alone
 
 
 def test_a_mask_frees_the_cells_that_it_touches() -> None:

@@ -70,6 +70,17 @@ def test_seed_and_prompt_decide(shapes) -> None:
     assert one.shape != prompt.shape or not np.array_equal(one, prompt)
 
 
+def test_points_can_be_asked_for_kept_and_started_from(shapes, tmp_path: Path) -> None:
+    cloud = shapes("a chair", seed=1, steps=2, representation="points", points=3000)
+    assert cloud.kind == "points"
+    assert {name: array.shape for name, array in cloud.arrays.items()} == {
+        name: (3000, 3) for name in ("points", "normals", "colours")
+    }
+    cloud.save(tmp_path / "chair.glb")
+    for init in (cloud, tmp_path / "chair.glb"):
+        assert shapes("a red chair", seed=1, steps=2, init=init, strength=0.5).kind == "mesh"
+
+
 def test_the_command_writes_a_mesh_and_a_turntable(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("gen")), "mesh", "a red mug", "-o", "mug.glb"]
     done = subprocess.run(
