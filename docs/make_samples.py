@@ -1,4 +1,4 @@
-"""Draw ``samples.png`` and ``shapes.png``: what the shipped models make of sixteen prompts each, seed 1."""
+"""Draw ``samples.png``, ``clips.png`` and ``shapes.png``: what the shipped models make of prompts, seed 1."""
 
 from __future__ import annotations
 
@@ -30,7 +30,14 @@ PICTURES = (
     "a blue heart on a yellow checkered background",
 )
 
-
+CLIPS = (
+    "a rocket flies up",
+    "a red car drives left past a tree",
+    "a ball bounces on a light blue background",
+    "a big star spins",
+    "a dog runs to the right on the grass",
+    "a heart beats and a moon appears",
+)
 SHAPES = (
     "a tall red mug with a big handle",
     "a brown table with four legs",
@@ -54,13 +61,16 @@ SIDE = 160
 
 
 def main() -> None:
-    """Two rows of eight on each sheet."""
+    """Rows of eight: pictures and shapes, and every second frame of the clips."""
     folder = Path(__file__).parent
     drawn = [
         (artifact.arrays["pixels"] * 255).round().astype(np.uint8)
         for artifact in gen.load("emoji")(list(PICTURES), seed=[SEED] * len(PICTURES))
     ]
     save_sheet(drawn, folder / "samples.png")
+    clips = gen.load("motion")(list(CLIPS), seed=[SEED] * len(CLIPS))
+    frames = [frame for artifact in clips for frame in artifact.arrays["frames"][::2]]
+    save_sheet([(frame * 255).round().astype(np.uint8) for frame in frames], folder / "clips.png")
     shapes = [artifact.arrays for artifact in gen.load("shapes")(list(SHAPES), seed=[SEED] * len(SHAPES))]
     rendered = [
         picture(

@@ -80,7 +80,17 @@ def gen_formats() -> tuple[FormatSpec, ...]:
 @hookimpl
 def gen_models() -> tuple[ModelSpec, ...]:
     """The model that ships in the package."""
-    return ()
+    return (
+        ModelSpec(
+            name="motion",
+            modality="video",
+            summary="Clips of emoji-like things that move, 128 x 128 pixels.",
+            source="package:gen_video/weights/motion.safetensors",
+            sha256="d8d6fef664f32278c970af48c0fcd5065bc76ea1847f98228d620846f353ff23",
+            size=14773240,
+            licence="Apache-2.0",
+        ),
+    )
 
 
 def _format(

@@ -40,7 +40,7 @@ PRESETS = {
     "cpu": Preset(
         codec=Settings(steps=1500, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.8, ema=0.995),
         decoder=Settings(steps=800, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.995),
-        matte=Settings(steps=3500, rate=2e-3, matrix_rate=2e-3, warmup=30, decay=0.6, ema=0.99),
+        matte=Settings(steps=3000, rate=2e-3, matrix_rate=2e-3, warmup=30, decay=0.6, ema=0.99),
         picture_batch=16,
         denoiser=Settings(steps=5000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.997),
         batch=96,
@@ -88,7 +88,7 @@ def motion_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
         config = {
             "modality": "video",
             "architecture": ARCHITECTURE,
-            "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 16, "guidance": 3.0},
+            "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 16, "guidance": 1.5},
             "shape": dataclasses.asdict(network.shape),
             **encoder.entries,
         }

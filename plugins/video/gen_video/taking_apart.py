@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -45,15 +46,19 @@ def taken_apart(matte: Matte, frames: Tensor) -> Layers:
         motion = np.concatenate([*[absent(count)] * THINGS, _still(count)])
         return Layers(things, (frames[most, :3] + 1) / 2, motion)
     boxes = np.array([_box(one[0]) for one in alpha])
-    x, y, side = boxes.T
-    things[0] = _cut(lifted(frames[:, :3], alpha, behind)[most], x[most], y[most], MARGIN * side[most])
+    side = max(boxes[most, 2:] - boxes[most, :2])
+    # What the edge cuts off is taken for as large as where most of it is seen.
+    cut = ((boxes[:, :2] <= 0) | (boxes[:, 2:] >= SIDE)).any(1)
+    scales = np.where(cut, 1, np.sqrt(np.maximum(areas, LEAST) / areas[most]))
+    x, y = (_centres(boxes[:, axis], boxes[:, 2 + axis], scales) for axis in (0, 1))
+    things[0] = _cut(lifted(frames[:, :3], alpha, behind)[most], x[most], y[most], MARGIN * side)
     seen = areas >= LEAST
     # Where it cannot be seen it is where it was seen next.
     shown = np.flatnonzero(seen)
     nearest = shown[np.abs(np.arange(count)[:, None] - shown).argmin(1)]
-    x, y, areas = x[nearest], y[nearest], areas[nearest]
-    # By area, as a box changes with what sticks out of it or is cut off.
-    sizes = MARGIN * side[most] * np.sqrt(areas / areas[most])
+    x, y = x[nearest], y[nearest]
+    # By area, as a box changes with what sticks out of it.
+    sizes = MARGIN * side * scales[nearest]
     motion = pose(x - SIDE / 2, y - SIDE / 2, np.zeros(count), sizes, sizes, seen.astype(np.float64))
     # Each pixel as the frame shows it that covers it least.
     clearest = alpha.argmin(0, keepdim=True).expand(1, 3, -1, -1)
@@ -69,18 +74,28 @@ def _parts(matte: Matte, frame: Tensor) -> tuple[Tensor, Tensor]:
     return matte(colours)
 
 
-def _still(count: int) -> np.ndarray:
+def _still(count: int) -> NDArray[np.float64]:
     return steady(np.zeros(count), np.ones(count))
 
 
-def _box(alpha: Tensor) -> tuple[float, float, float]:
-    """Centre and longer side, in pixels, of what is solid in alpha (H, W); the middle where nothing is."""
+def _box(alpha: Tensor) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what is solid in alpha (H, W), in pixels; the middle for nothing."""
     solid = alpha > SOLID
     if not solid.any():
-        return SIDE / 2, SIDE / 2, 1.0
+        return SIDE / 2, SIDE / 2, SIDE / 2, SIDE / 2
     spans = [torch.nonzero(solid.any(axis)).flatten() for axis in (0, 1)]
     (left, right), (top, bottom) = ((float(span[0]), float(span[-1]) + 1) for span in spans)
-    return (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top)
+    return left, top, right, bottom
+
+
+def _centres(
+    low: NDArray[np.float64], high: NDArray[np.float64], scales: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Middles between ends (T,); where one is cut off, as far from the other as if all were seen."""
+    half = scales * ((high - low) / scales).max() / 2
+    beyond_low, beyond_high = low <= 0, high >= SIDE
+    middle = np.where(beyond_low & ~beyond_high, high - half, (low + high) / 2)
+    return np.where(beyond_high & ~beyond_low, low + half, middle)
 
 
 def _cut(picture: Tensor, x: float, y: float, side: float) -> Tensor:

@@ -9,7 +9,7 @@ from gen_video.data import things
 from gen_video.data.backgrounds import Background
 from gen_video.data.clips import Actor, Clip
 from gen_video.data.render import TIMES, Renderer
-from gen_video.layers import POSE
+from gen_video.layers import POSE, unposed
 from gen_video.matte import Matte
 from gen_video.taking_apart import taken_apart
 
@@ -70,6 +70,18 @@ def test_what_is_not_there_at_times_is_not_seen_then(renderer: Renderer) -> None
     # Its looks are those of a frame in which it is.
     assert found.things[0, 3].max() > 0.99
     assert (found.frames()[8:] - found.ground).abs().max() < 1e-6
+
+
+def test_what_the_edge_cuts_off_is_where_it_would_be(renderer: Renderer) -> None:
+    truth = Truth(renderer, Clip((Actor(3, "left", size=84),), background=GREEN))
+    boxes = truth.over[[0, -1], 3].amax(1) > 0.5
+    assert boxes[0, -1]
+    assert boxes[1, 0]
+    motion = taken_apart(truth, truth.frames[[0, -1]]).motion
+    x, y, _, wide, *_ = unposed(motion[:POSE])
+    assert x[0] - x[1] == pytest.approx(60, abs=4)
+    assert abs(y[0] - y[1]) < 2
+    assert wide[0] == wide[1]
 
 
 def test_of_what_is_behind_each_frame_shows_a_part(renderer: Renderer) -> None:

@@ -119,9 +119,13 @@ class Renderer:
     def _pose(self, actor: Actor, times: np.ndarray, shift: np.ndarray, zoom: np.ndarray) -> np.ndarray:
         moved = MOTIONS[actor.motion].pose(times, actor.speed, actor.phase)
         side = -1 if mirrored(actor, self.things.gaits[actor.thing]) else 1
-        place = np.stack([actor.x + moved.x - shift, actor.y + moved.y]) * zoom
+        x, y = (
+            (zoom * centre).clip(-OUT_OF_SIGHT, OUT_OF_SIGHT)
+            for centre in (actor.x + moved.x - shift, actor.y + moved.y)
+        )
         return pose(
-            *place.clip(-OUT_OF_SIGHT, OUT_OF_SIGHT),
+            x,
+            y,
             moved.angle,
             actor.size * zoom * moved.scale_x,
             actor.size * zoom * moved.scale_y,
