@@ -131,3 +131,19 @@ def kept_judge(
                 report(f"judge of {name}: step {step} of {steps}, loss {loss.item():.3f}")
     keep_in_cache(file, save(network.state_dict()))
     return network.eval()
+
+
+def frechet_distance(one: Tensor, other: Tensor) -> float:
+    """Fréchet distance of the Gaussians that fit two sets of features (N, D) (Dowson & Landau 1982).
+
+    Args:
+        one, other: At least two rows each.
+    """
+    import torch
+
+    a, b = (x.double() for x in (one, other))
+    values, vectors = torch.linalg.eigh(torch.cov(a.T))
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    middle = torch.linalg.eigvalsh(root @ torch.cov(b.T) @ root).clamp(min=0).sqrt().sum()
+    spread = torch.cov(a.T).trace() + torch.cov(b.T).trace() - 2 * middle
+    return float((a.mean(0) - b.mean(0)).square().sum() + spread)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gen.evaluation import kept_judge
+from gen.evaluation import frechet_distance, kept_judge
 from gen.plugin.cache import cache_folder
 
 CLASSES = ("left", "right")
@@ -68,3 +68,14 @@ def test_a_judge_that_cannot_be_kept_judges_all_the_same(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("GEN_CACHE", str(tmp_path / "file"))
     assert judge(sides()).out_features == 2
+
+
+def test_frechet_distance_of_shifted_and_scaled_gaussians() -> None:
+    features = torch.randn(500, 4, generator=torch.Generator().manual_seed(0))
+    assert frechet_distance(features, features) == pytest.approx(0, abs=1e-6)
+    shift = torch.tensor([1.0, 2.0, 0.0, -1.0])
+    assert frechet_distance(features, features + shift) == pytest.approx(6, rel=1e-4)
+    # Scaled by 2 about the mean: the trace of (2 - 1)^2 times the covariance.
+    scaled = (features - features.mean(0)) * 2 + features.mean(0)
+    expected = float(torch.cov(features.T).trace())
+    assert frechet_distance(features, scaled) == pytest.approx(expected, rel=1e-3)

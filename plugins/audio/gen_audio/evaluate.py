@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from gen.evaluation import Share, Trial
+from gen.evaluation import Share, Trial, frechet_distance
 from gen_audio import classifier as judges
 from gen_audio import measures
 from gen_audio.artifacts import fitted, mono
@@ -168,7 +168,7 @@ class _Evaluation:
         _, _, rows = torch.linalg.svd(real - real.mean(0), full_matrices=False)
         axes = rows[: min(16, len(real) - 1)].mT
         features = [(x - real.mean(0)) @ axes for x in (measures.statistics(made), real, other)]
-        drawn, floor = (measures.frechet_distance(features[i], features[1]) for i in (0, 2))
+        drawn, floor = (frechet_distance(features[i], features[1]) for i in (0, 2))
         return {
             "Fréchet distance to fresh renderings": f"{drawn:.3f}",
             "the same between two sets of renderings": f"{floor:.3f}",

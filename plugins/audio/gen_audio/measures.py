@@ -105,20 +105,6 @@ def statistics(mels: Tensor) -> Tensor:
     return torch.cat([mels.mean(2), mels.std(2), mels.diff(dim=2).abs().mean(2)], 1)
 
 
-def frechet_distance(one: Tensor, other: Tensor) -> float:
-    """Fréchet distance of the Gaussians that fit two sets of features (N, D) (Dowson & Landau 1982)."""
-    a, b = (x.double() for x in (one, other))
-    root = _root(torch.cov(a.T))
-    middle = torch.linalg.eigvalsh(root @ torch.cov(b.T) @ root).clamp(min=0).sqrt().sum()
-    spread = torch.cov(a.T).trace() + torch.cov(b.T).trace() - 2 * middle
-    return float((a.mean(0) - b.mean(0)).square().sum() + spread)
-
-
-def _root(matrix: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh(matrix)
-    return vectors * values.clamp(min=0).sqrt() @ vectors.T
-
-
 def _vertex(curve: Tensor, place: int) -> float:
     """Where the parabola through a maximum and its neighbours is highest, within half a step of it."""
     a, b, c = (float(curve[place + offset]) for offset in (-1, 0, 1))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gen.artifact import Artifact
-from gen.evaluation import Share, Trial
+from gen.evaluation import Share, Trial, frechet_distance
 from gen.recipe import Metadata
 from gen_video import judges
 from gen_video.containers import write_mp4
@@ -215,10 +215,11 @@ class _Evaluation:
         ):
             masks = [judges.outlines(frames, _ground(clip)) for frames, clip in zip(group, of, strict=True)]
             with torch.no_grad():
-                features.append(self.motion_judge.embed(judges.coarse(torch.stack(masks))).double().numpy())
+                features.append(self.motion_judge.embed(judges.coarse(torch.stack(masks))))
+        drawn, floor = (frechet_distance(features[index], features[2]) for index in (0, 1))
         return {
-            "fd-motion-judge-v1, made to rendered": f"{_frechet(features[0], features[2]):.2f}",
-            "fd-motion-judge-v1, rendered to rendered (floor)": f"{_frechet(features[1], features[2]):.2f}",
+            "fd-motion-judge-v1, made to rendered": f"{drawn:.2f}",
+            "fd-motion-judge-v1, rendered to rendered (floor)": f"{floor:.2f}",
             "clips": str(len(made)),
         }
 
@@ -320,12 +321,3 @@ def _psnr(a: Tensor, b: Tensor) -> float:
 
 def _median(values: Sequence[float]) -> float:
     return float(np.median(values)) if values else math.nan
-
-
-def _frechet(a: np.ndarray, b: np.ndarray) -> float:
-    """Fréchet distance of Gaussians fitted to features (N, D) (Heusel et al. 2017, 1706.08500, eq. 6)."""
-    mean = ((a.mean(0) - b.mean(0)) ** 2).sum()
-    first, second = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    # The trace of the root of a product is the sum of the roots of its eigenvalues.
-    roots = np.sqrt(np.linalg.eigvals(first @ second).real.clip(min=0)).sum()
-    return float(mean + np.trace(first) + np.trace(second) - 2 * roots)

@@ -37,14 +37,6 @@ def test_a_still_background_is_still_and_a_noisy_one_is_not(renderer: Renderer) 
     assert deviation == pytest.approx(12.75, rel=0.05)
 
 
-def test_the_frechet_distance_of_gaussians() -> None:
-    rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((4000, 3)), 2 * rng.standard_normal((4000, 3)) + 1
-    assert evaluate._frechet(a, a) == pytest.approx(0, abs=1e-6)
-    # |mean|^2 + sum (sigma - sigma')^2 = 3 + 3
-    assert evaluate._frechet(a, b) == pytest.approx(6, rel=0.05)
-
-
 def test_psnr_is_that_of_values_from_0_to_1() -> None:
     a = torch.zeros(3, 8, 8)
     assert evaluate._psnr(a, a + 0.2) == pytest.approx(20, abs=1e-4)
