@@ -132,8 +132,8 @@ def gen_models() -> tuple[ModelSpec, ...]:
             modality="mesh",
             summary="Coloured shapes of everyday things, closed surfaces.",
             source="package:gen_mesh/weights/shapes.safetensors",
-            sha256="d7c69ef376b2cceff444d44072b1c5bf785ada084b6c0845f1f1ee283f6ed258",
-            size=15114936,
+            sha256="74cc11c5e3e4113649409394ac3416d87de3f720b3cb174cef3ffa0478f62b67",
+            size=15116184,
             licence="Apache-2.0",
         ),
     )
