@@ -156,8 +156,8 @@ def gen_models() -> tuple[ModelSpec, ...]:
             modality="audio",
             summary="Music phrases and sound effects, 22,050 samples per second.",
             source="package:gen_audio/weights/sounds.safetensors",
-            sha256="82feb6de5ef594f89953b3aa2d78673f8fbc7850d0ab4f0320f6faa239fe2424",
-            size=12511528,
+            sha256="c92d2c0dfa8d8743a4e7aa1066704ac6d6fd03b73ff10e069323f74a58a228f1",
+            size=12511864,
             licence="Apache-2.0",
         ),
         ModelSpec(
@@ -165,8 +165,8 @@ def gen_models() -> tuple[ModelSpec, ...]:
             modality="audio",
             summary="English speech by a female or a male voice, 22,050 samples per second.",
             source="package:gen_audio/weights/voice.safetensors",
-            sha256="5a9902585b175c5d61024052ce81963e122fc3aef8bfb1855504a8e25b64abc1",
-            size=11817735,
+            sha256="afa89b33d5c06706a6d671cedd389ea2101221baac6973cd62b9eba402764e57",
+            size=11817943,
             licence="Apache-2.0",
         ),
     )

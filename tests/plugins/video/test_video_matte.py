@@ -73,7 +73,7 @@ def test_what_alpha_forbids_is_held_back() -> None:
 
 def test_the_truth_laid_back_is_the_frame(renderer: Renderer) -> None:
     rng = random.Random(3)
-    drawn = [clips.draw(renderer.things, renderer.tintable, rng) for _ in range(24)]
+    drawn = [clips.draw(renderer.things, renderer.tintable, rng) for _ in range(48)]
     assert any(clip.camera for clip in drawn)
     assert any(clip.scroll for clip in drawn)
     times = np.array([[rng.random(), rng.random()] for _ in drawn])
