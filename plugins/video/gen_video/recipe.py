@@ -62,7 +62,7 @@ def motion_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
     """Moving emoji: a latent codec of layers, a text-to-clip flow transformer, the decoder refined, a matte.
 
     Args:
-        preset: ``"cpu"`` (two hours on two cores) or ``"gpu"``.
+        preset: ``"cpu"`` (an hour and a half on two cores) or ``"gpu"``.
         folder: Of the run; the bank of latents is kept in it.
         report: Called with lines of progress.
     """
