@@ -82,9 +82,8 @@ class ClipCodec:
         states = []
         for artifact in artifacts:
             frames = artifact.arrays["frames"]
-            rate = Fraction(str(artifact.attributes["fps"]))
-            rows = [min(round(index / FPS * rate), len(frames) - 1) for index in range(asked.drawn)]
-            states.append(self._state(torch.cat([self._frame(frames[row]) for row in rows])))
+            seen = [self._frame(frames[row]) for row in _rows(artifact, asked)]
+            states.append(self._state(torch.cat(seen)))
         return torch.stack(states)
 
     def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
@@ -100,9 +99,7 @@ class ClipCodec:
         """
         asked, _ = self._asked(params)
         frames = _opaque(mask.arrays["frames"]).mean(-1, keepdims=True)
-        rate = Fraction(str(mask.attributes["fps"]))
-        rows = [min(round(index / FPS * rate), len(frames) - 1) for index in range(asked.drawn)]
-        white = _square(torch.from_numpy(frames[rows]).permute(0, 3, 1, 2), SIDE)[:, 0] >= 0.5
+        white = _square(torch.from_numpy(frames[_rows(mask, asked)]).permute(0, 3, 1, 2), SIDE)[:, 0] >= 0.5
         anywhere = white.any(0).float()
         moves = white.float().mean((1, 2)) < 0.5
         things = (anywhere.mean() < 0.1).expand(THINGS * PER_PICTURE)
@@ -216,6 +213,12 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         codec=ClipCodec(codec, matte, mean, std),
         window=Window(axis=1, size=FRAMES, overlap=OVERLAP, head=HEAD),
     )
+
+
+def _rows(clip: Artifact, asked: Timing) -> list[int]:
+    """Which of a clip's frames are seen when the model's own are; its last one from where it ends."""
+    rate, last = Fraction(str(clip.attributes["fps"])), len(clip.arrays["frames"]) - 1
+    return [min(round(Fraction(index, FPS) * rate), last) for index in range(asked.drawn)]
 
 
 def _opaque(pixels: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from gen_video.sizes import FPS, FRAMES
 MAX_SECONDS = 60
 MAX_FPS = 120
 MAX_FRAMES = 1800
-_RATE = re.compile(r"\d{1,6}(\.\d{1,6}|/0*[1-9]\d{0,5})?")
+_RATE = re.compile(r"\d{1,12}(\.\d{1,12}|/0{0,9}[1-9]\d{0,11})?")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ class Timing:
 
         A loop that is shorter than these is played faster.
         """
-        return max(FRAMES, self._last + (0 if self.loop else 1))
+        if self.loop:
+            return max(FRAMES, round(self.frames / self.fps * FPS))
+        return max(FRAMES, self.last + 1)
 
     @property
     def positions(self) -> tuple[Fraction, ...]:
@@ -43,20 +45,14 @@ class Timing:
 
         The first and the last are drawn frames themselves; those of a loop are spread over all of it.
         """
-        if self.loop:
-            return tuple(Fraction(index * self.drawn, self.frames) for index in range(self.frames))
-        steps = max(1, self.frames - 1)
-        return tuple(Fraction(index * self._last, steps) for index in range(self.frames))
+        whole, parts = (self.drawn, self.frames) if self.loop else (self.last, max(1, self.frames - 1))
+        return tuple(Fraction(index * whole, parts) for index in range(self.frames))
 
     @property
     def last(self) -> int:
-        """The drawn frame that is delivered last."""
-        return round(self.positions[-1])
-
-    @property
-    def _last(self) -> int:
+        """The drawn frame that is delivered last, or that is nearest to it in a loop."""
         if self.loop:
-            return max(FRAMES, round(self.frames / self.fps * FPS))
+            return round(Fraction((self.frames - 1) * self.drawn, self.frames))
         # Rounded down, as two seconds at any rate are what the model makes at once.
         return max(1, (self.frames - 1) * FPS // self.fps) if self.frames > 1 else 0
 
@@ -97,12 +93,13 @@ def parse_fps(text: str) -> Fraction:
     """Frames per second as a fraction, from ``"24"``, ``"29.97"`` or ``"30000/1001"``.
 
     Raises:
-        ValueError: It is something else, or not above 0.
+        ValueError: It is something else, or not above 0 and at most 2,000.
     """
     # Nothing with an exponent: its digits could fill the memory.
     if not _RATE.fullmatch(text.strip()):
         raise ValueError(f"fps is {text[:40]!r}, not a number such as 24, 29.97 or 30000/1001")
-    fps = Fraction(text.strip())
-    if not fps:
-        raise ValueError(f"fps is {text[:40]!r}: it has to be above 0")
+    # Containers keep numerator and denominator in 32 bits each.
+    fps = Fraction(text.strip()).limit_denominator(1_000_000)
+    if not 0 < fps <= 2000:
+        raise ValueError(f"fps is {text[:40]!r}: it has to be above 0 and at most 2000")
     return fps

@@ -64,6 +64,9 @@ def test_two_seconds_are_drawn_at_once(fps: str) -> None:
 def test_a_rate_is_exact() -> None:
     assert parse_fps("30000/1001") == Fraction(30000, 1001)
     assert parse_fps(" 29.97 ") == Fraction(2997, 100)
+    assert parse_fps("119.88011988") == Fraction("119.88011988").limit_denominator(1_000_000)
+    # As a clip of 1800 frames in a GIF may have it.
+    assert parse_fps("1800000/60001") == Fraction(1800000, 60001)
 
 
 @given(st.integers(1, 300), RATES)
