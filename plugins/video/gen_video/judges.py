@@ -18,6 +18,7 @@ from gen_video.data.clips import Actor, Clip
 from gen_video.data.motion import MOTIONS, SPEEDS
 from gen_video.data.render import Renderer, ground
 from gen_video.data.things import Things
+from gen_video.sizes import FRAMES
 
 VERSION = 1
 """Another for every change of what the judges learn from."""
@@ -51,7 +52,7 @@ class ThingJudge(nn.Module):
 class MotionJudge(nn.Module):
     """Outlines (B, 16 frames, 16, 16) in [0, 1] to logits over the motions (B, 22)."""
 
-    def __init__(self, frames: int = 16) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv3d(1, 16, (3, 3, 3), padding=1),
@@ -63,7 +64,7 @@ class MotionJudge(nn.Module):
             nn.ReLU(),
             nn.MaxPool3d((2, 2, 2)),
         )
-        self.body = nn.Sequential(nn.Linear(32 * (frames // 2) * 16, 128), nn.ReLU())
+        self.body = nn.Sequential(nn.Linear(32 * (FRAMES // 2) * 16, 128), nn.ReLU())
         self.head = nn.Linear(128, len(MOTION_NAMES))
 
     def embed(self, x: Tensor) -> Tensor:

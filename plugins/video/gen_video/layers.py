@@ -111,7 +111,7 @@ def pose(
 
 
 def unposed(numbers: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """What ``pose`` made numbers (POSE, T) of: x, y, angle, wide, high and opacity."""
+    """What ``pose`` made numbers (POSE, T) of: x, y, angle, wide, high, opacity, (T,) each, in its units."""
     x, y, cos, sin, wide, high, opacity = numbers
     sides = (_USUAL * 2 ** (side.clip(*_SIDES) / _PER_OCTAVE) for side in (wide, high))
     return (x * _REACH, y * _REACH, np.arctan2(sin, cos), *sides, (opacity / _SEEN).clip(-1, 1))
