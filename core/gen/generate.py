@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from gen import presets
 from gen.errors import DeviceError, GenError, ModelError, UsageError, line_of
-from gen.model import Codec, CompletingCodec, LimitedEncoder, Model, ModelFile, SettlingEncoder
+from gen.model import (
+    Codec,
+    CompletingCodec,
+    LimitedEncoder,
+    Model,
+    ModelFile,
+    RemarkingEncoder,
+    SettlingEncoder,
+)
 from gen.plan import Item, Plan
 
 if TYPE_CHECKING:
@@ -107,30 +115,34 @@ def generate(
 
 def notices(plan: Plan, model: Model) -> Iterator[str]:
     """A line about each thing that goes unheeded: unknown words, the end of a prompt, a negative prompt."""
-    if unknown := _unknown_words(plan, model):
-        yield unknown
-    if isinstance(model.encoder, LimitedEncoder):
-        params = {**plan.params, **plan.artifacts}
-        for prompt in dict.fromkeys(item.prompt for item in plan.items):
-            if unread := model.encoder.unread(prompt, params):
-                shown = unread if len(unread) <= 60 else f"{unread[:60]}…"
-                yield f"the prompt is too long for the model {model.name}, which does not read {shown!r}"
+    encoder, params = model.encoder, {**plan.params, **plan.artifacts}
+    prompts = tuple(dict.fromkeys(item.prompt for item in plan.items))
+    for prompt in prompts:
+        start = f"prompt {_shortened(prompt)!r}: " if len(prompts) > 1 else ""
+        if unknown := _unknown_words(prompt, plan, model):
+            yield start + unknown
+        if isinstance(encoder, RemarkingEncoder):
+            yield from (start + remark for remark in encoder.remarks(prompt))
+        if isinstance(encoder, LimitedEncoder) and (unread := encoder.unread(prompt, params)):
+            shown = _shortened(unread)
+            yield f"{start}the prompt is too long for the model {model.name}, which does not read {shown!r}"
     if plan.negative and plan.guidance == 1:
-        yield "the negative prompt has no effect at guidance 1; raise --guidance"
+        yield "the negative prompt has no effect at guidance 1; raise the guidance"
 
 
-def _unknown_words(plan: Plan, model: Model) -> str:
+def _unknown_words(prompt: str, plan: Plan, model: Model) -> str:
     """One line about words that the model does not know; empty when it knows them all."""
-    encoder = model.encoder
-    unknown = {item.prompt: encoder.unknown_words(item.prompt) for item in plan.items}
-    words = dict.fromkeys(word for found in unknown.values() for word in found)
+    words = model.encoder.unknown_words(prompt)
     if not words:
         return ""
-    first = next(prompt for prompt, found in unknown.items() if found)
-    known = ", ".join(encoder.suggestions(first, 5))
-    # What has nothing near to offer lacks more than vocabulary: a voice the other alphabets, for instance.
-    hint = f"; it knows {known} …; --model takes a bigger model" if known else ""
-    return f"the model {model.name} does not know {', '.join(repr(word) for word in words)}{hint}"
+    line = f"the model {model.name} does not know {', '.join(map(repr, words))}"
+    near = ", ".join(model.encoder.suggestions(prompt, 5))
+    names = f"`gen models show {model.name} --names` lists what it knows" if plan.file.names else ""
+    return "; ".join(filter(None, (line, near and f"nearest are {near}", names)))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _batches(

@@ -356,7 +356,7 @@ def test_a_model_is_loaded_from_a_path(toy_folder: Path, toy: Path) -> None:
 
 
 def test_unknown_words_are_a_warning() -> None:
-    with pytest.warns(UserWarning, match="does not know 'purple'.*red, green, blue, white.*--model"):
+    with pytest.warns(UserWarning, match="does not know 'purple'; nearest are red, green, blue, white$"):
         gen.toy("purple red")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -401,7 +401,7 @@ def test_the_end_of_a_prompt_that_is_not_read_is_a_warning(host: Host) -> None:
     type(model.encoder).unread = lambda _self, prompt, _params: prompt[8:]
     try:
         assert list(notices(plan, model)) == [
-            "the prompt is too long for the model crayon, which does not read 'green'"
+            "prompt 'red red green': the prompt is too long for the model crayon, which does not read 'green'"
         ]
     finally:
         del type(model.encoder).unread

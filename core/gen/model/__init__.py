@@ -8,6 +8,7 @@ from gen.model.model import (
     Encoder,
     LimitedEncoder,
     Model,
+    RemarkingEncoder,
     SettlingEncoder,
     Window,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "LimitedEncoder",
     "Model",
     "ModelFile",
+    "RemarkingEncoder",
     "SettlingEncoder",
     "Window",
     "find_model",

@@ -92,6 +92,17 @@ class ModelFile:
         entry = self.config.get("params", {})
         return entry if isinstance(entry, Mapping) else {}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the model can make, from ``config["names"]`` or ``config["voices"]``, where the file says so.
+
+        Names of things are divided by ``|``.
+        """
+        names, voices = self.config.get("names"), self.config.get("voices")
+        if isinstance(names, str):
+            return tuple(name for name in names.split("|") if name)
+        return tuple(map(str, voices)) if isinstance(voices, list) else ()
+
     @cached_property
     def sha256(self) -> str:
         """Hex digest of the whole file."""

@@ -109,6 +109,15 @@ class LimitedEncoder(Encoder, Protocol):
 
 
 @runtime_checkable
+class RemarkingEncoder(Encoder, Protocol):
+    """An encoder that reads some of what prompts hold otherwise than it is written."""
+
+    def remarks(self, prompt: str) -> tuple[str, ...]:
+        """One line about each part of a prompt that is read otherwise."""
+        ...
+
+
+@runtime_checkable
 class CompletingCodec(Codec, Protocol):
     """A codec for parameters that give parts of what is made: the first frame of a clip, for instance.
 

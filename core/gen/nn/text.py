@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
@@ -14,6 +16,14 @@ from torch import Tensor
 from gen.diffusion import Condition, Conditioning
 
 WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+WEIGHT = re.compile(r"(?<=[(\w\s]):\s*[0-9]*\.?[0-9]+(?=\s*\))")
+"""The weight of ``(red:1.3)``, as other programs write it."""
+
+_COMPOUND = re.compile(r"[^\W_]+(?:['-][^\W_]+)+")
+_FUNCTION_WORDS = frozenset(
+    {"a", "an", "and", "at", "by", "from", "in", "of", "on", "the", "to", "with", ","}
+)
+_APOSTROPHES = str.maketrans("\u2018\u2019\u02bc", "'''")
 
 
 class Subwords:
@@ -71,6 +81,11 @@ class Subwords:
         """As much of a text as its first ``count`` subwords stand for."""
         encoding = self._tokenizer.encode(text)
         return text[: encoding.offsets[count][0]] if len(encoding.ids) > count else text
+
+    def plain(self, text: str) -> str:
+        """A text as the vocabulary compares it: in lower case, without accents and control characters."""
+        normalizer = self._tokenizer.normalizer
+        return normalizer.normalize_str(text) if normalizer else text
 
     def batch(self, texts: Sequence[str], length: int) -> tuple[Tensor, Tensor]:
         """Encode texts, cut or padded to one length.
@@ -157,28 +172,130 @@ class TextEncoder:
         }
 
     def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
-        """Conditioning with ``text`` (route "prepend"): ids (B, L) int64, and their mask (B, L)."""
-        texts = [self.said(self._read(prompt, params), params) for prompt in prompts]
+        """Conditioning with ``text`` (route "prepend"): ids (B, L) int64, and their mask (B, L).
+
+        The network is told what captions could say: known words, and the commas between them. Other
+        punctuation, characters that it never met and unknown words are left out, since their subwords spoil
+        what the known words ask for. Where no word is known, the unknown ones are told.
+        """
+        texts = [self.said(self._told(prompt, params), params) for prompt in prompts]
         ids, mask = self.subwords.batch(texts, self.length)
         longest = max(1, int(mask.sum(1).max()))
         return text_conditions(ids[:, :longest])
 
     def unread(self, prompt: str, params: Mapping[str, object]) -> str:
         """The end of a prompt that is too long; mostly empty."""
-        return prompt[len(self._read(prompt, params)) :]
-
-    def _read(self, prompt: str, params: Mapping[str, object]) -> str:
-        added = len(self.subwords.ids(self.said(prompt, params))) - len(self.subwords.ids(prompt))
-        return self.subwords.beginning(prompt, max(self.length - added, 0))
+        text, places = self._text(prompt)
+        told = self._told(prompt, params)
+        return prompt[places[len(told)] :] if len(told) < len(text) else ""
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
-        """Words that no caption held."""
-        return tuple(dict.fromkeys(word for word in self.subwords.words(prompt) if word not in self.words))
+        """Words that no caption held in any form, and symbols such as emoji."""
+        pieces = self._pieces(WEIGHT.sub(_blanks, prompt))
+        return tuple(dict.fromkeys(piece.written for piece in pieces if not piece.known))
+
+    def remarks(self, prompt: str) -> tuple[str, ...]:
+        """Lines about what of a prompt is not read as it is written."""
+        return tuple(
+            f"weights of words are not read: {found[0].strip()!r} is left out"
+            for found in WEIGHT.finditer(prompt)
+        )
 
     def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
-        """Names nearest in spelling to the unknown words, filled up with others; at most ``count``."""
+        """What is known and nearest in spelling to the unknown words; at most ``count``, mostly fewer."""
         near: list[str] = []
         for word in self.unknown_words(prompt):
-            parts = difflib.get_close_matches(word, sorted({w for n in self.names for w in n.split()}), 2)
-            near += [name for part in parts for name in self.names if part in name.split()][:2]
-        return tuple(dict.fromkeys([*near, *self.names[:: max(1, len(self.names) // count)]]))[:count]
+            for part in difflib.get_close_matches(word.lower(), sorted(self._known), 2, cutoff=0.8):
+                near += [name for name in self.names if part in name.split()][:2] or [part]
+        return tuple(dict.fromkeys(near))[:count]
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.subwords.plain(word) for word in self.words)
+
+    @cached_property
+    def _kept(self) -> re.Pattern[str]:
+        """What is written with punctuation in a name, then any word, comma or symbol."""
+        spelt = {name for name in self.names if WORD.sub("", name).strip(" ")}
+        spelt |= {compound for name in self.names for compound in _COMPOUND.findall(name)}
+        known = "|".join(re.escape(text) for text in sorted(spelt, key=len, reverse=True))
+        name = rf"(?P<name>(?<!\w)(?:{known})s?(?!\w))|" if spelt else ""
+        return re.compile(rf"{name}(?P<word>{WORD.pattern})|(?P<comma>,)|(?P<other>\S)", re.IGNORECASE)
+
+    def _pieces(self, prompt: str) -> Iterator[_Piece]:
+        for found in self._kept.finditer(prompt.translate(_APOSTROPHES)):
+            written = prompt[found.start() : found.end()]
+            if found.lastgroup in ("name", "comma"):
+                yield _Piece(found.start(), written, found[0], True, found.lastgroup == "comma")
+            elif found.lastgroup == "word":
+                word = self.subwords.plain(unicodedata.normalize("NFKC", found[0])).strip()
+                form = next((form for form in _forms(word) if form in self._known), "")
+                yield _Piece(found.start(), written, form or word, bool(form))
+            elif unicodedata.category(written) in ("So", "Co", "Cn"):
+                yield _Piece(found.start(), written, "", False)
+
+    def _text(self, prompt: str) -> tuple[str, list[int]]:
+        """A prompt as captions are written, and the place in the prompt of each of its characters."""
+        pieces = list(self._pieces(WEIGHT.sub(_blanks, prompt)))
+        if any(piece.known and piece.told not in _FUNCTION_WORDS for piece in pieces):
+            pieces = [piece for piece in pieces if piece.known]
+        text, comma = "", False
+        places: list[int] = []
+        for piece in pieces:
+            if piece.comma or not piece.told:
+                comma = comma or piece.comma
+                continue
+            between = (", " if comma else " ") if text else ""
+            text, comma = f"{text}{between}{piece.told}", False
+            places += [piece.place] * len(between)
+            places += [piece.place + min(index, len(piece.written)) for index in range(len(piece.told))]
+        return text, places
+
+    def _told(self, prompt: str, params: Mapping[str, object]) -> str:
+        text, _ = self._text(prompt)
+        added = len(self.subwords.ids(self.said(text, params))) - len(self.subwords.ids(text))
+        return self.subwords.beginning(text, max(self.length - added, 0))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A word, comma or symbol of a prompt.
+
+    Args:
+        place: Where in the prompt it begins.
+        written: As it is there.
+        told: What the network is told instead; empty for what no subword stands for.
+        known: Whether captions held it.
+        comma: Whether it is a comma.
+    """
+
+    place: int
+    written: str
+    told: str
+    known: bool
+    comma: bool = False
+
+
+def _forms(word: str) -> Iterator[str]:
+    """A word, then the same word in other forms: singular, plural and the third person for an -ing."""
+    yield word
+    if "'" in word:
+        word = word.partition("'")[0]
+        yield word
+    if len(word) < 4:
+        return
+    yield f"{word}s"
+    if word.endswith("s"):
+        yield word.removesuffix("s")
+        yield word.removesuffix("es")
+    if word.endswith("ies"):
+        yield f"{word.removesuffix('ies')}y"
+    if word.endswith("ing") and len(word) > 5:
+        stem = word.removesuffix("ing")
+        stems = [stem, f"{stem}e", *([stem[:-1]] if stem[-1] == stem[-2] else [])]
+        yield from (f"{form}{ending}" for form in stems for ending in ("s", "es", ""))
+
+
+def _blanks(found: re.Match[str]) -> str:
+    """As many spaces as were found, so that places stay."""
+    return " " * len(found[0])

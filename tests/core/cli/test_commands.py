@@ -48,6 +48,26 @@ def test_version(gen_cli: Cli) -> None:
     assert gen_cli("--version").out == f"gen {gen.__version__}\n"
 
 
+def test_what_a_model_knows_is_listed_and_searched(gen_cli: Cli, toy: Path) -> None:
+    from gen.model import save_model
+
+    config = {"modality": "toy", "names": "red fox|fox face|owl", "defaults": {}}
+    save_model(toy / "zoo.safetensors", {}, config, {})
+    assert gen_cli("models", "show", "zoo.safetensors", "--names").out == "red fox\nfox face\nowl\n"
+    assert gen_cli("models", "show", "zoo.safetensors", "--names", "FOX").out == "red fox\nfox face\n"
+    envelope = gen_cli("models", "show", "zoo.safetensors", "--names", "red", "fox", "--json").envelope
+    assert envelope["data"] == {"model": "zoo", "names": ["red fox"], "warnings": []}
+    ran = gen_cli("models", "show", "zoo.safetensors", "--names", "owll")
+    assert (ran.code, ran.out) == (0, "")
+    assert "knows no name with 'owll'; nearest are owl" in ran.err
+    ran = gen_cli("models", "show", "crayon", "--names")
+    assert ran.code == 4
+    assert "does not list what it knows" in ran.err
+    ran = gen_cli("models", "show", "zoo.safetensors", "fox")
+    assert ran.code == 2
+    assert "gen models show zoo.safetensors --names fox" in ran.err
+
+
 def test_models_are_listed_and_shown(gen_cli: Cli, toy_folder: Path) -> None:
     assert "crayon" in gen_cli("models").out
     listed = gen_cli("models", "list", "--modality", "toy", "--json").envelope["data"]["models"]

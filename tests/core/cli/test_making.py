@@ -143,7 +143,13 @@ def test_unknown_words_are_named_on_stderr(gen_cli: Cli) -> None:
     ran = gen_cli("toy", "purple red", "-o", "a.png")
     assert ran.code == 0
     assert "does not know 'purple'" in ran.err
-    assert "it knows red, green" in ran.err
+    assert "nearest are red, green" in ran.err
+    assert "prompt '" not in ran.err
+    ran = gen_cli("toy", "purple red", "green", "mauve", "-o", "{seed}.png")
+    lines = [line for line in ran.err.splitlines() if "does not know" in line]
+    assert len(lines) == 2
+    assert "prompt 'purple red': the model crayon does not know 'purple'" in lines[0]
+    assert "prompt 'mauve': the model crayon does not know 'mauve'" in lines[1]
 
 
 def test_a_dry_run_shows_the_plan_and_loads_nothing(

@@ -72,3 +72,78 @@ def test_words_are_lower_case_without_punctuation() -> None:
 @given(st.text(max_size=40))
 def test_any_text_becomes_ids(text: str) -> None:
     assert all(0 <= index < len(VOCABULARY) for index in VOCABULARY.ids(text))
+
+
+NAMES = ("red apple", "cat", "t-shirt", "up! button", "two o'clock", "b (type)")
+WORDS = "a an the and red apple apples cat t shirt up button two o'clock b type jumps ball cafe"
+ENCODER = TextEncoder(Subwords.train(WORDS.split(), [*NAMES, "ü é"], 60), 16, NAMES, frozenset(WORDS.split()))
+
+
+def told(prompt: str) -> list[list[int]]:
+    return ENCODER([prompt], {})["text"].value.tolist()
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        *(
+            (text, "a cat")
+            for text in ("a cat!", "A CAT!!!", "(a cat)", "[a] {cat}.", "«a cat»", "a cat…", "a\ncat")
+        ),
+        *((text, "a cat") for text in ("a cat, ", ", a cat", "a cute cat", "a cat, please!", "a \u732b cat")),
+        ("a cat \U0001f431\u2764\ufe0f", "a cat"),
+        ("a cat,, ,a ball!", "a cat, a ball"),
+        ("a (red:1.3) apple", "a red apple"),
+        ("((cat)), [red]:0.5", "cat, red"),
+        ("two o\u2019clock", "two o'clock"),
+        ("the cat's ball", "the cat ball"),
+        ("a cat jumping", "a cat jumps"),
+        ("\uff43\uff41\uff54", "cat"),
+        ("Caf\u00e9", "cafe"),
+        ("red-apple", "red apple"),
+    ],
+)
+def test_what_no_caption_held_is_left_out(written: str, plain: str) -> None:
+    assert told(written) == told(plain)
+
+
+@pytest.mark.parametrize("name", ["t-shirt", "T-shirts", "up! button", "b (type)", "two o'clock"])
+def test_names_keep_their_punctuation(name: str) -> None:
+    assert told(name) == [ENCODER.subwords.ids(name)]
+
+
+def test_unknown_words_are_told_where_there_are_no_others() -> None:
+    assert told("the gapple") == [ENCODER.subwords.ids("the gapple")]
+    assert told("\U0001f431") == told("")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unknown"),
+    [
+        ("a cat!", ()),
+        ("a \U0001f431 cat \u2764\ufe0f", ("\U0001f431", "\u2764")),
+        ("\u732b", ("\u732b",)),
+        ("a Cute cat, cute", ("Cute", "cute")),
+        ("a (red:1.3) apple", ()),
+        ("Caf\u00e9 apples", ()),
+    ],
+)
+def test_unknown_words_and_symbols_are_named(prompt: str, unknown: tuple[str, ...]) -> None:
+    assert ENCODER.unknown_words(prompt) == unknown
+
+
+def test_weights_of_words_are_remarked() -> None:
+    assert ENCODER.remarks("a (red:1.3) apple") == ("weights of words are not read: ':1.3' is left out",)
+    assert ENCODER.remarks("a cat at 12:30 (red)") == ()
+
+
+def test_suggestions_are_near_or_none() -> None:
+    assert ENCODER.suggestions("an aple", 2)[0] == "red apple"
+    assert ENCODER.suggestions("a xylophone", 5) == ()
+
+
+@given(st.text(max_size=60), st.integers(1, 6))
+def test_what_is_read_and_what_is_not_make_up_the_prompt(text: str, length: int) -> None:
+    encoder = TextEncoder(ENCODER.subwords, length, NAMES, ENCODER.words)
+    assert text.endswith(encoder.unread(text, {}))
+    assert encoder([text], {})["text"].value.shape[1] <= length

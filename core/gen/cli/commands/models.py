@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import difflib
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -10,8 +11,8 @@ import typer
 from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.cli.tables import outline, table
-from gen.errors import PluginError
-from gen.model import find_model
+from gen.errors import ModelError, PluginError, UsageError
+from gen.model import ModelFile, find_model
 from gen.plan import modality_of
 from gen.plugin.host import Host
 from gen.plugin.specs import ModelSpec
@@ -40,15 +41,29 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         ],
     )
 
-    @group.command(help="Show where a model comes from, how it is sampled, and its card.")
+    @group.command(help="Show where a model comes from, how it is sampled, its card, or what it knows.")
     def show(
         model: Annotated[str, names],
+        search: Annotated[
+            list[str] | None, typer.Argument(metavar="[TEXT]...", help="Only names that hold this text.")
+        ] = None,
+        *,
+        known: Annotated[
+            bool, typer.Option("--names", help="List the things that the model can make, by name.")
+        ] = False,
         modality: MODALITY = None,
         as_json: JSON = False,  # noqa: ARG001
     ) -> None:
+        if search and not known:
+            raise UsageError(
+                f"unexpected argument {search[0]!r}", f"gen models show {model} --names {search[0]}"
+            )
         modality = modality or modality_of(model, host)
         specs = host.models(modality)
         file = find_model(model, modality, specs)
+        if known:
+            _names(session, file, " ".join(search or []))
+            return
         spec = next((spec for spec in specs if spec.name == file.name), None)
         session.data["model"] = {
             **(dataclasses.asdict(spec) if spec else {"name": file.name, "modality": modality}),
@@ -62,6 +77,20 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             session.show(line)
 
     app.add_typer(group, name="models")
+
+
+def _names(session: Session, file: ModelFile, text: str) -> None:
+    """List what a model knows, or what of it holds a text."""
+    if not file.names:
+        raise ModelError(f"the file of model {file.name} does not list what it knows")
+    found = [name for name in file.names if text.lower() in name.lower()]
+    session.data.update(model=file.name, names=found)
+    for name in found:
+        session.show(name)
+    if not found:
+        near = difflib.get_close_matches(text.lower(), file.names, n=5)
+        hint = f"; nearest are {', '.join(near)}" if near else ""
+        session.warn(f"the model {file.name} knows no name with {text!r}{hint}")
 
 
 def _specs(host: Host, modality: str | None) -> Iterator[ModelSpec]:
