@@ -39,6 +39,7 @@ from gen.diffusion.clipping import clipped, thresholded
 from gen.diffusion.conditioning import Condition, Conditioning, concatenate
 from gen.diffusion.denoiser import (
     Denoiser,
+    Finishing,
     Memory,
     ModelDenoiser,
     Network,
@@ -206,6 +207,7 @@ __all__ = [
     "Eta",
     "ExponentialMultistep",
     "ExponentialRungeKutta",
+    "Finishing",
     "FlowMap",
     "FlowMapDenoiser",
     "FourierMagnitude",

@@ -62,9 +62,22 @@ class Remembering(Protocol):
         """The denoiser of one run, which reads and writes ``memory``; the original stays as it is."""
 
 
+@runtime_checkable
+class Finishing(Protocol):
+    """A denoiser that knows part of the data exactly."""
+
+    def finish(self, x: Tensor) -> Tensor:
+        """The data (B, ...) at the end of a run, with the known part as it is known, bit for bit."""
+
+
 def begin(denoiser: Denoiser, memory: Memory) -> Denoiser:
     """``denoiser`` for one run with this memory; itself where it remembers nothing."""
     return denoiser.begin(memory) if isinstance(denoiser, Remembering) else denoiser
+
+
+def finish(denoiser: Denoiser, x: Tensor) -> Tensor:
+    """The data (B, ...) at the end of a run, with what ``denoiser`` knows of it exactly."""
+    return denoiser.finish(x) if isinstance(denoiser, Finishing) else x
 
 
 def nested(denoiser: Denoiser, memory: Memory, name: str) -> Denoiser:

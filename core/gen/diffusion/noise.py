@@ -56,9 +56,10 @@ class NoiseSource:
 
     def normal(self, shape: Sequence[int], stream: str, index: int = 0) -> Tensor:
         """Draw ``index`` of ``stream``: float32 (B, *shape) on the CPU."""
-        noise = torch.empty(len(self.seeds), *shape)
+        # Said in full: what a caller has made torch's default must not change the draw.
+        noise = torch.empty(len(self.seeds), *shape, dtype=torch.float32, device="cpu")
         for seed, item in zip(self.seeds, noise, strict=True):
-            item.normal_(generator=torch.Generator().manual_seed(_seed(f"{seed}/{stream}/{index}")))
+            item.normal_(generator=torch.Generator("cpu").manual_seed(_seed(f"{seed}/{stream}/{index}")))
         return noise
 
     def prior(self, shape: Sequence[int]) -> Tensor:
@@ -161,7 +162,7 @@ class _BrownianStep:
             return self.source.normal(like.shape[1:], f"path/{self.lap}", cell)
 
         if cell < 0:
-            return torch.zeros(like.shape, dtype=torch.float64)
+            return torch.zeros(like.shape, dtype=torch.float64, device="cpu")
         low, high = 0, 2 * REACH * CELLS
         if not known:
             known[low] = draw(low).double() * math.sqrt(_variance(low))

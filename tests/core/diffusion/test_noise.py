@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gen.diffusion import NoiseSource
+from gen.diffusion import NoiseSource, RectifiedFlow
 
 
 def test_an_item_does_not_know_its_neighbours() -> None:
@@ -19,6 +19,22 @@ def test_draws_do_not_depend_on_their_order_or_on_torch() -> None:
     torch.manual_seed(1)
     assert torch.equal(source.at(1)(like, "step"), second)
     assert torch.equal(source.at(0)(like, "step"), first)
+
+
+def test_draws_do_not_depend_on_torchs_defaults() -> None:
+    like = torch.zeros(1, 6)
+    level = (RectifiedFlow().level(0.6), RectifiedFlow().level(0.4))
+    sources = NoiseSource([4]), NoiseSource([4], brownian=True)
+    expected = [source.at(0, *level)(like, "step") for source in sources]
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            found = [source.at(0, *level)(like, "step") for source in sources]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for one, other in zip(expected, found, strict=True):
+        assert one.dtype == other.dtype
+        assert torch.equal(one, other)
 
 
 def test_seeds_streams_and_steps_are_independent() -> None:

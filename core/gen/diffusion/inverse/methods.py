@@ -49,6 +49,10 @@ class Constrained:
         """Remembers nothing of its own: the memory is that of the denoiser within."""
         return replace(self, denoiser=begin(self.denoiser, memory))
 
+    def finish(self, x: Tensor) -> Tensor:
+        """The data (B, ...), with y where the method takes it as exact."""
+        return self.method.finish(x, self.measurement) if isinstance(self.method, MaskBlend) else x
+
     def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
         check_single(level, "a measurement")
         return self.method.predict(
@@ -75,7 +79,7 @@ class MaskBlend:
     """x0 + (y - weight x0): the known part of x0 is replaced, exactly where the mask is 1 (inpainting).
 
     For a mask of 0 and 1 it is DDNM without the rounding: the known part of x0 is y bit for bit, and so is
-    that of the result of a solver that ends on its last x0.
+    that of the result, with every solver and dtype (``finish``).
 
     RePaint (Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1) is this with DDIM(1) on a grid that travels
     in time (``TimeGrid.time_travel``). A single walk leaves a bias, as the unknown part sees y only through
@@ -103,8 +107,13 @@ class MaskBlend:
         assert isinstance(mask, Mask)
         prediction = denoise(x, level)
         residual = measurement.residual(mask(prediction.x0))
-        x0 = torch.where(mask.weight.to(x) == 1, measurement.y.to(x), prediction.x0 + residual)
-        return _with_x0(prediction, x0, level)
+        return _with_x0(prediction, self.finish(prediction.x0 + residual, measurement), level)
+
+    def finish(self, x0: Tensor, measurement: Measurement) -> Tensor:
+        """Data (B, ...) with y where the mask is 1."""
+        mask = measurement.operator
+        assert isinstance(mask, Mask)
+        return torch.where(mask.weight.to(x0) == 1, measurement.y.to(x0), x0)
 
 
 @dataclass(frozen=True)
