@@ -42,13 +42,12 @@ class Layout:
     required: bool = True
 
 
-_SOUND = (("channels", "samples"), -1.0, 1.0)
 KINDS: Mapping[str, Mapping[str, Layout]] = {
     "image": {"pixels": Layout(("height", "width", (1, 3, 4)), 0, 1)},
-    "audio": {"samples": Layout(*_SOUND)},
+    "audio": {"samples": Layout(("channels", "samples"), -1, 1)},
     "video": {
         "frames": Layout(("frames", "height", "width", (1, 3, 4)), 0, 1),
-        "samples": Layout(*_SOUND, required=False),
+        "samples": Layout(("sound_channels", "samples"), -1, 1, required=False),
     },
     "points": {
         "points": Layout(("points", (3,)), -0.5, 0.5),

@@ -145,7 +145,7 @@ def convert(value: object, kind: type, name: str, origin: str) -> object:
     """Bring a value, or the text of one, to the type that is asked for.
 
     Args:
-        value: The value; texts are parsed, an integer passes as a float.
+        value: The value; texts are parsed, an integer passes as a float, a number as its text.
         kind: ``int``, ``float``, ``bool`` or ``str``.
         name: What it is for, for the message.
         origin: Where it came from, for the message; empty when the user gave it directly.
@@ -162,9 +162,10 @@ def convert(value: object, kind: type, name: str, origin: str) -> object:
             return _BOOLEANS[value.lower()]
         raise wrong
     if kind is str:
-        if not isinstance(value, str):
+        # A rate such as 24 is a text because 30000/1001 is one, too.
+        if not isinstance(value, (str, numbers.Real)):
             raise wrong
-        return value
+        return str(value)
     if not isinstance(value, (str, numbers.Integral if kind is int else numbers.Real)):
         raise wrong
     try:

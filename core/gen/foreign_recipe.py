@@ -66,19 +66,22 @@ def foreign_recipe(entries: Mapping[str, str]) -> ForeignRecipe | None:
 
 
 def parse_a1111(text: str) -> ForeignRecipe | None:
-    """Read AUTOMATIC1111's ``parameters``: the prompt, ``Negative prompt: …``, then one line of settings.
+    """Read AUTOMATIC1111's ``parameters``: the prompt, ``Negative prompt: …``, then settings from a line on.
+
+    Values in quotes may hold commas and line ends, and extensions append lines such as ``Template: …``.
 
     Returns:
         None when there is no line of settings, so that any other text is not taken for a prompt.
     """
     if len(text) > MAX_BYTES:
         return None
-    *lines, last = text.strip("\n").split("\n")
-    # Possessive repetitions, so that no text can make the expression slow.
-    pairs = re.findall(r'(\w[\w /-]{0,40}+): *+("(?:\\.|[^\\"])*+"|[^,]*+)(?:,|$)', last)
-    settings = {key: _unquoted(value.strip()) for key, value in pairs}
-    if "Steps" not in settings and "Seed" not in settings:
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").strip("\n")
+    lines = text.split("\n")
+    first = _settings_line(lines)
+    if first is None:
         return None
+    settings = _settings("\n".join(lines[first:]))
+    lines = lines[:first]
     marker = "Negative prompt:"
     start = next((i for i, line in enumerate(lines) if line.startswith(marker)), len(lines))
     negative = "\n".join(lines[start:]).removeprefix(marker).strip()
@@ -95,6 +98,28 @@ def parse_a1111(text: str) -> ForeignRecipe | None:
         sampler=settings.get("Sampler"),
         model=settings.get("Model") or settings.get("Model hash"),
     )
+
+
+def _settings_line(lines: Sequence[str]) -> int | None:
+    """Index of the line with which the settings begin; None without one."""
+    for begins in (
+        lambda line: re.match(r"Steps: *\d", line),
+        lambda line: {"Steps", "Seed"} & _settings(line).keys(),
+    ):
+        found = next((index for index in reversed(range(len(lines))) if begins(lines[index])), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _settings(text: str) -> dict[str, str]:
+    """``key: value`` pairs between commas or line ends; of two with the same key the first."""
+    # Possessive repetitions, so that no text can make the expression slow.
+    pairs = re.findall(r'(\w[\w /-]{0,40}+): *+("(?:\\.|[^\\"])*+"|[^,\n]*+)(?:,|\n|$)', text, re.DOTALL)
+    settings: dict[str, str] = {}
+    for key, value in pairs:
+        settings.setdefault(key, _unquoted(value.strip()))
+    return settings
 
 
 def parse_invokeai(text: str) -> ForeignRecipe | None:
@@ -265,6 +290,6 @@ def _unquoted(value: str) -> str:
     if not value.startswith('"'):
         return value
     try:
-        return str(json.loads(value))
+        return str(json.loads(value, strict=False))
     except ValueError:
         return value

@@ -74,7 +74,7 @@ def find_format(
     if name is None:
         if by_suffix is not None:
             return by_suffix
-        endings = [ending for spec in specs for ending in spec.suffixes]
+        endings = list(dict.fromkeys(ending for spec in specs for ending in spec.suffixes))
         whole = path_in_a_line(path or "the output")
         wrong = f"unknown file ending {suffix!r}" if suffix else f"{whole} has no file ending"
         raise UsageError(wrong, _choices(suffix, endings))
@@ -180,8 +180,16 @@ def read(path: str | os.PathLike[str], formats: Iterable[FormatSpec], *, kind: s
         UsageError: The file is missing, not of a known format, damaged or too large.
         PluginError: A library that the format needs is not installed.
     """
-    spec = find_format(formats, path=path, kind=kind)
+    known = tuple(formats)
     with _open(path) as file:
+        spec = find_format(known, path=path, kind=kind)
+        if kind is not None and not spec.reader:
+            endings = dict.fromkeys(
+                ending for other in known if kind in other.kinds and other.reader for ending in other.suffixes
+            )
+            raise UsageError(
+                f"cannot read {path_in_a_line(path)} as {kind}", f"{kind} is read from {', '.join(endings)}"
+            )
         artifact = _read_artifact(path, file, spec)
         try:
             recipe = _recipe_in(_entries(path, file, spec))
@@ -197,9 +205,9 @@ def read_recipe(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> 
         UsageError: The file is missing or damaged, or its recipe is not valid.
         PluginError: A library that the format needs is not installed.
     """
-    spec = find_format(formats, path=path)
     with _open(path) as file:
-        return _about(path, lambda: _recipe_in(_entries(path, file, spec)))
+        entries = _entries(path, file, find_format(formats, path=path))
+    return _about(path, lambda: _recipe_in(entries))
 
 
 def inspect(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> dict[str, Any]:
@@ -214,8 +222,8 @@ def inspect(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> dict
             valid.
         PluginError: A library that the format needs is not installed.
     """
-    spec = find_format(formats, path=path)
     with _open(path) as file:
+        spec = find_format(formats, path=path)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
         artifact = _read_artifact(path, file, spec)
@@ -275,7 +283,7 @@ def _entries(path: str | os.PathLike[str], file: BinaryIO, spec: FormatSpec) -> 
 
 
 def _about(path: str | os.PathLike[str], action: Callable[[], _T]) -> _T:
-    """Run an action; its errors name the file."""
+    """Run an action; its errors name the file, and what a library said of it is only shown by ``-v``."""
     try:
         return action()
     except UsageError as error:
@@ -283,7 +291,9 @@ def _about(path: str | os.PathLike[str], action: Callable[[], _T]) -> _T:
     except (GenError, MemoryError):
         raise
     except Exception as error:
-        raise UsageError(f"cannot read {path_in_a_line(path)}: {line_of(error)}") from error
+        raise UsageError(
+            f"cannot read {path_in_a_line(path)}: it is damaged, or not of the kind that its ending says"
+        ) from error
 
 
 def _load(spec: FormatSpec, reference: str) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ imported, evaluated or opened.
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import json
 import os
@@ -160,7 +161,7 @@ class Recipe:
             _text(getattr(self, name), name)
         for name in ("device", "dtype"):
             _match(getattr(self, name), _NAME, name, "a short name")
-        _match(self.created, _CREATED, "created", "a time like 2026-01-31T12:00:00Z")
+        _time(self.created, "created")
         _put(
             self,
             params=_table(self.params, "params", _scalar),
@@ -331,18 +332,38 @@ XMP_NAMESPACE = "urn:gen-toolkit:xmp:1/"
 
 
 def recipe_in_xmp(packet: str) -> str:
-    """The text of the recipe in an XMP packet that anybody may have written; empty when there is none."""
+    """The text of the recipe in an XMP packet that anybody may have written; empty when there is none.
+
+    XMP writes a simple property as an element or, shorter, as an attribute of its description (ISO 16684-1,
+    7.4 and 7.9.2.2); both are read.
+    """
     from xml.etree import ElementTree
 
     if XMP_NAMESPACE not in packet:
         return ""
-    # What starts at the root element has no place for entities, so it cannot grow while it is parsed.
-    start, end = packet.find("<x:xmpmeta"), packet.rfind("</x:xmpmeta>")
+    # What starts at the first element has no place for entities, so it cannot grow while it is parsed.
+    start = re.search(r"<[A-Za-z_]", packet)
     try:
-        tree = ElementTree.fromstring(packet[start : end + len("</x:xmpmeta>")])
+        tree = ElementTree.fromstring(packet[start.start() if start else 0 :].rstrip("\0 \r\n"))
     except ElementTree.ParseError:
         return ""
-    return tree.findtext(f".//{{{XMP_NAMESPACE}}}recipe", "")
+    name = f"{{{XMP_NAMESPACE}}}recipe"
+    for element in tree.iter():
+        if element.tag == name:
+            return "".join(element.itertext()).strip()
+        if name in element.attrib:
+            return element.attrib[name]
+    return ""
+
+
+def decode_text(content: bytes) -> str:
+    """Text of a file that anybody may have written: UTF-8, or UTF-16 where a byte-order mark says so.
+
+    The mark itself is left out; bytes that are no text become U+FFFD.
+    """
+    if content.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
+        return content.decode("utf-16", errors="replace")
+    return content.decode("utf-8-sig", errors="replace")
 
 
 def _quoted(value: str) -> str:
@@ -361,7 +382,7 @@ def parse_json(text: str) -> Any:
     if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
         raise UsageError(f"the recipe exceeds {MAX_BYTES} bytes")
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse_constant)
     except RecursionError:
         raise UsageError("the recipe is nested too deeply") from None
     except ValueError as error:
@@ -434,6 +455,15 @@ def _match(value: object, pattern: re.Pattern[str], name: str, form: str) -> Non
         raise UsageError(f"{name} in the recipe is {str(value)[:40]!r}, not {form}")
 
 
+def _time(value: object, name: str) -> None:
+    form = "a time like 2026-01-31T12:00:00Z"
+    _match(value, _CREATED, name, form)
+    try:
+        datetime.fromisoformat(str(value))
+    except ValueError:
+        raise UsageError(f"{name} in the recipe is {value!r}, not {form}") from None
+
+
 def _integer(value: object, name: str, low: int, high: int) -> None:
     if type(value) is not int or not low <= value <= high:
         raise UsageError(f"{name} in the recipe is {_short(value)}, not a whole number from {low} to {high}")
@@ -442,7 +472,8 @@ def _integer(value: object, name: str, low: int, high: int) -> None:
 def _number(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e300:
         raise UsageError(f"{name} in the recipe is {_short(value)}, not a finite number")
-    return float(value)
+    # Adding zero turns -0 into 0.
+    return float(value) + 0.0
 
 
 def _short(value: object) -> str:

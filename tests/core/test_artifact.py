@@ -87,6 +87,15 @@ def test_sizes():
     assert Artifact("image", {"pixels": f32(4, 5, 3)}).sizes == {"height": 4, "width": 5, "channels": 3}
     sound = Artifact("audio", {"samples": f32(2, 100)}, {"sample_rate": 8000})
     assert sound.sizes == {"channels": 2, "samples": 100}
+    clip = {"frames": f32(2, 4, 5, 3), "samples": f32(1, 100)}
+    assert Artifact("video", clip, {"fps": "8", "sample_rate": 8000}).sizes == {
+        "frames": 2,
+        "height": 4,
+        "width": 5,
+        "channels": 3,
+        "sound_channels": 1,
+        "samples": 100,
+    }
     assert Artifact("mesh", {"vertices": f32(4, 3), "faces": FACES}).sizes == {"vertices": 4, "faces": 2}
 
 

@@ -55,7 +55,7 @@ def test_the_entry_of_a_modality_wins_over_that_of_all(
         ("steps = 'many'", "steps must be a whole number, not 'many' in gen.toml"),
         ("steps = 2.5", "steps must be a whole number"),
         ("steps = true", "steps must be a whole number"),
-        ("model = 3", "model must be a text"),
+        ("model = true", "model must be a text"),
         ("stepz = 3", "did you mean 'steps'"),
         ("[toy]\nwidht = 3", "did you mean 'width'"),
         ("steps = ", "cannot read the settings in gen.toml"),
@@ -82,3 +82,9 @@ def test_texts_and_whole_numbers_are_converted(value: object, kind: type, expect
     converted = convert(value, kind, "x", "")
     assert converted == expected
     assert type(converted) is kind
+
+
+def test_a_number_will_do_where_a_text_is_asked_for(folders: Path) -> None:
+    (folders / "gen.toml").write_text("[toy]\nrate = 24\n")
+    assert read_settings("toy", {"rate": str})["rate"].value == "24"
+    assert convert(29.97, str, "rate", "") == "29.97"

@@ -456,8 +456,8 @@ def bad_inputs(folder):
     with (folder / "huge.note").open("wb") as file:
         file.truncate(formats.MAX_FILE_BYTES + 1)
     return {
-        "empty.note": "Expecting value",
-        "binary.note": "Expecting value",
+        "empty.note": "it is damaged, or not of the kind that its ending says",
+        "binary.note": "it is damaged",
         "folder.note": "not a file",
         "pipe.note": "not a file",
         "a.sealed": "only be written",
@@ -466,7 +466,8 @@ def bad_inputs(folder):
         "none.note": "No such file",
         "a\0.note": "null",
         "x" * 300 + ".note": "too long",
-        "two\nlines": "no file ending",
+        "none": "No such file",
+        "two\nlines": "No such file",
         "two\nlines.note": "No such file",
     }
 
@@ -477,6 +478,24 @@ def test_what_cannot_be_read_is_named(tmp_path):
             with pytest.raises(UsageError) as caught:
                 action(tmp_path / name, FORMATS)
             assert said in one_line(caught), name
+
+
+def test_what_cannot_be_read_as_the_kind_that_is_wanted(tmp_path):
+    (tmp_path / "a.sheet").write_text("{}")
+    sheet = spec("sheet", ".sheet", reader="")
+    with pytest.raises(UsageError, match=r"a\.sheet as note") as caught:
+        read(tmp_path / "a.sheet", (*FORMATS, sheet), kind="note")
+    assert caught.value.hint == "note is read from .note, .memo, .diary, .bad"
+    with pytest.raises(UsageError) as caught:
+        find_format((*FORMATS, replace(sheet, suffixes=(".note",))), path="a.x")
+    assert caught.value.hint.count(".note") == 1
+
+
+def test_a_fault_of_the_text_entries_is_told_once(tmp_path):
+    (tmp_path / "a.note").write_text("{")
+    with pytest.raises(UsageError) as caught:
+        read_recipe(tmp_path / "a.note", FORMATS)
+    assert one_line(caught).count("cannot read") == 1
 
 
 def test_a_broken_plugin_is_not_called_a_broken_file(tmp_path):

@@ -121,7 +121,7 @@ WRONG = [
     ({"strength": 0.5}, "needs something to start from"),
     ({"mask": "a.png"}, "needs something to start from"),
     ({"init": "none.png"}, "cannot read none.png"),
-    ({"init": "none.xyz"}, "unknown file ending"),
+    ({"init": "none.xyz"}, "No such file"),
 ]
 
 
@@ -280,6 +280,10 @@ def test_rerun_asks_for_the_very_same_model_and_inputs() -> None:
     with pytest.raises(UsageError, match="is not the init of the recipe"):
         gen.rerun("made.png", init="made.png")
     assert np.array_equal(pixels(gen.rerun("made.png", init="start.png")), pixels(made))
+    with pytest.raises(UsageError, match="the recipe has no input 'init'"):
+        gen.rerun("start.png", init="start.png")
+    with pytest.raises(UsageError, match="the recipe has no input 'left'"):
+        gen.rerun("start.png", inputs={"left": "start.png"})
     import dataclasses
 
     model = dataclasses.replace(made.recipe.model, name="elsewhere")
@@ -289,6 +293,29 @@ def test_rerun_asks_for_the_very_same_model_and_inputs() -> None:
     model = dataclasses.replace(made.recipe.model, sha256="0" * 64)
     with pytest.raises(ModelError, match="another file"):
         gen.rerun(dataclasses.replace(made.recipe, model=model), init="start.png")
+
+
+def test_a_recipe_opens_no_file_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    import dataclasses
+
+    from gen import formats
+
+    made = gen.toy("red", seed=1)
+    made.save("near.png")
+    hostile = dataclasses.replace(made.recipe, params={**made.recipe.params, "left": "near.png"})
+    monkeypatch.setattr(formats, "read", lambda *_, **__: pytest.fail("a file was opened"))
+    with pytest.raises(UsageError, match="names a file as left that is not among its inputs"):
+        gen.rerun(hostile)
+    near = gen.recipe.Input(role="left", name="near.png", sha256="0" * 64)
+    listed = dataclasses.replace(hostile, inputs=(near,))
+    with pytest.raises(UsageError, match=r"needs near\.png as left"):
+        gen.rerun(listed)
+
+
+def test_zero_has_no_sign() -> None:
+    made = gen.toy("red", guidance=-0.0)
+    assert made.recipe is not None
+    assert str(made.recipe.guidance) == "0.0"
 
 
 def test_the_results_form_follows_the_prompts_form() -> None:

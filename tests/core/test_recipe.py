@@ -3,6 +3,7 @@ import json
 import pickle
 import string
 import sys
+from html import escape
 
 import pytest
 from hypothesis import given, settings
@@ -25,6 +26,7 @@ from gen.recipe import (
     Metadata,
     ModelReference,
     Recipe,
+    decode_text,
     recipe_in_xmp,
     timestamp,
 )
@@ -284,6 +286,44 @@ def test_time_of_creation(monkeypatch):
             timestamp()
     monkeypatch.delenv("SOURCE_DATE_EPOCH")
     assert make().created > "2026"
+    with pytest.raises(UsageError, match="created in the recipe"):
+        make(created="9999-99-99T99:99:99Z")
+
+
+def test_zero_has_no_sign():
+    assert str(make(guidance=-0.0).guidance) == "0.0"
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text():
+    text = make().to_json()
+    assert Recipe.from_json("\ufeff" + text) == make()
+    for content in (text.encode(), text.encode("utf-8-sig"), text.encode("utf-16")):
+        assert decode_text(content) == text
+    assert decode_text("a ü".encode("utf-16-be")[2:] + b"\xff").endswith("\ufffd")
+    assert parse_a1111("\ufeffcat\nSteps: 5, Seed: 1").prompt == "cat"
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">{}</x:xmpmeta>',
+        '<?xpacket begin="\ufeff"?><y:xmpmeta xmlns:y="adobe:ns:meta/">{}</y:xmpmeta><?xpacket end="w"?>\n\0',
+        "{}",
+    ],
+)
+@pytest.mark.parametrize(
+    "description",
+    [
+        '<rdf:Description xmlns:g="urn:gen-toolkit:xmp:1/" g:recipe="{}"/>',
+        "<rdf:Description xmlns:g='urn:gen-toolkit:xmp:1/'><g:recipe>{}</g:recipe></rdf:Description>",
+        '<rdf:Description xmlns:g="urn:gen-toolkit:xmp:1/"><g:recipe>\n<rdf:Alt><rdf:li xml:lang="x-default">'
+        "{}</rdf:li></rdf:Alt></g:recipe></rdf:Description>",
+    ],
+)
+def test_xmp_in_every_form_that_it_allows(packet, description):
+    rdf = '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">{}</rdf:RDF>'
+    text = '{"a": "<&>"}'
+    assert recipe_in_xmp(packet.format(rdf.format(description.format(escape(text))))) == text
 
 
 def test_levels_of_metadata():
@@ -318,8 +358,9 @@ def test_a1111_text_is_read_back(prompt, negative, seed):
     found = parse_a1111(recipe.to_a1111())
     assert (found.seed, found.steps, found.guidance, found.sampler) == (seed, 20, 4.5, "dpmpp_2m")
     assert (found.width, found.height, found.model) == (96, 64, "emoji")
-    assert found.prompt == prompt.replace("\0", "").lstrip("\n")
-    assert found.negative == (negative.replace("\0", "").strip() or None)
+    prompt, negative = (text.replace("\0", "").replace("\r\n", "\n") for text in (prompt, negative))
+    assert found.prompt == prompt.removeprefix("\ufeff").lstrip("\n")
+    assert found.negative == (negative.strip() or None)
 
 
 def test_a1111_settings_cannot_be_injected():
@@ -348,6 +389,23 @@ def test_a1111_as_the_web_interface_writes_it():
         sampler="DPM++ 2M",
         model="v1-5",
     )
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'Steps: 20, Sampler: Euler, Seed: 5, Template: "a, b\n\nSize: 1x1", Size: 64x32',
+        "Steps: 20, Sampler: Euler, Seed: 5, Size: 64x32\nTemplate: {cat|dog}, Seed: 6\nOther: dog",
+        "Seed: 5, Steps: 20, Sampler: Euler, Size: 64x32",
+    ],
+)
+def test_a1111_settings_over_several_lines(settings, end):
+    text = f"cat\nSteps: many\nNegative prompt: dog,\ncow\n{settings}\n".replace("\n", end)
+    found = parse_a1111(text)
+    assert (found.prompt, found.negative) == ("cat\nSteps: many", "dog,\ncow")
+    assert (found.seed, found.steps, found.sampler) == (5, 20, "Euler")
+    assert (found.width, found.height) == (64, 32)
 
 
 @pytest.mark.parametrize("text", ["", "just a caption", "a: b, c: d", "\n\n", "x" * (MAX_BYTES + 1)])
