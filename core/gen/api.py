@@ -12,7 +12,7 @@ from gen import formats
 from gen.artifact import Artifact
 from gen.checks import unknown
 from gen.config import offline_origin
-from gen.errors import ModelError, UsageError
+from gen.errors import GenWarning, ModelError, UsageError
 from gen.generate import Progress, generate, load, notices
 from gen.model import Model
 from gen.offline import forbid_connections
@@ -275,5 +275,5 @@ def make_request(host: Host, modality: str, prompts: Sequence[str], options: Map
 def run(plan: Plan, model: Model, on_step: Callable[[Progress], None] | None) -> list[Artifact]:
     """Make all items of a plan; warns about what goes unheeded."""
     for notice in notices(plan, model):
-        warnings.warn(notice, stacklevel=3)
+        warnings.warn(notice, GenWarning, stacklevel=3)
     return list(generate(plan, model, on_step=on_step))

@@ -43,7 +43,10 @@ SETTINGS: Mapping[str, type] = {
 OFFLINE = "offline"
 """The setting of the whole process that forbids connections."""
 
-HOST_VARIABLES = ("GEN_CONFIG", "GEN_CACHE", "GEN_PLUGINS", "GEN_DISABLE_PLUGINS", "GEN_OFFLINE")
+HOST_VARIABLES = (
+    *("GEN_CONFIG", "GEN_CACHE", "GEN_PLUGINS", "GEN_DISABLE_PLUGINS", "GEN_OFFLINE"),
+    "GEN_TRAINING_DATA",
+)
 """Variables of the environment that belong to no modality."""
 
 

@@ -1,4 +1,4 @@
-"""Every error that a user's mistake or a machine's limit can cause, with its exit code.
+"""Every error that a user's mistake or a machine's limit can cause, with its exit code; and the warning.
 
 The command line prints ``message`` (and ``hint``) on one line and leaves with ``exit_code``; the Python
 API raises the same objects. ``code`` is the stable name that ``--json`` reports.
@@ -69,6 +69,10 @@ class PartialError(GenError):
 
     code = "partial"
     exit_code = 7
+
+
+class GenWarning(UserWarning):
+    """A part of a request that has no effect, or that the model cannot heed; the result is made anyway."""
 
 
 def line_of(error: BaseException) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gen
-from gen.errors import DeviceError, GenError, ModelError, PluginError, UsageError
+from gen.errors import DeviceError, GenError, GenWarning, ModelError, PluginError, UsageError
 from gen.generate import generate, load, notices
 from gen.plan import Plan, Request, resolve
 from gen.plugin.host import Host
@@ -383,7 +383,7 @@ def test_a_model_is_loaded_from_a_path(toy_folder: Path, toy: Path) -> None:
 
 
 def test_unknown_words_are_a_warning() -> None:
-    with pytest.warns(UserWarning, match="does not know 'purple'; nearest are red, green, blue, white$"):
+    with pytest.warns(GenWarning, match="does not know 'purple'; nearest are red, green, blue, white$"):
         gen.toy("purple red")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -414,7 +414,7 @@ def test_a_file_is_hashed_once_until_it_changes(
 
 
 def test_a_negative_prompt_without_guidance_is_a_warning() -> None:
-    with pytest.warns(UserWarning, match="negative prompt has no effect at guidance 1"):
+    with pytest.warns(GenWarning, match="negative prompt has no effect at guidance 1"):
         gen.toy("red", negative="blue")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -14,7 +14,8 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -22,9 +23,10 @@ import typer.main
 
 from gen.cli.session import Session
 from gen.config import offline_origin
-from gen.errors import GenError, UsageError
+from gen.errors import GenError, GenWarning, UsageError
 from gen.offline import forbid_connections
 from gen.plugin.host import Host
+from gen.plugin.text import one_line
 
 INTERRUPTED = 130
 COMMANDS: Mapping[str, str] = {
@@ -62,9 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     session.verbose = bool({"-v", "--verbose"} & set(flags))
     session.quiet = bool({"-q", "--quiet"} & set(flags))
     try:
-        with warnings.catch_warnings():
-            if not session.verbose:
-                warnings.simplefilter("ignore")
+        with _warnings_in(session):
             return _run(words, wanted, session, offline="--offline" in flags)
     except GenError as error:
         # A message in the middle of a line that is being typed would be in the way.
@@ -81,6 +81,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         failure.__cause__ = error
         return session.fail(failure)
+
+
+@contextmanager
+def _warnings_in(session: Session) -> Iterator[None]:
+    """Show our own warnings as lines of the session, those of libraries only under ``-v``; none fails."""
+
+    def show(message: Warning | str, category: type[Warning], *_: object) -> None:
+        text = one_line(str(message))
+        if issubclass(category, GenWarning):
+            session.warn(text)
+        elif session.verbose:
+            session.say(f"gen: {category.__name__}: {text}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default" if session.verbose else "ignore")
+        warnings.simplefilter("default", GenWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 def _run(words: list[str], wanted: str, session: Session, offline: bool) -> int:

@@ -1,4 +1,4 @@
-"""The named emoji of an installed Noto Color Emoji font, as straight-alpha sprites."""
+"""The named emoji of Noto Color Emoji, as straight-alpha sprites."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
-from gen.errors import PluginError, UsageError
+from gen.errors import PluginError
+from gen.train.data_files import locate
 
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 ANNOTATIONS = Path("/usr/share/unicode/cldr/common/annotations/en.xml")
@@ -45,8 +46,30 @@ class EmojiSet:
     sprites: np.ndarray
 
 
-def load(font: Path = FONT, annotations: Path = ANNOTATIONS) -> EmojiSet:
+def find_font() -> Path:
+    """The font: in the folder ``GEN_TRAINING_DATA``, or as Debian installs it.
+
+    Raises:
+        UsageError: It is in neither place.
+    """
+    return locate(FONT, packages=PACKAGES)
+
+
+def find_annotations() -> Path:
+    """CLDR's English names: in the folder ``GEN_TRAINING_DATA``, or as Debian installs them.
+
+    Raises:
+        UsageError: They are in neither place.
+    """
+    return locate(ANNOTATIONS, packages=PACKAGES)
+
+
+def load(font: Path | None = None, annotations: Path | None = None) -> EmojiSet:
     """Read every emoji that is one code point, has a CLDR name and a bitmap in the font.
+
+    Args:
+        font: A font with bitmaps (tables CBDT and CBLC); by default that of `find_font`.
+        annotations: An XML file of CLDR's annotations; by default that of `find_annotations`.
 
     Raises:
         UsageError: The font or the annotations are not installed.
@@ -56,9 +79,7 @@ def load(font: Path = FONT, annotations: Path = ANNOTATIONS) -> EmojiSet:
         from fontTools.ttLib import TTFont
     except ImportError:
         raise PluginError("fontTools is not installed", 'pip install "gen-toolkit[train]"') from None
-    for path in (font, annotations):
-        if not path.is_file():
-            raise UsageError(f"training data not found: {path}", f"apt-get install {PACKAGES}")
+    font, annotations = font or find_font(), annotations or find_annotations()
     names, keywords = _annotations(annotations)
     found: list[Emoji] = []
     sprites: list[np.ndarray] = []

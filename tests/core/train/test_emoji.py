@@ -1,13 +1,16 @@
 """Sprites: their hue is found and turned, and their edges keep their colour."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gen.errors import PluginError
-from gen.train.emoji import dominant_hue, load, scaled, turned
+from gen.errors import PluginError, UsageError
+from gen.train.data_files import locate
+from gen.train.emoji import ANNOTATIONS, FONT, dominant_hue, load, scaled, turned
+from training_data import names as names_of_clips
 
 
 def disc(*colour: int) -> np.ndarray:
@@ -28,6 +31,49 @@ def test_grey_and_many_colours_have_no_hue() -> None:
     striped = disc(220, 40, 40)
     striped[::2] = disc(40, 200, 40)[::2]
     assert dominant_hue(striped) is None
+
+
+def test_named_bitmaps_are_read_in_the_order_of_their_characters(training_data: Path) -> None:
+    found = load(training_data / "NotoColorEmoji.ttf", training_data / "en.xml")
+    names = [one.name for one in found.emoji]
+    assert len(set(names)) == len(names) == len(found.sprites) > 300
+    assert [one.character for one in found.emoji] == sorted(one.character for one in found.emoji)
+    assert found.sprites.shape[1:] == (128, 128, 4)
+    sprites = dict(zip(names, found.sprites, strict=True))
+    assert dominant_hue(sprites["yellow circle"]) == pytest.approx(50, abs=3)
+    # A bitmap of 136 x 128 pixels is centred in the square.
+    assert not sprites["yellow circle"][:4].any()
+    assert not sprites["yellow circle"][-4:].any()
+    assert "apple" in found.emoji[names.index("red apple")].keywords
+    assert "red apple" not in found.emoji[names.index("red apple")].keywords
+
+
+def test_a_folder_of_ones_own_comes_before_the_installed_files(
+    training_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "NotoColorEmoji.ttf"
+    assert locate(installed, packages="a-font") == training_data / "NotoColorEmoji.ttf"
+    installed.touch()
+    monkeypatch.setenv("GEN_TRAINING_DATA", str(tmp_path / "nowhere"))
+    assert locate(tmp_path / "other.ttf", installed, packages="a-font") == installed
+    installed.unlink()
+    with pytest.raises(UsageError, match=r"apt-get install a-font.*GEN_TRAINING_DATA.*NotoColorEmoji.ttf"):
+        locate(installed, packages="a-font")
+
+
+def test_a_missing_font_names_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GEN_TRAINING_DATA", raising=False)
+    monkeypatch.setattr("gen.train.emoji.FONT", tmp_path / "no.ttf")
+    with pytest.raises(UsageError, match="apt-get install fonts-noto-color-emoji unicode-cldr-core"):
+        load()
+
+
+@pytest.mark.data("fonts-noto-color-emoji", "unicode-cldr-core")
+def test_the_installed_font_has_what_the_models_learned() -> None:
+    found = load(FONT, ANNOTATIONS)
+    assert len(found.emoji) > 1300
+    # What clips show, by the names of CLDR.
+    assert set(names_of_clips()) <= {one.name for one in found.emoji}
 
 
 def test_without_the_extra_the_line_for_pip_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """Sounds and speech through one command: which model does what, and what is refused with what advice."""
 
-import ctypes.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,6 @@ from gen_audio.voice.data import lexicon, sentences, sphinx
 from gen_audio.voice.model import LONGEST, SHORTEST
 
 Cli = Callable[..., tuple[int, str, str]]
-needs_flite = pytest.mark.skipif(ctypes.util.find_library("flite") is None, reason="flite is not installed")
 
 
 @pytest.fixture
@@ -150,7 +148,7 @@ def test_each_ability_has_its_yardstick(models: Path, gen_cli: Cli, monkeypatch:
         assert json.loads(out)["metrics"] == {name: model}
 
 
-@needs_flite
+@pytest.mark.data("flite")
 def test_a_voice_is_measured(models: Path, gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     words = {"fox": ("f", "aa1", "k", "s"), "apple": ("ae1", "p", "ax0", "l"), "a": ("ax0",)}
     monkeypatch.setattr(lexicon, "load_or_build", lambda path, report: words)

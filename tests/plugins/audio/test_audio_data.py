@@ -14,8 +14,6 @@ from gen_audio.data import clips, effects, midi, music
 from gen_audio.data.synthesis import RATE
 from gen_audio.loudness import LEVEL
 
-RENDERS = shutil.which("fluidsynth") is not None and midi.SOUNDFONT.exists()
-
 
 def drawn(count: int) -> list[clips.Clip]:
     rng = random.Random(5)
@@ -100,7 +98,7 @@ def test_clips_are_alike_in_loudness() -> None:
     assert np.abs(sounds).max() <= 0.97
 
 
-@pytest.mark.skipif(not RENDERS, reason="fluidsynth or FluidR3 is not installed")
+@pytest.mark.data("fluidsynth", "fluid-soundfont-gm")
 def test_notes_are_rendered_in_their_places_and_at_their_pitch() -> None:
     parts = [midi.Part(73, (midi.Note(0.0, 0.9, key, 100),)) for key in (69, 76)]
     sounds = midi.render(parts, 1.0, RATE)

@@ -1,6 +1,5 @@
 """What the voice is trained on: sentences, their speech, and what is drawn of the bank."""
 
-import ctypes.util
 import itertools
 import random
 import sys
@@ -18,8 +17,6 @@ from gen_audio.voice.denoiser_training import draw, parts
 from gen_audio.voice.measures import edits
 from gen_audio.voice.reading import read
 
-needs_flite = pytest.mark.skipif(ctypes.util.find_library("flite") is None, reason="flite is not installed")
-
 
 def test_tales_can_be_read_whole() -> None:
     rng = random.Random(0)
@@ -32,7 +29,7 @@ def test_tales_can_be_read_whole() -> None:
     assert 2 < sum(map(sentences.held_out, tales)) < 40
 
 
-@needs_flite
+@pytest.mark.data("flite")
 def test_the_phones_of_speech_fill_it() -> None:
     teacher = flite.Flite()
     speech = teacher.say("The fox's dogs don't bark.", "female")
@@ -52,9 +49,8 @@ def test_the_phones_of_speech_fill_it() -> None:
     assert max(power[0], power[-1]) < 0.2 * min(vowels)
 
 
-@needs_flite
+@pytest.mark.data("flite")
 def test_the_ear_understands_the_teacher() -> None:
-    pytest.importorskip("pocketsphinx")
     heard = sphinx.Ear(flite.RATE).words(flite.Flite().say("The little fox is here.", "male").samples)
     assert edits(heard, ["the", "little", "fox", "is", "here"]) < 3
 
@@ -67,7 +63,7 @@ def test_a_missing_ear_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         assert raised.value.hint == 'pip install "gen-toolkit[train]"'
 
 
-@needs_flite
+@pytest.mark.data("flite")
 def test_a_bank_gives_windows_of_one_voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["The fox runs to the river.", "A dog is here.", "She said: never!"] * 6
     monkeypatch.setattr(sentences, "draw", lambda count, seed: texts)

@@ -5,8 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from gen.errors import UsageError
-from gen.train.emoji import Emoji, EmojiSet, load
+from gen.train.emoji import Emoji, EmojiSet
 from gen_image.data.render import Renderer, backdrop
 from gen_image.data.scenes import (
     BACKGROUNDS,
@@ -130,8 +129,3 @@ def test_captions_name_everything_they_show(emoji_set: EmojiSet) -> None:
 )
 def test_plurals(noun: str, expected: str) -> None:
     assert plural(noun) == expected
-
-
-def test_a_missing_font_names_the_packages(tmp_path) -> None:
-    with pytest.raises(UsageError, match="apt-get install fonts-noto-color-emoji unicode-cldr-core"):
-        load(font=tmp_path / "no.ttf")

@@ -87,7 +87,7 @@ def test_the_truth_laid_back_is_the_frame(renderer: Renderer) -> None:
 
 def test_training_lowers_the_loss() -> None:
     torch.manual_seed(0)
-    settings = Settings(steps=12, rate=3e-3, matrix_rate=3e-3)
+    settings = Settings(steps=12, rate=1e-3, matrix_rate=1e-3)
     task = matte_training.stage(settings, batch=4).start({}, torch.device("cpu"))
     optimiser = torch.optim.AdamW(task.module.parameters(), settings.rate)
 
@@ -100,4 +100,4 @@ def test_training_lowers_the_loss() -> None:
         optimiser.zero_grad()
         task.loss(task.module, torch.Generator().manual_seed(step)).backward()
         optimiser.step()
-    assert measured() < 0.7 * before
+    assert measured() < 0.75 * before

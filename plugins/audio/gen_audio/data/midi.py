@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen.errors import UsageError
+from gen.train.data_files import locate
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+PACKAGES = "fluidsynth fluid-soundfont-gm"
 TICKS = 1000
 """Ticks per second: a quarter note of 500 ticks lasts half a second."""
 
@@ -65,17 +67,15 @@ def render(clips: Sequence[Part], seconds: float, rate: int) -> NDArray[np.float
     Raises:
         UsageError: The program or the sound font is not installed.
     """
-    if shutil.which("fluidsynth") is None or not SOUNDFONT.exists():
-        raise UsageError(
-            "training on music needs the program fluidsynth and the sound font FluidR3",
-            "apt-get install fluidsynth fluid-soundfont-gm",
-        )
+    if shutil.which("fluidsynth") is None:
+        raise UsageError("training on music needs the program fluidsynth", f"apt-get install {PACKAGES}")
+    font = locate(SOUNDFONT, packages=PACKAGES)
     size, period = round(seconds * rate), seconds + GAP
     with tempfile.TemporaryDirectory() as folder:
         score, sound = Path(folder) / "score.mid", Path(folder) / "sound.raw"
         score.write_bytes(midi_file(clips, period))
         command = ["fluidsynth", "-q", "-n", "-i", "-R", "0", "-C", "0", "-g", "0.6", "-r", str(rate)]
-        command += ["-T", "raw", "-O", "s16", "-E", "little", "-F", str(sound), str(SOUNDFONT), str(score)]
+        command += ["-T", "raw", "-O", "s16", "-E", "little", "-F", str(sound), str(font), str(score)]
         subprocess.run(command, check=True, capture_output=True)
         stereo = np.fromfile(sound, "<i2").reshape(-1, 2)
     mono = stereo.astype(np.float32).mean(1) / 32768

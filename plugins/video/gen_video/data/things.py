@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -129,14 +130,18 @@ class Things:
         return len(self.names)
 
 
-@cache
 def load() -> Things:
     """The things, in the order of the lists above.
 
     Raises:
         UsageError: The font or its names are not installed.
     """
-    everything = emoji.load()
+    return _read(emoji.find_font(), emoji.find_annotations())
+
+
+@cache
+def _read(font: Path, annotations: Path) -> Things:
+    everything = emoji.load(font, annotations)
     rows = {one.name: row for row, one in enumerate(everything.emoji)}
     found: dict[str, str] = {}
     for gait, listed in GAITS.items():

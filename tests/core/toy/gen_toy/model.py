@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.diffusion import Condition, Conditioning, RectifiedFlow, Sample
+from gen.errors import GenWarning
 from gen.evaluation import Trial
 from gen.model import Model, ModelFile
 
@@ -74,6 +76,9 @@ def network(x: Tensor, _c_noise: Tensor, conditioning: Mapping[str, Condition]) 
     if os.environ.get("TOY_FAILS"):
         raise RuntimeError(os.environ["TOY_FAILS"])
     print("toy: a plugin that talks", flush=True)
+    if os.environ.get("TOY_WARNS"):
+        category = GenWarning if "TOY_WARNING_IS_OURS" in os.environ else DeprecationWarning
+        warnings.warn(os.environ["TOY_WARNS"], category, stacklevel=1)
     time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
     x0 = conditioning["colour"].value[:, :, None, None] + 0.1 * torch.tanh(x)
     if os.environ.get("TOY_NAN"):

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from gen.errors import UsageError
+from gen.train.data_files import locate
+from gen.train.emoji import find_annotations
 
-ANNOTATIONS = Path("/usr/share/unicode/cldr/common/annotations/en.xml")
 ALICE = Path("/usr/share/doc/flite/examples/alice")
 """The first two chapters of "Alice's Adventures in Wonderland", in the public domain."""
 
@@ -197,9 +197,7 @@ def things() -> tuple[str, ...]:
     Raises:
         UsageError: They are not installed.
     """
-    if not ANNOTATIONS.exists():
-        raise UsageError(f"{ANNOTATIONS} is missing", "apt install unicode-cldr-core")
-    texts = (node.text or "" for node in ElementTree.parse(ANNOTATIONS).iter("annotation"))
+    texts = (node.text or "" for node in ElementTree.parse(find_annotations()).iter("annotation"))
     phrases = (part.strip() for text in texts for part in text.split("|"))
     return tuple(sorted({phrase for phrase in phrases if re.fullmatch(r"[a-z]+(?: [a-z]+)?", phrase)}))
 
@@ -268,12 +266,11 @@ def words(text: str) -> list[str]:
 
 
 def _alice() -> str:
-    for path, read in ((ALICE, open), (ALICE.with_suffix(".gz"), gzip.open)):
-        if path.exists():
-            with read(path, "rt", encoding="ascii") as file:
-                text: str = file.read()
-            return textwrap.dedent(text)
-    raise UsageError(f"{ALICE} is missing", "apt install flite")
+    path = locate(ALICE, ALICE.with_suffix(".gz"), packages="flite")
+    read = gzip.open if path.suffix == ".gz" else open
+    with read(path, "rt", encoding="ascii") as file:
+        text: str = file.read()
+    return textwrap.dedent(text)
 
 
 def _cut(text: str) -> Iterator[str]:
