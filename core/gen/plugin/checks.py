@@ -37,7 +37,7 @@ CORE_FLAGS = _words("""
 
 HEAVY_MODULES = _words("""
     torch torchaudio torchvision numpy scipy PIL skimage trimesh av soundfile tokenizers safetensors diffusers
-    transformers huggingface_hub accelerate jax tensorflow cv2 matplotlib pandas
+    transformers huggingface_hub accelerate soxr jax tensorflow cv2 matplotlib pandas
 """)
 """Modules that a plugin must not import at the top of its light module."""
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchaudio import functional as audio
 
 from gen.artifact import Artifact
 from gen_audio.loudness import mastered
 from gen_audio.mel import RATE, around
+from gen_audio.resampling import resampled
 
 _AUDIBLE = 0.01
 """What a mask exceeds, -40 dB, where something is made anew."""
@@ -30,20 +29,10 @@ def number(params: Mapping[str, object], name: str, default: float | None = None
     return float(value)
 
 
-def resampled(samples: Tensor, rate: int) -> Tensor:
-    """Samples (..., L) of any rate at the models' own.
-
-    Their ratio is rounded to a denominator of at most 1,000: the resampler has a filter for each of so many
-    phases, and for rates without a common divisor they would fill the memory.
-    """
-    ratio = Fraction(rate, RATE).limit_denominator(1000)
-    return audio.resample(samples, ratio.numerator, ratio.denominator)
-
-
 def mono(artifact: Artifact) -> Tensor:
     """One channel of a sound at the models' rate, (L,)."""
     samples = torch.from_numpy(artifact.arrays["samples"]).mean(0)
-    return resampled(samples, int(artifact.attributes["sample_rate"]))
+    return resampled(samples, int(artifact.attributes["sample_rate"]), RATE)
 
 
 def fitted(sound: Tensor, length: int) -> Tensor:
@@ -84,7 +73,7 @@ def delivered(
                 period, beyond = turned(samples, round(number(params, "duration") * rate)), rate // 4
                 samples = mastered(around(beyond, loop=True)(period), rate, beyond)
             else:
-                samples = mastered(audio.resample(samples, RATE, rate), rate)
+                samples = mastered(resampled(samples, RATE, rate), rate)
             made.append(samples.clamp(-1, 1).contiguous().numpy())
     return [Artifact("audio", {"samples": samples}, {"sample_rate": rate}) for samples in made]
 

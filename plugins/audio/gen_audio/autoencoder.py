@@ -95,7 +95,8 @@ class Autoencoder(nn.Module):
 
 def decoder_noise(count: int, tokens: int, generator: torch.Generator) -> Tensor:
     """Noise for ``Autoencoder.decode``: (count, 4·tokens, 32)."""
-    return torch.randn(count, TOKEN_FRAMES // _STEP * tokens, NOISE, generator=generator)
+    shape = count, TOKEN_FRAMES // _STEP * tokens, NOISE
+    return torch.randn(shape, generator=generator, dtype=torch.float32, device=generator.device)
 
 
 def _grouped(x: Tensor) -> Tensor:

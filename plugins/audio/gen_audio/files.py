@@ -100,12 +100,12 @@ def write_png(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     import torch
     from PIL import Image, PngImagePlugin
 
-    from gen_audio.artifacts import resampled
-    from gen_audio.mel import HOP, log_mel
+    from gen_audio.mel import HOP, RATE, log_mel
     from gen_audio.picture import coloured
+    from gen_audio.resampling import resampled
 
     mono = torch.from_numpy(artifact.arrays["samples"]).mean(0, keepdim=True)
-    sound = resampled(mono, _rate(artifact))
+    sound = resampled(mono, _rate(artifact), RATE)
     sound = torch.nn.functional.pad(sound, (0, max(-sound.shape[1] % HOP, 2 * HOP - sound.shape[1])))
     picture = Image.fromarray(coloured(log_mel(sound)[0].numpy()))
     info = PngImagePlugin.PngInfo()

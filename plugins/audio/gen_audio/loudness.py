@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchaudio import functional as audio
+
+from gen_audio.resampling import resampled
 
 TARGET, PEAK = -14.0, -1.0
 """Integrated loudness in LUFS and the highest true peak in dBTP of what is delivered."""
@@ -79,7 +80,7 @@ def _limited(samples: Tensor, rate: int) -> Tensor:
     reach = max(1, round(0.003 * rate))
     held = functional.max_pool1d(peaks[None, None], 2 * reach + 1, 1, reach)
     need = ceiling / held.clamp(min=ceiling)
-    smooth = torch.hann_window(2 * reach + 3, periodic=False)[1:-1].to(need)
+    smooth = torch.hann_window(2 * reach + 3, periodic=False, dtype=need.dtype, device=need.device)[1:-1]
     gain = functional.conv1d(
         functional.pad(need, (reach, reach), mode="replicate"), (smooth / smooth.sum())[None, None]
     )
@@ -88,10 +89,7 @@ def _limited(samples: Tensor, rate: int) -> Tensor:
 
 def _peaks(samples: Tensor, rate: int) -> Tensor:
     """The largest magnitude around every sample, between the samples too: (channels, L)."""
-    length = samples.shape[1]
-    over = audio.resample(samples, rate, 4 * rate).abs()
-    over = functional.pad(over, (0, 4 * length - over.shape[1])) if over.shape[1] < 4 * length else over
-    between = functional.max_pool1d(over[None, :, : 4 * length], 4, 4)[0]
+    between = functional.max_pool1d(resampled(samples, rate, 4 * rate).abs()[None], 4, 4)[0]
     return torch.maximum(samples.abs(), between)
 
 
@@ -102,7 +100,8 @@ def _k_weighted(samples: Tensor, rate: int) -> Tensor:
     """
     length = samples.shape[1]
     size = length + 2 * rate
-    z = torch.exp(-2j * math.pi * torch.arange(size // 2 + 1, dtype=torch.float64) / size)
+    turns = torch.arange(size // 2 + 1, dtype=torch.float64, device=samples.device) / size
+    z = torch.polar(torch.ones_like(turns), -2 * math.pi * turns)
     response = torch.ones_like(z)
     for numerator, denominator in (_shelf(rate), _high_pass(rate)):
         above, below = (a + b * z + c * z**2 for a, b, c in (numerator, denominator))

@@ -7,12 +7,12 @@ exactly 256·F samples: frame k is centred at sample 256·k + 128.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchaudio import transforms
 
 RATE, FFT, HOP, BANDS = 22_050, 1024, 256, 80
 BINS = FFT // 2 + 1
@@ -23,15 +23,34 @@ CENTRE, SPREAD = -5.0, 2.5
 _EDGE = (FFT - HOP) // 2
 
 
+_KNEE, _BREAK, _LOG_STEP = 200 / 3, 1000.0, math.log(6.4) / 27
+"""Hertz per mel below the break, the break in Hz, and the logarithm of the step of a mel above it."""
+
+
+def mel_filters() -> Tensor:
+    """The triangular filters of the bands (80, 513), of equal area, from 0 to half the rate.
+
+    Their corners are evenly spaced on the mel scale of M. Slaney (1998, "Auditory Toolbox", version 2):
+    linear up to 1 kHz and logarithmic above.
+    """
+    bins = torch.linspace(0, RATE / 2, BINS, dtype=torch.float32, device="cpu")
+    highest = _BREAK / _KNEE + math.log(RATE / 2 / _BREAK) / _LOG_STEP
+    mels = torch.linspace(0, highest, BANDS + 2, dtype=torch.float32, device="cpu")
+    above = _BREAK * torch.exp(_LOG_STEP * (mels - _BREAK / _KNEE))
+    corners = torch.where(mels >= _BREAK / _KNEE, above, _KNEE * mels)
+    distances, widths = corners[:, None] - bins, corners.diff()[:, None]
+    rising, falling = -distances[:-2] / widths[:-1], distances[2:] / widths[1:]
+    return torch.minimum(rising, falling).clamp(min=0) * (2 / (corners[2:] - corners[:-2]))[:, None]
+
+
 @functools.cache
-def _mel_scale(device: torch.device) -> transforms.MelScale:
-    scale = transforms.MelScale(BANDS, RATE, 0.0, RATE / 2, BINS, norm="slaney", mel_scale="slaney")
-    return scale.to(device)
+def _filters(device: torch.device) -> Tensor:
+    return mel_filters().to(device)
 
 
 @functools.cache
 def _window(device: torch.device) -> Tensor:
-    return torch.hann_window(FFT, device=device)
+    return torch.hann_window(FFT, dtype=torch.float32, device=device)
 
 
 def stft(samples: Tensor, loop: bool = False) -> Tensor:
@@ -73,13 +92,13 @@ def _wrapped(x: Tensor) -> Tensor:
 
 def log_mel(samples: Tensor) -> Tensor:
     """Samples (B, 256·F) to standardised log-mel (B, 80, F): (log(mel) + 5) / 2.5, at least -2.6."""
-    mel = _mel_scale(samples.device)(stft(samples).abs())
+    mel = _filters(samples.device) @ stft(samples).abs()
     return (mel.clamp(min=FLOOR).log() - CENTRE) / SPREAD
 
 
 @functools.cache
 def _unmel(device: torch.device) -> Tensor:
-    return torch.linalg.pinv(_mel_scale(torch.device("cpu")).fb.double().T).float().to(device)
+    return torch.linalg.pinv(mel_filters().double()).float().to(device)
 
 
 def log_magnitudes(mel: Tensor) -> Tensor:

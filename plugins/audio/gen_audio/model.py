@@ -110,7 +110,7 @@ class SoundCodec:
                 f"extend needs a sound of at least {_TOKEN / RATE:.2f} s that is shorter than the duration, "
                 f"not {samples / rate:.2f} s"
             )
-        mask = (torch.arange(tokens) < count).float()[None, None].to(self.mean.device)
+        mask = (torch.arange(tokens, device=self.mean.device) < count).float()[None, None]
         # In training no sound broke off where it was given up to: behind it lies its mirror image.
         sound, length = mono(start), tokens * _TOKEN
         there_and_back = torch.cat([sound, sound.flip(0)])
@@ -132,7 +132,7 @@ class SoundCodec:
         loop, channels = bool(params.get("loop")), 2 if params.get("channels") == "stereo" else 1
         seconds = number(params, "duration")
         # Two channels share what the latents say, and differ in what they leave to chance.
-        noise = decoder_noise(channels, latents.shape[2], torch.Generator().manual_seed(0)).to(latents)
+        noise = decoder_noise(channels, latents.shape[2], torch.Generator("cpu").manual_seed(0)).to(latents)
         wide = around(_AROUND, loop)(latents.expand(channels, -1, -1))
         fine = _AROUND * (noise.shape[1] // latents.shape[2])
         mel = self.network.decode(wide, around(fine, loop)(noise.mT).mT).float()
@@ -147,7 +147,7 @@ class SoundCodec:
 
 def _stretched(edge: Tensor, frames: int, period: int) -> Tensor:
     """A period of log-mel, with one more frame on either side, (B, 80, period + 2), at another length."""
-    places = torch.arange(frames, device=edge.device) * (period / frames) + 1
+    places = torch.arange(frames, dtype=torch.float32, device=edge.device) * (period / frames) + 1
     low = places.floor().long()
     part = (places - low).to(edge)
     return edge[:, :, low] * (1 - part) + edge[:, :, low + 1] * part
@@ -157,7 +157,7 @@ def _faded(samples: Tensor, length: int) -> Tensor:
     """The first samples, with an end that fades within 20 ms."""
     cut = samples[:, :length].clone()
     fade = min(length, round(0.02 * RATE))
-    cut[:, -fade:] *= torch.linspace(1, 0, fade, device=cut.device)
+    cut[:, -fade:] *= torch.linspace(1, 0, fade, dtype=cut.dtype, device=cut.device)
     return cut
 
 

@@ -52,7 +52,7 @@ def single_pass(magnitudes: Tensor) -> Tensor:
     owner = torch.where(number - last <= following - number, last, following).clamp(0, bins - 1)
     advance = ((number + offset) * (2 * math.pi * HOP / FFT)).gather(1, owner)
     # Neighbours of a peak alternate in sign, as the window stands in the second half of no period.
-    turn = math.pi * ((number - owner) % 2)
+    turn = math.pi * ((number - owner) % 2).to(logs)
     phases = torch.empty_like(logs)
     now = torch.zeros_like(logs[:, :, 0])
     for frame in range(logs.shape[2]):

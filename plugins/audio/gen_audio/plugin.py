@@ -104,7 +104,7 @@ def gen_modality() -> ModalitySpec:
             ),
         ),
         evaluation="gen_audio.abilities:evaluate",
-        requires=("torchaudio", "soundfile", "av", "PIL"),
+        requires=("soxr", "soundfile", "av", "PIL"),
         extra="audio",
         examples=(
             'gen audio "a slow piano melody in c major" -o melody.wav',

@@ -12,8 +12,7 @@ from gen.artifact import Artifact
 from gen.errors import ModelError
 from gen.model import CompletingCodec, Model, ModelFile, save_model
 from gen.nn import text_conditions
-from gen_audio import measures
-from gen_audio.artifacts import resampled, turned
+from gen_audio.artifacts import turned
 from gen_audio.autoencoder import Autoencoder
 from gen_audio.denoiser_training import cut
 from gen_audio.mel import HOP, RATE, SPREAD, log_mel
@@ -153,14 +152,6 @@ def test_sounds_of_any_rate_and_width_become_states(model: Model) -> None:
     for state in states:
         assert state.shape == (1, *shape)
     torch.testing.assert_close(states[0][:, :, :4], states[1][:, :, :4], atol=0.05, rtol=0.05)
-
-
-def test_rates_without_a_common_divisor_are_resampled_in_little_memory() -> None:
-    for rate in (22_051, 48_000, 399_989):
-        samples = torch.from_numpy(tone(0.5, rate).arrays["samples"][0])
-        found = resampled(samples, rate)
-        assert abs(len(found) - RATE / 2) < 0.001 * RATE
-        assert abs(measures.pitch(found) - 440) < 1
 
 
 def test_a_period_keeps_its_amplitude_at_any_length() -> None:

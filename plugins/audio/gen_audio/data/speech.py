@@ -12,9 +12,9 @@ import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
-from torchaudio import functional
 
 from gen.errors import UsageError
+from gen_audio.resampling import resampled_as_in_training
 
 VOICES = ("kal16", "slt", "awb", "rms")
 SUBJECTS = [
@@ -103,6 +103,6 @@ def speak(count: int, seconds: float, rate: int, seed: int = 0) -> NDArray[np.fl
                 ["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True, capture_output=True
             )
             samples, own = soundfile.read(path, dtype="float32")
-            there = functional.resample(torch.from_numpy(samples), own, rate).numpy()[: len(row)]
+            there = resampled_as_in_training(torch.from_numpy(samples), own, rate).numpy()[: len(row)]
             row[: len(there)] = there
     return result

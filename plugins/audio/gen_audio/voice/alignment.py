@@ -25,10 +25,11 @@ def aligned(ids: Sequence[int], first: Sequence[bool], seconds: Sequence[float],
         seconds: Length of each, more than 0.
         frames: Number of frames.
     """
-    lengths = torch.tensor(seconds, dtype=torch.float64) * FRAMES_PER_SECOND
+    lengths = torch.tensor(seconds, dtype=torch.float64, device="cpu") * FRAMES_PER_SECOND
     ends = lengths.cumsum(0)
-    centres = torch.arange(frames, dtype=torch.float64) + 0.5
+    centres = torch.arange(frames, dtype=torch.float64, device="cpu") + 0.5
     index = torch.searchsorted(ends, centres, right=True).clamp(max=len(ids) - 1)
     passed = ((centres - ends[index]) / lengths[index] + 1).clamp(0, 1 - 2**-11)
-    rows = (torch.tensor(ids)[index], torch.tensor(first)[index], passed, lengths.log2()[index])
+    numbers, begins = (torch.tensor(row, device="cpu")[index] for row in (ids, first))
+    rows = (numbers, begins, passed, lengths.log2()[index])
     return torch.stack([row.float() for row in rows])

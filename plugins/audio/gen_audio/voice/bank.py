@@ -13,8 +13,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gen.atomic import atomic_file
-from gen_audio.artifacts import resampled
 from gen_audio.mel import HOP, RATE, log_mel
+from gen_audio.resampling import resampled_as_in_training
 from gen_audio.voice import phones
 from gen_audio.voice.alignment import aligned
 from gen_audio.voice.data import flite, sentences
@@ -68,7 +68,7 @@ def load(path: Path) -> Bank:
 def mel_of(speech: flite.Speech) -> Tensor:
     """Standardised log-mel (80, F) of what was said; the end is filled with silence to a whole frame."""
     samples = torch.from_numpy(speech.samples).float()[None] / 32768
-    samples = resampled(samples, flite.RATE)
+    samples = resampled_as_in_training(samples, flite.RATE, RATE)
     return log_mel(torch.nn.functional.pad(samples, (0, -samples.shape[1] % HOP)))[0]
 
 

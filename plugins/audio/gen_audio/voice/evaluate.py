@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torchaudio import functional as audio
 
 from gen.artifact import Artifact
 from gen.evaluation import Share, Trial
 from gen.model import Model
 from gen.plugin.cache import cache_folder
-from gen_audio.artifacts import mono, resampled
+from gen_audio.artifacts import mono
 from gen_audio.measures import Levels
 from gen_audio.mel import HOP, RATE, SPREAD, log_mel
+from gen_audio.resampling import resampled, resampled_as_in_training
 from gen_audio.voice import phones
 from gen_audio.voice.data import flite, lexicon, sentences, sphinx
 from gen_audio.voice.durations import seconds
@@ -130,7 +130,7 @@ def _recognised(
     """How many words pocketsphinx mishears of the voice, and of its teacher."""
     rates = {}
     for name, sounds in (
-        ("voice", [audio.resample(sound, RATE, flite.RATE) for sound in made]),
+        ("voice", [resampled_as_in_training(sound, RATE, flite.RATE) for sound in made]),
         ("teacher", [torch.from_numpy(speech.samples).float() / 32768 for speech in references]),
     ):
         wrong = total = 0
@@ -143,7 +143,7 @@ def _recognised(
 
 
 def _spoken(speech: flite.Speech) -> Tensor:
-    return resampled(torch.from_numpy(speech.samples).float() / 32768, flite.RATE)
+    return resampled(torch.from_numpy(speech.samples).float() / 32768, flite.RATE, RATE)
 
 
 def _cepstra(sound: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

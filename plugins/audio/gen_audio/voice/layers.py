@@ -51,4 +51,4 @@ class LocalTransformer(nn.Module):
 def padded(rows: list[list[int]]) -> Tensor:
     """Rows of ids as one tensor (B, longest), filled with 0."""
     longest = max(1, *(len(row) for row in rows))
-    return torch.tensor([row + [0] * (longest - len(row)) for row in rows])
+    return torch.tensor([row + [0] * (longest - len(row)) for row in rows], device="cpu")

@@ -55,8 +55,9 @@ class SpeechEncoder:
         """Conditioning with ``phones`` (B, 4, F) and ``voice`` (B, voices), all 0 for an empty text."""
         frames = _frames(params, self.step)
         rows = [self._row(self._script(prompt, params), frames) for prompt in prompts]
-        voice = functional.one_hot(torch.tensor([self._voice(params)] * len(rows)), len(self.voices)).float()
-        told = torch.tensor([[float(bool(prompt))] for prompt in prompts])
+        number = torch.tensor([self._voice(params)] * len(rows), device="cpu")
+        voice = functional.one_hot(number, len(self.voices)).float()
+        told = torch.tensor([[bool(prompt)] for prompt in prompts], device="cpu").float()
         return conditions(torch.stack(rows), voice * told)
 
     def settle(self, prompt: str, params: Mapping[str, object]) -> Mapping[str, int | float | bool | str]:
@@ -103,7 +104,7 @@ class SpeechEncoder:
     @staticmethod
     def _row(script: Script, frames: int) -> Tensor:
         if not script.ids:
-            return torch.zeros(CHANNELS, frames)
+            return torch.zeros(CHANNELS, frames, dtype=torch.float32, device="cpu")
         missing = frames * HOP / RATE - script.duration
         filling = max(0, math.ceil(missing / SILENCE))
         return aligned(
