@@ -57,6 +57,7 @@ def foreign_recipe(entries: Mapping[str, str]) -> ForeignRecipe | None:
         ("prompt", parse_comfyui),
         ("workflow", parse_comfyui),
         ("parameters", parse_a1111),
+        ("comment", parse_a1111),
     )
     for key, reader in readers:
         found = reader(entries[key]) if key in entries else None

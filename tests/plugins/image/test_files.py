@@ -62,6 +62,10 @@ def stored(image, name, **options):
     return file
 
 
+def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
 def entries(content):
     return files.read_metadata(io.BytesIO(content))
 
@@ -279,10 +283,134 @@ def test_pictures_are_turned_as_their_exif_says(name, orientation):
     assert tuple(centre > 0.5) == (bool(below), bool(right))
 
 
-def test_the_first_of_several_frames_is_read():
+@pytest.mark.parametrize("name", ["WEBP", "PNG"])
+@pytest.mark.parametrize("apart", [{}, {"default_image": True}])
+def test_the_first_of_several_frames_is_read(name, apart):
     first, second = (picture(seed=seed).to_pil() for seed in (1, 2))
-    file = stored(first, "WEBP", save_all=True, append_images=[second], lossless=True)
+    options = {"lossless": True} if name == "WEBP" else apart
+    file = stored(first, name, save_all=True, append_images=[second], **options)
     assert np.array_equal(files.read(file).to_pil(), first)
+
+
+PNG_TYPES = [(0, 1, depth) for depth in (1, 2, 4, 8, 16)] + [
+    (colour, channels, depth) for colour, channels in ((2, 3), (4, 2), (6, 4)) for depth in (8, 16)
+]
+
+
+def filtered(rows, pixel):
+    """Bytes of rows, each filtered by the next of the five filters."""
+    out, above = b"", np.zeros(rows.shape[1], int)
+    for index, row in enumerate(rows.astype(int)):
+        left, corner = (np.concatenate([np.zeros(pixel, int), line[:-pixel]]) for line in (row, above))
+        guess = left + above - corner
+        distances = np.abs(np.stack([left, above, corner]) - guess)
+        paeth = np.choose(distances.argmin(0), [left, above, corner])
+        kind = (index + 4) % 5
+        predicted = (0 * row, left, above, (left + above) // 2, paeth)[kind]
+        out += bytes([kind]) + ((row - predicted) % 256).astype(np.uint8).tobytes()
+        above = row
+    return out
+
+
+def scanlines(samples, depth):
+    """PNG's rows of whole samples (H, W, C), filtered."""
+    height, channels = len(samples), samples.shape[2]
+    if depth < 8:
+        bits = (samples[..., 0, None] >> np.arange(depth)[::-1]) & 1
+        rows = np.packbits(bits.reshape(height, -1).astype(np.uint8), axis=1)
+    else:
+        rows = samples.astype(">u2" if depth == 16 else "u1").reshape(height, -1).view(np.uint8)
+    return filtered(rows, max(1, channels * depth // 8))
+
+
+def coded(samples, colour, depth, *chunks, interlaced=False):
+    height, width, _ = samples.shape
+    adam7 = ("0088", "4088", "0448", "2044", "0224", "1022", "0112")
+    starts = [tuple(map(int, start)) for start in (adam7 if interlaced else ["0011"])]
+    passes = [samples[y::dy, x::dx] for x, y, dx, dy in starts]
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    data = zlib.compress(b"".join(scanlines(part, depth) for part in passes if part.size))
+    parts = (chunk(b"IHDR", header), *chunks, chunk(b"IDAT", data), chunk(b"IEND", b""))
+    return MAGIC["png"] + b"".join(parts)
+
+
+@pytest.mark.parametrize(("colour", "channels", "depth"), PNG_TYPES)
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(11, 13), (1, 1), (3, 2)])
+def test_every_depth_of_every_colour_type(colour, channels, depth, interlaced, height, width):
+    samples = np.random.default_rng(0).integers(0, 2**depth, (height, width, channels))
+    back = files.read(io.BytesIO(coded(samples, colour, depth, interlaced=interlaced))).arrays["pixels"]
+    expected = samples / (2**depth - 1)
+    if channels == 2:
+        expected = expected[..., [0, 0, 0, 1]]
+    assert back.shape == expected.shape
+    assert np.abs(back - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize(("colour", "channels", "depth"), [row for row in PNG_TYPES if row[0] in (0, 2)])
+def test_the_transparent_colour_of_every_depth(colour, channels, depth):
+    samples = np.random.default_rng(1).integers(0, 2**depth, (9, 9, channels))
+    samples[2, 3] = samples[5, 5]
+    # In sixteen bits, what differs in the lower half only is another colour.
+    samples[0, 0] = samples[5, 5] ^ 1
+    key = samples[5, 5]
+    clear = chunk(b"tRNS", b"".join(int(level).to_bytes(2) for level in key))
+    back = files.read(io.BytesIO(coded(samples, colour, depth, clear))).arrays["pixels"]
+    assert np.array_equal(back[..., 3] == 0, (samples == key).all(-1))
+    assert np.array_equal(back[..., 3] == 1, (samples != key).any(-1))
+    expected = np.broadcast_to(samples / (2**depth - 1), (9, 9, 3))
+    assert np.abs(back[..., :3] - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_palettes_with_alpha(depth):
+    levels = np.random.default_rng(2).integers(0, 2**depth, (6, 7, 1))
+    colours = np.random.default_rng(3).integers(0, 256, (2**depth, 3))
+    alphas = np.arange(2**depth) * 255 // (2**depth - 1)
+    parts = (
+        chunk(b"PLTE", colours.astype(np.uint8).tobytes()),
+        chunk(b"tRNS", alphas.astype(np.uint8)[:-1].tobytes()),
+    )
+    back = files.read(io.BytesIO(coded(levels, 3, depth, *parts))).arrays["pixels"]
+    expected = np.concatenate([colours, alphas[:, None]], 1)[levels[..., 0]] / 255
+    assert np.abs(back - expected).max() < 1e-6
+
+
+def test_a_deep_picture_is_turned_and_cut_short_ones_are_refused():
+    samples = np.random.default_rng(4).integers(0, 65536, (4, 6, 3))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = coded(samples, 2, 16, chunk(b"eXIf", exif.tobytes()[6:]))
+    back = files.read(io.BytesIO(content)).arrays["pixels"]
+    assert np.abs(back - np.rot90(samples / 65535, -1)).max() < 1e-6
+    data = zlib.compress(scanlines(samples, 16)[:-1])
+    short = content[: content.index(b"IDAT") - 4] + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    with pytest.raises(UsageError, match="it ends too early"):
+        files.read(io.BytesIO(short))
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("name", [b"tEXt", b"gAMA", b"eXIf", b"iTXt", b"teST"])
+def test_a_wrong_checksum_of_what_is_not_needed_is_passed_over(depth, name):
+    samples = np.full((2, 2, 3), 7)
+    broken = bytearray(chunk(name, b"parameters\0cat\nSteps: 5, Seed: 6"))
+    broken[-1] ^= 1
+    sound = chunk(b"tEXt", b"Comment\0dog")
+    content = io.BytesIO(coded(samples, 2, depth, bytes(broken), sound))
+    assert np.abs(files.read(content).arrays["pixels"] - 7 / (2**depth - 1)).max() < 1e-6
+    content.seek(0)
+    assert files.read_metadata(content) == {"Comment": "dog"}
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("name", ["IHDR", "IDAT", "IEND"])
+def test_a_wrong_checksum_of_what_is_needed_is_named(depth, name):
+    content = bytearray(coded(np.full((2, 2, 3), 7), 2, depth))
+    at = content.index(name.encode())
+    content[at + 4 + int.from_bytes(content[at - 4 : at])] ^= 1
+    for reader in (files.read, files.read_metadata):
+        with pytest.raises(UsageError, match=f"the checksum of its '{name}' chunk is wrong"):
+            reader(io.BytesIO(content))
 
 
 # Damaged and hostile files
@@ -321,10 +449,6 @@ def test_what_is_no_picture_is_named(content):
         with pytest.raises(UsageError) as caught:
             reader(io.BytesIO(content))
         assert "\n" not in str(caught.value)
-
-
-def chunk(name, data):
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def png(width, height, *chunks):
@@ -430,15 +554,97 @@ def test_texts_of_other_programs_are_found(tmp_path):
     assert formats.inspect(tmp_path / "invoke.png", FORMATS.values())["foreign"]["prompt"] == "a fox"
 
 
-@pytest.mark.parametrize("order", ["utf-16-be", "utf-16-le"])
-@pytest.mark.parametrize("name", ["jpeg", "webp"])
-def test_user_comments_in_either_byte_order(tmp_path, name, order):
+CODES = {
+    "UTF-16 BE": (b"UNICODE\0", "utf-16-be"),
+    "UTF-16 LE": (b"UNICODE\0", "utf-16-le"),
+    "UTF-16 with a mark": (b"UNICODE\0", "utf-16"),
+    "UTF-8 called Unicode": (b"UNICODE\0", "utf-8"),
+    "JIS": (b"JIS\0\0\0\0\0", "iso2022_jp"),
+    "undefined": (bytes(8), "utf-8"),
+    "ASCII": (b"ASCII\0\0\0", "ascii"),
+    "ASCII with a mark": (b"ASCII\0\0\0", "utf-8-sig"),
+    "no name": (b"", "utf-8"),
+}
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("name", ["jpeg", "webp", "png"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_user_comments_in_every_encoding(tmp_path, name, code, end):
+    head, encoding = CODES[code]
+    prompt = "a cat" if encoding == "ascii" else "猫一匹"
     exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + "一只猫\nSteps: 5, Seed: 12".encode(order)
+    exif.get_ifd(0x8769)[0x9286] = head + f"{prompt}{end}Steps: 5, Seed: 12".encode(encoding) + b"\0\0"
     path = tmp_path / f"a.{name}"
-    picture().to_pil().save(path, exif=exif)
+    picture().to_pil().save(path, exif=exif.tobytes())
     found = formats.inspect(path, FORMATS.values())["foreign"]
-    assert (found["prompt"], found["seed"]) == ("一只猫", 12)
+    assert (found["prompt"], found["seed"]) == (prompt, 12)
+
+
+PARAMETERS = "ein Kätzchen\nSteps: 5, Seed: 12"
+
+
+def behind_the_pixels(name, exif):
+    """A picture whose EXIF comes after its pixels."""
+    plain = bytearray(encode(picture(), FORMATS[name]))
+    if name == "png":
+        return plain[:-12] + chunk(b"eXIf", exif[6:]) + plain[-12:]
+    if name == "jpeg":
+        return plain[:-2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[-2:]
+    plain += b"EXIF" + struct.pack("<I", len(exif)) + exif + b"\0" * (len(exif) % 2)
+    plain[4:8] = struct.pack("<I", len(plain) - 8)
+    return plain
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exif_behind_the_pixels_is_heeded(name):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + PARAMETERS.encode("utf-16-be")
+    content = behind_the_pixels(name, exif.tobytes())
+    assert files.read_metadata(io.BytesIO(content))["parameters"] == PARAMETERS
+    assert files.read(io.BytesIO(content)).sizes["height"] == 24
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        chunk(b"tEXt", b"parameters\0" + PARAMETERS.encode("latin-1")),
+        chunk(b"tEXt", b"parameters\0" + PARAMETERS.encode()),
+        chunk(b"zTXt", b"parameters\0\0" + zlib.compress(PARAMETERS.encode("latin-1"))),
+        chunk(b"iTXt", b"parameters\0\0\0de\0Parameter\0" + PARAMETERS.encode()),
+        chunk(b"iTXt", b"parameters\0\1\0\0\0" + zlib.compress(PARAMETERS.encode("utf-8-sig"))),
+    ],
+    ids=["tEXt", "tEXt of UTF-8", "zTXt", "iTXt", "iTXt compressed"],
+)
+def test_texts_behind_the_pixels_are_found(late):
+    content = coded(np.zeros((2, 2, 1), int), 0, 8)
+    assert entries(content[:-12] + late + content[-12:]) == {"parameters": PARAMETERS}
+    assert entries(content[:33] + late + content[33:]) == {"parameters": PARAMETERS}
+
+
+def test_the_comment_of_a_jpeg_is_read(tmp_path):
+    picture().to_pil().save(tmp_path / "a.jpg", comment=PARAMETERS.encode())
+    found = formats.inspect(tmp_path / "a.jpg", FORMATS.values())["foreign"]
+    assert (found["prompt"], found["seed"]) == ("ein Kätzchen", 12)
+
+
+def test_profiles_in_the_form_of_imagemagick():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x0131] = "a program"
+    body = exif.tobytes()
+    text = f"\nexif\n{len(body):8}\n{body.hex()[:72]}\n{body.hex()[72:]}\n".encode()
+    raw = chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text))
+    content = coded(np.zeros((2, 3, 1), int), 0, 8, raw)
+    assert entries(content) == {"Software": "a program"}
+    assert files.read(io.BytesIO(content)).sizes["height"] == 3
+
+
+def test_many_texts_that_are_too_long_together_are_refused():
+    bombs = [chunk(b"zTXt", b"%d\0\0" % n + zlib.compress(b"x" * MAX_BYTES)) for n in range(20)]
+    with pytest.raises(UsageError, match="its text entries exceed"):
+        entries(coded(np.zeros((2, 2, 1), int), 0, 8, *bombs))
 
 
 def test_inspection(tmp_path):
