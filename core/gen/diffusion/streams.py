@@ -177,7 +177,7 @@ class _UnansweredError(Exception):
 
 
 @dataclass(frozen=True)
-class _Lockstep:
+class _Lockstep(Solver):
     """One solver per stream, each run until it asks something new.
 
     A step is a pure function, so it can be run again from its start with the answers so far: no solver has to

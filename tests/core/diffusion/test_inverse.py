@@ -66,7 +66,7 @@ def _ready_solvers() -> dict[str, Solver]:
     }
     for name in solvers.__all__:
         kind = getattr(solvers, name)
-        if inspect.isclass(kind) and hasattr(kind, "step") and not getattr(kind, "_is_protocol", False):
+        if inspect.isclass(kind) and issubclass(kind, Solver) and not inspect.isabstract(kind):
             needed = list(inspect.signature(kind).parameters.values())
             if all(parameter.default is not inspect.Parameter.empty for parameter in needed):
                 ready[name] = kind()

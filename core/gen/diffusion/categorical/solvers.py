@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-from abc import ABC
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,12 +16,12 @@ from gen.diffusion.categorical.draw import draw, gumbel, uniform
 from gen.diffusion.categorical.process import CategoricalProcess, Masked
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers.base import Denoise, State, Update
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update
 
 Order = Literal["random", "confidence", "margin", "entropy"]
 
 
-class _Tokens(ABC):
+class _Tokens(Solver):
     """What the solvers share."""
 
     process: CategoricalProcess

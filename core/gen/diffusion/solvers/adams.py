@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor
 
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers import lagrange
-from gen.diffusion.solvers.base import Denoise, Past, State, Update, affine, implied
+from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, affine, implied
 from gen.diffusion.solvers.ddim import DDIM
 
 
 @dataclass(frozen=True)
-class AdamsBashforth:
+class AdamsBashforth(Solver):
     """Order 1 to 4, one evaluation per step: d(x / alpha) / d rho = eps with rho = sigma / alpha.
 
         x_s = (alpha_s / alpha_t) x_t + alpha_s (integral of eps from rho_t to rho_s)
@@ -46,8 +46,6 @@ class AdamsBashforth:
     variable: Literal["rho", "index"] = "rho"
     start: Literal["euler", "heun"] = "euler"
 
-    stochastic: ClassVar[bool] = False
-
     def __post_init__(self) -> None:
         if self.order not in (1, 2, 3, 4):
             raise ValueError(f"order must be 1, 2, 3 or 4, not {self.order}")
@@ -61,36 +59,36 @@ class AdamsBashforth:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
-        prediction = denoise(x, here)
-        eps = prediction.noise(x, here)
-        history = (Past(here, eps), *state)[: self.order]
+        prediction = denoise(x, t)
+        eps = prediction.noise(x, t)
+        history = (Past(t, eps), *state)[: self.order]
         kept = history[: self.order - 1]
-        if here.alpha == 0 or there.alpha == 0:
-            update = DDIM().step((), x, lambda *_: prediction, here, there, noise=noise)
+        if t.alpha == 0 or s.alpha == 0:
+            update = DDIM().step((), x, lambda *_: prediction, t, s, noise=noise)
             return update._replace(state=kept)
-        x = implied(prediction, x, here)
-        scale = there.alpha / here.alpha
-        total = there.sigma - here.sigma * scale  # alpha_s (rho_s - rho_t)
-        nodes = self._nodes(history, there)
-        if self.start == "heun" and len(nodes) == 1 and there.sigma > 0:
+        x = implied(prediction, x, t)
+        scale = s.alpha / t.alpha
+        total = s.sigma - t.sigma * scale  # alpha_s (rho_s - rho_t)
+        nodes = self._nodes(history, s)
+        if self.start == "heun" and len(nodes) == 1 and s.sigma > 0:
             ahead = affine(x, scale, (total, eps))
-            end = denoise(ahead, there).noise(ahead, there)
+            end = denoise(ahead, s).noise(ahead, s)
             return Update(affine(x, scale, (total / 2, eps), (total / 2, end)), kept, prediction.x0)
         weights = lagrange.weights(nodes, [total / (k + 1) for k in range(len(nodes))])
         terms = [(weight, past.value) for weight, past in zip(weights, history, strict=False)]
         return Update(affine(x, scale, *terms), kept, prediction.x0)
 
-    def _nodes(self, history: tuple[Past, ...], there: Level[float]) -> list[float]:
+    def _nodes(self, history: tuple[Past, ...], s: Level[float]) -> list[float]:
         if self.variable == "rho":
-            return lagrange.nodes([_rho(past.level) for past in history], _rho(there))
+            return lagrange.nodes([_rho(past.level) for past in history], _rho(s))
         # Any variable tells how far the run has gone one way; this one is finite for pure noise as well.
         shares = [past.level.sigma / (past.level.alpha + past.level.sigma) for past in history]
-        end = there.sigma / (there.alpha + there.sigma)
+        end = s.sigma / (s.alpha + s.sigma)
         return [-float(i) for i in range(len(lagrange.nodes(shares, end)))]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers.base import Denoise, State, Update, between
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, between
 from gen.diffusion.solvers.runge_kutta import ExponentialRungeKutta
 
 SMALLEST = 1e-6
@@ -20,7 +20,7 @@ SMALLEST = 1e-6
 
 
 @dataclass(frozen=True)
-class Adaptive:
+class Adaptive(Solver):
     """DPM-Solver-12 and -23: as many small steps within a step of the grid as the tolerances ask for.
 
     Lu et al. 2022 (arXiv 2206.00927, appendix C.3) with the controller of k-diffusion's
@@ -57,7 +57,6 @@ class Adaptive:
     first: float = 0.05
     gains: tuple[float, float, float] = (0.0, 1.0, 0.0)
     safety: float = 0.81
-    stochastic: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.order not in (2, 3):
@@ -75,21 +74,21 @@ class Adaptive:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
         high = ExponentialRungeKutta(self.order, self.target)
         low = ExponentialRungeKutta(self.order - 1, self.target, node=1 / self.order)
-        if min(here.alpha, there.alpha, there.sigma) == 0:
-            return high.step((), x, denoise, here, there, noise=noise)._replace(state=state)
+        if min(t.alpha, s.alpha, s.sigma) == 0:
+            return high.step((), x, denoise, t, s, noise=noise)._replace(state=state)
         size, errors = state or (self.first, ())
-        span, done, level = abs(there.log_snr - here.log_snr), 0.0, here
-        before = x / here.alpha
+        span, done, level = abs(s.log_snr - t.log_snr), 0.0, t
+        before = x / t.alpha
         while True:
             end = min(1.0, done + size / span)
-            target = there if end == 1 else between(here, there, end)
+            target = s if end == 1 else between(t, s, end)
             shared = _Shared(denoise)
             rough = low.step((), x, shared, level, target, noise=noise)
             fine = high.step((), x, shared, level, target, noise=noise)

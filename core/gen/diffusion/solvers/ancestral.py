@@ -14,7 +14,7 @@ from gen.diffusion.solvers.fresh_noise import FreshNoise, rule_of
 
 
 @dataclass(frozen=True)
-class Ancestral:
+class Ancestral(Solver):
     """``inner`` to a level below the next one, then noise up to that one.
 
     The rule gives tau; ``inner`` goes to (alpha_s, sqrt(sigma_s**2 - tau**2)), and tau z is added. Around
@@ -46,15 +46,15 @@ class Ancestral:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
-        tau = rule_of(self.eta)(here, there) if self.stochastic else 0.0
+        tau = rule_of(self.eta)(t, s) if self.stochastic else 0.0
         if tau == 0:
-            return self.inner.step(state, x, denoise, here, there, noise=noise)
-        down = replace(there, sigma=math.sqrt((there.sigma - tau) * (there.sigma + tau)))
-        update = self.inner.step(state, x, denoise, here, down, noise=noise)
+            return self.inner.step(state, x, denoise, t, s, noise=noise)
+        down = replace(s, sigma=math.sqrt((s.sigma - tau) * (s.sigma + tau)))
+        update = self.inner.step(state, x, denoise, t, down, noise=noise)
         z = noise(x, "step")
         return Update(affine(update.x, 1.0, (tau, z)), update.state, update.x0, tau, z)

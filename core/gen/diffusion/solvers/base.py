@@ -1,10 +1,16 @@
-"""What a solver is. Each is a frozen configuration with one pure function; all state is passed in and out."""
+"""The base class of solvers: a frozen configuration with one pure function, whose state is passed in and out.
+
+The notation is that of DDIM and VDM: t is the level of x, s the level that a step goes to, and
+
+    x_t = alpha_t x0 + sigma_t eps,   lambda = log_snr = log(alpha / sigma),   h = lambda_s - lambda_t.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -14,7 +20,7 @@ from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 
 Denoise: TypeAlias = Callable[[Tensor, Level[float]], Prediction]
-"""A denoiser whose conditioning is settled."""
+"""(x, level) -> Prediction: a denoiser with its conditioning."""
 
 
 class Past(NamedTuple):
@@ -47,32 +53,42 @@ class Update(NamedTuple):
     z: Tensor | None = None
 
 
-class Solver(Protocol):
-    """Carries x from one level to the next."""
+class Solver(ABC):
+    """Carries x from one noise level to another: x_s given x_t."""
 
     @property
     def stochastic(self) -> bool:
         """Whether steps draw noise."""
+        return False
 
+    def on(self, levels: Sequence[Level[float]]) -> Solver:  # noqa: ARG002
+        """This solver for a run over ``levels``, first to last; solvers that need no more than (t, s) return
+        themselves."""
+        return self
+
+    @abstractmethod
     def step(
         self,
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
         """One step.
 
         Args:
-            state: What the previous step returned; () at first.
-            x: The state (B, ...) at ``here``.
-            denoise: Asked as often as the solver needs; every question is one function evaluation.
-            here: Where x is; sigma > 0.
-            there: Where to go.
-            noise: The step's own noise.
+            state: ``Update.state`` of the previous step; () in the first.
+            x: x_t, (B, ...).
+            denoise: (x, level) -> the prediction at that level; one call is one function evaluation.
+            t: The level of x, with sigma_t > 0.
+            s: The level to go to.
+            noise: The step's own noise: (like, name) -> standard normal.
+
+        Returns:
+            x_s, with the predicted data and the next state.
         """
 
 
@@ -96,13 +112,13 @@ def implied(prediction: Prediction, x: Tensor, level: Level[float]) -> Tensor:
     return x if prediction.eps is None else affine(prediction.x0, level.alpha, (level.sigma, prediction.eps))
 
 
-def decay(here: Level[float], there: Level[float]) -> float:
-    """e**-h, h = log_snr(there) - log_snr(here): 0 from pure noise and to clean data, inf to pure noise."""
-    denominator = there.alpha * here.sigma
-    return here.alpha * there.sigma / denominator if denominator > 0 else math.inf
+def decay(t: Level[float], s: Level[float]) -> float:
+    """e**-h = alpha_t sigma_s / (alpha_s sigma_t): 0 from pure noise and to clean data, inf to pure noise."""
+    denominator = s.alpha * t.sigma
+    return t.alpha * s.sigma / denominator if denominator > 0 else math.inf
 
 
-def between(here: Level[float], there: Level[float], fraction: float) -> Level[float]:
+def between(t: Level[float], s: Level[float], fraction: float) -> Level[float]:
     """The level a fraction of the way in log_snr; of no process, and with a t that only names the place.
 
     alpha and sigma are interpolated geometrically, so all three levels must have both above 0.
@@ -111,6 +127,4 @@ def between(here: Level[float], there: Level[float], fraction: float) -> Level[f
     def mean(a: float, b: float) -> float:
         return a ** (1 - fraction) * b**fraction
 
-    return Level(
-        here.t + fraction * (there.t - here.t), mean(here.alpha, there.alpha), mean(here.sigma, there.sigma)
-    )
+    return Level(t.t + fraction * (s.t - t.t), mean(t.alpha, s.alpha), mean(t.sigma, s.sigma))

@@ -13,7 +13,7 @@ from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine
 
 
 @dataclass(frozen=True)
-class Churn:
+class Churn(Solver):
     """``inner`` from a noisier level than that of x (Karras et al. 2022, arXiv 2206.00364, algorithm 2).
 
     sigma grows by (1 + gamma) before the network is asked. Around Heun this is their stochastic sampler.
@@ -50,16 +50,16 @@ class Churn:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
         low, high = self.within
-        if self.gamma == 0 or here.alpha == 0 or not low <= here.sigma / here.alpha <= high:
-            return self.inner.step(state, x, denoise, here, there, noise=noise)
-        above = replace(here, sigma=here.sigma * (1 + self.gamma))
-        added = self.s_noise * here.sigma * math.sqrt(self.gamma * (2 + self.gamma))
+        if self.gamma == 0 or t.alpha == 0 or not low <= t.sigma / t.alpha <= high:
+            return self.inner.step(state, x, denoise, t, s, noise=noise)
+        above = replace(t, sigma=t.sigma * (1 + self.gamma))
+        added = self.s_noise * t.sigma * math.sqrt(self.gamma * (2 + self.gamma))
         churned = affine(x, 1.0, (added, noise(x, "churn")))
-        update = self.inner.step(state, churned, denoise, above, there, noise=noise)
+        update = self.inner.step(state, churned, denoise, above, s, noise=noise)
         return Update(update.x, update.state, update.x0)

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers.base import Denoise, State, Update, affine, implied
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, implied
 from gen.diffusion.solvers.fresh_noise import FreshNoise, rule_of
 
 
 @dataclass(frozen=True)
-class DDIM:
+class DDIM(Solver):
     """First order, one evaluation per step (Song et al. 2021, arXiv 2010.02502, eq. 12).
 
         x_s = alpha_s x0 + sqrt(sigma_s**2 - tau**2) eps + tau z
@@ -44,18 +44,16 @@ class DDIM:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
-        prediction = denoise(x, here)
-        tau = rule_of(self.eta)(here, there) if self.stochastic else 0.0
+        prediction = denoise(x, t)
+        tau = rule_of(self.eta)(t, s) if self.stochastic else 0.0
         z = noise(x, "step") if tau > 0 else None
         fresh = () if z is None else ((tau, z),)
         # eps = (x - alpha_t x0) / sigma_t put in; finite at alpha_t = 0.
-        scale = math.sqrt((there.sigma - tau) * (there.sigma + tau)) / here.sigma
-        moved = affine(
-            implied(prediction, x, here), scale, (there.alpha - here.alpha * scale, prediction.x0), *fresh
-        )
+        scale = math.sqrt((s.sigma - tau) * (s.sigma + tau)) / t.sigma
+        moved = affine(implied(prediction, x, t), scale, (s.alpha - t.alpha * scale, prediction.x0), *fresh)
         return Update(moved, state, prediction.x0, tau, z)

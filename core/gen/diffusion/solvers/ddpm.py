@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor
 
@@ -12,11 +12,11 @@ from gen.diffusion.chain import posterior, transition
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers.base import Denoise, State, Update, affine, implied
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, implied
 
 
 @dataclass(frozen=True)
-class DDPM:
+class DDPM(Solver):
     """A step back along the Markov chain (Ho et al. 2020, arXiv 2006.11239, algorithm 2), one evaluation.
 
     The mean is that of the posterior given the predicted data. The variance lies between two bounds: that of
@@ -34,7 +34,10 @@ class DDPM:
     """
 
     variance: Literal["small", "large", "learned"] = "small"
-    stochastic: ClassVar[bool] = True
+
+    @property
+    def stochastic(self) -> bool:
+        return True
 
     def __post_init__(self) -> None:
         if self.variance not in ("small", "large", "learned"):
@@ -45,17 +48,17 @@ class DDPM:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
-        prediction = denoise(x, here)
-        law = posterior(here, there)
-        mean = affine(implied(prediction, x, here), law.of_x, (law.of_x0, prediction.x0))
+        prediction = denoise(x, t)
+        law = posterior(t, s)
+        mean = affine(implied(prediction, x, t), law.of_x, (law.of_x0, prediction.x0))
         if law.std == 0:
             return Update(mean, state, prediction.x0)
-        std = self._std(prediction, law.std, transition(there, here).std)
+        std = self._std(prediction, law.std, transition(s, t).std)
         z = noise(x, "step")
         return Update(mean.add_(z * std), state, prediction.x0, std, z)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import Process
-from gen.diffusion.solvers.base import Denoise, State, Update
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update
 from gen.diffusion.solvers.ddim import DDIM
 
 
@@ -30,7 +29,7 @@ class Towards(Level[float]):
 
 
 @dataclass(frozen=True)
-class FlowMap:
+class FlowMap(Solver):
     """One evaluation per step, exact at any step size for an exact flow map (Boffi et al. 2024, 2406.07507).
 
     The network's word is the x0 with which a DDIM step ends at the right place. For a flow and a velocity u
@@ -39,22 +38,20 @@ class FlowMap:
     gamma-sampling.
     """
 
-    stochastic: ClassVar[bool] = False
-
     def step(
         self,
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
         def towards(x: Tensor, level: Level[float]) -> Prediction:
-            return denoise(x, Towards(level.t, level.alpha, level.sigma, there))
+            return denoise(x, Towards(level.t, level.alpha, level.sigma, s))
 
-        return DDIM().step(state, x, towards, here, there, noise=noise)
+        return DDIM().step(state, x, towards, t, s, noise=noise)
 
 
 @dataclass(frozen=True, eq=False)

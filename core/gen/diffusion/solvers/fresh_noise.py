@@ -16,7 +16,7 @@ from gen.diffusion.process import Process
 from gen.diffusion.solvers.base import decay
 
 FreshNoise: TypeAlias = Callable[[Level[float], Level[float]], float]
-"""(here, there) -> tau."""
+"""(t, s) -> tau."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Eta:
     def __post_init__(self) -> None:
         _check("eta", self.eta)
 
-    def __call__(self, here: Level[float], there: Level[float]) -> float:
-        return self.eta * there.sigma * math.sqrt(1 - decay(here, there) ** 2)
+    def __call__(self, t: Level[float], s: Level[float]) -> float:
+        return self.eta * s.sigma * math.sqrt(1 - decay(t, s) ** 2)
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Full:
     Multistep consistency sampling (Song et al. 2023, arXiv 2303.01469, algorithm 1), LCM and ping-pong.
     """
 
-    def __call__(self, _here: Level[float], there: Level[float]) -> float:
-        return there.sigma
+    def __call__(self, _t: Level[float], s: Level[float]) -> float:
+        return s.sigma
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ class Gamma:
     def __post_init__(self) -> None:
         _check("gamma", self.gamma)
 
-    def __call__(self, _here: Level[float], there: Level[float]) -> float:
-        if there.alpha == 0 or there.sigma == 0:
+    def __call__(self, _t: Level[float], s: Level[float]) -> float:
+        if s.alpha == 0 or s.sigma == 0:
             return 0.0
-        down = self.process.level((1 - self.gamma) * self.process.t_of_log_snr(there.log_snr))
-        return _renoised(there, down.sigma / down.alpha)
+        down = self.process.level((1 - self.gamma) * self.process.t_of_log_snr(s.log_snr))
+        return _renoised(s, down.sigma / down.alpha)
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ class DownStep:
     def __post_init__(self) -> None:
         _check("eta", self.eta)
 
-    def __call__(self, here: Level[float], there: Level[float]) -> float:
-        t, s = (level.sigma / (level.alpha + level.sigma) for level in (here, there))
-        down = s * (1 - self.eta * (1 - s / t))
-        return _renoised(there, down / (1 - down)) if down < 1 else 0.0
+    def __call__(self, t: Level[float], s: Level[float]) -> float:
+        u_t, u_s = (level.sigma / (level.alpha + level.sigma) for level in (t, s))
+        down = u_s * (1 - self.eta * (1 - u_s / u_t))
+        return _renoised(s, down / (1 - down)) if down < 1 else 0.0
 
 
 def rule_of(eta: float | FreshNoise) -> FreshNoise:
@@ -114,10 +114,10 @@ def rule_of(eta: float | FreshNoise) -> FreshNoise:
     return eta if callable(eta) else Eta(eta)
 
 
-def _renoised(there: Level[float], rho: float) -> float:
-    """tau that brings a state of sigma / alpha = rho up to ``there``."""
-    kept = min(there.alpha * rho, there.sigma)
-    return math.sqrt((there.sigma - kept) * (there.sigma + kept))
+def _renoised(s: Level[float], rho: float) -> float:
+    """tau that brings a state of sigma / alpha = rho up to ``s``."""
+    kept = min(s.alpha * rho, s.sigma)
+    return math.sqrt((s.sigma - kept) * (s.sigma + kept))
 
 
 def _check(name: str, value: float) -> None:

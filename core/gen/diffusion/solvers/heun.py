@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers.base import Denoise, State, Update, affine, decay
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, decay
 from gen.diffusion.solvers.ddim import DDIM
 
 
 @dataclass(frozen=True)
-class Heun:
+class Heun(Solver):
     """Second order, two evaluations per step (Karras et al. 2022, arXiv 2206.00364, algorithm 1).
 
     The trapezoid rule for d(x / alpha) / d rho = eps with rho = sigma / alpha. In terms of x0 it is the DDIM
@@ -22,22 +21,20 @@ class Heun:
     For r = 0 (from pure noise, to clean data) it is the DDIM step, with one evaluation.
     """
 
-    stochastic: ClassVar[bool] = False
-
     def step(
         self,
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
-        euler = DDIM().step(state, x, denoise, here, there, noise=noise)
-        ratio = decay(here, there)
-        if ratio == 0 or there.alpha == 0:
+        euler = DDIM().step(state, x, denoise, t, s, noise=noise)
+        ratio = decay(t, s)
+        if ratio == 0 or s.alpha == 0:
             return euler
-        weight = (there.alpha - here.alpha * there.sigma / here.sigma) / (2 * ratio)
-        ahead = denoise(euler.x, there).x0
+        weight = (s.alpha - t.alpha * s.sigma / t.sigma) / (2 * ratio)
+        ahead = denoise(euler.x, s).x0
         return Update(affine(euler.x, 1.0, (weight, ahead), (-weight, euler.x0)), state, euler.x0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine
 
 
 @dataclass(frozen=True)
-class Inverse:
+class Inverse(Solver):
     """``inner`` on a rising grid, also from t = 0, where there is no noise that it could follow.
 
     Every solver ends at clean data with x_0 = x0(x_t). The step from t = 0 undoes that: it asks about the
@@ -29,7 +28,6 @@ class Inverse:
     """
 
     inner: Solver
-    stochastic: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.inner.stochastic:
@@ -40,14 +38,14 @@ class Inverse:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
-        if here.sigma > 0:
-            return self.inner.step(state, x, denoise, here, there, noise=noise)
-        scaled = x * (there.alpha / here.alpha)
-        prediction = denoise(scaled, there)
-        moved = affine(scaled, 1.0, (there.sigma, prediction.noise(scaled, there)))
+        if t.sigma > 0:
+            return self.inner.step(state, x, denoise, t, s, noise=noise)
+        scaled = x * (s.alpha / t.alpha)
+        prediction = denoise(scaled, s)
+        moved = affine(scaled, 1.0, (s.sigma, prediction.noise(scaled, s)))
         return Update(moved, state, prediction.x0)

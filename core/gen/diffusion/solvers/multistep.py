@@ -13,7 +13,7 @@ from torch import Tensor
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers import lagrange
-from gen.diffusion.solvers.base import Denoise, Past, State, Update, affine, decay, implied
+from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, affine, decay, implied
 
 
 class _Kernel(NamedTuple):
@@ -37,7 +37,7 @@ class _Predicted(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ExponentialMultistep:
+class ExponentialMultistep(Solver):
     """Order 1 to 3, or 4 with the corrector, at one evaluation per step.
 
     With lambda = log_snr and h the step in it, the reverse diffusion of noise strength eta is solved exactly
@@ -109,19 +109,19 @@ class ExponentialMultistep:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
-        prediction = denoise(x, here)
-        value = prediction.x0 if self.target == "x0" else prediction.noise(x, here)
+        prediction = denoise(x, t)
+        value = prediction.x0 if self.target == "x0" else prediction.noise(x, t)
         last, past = (state[0], state[1:]) if state and isinstance(state[0], _Predicted) else (None, state)
-        changes = self._correction(past, last, here) if last is not None and last.level == here else []
-        history = (Past(here, value), *past)
-        kernel = self._kernel(here, there)
-        finite = _finite(here, there)
-        weights = self._weights(kernel, _nodes(history[: self.order], there)) if finite else []
+        changes = self._correction(past, last, t) if last is not None and last.level == t else []
+        history = (Past(t, value), *past)
+        kernel = self._kernel(t, s)
+        finite = _finite(t, s)
+        weights = self._weights(kernel, _nodes(history[: self.order], s)) if finite else []
         # The corrector only adds multiples of predictions to x, so one sum makes both moves.
         pairs = zip_longest(weights, changes, fillvalue=0.0)
         terms = [
@@ -133,37 +133,35 @@ class ExponentialMultistep:
         z = noise(x, "step") if kernel.std > 0 else None
         if z is not None:
             terms.append((kernel.std, z))
-        moved = affine(implied(prediction, x, here), kernel.scale, *terms)
+        moved = affine(implied(prediction, x, t), kernel.scale, *terms)
         # The corrector takes the predictor's whole share out again.
         size = max(self.order, self.corrector - 1) if self.corrector > 0 else self.order - 1
         kept: State = history[:size]
         if self.corrector > 0 and finite:
-            kept = (_Predicted(there, weights), *kept)
+            kept = (_Predicted(s, weights), *kept)
         return Update(moved, kept, prediction.x0, kernel.std, z)
 
-    def _correction(self, past: State, last: _Predicted, here: Level[float]) -> list[float]:
-        """How much of the prediction made here, and of each past one, brings x to the corrector's result."""
-        kernel = self._kernel(past[0].level, here)
-        newest, *weights = self._weights(kernel, [1.0, *_nodes(past, here)][: self.corrector])
+    def _correction(self, past: State, last: _Predicted, t: Level[float]) -> list[float]:
+        """How much of the prediction made at t, and of each past one, brings x to the corrector's result."""
+        kernel = self._kernel(past[0].level, t)
+        newest, *weights = self._weights(kernel, [1.0, *_nodes(past, t)][: self.corrector])
         return [newest, *(now - then for now, then in zip_longest(weights, last.weights, fillvalue=0.0))]
 
-    def _kernel(self, here: Level[float], there: Level[float]) -> _Kernel:
-        eta = self.eta(here) if callable(self.eta) else self.eta
+    def _kernel(self, t: Level[float], s: Level[float]) -> _Kernel:
+        eta = self.eta(t) if callable(self.eta) else self.eta
         if eta < 0:
-            raise ValueError(f"eta must be at least 0, not {eta} as at log_snr {here.log_snr:.4g}")
-        h = there.log_snr - here.log_snr
-        if self.target == "eps" and _finite(here, there):
-            scale = there.alpha / here.alpha
-            reach, rise = here.sigma * scale, 1 + eta
-            std = math.sqrt(eta * (reach**2 - there.sigma**2)) if eta > 0 else 0.0
-            return _Kernel(scale, rise * (there.sigma - reach), -rise * h * there.sigma, -h, std)
-        ratio = decay(here, there)
-        scale = there.sigma / here.sigma * ratio**eta
-        total = there.alpha - here.alpha * scale  # alpha_s (1 - e**-H), without its 0 / 0 at the ends
+            raise ValueError(f"eta must be at least 0, not {eta} as at log_snr {t.log_snr:.4g}")
+        h = s.log_snr - t.log_snr
+        if self.target == "eps" and _finite(t, s):
+            scale = s.alpha / t.alpha
+            reach, rise = t.sigma * scale, 1 + eta
+            std = math.sqrt(eta * (reach**2 - s.sigma**2)) if eta > 0 else 0.0
+            return _Kernel(scale, rise * (s.sigma - reach), -rise * h * s.sigma, -h, std)
+        ratio = decay(t, s)
+        scale = s.sigma / t.sigma * ratio**eta
+        total = s.alpha - t.alpha * scale  # alpha_s (1 - e**-H), without its 0 / 0 at the ends
         rate = (1 + eta) * h
-        return _Kernel(
-            scale, total, there.alpha * rate, rate, there.sigma * math.sqrt(1 - ratio ** (2 * eta))
-        )
+        return _Kernel(scale, total, s.alpha * rate, rate, s.sigma * math.sqrt(1 - ratio ** (2 * eta)))
 
     def _weights(self, kernel: _Kernel, nodes: Sequence[float]) -> list[float]:
         if len(nodes) == 1:
@@ -175,9 +173,9 @@ class ExponentialMultistep:
         return lagrange.weights(nodes, [kernel.total, *(kernel.peak * moment for moment in higher)])
 
 
-def _finite(here: Level[float], there: Level[float]) -> bool:
-    return min(here.alpha, there.alpha, there.sigma) > 0
+def _finite(t: Level[float], s: Level[float]) -> bool:
+    return min(t.alpha, s.alpha, s.sigma) > 0
 
 
-def _nodes(history: State, there: Level[float]) -> list[float]:
-    return lagrange.nodes([past.level.log_snr for past in history], there.log_snr)
+def _nodes(history: State, s: Level[float]) -> list[float]:
+    return lagrange.nodes([past.level.log_snr for past in history], s.log_snr)

@@ -15,10 +15,10 @@ from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, i
 
 
 @dataclass(frozen=True)
-class ReverseDiffusion:
+class ReverseDiffusion(Solver):
     """Euler-Maruyama on the reverse process (Song et al. 2021, arXiv 2011.13456, eq. 46 and 47).
 
-    With (a, b) the transition from ``there`` to ``here`` and the score -eps / sigma_t:
+    With (a, b) the transition from ``s`` to ``t`` and the score -eps / sigma_t:
 
         x_s = (2 - a) x_t + (1 + eta**2) / 2 b**2 score + eta b z
 
@@ -48,21 +48,21 @@ class ReverseDiffusion:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
-        prediction = denoise(x, here)
-        if there.sigma == 0:
-            return Update(there.alpha * prediction.x0, state, prediction.x0)
-        scale, std = transition(there, here)
-        drift = (1 + self.eta**2) / 2 * (std / here.sigma) ** 2  # of -sigma_t eps = alpha_t x0 - x_t
-        terms = [(drift * here.alpha, prediction.x0)]
+        prediction = denoise(x, t)
+        if s.sigma == 0:
+            return Update(s.alpha * prediction.x0, state, prediction.x0)
+        scale, std = transition(s, t)
+        drift = (1 + self.eta**2) / 2 * (std / t.sigma) ** 2  # of -sigma_t eps = alpha_t x0 - x_t
+        terms = [(drift * t.alpha, prediction.x0)]
         z = noise(x, "step") if self.stochastic else None
         if z is not None:
             terms.append((self.eta * std, z))
-        moved = affine(implied(prediction, x, here), 2 - scale - drift, *terms)
+        moved = affine(implied(prediction, x, t), 2 - scale - drift, *terms)
         return Update(moved, state, prediction.x0, self.eta * std if z is not None else 0.0, z)
 
 
@@ -103,7 +103,7 @@ class Langevin:
 
 
 @dataclass(frozen=True)
-class PredictorCorrector:
+class PredictorCorrector(Solver):
     """``predictor`` makes the step, ``corrector`` then mixes at the new level.
 
     Song et al. 2021, arXiv 2011.13456, algorithm 1. At clean data there is nothing to mix.
@@ -125,12 +125,12 @@ class PredictorCorrector:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
-        update = self.predictor.step(state, x, denoise, here, there, noise=noise)
-        if there.sigma == 0:
+        update = self.predictor.step(state, x, denoise, t, s, noise=noise)
+        if s.sigma == 0:
             return update
-        return Update(self.corrector(update.x, denoise, there, noise=noise), update.state, update.x0)
+        return Update(self.corrector(update.x, denoise, s, noise=noise), update.state, update.x0)

@@ -11,11 +11,11 @@ from torch import Tensor
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise, part
-from gen.diffusion.solvers.base import Denoise, State, Update, affine, between, decay, implied
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, between, decay, implied
 
 
 @dataclass(frozen=True)
-class ExponentialRungeKutta:
+class ExponentialRungeKutta(Solver):
     """Order 1 to 3 with as many evaluations per step, and no memory.
 
     The exact solution is that of ``ExponentialMultistep``. Here the prediction within the step is a line
@@ -75,53 +75,53 @@ class ExponentialRungeKutta:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,
     ) -> Update:
-        prediction = denoise(x, here)
-        x = implied(prediction, x, here)
-        finite = min(here.alpha, there.alpha, there.sigma) > 0
+        prediction = denoise(x, t)
+        x = implied(prediction, x, t)
+        finite = min(t.alpha, s.alpha, s.sigma) > 0
         if self.order == 1 or not finite:
-            std = self._std(here, there)
+            std = self._std(t, s)
             z = noise(x, "step") if std > 0 else None
-            moved = self._move(x, here, there, prediction.x0, "x0")
+            moved = self._move(x, t, s, prediction.x0, "x0")
             return Update(moved if z is None else moved.add_(z, alpha=std), state, prediction.x0, std, z)
-        first = self._value(prediction, x, here)
+        first = self._value(prediction, x, t)
         if self.order == 3:
-            near, far = between(here, there, 1 / 3), between(here, there, 2 / 3)
-            at_near = self._move(x, here, near, first, self.target)
+            near, far = between(t, s, 1 / 3), between(t, s, 2 / 3)
+            at_near = self._move(x, t, near, first, self.target)
             second = self._value(denoise(at_near, near), at_near, near)
-            at_far = self._move(x, here, far, first, self.target, second, 1 / 2)
+            at_far = self._move(x, t, far, first, self.target, second, 1 / 2)
             third = self._value(denoise(at_far, far), at_far, far)
-            return Update(self._move(x, here, there, first, self.target, third, 2 / 3), state, prediction.x0)
-        middle = there if self.node == 1 else between(here, there, self.node)
-        stage = self._move(x, here, middle, first, self.target)
+            return Update(self._move(x, t, s, first, self.target, third, 2 / 3), state, prediction.x0)
+        middle = s if self.node == 1 else between(t, s, self.node)
+        stage = self._move(x, t, middle, first, self.target)
         fresh = None
         if self.stochastic:
-            std, rest = self._std(here, middle), self._std(middle, there)
-            z = part(noise, "stage", here, middle)(x, "step")
+            std, rest = self._std(t, middle), self._std(middle, s)
+            z = part(noise, "stage", t, middle)(x, "step")
             stage.add_(z, alpha=std)
             # What the noise of the stage has become at the end, and the noise that came after it.
-            carried = std * there.sigma / middle.sigma * decay(middle, there) ** self.eta
-            fresh = affine(z, carried, (rest, part(noise, "rest", middle, there)(x, "step")))
+            carried = std * s.sigma / middle.sigma * decay(middle, s) ** self.eta
+            fresh = affine(z, carried, (rest, part(noise, "rest", middle, s)(x, "step")))
         second = self._value(denoise(stage, middle), stage, middle)
         line = affine(first, 1 - 1 / (2 * self.node), (1 / (2 * self.node), second))
-        moved = self._move(x, here, there, line, self.target)
+        moved = self._move(x, t, s, line, self.target)
         return Update(moved if fresh is None else moved.add_(fresh), state, prediction.x0)
 
     def _value(self, prediction: Prediction, x: Tensor, level: Level[float]) -> Tensor:
         return prediction.x0 if self.target == "x0" else prediction.noise(x, level)
 
-    def _std(self, here: Level[float], there: Level[float]) -> float:
-        return there.sigma * math.sqrt(1 - decay(here, there) ** (2 * self.eta)) if self.stochastic else 0.0
+    def _std(self, t: Level[float], s: Level[float]) -> float:
+        return s.sigma * math.sqrt(1 - decay(t, s) ** (2 * self.eta)) if self.stochastic else 0.0
 
     def _move(
         self,
         x: Tensor,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         value: Tensor,
         target: Literal["x0", "eps"],
         later: Tensor | None = None,
@@ -129,16 +129,16 @@ class ExponentialRungeKutta:
     ) -> Tensor:
         """The solution for a constant prediction, or a line through it and, at ``node``, ``later``."""
         if target == "x0":
-            scale = there.sigma / here.sigma
+            scale = s.sigma / t.sigma
             if self.stochastic:
-                scale *= decay(here, there) ** self.eta
-            total = there.alpha - here.alpha * scale
+                scale *= decay(t, s) ** self.eta
+            total = s.alpha - t.alpha * scale
         else:
-            scale = there.alpha / here.alpha
-            total = there.sigma - here.sigma * scale
+            scale = s.alpha / t.alpha
+            total = s.sigma - t.sigma * scale
         if later is None:
             return affine(x, scale, (total, value))
         # The integral of the kernel times the fraction of the step, from that of the kernel by parts.
-        h = there.log_snr - here.log_snr
-        slope = (there.alpha - total / h if target == "x0" else there.sigma + total / h) / node
+        h = s.log_snr - t.log_snr
+        slope = (s.alpha - total / h if target == "x0" else s.sigma + total / h) / node
         return affine(x, scale, (total - slope, value), (slope, later))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -14,7 +14,7 @@ from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.scale_clock import ScaleClock
 from gen.diffusion.solvers import lagrange
-from gen.diffusion.solvers.base import Denoise, Past, State, Update, affine, implied
+from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, affine, implied
 
 _POINTS, _WEIGHTS = (tuple(column.tolist()) for column in np.polynomial.legendre.leggauss(12))
 
@@ -27,7 +27,7 @@ class _Predicted(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ScaleMultistep:
+class ScaleMultistep(Solver):
     """Order 1 to 3, raised by one by a corrector, with one evaluation per step.
 
     The probability flow is solved exactly by
@@ -53,8 +53,6 @@ class ScaleMultistep:
     order: int = 3
     clock: ScaleClock = field(default=ScaleClock(0.2, 10.0))
 
-    stochastic: ClassVar[bool] = False
-
     def __post_init__(self) -> None:
         if self.order not in (1, 2, 3):
             raise ValueError(f"order must be 1, 2 or 3, not {self.order}")
@@ -64,21 +62,21 @@ class ScaleMultistep:
         state: State,
         x: Tensor,
         denoise: Denoise,
-        here: Level[float],
-        there: Level[float],
+        t: Level[float],
+        s: Level[float],
         *,
         noise: StepNoise,  # noqa: ARG002
     ) -> Update:
-        prediction = denoise(x, here)
+        prediction = denoise(x, t)
         last, past = (state[0], state[1:]) if state else (None, ())
-        history = (Past(here, prediction.x0), *past)
+        history = (Past(t, prediction.x0), *past)
         changes: list[float] = []
-        if last is not None and last.level == here:
+        if last is not None and last.level == t:
             before = past[0].level
-            corrected = self._weights(before, here, [1.0, *self._nodes(past, here)][: self.order + 1])
+            corrected = self._weights(before, t, [1.0, *self._nodes(past, t)][: self.order + 1])
             changes = [a - b for a, b in zip_longest(corrected, (0.0, *last.weights), fillvalue=0.0)]
-        weights = self._weights(here, there, self._nodes(history[: self.order], there))
-        scale = there.sigma / here.sigma
+        weights = self._weights(t, s, self._nodes(history[: self.order], s))
+        scale = s.sigma / t.sigma
         # The corrector only adds multiples of predictions to x, so one sum makes both moves.
         terms = [
             (weight + scale * change, earlier.value)
@@ -86,13 +84,13 @@ class ScaleMultistep:
                 history, zip_longest(weights, changes, fillvalue=0.0), strict=False
             )
         ]
-        moved = affine(implied(prediction, x, here), scale, *terms)
-        return Update(moved, (_Predicted(there, weights), *history[: self.order]), prediction.x0)
+        moved = affine(implied(prediction, x, t), scale, *terms)
+        return Update(moved, (_Predicted(s, weights), *history[: self.order]), prediction.x0)
 
-    def _nodes(self, history: State, there: Level[float]) -> list[float]:
-        """Where the predictions lie on the clock: 0 is the newest, 1 is ``there``."""
+    def _nodes(self, history: State, s: Level[float]) -> list[float]:
+        """Where the predictions lie on the clock: 0 is the newest, 1 is ``s``."""
         values = [self.clock.of(past.level.alpha, past.level.sigma) for past in history]
-        return lagrange.nodes(values, self.clock.of(there.alpha, there.sigma))
+        return lagrange.nodes(values, self.clock.of(s.alpha, s.sigma))
 
     def _weights(self, start: Level[float], end: Level[float], nodes: Sequence[float]) -> list[float]:
         """The integral, over the step, of the Lagrange polynomial of each of these nodes."""
