@@ -10,7 +10,7 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from gen.diffusion import Conditioning, Level, Prediction, Process
+from gen.diffusion import Conditioning, Level, Memory, Prediction, Process
 
 END_ANGLE = 1e-6
 
@@ -93,7 +93,7 @@ class Problem:
             )
         return x0
 
-    def denoise(self, x: Tensor, level: Level[float], _: Conditioning) -> Prediction:
+    def denoise(self, x: Tensor, level: Level[float], _: Conditioning, _memory: Memory) -> Prediction:
         """The network as a denoiser."""
         return Prediction(self.x0(x, level))
 

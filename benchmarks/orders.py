@@ -24,6 +24,7 @@ from gen import presets
 from gen.diffusion import (
     Conditioning,
     Level,
+    Memory,
     Prediction,
     Process,
     RectifiedFlow,
@@ -86,7 +87,7 @@ def error(solver: Solver, process: Process, problem: Problem, steps: int, histor
     levels = [process.level(process.t_of_log_snr(log_snr)) for log_snr in log_snrs]
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
-        return problem.denoise(x, level, Conditioning())
+        return problem.denoise(x, level, Conditioning(), Memory())
 
     def step(state: State, x: Tensor, here: Level[float], there: Level[float]) -> Update:
         return solver.step(state, x, denoise, here, there, noise=no_noise)

@@ -47,7 +47,9 @@ class Mixture:
     std: float
     weights: Tensor
 
-    def __call__(self, x: Tensor, level: gd.Level[float], conditioning: gd.Conditioning) -> gd.Prediction:
+    def __call__(
+        self, x: Tensor, level: gd.Level[float], conditioning: gd.Conditioning, _memory: gd.Memory
+    ) -> gd.Prediction:
         variance = (level.alpha * self.std) ** 2 + level.sigma**2
         offset = x[:, None] - level.alpha * self.means.to(x)
         logits = self.weights.log().to(x) - offset.square().sum(2) / (2 * variance)
@@ -339,7 +341,7 @@ def inverses() -> Figure:
     covariance = (-distance.square() / (2 * 6.0**2)).exp() + 1e-5 * torch.eye(size)
     values, vectors = torch.linalg.eigh(covariance)
 
-    def denoiser(x: Tensor, level: gd.Level[float], _: gd.Conditioning) -> gd.Prediction:
+    def denoiser(x: Tensor, level: gd.Level[float], _: gd.Conditioning, _memory: gd.Memory) -> gd.Prediction:
         gain = level.alpha * values / (level.alpha**2 * values + level.sigma**2)
         return gd.Prediction(((x.double() @ vectors) * gain @ vectors.T).to(x))
 

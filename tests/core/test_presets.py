@@ -161,7 +161,7 @@ def test_solvers_are_what_the_table_says(preset: presets.SolverPreset) -> None:
         assert presets.solver(alias) == built
     asked = 0
 
-    def denoise(x, level, _: Conditioning) -> Prediction:
+    def denoise(x, level, _: Conditioning, memory) -> Prediction:
         nonlocal asked
         asked += 1
         return Prediction(x * level.alpha)

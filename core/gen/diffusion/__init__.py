@@ -44,9 +44,6 @@ from gen.diffusion.denoiser import (
     ModelDenoiser,
     Network,
     Prediction,
-    Remembering,
-    begin,
-    nested,
 )
 from gen.diffusion.discrete_betas import DiscreteBetas
 from gen.diffusion.grid import ALIGN_YOUR_STEPS, TimeGrid
@@ -252,7 +249,6 @@ __all__ = [
     "PredictorCorrector",
     "Process",
     "RectifiedFlow",
-    "Remembering",
     "ReverseDiffusion",
     "SNRWeighting",
     "Sample",
@@ -291,7 +287,6 @@ __all__ = [
     "WeightedPrompts",
     "Weighting",
     "ZeroTerminalSNR",
-    "begin",
     "bits_per_token",
     "broadcast",
     "cache_report",
@@ -310,7 +305,6 @@ __all__ = [
     "log_likelihood",
     "log_likelihood_of_bins",
     "log_variances",
-    "nested",
     "part",
     "perturbed",
     "posterior",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gen.diffusion.chain import posterior, transition
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser
+from gen.diffusion.denoiser import Denoiser, Memory
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level, broadcast
 from gen.diffusion.noise import NoiseSource
@@ -84,7 +84,7 @@ def variational_bound(
         for step in range(grid.steps):
             level = process.level(grid.times[step])
             eps = noise.normal(x0.shape[1:], "bound", step).to(x0)
-            prediction = denoiser(process.diffuse(x0, eps, level), level, conditioning)
+            prediction = denoiser(process.diffuse(x0, eps, level), level, conditioning, Memory())
             share: Tensor | float = 0.0 if variance == "small" else 1.0
             if variance == "learned":
                 if prediction.variance is None:

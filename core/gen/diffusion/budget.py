@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Prediction
+from gen.diffusion.denoiser import Memory, Prediction
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
@@ -55,5 +55,5 @@ def grid_for(nfe: int, process: Process, solver: Solver, make_grid: Callable[[in
     return best
 
 
-def _zero(x: Tensor, _level: Level[float], _conditioning: Conditioning) -> Prediction:
+def _zero(x: Tensor, _level: Level[float], _conditioning: Conditioning, _memory: Memory) -> Prediction:
     return Prediction(torch.zeros_like(x))

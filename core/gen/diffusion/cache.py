@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.items import norm
 from gen.diffusion.level import Level, check_single
+
+_HELD = "held prediction"
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,10 @@ class CacheReport:
 
 def cache_report(memory: Memory) -> CacheReport:
     """What all caches did, from the memory of a run (``Step.memory``); zeros where there is none."""
-    report = CacheReport()
-    for value in memory.values():
-        if isinstance(value, _Held):
-            report += value.report
-        elif isinstance(value, dict):
-            report += cache_report(value)
+    held: _Held | None = memory.values.get(_HELD)
+    report = CacheReport() if held is None else held.report
+    for child in memory.children.values():
+        report += cache_report(child)
     return report
 
 
@@ -83,24 +83,20 @@ class _Cached:
     longest: int
     interval: tuple[float, float]
 
-    def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
-        return self._evaluate(x, level, conditioning)
-
-    def begin(self, memory: Memory) -> Denoiser:
-        def denoise(x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
-            held: _Held | None = memory.get("held")
-            check_single(level, "a cache")
-            shown = x.detach() / math.hypot(level.alpha, level.sigma)
-            angle = math.atan2(level.sigma, level.alpha)
-            if held is None or held.shown.shape != x.shape:
-                report = CacheReport() if held is None else held.report
-                held = self._first(x, level, conditioning, shown, angle, report)
-            else:
-                held = self._next(held, x, level, conditioning, shown, angle)
-            memory["held"] = replace(held, prediction=held.prediction.map(Tensor.detach))
-            return held.prediction
-
-        return denoise
+    def __call__(
+        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        check_single(level, "a cache")
+        held: _Held | None = memory.values.get(_HELD)
+        shown = x.detach() / math.hypot(level.alpha, level.sigma)
+        angle = math.atan2(level.sigma, level.alpha)
+        if held is None or held.shown.shape != x.shape:
+            report = CacheReport() if held is None else held.report
+            held = self._first(x, level, conditioning, shown, angle, report)
+        else:
+            held = self._next(held, x, level, conditioning, shown, angle)
+        memory.values[_HELD] = replace(held, prediction=held.prediction.map(Tensor.detach))
+        return held.prediction
 
     def _first(
         self,
@@ -166,10 +162,10 @@ class _Cached:
         return _Held(prediction, shown, angle, tuple(drift), tuple(rate), tuple(run), report)
 
     def _evaluate(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
-        own: Memory = {}
-        prediction = begin(self.denoiser, own)(x, level, conditioning)
-        if own or prediction.eps is not None:
-            what = "remembers (momentum)" if own else "has an eps of its own (CFG++)"
+        own = Memory()
+        prediction = self.denoiser(x, level, conditioning, own)
+        if not own.empty or prediction.eps is not None:
+            what = "has an eps of its own (CFG++)" if own.empty else "remembers (momentum)"
             raise ValueError(f"a cache cannot hold a denoiser that {what}: put cached() next to the model")
         return prediction
 
@@ -190,7 +186,7 @@ def cached(
     held, so that a skip under DDIM is the same as one longer step.
 
     Each item of a batch decides for itself, and only the items that need it are evaluated. Skipped questions
-    still count in ``Step.nfe``; ``cache_report(step.memory)`` says how many they were. Outside of a run, and
+    still count in ``Step.nfe``; ``cache_report(step.memory)`` says how many they were. With a new memory, and
     where gradients are on, everything is evaluated. A cache saves where the steps are given; where they can
     be chosen, fewer steps of a multistep solver are more accurate for as many evaluations.
 

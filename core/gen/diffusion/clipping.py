@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.items import per_item
 from gen.diffusion.level import Level
 
@@ -21,12 +21,11 @@ class _Bounded:
     denoiser: Denoiser
     bound: Callable[[Tensor], Tensor]
 
-    def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
-        prediction = self.denoiser(x, level, conditioning)
+    def __call__(
+        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        prediction = self.denoiser(x, level, conditioning, memory)
         return replace(prediction, x0=self.bound(prediction.x0))
-
-    def begin(self, memory: Memory) -> Denoiser:
-        return replace(self, denoiser=begin(self.denoiser, memory))
 
 
 def clipped(denoiser: Denoiser, low: float = -1.0, high: float = 1.0) -> Denoiser:

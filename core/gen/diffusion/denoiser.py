@@ -1,4 +1,4 @@
-"""Denoisers: (x, level, conditioning) -> Prediction, the only thing that a solver sees of a model.
+"""Denoisers: (x, level, conditioning, memory) -> Prediction, all that a solver sees of a model.
 
 Whatever changes a prediction (guidance, clipping, caching, constraints) is a function Denoiser -> Denoiser.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -48,18 +48,43 @@ class Prediction:
         )
 
 
-Denoiser: TypeAlias = Callable[[Tensor, Level[float], Conditioning], Prediction]
+@dataclass(eq=False)
+class Memory:
+    """What denoisers remember within one run.
+
+    A denoiser reads and writes the memory that it is given. One that wraps another passes its memory on, or,
+    where it keeps values of its own or evaluates several denoisers, gives each a child of its own. Values are
+    replaced, never changed in place, so that a copy of an earlier step stays as it was.
+
+    Args:
+        values: Name to value; each can be pickled.
+        children: Name to the memory of a denoiser within.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    children: dict[str, Memory] = field(default_factory=dict)
+
+    def child(self, name: str) -> Memory:
+        """The memory ``name`` within this one; empty at first."""
+        return self.children.setdefault(name, Memory())
+
+    def copy(self) -> Memory:
+        """A copy that later evaluations do not change; the values themselves are shared."""
+        return Memory(dict(self.values), {name: child.copy() for name, child in self.children.items()})
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is remembered, here or in a child."""
+        return not self.values and all(child.empty for child in self.children.values())
+
+
+Denoiser: TypeAlias = Callable[[Tensor, Level[float], Conditioning, Memory], Prediction]
+"""(x (B, ...), level, conditioning, memory) -> prediction.
+
+``Memory()`` is that of a first evaluation. There is no default: a wrapper that forgets to pass the memory on
+raises a TypeError in place of losing momentum or a cache.
+"""
 Network: TypeAlias = Callable[[Tensor, Tensor, Conditioning], Tensor]
-Memory: TypeAlias = dict[str, Any]
-"""What denoisers remember within one run. Tensors in it are replaced, never changed in place."""
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """A denoiser whose answers depend on those that it gave earlier in the same run."""
-
-    def begin(self, memory: Memory) -> Denoiser:
-        """The denoiser of one run, which reads and writes ``memory``; the original stays as it is."""
 
 
 @runtime_checkable
@@ -70,30 +95,9 @@ class Finishing(Protocol):
         """The data (B, ...) at the end of a run, with the known part as it is known, bit for bit."""
 
 
-def begin(denoiser: Denoiser, memory: Memory) -> Denoiser:
-    """``denoiser`` for one run with this memory; itself where it remembers nothing."""
-    return denoiser.begin(memory) if isinstance(denoiser, Remembering) else denoiser
-
-
 def finish(denoiser: Denoiser, x: Tensor) -> Tensor:
     """The data (B, ...) at the end of a run, with what ``denoiser`` knows of it exactly."""
     return denoiser.finish(x) if isinstance(denoiser, Finishing) else x
-
-
-def nested(denoiser: Denoiser, memory: Memory, name: str) -> Denoiser:
-    """``denoiser`` within a wrapper's run: it remembers under ``memory[name]``.
-
-    What stands there is replaced at every question, so that earlier copies of ``memory`` stay as they were.
-    """
-
-    def denoise(x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
-        own = dict(memory.get(name, {}))
-        prediction = begin(denoiser, own)(x, level, conditioning)
-        if own:
-            memory[name] = own
-        return prediction
-
-    return denoise
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +123,14 @@ class ModelDenoiser:
     parameterization: Parameterization
     learned_variance: bool = False
 
-    def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+    def __call__(
+        self,
+        x: Tensor,
+        level: Level[float],
+        conditioning: Conditioning,
+        memory: Memory,  # noqa: ARG002
+    ) -> Prediction:
+        """The prediction for x (B, ...); nothing is remembered."""
         own = self.process.level(level.t)
         if own != level:
             own = self.process.level(self.process.t_of_log_snr(level.log_snr))

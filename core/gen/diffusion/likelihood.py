@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
@@ -116,14 +116,13 @@ class _Augmented:
     shape: torch.Size
     directions: tuple[Tensor, ...] | None
 
-    def begin(self, memory: Memory) -> Denoiser:
-        return _Augmented(begin(self.denoiser, memory), self.shape, self.directions)
-
-    def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+    def __call__(
+        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
         dimensions = x.shape[1] - 1
         with torch.enable_grad():
             state = x[:, :-1].unflatten(1, self.shape).detach().requires_grad_()
-            x0 = self.denoiser(state, level, conditioning).x0
+            x0 = self.denoiser(state, level, conditioning, memory).x0
             divergence = level.alpha * _divergence(x0, state, self.directions)
         total = x[:, -1] / level.alpha + divergence - dimensions
         return Prediction(torch.cat([x0.detach().flatten(1), total[:, None]], 1))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gen.diffusion.chain import transition
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin, finish
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction, finish
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource, StepNoise
@@ -46,7 +46,7 @@ class Step:
     state: State
     std: float | Tensor = 0.0
     z: Tensor | None = None
-    memory: Memory = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def mean(self) -> Tensor:
@@ -150,19 +150,18 @@ def iterate(
     _check_batch(x, noise, conditioning)
     _check_grid(levels, grid, solver)
     state: State = ()
-    memory: Memory = {}
+    memory = Memory()
     first = 0
     if after is not None:
         if after.total != grid.steps or after.x.shape != x.shape:
             raise ValueError("the step to go on from belongs to another run")
-        x, state, memory, first = after.x, after.state, dict(after.memory), after.index + 1
-    denoiser = begin(denoiser, memory)
+        x, state, memory, first = after.x, after.state, after.memory.copy(), after.index + 1
     evaluations = 0
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         nonlocal evaluations
         evaluations += 1
-        prediction = denoiser(x, level, conditioning)
+        prediction = denoiser(x, level, conditioning, memory)
         # A sum is finite where its terms are, and costs a tenth of looking at each of them.
         if not math.isfinite(prediction.x0.sum(dtype=torch.float32).item()):
             raise FloatingPointError(
@@ -190,7 +189,7 @@ def iterate(
             x = finish(denoiser, x)
         seen = update.x0 if index + 1 in jumps else None
         step = Step(
-            index, grid.steps, there, x, update.x0, evaluations, state, update.std, update.z, dict(memory)
+            index, grid.steps, there, x, update.x0, evaluations, state, update.std, update.z, memory.copy()
         )
         del update
         yield step

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Prediction, begin
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
@@ -77,12 +77,12 @@ def search_grid(
     costs: list[list[float]] = []
     for i, (state, here) in enumerate(zip(states[:-1], levels[:-1], strict=True)):
         with torch.no_grad():
-            known = begin(denoiser, {})(state, here, conditioning)
+            known = denoiser(state, here, conditioning, Memory())
 
             def denoise(
                 x: Tensor, level: Level[float], state: Tensor = state, known: Prediction = known
             ) -> Prediction:
-                return known if x is state else begin(denoiser, {})(x, level, conditioning)
+                return known if x is state else denoiser(x, level, conditioning, Memory())
 
             row = []
             for there, goal in zip(levels[i + 1 :], states[i + 1 :], strict=True):

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Prediction
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource, StepNoise, stream
@@ -30,7 +30,7 @@ from gen.diffusion.sampling import travel
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
 
 JointDenoiser: TypeAlias = Callable[
-    [Mapping[str, Tensor], Mapping[str, Level[float]], Conditioning], Mapping[str, Prediction]
+    [Mapping[str, Tensor], Mapping[str, Level[float]], Conditioning, Memory], Mapping[str, Prediction]
 ]
 """Each stream's state (B, ...) and level -> each stream's prediction."""
 
@@ -110,11 +110,11 @@ class Streams:
         what they compute element by element is right for every stream; log_snr is that of the clock.
         """
 
-        def denoise(x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+        def denoise(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
             if not isinstance(level, JointLevel):
                 raise ValueError("a denoiser of streams needs a solver of streams: see Streams.solver")
             parts = self.unpack(x)
-            predictions = joint(parts, level.streams, conditioning)
+            predictions = joint(parts, level.streams, conditioning, memory)
             eps = variance = None
             if any(prediction.eps is not None for prediction in predictions.values()):
                 noises = {name: p.noise(parts[name], level.streams[name]) for name, p in predictions.items()}

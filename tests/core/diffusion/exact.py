@@ -17,6 +17,7 @@ from gen.diffusion import (
     Cosine,
     Denoiser,
     Level,
+    Memory,
     Parameterization,
     Prediction,
     Process,
@@ -75,7 +76,7 @@ def denoiser_of(distribution: Distribution, parameterization: Parameterization |
     """The exact denoiser, through the output that a network of this parameterization would have."""
     kind = parameterization or VPrediction()
 
-    def denoise(x: Tensor, level: Level[float], _: Conditioning) -> Prediction:
+    def denoise(x: Tensor, level: Level[float], _: Conditioning, memory: Memory) -> Prediction:
         x0 = distribution.x0(x, level)
         output = kind.target(x0, (x - level.alpha * x0) / level.sigma, level)
         return Prediction(kind.to_x0(output, x, level))

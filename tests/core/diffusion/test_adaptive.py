@@ -117,8 +117,8 @@ def test_running_backwards_undoes_a_run() -> None:
 
 
 def test_tolerances_out_of_reach_are_refused() -> None:
-    def rough(x, _level, _conditioning: Conditioning):
-        prediction = MODEL(x, FLOW.level(0.5), Conditioning())
+    def rough(x, _level, _conditioning: Conditioning, memory):
+        prediction = MODEL(x, FLOW.level(0.5), Conditioning(), memory)
         return type(prediction)(prediction.x0 + torch.sin(1e9 * x))
 
     with pytest.raises(ValueError, match="cannot be met"):

@@ -20,6 +20,7 @@ from gen.diffusion import (
     Conditioning,
     Heun,
     LossGuidance,
+    Memory,
     NoiseSource,
     Prediction,
     RectifiedFlow,
@@ -41,9 +42,9 @@ SHAPE = (6,)
 def _recorded(denoiser):
     questions = []
 
-    def ask(x, level, conditioning):
+    def ask(x, level, conditioning, memory):
         questions.append((level.t, x.shape[0]))
-        return denoiser(x, level, conditioning)
+        return denoiser(x, level, conditioning, memory)
 
     return ask, questions
 
@@ -54,9 +55,9 @@ def _steps(denoiser, seeds=(0,), solver=None, **options):
     return list(iterate(denoiser, FLOW, GRID, solver or DDIM(), x=x, noise=noise, **options))
 
 
-def _told(x, level, conditioning):
+def _told(x, level, conditioning, memory):
     mean = conditioning["mean"].value.to(x)
-    return Prediction(MIXTURE(x - mean, level, conditioning).x0 + mean)
+    return Prediction(MIXTURE(x - mean, level, conditioning, memory).x0 + mean)
 
 
 def _prompts(count: int) -> Conditioning:
@@ -66,7 +67,7 @@ def _prompts(count: int) -> Conditioning:
 
 def test_what_never_changes_is_evaluated_as_rarely_as_allowed() -> None:
     """Two evaluations to learn the rate, then one in every four questions."""
-    ask, questions = _recorded(lambda x, level, _: Prediction(torch.ones_like(x)))
+    ask, questions = _recorded(lambda x, level, _, memory: Prediction(torch.ones_like(x)))
     *_, last = _steps(cached(ask, 0.01, longest=3))
     assert [t for t, _ in questions] == [GRID.times[i] for i in (0, 1, *range(5, 40, 4))]
     report = cache_report(last.memory)
@@ -87,13 +88,13 @@ def test_under_ddim_a_skip_is_a_longer_step() -> None:
 def test_errors_are_reported_as_they_are() -> None:
     """Against the denoiser asked at every question, on the same states."""
     found = []
-    run = cached(MIXTURE, 0.1).begin(memory := {})
+    run, memory = cached(MIXTURE, 0.1), Memory()
 
-    def both(x, level, conditioning):
+    def both(x, level, conditioning, _):
         before = cache_report(memory)
-        held = memory.get("held")
+        held = memory.values.get("held prediction")
         held = held and held.prediction.x0
-        answer, truth = run(x, level, conditioning), MIXTURE(x, level, conditioning)
+        answer, truth = run(x, level, conditioning, memory), MIXTURE(x, level, conditioning, memory)
         skipped = cache_report(memory).skipped > before.skipped
         stale = truth.x0 if held is None else held
         found.append((skipped, ((stale - truth.x0).norm() / truth.x0.norm()).item()))
@@ -125,7 +126,7 @@ def test_a_tolerance_that_nothing_meets_changes_nothing() -> None:
 
 
 def test_outside_its_interval_all_is_evaluated() -> None:
-    ask, questions = _recorded(lambda x, level, _: Prediction(torch.ones_like(x)))
+    ask, questions = _recorded(lambda x, level, _, memory: Prediction(torch.ones_like(x)))
     _steps(cached(ask, 0.1, longest=100, interval=(-1.0, 1.0)))
     within = {t for t in GRID.times[:-1] if -1 <= FLOW.level(t).log_snr <= 1}
     assert {t for t, _ in questions} == set(GRID.times[:-1]) - within
@@ -176,7 +177,7 @@ def test_only_the_items_that_need_it_are_evaluated() -> None:
 def test_a_cache_within_guidance_keeps_what_differs_apart() -> None:
     """The null here has another name, so that both are asked one after the other, in the same shape."""
 
-    def model(x, level, conditioning):
+    def model(x, level, conditioning, memory):
         (condition,) = conditioning.values()
         return Prediction(condition.value.to(x).expand_as(x))
 
@@ -195,7 +196,7 @@ def test_threads_share_one_cache() -> None:
     assert all(torch.equal(a, b) for a, b in zip(serial, together, strict=True))
 
 
-def test_where_gradients_are_on_and_outside_of_a_run_all_is_evaluated() -> None:
+def test_where_gradients_are_on_and_with_a_new_memory_all_is_evaluated() -> None:
     ask, questions = _recorded(MIXTURE)
     wish = LossGuidance(lambda x0, level, _: x0.square().sum(1), 0.1)
     a, b = (_steps(guided(inner, wish))[-1].x for inner in (cached(ask, 0.5), MIXTURE))
@@ -203,7 +204,7 @@ def test_where_gradients_are_on_and_outside_of_a_run_all_is_evaluated() -> None:
     assert len(questions) == 40
     questions.clear()
     for _ in range(4):
-        cached(ask, 0.5)(torch.ones(1, 2), FLOW.level(0.5), Conditioning())
+        cached(ask, 0.5)(torch.ones(1, 2), FLOW.level(0.5), Conditioning(), Memory())
     assert len(questions) == 4
 
 

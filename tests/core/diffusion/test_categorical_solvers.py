@@ -16,6 +16,7 @@ from gen.diffusion import (
     Condition,
     Conditioning,
     Level,
+    Memory,
     NoiseSource,
     Prediction,
     TimeGrid,
@@ -55,7 +56,7 @@ def _endpoints(solver, process, steps: int, start=None, denoiser=None) -> torch.
         update = solver.step(
             state,
             x,
-            lambda x, level: denoiser(x, level, Conditioning()),
+            lambda x, level: denoiser(x, level, Conditioning(), Memory()),
             here,
             there,
             noise=lambda like, _: torch.randn(like.shape, generator=generator, dtype=like.dtype),
@@ -130,7 +131,7 @@ def test_all_at_once_draws_from_the_marginals(solver) -> None:
 
 
 def test_temperature_sharpens_and_ends_in_the_likeliest() -> None:
-    def marginal(x, level, _):
+    def marginal(x, level, _, memory):
         return Prediction(torch.tensor([0.6, 0.3, 0.1], dtype=torch.float64).log().expand(*x.shape, K))
 
     def table(one):
@@ -174,7 +175,7 @@ def test_going_back_and_forth_corrects() -> None:
             return torch.randn(like.shape, generator=generator, dtype=like.dtype)
 
         def denoise(x, level, process=process):
-            return exact(process)(x, level, Conditioning())
+            return exact(process)(x, level, Conditioning(), Memory())
 
         clean, noisy, between = (process.level(t) for t in (0.0, 0.5, 0.25))
         for _ in range(4):
@@ -330,9 +331,9 @@ def test_guidance_is_a_power_of_the_probabilities() -> None:
     process, prompts = BIG["uniform"], _prompts(2)
     model, x = TokenDenoiser(_network, process), torch.randint(WORDS, (2, *SHAPE))
     level = process.level(0.5)
-    p, q = (process.probabilities(model(x, level, c).x0) for c in (prompts, prompts.null))
+    p, q = (process.probabilities(model(x, level, c, Memory()).x0) for c in (prompts, prompts.null))
     power = p**3 / q**2
-    result = process.probabilities(guided(model, ClassifierFree(3.0))(x, level, prompts).x0)
+    result = process.probabilities(guided(model, ClassifierFree(3.0))(x, level, prompts, Memory()).x0)
     torch.testing.assert_close(result, power / power.sum(-1, keepdim=True), rtol=1e-4, atol=1e-7)
 
 
@@ -344,7 +345,9 @@ def test_a_network_sees_tokens_and_the_share_of_noise() -> None:
         return torch.zeros(*x.shape, WORDS, dtype=torch.bfloat16)
 
     level = Masked(WORDS, WORDS, schedule=CosineKeep()).level(0.5)
-    x0 = TokenDenoiser(network, BIG["masked"])(torch.zeros(2, 3, dtype=torch.int64), level, Conditioning()).x0
+    x0 = TokenDenoiser(network, BIG["masked"])(
+        torch.zeros(2, 3, dtype=torch.int64), level, Conditioning(), Memory()
+    ).x0
     assert (seen["x"], x0.dtype, x0.shape) == (torch.int64, torch.float32, (2, 3, WORDS))
     assert torch.equal(seen["c_noise"], torch.full((2,), level.sigma))
 
@@ -361,7 +364,7 @@ def test_a_network_sees_tokens_and_the_share_of_noise() -> None:
         lambda: EntropyBound(MASKED, math.nan),
         lambda: EntropyBound(MASKED, temperature=math.inf),
         lambda: TokenDenoiser(lambda x, c, k: torch.zeros(*x.shape, 2), MASKED)(
-            torch.zeros(1, 3, dtype=torch.int64), Level(0.5, 0.5, 0.5), Conditioning()
+            torch.zeros(1, 3, dtype=torch.int64), Level(0.5, 0.5, 0.5), Conditioning(), Memory()
         ),
     ],
 )

@@ -20,6 +20,7 @@ from gen.diffusion import (
     Full,
     Gamma,
     Heun,
+    Memory,
     ModelDenoiser,
     NoiseSource,
     Prediction,
@@ -44,11 +45,11 @@ def _flow(x, here, there):
     return there.alpha * DATA.mean + _scale(there) / _scale(here) * (x - here.alpha * DATA.mean)
 
 
-def _consistency(x, level, _conditioning):
+def _consistency(x, level, _conditioning, memory):
     return Prediction(_flow(x, level, FLOW.level(0.0)))
 
 
-def _map(x, level, _conditioning):
+def _map(x, level, _conditioning, memory):
     """The x0 with which DDIM arrives where the flow does."""
     assert isinstance(level, Towards)
     there = level.target
@@ -106,16 +107,16 @@ def test_a_step_is_that_of_the_mean_velocity() -> None:
     denoiser = FlowMapDenoiser(ModelDenoiser(network, FLOW, Velocity()), FLOW, Velocity())
     here, there = FLOW.level(0.75), FLOW.level(0.25)
     update = FlowMap().step(
-        (), X, lambda x, level: denoiser(x, level, Conditioning()), here, there, noise=NOISE.at(0)
+        (), X, lambda x, level: denoiser(x, level, Conditioning(), Memory()), here, there, noise=NOISE.at(0)
     )
     torch.testing.assert_close(update.x, X - 0.5 * (torch.sin(X) * 0.75 + 0.25), rtol=1e-6, atol=1e-6)
     assert told == [(0.75, 0.25, (1, 1), torch.float32)]
     told.clear()
-    denoiser(X, here, Conditioning())
+    denoiser(X, here, Conditioning(), Memory())
     assert told[0][:2] == (0.75, 0.75)  # without a target: the velocity at the level itself
     told.clear()
     foreign = Towards(0.1, *(2 * v for v in (here.alpha, here.sigma)), level_at(PROCESSES["exploding"], 0.0))
-    denoiser(X, foreign, Conditioning())
+    denoiser(X, foreign, Conditioning(), Memory())
     assert told[0][:2] == pytest.approx((0.75, 0.5))
 
 

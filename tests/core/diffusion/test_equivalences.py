@@ -16,6 +16,7 @@ from gen.diffusion import (
     DiscreteBetas,
     ExponentialMultistep,
     Heun,
+    Memory,
     ModelDenoiser,
     NoiseSource,
     Past,
@@ -35,7 +36,7 @@ MODEL = denoiser_of(Mixture())
 
 
 def _denoise(x, level):
-    return MODEL(x, level, Conditioning())
+    return MODEL(x, level, Conditioning(), Memory())
 
 
 def _noise(_x, _stream):
@@ -181,8 +182,10 @@ def test_a_network_answers_on_the_levels_of_any_process() -> None:
     x = X.float()
     foreign = level_at(other, -0.8)
     native = level_at(own, -0.8)
-    expected = denoiser(x * native.alpha, native, Conditioning()).x0
-    torch.testing.assert_close(denoiser(x, foreign, Conditioning()).x0, expected, rtol=1e-5, atol=1e-5)
+    expected = denoiser(x * native.alpha, native, Conditioning(), Memory()).x0
+    torch.testing.assert_close(
+        denoiser(x, foreign, Conditioning(), Memory()).x0, expected, rtol=1e-5, atol=1e-5
+    )
 
 
 def test_an_independent_eps_is_followed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ from gen.diffusion import (
     Heun,
     Level,
     LossGuidance,
+    Memory,
     ModelDenoiser,
     NoiseSource,
     Prediction,
@@ -35,7 +37,6 @@ from gen.diffusion import (
     Velocity,
     Weaker,
     WeightedPrompts,
-    begin,
     guided,
     iterate,
     perturbed,
@@ -53,7 +54,7 @@ def _means(*values: float, name: str = "mean") -> Conditioning:
     return Conditioning({name: Condition(torch.tensor(values, dtype=torch.float64)[:, None], "global")})
 
 
-def _gaussian(x, level, conditioning):
+def _gaussian(x, level, conditioning, memory):
     """The exact denoiser of N(mean, STD**2), the mean being the condition."""
     (condition,) = conditioning.values()
     mean = condition.value.to(x)[..., None] if x.ndim > 2 else condition.value.to(x)
@@ -97,9 +98,9 @@ EVERY = pytest.mark.parametrize("guidance", ALL.values(), ids=list(ALL))
 def _counted(denoiser):
     rows = []
 
-    def count(x, level, conditioning):
+    def count(x, level, conditioning, memory):
         rows.append(x.shape[0])
-        return denoiser(x, level, conditioning)
+        return denoiser(x, level, conditioning, memory)
 
     return count, rows
 
@@ -113,9 +114,9 @@ def _close(a, b, **tolerance) -> None:
 def test_between_gaussians_guidance_moves_the_mean(process, scale) -> None:
     """Of equal spread: the guided denoiser is that of mean_null + scale (mean - mean_null)."""
     level = process.level(0.5)
-    result = guided(_gaussian, ClassifierFree(scale))(X, level, PROMPTS)
+    result = guided(_gaussian, ClassifierFree(scale))(X, level, PROMPTS, Memory())
     moved = [0.0 + scale * 0.5, 0.1 - scale * 1.1, 0.2 + scale * 1.8]
-    _close(result.x0, _gaussian(X, level, _means(*moved)).x0)
+    _close(result.x0, _gaussian(X, level, _means(*moved), Memory()).x0)
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.3, 1.0])
@@ -124,49 +125,56 @@ def test_cfg_plus_plus_is_guidance_scaled_to_the_step(scale) -> None:
     here, there = FLOW.level(0.6), FLOW.level(0.45)
     strong = scale / (1 - math.exp(here.log_snr - there.log_snr))
     steps = [
-        DDIM().step((), X, lambda x, at, g=g: guided(MODEL, g)(x, at, PROMPTS), here, there, noise=None).x
+        DDIM()
+        .step((), X, lambda x, at, g=g: guided(MODEL, g)(x, at, PROMPTS, Memory()), here, there, noise=None)
+        .x
         for g in (CFGPlusPlus(scale), ClassifierFree(strong))
     ]
     _close(*steps)
-    prediction = guided(MODEL, CFGPlusPlus(scale))(X, here, PROMPTS)
-    null = MODEL(X, here, PROMPTS.null)
+    prediction = guided(MODEL, CFGPlusPlus(scale))(X, here, PROMPTS, Memory())
+    null = MODEL(X, here, PROMPTS.null, Memory())
     _close(prediction.eps, null.noise(X, here))
-    _close(prediction.x0, null.x0 + scale * (MODEL(X, here, PROMPTS).x0 - null.x0))
+    _close(prediction.x0, null.x0 + scale * (MODEL(X, here, PROMPTS, Memory()).x0 - null.x0))
 
 
 def test_projected_guidance_with_everything_kept_is_classifier_free() -> None:
-    free = guided(MODEL, ClassifierFree(5.0))(X, LEVEL, PROMPTS).x0
-    _close(guided(MODEL, AdaptiveProjected(5.0, eta=1.0))(X, LEVEL, PROMPTS).x0, free)
+    free = guided(MODEL, ClassifierFree(5.0))(X, LEVEL, PROMPTS, Memory()).x0
+    _close(guided(MODEL, AdaptiveProjected(5.0, eta=1.0))(X, LEVEL, PROMPTS, Memory()).x0, free)
 
 
 def test_projected_guidance_changes_direction_not_length() -> None:
-    x0 = MODEL(X, LEVEL, PROMPTS).x0
-    change = guided(MODEL, AdaptiveProjected(5.0))(X, LEVEL, PROMPTS).x0 - x0
+    x0 = MODEL(X, LEVEL, PROMPTS, Memory()).x0
+    change = guided(MODEL, AdaptiveProjected(5.0))(X, LEVEL, PROMPTS, Memory()).x0 - x0
     _close((change * x0).flatten(1).sum(1), torch.zeros(3, dtype=torch.float64), rtol=0, atol=1e-12)
     assert (change.flatten(1).norm(dim=1) > 0.1).all()
 
 
 def test_projected_guidance_stays_within_its_radius() -> None:
-    x0 = MODEL(X, LEVEL, PROMPTS).x0
-    differences = (x0 - MODEL(X, LEVEL, PROMPTS.null).x0).flatten(1).norm(dim=1)
+    x0 = MODEL(X, LEVEL, PROMPTS, Memory()).x0
+    differences = (x0 - MODEL(X, LEVEL, PROMPTS.null, Memory()).x0).flatten(1).norm(dim=1)
     radius = float(differences.median())
-    change = guided(MODEL, AdaptiveProjected(3.0, 1.0, radius))(X, LEVEL, PROMPTS).x0 - x0
+    change = guided(MODEL, AdaptiveProjected(3.0, 1.0, radius))(X, LEVEL, PROMPTS, Memory()).x0 - x0
     _close(change.flatten(1).norm(dim=1), 2 * differences.clamp(max=radius))
 
 
 def test_momentum_adds_what_was_before() -> None:
-    run = guided(MODEL, AdaptiveProjected(3.0, 1.0, momentum=-0.5)).begin({})
+    run, memory = guided(MODEL, AdaptiveProjected(3.0, 1.0, momentum=-0.5)), Memory()
     late = FLOW.level(0.3)
     first, second = (
-        MODEL(X, level, PROMPTS).x0 - MODEL(X, level, PROMPTS.null).x0 for level in (LEVEL, late)
+        MODEL(X, level, PROMPTS, Memory()).x0 - MODEL(X, level, PROMPTS.null, Memory()).x0
+        for level in (LEVEL, late)
     )
-    run(X, LEVEL, PROMPTS)
-    _close(run(X, late, PROMPTS).x0, MODEL(X, late, PROMPTS).x0 + 2 * (second - 0.5 * first))
+    run(X, LEVEL, PROMPTS, memory)
+    _close(
+        run(X, late, PROMPTS, memory).x0, MODEL(X, late, PROMPTS, Memory()).x0 + 2 * (second - 0.5 * first)
+    )
 
 
 def test_cfg_zero_star_of_equal_predictions_is_either() -> None:
     same = PROMPTS.contrasting(PROMPTS)
-    _close(guided(MODEL, CFGZeroStar(7.0))(X, LEVEL, same).x0, MODEL(X, LEVEL, PROMPTS).x0)
+    _close(
+        guided(MODEL, CFGZeroStar(7.0))(X, LEVEL, same, Memory()).x0, MODEL(X, LEVEL, PROMPTS, Memory()).x0
+    )
 
 
 def test_cfg_zero_star_fits_the_null_by_least_squares() -> None:
@@ -174,9 +182,9 @@ def test_cfg_zero_star_fits_the_null_by_least_squares() -> None:
     better, worse, fitted = (
         ((X - prediction.x0) / LEVEL.sigma).flatten(1)
         for prediction in (
-            MODEL(X, LEVEL, PROMPTS),
-            MODEL(X, LEVEL, PROMPTS.null),
-            guided(MODEL, CFGZeroStar(0.0))(X, LEVEL, PROMPTS),
+            MODEL(X, LEVEL, PROMPTS, Memory()),
+            MODEL(X, LEVEL, PROMPTS.null, Memory()),
+            guided(MODEL, CFGZeroStar(0.0))(X, LEVEL, PROMPTS, Memory()),
         )
     )
     _close(((better - fitted) * worse).sum(1), torch.zeros(3, dtype=torch.float64), rtol=0, atol=1e-12)
@@ -190,8 +198,8 @@ def test_guidance_is_the_same_on_every_process(guidance) -> None:
     ratio = other.alpha / LEVEL.alpha
     if guidance is ALL["classifier"]:
         guidance = ClassifierGuidance(lambda x, at, c: -_square(x / at.alpha, at, c), 0.1)
-    a = guided(MODEL, guidance)(X, LEVEL, PROMPTS)
-    b = guided(MODEL, guidance)(X * ratio, other, PROMPTS)
+    a = guided(MODEL, guidance)(X, LEVEL, PROMPTS, Memory())
+    b = guided(MODEL, guidance)(X * ratio, other, PROMPTS, Memory())
     _close(a.x0, b.x0)
     _close(a.noise(X, LEVEL), b.noise(X * ratio, other))
 
@@ -213,39 +221,43 @@ def test_zero_velocity_at_pure_noise_moves_nothing_and_evaluates_nothing() -> No
     _close(steps[0].x, x)
     assert rows == [6] * 3
     rows.clear()
-    guided(count, CFGZeroStar(2.0, zero_until=None))(X, FLOW.level(1.0), PROMPTS)
-    guided(count, CFGZeroStar(2.0, zero_until=0.0))(X, FLOW.level(0.6), PROMPTS)
+    guided(count, CFGZeroStar(2.0, zero_until=None))(X, FLOW.level(1.0), PROMPTS, Memory())
+    guided(count, CFGZeroStar(2.0, zero_until=0.0))(X, FLOW.level(0.6), PROMPTS, Memory())
     assert rows == [6]
 
 
 def test_tangential_guidance_projects_on_the_first_singular_vector() -> None:
-    better, worse = (MODEL(X, LEVEL, prompts).noise(X, LEVEL) for prompts in (PROMPTS, PROMPTS.null))
+    better, worse = (
+        MODEL(X, LEVEL, prompts, Memory()).noise(X, LEVEL) for prompts in (PROMPTS, PROMPTS.null)
+    )
     pairs = torch.stack([worse.flatten(1), better.flatten(1)], 1)
     direction = torch.linalg.svd(pairs, full_matrices=False).Vh[:, :1]
     damped = (pairs[:, :1] * direction).sum(-1, keepdim=True) * direction
     expected = torch.lerp(damped.reshape_as(X), better, 2.5)
-    _close(guided(MODEL, Tangential(2.5))(X, LEVEL, PROMPTS).noise(X, LEVEL), expected)
+    _close(guided(MODEL, Tangential(2.5))(X, LEVEL, PROMPTS, Memory()).noise(X, LEVEL), expected)
 
 
 def test_tangential_guidance_is_continuous_at_pure_noise() -> None:
     x0, null = torch.randn(2, *X.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     told = {0.5: x0, 0.0: null}
 
-    def denoiser(x, level, conditioning):
+    def denoiser(x, level, conditioning, memory):
         return Prediction(torch.cat([told[float(v)][:1] for v in conditioning["mean"].value]))
 
     prompts = _means(0.5).contrasting(_means(0.0))
     ends = [
-        guided(denoiser, Tangential(3.0))(X[:1], Level(1.0, alpha, 1.0), prompts).x0 for alpha in (0.0, 1e-7)
+        guided(denoiser, Tangential(3.0))(X[:1], Level(1.0, alpha, 1.0), prompts, Memory()).x0
+        for alpha in (0.0, 1e-7)
     ]
     _close(*ends, rtol=1e-5, atol=1e-5)
 
 
 def test_a_weaker_denoiser_that_hears_the_null_makes_classifier_free_guidance() -> None:
-    weaker = Weaker(lambda x, level, conditioning: MODEL(x, level, conditioning.null))
+    weaker = Weaker(lambda x, level, conditioning, memory: MODEL(x, level, conditioning.null, memory))
     for rule in (ClassifierFree, AdaptiveProjected, Tangential, CFGZeroStar, CFGPlusPlus):
         a, b = (
-            guided(MODEL, rule(0.8, **against))(X, LEVEL, PROMPTS) for against in ({}, {"against": weaker})
+            guided(MODEL, rule(0.8, **against))(X, LEVEL, PROMPTS, Memory())
+            for against in ({}, {"against": weaker})
         )
         _close(a.x0, b.x0)
 
@@ -267,9 +279,11 @@ def test_a_perturbed_network_shares_its_weights_and_leaves_the_original() -> Non
     _close(net(x, None, None), net.out(x + net.attention(x)))
     assert twin.out.weight is net.out.weight
     plain, damaged = (ModelDenoiser(n, FLOW, Velocity()) for n in (net, twin))
-    result = guided(plain, ClassifierFree(3.0, against=Weaker(damaged)))(x, LEVEL, Conditioning()).x0
-    better = plain(x, LEVEL, Conditioning()).x0
-    _close(result, better + 2 * (better - damaged(x, LEVEL, Conditioning()).x0))
+    result = guided(plain, ClassifierFree(3.0, against=Weaker(damaged)))(
+        x, LEVEL, Conditioning(), Memory()
+    ).x0
+    better = plain(x, LEVEL, Conditioning(), Memory()).x0
+    _close(result, better + 2 * (better - damaged(x, LEVEL, Conditioning(), Memory()).x0))
     with pytest.raises(AttributeError):
         perturbed(net, ["nowhere"], lambda module: nn.Identity())
 
@@ -299,16 +313,16 @@ def test_gradients_give_the_exact_posterior_of_gaussians(process) -> None:
         return (mean / STD**2 + level.alpha * X / level.sigma**2 + pulls) / precision
 
     with torch.no_grad():
-        one = guided(_gaussian, _observation(1.5, 0.3))(X, level, prior_mean).x0
+        one = guided(_gaussian, _observation(1.5, 0.3))(X, level, prior_mean, Memory()).x0
         _close(one, exact((1.5, 0.3)))
 
         def log_probability(x, at, conditioning):
-            return -_observation(1.5, 0.3).loss(_gaussian(x, at, conditioning).x0, at, conditioning)
+            return -_observation(1.5, 0.3).loss(_gaussian(x, at, conditioning, Memory()).x0, at, conditioning)
 
-        _close(guided(_gaussian, ClassifierGuidance(log_probability))(X, level, prior_mean).x0, one)
+        _close(guided(_gaussian, ClassifierGuidance(log_probability))(X, level, prior_mean, Memory()).x0, one)
         # The second gradient goes through the first.
         both = _observation(1.5, 0.3) >> _observation(-0.4, 0.8, 0.3)
-        two = guided(_gaussian, both)(X, level, prior_mean).x0
+        two = guided(_gaussian, both)(X, level, prior_mean, Memory()).x0
     _close(two, exact((1.5, 0.3), (-0.4, 0.8)))
     assert not two.requires_grad
 
@@ -316,17 +330,20 @@ def test_gradients_give_the_exact_posterior_of_gaussians(process) -> None:
 def test_pure_noise_has_no_gradient() -> None:
     for guidance in (ALL["classifier"], ALL["loss"]):
         assert torch.equal(
-            guided(MODEL, guidance)(X, FLOW.level(1.0), PROMPTS).x0, MODEL(X, FLOW.level(1.0), PROMPTS).x0
+            guided(MODEL, guidance)(X, FLOW.level(1.0), PROMPTS, Memory()).x0,
+            MODEL(X, FLOW.level(1.0), PROMPTS, Memory()).x0,
         )
 
 
 def test_a_loss_on_top_of_guidance_differentiates_the_guided_denoiser() -> None:
     free = guided(MODEL, ClassifierFree(3.0))
     x = X.clone().requires_grad_()
-    x0 = free(x, LEVEL, PROMPTS).x0
+    x0 = free(x, LEVEL, PROMPTS, Memory()).x0
     gradient = torch.autograd.grad(_square(x0, LEVEL, PROMPTS).sum(), x)[0]
     with torch.no_grad():
-        result = guided(MODEL, ClassifierFree(3.0) >> LossGuidance(_square, 0.2))(X, LEVEL, PROMPTS).x0
+        result = guided(MODEL, ClassifierFree(3.0) >> LossGuidance(_square, 0.2))(
+            X, LEVEL, PROMPTS, Memory()
+        ).x0
     _close(result, x0.detach() - 0.2 * LEVEL.sigma**2 / LEVEL.alpha * gradient)
 
 
@@ -334,18 +351,18 @@ def test_weights() -> None:
     count, rows = _counted(MODEL)
     others = _means(1.0, 1.0, 1.0), _means(-2.0, 0.0, 2.0)
     several = PROMPTS.beside(*others)
-    x0, null, *rest = (MODEL(X, LEVEL, prompts).x0 for prompts in (PROMPTS, PROMPTS.null, *others))
-    assert torch.equal(guided(count, WeightedPrompts([1.0]))(X, LEVEL, PROMPTS).x0, x0)
+    x0, null, *rest = (MODEL(X, LEVEL, prompts, Memory()).x0 for prompts in (PROMPTS, PROMPTS.null, *others))
+    assert torch.equal(guided(count, WeightedPrompts([1.0]))(X, LEVEL, PROMPTS, Memory()).x0, x0)
     assert rows == [3]
     _close(
-        guided(MODEL, WeightedPrompts([4.0]))(X, LEVEL, PROMPTS).x0,
-        guided(MODEL, ClassifierFree(4.0))(X, LEVEL, PROMPTS).x0,
+        guided(MODEL, WeightedPrompts([4.0]))(X, LEVEL, PROMPTS, Memory()).x0,
+        guided(MODEL, ClassifierFree(4.0))(X, LEVEL, PROMPTS, Memory()).x0,
     )
-    result = guided(MODEL, WeightedPrompts([2.0, 0.5, -0.7]))(X, LEVEL, several).x0
+    result = guided(MODEL, WeightedPrompts([2.0, 0.5, -0.7]))(X, LEVEL, several, Memory()).x0
     _close(result, null + 2 * (x0 - null) + 0.5 * (rest[0] - null) - 0.7 * (rest[1] - null))
     rows.clear()
     fading = WeightedPrompts([lambda level: float(level.t > 0.5), lambda level: float(level.t <= 0.5), 0.0])
-    assert torch.equal(guided(count, fading)(X, LEVEL, several).x0, rest[0])
+    assert torch.equal(guided(count, fading)(X, LEVEL, several, Memory()).x0, rest[0])
     assert rows == [3]
 
 
@@ -353,8 +370,8 @@ def test_a_null_of_another_kind_is_asked_alone() -> None:
     count, rows = _counted(_gaussian)
     other = _means(0.5, -1.0, 2.0).contrasting(_means(0.0, 0.1, 0.2, name="other"))
     _close(
-        guided(count, ClassifierFree(3.0))(X, LEVEL, other).x0,
-        guided(_gaussian, ClassifierFree(3.0))(X, LEVEL, PROMPTS).x0,
+        guided(count, ClassifierFree(3.0))(X, LEVEL, other, Memory()).x0,
+        guided(_gaussian, ClassifierFree(3.0))(X, LEVEL, PROMPTS, Memory()).x0,
     )
     assert rows == [3, 3]
 
@@ -363,8 +380,8 @@ def test_scales_may_follow_the_level() -> None:
     count, rows = _counted(MODEL)
     schedule = ClassifierFree(lambda level: 3.0 if level.log_snr < 0 else 1.0)
     for t, expected, size in ((0.7, ClassifierFree(3.0), 6), (0.4, ClassifierFree(1.0), 3)):
-        result = guided(count, schedule)(X, FLOW.level(t), PROMPTS).x0
-        assert torch.equal(result, guided(MODEL, expected)(X, FLOW.level(t), PROMPTS).x0)
+        result = guided(count, schedule)(X, FLOW.level(t), PROMPTS, Memory()).x0
+        assert torch.equal(result, guided(MODEL, expected)(X, FLOW.level(t), PROMPTS, Memory()).x0)
         assert rows.pop() == size
 
 
@@ -374,34 +391,40 @@ def test_a_chain_is_guidance_of_the_guided() -> None:
     assert (a >> b) >> c == a >> (b >> c) == Chain((a, b, c))
     assert Chain() >> a == a >> Chain() == Chain((a,))
     stepwise = guided(guided(guided(MODEL, a), b), c)
-    assert torch.equal(guided(MODEL, a >> b >> c)(X, LEVEL, PROMPTS).x0, stepwise(X, LEVEL, PROMPTS).x0)
-    assert torch.equal(guided(MODEL, Chain())(X, LEVEL, PROMPTS).x0, MODEL(X, LEVEL, PROMPTS).x0)
+    assert torch.equal(
+        guided(MODEL, a >> b >> c)(X, LEVEL, PROMPTS, Memory()).x0, stepwise(X, LEVEL, PROMPTS, Memory()).x0
+    )
+    assert torch.equal(
+        guided(MODEL, Chain())(X, LEVEL, PROMPTS, Memory()).x0, MODEL(X, LEVEL, PROMPTS, Memory()).x0
+    )
 
 
 def test_guidances_with_intervals_take_turns() -> None:
     early, late = ClassifierFree(4.0, interval=(-math.inf, -0.5)), Tangential(2.0, interval=(0.5, math.inf))
     count, rows = _counted(MODEL)
     for t, alone, size in ((0.7, early, 6), (0.5, Chain(), 3), (0.2, late, 6)):
-        expected = guided(MODEL, alone)(X, FLOW.level(t), PROMPTS).x0
-        assert torch.equal(guided(count, early >> late)(X, FLOW.level(t), PROMPTS).x0, expected)
+        expected = guided(MODEL, alone)(X, FLOW.level(t), PROMPTS, Memory()).x0
+        assert torch.equal(guided(count, early >> late)(X, FLOW.level(t), PROMPTS, Memory()).x0, expected)
         assert rows.pop() == size
     assert rows == []
 
 
-def test_a_run_keeps_apart_what_was_asked_with_and_without_a_null() -> None:
+def test_a_run_keeps_predictions_with_and_without_a_null_apart() -> None:
     turns = ClassifierFree(3.0, interval=(0.0, 9.0)) >> WeightedPrompts([1.0], interval=(-9.0, -0.1))
-    run = begin(guided(MODEL, turns), {})
+    run, memory = guided(MODEL, turns), Memory()
     for t, expected in ((0.7, Chain()), (0.3, ClassifierFree(3.0))):
         level = FLOW.level(t)
-        assert torch.equal(run(X, level, PROMPTS).x0, guided(MODEL, expected)(X, level, PROMPTS).x0)
+        assert torch.equal(
+            run(X, level, PROMPTS, memory).x0, guided(MODEL, expected)(X, level, PROMPTS, Memory()).x0
+        )
 
 
-def test_one_run_may_hear_several_conditionings() -> None:
-    run = begin(guided(MODEL, ClassifierFree(3.0)), {})
+def test_one_run_may_have_several_conditionings() -> None:
+    run, memory = guided(MODEL, ClassifierFree(3.0)), Memory()
     other = PROMPTS.select([2, 0, 1])
     for prompts in (PROMPTS, other, PROMPTS):
-        expected = guided(MODEL, ClassifierFree(3.0))(X, LEVEL, prompts).x0
-        assert torch.equal(run(X, LEVEL, prompts).x0, expected)
+        expected = guided(MODEL, ClassifierFree(3.0))(X, LEVEL, prompts, Memory()).x0
+        assert torch.equal(run(X, LEVEL, prompts, memory).x0, expected)
 
 
 @pytest.mark.parametrize(
@@ -420,9 +443,9 @@ def test_one_run_may_hear_several_conditionings() -> None:
 )
 def test_outside_its_interval_guidance_is_one_evaluation(make) -> None:
     count, rows = _counted(MODEL)
-    result = guided(count, make(interval=(1.0, 2.0)))(X, LEVEL, PROMPTS)
+    result = guided(count, make(interval=(1.0, 2.0)))(X, LEVEL, PROMPTS, Memory())
     assert rows == [3]
-    assert torch.equal(result.x0, MODEL(X, LEVEL, PROMPTS).x0)
+    assert torch.equal(result.x0, MODEL(X, LEVEL, PROMPTS, Memory()).x0)
     assert result.eps is None
 
 
@@ -479,26 +502,26 @@ def test_momentum_is_resumed_to_the_same_bits(guidance, solver) -> None:
             *_, last = iterate(denoiser, FLOW, grid, solver, x=torch.zeros_like(x), after=copy, **settings)
             assert torch.equal(last.x, steps[-1].x)
     forgotten = pickle.loads(pickle.dumps(steps[2]))
-    forgotten.memory.clear()
+    forgotten = replace(forgotten, memory=Memory())
     *_, other = iterate(denoiser, FLOW, grid, solver, x=x, after=forgotten, **settings)
     assert not torch.equal(other.x, steps[-1].x)
 
 
 def test_a_learned_variance_is_kept() -> None:
-    def learned(x, level, conditioning):
+    def learned(x, level, conditioning, memory):
         return Prediction(
-            MODEL(x, level, conditioning).x0, variance=conditioning["mean"].value[..., None] + x
+            MODEL(x, level, conditioning, memory).x0, variance=conditioning["mean"].value[..., None] + x
         )
 
     for guidance in ALL.values():
-        result = guided(learned, guidance)(X, LEVEL, PROMPTS)
-        _close(result.variance, learned(X, LEVEL, PROMPTS).variance)
+        result = guided(learned, guidance)(X, LEVEL, PROMPTS, Memory())
+        _close(result.variance, learned(X, LEVEL, PROMPTS, Memory()).variance)
 
 
 def test_an_empty_batch_is_guided() -> None:
     none = slice(0, 0)
     for guidance in ALL.values():
-        result = guided(MODEL, guidance)(X[none], LEVEL, PROMPTS.select(none)).x0
+        result = guided(MODEL, guidance)(X[none], LEVEL, PROMPTS.select(none), Memory()).x0
         assert result.shape == (0, *SHAPE)
 
 
@@ -533,12 +556,12 @@ def test_impossible_settings_are_refused(make, message) -> None:
 )
 def test_what_does_not_fit_is_refused(guidance, message) -> None:
     with pytest.raises(ValueError, match=message):
-        guided(MODEL, guidance)(X, LEVEL, PROMPTS.plain)
+        guided(MODEL, guidance)(X, LEVEL, PROMPTS.plain, Memory())
 
 
 def test_a_null_can_be_contrasted_only_once() -> None:
     with pytest.raises(ValueError, match="with a null"):
-        guided(MODEL, ClassifierFree(2.0) >> ClassifierFree(3.0))(X, LEVEL, PROMPTS)
+        guided(MODEL, ClassifierFree(2.0) >> ClassifierFree(3.0))(X, LEVEL, PROMPTS, Memory())
 
 
 @pytest.mark.parametrize("rescale", [0.5, 1.0])
@@ -547,19 +570,22 @@ def test_rescaled_guidance_has_the_deviation_of_what_is_not_guided(rescale) -> N
     conditioning = _means(2.0).contrasting(_means(0.5))
     x = torch.randn(1, 3, 4)
 
-    def denoiser(x, _level, conditioning):
+    def denoiser(x, _level, conditioning, memory):
         return Prediction(x * conditioning["mean"].value[..., None])
 
-    plain = denoiser(x, level, conditioning).x0.std()
-    strong = guided(denoiser, ClassifierFree(3.0))(x, level, conditioning).x0.std()
-    found = guided(denoiser, ClassifierFree(3.0, rescale=rescale))(x, level, conditioning).x0.std()
+    plain = denoiser(x, level, conditioning, Memory()).x0.std()
+    strong = guided(denoiser, ClassifierFree(3.0))(x, level, conditioning, Memory()).x0.std()
+    found = guided(denoiser, ClassifierFree(3.0, rescale=rescale))(x, level, conditioning, Memory()).x0.std()
     _close(found, rescale * plain + (1 - rescale) * strong)
 
 
 def test_rescaled_guidance_leaves_a_constant_as_it_is() -> None:
-    def denoiser(x, _level, conditioning):
+    def denoiser(x, _level, conditioning, memory):
         return Prediction(torch.ones_like(x) * conditioning["mean"].value[..., None])
 
     guide = guided(denoiser, ClassifierFree(2.0, rescale=0.5))
     conditioning = _means(2.0).contrasting(_means(1.0))
-    assert guide(torch.zeros(1, 3, 4), PROCESSES["flow"].level(0.5), conditioning).x0.unique().item() == 3.0
+    assert (
+        guide(torch.zeros(1, 3, 4), PROCESSES["flow"].level(0.5), conditioning, Memory()).x0.unique().item()
+        == 3.0
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -31,6 +31,7 @@ from gen.diffusion import (
     Mask,
     MaskBlend,
     Measurement,
+    Memory,
     ModelDenoiser,
     NoiseSource,
     PiGDM,
@@ -41,7 +42,6 @@ from gen.diffusion import (
     TimeGrid,
     VariancePreserving,
     VPrediction,
-    begin,
     constrained,
     extension,
     guided,
@@ -110,7 +110,7 @@ def test_pigdm_is_exact_for_gaussian_data(operator, shape, std) -> None:
             x0 = PRIOR.x0(x, level)
             shifted = replace(measurement, y=measurement.y - operator(x0))
             expected, _ = _posterior(a, shifted, Gaussian(0.0, left))
-            found = guide(x, level, NOTHING).x0 - x0
+            found = guide(x, level, NOTHING, Memory()).x0 - x0
             torch.testing.assert_close(found.flatten(1), expected, rtol=1e-6, atol=1e-8)
 
 
@@ -157,7 +157,7 @@ def test_dps_goes_to_the_most_probable_point_on_its_line(operator, shape, std) -
         x0 = PRIOR.x0(x, level)
         spread = 1 / (1 / PRIOR.std**2 + (level.alpha / level.sigma) ** 2)
         d = spread * operator.adjoint(measurement.residual(operator(x0)))
-        z = constrained(denoiser_of(PRIOR), measurement, DPS())(x, level, NOTHING).x0
+        z = constrained(denoiser_of(PRIOR), measurement, DPS())(x, level, NOTHING, Memory()).x0
         weight = ((z - x0).flatten(1).norm(dim=1) / d.flatten(1).norm(dim=1)).reshape(-1, *(1,) * len(shape))
         torch.testing.assert_close(z - x0, weight * d)
         slope = operator(d) * measurement.residual(operator(z))
@@ -171,7 +171,7 @@ def test_dps_is_exact_for_gaussian_data_and_equal_singular_values() -> None:
         for std in (0.0, 0.3):
             measurement, x = _seen(operator, shape, std=std), normal(2, *shape)
             exact, found = (
-                constrained(denoiser_of(PRIOR), measurement, method)(x, LEVEL, NOTHING).x0
+                constrained(denoiser_of(PRIOR), measurement, method)(x, LEVEL, NOTHING, Memory()).x0
                 for method in (PiGDM(PRIOR.std), DPS())
             )
             torch.testing.assert_close(found, exact)
@@ -196,7 +196,7 @@ def test_dps_follows_the_gradient_of_any_operator(operator, shape, std) -> None:
         return (measurement.residual(operator(data.x0(x, LEVEL))) ** 2).sum() / 2
 
     x0 = data.x0(x, LEVEL)
-    moved = constrained(denoiser_of(data), measurement, DPS())(x, LEVEL, NOTHING).x0 - x0
+    moved = constrained(denoiser_of(data), measurement, DPS())(x, LEVEL, NOTHING, Memory()).x0 - x0
     weights = []
     for seed in range(3):
         direction = normal(1, *shape, seed=seed + 20)
@@ -216,15 +216,15 @@ def test_measurements_nest(within) -> None:
     inner, outer = _seen(BlockAverage(2, (-1,)), AUDIO), _seen(known, AUDIO, std=0.5)
     once = constrained(denoiser_of(Mixture()), inner, within)
     x, direction, h = normal(2, *AUDIO), normal(2, *AUDIO, seed=2), 1e-5
-    plain = once(x, LEVEL, NOTHING).x0
+    plain = once(x, LEVEL, NOTHING, Memory()).x0
     spread = (LEVEL.sigma / math.hypot(LEVEL.alpha, LEVEL.sigma)) ** 2
     pull = known.weight * outer.residual(known(plain)) / (spread + outer.std**2)
 
     def log_likelihood(x: Tensor) -> Tensor:
-        return (pull * once(x, LEVEL, NOTHING).x0).sum()
+        return (pull * once(x, LEVEL, NOTHING, Memory()).x0).sum()
 
     slope = (log_likelihood(x + h * direction) - log_likelihood(x - h * direction)) / (2 * h)
-    moved = constrained(once, outer, PiGDM())(x, LEVEL, NOTHING).x0
+    moved = constrained(once, outer, PiGDM())(x, LEVEL, NOTHING, Memory()).x0
     gradient = (moved - plain) * LEVEL.alpha / LEVEL.sigma**2
     torch.testing.assert_close((gradient * direction).sum(), slope, rtol=1e-6, atol=1e-6)
     assert not moved.requires_grad
@@ -234,7 +234,7 @@ def test_measurements_nest(within) -> None:
 def test_diffpir_solves_its_proximal_problem(operator, shape) -> None:
     measurement, x = _seen(operator, shape, std=0.4), normal(2, *shape)
     x0 = Mixture().x0(x, LEVEL)
-    z = constrained(denoiser_of(Mixture()), measurement, DiffPIR(3.0))(x, LEVEL, NOTHING).x0
+    z = constrained(denoiser_of(Mixture()), measurement, DiffPIR(3.0))(x, LEVEL, NOTHING, Memory()).x0
     pull = operator.adjoint(measurement.residual(operator(z))) / measurement.std**2
     torch.testing.assert_close(pull, 3.0 * (z - x0) * (LEVEL.alpha / LEVEL.sigma) ** 2)
 
@@ -253,7 +253,7 @@ def test_ddnm_brings_in_no_more_noise_than_x_has(operator, shape) -> None:
         guide = constrained(denoiser_of(PRIOR), Measurement(operator, units, std), DDNM())
         base = constrained(denoiser_of(PRIOR), Measurement(operator, 0 * units, std), DDNM())
         x = torch.zeros(len(a), *shape, dtype=torch.float64)
-        response = (guide(x, level, NOTHING).x0 - base(x, level, NOTHING).x0).flatten(1)
+        response = (guide(x, level, NOTHING, Memory()).x0 - base(x, level, NOTHING, Memory()).x0).flatten(1)
         expected = (1 / values).clamp(max=level.sigma / (level.alpha * std)).sort(descending=True).values
         torch.testing.assert_close(torch.linalg.svdvals(response)[: len(values)], expected)
 
@@ -263,7 +263,7 @@ def test_methods_agree_where_they_must(operator, shape) -> None:
     measurement, x = _seen(operator, shape), normal(2, *shape)
 
     def x0(method: InverseMethod, measurement=measurement) -> Tensor:
-        return constrained(denoiser_of(Mixture()), measurement, method)(x, LEVEL, NOTHING).x0
+        return constrained(denoiser_of(Mixture()), measurement, method)(x, LEVEL, NOTHING, Memory()).x0
 
     torch.testing.assert_close(x0(DiffPIR()), x0(DDNM()))
     almost = replace(measurement, std=1e-7)
@@ -329,7 +329,7 @@ def test_mask_blend_has_soft_edges() -> None:
     weight = torch.tensor([1.0, 0.75, 0.25, 0.0], dtype=torch.float64)
     x, data = normal(2, 4), normal(2, 4, seed=1)
     measurement = Measurement(Mask(weight), weight * data)
-    found = constrained(denoiser_of(Mixture()), measurement, MaskBlend())(x, LEVEL, NOTHING).x0
+    found = constrained(denoiser_of(Mixture()), measurement, MaskBlend())(x, LEVEL, NOTHING, Memory()).x0
     torch.testing.assert_close(found, torch.lerp(Mixture().x0(x, LEVEL), data, weight))
 
 
@@ -350,7 +350,12 @@ def test_the_known_part_keeps_the_marginal_that_repaint_needs(eta) -> None:
         def step(n: float, z: float, here=here, there=there) -> float:
             x = here.alpha * y + here.sigma * n
             update = DDIM(eta).step(
-                (), x, lambda x, level: guide(x, level, NOTHING), here, there, noise=lambda x, _: x * 0 + z
+                (),
+                x,
+                lambda x, level: guide(x, level, NOTHING, Memory()),
+                here,
+                there,
+                noise=lambda x, _: x * 0 + z,
             )
             return update.x.item()
 
@@ -373,7 +378,7 @@ def test_repaint_makes_the_unknown_part_fit_the_known_one() -> None:
     rho, y = 0.9, 1.5
     covariance = torch.tensor([[1.0, rho], [rho, 1.0]])
 
-    def denoise(x: Tensor, level: Level[float], _: Conditioning) -> Prediction:
+    def denoise(x: Tensor, level: Level[float], _: Conditioning, memory: Memory) -> Prediction:
         noisy = level.alpha**2 * covariance + level.sigma**2 * torch.eye(2)
         return Prediction(x @ (level.alpha * covariance @ torch.linalg.inv(noisy)).T)
 
@@ -470,7 +475,7 @@ def test_predictions_depend_on_the_log_snr_alone(operator, method, std) -> None:
     found = []
     for process in PROCESSES.values():
         level = level_at(process, 0.2)
-        found.append(guide(x * math.hypot(level.alpha, level.sigma), level, NOTHING).x0)
+        found.append(guide(x * math.hypot(level.alpha, level.sigma), level, NOTHING, Memory()).x0)
     for other in found[1:]:
         torch.testing.assert_close(other, found[0], rtol=1e-6, atol=1e-6)
 
@@ -482,9 +487,9 @@ def test_what_else_a_prediction_says_is_kept(operator, method, std) -> None:
     own, variance = normal(2, *AUDIO, seed=5), normal(2, *AUDIO, seed=6)
     plain = Mixture().x0(x, LEVEL)
     guide = constrained(
-        lambda x, level, _: Prediction(Mixture().x0(x, level), own, variance), measurement, method
+        lambda x, level, _, memory: Prediction(Mixture().x0(x, level), own, variance), measurement, method
     )
-    found = guide(x, LEVEL, NOTHING)
+    found = guide(x, LEVEL, NOTHING, Memory())
     assert found.eps is not None
     assert (found.x0 - plain).abs().max() > 1e-3
     torch.testing.assert_close(
@@ -497,12 +502,12 @@ def test_what_else_a_prediction_says_is_kept(operator, method, std) -> None:
 def test_the_ends_of_a_process_are_finite(operator, method, std) -> None:
     measurement, x = _seen(operator, AUDIO, std=std), normal(2, *AUDIO)
     guide = constrained(denoiser_of(Mixture(), VPrediction()), measurement, method)
-    assert guide(x, Level(1.0, 0.0, 1.0), NOTHING).x0.isfinite().all()
-    clean = constrained(lambda x, level, _: Prediction(x), measurement, method)
-    assert clean(x, Level(0.0, 1.0, 0.0), NOTHING).x0.isfinite().all()
+    assert guide(x, Level(1.0, 0.0, 1.0), NOTHING, Memory()).x0.isfinite().all()
+    clean = constrained(lambda x, level, _, memory: Prediction(x), measurement, method)
+    assert clean(x, Level(0.0, 1.0, 0.0), NOTHING, Memory()).x0.isfinite().all()
 
 
-def _exact(x: Tensor, level: Level[float], _: Conditioning) -> Prediction:
+def _exact(x: Tensor, level: Level[float], _: Conditioning, memory: Memory) -> Prediction:
     return Prediction(Mixture().x0(x, level))
 
 
@@ -511,30 +516,21 @@ def test_at_a_perfect_match_dps_moves_nothing() -> None:
     operator = BlockAverage(2, (-2, -1))
     x0 = Mixture().x0(x, LEVEL)
     guide = constrained(_exact, Measurement(operator, operator(x0)), DPS())
-    assert torch.equal(guide(x, LEVEL, NOTHING).x0, x0)
+    assert torch.equal(guide(x, LEVEL, NOTHING, Memory()).x0, x0)
 
 
-@dataclass(frozen=True)
-class Counting:
-    """Remembers how often it was asked in a run."""
-
-    def begin(self, memory):
-        def denoise(x, level, _):
-            memory["asked"] = memory.get("asked", 0) + 1
-            return Prediction(Mixture().x0(x, level))
-
-        return denoise
+def _counting(x, level, _, memory):
+    """Remembers how often it was evaluated in a run."""
+    memory.values["count"] = memory.values.get("count", 0) + 1
+    return Prediction(Mixture().x0(x, level))
 
 
 def test_the_denoiser_within_keeps_its_memory() -> None:
-    guide = constrained(Counting(), _seen(Mask(torch.arange(24) < 9), AUDIO), MaskBlend())
+    guide = constrained(_counting, _seen(Mask(torch.arange(24) < 9), AUDIO), MaskBlend())
     process, grid, noise = RectifiedFlow(), TimeGrid.uniform(4), NoiseSource((1, 2))
     x = prior(process, grid, noise, AUDIO)
     steps = list(iterate(guide, process, grid, DDIM(), x=x, noise=noise))
-    assert [step.memory["asked"] for step in steps] == [1, 2, 3, 4]
-    memory = {}
-    begin(guide, memory)(x, RectifiedFlow().level(0.5), NOTHING)
-    assert memory == {"asked": 1}
+    assert [step.memory.values["count"] for step in steps] == [1, 2, 3, 4]
 
 
 LINEAR_ONLY = (DDNM(), DiffPIR(), PiGDM())
@@ -553,7 +549,7 @@ def _in_inference_mode() -> None:
 
 def _dps(denoiser) -> None:
     measurement = _seen(FourierMagnitude((-1,)), AUDIO)
-    constrained(denoiser, measurement, DPS())(normal(2, *AUDIO), LEVEL, NOTHING)
+    constrained(denoiser, measurement, DPS())(normal(2, *AUDIO), LEVEL, NOTHING, Memory())
 
 
 @pytest.mark.parametrize(
@@ -564,7 +560,7 @@ def _dps(denoiser) -> None:
         (lambda: DiffPIR(-1.0), "strength"),
         (lambda: PiGDM(math.inf), "data_std"),
         (_in_inference_mode, "inference mode"),
-        (lambda: _dps(lambda x, level, _: Prediction(x.detach())), "passes no gradient"),
+        (lambda: _dps(lambda x, level, _, memory: Prediction(x.detach())), "passes no gradient"),
     ],
 )
 def test_errors(wrong, message) -> None:

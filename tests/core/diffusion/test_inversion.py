@@ -91,7 +91,7 @@ def test_what_is_found_is_where_the_flow_leads() -> None:
 def test_guidance_is_inverted_with_the_rest() -> None:
     process = PROCESSES["flow"]
 
-    def denoiser(x, level, conditioning):
+    def denoiser(x, level, conditioning, memory):
         return Prediction(
             Gaussian(std=0.7, mean=0.0).x0(x, level) + conditioning["mean"].value * level.sigma**2
         )

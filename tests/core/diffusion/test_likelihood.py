@@ -76,7 +76,7 @@ def test_the_ends_without_signal_or_noise_do_not_count() -> None:
     assert short.nfe == 2 * 18
 
 
-def _coupled(x, level, _):
+def _coupled(x, level, _, memory):
     """A Gaussian whose elements depend on each other: its derivative is a full matrix."""
     mixing = torch.eye(6, dtype=x.dtype) + 0.3 * torch.ones(6, 6, dtype=x.dtype)
     covariance = mixing @ mixing.T

@@ -33,6 +33,7 @@ from gen.diffusion import (
     Epsilon,
     ExponentialMultistep,
     Level,
+    Memory,
     ModelDenoiser,
     NoiseSource,
     Past,
@@ -88,7 +89,7 @@ FLOW = RectifiedFlow()
 
 
 def _denoise(x: Tensor, level: Level[float]) -> Prediction:
-    return MODEL(x, level, Conditioning())
+    return MODEL(x, level, Conditioning(), Memory())
 
 
 def _eps(x: Tensor, level: Level[float]) -> Tensor:
@@ -111,7 +112,7 @@ def _error(solver: Solver, process, parameterization, distribution, log_snrs: tu
     model = denoiser_of(distribution, parameterization)
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
-        return model(x, level, Conditioning())
+        return model(x, level, Conditioning(), Memory())
 
     state: tuple[Past, ...] = ()
     for level, y in zip(levels[:3], exact, strict=False):

@@ -240,9 +240,9 @@ def test_learned_variance_lies_between_the_fixed_ones() -> None:
     exact, noise = denoiser_of(DATA), NoiseSource([5])
 
     def bound(share: float | None, variance: str) -> torch.Tensor:
-        def denoise(x, level, conditioning) -> Prediction:
+        def denoise(x, level, conditioning, memory) -> Prediction:
             told = None if share is None else torch.full_like(x, share)
-            return Prediction(exact(x, level, conditioning).x0, variance=told)
+            return Prediction(exact(x, level, conditioning, memory).x0, variance=told)
 
         result = variational_bound(denoise, chain, grid, x0, noise=noise, variance=variance, bits=None)
         return torch.cat([result.steps[0], result.reconstruction])
@@ -288,9 +288,11 @@ def test_eight_bit_data_that_are_known_cost_little_and_guesses_eight_bits() -> N
     generator = torch.Generator().manual_seed(2)
     x0 = torch.randint(256, (2, 500), generator=generator).double() / 127.5 - 1
     noise = NoiseSource([1, 2])
-    oracle = variational_bound(lambda x, level, c: Prediction(x0), chain, grid, x0, noise=noise)
+    oracle = variational_bound(lambda x, level, c, memory: Prediction(x0), chain, grid, x0, noise=noise)
     assert float(oracle.steps.abs().max()) == pytest.approx(0, abs=1e-6)
-    guess = variational_bound(lambda x, level, c: Prediction(x0.flip(1)), chain, grid, x0, noise=noise)
+    guess = variational_bound(
+        lambda x, level, c, memory: Prediction(x0.flip(1)), chain, grid, x0, noise=noise
+    )
     # No model of uniform bytes needs fewer than 8 bits for each.
     assert (oracle.bits_per_dim < 8).all()
     assert (guess.bits_per_dim > 8).all()

@@ -15,6 +15,7 @@ from gen.diffusion import (
     Epsilon,
     ExponentialMultistep,
     Heun,
+    Memory,
     NoiseSource,
     Parameterization,
     Past,
@@ -57,7 +58,7 @@ def _error(
     model = denoiser_of(distribution, parameterization)
 
     def denoise(x, level):
-        return model(x, level, Conditioning())
+        return model(x, level, Conditioning(), Memory())
 
     state = tuple(
         Past(levels[i], denoise(exact[i] * levels[i].alpha, levels[i]).x0) for i in reversed(range(WARM))

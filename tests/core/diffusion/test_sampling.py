@@ -21,6 +21,7 @@ from gen.diffusion import (
     Epsilon,
     ExponentialMultistep,
     Heun,
+    Memory,
     ModelDenoiser,
     NoiseSource,
     Prediction,
@@ -163,7 +164,7 @@ def test_the_density_of_an_old_step_can_be_differentiated_by_a_new_network() -> 
     weight = torch.tensor(0.3, requires_grad=True)
     noise, grid = NoiseSource([5]), TimeGrid((0.9, 0.5, 0.2))
 
-    def denoiser(x, _level, _conditioning):
+    def denoiser(x, _level, _conditioning, memory):
         return Prediction(x * weight)
 
     def run(**options):
@@ -235,7 +236,7 @@ def test_a_network_that_fails_is_named_by_step_and_level(bad: float) -> None:
 def test_evaluations_are_counted_as_they_happen() -> None:
     calls = []
 
-    def denoiser(x, level, _):
+    def denoiser(x, level, _, memory):
         calls.append(level.t)
         return Prediction(x * level.alpha)
 
@@ -266,12 +267,12 @@ def test_guidance_outside_its_interval_costs_nothing() -> None:
 def test_guidance_extrapolates_from_the_null() -> None:
     level, prompts, x = FLOW.level(0.5), _prompts(3), torch.randn(3, *SHAPE)
     model = ModelDenoiser(_network, FLOW, Velocity())
-    conditional, null = model(x, level, prompts).x0, model(x, level, prompts.null).x0
-    result = guided(model, ClassifierFree(4.0))(x, level, prompts).x0
+    conditional, null = model(x, level, prompts, Memory()).x0, model(x, level, prompts.null, Memory()).x0
+    result = guided(model, ClassifierFree(4.0))(x, level, prompts, Memory()).x0
     torch.testing.assert_close(result, null + 4 * (conditional - null))
-    rescaled = guided(model, ClassifierFree(4.0, rescale=1.0))(x, level, prompts).x0
+    rescaled = guided(model, ClassifierFree(4.0, rescale=1.0))(x, level, prompts, Memory()).x0
     torch.testing.assert_close(rescaled.std((1, 2, 3)), conditional.std((1, 2, 3)))
-    torch.testing.assert_close(guided(model, ClassifierFree(0.0))(x, level, prompts).x0, null)
+    torch.testing.assert_close(guided(model, ClassifierFree(0.0))(x, level, prompts, Memory()).x0, null)
 
 
 def test_only_what_the_network_sees_has_its_dtype() -> None:

@@ -136,9 +136,9 @@ def test_bad_scales_are_refused(scales: tuple[float, float]) -> None:
 def test_the_denoiser_is_asked_once_per_step() -> None:
     asked = []
 
-    def denoise(x, level, conditioning: Conditioning):
+    def denoise(x, level, conditioning: Conditioning, memory):
         asked.append(level)
-        return denoiser_of(Gaussian())(x, level, conditioning)
+        return denoiser_of(Gaussian())(x, level, conditioning, memory)
 
     grid = scale_grid(7, RectifiedFlow(), fine=0.1, coarse=4.0)
     run = sample(denoise, RectifiedFlow(), grid, ScaleMultistep(), noise=NoiseSource([0]), x=X)

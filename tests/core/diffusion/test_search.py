@@ -67,9 +67,9 @@ def test_a_source_of_brownian_noise_does_for_solvers_that_draw_none() -> None:
 def test_a_first_order_search_asks_once_per_candidate_beyond_the_teacher() -> None:
     asked, exact = [], denoiser_of(Gaussian())
 
-    def denoiser(x, level, conditioning):
+    def denoiser(x, level, conditioning, memory):
         asked.append(level.t)
-        return exact(x, level, conditioning)
+        return exact(x, level, conditioning, memory)
 
     search_grid(
         denoiser, PROCESSES["flow"], 3,

@@ -14,6 +14,7 @@ from gen.diffusion import (
     Conditioning,
     ExponentialRungeKutta,
     Heun,
+    Memory,
     NoiseSource,
     RectifiedFlow,
     ReverseDiffusion,
@@ -38,7 +39,7 @@ MODEL = denoiser_of(Mixture())
 
 
 def _denoise(x, level):
-    return MODEL(x, level, Conditioning())
+    return MODEL(x, level, Conditioning(), Memory())
 
 
 def _step(solver: Solver, here, there, x=X):

@@ -24,6 +24,7 @@ from gen.diffusion import (
     Gamma,
     Heun,
     Langevin,
+    Memory,
     ModelDenoiser,
     NoiseSource,
     Prediction,
@@ -67,11 +68,11 @@ STOCHASTIC = [*GAUSSIAN_LAW, *OTHER_LAW]
 
 
 def _denoise(x, level):
-    return MODEL(x, level, Conditioning())
+    return MODEL(x, level, Conditioning(), Memory())
 
 
-def _learning(x, level, conditioning):
-    return Prediction(MODEL(x, level, conditioning).x0, variance=x.tanh().square())
+def _learning(x, level, conditioning, memory):
+    return Prediction(MODEL(x, level, conditioning, memory).x0, variance=x.tanh().square())
 
 
 def _noise(_x, stream):
@@ -237,7 +238,7 @@ def test_ddpm_has_three_variances() -> None:
     torch.testing.assert_close(small.x, _step(DDIM(1.0), here, there))
     v = X.tanh().square()
     learned = DDPM("learned").step(
-        (), X, lambda x, level: _learning(x, level, Conditioning()), here, there, noise=_noise
+        (), X, lambda x, level: _learning(x, level, Conditioning(), Memory()), here, there, noise=_noise
     )
     torch.testing.assert_close(
         torch.as_tensor(learned.std, dtype=X.dtype) ** 2,
@@ -254,15 +255,17 @@ def test_a_network_with_twice_the_channels_learns_the_variance() -> None:
         return torch.cat([x * 0.5, torch.full_like(x, -1.0)], 1)
 
     x, level = torch.randn(2, 3, 4), PRESERVING.level(0.4)
-    plain = ModelDenoiser(lambda x, _c, _k: x * 0.5, PRESERVING, Epsilon())(x, level, Conditioning())
+    plain = ModelDenoiser(lambda x, _c, _k: x * 0.5, PRESERVING, Epsilon())(
+        x, level, Conditioning(), Memory()
+    )
     prediction = ModelDenoiser(network, PRESERVING, Epsilon(), learned_variance=True)(
-        x, level, Conditioning()
+        x, level, Conditioning(), Memory()
     )
     assert torch.equal(prediction.x0, plain.x0)
     assert prediction.variance is not None
     assert torch.equal(prediction.variance, torch.zeros_like(x))
     with pytest.raises(ValueError, match="must return"):
-        ModelDenoiser(network, PRESERVING, Epsilon())(x, level, Conditioning())
+        ModelDenoiser(network, PRESERVING, Epsilon())(x, level, Conditioning(), Memory())
 
 
 @pytest.mark.parametrize("solver", GAUSSIAN_LAW, ids=str)
@@ -271,7 +274,7 @@ def test_a_step_draws_from_the_law_that_it_reports(solver: Solver) -> None:
     x, here, there = torch.full((1, n), 0.3, dtype=torch.float64), FLOW.level(0.6), FLOW.level(0.5)
 
     def denoise(x, level):
-        return _learning(x, level, Conditioning())
+        return _learning(x, level, Conditioning(), Memory())
 
     update = solver.step((), x, denoise, here, there, noise=NoiseSource([4]).at(0))
     assert update.z is not None

@@ -23,6 +23,7 @@ from gen.diffusion import (
     LossGuidance,
     Mask,
     Measurement,
+    Memory,
     ModelDenoiser,
     NoiseSource,
     Prediction,
@@ -60,8 +61,8 @@ class Named(NoiseSource):
         return super().normal(shape, f"{self.name}/{stream}", index)
 
 
-def _independent(x, levels, conditioning):
-    return {name: DENOISERS[name](part, levels[name], conditioning) for name, part in x.items()}
+def _independent(x, levels, conditioning, memory):
+    return {name: DENOISERS[name](part, levels[name], conditioning, memory) for name, part in x.items()}
 
 
 @pytest.mark.parametrize("grid", [GRID, TRAVELLING, TimeGrid((0.9, 0.3))], ids=["uniform", "travel", "one"])
@@ -112,7 +113,7 @@ def test_streams_that_depend_on_each_other_end_where_theory_says() -> None:
     streams = Streams({"a": RectifiedFlow(), "b": VarianceExploding(0.002, 80.0)}, {"a": (1,), "b": (1,)})
     covariance = torch.tensor([[1.0, 1.0], [1.0, 1.25]], dtype=torch.float64)
 
-    def joint(x, levels, _):
+    def joint(x, levels, _, memory):
         alpha = torch.tensor([levels["a"].alpha, levels["b"].alpha], dtype=torch.float64)
         sigma = torch.tensor([levels["a"].sigma, levels["b"].sigma], dtype=torch.float64)
         noisy = alpha[:, None] * covariance * alpha + torch.diag(sigma**2)
@@ -132,7 +133,7 @@ def test_streams_that_depend_on_each_other_end_where_theory_says() -> None:
         torch.testing.assert_close(end.T @ end, covariance, rtol=0.03, atol=0.03)
 
 
-def _shared(x, levels, conditioning):
+def _shared(x, levels, conditioning, memory):
     """Each stream's prediction depends on the other stream and on the prompt."""
     mean = (x["picture"].flatten(1).mean(1) + x["sound"].mean(1))[:, None] + conditioning["prompt"].value
     return {
@@ -147,8 +148,8 @@ def test_guidance_is_put_around_it_as_around_any_other() -> None:
     x = STREAMS.prior(GRID, NOISE)
     level = JointLevel(STREAMS.levels(0.6), STREAMS.sizes, x)
     strong = guided(STREAMS.denoiser(_shared), ClassifierFree(2.5))
-    found = strong(x, level, prompts.contrasting(null)).x0
-    one, none = (STREAMS.denoiser(_shared)(x, level, which).x0 for which in (prompts, null))
+    found = strong(x, level, prompts.contrasting(null), Memory()).x0
+    one, none = (STREAMS.denoiser(_shared)(x, level, which, Memory()).x0 for which in (prompts, null))
     torch.testing.assert_close(found, none + 2.5 * (one - none))
     end = sample(
         strong, STREAMS.clock, GRID, STREAMS.solver(Heun()),
@@ -173,8 +174,8 @@ def test_networks_of_their_own_are_denoisers_of_streams() -> None:
         for name, process in STREAMS.processes.items()
     }
 
-    def joint(x, levels, conditioning):
-        return {name: models[name](part, levels[name], conditioning) for name, part in x.items()}
+    def joint(x, levels, conditioning, memory):
+        return {name: models[name](part, levels[name], conditioning, memory) for name, part in x.items()}
 
     x = STREAMS.prior(GRID, NOISE)
     end = sample(STREAMS.denoiser(joint), STREAMS.clock, GRID, STREAMS.solver(Heun()), x=x, noise=NOISE)
@@ -190,7 +191,7 @@ def test_a_prediction_with_its_own_noise_reaches_its_stream() -> None:
             seen[tuple(x.shape[1:])] = denoise(x, here)
             return super().step(state, x, denoise, here, there, noise=noise)
 
-    def joint(x, levels, _):
+    def joint(x, levels, _, memory):
         own = {"picture": torch.ones_like(x["picture"]), "sound": None}
         return {name: Prediction(part / 2, own[name], part * 0 + 0.5) for name, part in x.items()}
 
@@ -242,10 +243,10 @@ def test_guidance_by_a_gradient_sees_the_level_of_each_element() -> None:
     x = STREAMS.prior(GRID, NOISE).double()
     levels = STREAMS.levels(0.6)
     joint = guided(STREAMS.denoiser(_independent), guidance)
-    found = STREAMS.unpack(joint(x, JointLevel(levels, STREAMS.sizes, x), Conditioning()).x0)
+    found = STREAMS.unpack(joint(x, JointLevel(levels, STREAMS.sizes, x), Conditioning(), Memory()).x0)
     for name, part in STREAMS.unpack(x).items():
         alone = guided(DENOISERS[name], LossGuidance(lambda x0, level, _: x0.square().flatten(1).sum(1), 0.5))
-        torch.testing.assert_close(found[name], alone(part, levels[name], Conditioning()).x0)
+        torch.testing.assert_close(found[name], alone(part, levels[name], Conditioning(), Memory()).x0)
     end = sample(joint, STREAMS.clock, GRID, STREAMS.solver(DDIM()), x=x, noise=NOISE).x
     assert end.isfinite().all()
 

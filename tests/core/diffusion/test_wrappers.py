@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 import torch
 
 from gen.diffusion import (
     DDIM,
+    AdaptiveProjected,
     Chain,
+    ClassifierFree,
+    Condition,
     Conditioning,
+    Memory,
     NoiseSource,
     Prediction,
     RectifiedFlow,
     TimeGrid,
+    Weaker,
+    cache_report,
+    cached,
     clipped,
     guided,
     iterate,
-    nested,
     sample,
     thresholded,
 )
@@ -27,12 +31,12 @@ FLOW = RectifiedFlow()
 LEVEL = FLOW.level(0.5)
 
 
-def _same(x, level, conditioning):
+def _same(x, level, conditioning, memory):
     return Prediction(x)
 
 
 def _bound(wrap, x):
-    return wrap(_same)(x, LEVEL, Conditioning()).x0
+    return wrap(_same)(x, LEVEL, Conditioning(), Memory()).x0
 
 
 def test_clipping_clips() -> None:
@@ -55,7 +59,7 @@ def test_dynamic_thresholding_scales_each_item_by_its_quantile() -> None:
 @pytest.mark.parametrize("wrap", [clipped, thresholded])
 def test_data_ends_within_its_range_and_batches_equal_single_runs(wrap) -> None:
     def run(seeds):
-        denoiser = wrap(lambda x, level, _: Prediction(3 * x))
+        denoiser = wrap(lambda x, level, _, memory: Prediction(3 * x))
         return sample(denoiser, FLOW, TimeGrid.uniform(4), DDIM(), noise=NoiseSource(seeds), shape=(5,)).x
 
     batch = run([0, 1, 2])
@@ -63,42 +67,24 @@ def test_data_ends_within_its_range_and_batches_equal_single_runs(wrap) -> None:
     assert torch.equal(batch, torch.cat([run([seed]) for seed in range(3)]))
 
 
-@dataclass(frozen=True)
-class Counting:
-    """Predicts how often it was asked in this run."""
-
-    def __call__(self, x, level, conditioning):
-        return self.begin({})(x, level, conditioning)
-
-    def begin(self, memory):
-        def denoise(x, level, conditioning):
-            memory["count"] = memory.get("count", 0) + 1
-            return Prediction(torch.full_like(x, memory["count"]))
-
-        return denoise
+def _counting(x, level, conditioning, memory):
+    """Predicts how often it was evaluated in this run."""
+    memory.values["count"] = memory.values.get("count", 0) + 1
+    return Prediction(torch.full_like(x, memory.values["count"]))
 
 
-@dataclass(frozen=True)
-class Outer:
-    """Asks another denoiser."""
-
-    denoiser: Counting
-
-    def __call__(self, x, level, conditioning):
-        return self.begin({})(x, level, conditioning)
-
-    def begin(self, memory):
-        return nested(self.denoiser, memory, "inner")
+def _within(denoiser):
+    return lambda x, level, conditioning, memory: denoiser(x, level, conditioning, memory.child("inner"))
 
 
 @pytest.mark.parametrize(
     "denoiser",
     [
-        Counting(),
-        Outer(Outer(Counting())),
-        clipped(Counting(), 0.0, 9.0),
-        thresholded(Outer(Counting()), bound=9.0),
-        guided(clipped(Counting(), 0.0, 9.0), Chain()),
+        _counting,
+        _within(_within(_counting)),
+        clipped(_counting, 0.0, 9.0),
+        thresholded(_within(_counting), bound=9.0),
+        guided(clipped(_counting, 0.0, 9.0), Chain()),
     ],
 )
 def test_earlier_steps_keep_their_memory(denoiser) -> None:
@@ -108,6 +94,56 @@ def test_earlier_steps_keep_their_memory(denoiser) -> None:
         for step in steps[:-1]:
             rest = list(iterate(denoiser, FLOW, TimeGrid.uniform(4), DDIM(), **arguments, after=step))
             assert [after.x0[0, 0].item() for after in rest] == list(range(step.index + 2, 5))
+
+
+def _told(x, level, conditioning, memory):
+    return Prediction(x / 2 + conditioning["mean"].value)
+
+
+def _passing(denoiser):
+    """A plain function around a denoiser that passes the memory on."""
+
+    def denoise(x, level, conditioning, memory):
+        return denoiser(x, level, conditioning, memory)
+
+    return denoise
+
+
+def _forgetting(denoiser):
+    """A plain function around a denoiser that forgets the memory."""
+    return lambda x, level, conditioning, memory: denoiser(x, level, conditioning)
+
+
+REMEMBERING = {
+    "momentum": lambda: guided(_told, AdaptiveProjected(6.0, momentum=-0.9)),
+    "cache": lambda: cached(_told, 0.5),
+    "momentum around a cache": lambda: guided(cached(_told, 0.5), AdaptiveProjected(6.0, momentum=-0.9)),
+    "cache of the weaker": lambda: guided(_told, ClassifierFree(2.0, against=Weaker(cached(_told, 0.5)))),
+}
+
+
+def _last(denoiser):
+    null = Conditioning({"mean": Condition(torch.zeros(2, 1), "global")})
+    prompts = Conditioning({"mean": Condition(torch.tensor([[-1.0], [0.5]]), "global")}, null)
+    noise = NoiseSource([0, 1])
+    x = noise.prior((3,))
+    *_, last = iterate(denoiser, FLOW, TimeGrid.uniform(30), DDIM(), x=x, noise=noise, conditioning=prompts)
+    return last
+
+
+@pytest.mark.parametrize("make", REMEMBERING.values(), ids=REMEMBERING)
+def test_a_function_around_a_denoiser_keeps_its_memory_or_is_refused(make) -> None:
+    expected, found = _last(make()), _last(_passing(make()))
+    assert torch.equal(found.x, expected.x)
+    assert cache_report(found.memory) == cache_report(expected.memory)
+
+    def anew(x, level, conditioning, memory):
+        return make()(x, level, conditioning, Memory())
+
+    lost = _last(anew)  # the memory matters
+    assert not torch.equal(lost.x, expected.x)
+    with pytest.raises(TypeError, match="memory"):
+        _last(_forgetting(make()))
 
 
 @pytest.mark.parametrize(

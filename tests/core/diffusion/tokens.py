@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gen.diffusion import Conditioning, Denoiser, Level, Prediction
+from gen.diffusion import Conditioning, Denoiser, Level, Memory, Prediction
 from gen.diffusion.categorical import IMPOSSIBLE, CategoricalProcess, Masked, Uniform
 
 K, L = 3, 3
@@ -40,7 +40,7 @@ def logits_of(process: CategoricalProcess, x: Tensor, level: Level[float]) -> Te
 def exact(process: CategoricalProcess) -> Denoiser:
     """The denoiser that a perfect network would be."""
 
-    def denoise(x: Tensor, level: Level[float], _: Conditioning) -> Prediction:
+    def denoise(x: Tensor, level: Level[float], _: Conditioning, memory: Memory) -> Prediction:
         return Prediction(logits_of(process, x, level))
 
     return denoise

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gen.diffusion.categorical.process import CategoricalProcess
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Prediction
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.level import Level
 
 TokenNetwork: TypeAlias = Callable[[Tensor, Tensor, Conditioning], Tensor]
@@ -40,7 +40,13 @@ class TokenDenoiser:
     network: TokenNetwork
     process: CategoricalProcess
 
-    def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+    def __call__(
+        self,
+        x: Tensor,
+        level: Level[float],
+        conditioning: Conditioning,
+        memory: Memory,  # noqa: ARG002
+    ) -> Prediction:
         told = torch.full((x.shape[0],), level.sigma, dtype=torch.float32, device=x.device)
         logits = self.network(x, told, conditioning.plain)
         if logits.shape != (*x.shape, self.process.tokens):
@@ -62,8 +68,8 @@ def given(denoiser: Denoiser, tokens: Tensor, known: Tensor) -> Denoiser:
         known: bool (B, ...).
     """
 
-    def denoise(x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
-        logits = denoiser(x, level, conditioning).x0
+    def denoise(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
+        logits = denoiser(x, level, conditioning, memory).x0
         # An index past the tokens, such as a mask where nothing is known, is nowhere equal.
         is_it = tokens.to(x)[..., None] == torch.arange(logits.shape[-1], device=x.device)
         sure = torch.where(is_it, 0.0, IMPOSSIBLE).to(logits)

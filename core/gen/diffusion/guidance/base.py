@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TypeAlias
@@ -12,17 +12,14 @@ from typing import TypeAlias
 from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning, concatenate
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction, nested
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.level import Level
 
 Scale: TypeAlias = float | Callable[[Level[float]], float]
 """How strong guidance is: a number, or a schedule over the levels."""
 
 Ask: TypeAlias = Callable[[Tensor, Level[float], Mapping[str, Conditioning]], dict[str, Prediction]]
-"""Asks the guided denoiser about several named conditionings, in one batch as far as they fit together.
-
-Of one conditioning that is told, a name means the same part at every question.
-"""
+"""Predictions of the guided denoiser for several named conditionings, in one batch if they fit together."""
 
 
 @dataclass(frozen=True)
@@ -86,41 +83,31 @@ class Chain:
 
 @dataclass(frozen=True, eq=False)
 class Guided:
-    """A denoiser under guidance, see ``guided``. Outside of a run it remembers nothing."""
+    """A denoiser under guidance, see ``guided``.
+
+    What ``guidance`` remembers stands in the memory's values; each batch of conditionings that are evaluated
+    together has a child memory, so that rows of two batches never mix.
+    """
 
     denoiser: Denoiser
     guidance: Guidance
 
-    def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
-        return self.begin({})(x, level, conditioning)
-
-    def begin(self, memory: Memory) -> Denoiser:
-        """The denoiser of one run."""
-        told: Conditioning | None = None
-        batches: dict[tuple[str, ...], list[_Batch]] = {}
-
+    def __call__(
+        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
         def ask(
             x: Tensor, level: Level[float], branches: Mapping[str, Conditioning]
         ) -> dict[str, Prediction]:
-            names = tuple(branches)
-            # Tokens are put together once, not at every step.
-            if names not in batches:
-                batches[names] = _batches(branches)
-            answers: dict[str, Prediction] = {}
-            for batch in batches[names]:
-                answers.update(batch.ask(self.denoiser, memory, x, level))
-            return answers
+            predictions: dict[str, Prediction] = {}
+            for names in _batches(branches):
+                child = memory.child(" and ".join(names))
+                conditions = [branches[name] for name in names]
+                predictions |= zip(names, _together(self.denoiser, x, level, conditions, child), strict=True)
+            return predictions
 
-        def denoise(x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
-            nonlocal told
-            if conditioning is not told:
-                batches.clear()
-                told = conditioning
-            if not self.guidance.on(level):
-                return unguided(ask, x, level, conditioning)
-            return self.guidance.predict(ask, x, level, conditioning, memory)
-
-        return denoise
+        if not self.guidance.on(level):
+            return unguided(ask, x, level, conditioning)
+        return self.guidance.predict(ask, x, level, conditioning, memory)
 
 
 def guided(denoiser: Denoiser, guidance: Guidance | Chain) -> Denoiser:
@@ -150,39 +137,23 @@ def scale_at(scale: Scale, level: Level[float]) -> float:
     return scale(level) if callable(scale) else scale
 
 
-@dataclass(frozen=True, eq=False)
-class _Batch:
-    """Names that are asked about together."""
-
-    names: tuple[str, ...]
-    conditioning: Conditioning
-
-    def ask(
-        self, denoiser: Denoiser, memory: Memory, x: Tensor, level: Level[float]
-    ) -> dict[str, Prediction]:
-        # What is asked together is remembered together: rows of two questions never mix.
-        asked = nested(denoiser, memory, f"asked about {' and '.join(self.names)}")
-        if len(self.names) == 1:
-            return {self.names[0]: asked(x, level, self.conditioning)}
-        joint = asked(x.repeat(len(self.names), *(1,) * (x.ndim - 1)), level, self.conditioning)
-        count = x.shape[0]
-        return {
-            name: joint.map(itemgetter(slice(number * count, (number + 1) * count)))
-            for number, name in enumerate(self.names)
-        }
+def _together(
+    denoiser: Denoiser, x: Tensor, level: Level[float], conditionings: Sequence[Conditioning], memory: Memory
+) -> list[Prediction]:
+    """The prediction for each conditioning, all in one batch."""
+    count, rows = len(conditionings), x.shape[0]
+    if count == 1:
+        return [denoiser(x, level, conditionings[0], memory)]
+    joint = denoiser(x.repeat(count, *(1,) * (x.ndim - 1)), level, concatenate(conditionings), memory)
+    return [joint.map(itemgetter(slice(i * rows, (i + 1) * rows))) for i in range(count)]
 
 
-def _batches(branches: Mapping[str, Conditioning]) -> list[_Batch]:
+def _batches(branches: Mapping[str, Conditioning]) -> list[tuple[str, ...]]:
+    """The names, grouped by what can be concatenated."""
     kinds: dict[object, list[str]] = {}
     for name, conditioning in branches.items():
         kinds.setdefault(_kind(conditioning), []).append(name)
-    return [
-        _Batch(
-            tuple(names),
-            branches[names[0]] if len(names) == 1 else concatenate([branches[name] for name in names]),
-        )
-        for names in kinds.values()
-    ]
+    return [tuple(names) for names in kinds.values()]
 
 
 def _kind(conditioning: Conditioning) -> object:

@@ -179,9 +179,9 @@ class AdaptiveProjected(Contrast):
         x0, memory = pair.better.x0, pair.memory
         change = x0 - pair.worse.x0
         if self.momentum != 0:
-            if "momentum" in memory:
-                change = change + self.momentum * memory["momentum"]
-            memory["momentum"] = change.detach()
+            if "momentum" in memory.values:
+                change = change + self.momentum * memory.values["momentum"]
+            memory.values["momentum"] = change.detach()
         if self.radius < math.inf:
             change = change * (self.radius / norm(change)).clamp(max=1.0).to(x0)
         if self.eta != 1:

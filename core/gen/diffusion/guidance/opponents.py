@@ -11,7 +11,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction, nested
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.guidance.base import Ask, unguided
 from gen.diffusion.level import Level
 
@@ -68,8 +68,8 @@ class Weaker:
         self, ask: Ask, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> tuple[Prediction, Prediction]:
         """(the denoiser's, the weaker one's)."""
-        weaker = nested(self.denoiser, memory, "weaker")
-        return unguided(ask, x, level, conditioning), weaker(x, level, conditioning)
+        better = unguided(ask, x, level, conditioning)
+        return better, self.denoiser(x, level, conditioning, memory.child("weaker"))
 
 
 def perturbed(

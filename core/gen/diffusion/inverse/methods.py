@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.inverse.measurement import Measurement
 from gen.diffusion.inverse.operators import LOST, LinearOperator, Mask
 from gen.diffusion.level import Level, broadcast, check_single
@@ -45,18 +45,16 @@ class Constrained:
     def __post_init__(self) -> None:
         self.method.check(self.measurement)
 
-    def begin(self, memory: Memory) -> Denoiser:
-        """Remembers nothing of its own: the memory is that of the denoiser within."""
-        return replace(self, denoiser=begin(self.denoiser, memory))
-
     def finish(self, x: Tensor) -> Tensor:
         """The data (B, ...), with y where the method takes it as exact."""
         return self.method.finish(x, self.measurement) if isinstance(self.method, MaskBlend) else x
 
-    def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+    def __call__(
+        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
         check_single(level, "a measurement")
         return self.method.predict(
-            x, level, lambda x, level: self.denoiser(x, level, conditioning), self.measurement
+            x, level, lambda x, level: self.denoiser(x, level, conditioning, memory), self.measurement
         )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gen.diffusion.conditioning import Condition, Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction, begin
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.parameterization import Parameterization
@@ -73,11 +73,9 @@ class FlowMapDenoiser:
     parameterization: Parameterization
     name: str = "target"
 
-    def begin(self, memory: Memory) -> Denoiser:
-        """Remembers nothing of its own: the memory is that of the denoiser within."""
-        return replace(self, denoiser=begin(self.denoiser, memory))
-
-    def __call__(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+    def __call__(
+        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
         plain = Level(level.t, level.alpha, level.sigma)
         target = level.target if isinstance(level, Towards) else plain
         own = self.process.level(target.t)
@@ -86,4 +84,5 @@ class FlowMapDenoiser:
         told = torch.full(
             (x.shape[0], 1), self.parameterization.c_noise(own), dtype=torch.float32, device=x.device
         )
-        return self.denoiser(x, plain, Conditioning({**conditioning, self.name: Condition(told, "global")}))
+        with_target = Conditioning({**conditioning, self.name: Condition(told, "global")})
+        return self.denoiser(x, plain, with_target, memory)
