@@ -13,6 +13,9 @@ from gen_audio.loudness import mastered
 from gen_audio.mel import RATE, around
 from gen_audio.resampling import resampled
 
+_LOW_FREQUENCIES = {6: 3, 8: 3}
+"""Number of the channel of low frequencies by the number of channels, in the order of WAV and FLAC."""
+
 _AUDIBLE = 0.01
 """What a mask exceeds, -40 dB, where something is made anew."""
 
@@ -30,9 +33,22 @@ def number(params: Mapping[str, object], name: str, default: float | None = None
 
 
 def mono(artifact: Artifact) -> Tensor:
-    """One channel of a sound at the models' rate, (L,)."""
-    samples = torch.from_numpy(artifact.arrays["samples"]).mean(0)
+    """One channel of a sound at the models' rate, (L,): see ``downmixed``."""
+    samples = downmixed(torch.from_numpy(artifact.arrays["samples"]))
     return resampled(samples, int(artifact.attributes["sample_rate"]), RATE)
+
+
+def downmixed(samples: Tensor) -> Tensor:
+    """Channels (channels, L) as one, (L,): their mean, or where they cancel out, the one of most power.
+
+    They cancel out where the mean has less than a fifth of the power that it has of unrelated channels: an
+    inverted second channel leaves nothing of it. Of 5.1 and 7.1, the channel of low frequencies is left out.
+    """
+    rows = [row for row in range(len(samples)) if _LOW_FREQUENCIES.get(len(samples)) != row]
+    power, mean = samples[rows].square().mean(1), samples[rows].mean(0)
+    if mean.square().mean() < 0.2 * power.mean() / len(rows):
+        return samples[rows[int(power.argmax())]]
+    return mean
 
 
 def fitted(sound: Tensor, length: int) -> Tensor:

@@ -8,7 +8,9 @@ chunk (``_PMX``); the others have tags (Vorbis comments, ID3v2) ``comment``: the
 from __future__ import annotations
 
 import io
+import math
 import struct
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -19,8 +21,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
-from gen.errors import GenError, UsageError
+from gen.errors import GenError, GenWarning, UsageError
 from gen.recipe import MAX_BYTES, Metadata
+from gen_audio import riff
+from gen_audio.truncation import check_mp3, ogg_has_end
 
 MAX_SAMPLES = 192 * 2**20
 """Most samples, over all channels, that are read: half an hour of 48 kHz stereo."""
@@ -29,6 +33,14 @@ RATES = 1000, 400_000
 """Samples per second that are read, the fewest and the most."""
 
 _RATES = {"mp3": (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000), "opus": (48_000,)}
+_PIECE = 2**22
+"""Samples, over all channels, that are decoded at once."""
+
+_UNKNOWN_LENGTH = 2**62
+"""What libsndfile says of a FLAC that does not say its length is above this."""
+
+_LOSSY = ("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
+_DAMAGED, _EMPTY = "it is damaged, or not a file of sound", "there is no sound in it"
 _INFO = {"ISFT": "Software", "ICMT": "gen"}
 _BITEXACT = {"fflags": "+bitexact"}
 
@@ -45,14 +57,14 @@ def write_wav(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     soundfile.write(whole, _whole_numbers(artifact).T, _rate(artifact), format="WAV", subtype="PCM_16")
     content = bytearray(whole.getvalue())
     info = b"".join(
-        _chunk(name, text.encode() + b"\0")
+        riff.chunk(name, text.encode() + b"\0")
         for name, text in (("ISFT", metadata.software), ("ICMT", metadata.recipe))
         if text
     )
     if info:
-        content += _chunk("LIST", b"INFO" + info)
+        content += riff.chunk("LIST", b"INFO" + info)
     if packet := metadata.xmp(with_recipe=False):
-        content += _chunk("_PMX", packet.encode())
+        content += riff.chunk("_PMX", packet.encode())
     content[4:8] = struct.pack("<I", len(content) - 8)
     file.write(content)
 
@@ -64,7 +76,7 @@ def write_flac(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
 
 def write_ogg(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     """Write Ogg Vorbis of about 110 kbit/s for stereo. Args as for ``write_wav``."""
-    file.write(_held(artifact, lambda sound: _vorbis(sound, metadata), read_plain))
+    file.write(_held(artifact, lambda sound: _vorbis(sound, metadata)))
 
 
 def _vorbis(artifact: Artifact, metadata: Metadata) -> bytes:
@@ -100,12 +112,11 @@ def write_png(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     import torch
     from PIL import Image, PngImagePlugin
 
-    from gen_audio.mel import HOP, RATE, log_mel
+    from gen_audio.artifacts import mono
+    from gen_audio.mel import HOP, log_mel
     from gen_audio.picture import coloured
-    from gen_audio.resampling import resampled
 
-    mono = torch.from_numpy(artifact.arrays["samples"]).mean(0, keepdim=True)
-    sound = resampled(mono, _rate(artifact), RATE)
+    sound = mono(artifact)[None]
     sound = torch.nn.functional.pad(sound, (0, max(-sound.shape[1] % HOP, 2 * HOP - sound.shape[1])))
     picture = Image.fromarray(coloured(log_mel(sound)[0].numpy()))
     info = PngImagePlugin.PngInfo()
@@ -118,25 +129,39 @@ def write_png(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
 def read_plain(file: BinaryIO) -> Artifact:
     """Read WAV of any sample type, FLAC or Ogg Vorbis.
 
+    What does not say how long it is, because it was streamed, is read to its end. Samples beyond full scale,
+    which only files of floating-point numbers have, are scaled back, with a warning.
+
     Raises:
-        UsageError: Something else, damaged, truncated, empty, or more than ``MAX_SAMPLES``.
+        UsageError: Something else, damaged, truncated, empty, with samples that are no finite numbers, or
+            more than ``MAX_SAMPLES``.
     """
-    if file.read(4) == b"RIFF":
-        for name, size, room, _ in _chunks(file):
-            # Who streams does not know the size and announces the largest.
-            if name == "data" and room < size < 0xFFFFFFFF:
-                raise UsageError(f"it is truncated: of {size:,} bytes of sound {room:,} are there")
+    head = file.read(4)
+    if head in (b"RIFF", b"RIFX", b"RF64", b"BW64"):
+        file = riff.with_lengths(file)
+    cut = head == b"OggS" and not ogg_has_end(file)
     file.seek(0)
+    pieces: list[NDArray[np.float32]] = []
+    total = 0
     try:
         with soundfile.SoundFile(file) as sound:
-            announced, rate = sound.frames, sound.samplerate
-            _check_size(announced * sound.channels)
-            samples = sound.read(dtype="float32", always_2d=True)
+            announced, rate, channels = sound.frames, sound.samplerate, sound.channels
+            lossy = sound.subtype in _LOSSY
+            if announced > _UNKNOWN_LENGTH:
+                # libsndfile cannot read on in a FLAC that was streamed.
+                return _artifact(*_decoded(file), lossy=lossy)
+            _check_size(announced * channels)
+            while len(piece := sound.read(max(1, _PIECE // channels), dtype="float32", always_2d=True)):
+                pieces.append(piece)
+                total += len(piece)
+                _check_size(total * channels)
     except soundfile.LibsndfileError as error:
-        raise UsageError(f"it is damaged, or not a file of sound: {_line(error)}") from error
-    if len(samples) < announced:
-        raise UsageError(f"it is truncated: of {announced:,} samples {len(samples):,} are there")
-    return _artifact(samples.T, rate)
+        raise UsageError(_DAMAGED) from error
+    if total < announced:
+        raise UsageError(f"it is truncated: of {announced:,} samples {total:,} are there")
+    if not pieces:
+        raise UsageError(_EMPTY)
+    return _artifact(np.concatenate(pieces).T, rate, lossy=lossy, cut=cut)
 
 
 def read_wav_metadata(file: BinaryIO) -> Mapping[str, str]:
@@ -146,14 +171,14 @@ def read_wav_metadata(file: BinaryIO) -> Mapping[str, str]:
         UsageError: It is not a WAV, or an entry is too large.
     """
     entries: dict[str, str] = {}
-    for name, size, _, position in _chunks(file):
-        if name not in ("LIST", "_PMX"):
+    for each in riff.chunks(file):
+        if each.name not in ("LIST", "_PMX"):
             continue
-        if size > MAX_BYTES + 4096:
-            raise UsageError(f"its text entry {name!r} exceeds {MAX_BYTES} bytes")
-        file.seek(position)
-        body = file.read(size)
-        if name == "_PMX":
+        if each.size > MAX_BYTES + 4096:
+            raise UsageError(f"its text entry {each.name!r} exceeds {MAX_BYTES} bytes")
+        file.seek(each.position)
+        body = file.read(each.size)
+        if each.name == "_PMX":
             entries["xmp"] = body.decode(errors="replace")
         elif body[:4] == b"INFO":
             entries |= {key: text for key, text in _info(body[4:]) if key}
@@ -164,8 +189,22 @@ def read_coded(file: BinaryIO) -> Artifact:
     """Read MP3 or Opus.
 
     Raises:
-        UsageError: Something else, damaged, without sound, or more than ``MAX_SAMPLES``.
+        UsageError: Something else, damaged, truncated, without sound, or more than ``MAX_SAMPLES``.
     """
+    head = file.read(4)
+    if head != b"OggS":
+        check_mp3(file)
+    cut = head == b"OggS" and not ogg_has_end(file)
+    return _artifact(*_decoded(file), lossy=True, cut=cut)
+
+
+def _decoded(file: BinaryIO) -> tuple[NDArray[np.float32], int]:
+    """Samples (channels, L) and rate of anything that PyAV decodes.
+
+    Raises:
+        UsageError: As for ``read_coded``.
+    """
+    file.seek(0)
     pieces: list[NDArray[np.float32]] = []
     total = 0
     with _opened(file) as (container, stream):
@@ -181,8 +220,8 @@ def read_coded(file: BinaryIO) -> Artifact:
             pieces.append(part.to_ndarray().astype(np.float32, copy=False))
         rate = int(stream.rate)
     if not pieces:
-        raise UsageError("there is no sound in it")
-    return _artifact(np.concatenate(pieces, 1), rate)
+        raise UsageError(_EMPTY)
+    return np.concatenate(pieces, 1), rate
 
 
 def read_coded_metadata(file: BinaryIO) -> Mapping[str, str]:
@@ -205,11 +244,7 @@ def read_coded_metadata(file: BinaryIO) -> Mapping[str, str]:
     return entries
 
 
-def _held(
-    artifact: Artifact,
-    encode: Callable[[Artifact], bytes],
-    decode: Callable[[BinaryIO], Artifact] = read_coded,
-) -> bytes:
+def _held(artifact: Artifact, encode: Callable[[Artifact], bytes]) -> bytes:
     """What a lossy codec makes of a sound, made quieter where decoding would raise its peaks.
 
     A peak of up to ``loudness.PEAK``, or of the sound's own, is left to it.
@@ -218,13 +253,13 @@ def _held(
 
     from gen_audio.loudness import PEAK, true_peak
 
-    def peak(sound: Artifact) -> float:
-        return true_peak(torch.from_numpy(sound.arrays["samples"]), _rate(sound))
+    def peak(samples: NDArray[np.float32], rate: int) -> float:
+        return true_peak(torch.from_numpy(samples), rate)
 
-    highest = max(PEAK, peak(artifact))
+    highest = max(PEAK, peak(artifact.arrays["samples"], _rate(artifact)))
     content = encode(artifact)
     for _ in range(3):
-        excess = peak(decode(io.BytesIO(content))) - highest
+        excess = peak(*_decoded(io.BytesIO(content))) - highest
         if excess <= 0:
             break
         quieter = artifact.arrays["samples"] * np.float32(10 ** (-(excess + 0.05) / 20))
@@ -314,14 +349,36 @@ def _rate(artifact: Artifact) -> int:
     return int(artifact.attributes["sample_rate"])
 
 
-def _artifact(samples: NDArray[np.float32], rate: int) -> Artifact:
-    if not samples.size:
-        raise UsageError("there is no sound in it")
+def _artifact(samples: NDArray[np.float32], rate: int, *, lossy: bool, cut: bool = False) -> Artifact:
+    """The artifact of samples (channels, L), scaled to full scale where they exceed it; warns of what is odd.
+
+    Args:
+        samples: As decoded.
+        rate: Samples per second.
+        lossy: Whether a codec may have raised peaks that its encoder was given below full scale.
+        cut: Whether the file has no end.
+
+    Raises:
+        UsageError: A rate outside ``RATES``, or samples that are no finite numbers.
+    """
     low, high = RATES
     if not low <= rate <= high:
         raise UsageError(f"it has {rate:,} samples per second; {low:,} to {high:,} are read")
-    clean = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0).clip(-1, 1)
-    return Artifact("audio", {"samples": np.ascontiguousarray(clean, np.float32)}, {"sample_rate": rate})
+    if wrong := samples.size - int(np.isfinite(samples).sum()):
+        raise UsageError(f"{wrong:,} of its {samples.size:,} samples are no finite numbers (NaN or infinite)")
+    peak = float(np.abs(samples).max())
+    if peak > 1:
+        samples = (samples / np.float32(peak)).clip(-1, 1)
+        if not lossy:
+            excess = f"{20 * math.log10(peak):.1f} dB"
+            _warn(f"the sound that is read exceeds full scale by {excess}: it is made as much quieter")
+    if cut:
+        _warn("the sound that is read breaks off: its file is truncated or was streamed")
+    return Artifact("audio", {"samples": np.ascontiguousarray(samples, np.float32)}, {"sample_rate": rate})
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, GenWarning, stacklevel=4)
 
 
 def _check_size(samples: int) -> None:
@@ -335,43 +392,12 @@ def _opened(file: BinaryIO) -> Iterator[tuple[Any, Any]]:
     try:
         with av.open(file, metadata_errors="replace") as container:
             if not container.streams.audio:
-                raise UsageError("there is no sound in it")
+                raise UsageError(_EMPTY)
             yield container, container.streams.audio[0]
     except (GenError, MemoryError):
         raise
-    except av.error.InvalidDataError:
-        raise UsageError("it is damaged, or not a file of sound") from None
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        raise UsageError(f"it is damaged: {_line(error)}") from error
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]
-
-
-def _chunk(name: str, body: bytes) -> bytes:
-    """A RIFF chunk, padded to an even length."""
-    return name.encode() + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
-
-
-def _chunks(file: BinaryIO) -> Iterator[tuple[str, int, int, int]]:
-    """Chunks of a WAV: name, announced size, bytes that are there, and where its body begins.
-
-    Raises:
-        UsageError: It is not a WAV.
-    """
-    end = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    head = file.read(12)
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        raise UsageError("it is not a WAV")
-    position = 12
-    while position + 8 <= end:
-        file.seek(position)
-        name, size = struct.unpack("<4sI", file.read(8))
-        room = end - position - 8
-        yield name.decode("latin-1"), size, room, position + 8
-        position += 8 + size + size % 2
+        raise UsageError(_DAMAGED) from error
 
 
 def _info(body: bytes) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,7 @@ from gen_video.denoiser import ClipTransformer, Shape
 from gen_video.layers import THINGS, Layers
 from gen_video.matte import Matte
 from gen_video.sizes import FPS, FRAMES, SIDE
+from gen_video.sound import at_most_stereo, check_channels
 from gen_video.state import CHANNELS, HEAD, PER_PICTURE, pack, unpack
 from gen_video.taking_apart import taken_apart
 from gen_video.timing import Timing, timing
@@ -143,6 +144,8 @@ class ClipCodec:
         if width != height:
             raise ValueError(f"this model draws squares: width {width} and height {height} differ")
         assert isinstance(width, int)
+        if isinstance(audio := params.get("audio"), Artifact):
+            check_channels(audio.sizes["channels"])
         asked = timing(params)
         if asked.loop and params.get("camera"):
             raise ValueError("a camera that moves does not come back: leave --loop or --camera out")
@@ -177,7 +180,8 @@ class ClipCodec:
         audio = params.get("audio")
         if isinstance(audio, Artifact):
             rate = int(audio.attributes["sample_rate"])
-            arrays["samples"] = _timed(audio.arrays["samples"], round(asked.frames / asked.fps * rate))
+            samples = at_most_stereo(audio.arrays["samples"], rate)
+            arrays["samples"] = _timed(samples, round(asked.frames / asked.fps * rate))
             return Artifact("video", arrays, {**attributes, "sample_rate": rate})
         return Artifact("video", arrays, attributes)
 

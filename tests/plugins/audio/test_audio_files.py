@@ -2,7 +2,10 @@
 
 import contextlib
 import io
+import re
+import warnings
 import wave
+from pathlib import Path
 
 import av
 import numpy as np
@@ -11,8 +14,9 @@ import soundfile
 import torch
 from PIL import Image
 
+from gen import formats
 from gen.artifact import Artifact
-from gen.errors import UsageError
+from gen.errors import GenWarning, UsageError
 from gen.recipe import Metadata
 from gen_audio import files, loudness
 from gen_audio.plugin import gen_formats
@@ -137,12 +141,131 @@ def test_a_truncated_wav_says_so() -> None:
         files.read_plain(io.BytesIO(whole[:20_000]))
 
 
-def test_a_streamed_wav_is_read_to_its_end() -> None:
-    whole = bytearray(written("wav", sound(), Metadata()).getvalue())
+# What programs write into a header before they know the length, as into a pipe.
+UNKNOWN = [0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFDB, 0xFFFFFFFF]
+
+
+@pytest.mark.parametrize("outer", [0, 0x7FFFF024, 0xFFFFFFFF])
+@pytest.mark.parametrize("size", UNKNOWN)
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "MS_ADPCM"])
+def test_a_wav_that_was_streamed_is_read_to_its_end(subtype: str, size: int, outer: int) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, sound(2).arrays["samples"].T, 22_050, format="WAV", subtype=subtype)
+    file.seek(0)
+    expected = files.read_plain(file).arrays["samples"]
+    # Whatever stands behind the sound would be taken for sound: streams have nothing there.
+    whole = bytearray(file.getvalue())
     data = whole.index(b"data")
-    whole[4:8] = whole[data + 4 : data + 8] = b"\xff" * 4
+    end = data + 8 + int.from_bytes(whole[data + 4 : data + 8], "little")
+    whole[4:8], whole[data + 4 : data + 8] = outer.to_bytes(4, "little"), size.to_bytes(4, "little")
+    found = files.read_plain(io.BytesIO(bytes(whole[:end]))).arrays["samples"]
+    assert np.array_equal(found, expected)
+    assert files.read_wav_metadata(io.BytesIO(bytes(whole[:end]))) == {}
+
+
+@pytest.mark.parametrize("size", [0, 2**64 - 1])
+def test_an_rf64_that_was_streamed_is_read_to_its_end(size: int) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, sound().arrays["samples"].T, 22_050, format="RF64", subtype="PCM_16")
+    whole = bytearray(file.getvalue())
+    place = whole.index(b"ds64") + 16
+    assert int.from_bytes(whole[place : place + 8], "little") == 44_100
+    whole[place : place + 8] = size.to_bytes(8, "little")
     samples = files.read_plain(io.BytesIO(bytes(whole))).arrays["samples"]
     np.testing.assert_allclose(samples, sound().arrays["samples"], atol=4e-5)
+
+
+def test_a_wav_without_sound_says_so_whatever_follows() -> None:
+    empty = Artifact("audio", {"samples": np.zeros((1, 1), np.float32)}, {"sample_rate": 22_050})
+    whole = bytearray(written("wav", empty).getvalue())
+    data = whole.index(b"data")
+    del whole[data + 8 : data + 10]
+    whole[data + 4 : data + 8] = bytes(4)
+    assert b"LIST" in whole
+    with pytest.raises(UsageError, match="no sound in it"):
+        files.read_plain(io.BytesIO(bytes(whole)))
+    assert files.read_wav_metadata(io.BytesIO(bytes(whole)))["gen"] == SAID.recipe
+
+
+def test_wavs_of_all_forms_are_read_and_truncated_ones_refused() -> None:
+    for options in ({"format": "RF64"}, {"format": "WAV", "endian": "BIG"}, {"format": "WAVEX"}):
+        file = io.BytesIO()
+        soundfile.write(file, sound().arrays["samples"].T, 22_050, subtype="PCM_24", **options)
+        whole = file.getvalue()
+        found = files.read_plain(io.BytesIO(whole)).arrays["samples"]
+        np.testing.assert_allclose(found, sound().arrays["samples"], atol=1e-6)
+        assert files.read_wav_metadata(io.BytesIO(whole)) == {}
+        with pytest.raises(UsageError, match=r"truncated: of 66,150 bytes of sound \d\d,\d\d\d are there"):
+            files.read_plain(io.BytesIO(whole[:40_000]))
+
+
+def test_a_flac_that_was_streamed_is_read_to_its_end() -> None:
+    whole = bytearray(written("flac", sound(2)).getvalue())
+    info = whole.index(b"fLaC") + 8
+    whole[info + 13] &= 0xF0
+    whole[info + 14 : info + 34] = bytes(20)  # the number of samples and their digest
+    samples = files.read_plain(io.BytesIO(bytes(whole))).arrays["samples"]
+    np.testing.assert_allclose(samples, sound(2).arrays["samples"], atol=4e-5)
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_what_exceeds_full_scale_keeps_its_shape(subtype: str) -> None:
+    loud = 5 * sound(2).arrays["samples"]
+    file = io.BytesIO()
+    soundfile.write(file, loud.T, 22_050, format="WAV", subtype=subtype)
+    file.seek(0)
+    with pytest.warns(GenWarning, match=r"exceeds full scale by 6\.0 dB: it is made as much quieter"):
+        samples = files.read_plain(file).arrays["samples"]
+    np.testing.assert_allclose(samples, loud / np.abs(loud).max(), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_no_numbers_are_refused(value: float) -> None:
+    samples = sound().arrays["samples"].copy()
+    samples[0, 7:9] = value
+    file = io.BytesIO()
+    soundfile.write(file, samples.T, 22_050, format="WAV", subtype="FLOAT")
+    file.seek(0)
+    with pytest.raises(UsageError, match=r"^2 of its 22,050 samples are no finite numbers"):
+        files.read_plain(file)
+
+
+def test_a_truncated_mp3_says_so_with_and_without_a_tag() -> None:
+    for said in (SAID, Metadata()):
+        whole = written("mp3", sound(), said).getvalue()
+        assert read("mp3", io.BytesIO(whole)).arrays["samples"].shape == (1, 22_050)
+        for end in (len(whole) - 1, len(whole) - 6000):
+            with pytest.raises(
+                UsageError, match=r"truncated: of 13,1\d\d bytes of sound \d+,\d\d\d are there"
+            ):
+                read("mp3", io.BytesIO(whole[:end]))
+
+
+@pytest.mark.parametrize("form", ["ogg", "opus"])
+def test_an_ogg_file_that_breaks_off_is_read_with_a_warning(form: str) -> None:
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (1, 10 * 22_050)).astype(np.float32)
+    whole = written(form, Artifact("audio", {"samples": noise}, {"sample_rate": 22_050})).getvalue()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        entire = read(form, io.BytesIO(whole)).arrays["samples"].shape[1]
+    with pytest.warns(GenWarning, match="breaks off: its file is truncated or was streamed"):
+        part = read(form, io.BytesIO(whole[: len(whole) // 2])).arrays["samples"].shape[1]
+    assert 0.3 < part / entire < 0.6
+
+
+@pytest.mark.parametrize("form", ["wav", *CODED])
+@pytest.mark.parametrize("content", [b"", b"hello" * 99, "whole"])
+def test_messages_are_ours_and_name_the_file(form: str, content: bytes | str, tmp_path: Path) -> None:
+    spec = next(spec for spec in gen_formats() if spec.name == form)
+    path = tmp_path / f"odd one.{form}"
+    path.write_bytes(written(form, sound()).getvalue()[:300] if isinstance(content, str) else content)
+    with pytest.raises(UsageError) as raised:
+        formats.read(path, [spec])
+    message = raised.value.message
+    assert message.startswith(f"cannot read {path}: it is ")
+    assert not re.search(
+        r"Errno|<|object|returned|Error|<none>|'", message.removeprefix(f"cannot read {path}")
+    )
 
 
 @pytest.mark.parametrize("rate", [500, 1_000_000])
@@ -182,7 +305,8 @@ def test_damage_is_an_error_or_silence_but_never_a_crash(form: str) -> None:
         damaged = content.copy()
         for place in rng.integers(0, len(damaged), 30):
             damaged[place] = rng.integers(0, 256)
-        with contextlib.suppress(UsageError):
+        with contextlib.suppress(UsageError), warnings.catch_warnings():
+            warnings.simplefilter("ignore", GenWarning)
             read(form, io.BytesIO(bytes(damaged[: rng.integers(20, len(damaged))])))
 
 

@@ -12,7 +12,7 @@ from gen.artifact import Artifact
 from gen.errors import ModelError
 from gen.model import CompletingCodec, Model, ModelFile, save_model
 from gen.nn import text_conditions
-from gen_audio.artifacts import turned
+from gen_audio.artifacts import downmixed, turned
 from gen_audio.autoencoder import Autoencoder
 from gen_audio.denoiser_training import cut
 from gen_audio.mel import HOP, RATE, SPREAD, log_mel
@@ -152,6 +152,25 @@ def test_sounds_of_any_rate_and_width_become_states(model: Model) -> None:
     for state in states:
         assert state.shape == (1, *shape)
     torch.testing.assert_close(states[0][:, :, :4], states[1][:, :, :4], atol=0.05, rtol=0.05)
+
+
+def test_channels_that_cancel_out_are_still_heard(model: Model) -> None:
+    [wave] = torch.from_numpy(tone(1.0).arrays["samples"])
+    other = torch.roll(wave, 700) * torch.randn(len(wave), generator=torch.Generator().manual_seed(0))
+    silent = torch.zeros_like(wave)
+    for channels, expected in (
+        ([wave], wave),
+        ([wave, wave], wave),
+        ([wave, silent], wave / 2),
+        ([wave, other], (wave + other) / 2),
+        ([wave, -wave], wave),
+        ([0.9 * wave, -wave], -wave),
+        ([wave, wave, wave, 9 * other, wave, wave], wave),
+        ([silent, silent], silent),
+    ):
+        torch.testing.assert_close(downmixed(torch.stack(channels)), expected)
+    inverted = Artifact("audio", {"samples": torch.stack([wave, -wave]).numpy()}, {"sample_rate": 22_050})
+    assert torch.equal(model.codec.encode([inverted], PARAMS), model.codec.encode([tone(1.0)], PARAMS))
 
 
 def test_a_period_keeps_its_amplitude_at_any_length() -> None:

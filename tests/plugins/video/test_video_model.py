@@ -1,5 +1,6 @@
 """The video model's file, encoder and codec, with a tiny network that was never trained."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from gen_video.layers import POSE, unposed
 from gen_video.matte import Matte
 from gen_video.model import ARCHITECTURE, ClipCodec, layers, load
 from gen_video.plugin import gen_modality
+from gen_video.sound import at_most_stereo
 from gen_video.state import HEAD, unpack
 
 WORDS = ["a", "red", "ball", "bounces", "the", "camera", "pans", "left", "loop"]
@@ -350,6 +352,26 @@ def test_sound_is_as_long_as_the_clip(codec: ClipCodec) -> None:
         assert made.arrays["samples"].shape == (2, 96_000)
         assert made.attributes == {"fps": "8", "sample_rate": 48_000}
         assert made.arrays["samples"].sum() == pytest.approx(0.5 * 2 * min(length, 96_000))
+
+
+def test_sound_of_many_channels_becomes_stereo(codec: ClipCodec) -> None:
+    half = math.sqrt(0.5)
+    # Each channel of 5.1 alone: left, right, centre, low frequencies, and both surrounds.
+    for channel, sides in enumerate([(1, 0), (0, 1), (half, half), (0, 0), (half, 0), (0, half)]):
+        samples = np.zeros((6, 16_000), np.float32)
+        samples[channel] = 0.2
+        sound = Artifact("audio", {"samples": samples}, {"sample_rate": 8000})
+        made = codec.decode(torch.zeros(1, 128, 64), {"audio": sound})[0].arrays["samples"]
+        assert made.shape == (2, 16_000)
+        np.testing.assert_allclose(made[:, 100], 0.2 * np.array(sides), atol=1e-4)
+    for count in (3, 4, 5, 7, 8):
+        # All at full scale are more than full scale, but nothing is cut off.
+        loud = np.sin(np.arange(16_000, dtype=np.float32))[None].repeat(count, 0)
+        mixed = at_most_stereo(loud, 8000)
+        np.testing.assert_allclose(mixed, loud[:2], atol=1e-4)
+    many = Artifact("audio", {"samples": np.zeros((9, 100), np.float32)}, {"sample_rate": 8000})
+    with pytest.raises(ValueError, match="9 channels cannot go with a clip: give it at most 8"):
+        codec.shape({"audio": many})
 
 
 def test_masks_say_which_cells_are_kept(codec: ClipCodec) -> None:
