@@ -299,3 +299,23 @@ def test_the_scale_of_latents_fits_the_grid(tmp_path: Path) -> None:
         save_model(path, broken, CONFIG, {})
         with pytest.raises(LookupError):
             ModelFile(path).latent_scale("cpu", dimensions=2)
+
+
+@pytest.mark.parametrize("place", ["header", "metadata", "config"])
+def test_a_key_that_is_there_twice_is_refused(path: Path, place: str) -> None:
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header, body = content[8 : 8 + length].decode().rstrip(), content[8 + length :]
+    known = json.loads(header)
+    if place == "header":
+        name = next(key for key in known if key != "__metadata__")
+        text = f"{header[:-1]},{json.dumps(name)}:{json.dumps(known[name])}}}"
+    else:
+        metadata = known.pop("__metadata__")
+        if place == "config":
+            metadata["gen.config"] = metadata["gen.config"][:-1] + ',"modality":"other"}'
+            told = json.dumps(metadata)
+        else:
+            told = json.dumps(metadata)[:-1] + ',"gen.card":"{}"}'
+        text = f'{{"__metadata__":{told},{json.dumps(known)[1:]}'
+    assert "twice" in refused(path, with_header(text, body))

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -325,7 +325,7 @@ def _read_metadata(path: Path) -> Mapping[str, object]:
                 f"{path.name} is not a safetensors file", "a gen model file ends in .safetensors"
             )
         try:
-            header = json.loads(file.read(length))
+            header = json.loads(file.read(length), object_pairs_hook=partial(_unambiguous, path))
             ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
             needed = 8 + length + max(ends, default=0)
             metadata = dict(header.get("__metadata__", {}))
@@ -344,6 +344,20 @@ def _read_metadata(path: Path) -> Mapping[str, object]:
     return metadata
 
 
+def _unambiguous(path: Path, pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object, in which readers that take the first and readers that take the last entry see the same.
+
+    Raises:
+        ModelError: A key is there twice.
+    """
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ModelError(f"model file {path.name} has the entry {twice[:60]!r} twice", "install it again")
+    return table
+
+
 @lru_cache(maxsize=64)
 def _digest(path: Path, *_state: int) -> str:
     """Hex digest of a file; read once, as long as its state is the same."""
@@ -353,7 +367,8 @@ def _digest(path: Path, *_state: int) -> str:
 
 def _json_object(metadata: Mapping[str, object], key: str, path: Path) -> Mapping[str, object]:
     try:
-        value: dict[str, object] = dict(json.loads(str(metadata.get(key, "{}"))))
+        text = str(metadata.get(key, "{}"))
+        value: dict[str, object] = dict(json.loads(text, object_pairs_hook=partial(_unambiguous, path)))
     except (ValueError, TypeError, RecursionError):
         raise ModelError(f"model file {path.name} has an unreadable {key} in its header") from None
     return value
