@@ -54,9 +54,9 @@ class Generator:
             prompt: What to make; a list gives a list.
             count: How many of each prompt; given, the result is a list.
             **options: ``seed`` (a number, or one per item), ``negative``, ``steps``, ``guidance``,
-                ``solver``, ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``device``, ``dtype`` as in
-                ``gen.plan.Request``; ``on_step``, called with a ``gen.generate.Progress`` after each
-                step; and the modality's own parameters.
+                ``solver``, ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``device``, ``dtype``,
+                ``threads`` as in ``gen.plan.Request``; ``on_step``, called with a ``gen.generate.Progress``
+                after each step; and the modality's own parameters.
 
         Raises:
             gen.errors.GenError: Anything that goes wrong, by its cause.
@@ -231,6 +231,7 @@ def plan_again(
             params={**recipe.params, **files},
             device=device or recipe.device,
             dtype=recipe.dtype,
+            threads=recipe.threads,
         ),
         host,
         # The recipe says everything: what is not in it was the model's or the plugin's own.

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from gen.errors import DeviceError, GenError, ModelError, UsageError, line_of
 from gen.model import (
     Codec,
     CompletingCodec,
+    CompositingCodec,
     LimitedEncoder,
     Model,
     ModelFile,
@@ -42,7 +44,9 @@ def load(plan: Plan, host: Host) -> Model:
         PluginError: The plugin's loader cannot be imported.
     """
     loader = cast(Callable[[ModelFile, str, str], object], host.resolve(plan.spec.loader))
-    with _failures(f"model {plan.file.name} cannot be loaded", ModelError):
+    from gen.process_state import fresh_process_state
+
+    with _failures(f"model {plan.file.name} cannot be loaded", ModelError), fresh_process_state(seed=0):
         model = loader(plan.file, plan.device, plan.dtype)
     if not isinstance(model, Model):
         raise ModelError(f"the loader of {plan.spec.name} gave {type(model).__name__}, not a gen.model.Model")
@@ -93,9 +97,12 @@ def generate(
         DeviceError: The memory does not suffice.
         GenError: The model failed.
     """
+    from gen.process_state import fresh_process_state
+
     raised: list[Exception] = []
+    threads = _threads(plan)
     for settled, items in _batches(plan, model, batch_size):
-        decided = replace(plan, params={**plan.params, **settled})
+        decided = replace(plan, params={**plan.params, **settled}, threads=threads)
 
         def report(step: Step, part: int, parts: int, first: int = items[0].index) -> None:
             if on_step is None:
@@ -106,9 +113,11 @@ def generate(
                 raised.append(error)
                 raise
 
-        with _failures(f"{plan.spec.name} failed", GenError, raised):
-            params = {**decided.params, **plan.artifacts}
-            artifacts = _batch(plan, model, items, params, report)
+        with (
+            _failures(f"{plan.spec.name} failed", GenError, raised),
+            fresh_process_state(seed=items[0].seed, threads=threads),
+        ):
+            artifacts = _batch(decided, model, items, report)
         for item, artifact in zip(items, artifacts, strict=True):
             yield replace(artifact, recipe=decided.recipe(item))
 
@@ -145,29 +154,51 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
+def _threads(plan: Plan) -> int:
+    """Threads of torch's kernels: those of the plan, as far as the machine has them, or of the process."""
+    import torch
+
+    current = torch.get_num_threads()
+    return current if plan.threads is None else min(plan.threads, max(current, os.cpu_count() or 1))
+
+
 def _batches(
     plan: Plan, model: Model, batch_size: int
-) -> Iterator[tuple[Mapping[str, int | float | bool | str], Sequence[Item]]]:
-    """Items that can be made together, with the parameters that their texts decide."""
+) -> list[tuple[Mapping[str, int | float | bool | str], Sequence[Item]]]:
+    """Items that can be made together, with the parameters that their texts decide.
+
+    Raises:
+        UsageError: A text cannot be made; where there are several, it says which.
+    """
     encoder, params = model.encoder, {**plan.params, **plan.artifacts}
     if not isinstance(encoder, SettlingEncoder):
-        for first in range(0, len(plan.items), batch_size):
-            yield {}, plan.items[first : first + batch_size]
-        return
+        return [
+            ({}, plan.items[first : first + batch_size]) for first in range(0, len(plan.items), batch_size)
+        ]
+    settled: dict[str, Mapping[str, int | float | bool | str]] = {}
+    several = len({item.prompt for item in plan.items}) > 1
     for item in plan.items:
-        with _user_values():
-            settled = encoder.settle(item.prompt, params)
-        yield settled, (item,)
+        if item.prompt not in settled:
+            what = f"prompt {item.index + 1} of {len(plan.items)}, {_shown(item.prompt)}: " if several else ""
+            with _user_values(what):
+                settled[item.prompt] = encoder.settle(item.prompt, params)
+    return [(settled[item.prompt], (item,)) for item in plan.items]
+
+
+def _shown(text: str) -> str:
+    """A text in quotes on one line, of at most about 60 characters."""
+    return repr(text if len(text) <= 60 else f"{text[:60]}…")
 
 
 def _batch(
-    plan: Plan, model: Model, items: Sequence[Item], params: Params, report: Callable[[Step, int, int], None]
+    plan: Plan, model: Model, items: Sequence[Item], report: Callable[[Step, int, int], None]
 ) -> list[Artifact]:
     import torch
 
     from gen import diffusion, windows
 
     codec, process = model.codec, model.process
+    params: Params = {**plan.params, **plan.artifacts}
     prompts, negatives = [item.prompt for item in items], [plan.negative] * len(items)
     noise = diffusion.NoiseSource([item.seed for item in items])
     with torch.inference_mode():
@@ -202,7 +233,7 @@ def _batch(
             if start is not None and plan.strength is not None:
                 eps = own.prior(known.shape[1:]).to(start)
                 x = process.diffuse(run.of(start).expand_as(eps), eps, process.level(grid.times[0]))
-            return diffusion.sample(
+            made = diffusion.sample(
                 asked,
                 process,
                 grid,
@@ -212,6 +243,8 @@ def _batch(
                 noise=own,
                 on_step=lambda step: report(step, run.index, len(runs)),
             ).x
+            # Also where the grid ends above the data.
+            return torch.where(keep == 1, known, made)
 
         rows = len(items)
         x0 = windows.assemble(
@@ -221,7 +254,32 @@ def _batch(
             keep.expand(rows, -1, *shape[1:]),
             known.expand(rows, *shape),
         )
-        return codec.decode(x0, params)
+        return _artifacts(plan, codec, x0, params)
+
+
+def _artifacts(plan: Plan, codec: Codec, x0: Tensor, params: Params) -> list[Artifact]:
+    """Artifacts of clean states (B, *shape), with what is kept of the inputs as it was.
+
+    Raises:
+        GenError: The codec gave something else, or arrays that no artifact may hold: with NaN, for instance.
+    """
+    from gen.artifact import Artifact
+
+    try:
+        made = codec.decode(x0, params)
+    except UsageError as error:
+        raise GenError(f"{plan.spec.name} failed: {error.message}", error.hint) from error
+    if len(made) != len(x0) or not all(isinstance(artifact, Artifact) for artifact in made):
+        raise GenError(f"{plan.spec.name} failed: its codec did not return {len(x0)} artifacts")
+    init = None if plan.mask is None else plan.init
+    if isinstance(codec, CompositingCodec):
+        with _user_values():
+            return [codec.composite(artifact, init, plan.mask, params) for artifact in made]
+    if init is None or plan.mask is None:
+        return made
+    from gen.compositing import keep_outside
+
+    return [keep_outside(artifact, init, plan.mask) for artifact in made]
 
 
 def _given(
@@ -254,12 +312,18 @@ def _fits(what: str, shape: Sequence[int], expected: Sequence[int]) -> None:
 
 
 @contextmanager
-def _user_values() -> Iterator[None]:
-    """Turn what the mathematics, an encoder or a codec says about values of the user into a usage error."""
+def _user_values(what: str = "") -> Iterator[None]:
+    """Turn what the mathematics, an encoder or a codec says about values of the user into a usage error.
+
+    Args:
+        what: What the message starts with.
+    """
     try:
         yield
     except ValueError as error:
-        raise UsageError(line_of(error)) from error
+        raise UsageError(f"{what}{line_of(error)}") from error
+    except UsageError as error:
+        raise UsageError(f"{what}{error.message}", error.hint) from error
 
 
 @contextmanager

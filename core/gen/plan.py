@@ -36,7 +36,7 @@ from gen.config import SETTINGS, Setting, convert, read_settings
 from gen.errors import ModelError, PluginError, UsageError
 from gen.model import ModelFile, find_model
 from gen.plugin.specs import ModalitySpec, Param
-from gen.recipe import MAX_SEED, Input, ModelReference, Recipe
+from gen.recipe import MAX_SEED, MAX_THREADS, Input, ModelReference, Recipe
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
@@ -68,6 +68,8 @@ class Request:
         params: The modality's own parameters; files by path or as artifacts.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, with an index where there are several.
         dtype: Type of the network's weights: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        threads: Threads of torch's kernels on the CPU, 1 to 1,024; no more are used than the machine has, and
+            by default as many as torch uses.
     """
 
     modality: str
@@ -86,6 +88,7 @@ class Request:
     params: Mapping[str, object] = field(default_factory=dict)
     device: str | None = None
     dtype: str | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ class Plan:
     params: Mapping[str, int | float | bool | str]
     device: str
     dtype: str
+    threads: int | None = None
     init: Artifact | None = None
     strength: float | None = None
     mask: Artifact | None = None
@@ -159,6 +163,7 @@ class Plan:
             versions=self.versions,
             device=self.device,
             dtype=self.dtype,
+            threads=self.threads,
         )
 
 
@@ -230,6 +235,7 @@ def resolve(request: Request, host: Host, *, settings: Mapping[str, Setting] | N
         params=_params(own, request.params, settings, file),
         device=chosen("device", request.device, "auto", find_device),
         dtype=chosen("dtype", request.dtype, "float32", lambda name: one_of("dtype", name, DTYPES)),
+        threads=None if request.threads is None else _threads(request.threads),
         versions=_versions(host.record(spec.name)),
     )
     files = {name: request.params.get(name) for name, param in own.items() if param.kind}
@@ -304,6 +310,12 @@ def _items(prompts: Sequence[str], count: int, seeds: tuple[int, ...]) -> tuple[
         raise UsageError(f"{len(seeds)} seeds do not fit {total} items", "give one seed, or one per item")
     wanted = [check_prompt(prompt) for prompt in prompts for _ in range(count)]
     return tuple(Item(index, *pair) for index, pair in enumerate(zip(wanted, seeds, strict=True)))
+
+
+def _threads(given: object) -> int:
+    threads = convert(given, int, "threads", "")
+    assert isinstance(threads, int)
+    return between("threads", 1, MAX_THREADS)(threads)
 
 
 def _params(

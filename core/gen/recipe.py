@@ -25,6 +25,7 @@ MAX_BYTES = 1 << 20
 """Longest recipe, and longest text entry of any file, that is read."""
 MAX_PROMPT = 10_000
 """Longest prompt in characters."""
+MAX_THREADS = 1024
 MAX_SEED = 2**63 - 1
 MAX_GENERATIONS = 4
 """How many generations of parents are kept; older ones are known by the hashes of ``inputs`` only."""
@@ -121,6 +122,7 @@ class Recipe:
         parents: Recipes of those files, where they carried one.
         versions: Versions of what took part: ``gen``, the plugin's distribution, ``torch``, ``python``.
         device, dtype: Where and in which precision the network ran.
+        threads: Threads of torch's kernels on the CPU, 1 to 1,024; None when not known.
         created: UTC, ``YYYY-MM-DDTHH:MM:SSZ``; has no influence on the result.
 
     Raises:
@@ -143,6 +145,7 @@ class Recipe:
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
     device: str = "cpu"
     dtype: str = "float32"
+    threads: int | None = None
     created: str = field(default_factory=timestamp)
 
     def __post_init__(self) -> None:
@@ -161,6 +164,8 @@ class Recipe:
             _text(getattr(self, name), name)
         for name in ("device", "dtype"):
             _match(getattr(self, name), _NAME, name, "a short name")
+        if self.threads is not None:
+            _integer(self.threads, "threads", 1, MAX_THREADS)
         _time(self.created, "created")
         _put(
             self,

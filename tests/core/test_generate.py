@@ -470,3 +470,46 @@ def test_prompts_and_models_of_another_type_or_place() -> None:
             gen.toy(prompt)
     with pytest.raises(ModelError, match=r"no model file none\.safetensors"):
         gen.load("none.safetensors")
+
+
+def test_of_several_texts_the_bad_one_is_named_before_anything_is_made(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gen_toy.model import Words
+
+    def settle(_self: object, prompt: str, _params: object) -> dict[str, int]:
+        if "blue" in prompt:
+            raise ValueError("no word of it can be said")
+        return {}
+
+    monkeypatch.setattr(Words, "settle", settle, raising=False)
+    steps: list[Any] = []
+    plan = planned(host, "red", "red red", "blue " * 40)
+    with pytest.raises(UsageError) as raised:
+        list(generate(plan, load(plan, host), on_step=steps.append))
+    assert not steps
+    assert raised.value.message.startswith("prompt 3 of 3, 'blue blue")
+    assert raised.value.message.endswith("…': no word of it can be said")
+    assert len(raised.value.message) < 150
+    plan = planned(host, "blue")
+    with pytest.raises(UsageError, match=r"^no word of it can be said$"):
+        list(generate(plan, load(plan, host)))
+
+
+@pytest.mark.parametrize("wrong", ["nan", "count", "type"])
+def test_a_decoder_that_fails_is_no_mistake_of_the_user(
+    host: Host, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    from gen_toy.model import Pixels
+
+    def decode(_self: object, _x0: object, _params: object) -> list[object]:
+        if wrong == "nan":
+            return [gen.Artifact("image", {"pixels": np.full((2, 2, 3), np.nan, np.float32)})]
+        return [] if wrong == "count" else ["a picture"]
+
+    monkeypatch.setattr(Pixels, "decode", decode)
+    plan = planned(host)
+    expected = "not finite" if wrong == "nan" else "did not return 1 artifacts"
+    with pytest.raises(GenError, match=f"toy failed: .*{expected}") as raised:
+        list(generate(plan, load(plan, host)))
+    assert raised.value.exit_code == 1

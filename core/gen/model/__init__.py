@@ -4,6 +4,7 @@ from gen.model.file import FORMAT, ModelFile, save_model
 from gen.model.model import (
     Codec,
     CompletingCodec,
+    CompositingCodec,
     Defaults,
     Encoder,
     LimitedEncoder,
@@ -18,6 +19,7 @@ __all__ = [
     "FORMAT",
     "Codec",
     "CompletingCodec",
+    "CompositingCodec",
     "Defaults",
     "Encoder",
     "LimitedEncoder",

@@ -134,6 +134,32 @@ class CompletingCodec(Codec, Protocol):
         ...
 
 
+@runtime_checkable
+class CompositingCodec(Codec, Protocol):
+    """A codec that puts the input's own samples back where they are kept.
+
+    Codecs are lossy, so that a state that is kept exactly is still decoded to something else. The functions
+    of ``gen.compositing`` do the work for pictures, frames and sounds. Without this method the core applies
+    them itself where the inputs have the size of what is made, and to ``init`` with ``mask`` alone.
+    """
+
+    def composite(
+        self, made: Artifact, init: Artifact | None, mask: Artifact | None, params: Mapping[str, object]
+    ) -> Artifact:
+        """``made`` with all that is kept as the inputs have it, bit for bit.
+
+        Args:
+            made: One artifact that ``decode`` has returned.
+            init: What it started from; None where there is no mask.
+            mask: What is made anew of it is bright.
+            params: With the artifacts that give parts of what is made (``CompletingCodec``).
+
+        Raises:
+            ValueError: If an input cannot be used.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Window:
     """How a model makes what is longer than it was trained on: piece by piece along one axis of the state.

@@ -20,8 +20,8 @@ COMMANDS = _words("""
 """Commands that `gen` has or keeps for itself."""
 
 MODULES = _words("""
-    api artifact atomic checks cli diffusion errors evaluation foreign_recipe formats generate model nn
-    offline plan plugin recipe testing windows
+    api artifact atomic checks cli compositing diffusion errors evaluation foreign_recipe formats generate
+    model nn offline plan plugin process_state recipe testing windows
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 
@@ -31,7 +31,7 @@ RESERVED = COMMANDS | MODULES
 CORE_FLAGS = _words("""
     prompt prompt_file output format count seed steps guidance negative model solver grid init strength mask
     param preset device dtype offline metadata overwrite dry_run preview json quiet verbose help
-    negative_prompt cfg_scale guidance_scale num_inference_steps sampler as_json on_step
+    negative_prompt cfg_scale guidance_scale num_inference_steps sampler as_json on_step threads
 """)
 """Flags that the core gives to every modality, aliases included; no plugin's parameter may redefine one."""
 
