@@ -6,10 +6,12 @@ in AUTOMATIC1111's form), ``artist`` (the program) and ``keywords`` (the IPTC Di
 
 from __future__ import annotations
 
+import io
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,10 +19,12 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 from av.container import InputContainer, OutputContainer
+from av.sidedata.sidedata import Type as SideData
 
 from gen.artifact import Artifact
 from gen.errors import GenError, UsageError
 from gen.recipe import MAX_BYTES, SCHEMA, Metadata
+from gen_video.even_rate import evenly
 from gen_video.pixels import check_read, opaque, to_bytes
 
 SOUND_RATE = 48_000
@@ -28,6 +32,7 @@ SOUND_RATE = 48_000
 
 _BT709 = 1
 _LIMITED = 1
+_MAX_BOXES = 20_000
 _TAGS = {"comment": "gen", "description": "parameters", "artist": "Software"}
 
 
@@ -75,7 +80,11 @@ def write_webm(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
 
 
 def read(file: BinaryIO) -> Artifact:
-    """Read a clip with its sound.
+    """Read a clip with its sound, as it is meant to be seen and heard.
+
+    It is turned as its display matrix says, its pixels are made square, and pictures that stay longer than
+    others are repeated, so that the rate is even. Sound begins with the first picture: what is earlier is
+    left out, and silence goes before what is later.
 
     Args:
         file: MP4 or WebM.
@@ -84,37 +93,40 @@ def read(file: BinaryIO) -> Artifact:
         A video without a recipe.
 
     Raises:
-        UsageError: Something else, damaged, without pictures, or more than is read.
+        UsageError: Something else, damaged, cut short, without pictures, or more than is read.
     """
+    _check_whole(file)
     with _opened(file) as container:
         if not container.streams.video:
             raise UsageError("it has no pictures")
         video = container.streams.video[0]
-        rate = video.average_rate or video.guessed_rate
-        if not rate:
+        rates = [Fraction(rate) for rate in (video.average_rate, video.guessed_rate) if rate]
+        if not rates:
             raise UsageError("it does not say how many frames it has per second")
         transparent = video.metadata.get("alpha_mode") == "1"
-        kind = "rgba" if transparent else "rgb24"
         # Only these decoders know the alpha plane.
         decoder: Any = video.codec_context
         if transparent:
             decoder = av.CodecContext.create("libvpx" if decoder.name == "vp8" else "libvpx-vp9", "r")
         sound = container.streams.audio[0] if container.streams.audio else None
-        pictures: list[np.ndarray] = []
+        seen = _Seen(video, "rgba" if transparent else "rgb24")
         heard = None if sound is None else _Heard(sound)
         for packet in container.demux([stream for stream in (video, sound) if stream]):
             if packet.stream is video:
+                seen.note(packet)
                 for picture in decoder.decode(packet if packet.size else None):
-                    check_read(len(pictures) + 1, picture.width, picture.height)
-                    pictures.append(picture.to_ndarray(format=kind))
+                    seen.take(picture)
             elif heard is not None:
                 heard.take(packet)
-        if not pictures:
+        if not seen.pictures:
             raise UsageError("it has no pictures")
-        arrays: dict[str, np.ndarray] = {"frames": np.stack(pictures).astype(np.float32) / np.float32(255)}
-        attributes: dict[str, int | str] = {"fps": str(Fraction(rate))}
+        repeats, rate = seen.repeats(rates)
+        check_read(sum(repeats), seen.pictures[0].shape[1], seen.pictures[0].shape[0])
+        frames = np.repeat(np.stack(seen.pictures), repeats, axis=0)
+        arrays: dict[str, np.ndarray] = {"frames": frames.astype(np.float32) / np.float32(255)}
+        attributes: dict[str, int | str] = {"fps": str(rate.limit_denominator(1_000_000))}
         if heard is not None and heard.parts:
-            arrays["samples"] = heard.samples()
+            arrays["samples"] = heard.samples(seen.times[0] or Fraction(0))
             attributes["sample_rate"] = heard.rate
     return Artifact("video", arrays, attributes)
 
@@ -140,6 +152,69 @@ def read_metadata(file: BinaryIO) -> Mapping[str, str]:
     return {_TAGS.get(key, key) if ours else key: text for key, text in tags.items()}
 
 
+class _Seen:
+    """Pictures as they are decoded, upright and with square pixels, and when they are shown."""
+
+    def __init__(self, stream: Any, kind: str) -> None:
+        self.stream, self.kind = stream, kind
+        self.pictures: list[np.ndarray] = []
+        self.times: list[Fraction | None] = []
+        self._durations: dict[Fraction | None, Fraction] = {}
+
+    def note(self, packet: Any) -> None:
+        """Keep how long the picture of a packet stays; only packets of every container know it."""
+        if packet.pts is not None and packet.duration:
+            self._durations[packet.pts * packet.time_base] = packet.duration * packet.time_base
+
+    def take(self, picture: Any) -> None:
+        width, height = _square_pixels(picture, self.stream.sample_aspect_ratio)
+        check_read(len(self.pictures) + 1, width, height)
+        scaled = picture.reformat(width, height, self.kind, interpolation="BICUBIC")
+        upright = _upright(scaled.to_ndarray(), picture.side_data.get(SideData.DISPLAYMATRIX))
+        if self.pictures and upright.shape != self.pictures[0].shape:
+            raise UsageError("its pictures differ in size")
+        self.pictures.append(upright)
+        unit = picture.time_base or self.stream.time_base
+        self.times.append(None if picture.pts is None else picture.pts * unit)
+
+    def repeats(self, rates: Sequence[Fraction]) -> tuple[list[int], Fraction]:
+        """How often each picture is shown, and the rate: one of ``rates`` where the pictures keep to it."""
+        times = [time for time in self.times if time is not None]
+        durations = [later - earlier for earlier, later in pairwise(times)]
+        once = [1] * len(self.pictures)
+        if len(times) < len(once) or min(durations, default=1) <= 0:
+            return once, rates[0]
+        last = self._durations.get(times[-1]) or min(durations, default=1 / rates[0])
+        ends = [time - times[0] for time in times[1:]] + [times[-1] - times[0] + last]
+        for rate in rates:
+            if all(abs(end * rate - index) < 0.5 for index, end in enumerate(ends, 1)):
+                return once, rate
+        return evenly([*durations, last], self.stream.time_base)
+
+
+def _square_pixels(picture: Any, aspect: Fraction | None) -> tuple[int, int]:
+    """Width and height of a picture with square pixels; no side becomes shorter."""
+    aspect = Fraction(aspect or 1)
+    if not Fraction(1, 16) <= aspect <= 16:
+        raise UsageError(f"its pixels are {float(aspect):g} times as wide as high")
+    if aspect >= 1:
+        return round(picture.width * aspect), picture.height
+    return picture.width, round(picture.height / aspect)
+
+
+def _upright(pixels: np.ndarray, matrix: Any) -> np.ndarray:
+    """Pixels (H, W, C), turned by quarters and mirrored by a display matrix, side data of FFmpeg or None.
+
+    The matrix has nine numbers a, b, u, c, d, v, x, y, w and brings a point (x, y) to (ax + cy, bx + dy).
+    """
+    if matrix is None:
+        return pixels
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(int)
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        a, d, pixels = c, b, pixels.swapaxes(0, 1)
+    return pixels[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+
+
 class _Heard:
     """Sound as it is decoded: mono stays so, everything else becomes stereo."""
 
@@ -147,19 +222,25 @@ class _Heard:
         self.stream = stream
         self.rate = int(stream.rate)
         self.parts: list[np.ndarray] = []
+        self._start: Fraction | None = None
         layout = "mono" if stream.channels == 1 else "stereo"
         self._resampler = AudioResampler(format="fltp", layout=layout, rate=self.rate)
 
     def take(self, packet: Any) -> None:
         for piece in packet.decode():
+            if self._start is None and piece.pts is not None:
+                self._start = piece.pts * piece.time_base
             self.parts += [one.to_ndarray() for one in self._resampler.resample(piece)]
 
-    def samples(self) -> np.ndarray:
-        """(channels, samples) float32 in [-1, 1]."""
+    def samples(self, start: Fraction) -> np.ndarray:
+        """(channels, samples) float32 in [-1, 1] from a time on, in seconds."""
         whole = np.concatenate(self.parts, axis=1)
         if self.stream.duration:
             # The last packet of AAC is filled up.
             whole = whole[:, : max(1, round(self.stream.duration * self.stream.time_base * self.rate))]
+        late = 0 if self._start is None else round((self._start - start) * self.rate)
+        early = min(max(0, -late), whole.shape[1] - 1)
+        whole = np.pad(whole[:, early:], ((0, 0), (max(0, late), 0)))
         return np.ascontiguousarray(whole.clip(-1, 1), np.float32)
 
 
@@ -255,6 +336,48 @@ def _sounding(stream: Any, samples: np.ndarray, rate: int) -> Iterator[Any]:
     yield from stream.encode(None)
 
 
+def _check_whole(file: BinaryIO) -> None:
+    """Refuse a file that is shorter than its parts say; FFmpeg reads what is there without a word."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(4096)
+    ends = _end_of_segment(head) if head.startswith(b"\x1a\x45\xdf\xa3") else _end_of_boxes(file, size)
+    file.seek(0)
+    if ends > size:
+        raise UsageError("it ends too early")
+
+
+def _end_of_segment(head: bytes) -> int:
+    """Where a WebM ends, of which these are the first bytes; 0 where it does not say it."""
+    at = head.find(b"\x18\x53\x80\x67") + 4
+    if at < 4 or at == len(head):
+        return 0
+    # A number of EBML (RFC 8794, 4): leading zeros of the first byte count the bytes that follow it.
+    length = 9 - head[at].bit_length()
+    content = int.from_bytes(head[at : at + length]) & ((1 << 7 * length) - 1)
+    unknown = content == (1 << 7 * length) - 1
+    return 0 if unknown else at + length + content
+
+
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
+    """Where the last of the boxes of an MP4 ends that hold its index or its content (ISO 14496-12, 4.2)."""
+    at = last = 0
+    for _ in range(_MAX_BOXES):
+        if at >= size:
+            break
+        file.seek(at)
+        head = file.read(16)
+        length, name = int.from_bytes(head[:4]), head[4:8]
+        if length == 1:
+            length = int.from_bytes(head[8:])
+        if length < 8:
+            break
+        at += length
+        if name in (b"moov", b"mdat", b"moof"):
+            last = at
+    return last
+
+
 @contextmanager
 def _opened(file: BinaryIO) -> Iterator[InputContainer]:
     try:
@@ -265,5 +388,7 @@ def _opened(file: BinaryIO) -> Iterator[InputContainer]:
             yield container
     except (GenError, MemoryError):
         raise
-    except (av.FFmpegError, ValueError, OSError) as error:
-        raise UsageError(f"it is damaged: {' '.join(str(error).split())[:120]}") from error
+    except av.EOFError as error:
+        raise UsageError("it ends too early") from error
+    except Exception as error:
+        raise UsageError("it is damaged") from error
