@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from gen.artifact import Artifact
+from gen.compositing import AUDIBLE, keep_samples, sounding
 from gen_audio.loudness import mastered
 from gen_audio.mel import RATE, around
 from gen_audio.resampling import resampled
 
 _LOW_FREQUENCIES = {6: 3, 8: 3}
 """Number of the channel of low frequencies by the number of channels, in the order of WAV and FLAC."""
-
-_AUDIBLE = 0.01
-"""What a mask exceeds, -40 dB, where something is made anew."""
 
 
 def number(params: Mapping[str, object], name: str, default: float | None = None) -> float:
@@ -52,8 +52,8 @@ def downmixed(samples: Tensor) -> Tensor:
 
 
 def fitted(sound: Tensor, length: int) -> Tensor:
-    """Samples (L,) cut or padded with silence, (length,)."""
-    return functional.pad(sound[:length], (0, max(0, length - len(sound))))
+    """Samples (..., L) cut or padded with silence, (..., length)."""
+    return functional.pad(sound[..., :length], (0, max(0, length - sound.shape[-1])))
 
 
 def kept(mask: Artifact, cells: int, size: int) -> Tensor:
@@ -65,7 +65,7 @@ def kept(mask: Artifact, cells: int, size: int) -> Tensor:
         size: Samples at the models' rate that a cell stands for.
     """
     loudest = fitted(mono(mask), cells * size).abs().reshape(cells, size).amax(1)
-    return (loudest <= _AUDIBLE).float()[None, None]
+    return (loudest <= AUDIBLE).float()[None, None]
 
 
 def delivered(
@@ -92,6 +92,38 @@ def delivered(
                 samples = mastered(resampled(samples, RATE, rate), rate)
             made.append(samples.clamp(-1, 1).contiguous().numpy())
     return [Artifact("audio", {"samples": samples}, {"sample_rate": rate}) for samples in made]
+
+
+def composited(
+    made: Artifact, init: Artifact | None, mask: Artifact | None, params: Mapping[str, object]
+) -> Artifact:
+    """A sound with the inputs' own samples where the mask is silent, and where ``extend`` gives the start.
+
+    The inputs are brought to the rate and the channels of what was made; where they have these already, their
+    samples stay the same bits. What was made is as loud as what is kept, and the whole is not levelled.
+    """
+    rate = int(made.attributes["sample_rate"])
+    samples = made.arrays["samples"]
+    if init is not None and mask is not None:
+        marks = as_delivered(mask, samples.shape, rate)
+        samples = keep_samples(samples, as_delivered(init, samples.shape, rate), sounding(marks, rate), rate)
+    start = params.get("extend")
+    if isinstance(start, Artifact):
+        given = as_delivered(start, samples.shape, rate)
+        count = -(-start.sizes["samples"] * rate // int(start.attributes["sample_rate"]))
+        samples = keep_samples(samples, given, np.arange(samples.shape[1]) >= count, rate)
+    return Artifact("audio", {"samples": samples}, {"sample_rate": rate})
+
+
+def as_delivered(artifact: Artifact, shape: tuple[int, ...], rate: int) -> NDArray[np.float32]:
+    """A sound at another rate, of so many channels and samples, (channels, L): cut or padded with silence."""
+    channels, length = shape
+    samples = torch.from_numpy(artifact.arrays["samples"])
+    if len(samples) != channels:
+        samples = downmixed(samples).expand(channels, -1)
+    at_rate = resampled(samples, int(artifact.attributes["sample_rate"]), rate)
+    found: NDArray[np.float32] = fitted(at_rate, length).clamp(-1, 1).contiguous().numpy()
+    return found
 
 
 def turned(period: Tensor, length: int) -> Tensor:

@@ -342,7 +342,8 @@ def _whole_numbers(artifact: Artifact) -> NDArray[np.int16]:
     samples = artifact.arrays["samples"]
     if len(samples) > 2:
         raise UsageError(f"sound of {len(samples)} channels cannot be written", "use one or two")
-    return np.rint(samples * 32767).astype(np.int16)
+    # As readers divide by 32,768, samples that came from 16 bits become the same again.
+    return np.rint(samples * 32768).clip(-32768, 32767).astype(np.int16)
 
 
 def _rate(artifact: Artifact) -> int:

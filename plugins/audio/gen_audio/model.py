@@ -14,7 +14,7 @@ from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Window
 from gen.nn import TextEncoder
-from gen_audio.artifacts import delivered, fitted, kept, mono, number
+from gen_audio.artifacts import composited, delivered, fitted, kept, mono, number
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
 from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.loudness import LEVEL
@@ -92,6 +92,12 @@ class SoundCodec:
     def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
         """A sound, not silent where something is made anew, as (1, 1, T): 1 where latents are kept."""
         return kept(mask, self.shape(params)[1], _TOKEN).to(self.mean.device)
+
+    def composite(
+        self, made: Artifact, init: Artifact | None, mask: Artifact | None, params: Mapping[str, object]
+    ) -> Artifact:
+        """The sound with the inputs' own samples where they are kept."""
+        return composited(made, init, mask, params)
 
     def given(self, params: Mapping[str, object]) -> tuple[Tensor, Tensor] | None:
         """The beginning, where the parameter ``extend`` gives it, as whole tokens.

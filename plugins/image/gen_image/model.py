@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from gen.artifact import Artifact
+from gen.compositing import keep_pixels
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile
 from gen.nn import TextEncoder
@@ -18,6 +19,9 @@ from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_image.denoiser import SceneTransformer, Shape
 
 ARCHITECTURE = "gen-image/scene-transformer/1"
+
+SEAM = 1 / 64
+"""Width of the seam of an edit, inside the mask, as a share of the picture's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +78,21 @@ class LatentCodec:
     def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
         """A picture, white where something is drawn anew, as (1, 1, grid, grid): 1 where latents are kept."""
         self._size(params)
-        grey = _opaque(mask.arrays["pixels"]).mean(-1, keepdims=True)
-        cells = _fit(np.repeat(grey, 3, -1), self.side)[..., 0]
-        blocks = cells.reshape(self.grid, DOWNSAMPLING, self.grid, DOWNSAMPLING).max((1, 3))
-        return torch.from_numpy((blocks < 0.5).astype(np.float32))[None, None].to(self.mean.device)
+        changed = _changed(mask, self.side)
+        blocks = changed.reshape(self.grid, DOWNSAMPLING, self.grid, DOWNSAMPLING).any((1, 3))
+        return torch.from_numpy((~blocks).astype(np.float32))[None, None].to(self.mean.device)
+
+    def composite(
+        self, made: Artifact, init: Artifact | None, mask: Artifact | None, params: Mapping[str, object]
+    ) -> Artifact:
+        """The picture with the input's own pixels outside the mask, as they are when fitted to its size."""
+        if init is None or mask is None:
+            return made
+        size = self._size(params)
+        given = _fit(_opaque(init.arrays["pixels"]), size)
+        feather = max(1, round(size * SEAM))
+        pixels = keep_pixels(made.arrays["pixels"], given, _changed(mask, size), feather)
+        return Artifact("image", {"pixels": pixels})
 
     def _size(self, params: Mapping[str, object]) -> int:
         width, height = params.get("width") or self.side, params.get("height") or self.side
@@ -112,6 +127,13 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         encoder=encoder,
         codec=LatentCodec(codec, mean, std, shape.grid),
     )
+
+
+def _changed(mask: Artifact, size: int) -> np.ndarray:
+    """Where a mask is white, (size, size)."""
+    grey = _opaque(mask.arrays["pixels"]).mean(-1, keepdims=True)
+    changed: np.ndarray = _fit(np.repeat(grey, 3, -1), size)[..., 0] >= 0.5
+    return changed
 
 
 def _opaque(pixels: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gen.artifact import Artifact
+from gen.compositing import keep_pixels
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Window
 from gen.nn import TextEncoder
@@ -29,6 +30,9 @@ from gen_video.timing import Timing, timing
 ARCHITECTURE = "gen-video/layered-clip/1"
 OVERLAP = 4
 """Frames that a piece of a longer clip is given of the one before, and that are drawn anew at a seam."""
+
+SEAM = 1 / 64
+"""Width of the seam of an edit, inside the mask, as a share of the frame's."""
 
 MAX_PIXELS = 2**27
 """Largest number of pixels of all frames together."""
@@ -99,8 +103,7 @@ class ClipCodec:
         the things where all of them together are white on a tenth of the picture.
         """
         asked, _ = self._asked(params)
-        frames = _opaque(mask.arrays["frames"]).mean(-1, keepdims=True)
-        white = _square(torch.from_numpy(frames[_rows(mask, asked)]).permute(0, 3, 1, 2), SIDE)[:, 0] >= 0.5
+        white = _white(mask, _rows(mask, asked), SIDE)
         anywhere = white.any(0).float()
         moves = white.float().mean((1, 2)) < 0.5
         things = (anywhere.mean() < 0.1).expand(THINGS * PER_PICTURE)
@@ -136,6 +139,26 @@ class ClipCodec:
         mask[:, :, cells] = 1
         state[:, :, cells] = found
         return mask, state
+
+    def composite(
+        self, made: Artifact, init: Artifact | None, mask: Artifact | None, params: Mapping[str, object]
+    ) -> Artifact:
+        """The clip with the inputs' own pixels outside the mask, and the given first and last frame.
+
+        An input without transparency has nothing to keep in a clip of cut-out things.
+        """
+        frames = made.arrays["frames"]
+        asked, size = self._asked(params)
+        if init is not None and mask is not None and _holds(init.arrays["frames"], frames):
+            given = _delivered(init.arrays["frames"][_shown(init, asked)], size, frames.shape[-1])
+            white = _white(mask, _shown(mask, asked), size).numpy()
+            frames = keep_pixels(frames, given, white, max(1, round(size * SEAM)))
+        for name, place in (("first", 0), ("last", -1)):
+            picture = params.get(name)
+            if isinstance(picture, Artifact) and _holds(picture.arrays["pixels"], frames):
+                frames = frames.copy()
+                frames[place] = _delivered(picture.arrays["pixels"][None], size, frames.shape[-1])[0]
+        return Artifact("video", {**made.arrays, "frames": frames}, made.attributes)
 
     def _asked(self, params: Mapping[str, object]) -> tuple[Timing, int]:
         """The frames and their width and height."""
@@ -223,6 +246,30 @@ def _rows(clip: Artifact, asked: Timing) -> list[int]:
     """Which of a clip's frames are seen when the model's own are; its last one from where it ends."""
     rate, last = Fraction(str(clip.attributes["fps"])), len(clip.arrays["frames"]) - 1
     return [min(round(Fraction(index, FPS) * rate), last) for index in range(asked.drawn)]
+
+
+def _shown(clip: Artifact, asked: Timing) -> list[int]:
+    """Which of a clip's frames are seen at the times of the delivered ones."""
+    rate, last = Fraction(str(clip.attributes["fps"])), len(clip.arrays["frames"]) - 1
+    return [min(round(index / asked.fps * rate), last) for index in range(asked.frames)]
+
+
+def _white(mask: Artifact, rows: Sequence[int], size: int) -> Tensor:
+    """Where frames of a mask are white, (T, size, size)."""
+    grey = _opaque(mask.arrays["frames"][rows]).mean(-1, keepdims=True)
+    return _square(torch.from_numpy(grey).permute(0, 3, 1, 2), size)[:, 0] >= 0.5
+
+
+def _holds(given: np.ndarray, frames: np.ndarray) -> bool:
+    """Whether an input has all that frames show of it: transparency, where they have it."""
+    return frames.shape[-1] != 4 or given.shape[-1] == 4
+
+
+def _delivered(pictures: np.ndarray, size: int, channels: int) -> np.ndarray:
+    """Pictures (N, H, W, C) of any size as they are delivered, (N, size, size, channels)."""
+    seen = pictures if channels == 4 else _opaque(pictures)
+    fitted = _square(torch.from_numpy(seen).permute(0, 3, 1, 2), size)
+    return np.ascontiguousarray(fitted.permute(0, 2, 3, 1).numpy(), dtype=np.float32)
 
 
 def _opaque(pixels: np.ndarray) -> np.ndarray:

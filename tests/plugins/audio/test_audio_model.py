@@ -1,5 +1,6 @@
 """The model's file, encoder and codec, with a tiny network that was never trained."""
 
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,9 @@ import torch
 
 from gen.artifact import Artifact
 from gen.errors import ModelError
-from gen.model import CompletingCodec, Model, ModelFile, save_model
+from gen.model import CompletingCodec, CompositingCodec, Model, ModelFile, save_model
 from gen.nn import text_conditions
+from gen.recipe import Metadata
 from gen_audio.artifacts import downmixed, turned
 from gen_audio.autoencoder import Autoencoder
 from gen_audio.denoiser_training import cut
@@ -235,3 +237,40 @@ def test_training_gives_parts_and_cuts_the_rest_at_the_beginning() -> None:
     assert (pieces[~given][:, 0, 0] == 0).all()
     assert pieces[given][:, 0, 0].unique().numel() > 5
     assert (pieces.diff(dim=2) == 1).all()
+
+
+@pytest.mark.parametrize(("channels", "rate"), [("mono", 22_050), ("stereo", 22_050), ("stereo", 44_100)])
+def test_what_is_kept_of_a_sound_is_the_same_16_bits(model: Model, channels: str, rate: int) -> None:
+    from gen_audio.files import read_plain, write_wav
+
+    codec, wide = model.codec, 2 if channels == "stereo" else 1
+    assert isinstance(codec, CompositingCodec)
+    params = {**PARAMS, "channels": channels, "sample_rate": rate}
+    bits = np.random.default_rng(0).integers(-32_768, 32_768, (wide, 2 * rate)).astype(np.int16)
+    init = Artifact("audio", {"samples": (bits / 32_768).astype(np.float32)}, {"sample_rate": rate})
+    marks = np.zeros((1, 2 * rate), np.float32)
+    marks[:, rate // 2 : rate] = np.sin(np.arange(rate - rate // 2) + 1)
+    mask = Artifact("audio", {"samples": marks}, {"sample_rate": rate})
+    (made,) = codec.decode(latents(11), params)
+    found = codec.composite(made, init, mask, params)
+    start = Artifact("audio", {"samples": init.arrays["samples"][:, : rate // 2]}, {"sample_rate": rate})
+    extended = codec.composite(made, None, None, {**params, "extend": start})
+    for artifact, kept in ((found, [slice(0, rate // 2), slice(rate, None)]), (extended, [slice(rate // 2)])):
+        file = io.BytesIO()
+        write_wav(artifact, file, Metadata())
+        again = np.rint(read_plain(io.BytesIO(file.getvalue())).arrays["samples"] * 32_768)
+        for part in kept:
+            assert np.array_equal(again[:, part], bits[:, part])
+    middle = (slice(None), slice(rate // 2 + rate // 10, rate - rate // 10))
+    assert not np.array_equal(found.arrays["samples"][middle], init.arrays["samples"][middle])
+    assert codec.composite(made, None, None, params).arrays["samples"] is made.arrays["samples"]
+
+
+def test_inputs_of_any_rate_and_width_are_brought_to_what_was_made(model: Model) -> None:
+    codec = model.codec
+    assert isinstance(codec, CompositingCodec)
+    (made,) = codec.decode(latents(11), PARAMS)
+    for start in (tone(0.5, 44_100, 2), tone(0.5, 8_000), tone(3.0)):
+        found = codec.composite(made, None, None, {**PARAMS, "extend": start}).arrays["samples"]
+        assert found.shape == made.arrays["samples"].shape
+        np.testing.assert_allclose(found[:, 2000:9000], tone(2.0).arrays["samples"][:, 2000:9000], atol=0.01)

@@ -9,7 +9,7 @@ import torch
 from gen.artifact import Artifact
 from gen.diffusion import Condition
 from gen.errors import ModelError
-from gen.model import Model, ModelFile, save_model
+from gen.model import CompositingCodec, Model, ModelFile, save_model
 from gen.nn import Subwords, text_conditions
 from gen_image.autoencoder import Autoencoder
 from gen_image.denoiser import SceneTransformer, Shape
@@ -115,3 +115,30 @@ def test_a_mask_keeps_what_is_dark(model: Model) -> None:
     assert keep.shape == (1, 1, 8, 8)
     assert (keep[..., :4] == 1).all()
     assert (keep[..., 4:] == 0).all()
+
+
+@pytest.mark.parametrize(("shape", "width"), [((128, 128, 3), None), ((90, 70, 4), 96), ((40, 64, 1), 200)])
+def test_pixels_outside_a_mask_are_the_inputs_own(
+    model: Model, shape: tuple[int, int, int], width: int | None
+) -> None:
+    codec = model.codec
+    assert isinstance(codec, CompositingCodec)
+    params = {"width": width, "height": width}
+    bits = np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
+    init, marks = Artifact("image", {"pixels": bits / 255}), np.zeros((*shape[:2], 3), np.float32)
+    marks[shape[0] // 4 : shape[0] // 2, shape[1] // 4 : shape[1] // 2] = 1
+    mask = Artifact("image", {"pixels": marks})
+    (made,) = codec.decode(torch.randn(1, *codec.shape(params)), params)
+    found = codec.composite(made, init, mask, params).arrays["pixels"]
+    assert found.shape == made.arrays["pixels"].shape
+    changed = (found != made.arrays["pixels"]).any(-1)
+    # What stays is most of the picture, and equals an edit with another state bit for bit.
+    assert changed.mean() > 0.8
+    (other,) = codec.decode(torch.randn(1, *codec.shape(params)), params)
+    again = codec.composite(other, init, mask, params).arrays["pixels"]
+    same = (found == again).all(-1)
+    assert same.mean() > 0.8
+    if width is None:
+        black = marks[..., 0] == 0
+        assert np.array_equal(np.rint(found[black] * 255), bits[black])
+    assert codec.composite(made, None, None, params) is made

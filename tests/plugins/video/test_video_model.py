@@ -504,3 +504,35 @@ def test_what_is_kept_of_a_clip_stays(file: ModelFile, model: Model) -> None:
 def test_what_makes_no_sense_is_said_in_one_line(file: ModelFile, model: Model) -> None:
     with pytest.raises(UsageError, match=r"^this model draws squares: width 64 and height 128 differ$"):
         list(generate(plan(file, params={"width": 64, "height": 128}), model))
+
+
+def test_what_is_given_of_a_clip_is_shown_as_it_is(codec: ClipCodec) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.float32) / 255
+    params = {"first": image(picture), "last": image(picture[::-1].copy()), "frames": 4}
+    (made,) = codec.decode(noise(codec, params), params)
+    frames = codec.composite(made, None, None, params).arrays["frames"]
+    assert np.array_equal(frames[0], picture)
+    assert np.array_equal(frames[-1], picture[::-1])
+    assert np.array_equal(frames[1:-1], made.arrays["frames"][1:-1])
+    # A clip of cut-out things has no place for a picture without transparency.
+    clear = {**params, "transparent": True}
+    (made,) = codec.decode(noise(codec, clear), clear)
+    assert np.array_equal(codec.composite(made, None, None, clear).arrays["frames"], made.arrays["frames"])
+    seen = np.concatenate([picture, picture[..., :1]], -1)
+    clear = {"first": image(seen), "frames": 4, "transparent": True}
+    (made,) = codec.decode(noise(codec, clear), clear)
+    assert np.array_equal(codec.composite(made, None, None, clear).arrays["frames"][0], seen)
+
+
+@pytest.mark.parametrize("fps", ["8", "4", "24"])
+def test_frames_and_regions_outside_a_mask_are_the_inputs_own(codec: ClipCodec, fps: str) -> None:
+    params = {"fps": fps, "frames": 8}
+    frames = np.random.default_rng(0).integers(0, 256, (8, 128, 128, 3)).astype(np.float32) / 255
+    marks = np.zeros((8, 128, 128, 3), np.float32)
+    marks[5:, 30:90, 40:100] = 1
+    (made,) = codec.decode(noise(codec, params), params)
+    found = codec.composite(made, video(list(frames), fps), video(list(marks), fps), params)
+    black = marks[..., 0] == 0
+    assert np.array_equal(found.arrays["frames"][black], frames[black])
+    assert np.array_equal(found.arrays["frames"][5:, 40:80, 50:90], made.arrays["frames"][5:, 40:80, 50:90])
+    assert found.attributes == made.attributes

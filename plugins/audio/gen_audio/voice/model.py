@@ -13,7 +13,7 @@ from torch.nn import functional
 from gen.artifact import Artifact
 from gen.diffusion import Conditioning, RectifiedFlow, Sample
 from gen.model import Model, ModelFile, Window
-from gen_audio.artifacts import delivered, fitted, kept, mono, number
+from gen_audio.artifacts import composited, delivered, fitted, kept, mono, number
 from gen_audio.mel import BANDS, HOP, RATE, log_mel
 from gen_audio.vocoder import GriffinLim, Vocoder, vocoder_of
 from gen_audio.voice import phones, reading
@@ -154,6 +154,12 @@ class SpeechCodec:
     def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
         """A sound, not silent where something is said anew, as (1, 1, F): 1 where frames are kept."""
         return kept(mask, self.shape(params)[1], HOP).to(self.mean.device)
+
+    def composite(
+        self, made: Artifact, init: Artifact | None, mask: Artifact | None, params: Mapping[str, object]
+    ) -> Artifact:
+        """The sound with the inputs' own samples where they are kept."""
+        return composited(made, init, mask, params)
 
 
 def load(file: ModelFile, device: str, dtype: str) -> Model:
