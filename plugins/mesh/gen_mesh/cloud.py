@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from gen.artifact import Artifact
 from gen_mesh import surface
 from gen_mesh.data.fields import Array
+from gen_mesh.orientation import outwards
 
 POINTS = 20_000
 """Points that a surface is read at."""
@@ -21,7 +22,8 @@ NEIGHBOURS = 6
 def oriented(artifact: Artifact) -> tuple[Array, Array, Array]:
     """Points (N, 3) in the unit box, unit normals and sRGB colours of a mesh or of points.
 
-    What reaches out of the unit box is moved to its middle and shrunk to fit.
+    What reaches out of the unit box is moved to its middle and shrunk to fit. Closed pieces of a mesh count
+    as looking outwards, whichever way their faces turn.
 
     Raises:
         ValueError: The faces have no area, the points have no normals, or they are too few or flat.
@@ -37,24 +39,26 @@ def oriented(artifact: Artifact) -> tuple[Array, Array, Array]:
         normals = (arrays["normals"] / np.maximum(lengths, 1e-9)).astype(np.float32)
         colours = arrays["colours"][:, :3] if "colours" in arrays else np.full_like(points, GREY)
         return fitted(points), normals, colours
-    vertices, faces = fitted(arrays["vertices"]), arrays["faces"].astype(np.int64)
+    vertices = fitted(arrays["vertices"])
+    faces = outwards(vertices, arrays["faces"].astype(np.int64))
     colours = arrays["colours"][:, :3] if "colours" in arrays else np.full_like(vertices, GREY)
     return surface.points_on(vertices, faces, colours, POINTS)
 
 
-def fitted(points: Array) -> Array:
+def fitted(points: Array | NDArray[np.float64]) -> Array:
     """Points within the unit box: unchanged where they are, else moved and scaled as a whole.
 
     Raises:
         ValueError: They are all in one place.
     """
     if np.abs(points).max() <= 0.5:
-        return points
+        return points.astype(np.float32, copy=False)
     low, high = points.min(0).astype(np.float64), points.max(0).astype(np.float64)
-    longest = float((high - low).max())
+    with np.errstate(over="ignore"):
+        longest = float((high - low).max())
     if not 0 < longest < np.inf:
         raise ValueError("the shape has no size")
-    return ((points - (low + high) / 2) * (LONGEST / longest)).astype(np.float32)
+    return ((points - (low / 2 + high / 2)) * (LONGEST / longest)).astype(np.float32)
 
 
 def grid(points: Array, normals: Array, colours: Array, size: int, band: float) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gen.plugin import Companion, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
+from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
 
 POINTS = 4096
 SMOOTHING, THICKENING = 0.5, 0.5
@@ -69,7 +69,7 @@ def gen_modality() -> ModalitySpec:
             ),
         ),
         evaluation="gen_mesh.evaluate:evaluate",
-        requires=("scipy", "skimage", "trimesh", "fast_simplification", "PIL", "av"),
+        requires=("scipy", "skimage", "fast_simplification", "PIL", "av"),
         extra="mesh",
         examples=(
             'gen mesh "a tall red mug with a big handle" -o mug.glb',
@@ -85,10 +85,10 @@ def gen_formats() -> tuple[FormatSpec, ...]:
     shapes = (
         ("glb", "model/gltf-binary", "read_glb_metadata", ("points",)),
         ("ply", "model/x-ply", "read_ply_metadata", ("points",)),
-        ("obj", "model/obj", "read_text_metadata", ()),
+        ("obj", "model/obj", "read_obj_metadata", ()),
         ("stl", "model/stl", "", ()),
         ("3mf", "model/3mf", "read_3mf_metadata", ()),
-        ("xyz", "text/plain", "read_text_metadata", ("points",)),
+        ("xyz", "text/plain", "", ("points",)),
         ("npz", "application/zip", "read_npz_metadata", ("points",)),
     )
     pictures = (("png", "image/png"), ("gif", "image/gif"), ("mp4", "video/mp4"))
@@ -102,9 +102,6 @@ def gen_formats() -> tuple[FormatSpec, ...]:
                 writer=f"gen_mesh.files:write_{name}",
                 reader=f"gen_mesh.files:read_{name}",
                 metadata_reader=f"gen_mesh.files:{entries}" if entries else "",
-                companion=Companion(suffix=".mtl", writer="gen_mesh.files:write_mtl")
-                if name == "obj"
-                else None,
                 also=also,
             )
             for name, media_type, entries, also in shapes

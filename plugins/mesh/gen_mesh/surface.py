@@ -107,6 +107,16 @@ def closed(faces: Faces) -> bool:
     return bool((forward[1:] != forward[:-1]).all() and np.array_equal(forward, backward))
 
 
+def welded(vertices: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+    """The different places (W, 3) among vertices (V, 3), and which of them each vertex (V,) is at."""
+    order = np.lexsort(vertices.T)
+    rows = vertices[order]
+    new = np.concatenate([[True], (rows[1:] != rows[:-1]).any(1)])
+    index = np.empty(len(vertices), np.int64)
+    index[order] = np.cumsum(new) - 1
+    return rows[new], index
+
+
 def normals(vertices: Array, faces: Faces) -> Array:
     """Unit normals (V, 3) of the vertices: those of the faces, weighted by area."""
     corners = vertices[faces].astype(np.float64)

@@ -1,0 +1,143 @@
+"""OBJ: written, read, and its metadata."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gen.artifact import Artifact
+from gen.errors import GenWarning, UsageError
+from gen.recipe import Metadata
+from gen_mesh import cloud, surface
+from gen_mesh.files import artifacts
+from gen_mesh.files.artifacts import parts
+from gen_mesh.files.colours import Array, fractions
+from gen_mesh.files.metadata import HEAD_BYTES, comments, in_comments
+from gen_mesh.files.polygons import triangulated
+from gen_mesh.files.texts import decoded, numbers
+
+_BEHIND_SLASH = re.compile(r"/\S*")
+
+
+def write_obj(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
+    """Write an OBJ of one object whose ``v`` lines carry its colours.
+
+    It names no materials: readers that make a mesh of each material would open the surface between them, and
+    those that multiply colours of vertices by that of the material would darken it.
+
+    Args:
+        artifact: A mesh.
+        file: Where to.
+        metadata: Into comments.
+    """
+    places, faces, tints = parts(artifact)
+    lines = [f"# {line}" for line in comments(metadata)]
+    lines += ["o shape", *_rows("v {:.6f} {:.6f} {:.6f} {:.4f} {:.4f} {:.4f}", np.hstack([places, tints]))]
+    lines += _rows("vn {:.4f} {:.4f} {:.4f}", surface.normals(places, faces))
+    lines += _rows("f {0}//{0} {1}//{1} {2}//{2}", faces + 1)
+    file.write(("\n".join(lines) + "\n").encode())
+
+
+def read_obj(file: BinaryIO) -> Artifact:
+    """Read an OBJ with its colours of vertices; materials and pictures beside it are not looked for.
+
+    trimesh 5.2 counts relative indices from the end of the file, and cuts colours from 0 to 255 off at 1.
+
+    Raises:
+        UsageError: Something else or damaged.
+    """
+    text = decoded(file.read())
+    if not text.strip():
+        raise UsageError("it is empty")
+    vertices, normals, corners, sizes, so_far, lines = [], [], [], [], [], 0
+    for line in re.sub(r"\\[ \t]*\n", " ", text).split("\n"):
+        words = line.split()
+        match words[:1]:
+            case ["v"]:
+                vertices.append(words[1:])
+            case ["f"]:
+                held = words[1:] if "#" not in line else line.partition("#")[0].split()[1:]
+                corners += held
+                sizes.append(len(held))
+                so_far.append(len(vertices))
+            case ["vn"]:
+                normals.append(words[1:4])
+            case ["l"]:
+                lines += 1
+    places, colours = _vertices(vertices)
+    count = np.array(sizes, np.int64)
+    faces = _faces(places, corners, count, np.array(so_far, np.int64))
+    if lines:
+        warnings.warn(f"{lines} lines are left out of the OBJ", GenWarning, stacklevel=2)
+    if len(faces):
+        return artifacts.mesh(places, faces, colours)
+    facing = _numbers(normals) if normals and len(normals) == len(vertices) else None
+    return artifacts.points(places, facing, colours)
+
+
+def read_obj_metadata(file: BinaryIO) -> Mapping[str, str]:
+    """The recipe in the comments of an OBJ."""
+    return in_comments(file.read(HEAD_BYTES).decode(errors="replace"), "# ")
+
+
+def _vertices(rows: list[list[str]]) -> tuple[NDArray[np.float64], Array | None]:
+    """Places (V, 3) and colours: ``x y z``, ``x y z w``, ``x y z r g b`` or ``x y z r g b a``."""
+    if any("#" in word for row in rows for word in row):
+        rows = [" ".join(row).partition("#")[0].split() for row in rows]
+    widths = np.array([len(row) for row in rows], np.int64)
+    places, tints = np.zeros((len(rows), 3)), np.full((len(rows), 3), np.nan)
+    for width in np.unique(widths).tolist():
+        if width < 3:
+            raise UsageError(f"one of its vertices has {width} numbers in place of 3")
+        chosen = widths == width
+        table = _numbers([row for row, use in zip(rows, chosen, strict=True) if use])
+        places[chosen] = table[:, :3]
+        if width >= 6:
+            tints[chosen] = table[:, 3:6]
+    known = ~np.isnan(tints).any(1)
+    if not known.any():
+        return places, None
+    colours = np.full((len(rows), 3), cloud.GREY, np.float32)
+    colours[known] = fractions(tints[known])
+    return places, colours
+
+
+def _faces(
+    places: NDArray[np.float64], corners: list[str], sizes: NDArray[np.int64], so_far: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Triangles (F, 3) of corners such as ``3``, ``3/1``, ``3//2`` and ``-1``.
+
+    Args:
+        places: (V, 3).
+        corners: Of all polygons, one after the other.
+        sizes: Corners of each polygon.
+        so_far: Vertices before each polygon, from which negative numbers count back.
+    """
+    named = numbers(_BEHIND_SLASH.sub("", " ".join(corners)))
+    if len(named) != len(corners) or (named != np.rint(named)).any():
+        raise UsageError("one of its faces names something that is no vertex")
+    index = np.where(named < 0, named + np.repeat(so_far, sizes), named - 1)
+    if len(index) and not 0 <= index.min() <= index.max() < len(places):
+        wrong = named[(index < 0) | (index >= len(places))][0]
+        raise UsageError(f"a face names vertex {wrong:.0f} of {len(places)}")
+    return triangulated(places, index.astype(np.int64), sizes)[0]
+
+
+def _numbers(rows: list[list[str]]) -> NDArray[np.float64]:
+    """A table (N, C) of rows of words."""
+    try:
+        return np.array(rows, np.float64)
+    except ValueError:
+        if len({len(row) for row in rows}) > 1:
+            raise UsageError("its normals do not have three numbers each") from None
+        # Says which word is no number.
+        return numbers(" ".join(word for row in rows for word in row)).reshape(len(rows), -1)
+
+
+def _rows(pattern: str, table: NDArray[Any]) -> list[str]:
+    return [pattern.format(*row) for row in table.tolist()]
