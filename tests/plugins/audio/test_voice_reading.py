@@ -81,9 +81,42 @@ def test_what_is_read(text: str, words: str) -> None:
     assert said(text) == words
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("H₂O is wet", "h two o is wet"),
+        ("CO₂, B12, A4 and COVID19", "c o two , b twelve , a four and covid nineteen"),
+        ("20 m², 1 m³, 3 km²", "twenty square meters , one cubic meter , three square kilometers"),
+        ("20 km/h, 1 m/s", "twenty kilometers per hour , one meter per second"),
+        ("E = mc², x³", "e equals mc squared , x cubed"),
+        ("10⁻³ and 2¹⁰", "ten to the power of minus three and two to the power of ten"),
+        (".5, -.25 and $.50", "point five , minus point two five and fifty cents"),
+        ("¥100, ₹1, 2₩ or 50¢", "one hundred yen , one rupee , two won or fifty cents"),
+        ("3/4 cup, 1/2, 5/8", "three quarters cup , one half , five eighths"),
+        ("1 1/2, 2½ or ⅓", "one and one half , two and one half or one third"),
+        ("24/7 and 9/11, and/or", "twenty four slash seven and nine slash eleven , and slash or"),
+        ("-5 °C is 23°F", "minus five degrees celsius is twenty three degrees fahrenheit"),
+        ("§ 5 → ±6 ≈ ~7 ™", "section five to plus or minus six approximately about seven trademark"),
+        ("Ｈｅｌｌｏ １２ Ⅷ ①", "hello twelve viii one"),
+        ("hy\u00adphen «a» „b“ • c", "hyphen , a , b , c"),
+    ],
+)
+def test_symbols_are_written_out(text: str, words: str) -> None:
+    assert said(text) == words
+    assert read(text).unreadable == ()
+
+
 def test_what_cannot_be_read_is_named() -> None:
     reading = read("Hello 狐 and привет, 狐!")
     assert reading.unreadable == ("狐", "привет")
+    assert read("I ❤️ 👨\u200d👩\u200d👧, 👍🏽 ☀ and π!").unreadable == (
+        "❤️",
+        "👨\u200d👩\u200d👧",
+        "👍🏽",
+        "☀",
+        "π",
+    )
+    assert read("_Quoted_ (`so`) \\ and ¿that? *!").unreadable == ()
     assert said("Hello 狐!") == "hello"
     assert read("... 🦊 !").sentences == ()
     assert read("").sentences == ()
@@ -101,9 +134,12 @@ def test_long_sentences_are_spoken_in_breaths() -> None:
 
 
 def test_whatever_is_read_is_spelled_in_plain_letters() -> None:
-    text = "".join(chr(code) for code in range(32, 0x250)) + " 9" * 40 + " 1e9 0x1F 3:99 $1.999 12:345"
-    for sentence in read(text).sentences:
-        assert all(set(word) <= set("abcdefghijklmnopqrstuvwxyz'") for word in sentence)
+    ranges = (*range(32, 0x250), *range(0x2000, 0x2C00), *range(0xFF00, 0x10000))
+    texts = ["".join(map(chr, ranges)) + " 9" * 40 + " 1e9 0x1F 3:99 $1.999 12:345 1/0 0/2 9 9/9 .5.5"]
+    texts += [form.format(chr(code)) for code in ranges for form in ("{0}", "1{0}", "{0}1", "a{0}2{0}b")]
+    for text in texts:
+        for sentence in read(text).sentences:
+            assert all(set(word) <= set("abcdefghijklmnopqrstuvwxyz'") for word in sentence), text
 
 
 def test_the_possessive_ends_in_three_ways() -> None:

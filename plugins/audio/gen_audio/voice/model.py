@@ -84,13 +84,18 @@ class SpeechEncoder:
             raise ValueError(f"the text takes {takes:.0f} s; at most {LONGEST:.0f} s are spoken at once")
         return {"duration": takes}
 
-    def unknown_words(self, prompt: str) -> tuple[str, ...]:
-        """Parts that are left out because they are not written in Latin letters."""
-        return reading.read(prompt).unreadable
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:  # noqa: ARG002
+        """None: every English word can be said. Of what is no word, ``remarks`` tells."""
+        return ()
 
     def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:  # noqa: ARG002
-        """None: every English word can be said."""
+        """None, as there are no unknown words."""
         return ()
+
+    def remarks(self, prompt: str) -> tuple[str, ...]:
+        """A line about what is left out: words in other alphabets than the Latin one, emoji and symbols."""
+        unreadable = reading.read(prompt).unreadable
+        return (f"left out, as it cannot be read aloud: {', '.join(unreadable)}",) if unreadable else ()
 
     def _script(self, prompt: str, params: Mapping[str, object]) -> Script:
         return self.speaking(prompt, self._voice(params), number(params, "rate", 1.0))

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gen_audio.voice import numerals
+from gen_audio.voice import numerals, symbols
 
 PAUSE = ""
 """Stands among words for a comma and the like."""
@@ -40,16 +40,8 @@ LAST = ("etc.", "a.m.", "p.m.")
 
 SIGNS = {
     **{"&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "#": "number", "°": "degrees"},
-    **{
-        "×": "times",
-        "÷": "divided by",
-        "€": "euros",
-        "£": "pounds",
-        "$": "dollars",
-        "*": "times",
-        "<": "less than",
-    },
-    **{">": "greater than", "/": "slash"},
+    **{"×": "times", "÷": "divided by", "*": "times", "<": "less than", ">": "greater than", "/": "slash"},
+    **{"~": "about", "¢": "cents"},
 }
 UNITS = {
     **{"km": "kilometers", "cm": "centimeters", "mm": "millimeters", "kg": "kilograms", "mg": "milligrams"},
@@ -63,27 +55,26 @@ UNITS = {
         "mph": "miles per hour",
     },
 }
-CURRENCIES = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny")}
-PUNCTUATION = str.maketrans(
-    {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "–": "-", "−": "-", "—": ", ", "…": "... "}
-)
-_LETTERS = {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "th", "þ": "th"}
-LETTERS_IN_OTHER_FORMS = str.maketrans(
-    {
-        **_LETTERS,
-        **{letter.upper(): plain.upper() for letter, plain in _LETTERS.items()},
-        **{"ß": "ss", "ẞ": "SS", "ſ": "s", "ı": "i", "İ": "I"},
-    }
-)
+CURRENCIES = {
+    **{"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "penny"), "¥": ("yen", "sen")},
+    **{"₹": ("rupee", "paisa"), "₩": ("won", "jeon"), "₽": ("ruble", "kopeck"), "₺": ("lira", "kurush")},
+    **{"₪": ("shekel", "agora"), "₿": ("bitcoin", "satoshi")},
+}
+PLURALS = {"penny": "pence", "paisa": "paise", **{name: name for name in ("yen", "sen", "won", "jeon")}}
+DENOMINATORS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20, 32, 64, 100)
+"""Below the line of what is read as a fraction, if the number above it is smaller."""
+
 MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october"),
     *("november", "december"),
 )
 
-_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|(?<![\w.])\.\d+"
+_CURRENCY = "".join(CURRENCIES)
 _TOKEN = re.compile(
     r"(?P<date>\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}/\d{1,2}/\d{4}\b)"
-    rf"|(?P<money>[$€£](?:{_NUMBER})(?: (?:thousand|million|billion|trillion)\b)?)"
+    r"|(?P<fraction>(?<![\w/.])(?:\d+ )?\d{1,2}/\d{1,3}(?![\w/]|\.\d))"
+    rf"|(?P<money>[{_CURRENCY}](?:{_NUMBER})(?: (?:thousand|million|billion|trillion)\b)?)"
     r"|(?P<time>\b\d{1,2}:\d{2}\b)"
     r"|(?P<ordinal>\b\d+(?:st|nd|rd|th)\b)"
     r"|(?P<decade>\b\d{4}s\b)"
@@ -91,7 +82,9 @@ _TOKEN = re.compile(
     r"|(?P<word>[^\W\d_]+(?:'[^\W\d_]+)*'?)"
     r"|(?P<end>[.!?]+)"
     r"|(?P<pause>[,;:()\[\]{}\"]|\s-+\s|--+)"
-    r"|(?P<sign>[&%+=@#°×÷€£$*<>/])"
+    rf"|(?P<sign>[{re.escape(''.join(SIGNS))}{_CURRENCY}])"
+    # An emoji may be several characters.
+    r"|(?P<other>\S(?:\ufe0f|\u200d\S|[\U0001f3fb-\U0001f3ff])*)"
 )
 # "No." is a word of its own, unless a number follows.
 _SHORT = "|".join(
@@ -102,9 +95,11 @@ _ABBREVIATION = re.compile(rf"""(?<!\w)({_SHORT})(?=[)"]*\s+["(]*(?P<capital>(?-
 # A single letter is a unit only after a space: not in "the 1990s".
 _LONG_UNITS, _SHORT_UNITS = ("|".join(u for u in UNITS if (len(u) > 1) is many) for many in (True, False))
 _UNIT = re.compile(
-    rf"(?:(?P<one>(?<![\d.,])1)|(?<=\d))(?: ?(?P<long>{_LONG_UNITS})| (?P<short>{_SHORT_UNITS}))\b",
+    rf"(?:(?P<one>(?<![\d.,/])1)|(?<=\d))(?: ?(?P<long>{_LONG_UNITS})| (?P<short>{_SHORT_UNITS}))"
+    rf"(?: (?P<power>squared|cubed) |(?:/(?P<per>{'|'.join(UNITS)}))?(?![\w/]))",
     re.IGNORECASE,
 )
+_DEGREES = re.compile(r"° ?([CF])\b")
 _INITIALS = re.compile(r"\b((?:[A-Za-z]\.){2,})")
 
 
@@ -115,7 +110,7 @@ class Reading:
     Args:
         sentences: Words in lower-case letters and apostrophes, with ``PAUSE`` between some; at most
             ``BREATH`` of them: what is longer is cut at a pause, where it has one.
-        unreadable: Parts of the text that are left out, because they are no letters of the Latin alphabet.
+        unreadable: Parts of the text that are left out: words in other alphabets, and symbols without a name.
     """
 
     sentences: tuple[tuple[str, ...], ...]
@@ -126,14 +121,14 @@ def read(text: str) -> Reading:
     """How a text is read.
 
     Args:
-        text: Any; accents are dropped, numbers, dates (2024-05-17 or 5/17/2024), money, times, units and
-            common abbreviations are spelled out, and words of capitals without a vowel are read letter by
-            letter.
+        text: Any; accents are dropped, numbers, fractions, powers, dates (2024-05-17 or 5/17/2024), money,
+            times, units and common abbreviations are spelled out, and words of capitals without a vowel are
+            read letter by letter.
     """
-    text = unicodedata.normalize("NFC", text).translate(PUNCTUATION | LETTERS_IN_OTHER_FORMS)
+    text = symbols.written_out(text)
     text = _INITIALS.sub(_initials, text)
     text = _ABBREVIATION.sub(_abbreviation, text)
-    text = _UNIT.sub(_unit, text)
+    text = _UNIT.sub(_unit, _DEGREES.sub(_degrees, text))
     sentences: list[tuple[str, ...]] = []
     unreadable: list[str] = []
     words: list[str] = []
@@ -158,6 +153,9 @@ def read(text: str) -> Reading:
                 plain = _plain(token)
                 words += _letters(plain) if plain.isupper() and _is_initials(plain) else plain.lower().split()
                 if not plain:
+                    unreadable.append(token)
+            elif kind == "other":
+                if not symbols.is_silent(token[0]):
                     unreadable.append(token)
             else:
                 words += _spoken(str(kind), token).split()
@@ -194,9 +192,17 @@ def _abbreviation(match: re.Match[str]) -> str:
 
 
 def _unit(match: re.Match[str]) -> str:
-    """One kilometer, but two kilometers: what is counted is the first word."""
+    """One kilometer, but two kilometers: what is counted is the first word. "m²" is "square meters"."""
     counted, *rest = UNITS[(match["long"] or match["short"]).lower()].split()
-    return " ".join(("1", counted.removesuffix("s"), *rest) if match["one"] else ("", counted, *rest))
+    if match["per"]:
+        rest += ["per", UNITS[match["per"].lower()].removesuffix("s")]
+    kind = {"squared": ("square",), "cubed": ("cubic",)}.get(match["power"], ())
+    one = [str(match["one"])] if match["one"] else [""]
+    return " ".join((*one, *kind, counted.removesuffix("s") if match["one"] else counted, *rest, ""))
+
+
+def _degrees(match: re.Match[str]) -> str:
+    return f" degrees {'celsius' if match[1] == 'C' else 'fahrenheit'}"
 
 
 def _is_initials(word: str) -> bool:
@@ -211,9 +217,11 @@ def _letters(word: str) -> list[str]:
 def _spoken(kind: str, token: str) -> str:
     """Something with digits or a sign, in words."""
     if kind == "sign":
-        return SIGNS[token]
+        return SIGNS.get(token) or _plural(CURRENCIES[token][0])
     if kind == "date":
         return _date(token)
+    if kind == "fraction":
+        return _fraction(token)
     if kind == "money":
         return _money(token[0], *token[1:].replace(",", "").split())
     if kind == "time":
@@ -244,7 +252,8 @@ def _number(token: str) -> str:
     sign, token = ("minus ", token[1:]) if token.startswith("-") else ("", token)
     whole, _, fraction = token.replace(",", "").partition(".")
     if fraction:
-        return f"{sign}{numerals.cardinal(int(whole))} point {numerals.digits(fraction)}"
+        before = f"{numerals.cardinal(int(whole))} " if whole else ""
+        return f"{sign}{before}point {numerals.digits(fraction)}"
     if len(whole) > 1 and whole.startswith("0"):
         return sign + numerals.digits(whole)
     if not sign and "," not in token and len(whole) == 4 and 1100 <= int(whole) < 2100:
@@ -252,19 +261,34 @@ def _number(token: str) -> str:
     return sign + numerals.cardinal(int(whole))
 
 
+def _fraction(token: str) -> str:
+    """ "1 3/4" -> "one and three quarters"; "24/7", which is no fraction, number by number."""
+    *whole, parts = token.split()
+    above, below = map(int, parts.split("/"))
+    before = [_number(number) for number in whole]
+    if not 0 < above < below or below not in DENOMINATORS:
+        return " ".join((*before, _number(str(above)), SIGNS["/"], _number(str(below))))
+    name = {2: "half", 4: "quarter"}.get(below) or numerals.ordinal(below)
+    fraction = f"{numerals.cardinal(above)} {name if above == 1 else _plural(name)}"
+    return " and ".join((*before, fraction))
+
+
 def _money(currency: str, amount: str, power: str = "") -> str:
     one, part = CURRENCIES[currency]
     whole, _, fraction = amount.partition(".")
-    units = int(whole)
+    units = int(whole or 0)
     if power or (fraction and len(fraction) != 2):
         point = f" point {numerals.digits(fraction)}" if fraction else ""
-        return f"{numerals.cardinal(units)}{point} {power} {one}s"
-    words = f"{numerals.cardinal(units)} {one}{'' if units == 1 else 's'}"
-    if len(fraction) == 2 and int(fraction):
-        parts = int(fraction)
-        plural = part if parts == 1 else {"penny": "pence"}.get(part, part + "s")
-        words += f" and {numerals.cardinal(parts)} {plural}"
-    return words
+        return f"{numerals.cardinal(units)}{point} {power} {_plural(one)}"
+    parts = int(fraction or 0)
+    said = [f"{numerals.cardinal(units)} {one if units == 1 else _plural(one)}"] if units or not parts else []
+    if parts:
+        said.append(f"{numerals.cardinal(parts)} {part if parts == 1 else _plural(part)}")
+    return " and ".join(said)
+
+
+def _plural(name: str) -> str:
+    return PLURALS.get(name) or f"{name}s"
 
 
 def words_of(reading: Reading) -> Iterator[str]:
