@@ -332,6 +332,31 @@ class Metadata:
             + '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
         )
 
+    def in_gif(self, content: bytes) -> bytes:
+        """A GIF with the XMP packet in its extension (XMP specification, part 3, 1.1.2), after its palette.
+
+        Args:
+            content: The GIF without it.
+        """
+        packet = self.xmp(with_recipe=False).encode()
+        if not packet:
+            return content
+        flags = content[10]
+        palette = 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+        at = _GIF_HEADER + palette
+        return content[:at] + _GIF_XMP + packet + _GIF_XMP_END + b"\0" + content[at:]
+
+
+_GIF_HEADER = 13
+_GIF_XMP = b"!\xff\x0bXMP DataXMP"
+_GIF_XMP_END = bytes([1, *range(255, -1, -1)])
+"""Leads a reader that takes the packet for blocks with lengths to the end, wherever it arrives."""
+
+
+def xmp_in_gif(content: bytes) -> bytes:
+    """The XMP packet of a GIF; empty when there is none."""
+    return content.partition(_GIF_XMP)[2].partition(_GIF_XMP_END[:4])[0]
+
 
 XMP_NAMESPACE = "urn:gen-toolkit:xmp:1/"
 

@@ -29,6 +29,7 @@ from gen.recipe import (
     decode_text,
     recipe_in_xmp,
     timestamp,
+    xmp_in_gif,
 )
 
 SHA = "0123456789abcdef" * 4
@@ -345,6 +346,26 @@ def test_levels_of_metadata():
     assert recipe_in_xmp(full.xmp(with_recipe=False)) == recipe_in_xmp("<x:xmpmeta gen:recipe") == ""
     with pytest.raises(UsageError, match="some"):
         Metadata.of(recipe, "some")
+
+
+@pytest.mark.parametrize("colours", [0, 2, 256])
+def test_a_gif_tells_the_program_and_the_source(colours):
+    flags = 0x80 | (colours.bit_length() - 2) if colours else 0
+    header = b"GIF89a" + bytes([4, 0, 4, 0, flags, 0, 0]) + bytes(3 * colours)
+    said = Metadata.of(make(), "full")
+    content = said.in_gif(header + b"rest;")
+    assert content.startswith(header + b"!\xff\x0bXMP DataXMP")
+    assert content.endswith(b"\0\0rest;")
+    assert xmp_in_gif(content).decode() == said.xmp(with_recipe=False)
+    assert Metadata().in_gif(header) == header
+    assert xmp_in_gif(header) == b""
+    # Whatever byte a reader takes for the length of a block, it ends at the end of the extension.
+    at = content.index(b"XMP DataXMP") + 11
+    for start in range(at, at + 256):
+        place = start
+        while content[place]:
+            place += content[place] + 1
+        assert content[place + 1 :] in (b"rest;", b"\0rest;")
 
 
 def test_a_masked_edit_is_a_composite():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -43,7 +44,7 @@ def write_png(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
 def write_gif(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     """Write one turn as a GIF that repeats for ever.
 
-    Args: See ``write_png``; the metadata is the comment.
+    Args: See ``write_png``; the recipe is the comment, the rest is in XMP.
     """
     from PIL import Image
 
@@ -52,9 +53,10 @@ def write_gif(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     strip = Image.fromarray(np.concatenate([np.asarray(frame) for frame in frames[::4]]))
     palette = strip.quantize(256, Image.Quantize.MEDIANCUT)
     coded = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    said = (metadata.recipe or metadata.software).encode()
+    said = metadata.recipe.encode()
+    content = io.BytesIO()
     coded[0].save(
-        file,
+        content,
         "GIF",
         save_all=True,
         append_images=coded[1:],
@@ -63,6 +65,7 @@ def write_gif(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
         optimize=False,
         **({"comment": said} if said else {}),
     )
+    file.write(metadata.in_gif(content.getvalue()))
 
 
 def write_mp4(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:

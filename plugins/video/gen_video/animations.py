@@ -1,7 +1,7 @@
 """Clips as GIF, animated WebP, a ZIP of PNG frames and contact sheets, through Pillow.
 
-Where the metadata goes: GIF has it in its comment, WebP in its XMP packet, a ZIP in ``recipe.json``, a PNG
-sheet in its text entries.
+Where the metadata goes: GIF has the recipe in its comment and the rest in an XMP packet, WebP has all of it
+in an XMP packet, a ZIP has the recipe in ``recipe.json``, a PNG sheet in its text entries.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL.GifImagePlugin import getdata
 
 from gen.artifact import Artifact
 from gen.errors import GenError, UsageError
-from gen.recipe import MAX_BYTES, Metadata, recipe_in_xmp
+from gen.recipe import MAX_BYTES, Metadata, decode_text, recipe_in_xmp, xmp_in_gif
+from gen_video.even_rate import evenly
 from gen_video.pixels import check_read, opaque, to_bytes
 from gen_video.timing import parse_fps
 
@@ -32,7 +34,11 @@ SHEET_FRAMES = 16
 
 MAX_FILES = 20_000
 MAX_FRAME_BYTES = 64 * 2**20
+MAX_RATE = 2000
+"""Highest rate that is read from a ZIP."""
 _SAMPLE = np.dtype("<i2")
+_WEBP_MOVES, _WEBP_XMP, _WEBP_ALPHA, _WEBP_REPLACES = 0x02, 0x04, 0x10, 0x02
+"""Flags of the chunks VP8X and, the last, ANMF (RFC 9649, 2.7)."""
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -53,7 +59,7 @@ def write_gif(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
         raise UsageError(f"GIF cannot show {float(fps):g} frames per second", "at most 50; or use .webp")
     frames = _pictures(artifact)
     durations = [10 * ticks for ticks in _durations(len(frames), fps, 100)]
-    options: dict[str, object] = {"comment": metadata.recipe.encode()} if metadata.recipe else {}
+    options: dict[str, Any] = {}
     clear = frames[0].mode == "RGBA"
     palette = _palette([frame.convert("RGB") for frame in frames], 255 if clear else 256)
     drawn = []
@@ -65,17 +71,16 @@ def write_gif(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
             indexed = _with_palette(cells, palette)
         drawn.append(indexed)
     if clear:
-        options |= {"transparency": 255, "disposal": 2}
-    drawn[0].save(
-        file,
-        "GIF",
-        save_all=True,
-        append_images=drawn[1:],
-        duration=durations,
-        loop=0,
-        optimize=False,
-        **options,
-    )
+        options = {"transparency": 255, "disposal": 2}
+    said = {"comment": metadata.recipe.encode()} if metadata.recipe else {}
+    content = io.BytesIO()
+    drawn[0].save(content, "GIF", duration=durations[0], loop=0, optimize=False, **options, **said)
+    # One after the other, since Pillow makes one of frames that are alike.
+    parts = [content.getvalue().removesuffix(b";")]
+    for before, frame, duration in zip(drawn, drawn[1:], durations[1:], strict=False):
+        left, top, right, bottom = (0, 0, *frame.size) if clear else _changed(before, frame)
+        parts += getdata(frame.crop((left, top, right, bottom)), (left, top), duration=duration, **options)
+    file.write(metadata.in_gif(b"".join(parts) + b";"))
 
 
 def write_webp(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
@@ -87,24 +92,35 @@ def write_webp(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
         metadata: What to say about it.
 
     Raises:
-        UsageError: It has sound, or more than 100 frames per second.
+        UsageError: It has sound, more than 90 frames per second, or a side of more than 16,383 pixels.
     """
     _check_silent(artifact, "WebP")
     fps = _fps(artifact)
-    if fps > 100:
-        raise UsageError(f"WebP cannot show {float(fps):g} frames per second", "at most 100; or use .mp4")
+    # Browsers slow down what stays for ten milliseconds or less.
+    if fps > 90:
+        raise UsageError(f"WebP cannot show {float(fps):g} frames per second", "at most 90; or use .mp4")
     frames = _pictures(artifact)
-    frames[0].save(
-        file,
-        "WEBP",
-        save_all=True,
-        append_images=frames[1:],
-        duration=_durations(len(frames), fps, 1000),
-        loop=0,
-        lossless=True,
-        exact=True,
-        xmp=metadata.xmp(with_recipe=True).encode(),
-    )
+    width, height = frames[0].size
+    if max(width, height) > 16_383:
+        raise UsageError(f"WebP cannot hold {width} × {height} pixels", "a side has at most 16,383")
+    xmp = metadata.xmp(with_recipe=True).encode()
+    flags = _WEBP_MOVES | (_WEBP_ALPHA if frames[0].mode == "RGBA" else 0) | (_WEBP_XMP if xmp else 0)
+    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    parts = [_riff(b"VP8X", bytes([flags, 0, 0, 0]) + size), _riff(b"ANIM", bytes(6))]
+    # One after the other, since libwebp makes one of frames that are alike.
+    for before, frame, duration in zip(
+        [None, *frames], frames, _durations(len(frames), fps, 1000), strict=False
+    ):
+        left, top, right, bottom = _changed(before, frame)
+        left, top = left - left % 2, top - top % 2
+        box = (left // 2, top // 2, right - left - 1, bottom - top - 1, duration)
+        still = io.BytesIO()
+        frame.crop((left, top, right, bottom)).save(still, "WEBP", lossless=True, exact=True)
+        head = b"".join(number.to_bytes(3, "little") for number in box)
+        parts.append(_riff(b"ANMF", head + bytes([_WEBP_REPLACES]) + still.getvalue()[12:]))
+    if xmp:
+        parts.append(_riff(b"XMP ", xmp))
+    file.write(_riff(b"RIFF", b"WEBP" + b"".join(parts)))
 
 
 def write_zip(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
@@ -170,6 +186,8 @@ def write_jpeg_sheet(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> 
 def read(file: BinaryIO) -> Artifact:
     """Read a GIF or an animated WebP; frames that stay longer are repeated, so that the rate is even.
 
+    As browsers do it, a frame that stays for ten milliseconds or less is shown for a hundred.
+
     Args:
         file: GIF or WebP.
 
@@ -182,14 +200,17 @@ def read(file: BinaryIO) -> Artifact:
     with _opened(file) as image:
         count = getattr(image, "n_frames", 1)
         check_read(count, *image.size)
-        frames, durations = [], []
+        frames: list[np.ndarray] = []
+        durations: list[Fraction] = []
         for index in range(count):
             image.seek(index)
             frames.append(np.asarray(image.convert("RGBA")))
-            durations.append(max(10, int(image.info.get("duration") or 100)))
-    repeats, fps = _evenly(durations)
+            milliseconds = int(image.info.get("duration") or 0)
+            durations.append(Fraction(milliseconds if milliseconds > 10 else 100, 1000))
+        unit = Fraction(1, 100 if image.format == "GIF" else 1000)
+    repeats, fps = evenly(durations, unit)
     check_read(sum(repeats), *image.size)
-    rows = [index for index, times in enumerate(repeats) for _ in range(times)]
+    rows = np.repeat(np.arange(count), repeats)
     pixels = np.stack(frames)
     # An animated WebP does not say whether it is transparent anywhere.
     pixels = pixels if pixels[..., 3].min() < 255 else pixels[..., :3]
@@ -203,19 +224,22 @@ def read_metadata(file: BinaryIO) -> Mapping[str, str]:
         file: GIF or WebP.
 
     Returns:
-        ``gen`` where it holds a recipe, ``comment`` where it holds another text.
+        ``gen`` where it holds a recipe, ``comment`` where it holds another text, ``xmp``.
 
     Raises:
         UsageError: Something else, damaged, or an entry of more than ``gen.recipe.MAX_BYTES``.
     """
     with _opened(file) as image:
         comment, xmp = image.info.get("comment", b""), image.info.get("xmp", b"")
+        if image.format == "GIF":
+            file.seek(0)
+            xmp = xmp_in_gif(file.read())
     for name, content in (("comment", comment), ("xmp", xmp)):
         if len(content) > MAX_BYTES:
             raise UsageError(f"its text entry {name!r} exceeds {MAX_BYTES} bytes")
     text = _text(comment)
     recipe = text if text.startswith("{") else recipe_in_xmp(_text(xmp))
-    entries = {"gen": recipe, "comment": "" if recipe == text else text}
+    entries = {"gen": recipe, "comment": "" if recipe == text else text, "xmp": _text(xmp)}
     return {key: value for key, value in entries.items() if value}
 
 
@@ -245,7 +269,7 @@ def read_zip(file: BinaryIO) -> Artifact:
             raise UsageError("its pictures differ in size or in transparency")
         about = json.loads(_member(archive, "clip.json")) if "clip.json" in archive.namelist() else {}
         arrays = {"frames": np.stack(pictures).astype(np.float32) / np.float32(255)}
-        attributes: dict[str, int | str] = {"fps": str(parse_fps(str(about.get("fps", "8"))))}
+        attributes: dict[str, int | str] = {"fps": str(_given_rate(about))}
         if "sound.wav" in archive.namelist():
             with wave.open(io.BytesIO(_member(archive, "sound.wav"))) as sound:
                 if sound.getsampwidth() != 2:
@@ -266,11 +290,23 @@ def read_zip_metadata(file: BinaryIO) -> Mapping[str, str]:
     with _archive(file) as archive:
         if "recipe.json" not in archive.namelist():
             return {}
-        return {"gen": _member(archive, "recipe.json", MAX_BYTES).decode(errors="replace")}
+        return {"gen": decode_text(_member(archive, "recipe.json", MAX_BYTES))}
 
 
 def _text(content: bytes | str) -> str:
-    return content.decode(errors="replace") if isinstance(content, bytes) else content
+    return decode_text(content) if isinstance(content, bytes) else content.removeprefix("\ufeff")
+
+
+def _given_rate(about: object) -> Fraction:
+    """The rate in a ZIP's ``clip.json``."""
+    text = str(about.get("fps", "8")) if isinstance(about, dict) else "8"
+    try:
+        fps = parse_fps(text)
+    except ValueError as error:
+        raise UsageError(f"its {error}") from None
+    if not 0 < fps <= MAX_RATE:
+        raise UsageError(f"its fps is {text[:40]!r}: it has to be above 0 and at most {MAX_RATE}")
+    return fps
 
 
 def _fps(artifact: Artifact) -> Fraction:
@@ -290,14 +326,20 @@ def _durations(count: int, fps: Fraction, ticks: int) -> list[int]:
     return [end - start for start, end in pairwise(ends)]
 
 
-def _evenly(durations: Sequence[int]) -> tuple[list[int], Fraction]:
-    """How often each frame is shown at one even rate, and the rate, of durations in milliseconds."""
-    tick, total = Fraction(min(durations)), sum(durations)
-    # Rounded durations differ by one from each other; on average they tell the tick.
-    for _ in range(3):
-        repeats = [max(1, round(duration / tick)) for duration in durations]
-        tick = Fraction(total, sum(repeats))
-    return repeats, 1000 / tick
+def _changed(before: Image.Image | None, frame: Image.Image) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what differs from the frame before; one pixel where nothing does."""
+    if before is None:
+        return (0, 0, *frame.size)
+    differs = np.asarray(before) != np.asarray(frame)
+    differs = differs.any(-1) if differs.ndim == 3 else differs
+    if not differs.any():
+        return (0, 0, 1, 1)
+    rows, columns = np.flatnonzero(differs.any(1)), np.flatnonzero(differs.any(0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _riff(name: bytes, content: bytes) -> bytes:
+    return name + len(content).to_bytes(4, "little") + content + b"\0" * (len(content) % 2)
 
 
 def _palette(frames: Sequence[Image.Image], colours: int) -> Image.Image:
@@ -362,7 +404,8 @@ def _archive(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
     except zipfile.BadZipFile:
         raise UsageError("it is not a ZIP, or damaged") from None
     except Exception as error:
-        raise UsageError(f"it is damaged: {' '.join(str(error).split())[:120]}") from error
+        fault = "it ends too early" if "truncated" in str(error).lower() else "it is damaged"
+        raise UsageError(fault) from error
 
 
 @contextmanager
@@ -380,4 +423,5 @@ def _opened(file: BinaryIO) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         raise UsageError("it is neither GIF nor WebP") from None
     except Exception as error:
-        raise UsageError(f"it is damaged: {' '.join(str(error).split())[:120]}") from error
+        fault = "it ends too early" if "truncated" in str(error).lower() else "it is damaged"
+        raise UsageError(fault) from error

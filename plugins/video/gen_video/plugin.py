@@ -26,7 +26,9 @@ def gen_modality() -> ModalitySpec:
             ),
             Param(name="seconds", type=float, help="Length.", minimum=0.01, maximum=60, unit="s"),
             Param(
-                name="fps", type=str, help="Frames per second, also a fraction; 8 where nothing else says it."
+                name="fps",
+                type=str,
+                help="Frames per second, 0.1 to 120, also a fraction; 8 where nothing else says it.",
             ),
             Param(name="width", type=int, help="Width of the frames.", minimum=16, maximum=1024, unit="px"),
             Param(name="height", type=int, help="Height of the frames.", minimum=16, maximum=1024, unit="px"),

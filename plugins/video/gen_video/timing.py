@@ -10,7 +10,7 @@ from fractions import Fraction
 from gen_video.sizes import FPS, FRAMES
 
 MAX_SECONDS = 60
-MAX_FPS = 120
+MIN_FPS, MAX_FPS = Fraction(1, 10), 120
 MAX_FRAMES = 1800
 _RATE = re.compile(r"\d{1,12}(\.\d{1,12}|/0{0,9}[1-9]\d{0,11})?")
 
@@ -66,22 +66,26 @@ def timing(params: Mapping[str, object]) -> Timing:
         ValueError: They contradict each other, or ask for too much or for nothing.
     """
     frames, seconds, rate = params.get("frames"), params.get("seconds"), params.get("fps")
-    fps = None if rate is None else parse_fps(str(rate))
+    fps = None if rate is None else _checked(parse_fps(str(rate)))
     length = None if seconds is None else Fraction(str(seconds))
     if length is not None and length <= 0:
         raise ValueError(f"seconds is {seconds}: it has to be above 0")
     if frames is not None:
         assert isinstance(frames, int)
         count = frames
-        if length is not None and fps is not None and count != max(1, round(length * fps)):
+        if length is not None and fps is not None and count != round(length * fps):
             raise ValueError(f"{count} frames at {fps} fps are not {seconds} seconds: leave one of them out")
         if fps is None:
-            fps = Fraction(FPS) if length is None else (count / length).limit_denominator(10_000)
+            fps = Fraction(FPS) if length is None else _checked((count / length).limit_denominator(10_000))
     else:
         fps = Fraction(FPS) if fps is None else fps
-        count = FRAMES if length is None and fps == FPS else max(1, round((length or Fraction(2)) * fps))
-    if not Fraction(1, 10) <= fps <= MAX_FPS:
-        raise ValueError(f"{float(fps):g} frames per second: from 0.1 to {MAX_FPS} are possible")
+        count = FRAMES if length is None and fps == FPS else round((length or Fraction(2)) * fps)
+        if count < 1 and length is not None:
+            raise ValueError(
+                f"{seconds} seconds are less than a frame at {float(fps):g} frames per second: "
+                f"one takes {float(1 / fps):.3g} seconds"
+            )
+        count = max(1, count)
     if not 1 <= count <= MAX_FRAMES:
         raise ValueError(f"{count} frames: from 1 to {MAX_FRAMES} are possible")
     if count / fps > MAX_SECONDS:
@@ -89,17 +93,21 @@ def timing(params: Mapping[str, object]) -> Timing:
     return Timing(count, fps, bool(params.get("loop")))
 
 
+def _checked(fps: Fraction) -> Fraction:
+    if not MIN_FPS <= fps <= MAX_FPS:
+        limits = f"from {float(MIN_FPS):g} to {MAX_FPS}"
+        raise ValueError(f"{float(fps):g} frames per second: {limits} are possible")
+    return fps
+
+
 def parse_fps(text: str) -> Fraction:
     """Frames per second as a fraction, from ``"24"``, ``"29.97"`` or ``"30000/1001"``.
 
     Raises:
-        ValueError: It is something else, or not above 0 and at most 2,000.
+        ValueError: It is something else.
     """
     # Nothing with an exponent: its digits could fill the memory.
     if not _RATE.fullmatch(text.strip()):
         raise ValueError(f"fps is {text[:40]!r}, not a number such as 24, 29.97 or 30000/1001")
     # Containers keep numerator and denominator in 32 bits each.
-    fps = Fraction(text.strip()).limit_denominator(1_000_000)
-    if not 0 < fps <= 2000:
-        raise ValueError(f"fps is {text[:40]!r}: it has to be above 0 and at most 2000")
-    return fps
+    return Fraction(text.strip()).limit_denominator(1_000_000)

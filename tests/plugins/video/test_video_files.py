@@ -165,6 +165,10 @@ def test_odd_sizes_and_rates_that_a_format_lacks_are_refused() -> None:
         encode(clip(height=47, width=63), FORMATS["mp4"])
     for name in ("webm", "gif", "webp", "zip"):
         assert encode(clip(height=47, width=63), FORMATS[name])
+    with pytest.raises(UsageError, match="cannot show 100 frames per second"):
+        encode(clip(fps="100"), FORMATS["webp"])
+    with pytest.raises(UsageError, match="cannot hold 16384 × 1 pixels"):
+        encode(clip(frames=2, height=1, width=16_384), FORMATS["webp"])
     with pytest.raises(UsageError, match="cannot show 60 frames per second"):
         encode(clip(fps="60"), FORMATS["gif"])
     with pytest.raises(UsageError, match="5 channels of sound"):
@@ -176,13 +180,73 @@ def test_grey_clips_are_written(name: str) -> None:
     assert encode(clip(channels=1), FORMATS[name])
 
 
-def test_frames_that_stay_are_counted(tmp_path) -> None:
-    frames = np.repeat(clip(frames=4).arrays["frames"], (1, 5, 2, 8), axis=0)
-    for name, fps in (("gif", "8"), ("webp", "24")):
-        made = Artifact("video", {"frames": frames}, {"fps": fps})
-        back = animations.read(io.BytesIO(encode(made, FORMATS[name])))
-        assert len(back.arrays["frames"]) == 16
-        assert Fraction(str(back.attributes["fps"])) == pytest.approx(Fraction(fps), rel=0.01)
+@pytest.mark.parametrize("name", ["gif", "webp"])
+@pytest.mark.parametrize("fps", ["8", "24", "30000/1001"])
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("stay", [(1, 5, 2, 8), (4, 4, 4, 4), (16, 0, 0, 0)])
+def test_frames_that_are_alike_are_kept(name, fps, channels, stay) -> None:
+    frames = np.repeat(clip(frames=4, channels=channels).arrays["frames"], stay, axis=0)
+    made = Artifact("video", {"frames": frames}, {"fps": fps})
+    back = animations.read(io.BytesIO(encode(made, FORMATS[name])))
+    assert back.arrays["frames"].shape == frames.shape
+    assert Fraction(str(back.attributes["fps"])) == pytest.approx(Fraction(fps), rel=0.01)
+    steps = np.abs(np.diff(back.arrays["frames"], axis=0)).max((1, 2, 3)) > 0
+    assert np.array_equal(steps, np.abs(np.diff(frames, axis=0)).max((1, 2, 3)) > 0)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_webp_keeps_every_level(channels) -> None:
+    rng = np.random.default_rng(0)
+    levels = rng.integers(0, 256, (1, 9, 13, channels)).repeat(5, axis=0)
+    levels[1:, 3:6, 5:11] = rng.integers(0, 256, (3, 6, channels))
+    levels[3, 8, 12] = 0
+    made = Artifact("video", {"frames": (levels / 255).astype(np.float32)}, {"fps": "8"})
+    back = animations.read(io.BytesIO(encode(made, FORMATS["webp"]))).arrays["frames"]
+    assert np.array_equal(back, np.broadcast_to(made.arrays["frames"], back.shape))
+
+
+@pytest.mark.parametrize("name", ["GIF", "WEBP"])
+def test_frames_that_others_merged_stay_as_long(name) -> None:
+    pictures = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "lime")]
+    file = io.BytesIO()
+    durations = [100, 500, 200]
+    pictures[0].save(file, name, save_all=True, append_images=pictures[1:], duration=durations, lossless=True)
+    back = animations.read(file)
+    assert Fraction(str(back.attributes["fps"])) == 10
+    assert back.arrays["frames"][:, 0, 0].argmax(-1).tolist() == [0, 2, 2, 2, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize(("name", "shortest"), [("GIF", 20), ("WEBP", 11)])
+def test_very_short_delays_are_read_as_browsers_read_them(name, shortest) -> None:
+    pictures = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "lime")]
+    for delay, fps in ((0, 10), (10, 10), (shortest, Fraction(1000, shortest))):
+        file = io.BytesIO()
+        pictures[0].save(file, name, save_all=True, append_images=pictures[1:], duration=delay, lossless=True)
+        back = animations.read(file)
+        assert (len(back.arrays["frames"]), Fraction(str(back.attributes["fps"]))) == (3, fps)
+
+
+@pytest.mark.parametrize("name", ["gif", "webp"])
+def test_minimal_metadata_names_the_program_and_the_source(name) -> None:
+    content = encode(clip(), FORMATS[name], "minimal")
+    found = animations.read_metadata(io.BytesIO(content))
+    assert found.keys() == {"xmp"}
+    assert "gen 1.2.3" in found["xmp"]
+    assert "digitalsourcetype/trainedAlgorithmicMedia" in found["xmp"]
+    assert b"bounces" not in content
+    assert len(animations.read(io.BytesIO(content)).arrays["frames"]) == 12
+    assert animations.read_metadata(io.BytesIO(encode(clip(), FORMATS[name], "none"))) == {}
+
+
+def test_a_recipe_with_a_byte_order_mark_is_read() -> None:
+    text = recipe().to_json()
+    gif = io.BytesIO()
+    Image.new("P", (4, 4)).save(gif, "GIF", comment=text.encode("utf-8-sig"))
+    assert Recipe.from_json(animations.read_metadata(gif)["gen"]) == recipe()
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as parts:
+        parts.writestr("recipe.json", text.encode("utf-16"))
+    assert Recipe.from_json(animations.read_zip_metadata(archive)["gen"]) == recipe()
 
 
 @pytest.mark.parametrize(("name", "columns", "rows"), [("png", 4, 3), ("jpeg", 4, 3)])
@@ -250,7 +314,13 @@ def test_what_names_other_files_is_not_followed(tmp_path) -> None:
 
 
 def test_a_zip_says_a_rate_and_sound_that_can_be_read() -> None:
-    for about, width, message in (('{"fps": "1e999999999"}', 2, "not a number"), ("{}", 3, "16 bits")):
+    for about, width, message in (
+        ('{"fps": "1e999999999"}', 2, "its fps is '1e999999999', not a number"),
+        ('{"fps": 0}', 2, "above 0 and at most 2000"),
+        ('{"fps": "2001"}', 2, "above 0 and at most 2000"),
+        ("{}", 3, "16 bits"),
+        ("[]", 3, "16 bits"),
+    ):
         file = io.BytesIO()
         with zipfile.ZipFile(io.BytesIO(encode(clip(), FORMATS["zip"]))) as good:
             picture = next(name for name in good.namelist() if name.endswith(".png"))

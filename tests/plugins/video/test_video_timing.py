@@ -34,7 +34,12 @@ def test_two_of_three_say_everything(params: dict[str, object], frames: int, fps
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"fps": "0"}, "above 0"),
+        ({"fps": "0"}, "^0 frames per second: from 0.1 to 120 are possible"),
+        ({"fps": "0.05"}, "^0.05 frames per second: from 0.1 to 120 are possible"),
+        ({"fps": "1" * 12}, "from 0.1 to 120"),
+        ({"frames": 10, "seconds": 0.01}, "^1000 frames per second: from 0.1 to 120"),
+        ({"seconds": 0.01}, "0.01 seconds are less than a frame at 8 frames per second: one takes 0.125"),
+        ({"seconds": 0.01, "fps": "24", "frames": 1}, "leave one of them out"),
         ({"fps": "nan"}, "not a number"),
         ({"fps": "24/0"}, "not a number"),
         ({"fps": "fast"}, "not a number"),
