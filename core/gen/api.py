@@ -203,15 +203,15 @@ def plan_again(
             raise UsageError(f"the recipe has no input {role!r}", "leave it out")
     for role, item in wanted.items():
         if given.get(role) is None:
-            flag = f"--{role} FILE" if role in ("init", "mask") else f"--input {role}=FILE"
-            raise UsageError(f"the recipe needs {item.name} as {role}", f"add {flag}")
+            argument = f"{role}=FILE" if role in ("init", "mask") else f"inputs={{'{role}': FILE}}"
+            raise UsageError(f"the recipe needs {item.name} as {role}", f"add `{argument}`")
     for param in host.modality(recipe.modality).params:
         if param.kind and recipe.params.get(param.name) is not None and param.name not in files:
             raise UsageError(f"the recipe names a file as {param.name} that is not among its inputs")
     if model is None and recipe.model.name not in {spec.name for spec in host.models(recipe.modality)}:
         raise ModelError(
             f"the recipe's model {recipe.model.name!r} is not installed",
-            f"add --model FILE with sha256 {recipe.model.sha256[:12]}…",
+            f"add `model=FILE` with sha256 {recipe.model.sha256[:12]}…",
         )
     plan = resolve(
         Request(

@@ -25,7 +25,7 @@ _CAUSES = {
     errno.EISDIR: ("it is a folder", "name a file in it"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
     errno.ELOOP: ("its links go round in a circle", "choose another path"),
-    errno.EEXIST: ("the file exists", "use --overwrite or choose another name"),
+    errno.EEXIST: ("the file exists", "use `overwrite=True` or choose another name"),
 }
 
 
@@ -109,9 +109,7 @@ def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:
     if stat.S_ISDIR(mode):
         raise OSError(errno.EISDIR, "")
     if not stat.S_ISREG(mode):
-        raise OutputError(
-            f"cannot write {path}: it is a device or a pipe", "use -o - for the standard output"
-        )
+        raise OutputError(f"cannot write {path}: it is a device or a pipe", "name a plain file")
     if not overwrite:
         raise OSError(errno.EEXIST, "")
     return Path(os.path.realpath(path))

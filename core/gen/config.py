@@ -172,7 +172,8 @@ def convert(value: object, kind: type, name: str, origin: str) -> object:
     if not isinstance(value, (str, numbers.Integral if kind is int else numbers.Real)):
         raise wrong
     try:
-        return kind(value)
+        # Adding zero turns -0.0 into 0.0.
+        return kind(value) + kind(0)
     except (ValueError, OverflowError):
         raise wrong from None
 

@@ -127,14 +127,14 @@ def notices(plan: Plan, model: Model) -> Iterator[str]:
     encoder, params = model.encoder, {**plan.params, **plan.artifacts}
     prompts = tuple(dict.fromkeys(item.prompt for item in plan.items))
     for prompt in prompts:
-        start = f"prompt {_shortened(prompt)!r}: " if len(prompts) > 1 else ""
+        start = f"prompt {_shown(prompt)}: " if len(prompts) > 1 else ""
         if unknown := _unknown_words(prompt, plan, model):
             yield start + unknown
         if isinstance(encoder, RemarkingEncoder):
             yield from (start + remark for remark in encoder.remarks(prompt))
         if isinstance(encoder, LimitedEncoder) and (unread := encoder.unread(prompt, params)):
-            shown = _shortened(unread)
-            yield f"{start}the prompt is too long for the model {model.name}, which does not read {shown!r}"
+            shown = _shown(unread)
+            yield f"{start}the prompt is too long for the model {model.name}, which does not read {shown}"
     if plan.negative and plan.guidance == 1:
         yield "the negative prompt has no effect at guidance 1; raise the guidance"
 
@@ -148,10 +148,6 @@ def _unknown_words(prompt: str, plan: Plan, model: Model) -> str:
     near = ", ".join(model.encoder.suggestions(prompt, 5))
     names = f"`gen models show {model.name} --names` lists what it knows" if plan.file.names else ""
     return "; ".join(filter(None, (line, near and f"nearest are {near}", names)))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _threads(plan: Plan) -> int:
@@ -338,6 +334,6 @@ def _failures(what: str, otherwise: type[GenError], callers: Sequence[Exception]
             raise
         if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate" in str(error):
             raise DeviceError(
-                "the memory does not suffice", "ask for something smaller, or use another --device"
+                "the memory does not suffice", "ask for something smaller, or use another `device=…`"
             ) from error
         raise otherwise(f"{what}: {line_of(error)}") from error

@@ -207,7 +207,7 @@ def resolve(request: Request, host: Host, *, settings: Mapping[str, Setting] | N
     strength, init, mask = request.strength, request.init, request.mask
     if init is None and (strength is not None or mask is not None):
         raise UsageError(
-            f"{'mask' if strength is None else 'strength'} needs something to start from", "add --init FILE"
+            f"{'mask' if strength is None else 'strength'} needs something to start from", "add `init=FILE`"
         )
     inputs: list[Input] = []
     sampler = chosen("solver", request.solver, defaults.solver, presets.sampler)

@@ -202,7 +202,7 @@ class Recipe:
             self.to_dict(), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
         )
         if len(text.encode()) > MAX_BYTES:
-            raise UsageError(f"the recipe exceeds {MAX_BYTES} bytes", "store it with --metadata minimal")
+            raise UsageError(f"the recipe exceeds {MAX_BYTES} bytes", "store it with `metadata='minimal'`")
         return text
 
     @classmethod

@@ -189,7 +189,7 @@ def test_an_existing_file_is_kept_unless_told(tmp_path):
     path.write_text("mine")
     with pytest.raises(OutputError) as caught:
         write(note(), path, FORMATS)
-    assert "--overwrite" in one_line(caught)
+    assert "`overwrite=True`" in one_line(caught)
     assert path.read_text() == "mine"
     write(note(), path, FORMATS, overwrite=True)
     assert path.read_text() != "mine"

@@ -18,7 +18,7 @@ import pytest
 import gen
 from gen.api import OPTIONS
 from gen.cli import flags
-from gen.cli.main import COMMANDS
+from gen.cli.app import COMMANDS
 from gen.plugin import hookspecs
 from gen.plugin.checks import CORE_FLAGS, HEAVY_MODULES, RESERVED
 from gen.plugin.host import Host

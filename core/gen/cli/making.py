@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gen import formats
+from gen.cli.outputs import Outputs, next_name
 from gen.cli.progress import progress_bar
-from gen.cli.session import Session
+from gen.cli.session import Session, StdoutError, spelt_out
 from gen.errors import GenError, OutputError, PartialError
 from gen.generate import generate, load, notices
 from gen.plan import Item, Plan
@@ -22,28 +22,15 @@ if TYPE_CHECKING:
     from gen.artifact import Artifact
 
 
-def make(
-    session: Session,
-    host: Host,
-    plan: Plan,
-    form: FormatSpec,
-    paths: Sequence[Path],
-    *,
-    overwrite: bool,
-    metadata: str,
-    preview: tuple[FormatSpec, Sequence[Path]] | None = None,
-) -> None:
+def make(session: Session, host: Host, plan: Plan, outputs: Outputs, *, metadata: str) -> None:
     """Make the items of a plan and write each as soon as it is there.
 
     Args:
         session: Where to say what.
         host: Where plugins come from.
         plan: What to make.
-        form: The file format.
-        paths: One per item; none for stdout.
-        overwrite: Whether files may be replaced.
+        outputs: Where to.
         metadata: Level of the metadata.
-        preview: A second format, and one path per item.
 
     Raises:
         PartialError: Something failed after files had been written.
@@ -51,34 +38,33 @@ def make(
     """
     written: list[dict[str, object]] = []
     session.data["artifacts"] = written
+    expected = len(plan.items) * (2 if outputs.preview else 1)
     started = time.perf_counter()
     try:
         with (
             contextlib.redirect_stdout(sys.stderr),
-            progress_bar(plan.spec.name, quiet=session.quiet) as report,
+            progress_bar(plan.spec.name, quiet=session.quiet) as bar,
         ):
             model = load(plan, host)
             loaded = time.perf_counter()
             for notice in notices(plan, model):
                 session.warn(notice)
-            made = generate(plan, model, on_step=report)
+            made = generate(plan, model, on_step=bar.report)
             for item, artifact in zip(plan.items, made, strict=True):
-                if paths:
-                    for kind, places in ((form, paths), *([preview] if preview else [])):
-                        path = places[item.index]
-                        file = formats.write(
-                            artifact, path, [kind], name=kind.name, overwrite=overwrite, metadata=metadata
-                        )
-                        written.append(_written(item, artifact, file))
-                        session.show_path(str(path))
+                bar.clear()
+                place = "stdout"
+                if outputs.paths:
+                    path = _write(session, item, artifact, outputs, metadata)
+                    # On a terminal the path is in the line above.
+                    place = "" if session.on_terminal else spelt_out(str(path))
                 else:
-                    _to_stdout(session, formats.encode(artifact, form, metadata=metadata))
-                session.say(_summary(plan, item, str(paths[item.index]) if paths else "stdout"))
+                    session.show_bytes(formats.encode(artifact, outputs.form, metadata=metadata))
+                session.say(_summary(plan, item, place))
     except GenError as error:
-        if not written:
+        if not written or isinstance(error, StdoutError):
             raise
         raise PartialError(
-            f"{len(written)} of {_expected(plan, preview)} were written, then: {error.message}", error.hint
+            f"{len(written)} of {expected} were written, then: {error.message}", error.hint
         ) from error
     ended = time.perf_counter()
     session.data["timings"] = {"load": round(loaded - started, 3), "make": round(ended - loaded, 3)}
@@ -86,8 +72,31 @@ def make(
         session.say(f"model loaded in {loaded - started:.2f} s, made in {ended - loaded:.2f} s")
 
 
-def _expected(plan: Plan, preview: object) -> int:
-    return len(plan.items) * (2 if preview else 1)
+def _write(session: Session, item: Item, artifact: Artifact, outputs: Outputs, metadata: str) -> Path:
+    """Write an item and its preview, say where, and return the path of the first."""
+
+    def write(form: FormatSpec, path: Path) -> None:
+        file = formats.write(
+            artifact, path, [form], name=form.name, overwrite=outputs.overwrite, metadata=metadata
+        )
+        session.data["artifacts"].append(_written(item, artifact, file))
+        session.show_path(str(path))
+
+    path = wanted = outputs.paths[item.index]
+    while True:
+        try:
+            write(outputs.form, path)
+            break
+        except OutputError:
+            # Another run may have taken the name since it was chosen.
+            free = next_name(wanted, outputs)
+            if not outputs.named or free == path:
+                raise
+            path = free
+    beside = outputs.beside(path)
+    if outputs.preview and beside:
+        write(outputs.preview, beside)
+    return path
 
 
 def _written(item: Item, artifact: Artifact, file: formats.WrittenFile) -> dict[str, object]:
@@ -104,19 +113,8 @@ def _written(item: Item, artifact: Artifact, file: formats.WrittenFile) -> dict[
 
 
 def _summary(plan: Plan, item: Item, place: str) -> str:
+    start = f"{place}: " if place else ""
     return (
-        f"{place}: seed {item.seed}, model {plan.file.name}, {plan.steps} steps of {plan.solver} on "
+        f"{start}seed {item.seed}, model {plan.file.name}, {plan.steps} steps of {plan.solver} on "
         f"{plan.grid}, guidance {plan.guidance:g}, {plan.device}"
     )
-
-
-def _to_stdout(session: Session, content: bytes) -> None:
-    if session.stdout is None:
-        raise OutputError("stdout is closed")
-    try:
-        session.stdout.buffer.write(content)
-        session.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"cannot write to stdout: {error.strerror}") from error

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gen.atomic import check_writable
@@ -21,80 +22,94 @@ FIELDS = ("seed", "index", "model")
 STDOUT = "-"
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """Where the items go.
+
+    Args:
+        form: The file format.
+        paths: One per item; none for stdout.
+        preview: A second format, in which each is written beside its file.
+        named: Whether `gen` made up the names, so that another is as good where one is taken meanwhile.
+        overwrite: Whether files may be replaced.
+    """
+
+    form: FormatSpec
+    paths: tuple[Path, ...]
+    preview: FormatSpec | None
+    named: bool
+    overwrite: bool
+
+    def beside(self, path: Path) -> Path | None:
+        """Where the preview of a file goes."""
+        return path.with_suffix(self.preview.suffixes[0]) if self.preview else None
+
+
 def plan_outputs(
-    plan: Plan, output: str | None, format_name: str | None, formats: Sequence[FormatSpec], *, overwrite: bool
-) -> tuple[FormatSpec, tuple[Path, ...]]:
-    """Name a file for every item.
+    plan: Plan,
+    output: str | None,
+    formats: Sequence[FormatSpec],
+    *,
+    format_name: str | None = None,
+    preview_name: str | None = None,
+    overwrite: bool,
+) -> Outputs:
+    """Name a file for every item, and check that it can be written.
 
     Args:
         plan: What is going to be made.
         output: A file, a folder, a pattern with ``{seed} {index} {model}``, or ``"-"`` for stdout; without
             one, files are named by their prompts and seeds in the working folder.
-        format_name: Name of the format.
         formats: The formats that hold this kind.
+        format_name: Name of the format.
+        preview_name: Name of a second format; None for no preview.
         overwrite: Whether files may be replaced.
 
-    Returns:
-        The format, and one path per item; no path for stdout.
-
     Raises:
-        UsageError: Unknown format, or several items for one file.
+        UsageError: Unknown format, several items for one file, a preview in the format of the files or beside
+            stdout.
         OutputError: A file exists or cannot be written; stdout is a terminal.
     """
-    if output == STDOUT:
+    named = output is None or output.endswith("/") or os.path.isdir(output)
+    if output == STDOUT or named:
         form = find_format(formats, name=format_name or plan.spec.default_format)
-        _check_stdout(len(plan.items))
-        return form, ()
-    if output is None or output.endswith("/") or os.path.isdir(output):
-        form = find_format(formats, name=format_name or plan.spec.default_format)
-        paths = _named(plan, Path(output or "."), form)
-        overwrite = False
     else:
         form = find_format(formats, path=output, name=format_name)
-        paths = tuple(Path(_filled(output, item, plan)) for item in plan.items)
-    if len(set(paths)) < len(paths):
+    preview = None if preview_name is None else find_format(formats, name=preview_name)
+    if preview == form:
+        raise UsageError(
+            f"--preview {preview_name} is the format of the file itself", "name another, or leave it out"
+        )
+    if output == STDOUT:
+        if preview:
+            raise UsageError("--preview has no place beside stdout", "give -o a file")
+        _check_stdout(len(plan.items))
+        return Outputs(form, (), None, named=False, overwrite=False)
+    if named:
+        outputs = Outputs(form, (), preview, named=True, overwrite=False)
+        outputs = replace(outputs, paths=_named(plan, Path(output or "."), outputs))
+    else:
+        paths = tuple(Path(_filled(str(output), item, plan)) for item in plan.items)
+        outputs = Outputs(form, paths, preview, named=False, overwrite=overwrite)
+    if len(set(outputs.paths)) < len(outputs.paths):
         path = Path(output or "")
         raise UsageError(
-            f"{len(paths)} items would go to one file {paths[0]}",
+            f"{len(outputs.paths)} items would go to one file {outputs.paths[0]}",
             f"use a pattern: -o '{path.with_name(path.stem + '-{index}' + path.suffix)}'",
         )
-    _check_writable(form, paths, overwrite=overwrite)
-    return form, paths
+    for path in outputs.paths:
+        for place in _places(path, outputs):
+            check_writable(place, overwrite=outputs.overwrite)
+    return outputs
 
 
-def plan_preview(
-    name: str | None,
-    form: FormatSpec,
-    paths: Sequence[Path],
-    formats: Sequence[FormatSpec],
-    *,
-    overwrite: bool,
-) -> tuple[FormatSpec, tuple[Path, ...]] | None:
-    """A second format for every item, beside its file.
-
-    Args:
-        name: Name of the format; None for no preview.
-        form: The format of the files.
-        paths: The files; none for stdout.
-        formats: The formats that hold this kind.
-        overwrite: Whether files may be replaced.
-
-    Raises:
-        UsageError: Unknown format, that of the files themselves, or the files go to stdout.
-        OutputError: A file exists or cannot be written.
-    """
-    if name is None:
-        return None
-    wanted = find_format(formats, name=name)
-    if wanted == form:
-        raise UsageError(
-            f"--preview {name} is the format of the file itself", "name another, or leave it out"
-        )
-    if not paths:
-        raise UsageError("--preview has no place beside stdout", "give -o a file")
-    beside = tuple(path.with_suffix(wanted.suffixes[0]) for path in paths)
-    _check_writable(wanted, beside, overwrite=overwrite)
-    return wanted, beside
+def next_name(path: Path, outputs: Outputs) -> Path:
+    """The first of ``NAME``, ``NAME-2``, ``NAME-3`` … that no file has, nor its preview or companion."""
+    number, free = 1, path
+    while any(place.exists() or place.is_symlink() for place in _places(free, outputs)):
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
 
 
 def metadata_level(given: str | None, settings: Mapping[str, Setting]) -> str:
@@ -112,12 +127,15 @@ def metadata_level(given: str | None, settings: Mapping[str, Setting]) -> str:
     return level
 
 
-def _check_writable(form: FormatSpec, paths: Sequence[Path], *, overwrite: bool) -> None:
-    for path in paths:
-        check_writable(path, overwrite=overwrite)
-        companion = companion_path(path, form)
-        if companion is not None:
-            check_writable(companion, overwrite=overwrite)
+def _places(path: Path, outputs: Outputs) -> Iterator[Path]:
+    """Every file that is written for an item: its own, the companion's, the preview's and that one's."""
+    yield path
+    if (companion := companion_path(path, outputs.form)) is not None:
+        yield companion
+    if outputs.preview and (beside := outputs.beside(path)) is not None:
+        yield beside
+        if (companion := companion_path(beside, outputs.preview)) is not None:
+            yield companion
 
 
 def _filled(pattern: str, item: Item, plan: Plan) -> str:
@@ -136,18 +154,13 @@ def _filled(pattern: str, item: Item, plan: Plan) -> str:
     return re.sub(r"\{([^{}]*)\}", fill, pattern)
 
 
-def _named(plan: Plan, folder: Path, form: FormatSpec) -> tuple[Path, ...]:
+def _named(plan: Plan, folder: Path, outputs: Outputs) -> tuple[Path, ...]:
     """Names that no file has yet."""
     paths: list[Path] = []
     for item in plan.items:
         words = re.sub(r"[\W_]+", "-", item.prompt.lower())[:40].strip("-") or plan.spec.name
-        stem = f"{words}-{item.seed}"
-        path = folder / f"{stem}{form.suffixes[0]}"
-        number = 1
-        while path in paths or path.exists() or path.is_symlink():
-            number += 1
-            path = folder / f"{stem}-{number}{form.suffixes[0]}"
-        paths.append(path)
+        # Seeds differ, so that no two items have one name.
+        paths.append(next_name(folder / f"{words}-{item.seed}{outputs.form.suffixes[0]}", outputs))
     return tuple(paths)
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
+from gen.errors import GenError, OutputError
 from gen.plugin.text import one_line, without_controls
 
-if TYPE_CHECKING:
-    from gen.errors import GenError
-
 ENVELOPE = "gen.envelope/1"
+
+
+class StdoutError(OutputError):
+    """Stdout does not take the result: the disk behind it is full, say."""
 
 
 class Session:
@@ -37,9 +43,34 @@ class Session:
         self._result(without_controls(text))
 
     def show_path(self, path: str) -> None:
-        """A path, on a line of stdout: exactly as it is where a program reads it."""
-        terminal = self.stdout is not None and self.stdout.isatty()
-        self._result(without_controls(path) if terminal else path)
+        """A path, on a line of stdout: the bytes of its name, so that it opens whatever the encoding is.
+
+        On a terminal, characters that could drive it are spelt out.
+        """
+        if self.as_json or self.stdout is None:
+            return
+        line = os.fsencode(spelt_out(path) if self.stdout.isatty() else path) + b"\n"
+        with _writing():
+            self.stdout.flush()
+            if hasattr(self.stdout, "buffer"):
+                self.stdout.buffer.write(line)
+            else:
+                self.stdout.write(os.fsdecode(line))
+            self.stdout.flush()
+
+    def show_bytes(self, content: bytes) -> None:
+        """The content of a file, on stdout."""
+        if self.stdout is None:
+            raise StdoutError("stdout is closed")
+        with _writing():
+            self.stdout.buffer.write(content)
+            self.stdout.buffer.flush()
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether results and messages meet on a terminal."""
+        streams = (self.stdout, sys.stderr)
+        return not self.as_json and all(stream is not None and stream.isatty() for stream in streams)
 
     def say(self, line: str) -> None:
         """A message for the person, on stderr; nothing under ``-q``."""
@@ -62,11 +93,10 @@ class Session:
         Returns:
             The exit code.
         """
-        message, hint = one_line(error.message), one_line(error.hint)
-        if self.as_json:
-            told = {"code": error.code, "message": message, "hint": hint}
-            self._envelope({"ok": False, "data": {**self.data, "warnings": self.warnings}, "error": told})
-        else:
+        message, hint = (one_line(_with_flags(text)) for text in (error.message, error.hint))
+        told = {"code": error.code, "message": message, "hint": hint}
+        envelope = {"ok": False, "data": {**self.data, "warnings": self.warnings}, "error": told}
+        if isinstance(error, StdoutError) or not self._told(envelope):
             _to_stderr(f"gen: error: {message}" + (f" ({hint})" if hint else ""))
         if self.verbose:
             import traceback
@@ -74,10 +104,20 @@ class Session:
             _to_stderr("".join(traceback.format_exception(error)).rstrip())
         return error.exit_code
 
+    def _told(self, envelope: dict[str, Any]) -> bool:
+        """Whether the envelope was asked for and could be written."""
+        try:
+            if self.as_json:
+                self._envelope(envelope)
+        except StdoutError:
+            return False
+        return self.as_json
+
     def _result(self, text: str) -> None:
         if not self.as_json and self.stdout is not None:
-            self.stdout.write(_encodable(text, self.stdout.encoding) + "\n")
-            self.stdout.flush()
+            with _writing():
+                self.stdout.write(_encodable(text, self.stdout.encoding) + "\n")
+                self.stdout.flush()
 
     def _envelope(self, content: dict[str, Any]) -> None:
         import json
@@ -86,8 +126,77 @@ class Session:
         head = {"schema": ENVELOPE, "command": self.command, "version": version("gen-toolkit")}
         # ASCII only: the receiver's encoding is not known.
         if self.stdout is not None:
-            self.stdout.write(json.dumps({**head, **content}) + "\n")
-            self.stdout.flush()
+            with _writing():
+                self.stdout.write(json.dumps({**head, **content}) + "\n")
+                self.stdout.flush()
+
+
+def spelt_out(path: str) -> str:
+    """A path on one line, with escapes for characters that could break it or drive the terminal."""
+    return without_controls(path).replace("\n", "\\u000a").replace("\t", "\\u0009")
+
+
+def silence_stdout() -> None:
+    """Keep the interpreter from writing again, at its end, what stdout did not take."""
+    if sys.__stdout__ is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+
+
+class GuardedStdout:
+    """Stdout for libraries that write to it themselves, as that of help does: its errors are ours.
+
+    Args:
+        stream: What is written to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text.
+
+        Raises:
+            StdoutError: The stream does not take it.
+        """
+        if text == "":
+            # A library asks in this way whether the stream takes text; a full disk is no answer to that.
+            return 0
+        with _writing():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Pass on what is buffered.
+
+        Raises:
+            StdoutError: The stream does not take it.
+        """
+        with _writing():
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence_stdout()
+        raise StdoutError(f"cannot write to stdout: {error.strerror}") from error
+
+
+def _with_flags(text: str) -> str:
+    """A message that names arguments of Python, as ``init=FILE`` in backticks, with flags in their place."""
+    text = re.sub(r"`inputs=\{'(\w+)': (\w+)\}`", r"--input \1=\2", text)
+
+    def flag(found: re.Match[str]) -> str:
+        name = f"--{found[1].replace('_', '-')}"
+        return name if found[2] in ("True", "…") else f"{name} {found[2]}"
+
+    return re.sub(r"`(\w+)='?(\w+|…)'?`", flag, text)
 
 
 def _to_stderr(line: str) -> None:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from gen.plugin.text import one_line
 
+WIDTH = 80
+"""Columns that a table takes at most where its last column can be wrapped."""
+
+NARROWEST = 24
+"""Columns of the last column at least."""
+
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Lines of a table, without trailing spaces.
+    """Lines of a table, without trailing spaces; the last column is wrapped at ``WIDTH``.
 
     Args:
         rows: Cells; the first row is the heading.
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
+    indent = sum(widths) + 2 * len(widths)
+    for *cells, last in rows:
+        start = "".join(f"{cell.ljust(width)}  " for cell, width in zip(cells, widths, strict=True))
+        lines = textwrap.wrap(last, max(WIDTH - indent, NARROWEST), break_on_hyphens=False) or [""]
+        yield (start + lines[0]).rstrip()
+        yield from (" " * indent + line for line in lines[1:])
 
 
 def outline(content: Mapping[str, object], indent: str = "") -> Iterator[str]:

@@ -357,3 +357,62 @@ def test_nothing_that_is_shown_drives_the_terminal(gen_cli: Cli, work: Path) -> 
     shown = made.err + planned.out + planned.err + told.out + told.err + strange.out
     assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
     assert json.loads(planned.out)["recipes"][0]["prompt"] == hostile_text
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("imgae", "image"),
+        ("version", "--version"),
+        ("help", "--help"),
+        ("colour", "toy"),
+        ("measures", "eval"),
+    ],
+)
+def test_an_unknown_command_is_told_what_is_near(gen_cli: Cli, word: str, meant: str) -> None:
+    ran = gen_cli(word)
+    assert ran.code == USAGE
+    assert ran.err == f"gen: error: unknown command {word!r} (did you mean `gen {meant}`?)\n"
+
+
+def test_messages_name_flags_here_and_arguments_in_python(gen_cli: Cli, toy: Path) -> None:
+    import gen
+
+    (toy / "a.png").touch()
+    assert "(use --overwrite or choose another name)" in gen_cli("toy", "red", "-o", "a.png").err
+    with pytest.raises(gen.errors.OutputError, match="use `overwrite=True` or choose"):
+        gen.toy("red").save("a.png")
+    assert "(add --init FILE)" in gen_cli("toy", "red", "--strength", "0.5").err
+    with pytest.raises(gen.errors.UsageError, match="add `init=FILE`"):
+        gen.toy("red", strength=0.5)
+    gen.toy("red", seed=1, left=gen.toy("blue")).save("b.png")
+    assert "(add --input left=FILE)" in gen_cli("rerun", "b.png", "-o", "c.png").err
+    with pytest.raises(gen.errors.UsageError, match=r"add `inputs=\{'left': FILE\}`"):
+        gen.rerun("b.png")
+
+
+def test_minus_zero_is_zero(gen_cli: Cli) -> None:
+    ran = gen_cli("toy", "red", "--guidance", "-0", "-o", "a.png", "--json")
+    assert str(ran.envelope["data"]["artifacts"][0]["recipe"]["guidance"]) == "0.0"
+
+
+def test_a_working_folder_that_is_gone(gen_cli: Cli, toy: Path) -> None:
+    (toy / "gone").mkdir()
+    os.chdir(toy / "gone")
+    (toy / "gone").rmdir()
+    ran = gen_cli("toy", "red")
+    assert (ran.code, ran.err) == (
+        USAGE,
+        "gen: error: the working folder is gone (go to one that exists)\n",
+    )
+    assert gen_cli("--help").code == 0
+
+
+def test_a_completion_that_cannot_be_installed(
+    gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (toy / "file").touch()
+    monkeypatch.setenv("HOME", str(toy / "file"))
+    ran = gen_cli("--install-completion", "bash")
+    assert ran.code == OUTPUT
+    assert ran.err.startswith("gen: error: cannot install the completion in ")

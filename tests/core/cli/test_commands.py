@@ -18,7 +18,7 @@ Cli = Callable[..., Any]
 
 
 def test_the_overview_names_every_modality_and_command(gen_cli: Cli) -> None:
-    from gen.cli.main import COMMANDS
+    from gen.cli.app import COMMANDS
 
     for arguments in (["--help"], ["-h"], []):
         ran = gen_cli(*arguments)
@@ -42,6 +42,21 @@ def test_a_modalitys_help_shows_its_parameters_and_examples(gen_cli: Cli) -> Non
     assert "--no-invert" in out
     assert 'gen toy "red"' in out
     assert all(flag in out for flag in ("--output", "--seed", "--solver", "--mask", "--dry-run"))
+
+
+@pytest.mark.parametrize("columns", ["0", "20", "-3", "many", ""])
+def test_help_is_readable_however_narrow_the_terminal_is(
+    gen_cli: Cli, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    out = gen_cli("toy", "--help").out
+    assert all(flag in out for flag in ("--negative", "--dry-run", "Options of toy"))
+
+
+def test_help_as_json(gen_cli: Cli) -> None:
+    envelope = gen_cli("toy", "--help", "--json").envelope
+    assert envelope["ok"]
+    assert "--dry-run" in envelope["data"]["help"]
 
 
 def test_version(gen_cli: Cli) -> None:
@@ -163,7 +178,8 @@ def test_rerun_with_inputs(gen_cli: Cli) -> None:
 
 
 def test_the_schema_describes_what_python_takes(gen_cli: Cli) -> None:
-    schema = gen_cli("schema", "toy", "--json").envelope["data"]
+    schema = gen_cli("schema", "toy", "--json").envelope["data"]["schema"]
+    assert "warnings" not in schema
     width = schema["properties"]["width"]
     assert (width["type"], width["minimum"], width["maximum"], width["multipleOf"]) == ("integer", 8, 64, 8)
     assert schema["properties"]["finish"]["enum"] == ["matt", "gloss"]

@@ -274,3 +274,25 @@ def test_an_interrupt_keeps_whole_files_only(
     assert (ran.code, ran.out) == (130, "")
     assert ran.err.splitlines()[-1] == "gen: interrupted"
     assert not list(toy.iterdir())
+
+
+def test_a_name_that_is_taken_meanwhile_is_left_to_the_other_run(
+    gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gen.cli import making
+
+    def taken(*arguments: object) -> object:
+        (toy / "red-1.png").write_bytes(b"the other's")
+        return load(*arguments)
+
+    load = making.load
+    monkeypatch.setattr(making, "load", taken)
+    assert gen_cli("toy", "red", "--seed", 1, "--preview", "webp").out == "red-1-2.png\nred-1-2.webp\n"
+    assert (toy / "red-1.png").read_bytes() == b"the other's"
+    (toy / "red-1.png").unlink()
+    assert gen_cli("toy", "red", "--seed", 1, "-o", "red-1.png").code == 6
+
+
+def test_names_avoid_previews_that_exist(gen_cli: Cli, toy: Path) -> None:
+    (toy / "red-1.webp").touch()
+    assert gen_cli("toy", "red", "--seed", 1, "--preview", "webp").out == "red-1-2.png\nred-1-2.webp\n"

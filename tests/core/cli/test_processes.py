@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,3 +78,55 @@ def test_a_full_device_behind_stdout(gen_process: Start) -> None:
         _, err = process.communicate(timeout=120)
     assert process.returncode == 6
     assert b"gen: error: cannot write to stdout: No space left on device" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["toy", "--help"],
+        ["plugins"],
+        ["plugins", "--json"],
+        ["solvers"],
+        ["info", "nothing.png", "--json"],
+        ["toy", "red", "-o", "a.png"],
+        ["toy", "red", "-o", "a.png", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_results_that_stdout_does_not_take(gen_process: Start, toy: Path, arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full, gen_process(*arguments, stdout=full) as process:
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == (2 if "nothing.png" in arguments else 6)
+    assert err.decode().splitlines()[-1].startswith("gen: error: cannot ")
+    assert b"Traceback" not in err
+    assert b"Exception ignored" not in err
+    assert (toy / "a.png").exists() == ("a.png" in arguments)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16", "utf-8"])
+def test_a_path_that_is_told_opens_whatever_the_encoding(
+    gen_process: Start, toy: Path, encoding: str
+) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    with gen_process("toy", "red \u308a\u3093\u3054", "--seed", 1, env=environment) as process:
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert (toy / os.fsdecode(out.removesuffix(b"\n"))).is_file()
+
+
+def test_an_interrupt_while_the_program_is_loaded(gen_process: Start, toy: Path) -> None:
+    """Wherever the interrupt comes once `main` runs: here in the first import that it makes."""
+    program = (
+        "import sys, signal, os\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'gen.cli.session': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from gen.cli.main import main\n"
+        "sys.exit(main(['--help']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=toy, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"gen: interrupted\n")

@@ -16,6 +16,10 @@ def test_solvers_and_grids_are_listed(gen_cli: Cli) -> None:
     assert [grid["name"] for grid in data["grids"]] == list(presets.GRIDS)
     out = gen_cli("solvers").out
     assert all(f"\n{name} " in out for name in (*list(presets.SOLVERS)[1:], *presets.GRIDS))
+    assert max(map(len, out.splitlines())) <= 80
+    words = " ".join(out.split())
+    presets_of = [*presets.SOLVERS.values(), *presets.GRIDS.values()]
+    assert all(alias in words for preset in presets_of for alias in preset.aliases)
 
 
 def test_a_name_is_explained(gen_cli: Cli) -> None:

@@ -13,7 +13,7 @@ import typer
 from gen.checks import MAX_ITEMS, naming
 from gen.cli.flags import merge_aliases, parse_params, signature
 from gen.cli.making import make
-from gen.cli.outputs import STDOUT, metadata_level, plan_outputs, plan_preview
+from gen.cli.outputs import STDOUT, metadata_level, plan_outputs
 from gen.cli.session import Session
 from gen.config import convert, misspelled
 from gen.errors import UsageError
@@ -80,16 +80,17 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
         **values,
     )
     plan = resolve(request, host, settings=settings)
-    form, paths = plan_outputs(plan, output, format_name, known, overwrite=overwrite)
-    preview = plan_preview(preview_name, form, paths, known, overwrite=overwrite)
+    outputs = plan_outputs(
+        plan, output, known, format_name=format_name, preview_name=preview_name, overwrite=overwrite
+    )
     if len(words) > 1 and not any(" " in word for word in words):
         session.say(
             f"gen: {len(words)} prompts of one word each; put quotes around a prompt of several words"
         )
     if dry_run:
-        _show_plan(session, plan, paths)
+        _show_plan(session, plan, outputs.paths)
         return
-    make(session, host, plan, form, paths, overwrite=overwrite, metadata=metadata, preview=preview)
+    make(session, host, plan, outputs, metadata=metadata)
 
 
 def _show_plan(session: Session, plan: Plan, paths: tuple[Path, ...]) -> None:

@@ -81,8 +81,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             _check(session, host, plan, file, formats.find_format(known, path=file))
             return
         level = metadata_level(metadata, settings_of(plan.spec))
-        form, paths = plan_outputs(plan, output, None, known, overwrite=overwrite)
-        make(session, host, plan, form, paths, overwrite=overwrite, metadata=level)
+        make(session, host, plan, plan_outputs(plan, output, known, overwrite=overwrite), metadata=level)
 
 
 def _check(session: Session, host: Host, plan: Plan, file: Path, form: FormatSpec) -> None:
@@ -92,8 +91,8 @@ def _check(session: Session, host: Host, plan: Plan, file: Path, form: FormatSpe
     # A contact sheet of a clip, for instance, can be read as a picture only.
     readable = [form] if form.reader else host.formats()
     there = formats.read(file, readable)
-    with contextlib.redirect_stdout(sys.stderr), progress_bar(plan.spec.name, quiet=session.quiet) as report:
-        made = next(iter(generate(plan, load(plan, host), on_step=report)))
+    with contextlib.redirect_stdout(sys.stderr), progress_bar(plan.spec.name, quiet=session.quiet) as bar:
+        made = next(iter(generate(plan, load(plan, host), on_step=bar.report)))
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(folder, f"again{form.suffixes[0]}")
         formats.write(made, stored, [form], metadata="none")

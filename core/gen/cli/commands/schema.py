@@ -25,8 +25,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         modality: Annotated[str, arguments.modality(host)],
         as_json: JSON = False,  # noqa: ARG001
     ) -> None:
-        session.data.update(describe(host, host.modality(modality)))
-        session.show(json.dumps(session.data, indent=2, ensure_ascii=False))
+        # By itself, since the envelope adds warnings to what is beside it.
+        session.data["schema"] = describe(host, host.modality(modality))
+        session.show(json.dumps(session.data["schema"], indent=2, ensure_ascii=False))
 
 
 def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:

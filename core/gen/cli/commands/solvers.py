@@ -45,15 +45,14 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:  
             {"name": preset.name, "aliases": list(preset.aliases), "summary": preset.summary}
             for preset in grids
         ]
-        rows = [("SOLVER", "ORDER", "EVALUATIONS", "NOISE", "SUMMARY", "ALSO")]
+        rows = [("SOLVER", "ORDER", "CALLS", "NOISE", "SUMMARY")]
         rows += [
             (
                 preset.name,
                 str(preset.order),
                 str(preset.evaluations or "any"),
                 "yes" if preset.stochastic else "no",
-                preset.summary,
-                ", ".join(preset.aliases),
+                _described(preset),
             )
             for preset in chosen
         ]
@@ -61,7 +60,10 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:  
             session.show(line)
         if grids:
             session.show("")
-            for line in table(
-                [("GRID", "SUMMARY", "ALSO"), *((g.name, g.summary, ", ".join(g.aliases)) for g in grids)]
-            ):
+            for line in table([("GRID", "SUMMARY"), *((grid.name, _described(grid)) for grid in grids)]):
                 session.show(line)
+
+
+def _described(preset: presets.SolverPreset | presets.GridPreset) -> str:
+    also = f" (also {', '.join(preset.aliases)})" if preset.aliases else ""
+    return preset.summary + also
