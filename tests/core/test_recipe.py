@@ -379,7 +379,9 @@ def test_a1111_text_is_read_back(prompt, negative, seed):
     found = parse_a1111(recipe.to_a1111())
     assert (found.seed, found.steps, found.guidance, found.sampler) == (seed, 20, 4.5, "dpmpp_2m")
     assert (found.width, found.height, found.model) == (96, 64, "emoji")
-    prompt, negative = (text.replace("\0", "").replace("\r\n", "\n") for text in (prompt, negative))
+    prompt, negative = (
+        f"{text}\n".replace("\0", "").replace("\r\n", "\n").removesuffix("\n") for text in (prompt, negative)
+    )
     assert found.prompt == prompt.removeprefix("\ufeff").lstrip("\n")
     assert found.negative == (negative.strip() or None)
 
