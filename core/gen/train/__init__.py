@@ -4,6 +4,7 @@ from gen.diffusion import LogitNormalTimes
 from gen.train.codec import codec_stages, reconstruction_task
 from gen.train.diffusion import DiffusionLoss, LearnedVarianceLoss
 from gen.train.export import halves, trained
+from gen.train.folder import run_folder
 from gen.train.latents import LatentBank
 from gen.train.optimiser import Muon, block_matrix
 from gen.train.recipe import Recipe, Settings, Stage, Task
@@ -27,6 +28,7 @@ __all__ = [
     "known_boxes",
     "reconstruction_task",
     "run",
+    "run_folder",
     "text_task",
     "trained",
 ]

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import random
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from gen.errors import GenError, PluginError, UsageError
 from gen.train import checkpoint, optimiser
+from gen.train.folder import run_folder
 from gen.train.recipe import Recipe, Settings, Stage, Task
 
 REPORT_SECONDS = 20.0
+
+WINDOW = 100
+"""Steps over which the loss that is reported is averaged."""
 
 
 def run(
@@ -47,7 +54,9 @@ def run(
         The path of the model file.
 
     Raises:
-        UsageError: The folder holds a run and ``resume`` is false, or a stage is unknown.
+        UsageError: The folder holds a run and ``resume`` is false or the reverse, or a stage is unknown.
+        OutputError: The folder cannot be made or written to.
+        ModelError: A checkpoint is damaged, or of another network.
         PluginError: TensorBoard is not installed.
         GenError: The loss is not finite.
     """
@@ -55,18 +64,34 @@ def run(
     known = [stage.name for stage in recipe.stages]
     for name in steps.keys() - set(known):
         raise UsageError(f"{recipe.name} has no stage {name!r}", f"its stages: {', '.join(known)}")
-    folder.mkdir(parents=True, exist_ok=True)
-    if not resume and any((folder / f"{stage.name}.safetensors").exists() for stage in recipe.stages):
+    started = any((folder / f"{stage.name}.safetensors").exists() for stage in recipe.stages)
+    if started and not resume:
         raise UsageError(
             f"{folder} holds a training run already", "add --resume to go on, or choose another --out"
         )
+    if resume and not started:
+        raise UsageError(
+            f"{folder} holds no checkpoint to resume from", "leave --resume out, or choose another --out"
+        )
+    with run_folder(folder):
+        return _stages(recipe, folder, steps, torch.device(device), preview_every, save_seconds, report)
+
+
+def _stages(
+    recipe: Recipe,
+    folder: Path,
+    steps: Mapping[str, int],
+    device: torch.device,
+    preview_every: int,
+    save_seconds: float,
+    report: Callable[[str], None],
+) -> Path:
     modules: dict[str, nn.Module] = {}
     history: dict[str, dict[str, float]] = {}
-    target = torch.device(device)
     for stage in recipe.stages:
         settings = replace(stage.settings, steps=steps.get(stage.name, stage.settings.steps))
         modules[stage.name], history[stage.name] = _train(
-            stage, settings, modules, folder, target, preview_every, save_seconds, report
+            stage, settings, modules, folder, device, preview_every, save_seconds, report
         )
     path = folder / f"{recipe.name}.safetensors"
     recipe.export({name: module.cpu() for name, module in modules.items()}, history, path)
@@ -98,8 +123,9 @@ def _train(
     average = copy.deepcopy(module).eval().requires_grad_(False)
     optimisers = optimiser.build(task, settings)
     progress: dict[str, float] = {"step": 0, "seconds": 0.0, "loss": float("nan")}
+    window: list[float] = []
     if path.exists():
-        progress = checkpoint.load(path, module, average, optimisers)
+        progress, window = checkpoint.load(path, module, average, optimisers)
         if progress["step"] >= steps:
             return average, progress
         report(f"{stage.name}: resumed at step {progress['step']:.0f} of {steps}")
@@ -109,17 +135,16 @@ def _train(
     log = SummaryWriter(str(folder / "log" / stage.name), purge_step=first)
     before = progress["seconds"]
     started = saved = reported = time.monotonic()
-    window: list[float] = []
     for step in range(first, steps):
         loss = _update(task, average, optimisers, settings, step, device)
-        window.append(loss)
+        window = [*window[-(WINDOW - 1) :], loss]
         log.add_scalar("loss", loss, step)
         log.add_scalar("rate", optimiser.rate_factor(step, settings), step)
         now = time.monotonic()
         progress = {
             "step": step + 1,
             "seconds": before + now - started,
-            "loss": sum(window[-100:]) / len(window[-100:]),
+            "loss": sum(window) / len(window),
         }
         if now - reported > REPORT_SECONDS or step + 1 == steps:
             pace = (now - started) / (step + 1 - first)
@@ -132,7 +157,7 @@ def _train(
         if (step + 1) % preview_every == 0 or step + 1 == steps:
             task.preview(average, folder / f"{stage.name}-{step + 1:06d}.png")
         if now - saved >= save_seconds or step + 1 == steps:
-            checkpoint.save(path, module, average, optimisers, progress)
+            checkpoint.save(path, module, average, optimisers, progress, window)
             log.flush()
             saved = now
     log.close()
@@ -152,7 +177,9 @@ def _update(
     for each, rate in zip(optimisers, (settings.rate, settings.matrix_rate), strict=False):
         for group in each.param_groups:
             group["lr"] = rate * factor
-    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+    seed = settings.seed * 1_000_003 + step
+    generator = torch.Generator().manual_seed(seed)
+    _seed_globally(seed)
     module.train()
     with torch.autocast(device.type, torch.bfloat16, enabled=optimiser.fast_bfloat16(device)):
         loss = task.loss(module, generator)
@@ -171,6 +198,17 @@ def _update(
         for kept, current in zip(average.buffers(), module.buffers(), strict=True):
             kept.copy_(current)
     return loss.item()
+
+
+def _seed_globally(seed: int) -> None:
+    """Seed what draws without the step's generator, such as dropout: the same in a run that is resumed.
+
+    Another seed than that of the generator, so that both are independent.
+    """
+    digest = int.from_bytes(hashlib.blake2b(str(seed).encode(), digest_size=8).digest(), "little") >> 1
+    torch.manual_seed(digest)
+    np.random.seed(digest % 2**32)
+    random.seed(digest)
 
 
 def _clock(seconds: float) -> str:

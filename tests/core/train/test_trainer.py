@@ -1,6 +1,7 @@
 """The trainer: the same losses after a kill, checkpoints that are whole, optimisers that do what they say."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -8,12 +9,13 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from gen.errors import PluginError, UsageError
+from gen.errors import ModelError, OutputError, PluginError, UsageError
 from gen.train import Muon, Recipe, Settings, Stage, Task, run
 from gen.train.optimiser import orthogonal, rate_factor
 
@@ -38,7 +40,8 @@ def start(modules, device):
 settings = Settings(steps=60, rate=1e-2, matrix_rate=1e-2, warmup=5)
 recipe = Recipe(name="tiny", stages=(Stage(name="only", settings=settings, start=start),),
                 export=lambda modules, history, path: path.write_bytes(b"done"))
-run(recipe, Path(sys.argv[1]), resume=True, save_seconds=0.0)
+folder = Path(sys.argv[1])
+run(recipe, folder, resume=(folder / "only.safetensors").exists(), save_seconds=0.0)
 """
 
 
@@ -82,13 +85,120 @@ def test_killed_run_resumes_with_the_same_losses(program: Path, tmp_path: Path) 
     assert got[-20:] == expected[-20:]
 
 
-def tiny(steps: int, loss=None) -> Recipe:
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    """Also what draws from global random numbers, such as dropout, and the loss that is averaged."""
+
+    def recipe(seen: list[float], history: dict[str, float], stop: int | None = None) -> Recipe:
+        def start(modules, device):
+            def loss(module, generator):
+                if len(seen) == stop:
+                    raise KeyboardInterrupt
+                x = torch.randn(8, 4, generator=generator) * random.random() * np.random.rand()
+                value = module(x).square().mean()
+                seen.append(value.item())
+                return value
+
+            module = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.3), nn.Linear(4, 4))
+            return Task(module=module, loss=loss, matrix=lambda name: False, preview=lambda m, p: None)
+
+        settings = Settings(steps=130, rate=1e-2, matrix_rate=0.0)
+        return Recipe(
+            name="r",
+            stages=(Stage(name="net", settings=settings, start=start),),
+            export=lambda modules, told, path: (history.update(told["net"]), path.touch())[1],
+        )
+
+    quiet = {"report": lambda line: None, "save_seconds": 0.0}
+    whole, first, second = [], [], []
+    expected, found = {}, {}
+    run(recipe(whole, expected), tmp_path / "whole", **quiet)
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe(first, {}, stop=110), tmp_path / "broken", **quiet)
+    torch.rand(7), random.random(), np.random.rand()
+    run(recipe(second, found), tmp_path / "broken", resume=True, **quiet)
+    assert first + second == whole
+    assert found["loss"] == expected["loss"]
+
+
+def test_global_draws_are_independent_of_the_steps_generator(tmp_path: Path) -> None:
+    def loss(module, generator):
+        assert not torch.equal(torch.rand(5), torch.rand(5, generator=generator))
+        return module(torch.ones(1, 3)).sum()
+
+    run(tiny(2, loss), tmp_path, report=lambda line: None)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "other network", "another file"])
+def test_a_checkpoint_that_cannot_be_used_is_named(tmp_path: Path, damage: str) -> None:
+    run(tiny(3), tmp_path, report=lambda line: None)
+    path = tmp_path / "one.safetensors"
+    content = path.read_bytes()
+    width = 5 if damage == "other network" else 3
+    if damage == "another file":
+        from safetensors.torch import save
+
+        content = save({"a": torch.zeros(2)})
+    short = {"truncated": content[:200], "empty": b"", "text": b"hello" * 9}
+    path.write_bytes(short.get(damage, content))
+    with pytest.raises(ModelError) as raised:
+        run(tiny(9, width=width), tmp_path, resume=True, report=lambda line: None)
+    assert f"the checkpoint {path}" in raised.value.message
+    assert "\n" not in str(raised.value)
+    assert raised.value.exit_code == 4
+
+
+def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no checkpoint to resume from"):
+        run(tiny(3), tmp_path / "typo", resume=True, report=lambda line: None)
+    assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "\0"])
+def test_a_folder_that_cannot_be_is_an_output_error(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError) as raised:
+        run(tiny(3), tmp_path / place, report=lambda line: None)
+    assert raised.value.exit_code == 6
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_that_may_not_be_written_to_is_an_output_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_arguments, **_options: False)
+    with pytest.raises(OutputError, match="cannot write into the folder"):
+        run(tiny(3), tmp_path, report=lambda line: None)
+
+
+def test_no_empty_folder_is_left_where_data_is_missing(tmp_path: Path) -> None:
+    def missing(module, generator):
+        raise UsageError("the font is not installed")
+
+    def start(modules, device):
+        raise UsageError("the font is not installed")
+
+    stage = Stage(name="one", settings=Settings(steps=2, rate=1e-2, matrix_rate=0.0), start=start)
+    nothing = Recipe(name="tiny", stages=(stage,), export=lambda modules, history, path: None)
+    with pytest.raises(UsageError, match="font"):
+        run(nothing, tmp_path / "runs" / "tiny", report=lambda line: None)
+    assert not (tmp_path / "runs").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UsageError, match="font"):
+        run(nothing, tmp_path / "mine", report=lambda line: None)
+    assert (tmp_path / "mine").exists()
+    # What was written is never taken away.
+    with pytest.raises(UsageError, match="font"):
+        run(tiny(3, missing), tmp_path / "begun", report=lambda line: None)
+    assert (tmp_path / "begun" / "log").exists()
+
+
+def tiny(steps: int, loss=None, width: int = 3) -> Recipe:
     def start(modules, device):
         def square(module, generator):
             return module(torch.randn(4, 3, generator=generator)).square().mean()
 
         return Task(
-            module=nn.Linear(3, 3),
+            module=nn.Linear(3, width),
             loss=loss or square,
             matrix=lambda name: False,
             preview=lambda m, p: p.touch(),

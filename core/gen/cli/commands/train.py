@@ -57,10 +57,11 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         place = find_device(device)
         with contextlib.redirect_stdout(sys.stderr):
             make = cast("Callable[[str, Path, Callable[[str], None]], Recipe]", host.resolve(spec.factory))
-            from gen.train import run
+            from gen.train import run, run_folder
 
-            made = make(size, folder, session.say)
-            path = run(made, folder, device=place, steps=counts, resume=resume, report=session.say)
+            with run_folder(folder):
+                made = make(size, folder, session.say)
+                path = run(made, folder, device=place, steps=counts, resume=resume, report=session.say)
         session.data["model"] = str(path)
         session.show_path(str(path))
 
