@@ -20,6 +20,9 @@ Booleans: TypeAlias = NDArray[np.bool_]
 BLACK = 0.02
 """Values of a mask below this count as black: a lossy file does not store 0 as 0."""
 
+ONE_COLOUR = 0.1
+"""Channels of what was painted in one colour differ no more: soft edges and lossy files blur it."""
+
 AUDIBLE = 0.01
 """Samples of a mask above this, -40 dB, are not silent."""
 
@@ -49,6 +52,27 @@ def keep_pixels(made: Floats, given: Floats, changed: Booleans, feather: int = 0
         weight *= np.clip(2 * share / np.maximum(_squares(share, feather, np.max), 1e-6) - 1, 0, 1)
     blended = given + weight[..., None] * (made - given)
     return np.where(weight[..., None] == 1, made, np.where(changed[..., None], blended, given))
+
+
+def marked(mask: Floats) -> Floats:
+    """How far each pixel of a mask is marked as one to be made anew.
+
+    An opaque mask is marked where it is bright. Of one with transparent parts only what can be seen counts:
+    all of it where it is of one colour, whichever it is, as a brush leaves it; else what is bright of it.
+
+    Args:
+        mask: (..., H, W, C) with C = 1, 3 or 4.
+
+    Returns:
+        (..., H, W) in [0, 1].
+    """
+    bright: Floats = mask[..., :3].mean(-1)
+    if mask.shape[-1] < 4 or mask[..., 3].min() == 1:
+        return bright
+    alpha = mask[..., 3]
+    seen = mask[..., :3][alpha >= 0.5]
+    one_colour = len(seen) > 0 and float(np.ptp(seen, axis=0).max()) <= ONE_COLOUR
+    return alpha if one_colour else bright * alpha
 
 
 def keep_samples(made: Floats, given: Floats, changed: Booleans, rate: int) -> Floats:
@@ -111,8 +135,7 @@ def keep_outside(made: Artifact, init: Artifact, mask: Artifact) -> Artifact:
     else:
         if marks.shape[:-1] != one.shape[:-1]:
             return made
-        grey = marks[..., :3].max(-1) * (marks[..., 3] if marks.shape[-1] == 4 else 1)
-        kept = keep_pixels(one, given, grey >= BLACK)
+        kept = keep_pixels(one, given, marked(marks) >= BLACK)
     return Artifact(made.kind, {**made.arrays, name: kept}, made.attributes, made.recipe)
 
 

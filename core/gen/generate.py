@@ -17,6 +17,7 @@ from gen.model import (
     Codec,
     CompletingCodec,
     CompositingCodec,
+    CroppingCodec,
     LimitedEncoder,
     Model,
     ModelFile,
@@ -135,6 +136,10 @@ def notices(plan: Plan, model: Model) -> Iterator[str]:
         if isinstance(encoder, LimitedEncoder) and (unread := encoder.unread(prompt, params)):
             shown = _shown(unread)
             yield f"{start}the prompt is too long for the model {model.name}, which does not read {shown}"
+    if isinstance(model.codec, CroppingCodec):
+        for role, artifact in (("init", plan.init), *plan.artifacts.items()):
+            if artifact is not None and (cropped := model.codec.cropped(artifact, params)):
+                yield f"{role}: {cropped}"
     if plan.negative and plan.guidance == 1:
         yield "the negative prompt has no effect at guidance 1; raise the guidance"
 

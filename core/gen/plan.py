@@ -64,7 +64,8 @@ class Request:
         model: Name of a registered model or path of a model file.
         init: A file or an artifact to start from.
         strength: How far ``init`` may change, in (0, 1].
-        mask: A file or an artifact whose bright parts are made anew, the others kept; needs ``init``.
+        mask: A file or an artifact whose bright parts are made anew, the others kept, of the shape of
+            ``init``, which it needs. Of one with transparent parts only what can be seen counts.
         params: The modality's own parameters; files by path or as artifacts.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, with an index where there are several.
         dtype: Type of the network's weights: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
@@ -246,10 +247,14 @@ def resolve(request: Request, host: Host, *, settings: Mapping[str, Setting] | N
     }
     if init is None:
         return replace(plan, artifacts=artifacts, inputs=tuple(inputs))
+    start = _input("init", init, spec.kind, host, inputs)
+    marks = None if mask is None else _input("mask", mask, spec.kind, host, inputs)
+    if marks is not None:
+        _check_shapes(start, marks)
     return replace(
         plan,
-        init=_input("init", init, spec.kind, host, inputs),
-        mask=None if mask is None else _input("mask", mask, spec.kind, host, inputs),
+        init=start,
+        mask=marks,
         strength=check_strength(strength, masked=mask is not None),
         artifacts=artifacts,
         inputs=tuple(inputs),
@@ -329,9 +334,12 @@ def _params(
         if param.kind:
             continue
         origin = ""
-        value = given.get(name)
-        if value is None and name in settings:
-            value, origin = settings[name].value, settings[name].origin
+        value: object = None
+        for asked in (name, param.follows):
+            if value is None and asked in given:
+                value = given[asked]
+            if value is None and asked in settings:
+                value, origin = settings[asked].value, settings[asked].origin
         if value is None:
             value = file.params.get(name, param.default)
         if value is not None:
@@ -370,6 +378,19 @@ def _input(role: str, source: Source, kind: str, host: Host, inputs: list[Input]
             Input(role=role, name=path.name, sha256=hashlib.file_digest(file, "sha256").hexdigest())
         )
     return artifact
+
+
+def _check_shapes(init: Artifact, mask: Artifact) -> None:
+    """Refuse a mask that would lie elsewhere on the input than where it was drawn."""
+    (width, height), (across, down) = (
+        (item.sizes.get("width", 0), item.sizes.get("height", 0)) for item in (init, mask)
+    )
+    # Of the same shape, but for the rounding of a side when it was scaled.
+    if abs(width * down - across * height) > max(width, height, across, down):
+        raise UsageError(
+            f"the mask has {across} × {down} pixels and the input {width} × {height}: their shapes differ",
+            "scale the mask to the input",
+        )
 
 
 def _versions(plugin: Record) -> dict[str, str]:

@@ -12,7 +12,7 @@ import torch
 import gen
 from gen import presets
 from gen.artifact import Artifact
-from gen.compositing import FADE, keep_outside, keep_pixels, keep_samples, sounding
+from gen.compositing import FADE, keep_outside, keep_pixels, keep_samples, marked, sounding
 
 RATE = 8000
 
@@ -34,6 +34,37 @@ def test_pixels_outside_stay_and_the_seam_lies_inside(shape: tuple[int, ...], fe
     assert kept.dtype == np.float32
     if not feather:
         assert np.array_equal(kept[changed], made[changed])
+
+
+@pytest.mark.parametrize("place", [(), (2,)])
+def test_what_a_mask_marks(place: tuple[int, ...]) -> None:
+    square = np.zeros((*place, 8, 8), np.float32)
+    square[..., 2:5, 3:7] = 1
+
+    def layered(colour: tuple[float, ...], behind: tuple[float, ...], alpha: np.ndarray[Any, Any]) -> Any:
+        pixels = np.where(square[..., None] > 0, np.float32(colour), np.float32(behind))
+        return marked(np.concatenate([pixels, alpha[..., None]], -1).astype(np.float32))
+
+    white, black, red = (1, 1, 1), (0, 0, 0), (0.9, 0.1, 0.1)
+    opaque = np.ones_like(square)
+    for mask in (
+        marked(square[..., None]),
+        marked(np.repeat(square[..., None], 3, -1)),
+        layered(white, black, opaque),
+        # A brush of any colour on a transparent layer, whatever colour hides in what is transparent.
+        layered(white, black, square),
+        layered(white, white, square),
+        layered(black, black, square),
+        layered(black, white, square),
+        layered(red, black, square),
+        # White and black on a layer that is transparent elsewhere.
+        layered(white, black, np.where(np.arange(8) < 7, opaque, 0)),
+    ):
+        assert np.array_equal(mask, square)
+    assert not layered(white, white, 0 * opaque).any()
+    # A lossy file and soft edges leave a colour nearly one.
+    noisy = np.concatenate([red + noise(*square.shape, 3, scale=0.08), square[..., None]], -1)
+    assert np.array_equal(marked(noisy.astype(np.float32)), square)
 
 
 def test_a_stroke_thinner_than_the_seam_is_drawn() -> None:

@@ -225,8 +225,12 @@ def test_an_input_of_another_size_is_a_usage_error() -> None:
     start = gen.toy("blue", seed=1, width=8)
     with pytest.raises(UsageError, match="the input became"):
         gen.toy("red", init=start)
-    with pytest.raises(UsageError, match="the mask became"):
+    with pytest.raises(UsageError, match="the mask has 8 × 16 pixels and the input 24 × 16: "):
         gen.toy("red", init=gen.toy("blue"), mask=start)
+    for height, width in ((32, 48), (11, 16)):
+        mask = gen.Artifact("image", {"pixels": np.zeros((height, width, 3), np.float32)})
+        with pytest.raises(UsageError, match="the mask became"):
+            gen.toy("red", init=gen.toy("blue"), mask=mask)
     with pytest.raises(UsageError, match="strength must be"):
         gen.toy("red", init=start, strength=0)
 
@@ -513,3 +517,15 @@ def test_a_decoder_that_fails_is_no_mistake_of_the_user(
     with pytest.raises(GenError, match=f"toy failed: .*{expected}") as raised:
         list(generate(plan, load(plan, host)))
     assert raised.value.exit_code == 1
+
+
+def test_an_input_that_is_cropped_is_told_of(host: Host) -> None:
+    start = gen.Artifact("image", {"pixels": np.zeros((16, 24, 3), np.float32)})
+    plan = planned(host, "red", init=start, params={"left": start})
+    model = load(plan, host)
+    assert list(notices(plan, model)) == []
+    type(model.codec).cropped = lambda _self, artifact, _params: f"only half of {artifact.sizes['width']}"
+    try:
+        assert list(notices(plan, model)) == ["init: only half of 24", "left: only half of 24"]
+    finally:
+        del type(model.codec).cropped

@@ -118,6 +118,15 @@ class RemarkingEncoder(Encoder, Protocol):
 
 
 @runtime_checkable
+class CroppingCodec(Codec, Protocol):
+    """A codec that does not see all of every input."""
+
+    def cropped(self, artifact: Artifact, params: Mapping[str, object]) -> str:
+        """One line about the part of an input that is used; empty where it is used as a whole."""
+        ...
+
+
+@runtime_checkable
 class CompletingCodec(Codec, Protocol):
     """A codec for parameters that give parts of what is made: the first frame of a clip, for instance.
 

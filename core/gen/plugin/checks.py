@@ -111,6 +111,8 @@ def modality_fault(spec: ModalitySpec, name: str) -> str:
     for param in spec.params:
         if fault := param_fault(param):
             return f"parameter {param.name!r}: {fault}"
+        if param.follows and (param.follows, param.type) not in {(one.name, one.type) for one in spec.params}:
+            return f"parameter {param.name!r}: follows names {param.follows!r}, no parameter of its type"
     return _repeated("parameter", (param.name for param in spec.params)) or _repeated(
         "recipe", (recipe.name for recipe in spec.recipes)
     )

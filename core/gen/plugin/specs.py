@@ -27,6 +27,7 @@ class Param:
         kind: Where the parameter is a file: the kind of artifact in it. The core reads the file, with the
             readers of that kind, and encoder and codec find the artifact under the parameter's name. The type
             is then ``str``; in Python an artifact will do as well as a path.
+        follows: Another parameter, whose value this one takes where only that one is given.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Param:
     choices: tuple[str, ...] = ()
     unit: str = ""
     kind: str = ""
+    follows: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

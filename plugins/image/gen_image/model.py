@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from gen.artifact import Artifact
-from gen.compositing import keep_pixels
+from gen.compositing import keep_pixels, marked
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile
 from gen.nn import TextEncoder
@@ -76,7 +76,7 @@ class LatentCodec:
         return [Artifact("image", {"pixels": _fit(picture, size)}) for picture in pictures]
 
     def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
-        """A picture, white where something is drawn anew, as (1, 1, grid, grid): 1 where latents are kept."""
+        """A picture, marked where it is drawn anew, as (1, 1, grid, grid): 1 where latents are kept."""
         self._size(params)
         changed = _changed(mask, self.side)
         blocks = changed.reshape(self.grid, DOWNSAMPLING, self.grid, DOWNSAMPLING).any((1, 3))
@@ -94,8 +94,17 @@ class LatentCodec:
         pixels = keep_pixels(made.arrays["pixels"], given, _changed(mask, size), feather)
         return Artifact("image", {"pixels": pixels})
 
+    def cropped(self, artifact: Artifact, params: Mapping[str, object]) -> str:  # noqa: ARG002
+        """What is used of a picture that is not square."""
+        width, height = artifact.sizes["width"], artifact.sizes["height"]
+        edge = min(width, height)
+        if width == height:
+            return ""
+        return f"of {width} × {height} pixels, only the {edge} × {edge} in the middle are used"
+
     def _size(self, params: Mapping[str, object]) -> int:
-        width, height = params.get("width") or self.side, params.get("height") or self.side
+        width = params.get("width") or params.get("height") or self.side
+        height = params.get("height") or width
         if width != height:
             raise ValueError(f"this model draws squares: width {width} and height {height} differ")
         assert isinstance(width, int)
@@ -130,9 +139,9 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
 
 
 def _changed(mask: Artifact, size: int) -> np.ndarray:
-    """Where a mask is white, (size, size)."""
-    grey = _opaque(mask.arrays["pixels"]).mean(-1, keepdims=True)
-    changed: np.ndarray = _fit(np.repeat(grey, 3, -1), size)[..., 0] >= 0.5
+    """Where a mask is marked, (size, size)."""
+    marks = np.repeat(marked(mask.arrays["pixels"])[..., None], 3, -1)
+    changed: np.ndarray = _fit(marks, size)[..., 0] >= 0.5
     return changed
 
 

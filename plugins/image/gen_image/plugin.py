@@ -16,9 +16,23 @@ def gen_modality() -> ModalitySpec:
         default_model="emoji",
         default_format="png",
         params=(
-            Param(name="width", type=int, help="Width of the picture.", minimum=64, maximum=1024, unit="px"),
             Param(
-                name="height", type=int, help="Height of the picture.", minimum=64, maximum=1024, unit="px"
+                name="width",
+                type=int,
+                help="Width of the picture.",
+                minimum=64,
+                maximum=1024,
+                unit="px",
+                follows="height",
+            ),
+            Param(
+                name="height",
+                type=int,
+                help="Height of the picture.",
+                minimum=64,
+                maximum=1024,
+                unit="px",
+                follows="width",
             ),
         ),
         recipes=(

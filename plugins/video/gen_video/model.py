@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gen.artifact import Artifact
-from gen.compositing import keep_pixels
+from gen.compositing import keep_pixels, marked
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Window
 from gen.nn import TextEncoder
@@ -160,6 +160,14 @@ class ClipCodec:
                 frames[place] = _delivered(picture.arrays["pixels"][None], size, frames.shape[-1])[0]
         return Artifact("video", {**made.arrays, "frames": frames}, made.attributes)
 
+    def cropped(self, artifact: Artifact, params: Mapping[str, object]) -> str:  # noqa: ARG002
+        """What is used of pictures that are not square."""
+        width, height = artifact.sizes.get("width"), artifact.sizes.get("height")
+        if width is None or height is None or width == height:
+            return ""
+        edge = min(width, height)
+        return f"of {width} × {height} pixels, only the {edge} × {edge} in the middle are used"
+
     def _asked(self, params: Mapping[str, object]) -> tuple[Timing, int]:
         """The frames and their width and height."""
         width = params.get("width") or params.get("height") or SIDE
@@ -173,7 +181,10 @@ class ClipCodec:
         if asked.loop and params.get("camera"):
             raise ValueError("a camera that moves does not come back: leave --loop or --camera out")
         if asked.frames * width * width > MAX_PIXELS:
-            raise ValueError(f"{asked.frames} frames of {width} × {width} pixels are too much at once")
+            raise ValueError(
+                f"{asked.frames} frames of {width} × {width} pixels are too much at once: "
+                f"at most {MAX_PIXELS // width**2} frames of this size fit"
+            )
         return asked, width
 
     def _frame(self, pixels: np.ndarray) -> Tensor:
@@ -255,8 +266,8 @@ def _shown(clip: Artifact, asked: Timing) -> list[int]:
 
 
 def _white(mask: Artifact, rows: Sequence[int], size: int) -> Tensor:
-    """Where frames of a mask are white, (T, size, size)."""
-    grey = _opaque(mask.arrays["frames"][rows]).mean(-1, keepdims=True)
+    """Where frames of a mask are marked, (T, size, size)."""
+    grey = marked(mask.arrays["frames"])[rows][..., None]
     return _square(torch.from_numpy(grey).permute(0, 3, 1, 2), size)[:, 0] >= 0.5
 
 

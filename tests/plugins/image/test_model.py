@@ -9,8 +9,10 @@ import torch
 from gen.artifact import Artifact
 from gen.diffusion import Condition
 from gen.errors import ModelError
-from gen.model import CompositingCodec, Model, ModelFile, save_model
+from gen.model import CompositingCodec, CroppingCodec, Model, ModelFile, save_model
 from gen.nn import Subwords, text_conditions
+from gen.plan import Request, resolve
+from gen.plugin.host import Host
 from gen_image.autoencoder import Autoencoder
 from gen_image.denoiser import SceneTransformer, Shape
 from gen_image.model import ARCHITECTURE, load
@@ -142,3 +144,42 @@ def test_pixels_outside_a_mask_are_the_inputs_own(
         black = marks[..., 0] == 0
         assert np.array_equal(np.rint(found[black] * 255), bits[black])
     assert codec.composite(made, None, None, params) is made
+
+
+def test_what_was_painted_on_a_transparent_layer_is_made_anew(model: Model) -> None:
+    layer = np.zeros((128, 128, 4), np.float32)
+    layer[32:64, 64:96, 3] = 1
+    keep = model.codec.mask(Artifact("image", {"pixels": layer}), {})[0, 0]
+    assert (1 - keep).nonzero().tolist() == [[2, 4], [2, 5], [3, 4], [3, 5]]
+
+
+def test_a_picture_that_is_cropped_is_told_of(model: Model) -> None:
+    assert isinstance(model.codec, CroppingCodec)
+    wide, square = (Artifact("image", {"pixels": np.zeros((48, width, 3), np.float32)}) for width in (64, 48))
+    assert model.codec.cropped(wide, {}) == "of 64 × 48 pixels, only the 48 × 48 in the middle are used"
+    assert model.codec.cropped(square, {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"width": 256}, (256, 256)),
+        ({"height": 256}, (256, 256)),
+        ({"width": 256, "height": 64}, (256, 64)),
+        ({}, (128, 128)),
+    ],
+)
+def test_one_side_follows_the_other(
+    given: dict[str, int], found: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GEN_CONFIG", str(tmp_path / "none.toml"))
+    host = Host.discover()
+
+    def sides(params: dict[str, int]) -> tuple[object, object]:
+        plan = resolve(Request(modality="image", prompts=("a fox",), params=params), host)
+        return plan.params["width"], plan.params["height"]
+
+    assert sides(given) == found
+    (tmp_path / "gen.toml").write_text("[image]\n" + "".join(f"{side} = {n}\n" for side, n in given.items()))
+    assert sides({}) == found

@@ -339,7 +339,7 @@ def test_what_cannot_be_given_is_refused(codec: ClipCodec) -> None:
         codec.shape({"loop": True, "camera": "zoom in"})
     with pytest.raises(ValueError, match="draws squares"):
         codec.shape({"width": 128, "height": 64})
-    with pytest.raises(ValueError, match="too much at once"):
+    with pytest.raises(ValueError, match="too much at once: at most 128 frames of this size fit"):
         codec.shape({"width": 1024, "frames": 400})
 
 
@@ -372,6 +372,24 @@ def test_sound_of_many_channels_becomes_stereo(codec: ClipCodec) -> None:
     many = Artifact("audio", {"samples": np.zeros((9, 100), np.float32)}, {"sample_rate": 8000})
     with pytest.raises(ValueError, match="9 channels cannot go with a clip: give it at most 8"):
         codec.shape({"audio": many})
+
+
+def test_a_clip_painted_on_a_transparent_layer_is_made_anew(codec: ClipCodec) -> None:
+    layer = np.zeros((16, 64, 64, 4), np.float32)
+    layer[4:, 16:32, 16:32, 3] = 1
+    kept = codec.mask(Artifact("video", {"frames": layer}, {"fps": "8"}), {})
+    white = layer[..., 3:]
+    same = codec.mask(Artifact("video", {"frames": white}, {"fps": "8"}), {})
+    assert torch.equal(kept, same)
+    assert 0 < kept.sum() < kept.numel()
+
+
+def test_what_is_cropped_is_told_of(codec: ClipCodec) -> None:
+    clip = Artifact("video", {"frames": np.zeros((2, 48, 64, 3), np.float32)}, {"fps": "8"})
+    assert codec.cropped(clip, {}) == "of 64 × 48 pixels, only the 48 × 48 in the middle are used"
+    assert codec.cropped(image(np.zeros((64, 64, 3), np.float32)), {}) == ""
+    sound = Artifact("audio", {"samples": np.zeros((1, 100), np.float32)}, {"sample_rate": 8000})
+    assert codec.cropped(sound, {}) == ""
 
 
 def test_masks_say_which_cells_are_kept(codec: ClipCodec) -> None:
