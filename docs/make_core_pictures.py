@@ -158,7 +158,7 @@ def training() -> Figure:
 
 
 def grids() -> Figure:
-    """Where ten steps stop, and a grid that travels in time."""
+    """Where ten steps stop, and a grid with restarts."""
     sd = gd.DiscreteBetas.scaled_linear()
     noise = gd.NoiseSource(range(16))
     named = {
@@ -170,7 +170,7 @@ def grids() -> Figure:
         "table (AYS, sd1)": gd.TimeGrid.table(gd.ALIGN_YOUR_STEPS["sd1"], sd),
         "search_grid": gd.search_grid(LINE, sd, 10, noise=noise, shape=(1,)),
     }  # fmt: skip
-    figure, (rows, jumps) = plt.subplots(1, 2, figsize=(9, 3), width_ratios=(5, 3))
+    figure, (rows, restarts) = plt.subplots(1, 2, figsize=(9, 3), width_ratios=(5, 3))
     for row, grid in enumerate(named.values()):
         snrs = [min(level.log_snr, 5.0) for level in grid.levels(sd)]
         rows.plot(snrs, [row] * len(snrs), "o-", color=BLUE, markersize=3.5, linewidth=0.6)
@@ -181,17 +181,17 @@ def grids() -> Figure:
     )
     rows.set_title("ten steps on the chain of Stable Diffusion")
     rows.invert_yaxis()
-    grid = gd.TimeGrid.uniform(20).time_travel(5, 3, within=(0.2, 0.8))
-    jumps.plot(range(len(grid)), grid.times, "-", color=BLUE)
-    for i in grid.jumps:
-        jumps.plot(
+    grid = gd.TimeGrid.uniform(20).restart(5, 3, within=(0.2, 0.8))
+    restarts.plot(range(len(grid)), grid.times, "-", color=BLUE)
+    for i in grid.renoise_steps:
+        restarts.plot(
             [i, i + 1],
             grid.times[i : i + 2],
             color=RED,
-            label="noise is added" if i == grid.jumps[0] else None,
+            label="noise is added" if i == grid.renoise_steps[0] else None,
         )
-    jumps.set(xlabel="step", ylabel="t", title="uniform(20).time_travel(5, 3, …)")
-    jumps.legend()
+    restarts.set(xlabel="step", ylabel="t", title="uniform(20).restart(5, 3, …)")
+    restarts.legend()
     return figure
 
 
@@ -214,8 +214,8 @@ def trajectories() -> Figure:
             gd.TimeGrid.uniform(100), gd.ExponentialMultistep(3),
         ),
         "DDIM(1.0): fresh noise in every step": (gd.TimeGrid.uniform(100), gd.DDIM(1.0)),
-        "DDIM() on a grid that travels in time": (
-            gd.TimeGrid.uniform(60).time_travel(24, 2, within=(0.35, 0.76)), gd.DDIM(),
+        "DDIM() on a grid with restarts": (
+            gd.TimeGrid.uniform(60).restart(24, 2, within=(0.35, 0.76)), gd.DDIM(),
         ),
     }  # fmt: skip
     figure, panels = plt.subplots(1, 3, figsize=(9, 2.7), sharey=True)
@@ -353,7 +353,7 @@ def inverses() -> Figure:
     noise, grid = gd.NoiseSource(range(6)), gd.TimeGrid.uniform(60)
     coarse = inverse.BlockAverage(12, (-1,))
     plans = (
-        ("Mask, MaskBlend with time_travel", mask, inverse.MaskBlend(), grid.time_travel(1, 10), given),
+        ("Mask, MaskBlend with restart", mask, inverse.MaskBlend(), grid.restart(1, 10), given),
         ("BlockAverage(12), PiGDM", inverse.Measurement(coarse, coarse(truth)), inverse.PiGDM(), grid, None),
         ("Blur with noise 0.1, PiGDM", inverse.Measurement(
             dusty, dusty(truth) + 0.1 * noise.normal((size,), "dust")[:1], 0.1

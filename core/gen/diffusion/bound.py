@@ -62,7 +62,7 @@ def variational_bound(
     Args:
         denoiser: Predicts x0; must give ``variance`` where that is to be "learned".
         process: Gives the levels of the grid.
-        grid: The steps of the chain, falling to t = 0, without jumps.
+        grid: The steps of the chain, falling to t = 0, without renoising.
         x0: Data (B, ...); for ``bits`` as in ``log_likelihood_of_bins``.
         noise: One seed per item.
         conditioning: What the denoiser is told.
@@ -75,8 +75,8 @@ def variational_bound(
     """
     if variance not in ("small", "large", "learned"):
         raise ValueError(f"variance must be 'small', 'large' or 'learned', not {variance!r}")
-    if not grid.falling or grid.jumps or process.level(grid.times[-1]).sigma > 0:
-        raise ValueError("the bound needs a grid that falls to t = 0 and has no jumps")
+    if not grid.falling or grid.renoise_steps or process.level(grid.times[-1]).sigma > 0:
+        raise ValueError("the bound needs a grid that falls to t = 0 and does not renoise")
     conditioning = Conditioning() if conditioning is None else conditioning
     terms: list[Tensor] = []
     times = torch.tensor(grid.times, dtype=torch.float64, device=x0.device)

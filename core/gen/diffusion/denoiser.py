@@ -104,14 +104,14 @@ def finish(denoiser: Denoiser, x: Tensor) -> Tensor:
 class ModelDenoiser:
     """A network as a denoiser.
 
-    It may be asked about the levels of any process: a level that is not one of its own is mapped to the one
-    of equal log_snr and x is rescaled, which is exact, since x / alpha depends on the log_snr alone. A level
-    beyond its own is mapped to the nearest, and what is told of the noise is that of the nearest.
+    It takes levels of any process: a level that is not one of its own is mapped to the one of equal log_snr
+    and x is rescaled, which is exact, since x / alpha depends on the log_snr alone. A level beyond its own is
+    mapped to the nearest, whose c_noise the network then gets.
 
     Args:
         network: (c_in x (B, ...), c_noise (B,) float32, conditioning) -> F (B, ...). x is cast to the dtype
-            of the network's first parameter, if it has any; all else stays in the dtype of the state. Null
-            and other prompts are for guidance alone: the network is not told.
+            of the network's first parameter, if it has any; all else stays in the dtype of the state. The
+            network may overwrite its input. It gets the conditioning without null and other prompts.
         process: The process that the network was trained on.
         parameterization: What F means.
         learned_variance: Whether the network returns twice the channels (dimension 1): F, then w in [-1, 1]
@@ -136,9 +136,9 @@ class ModelDenoiser:
             own = self.process.level(self.process.t_of_log_snr(level.log_snr))
             x = x * (math.hypot(own.alpha, own.sigma) / math.hypot(level.alpha, level.sigma))
         c = self.parameterization.coefficients(own)
-        told = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
-        # What the network is shown has no name, so that it is gone when the output is converted.
-        output = self.network(_shown(x, c.c_in, self.network), told, conditioning.plain)
+        timestep = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
+        # The model input has no name, so that it is gone when the output is converted.
+        output = self.network(_model_input(x, c.c_in, self.network), timestep, conditioning.plain)
         shape = torch.Size((x.shape[0], 2 * x.shape[1], *x.shape[2:])) if self.learned_variance else x.shape
         if output.shape != shape:
             raise ValueError(f"the network must return {tuple(shape)}, not {tuple(output.shape)}")
@@ -153,10 +153,9 @@ class ModelDenoiser:
         return Prediction((x * c.c_skip).add_(output, alpha=c.c_out), variance=variance)
 
 
-def _shown(x: Tensor, c_in: float, network: Network) -> Tensor:
-    """c_in x in the dtype of the network's first parameter, if it has any."""
-    scaled = x if c_in == 1 else x * c_in
+def _model_input(x: Tensor, c_in: float, network: Network) -> Tensor:
+    """c_in x in the dtype of the network's first parameter, if it has any; never x itself, which the network
+    may overwrite."""
     parameter = next(network.parameters(), None) if isinstance(network, nn.Module) else None
-    if parameter is None or parameter.dtype == x.dtype or not parameter.is_floating_point():
-        return scaled
-    return scaled.to(parameter.dtype)
+    dtype = x.dtype if parameter is None or not parameter.is_floating_point() else parameter.dtype
+    return x.to(dtype, copy=True) if c_in == 1 else (x * c_in).to(dtype)

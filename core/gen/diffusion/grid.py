@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,16 +27,17 @@ class TimeGrid:
     """Times in [0, 1], falling (noise to data) or rising (data to noise); n steps have n + 1 times.
 
     Args:
-        times: At least two finite times, strictly falling or strictly rising, but for the jumps.
-        jumps: Indices of the steps of a falling grid that go back up to a time passed before, where noise is
-            added by ``transition`` and nothing is denoised; see ``time_travel``, which makes them.
+        times: At least two finite times, strictly falling or strictly rising, but for ``renoise_steps``.
+        renoise_steps: Indices of the steps of a falling grid that go back up to an earlier time, where noise
+            is added by ``transition`` and nothing is denoised; see ``restart``, which makes them.
 
     Raises:
-        ValueError: The times are fewer, outside [0, 1], or not monotone at other steps than ``jumps``.
+        ValueError: The times are fewer, outside [0, 1], or not monotone at steps other than
+            ``renoise_steps``.
     """
 
     times: tuple[float, ...]
-    jumps: tuple[int, ...] = ()
+    renoise_steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.times) < 2:
@@ -44,15 +46,21 @@ class TimeGrid:
             raise ValueError("the times of a grid must lie in [0, 1]")
         up = {i for i, (a, b) in enumerate(itertools.pairwise(self.times)) if a < b}
         if any(a == b for a, b in itertools.pairwise(self.times)) or (
-            up != set(self.jumps) and (self.jumps or len(up) < self.steps)
+            up != set(self.renoise_steps) and (self.renoise_steps or len(up) < self.steps)
         ):
-            raise ValueError("the times of a grid must be strictly falling or strictly rising, but for jumps")
-        if self.jumps and not self._jumps_back():
-            raise ValueError("a jump must lead to a time passed before, and the last step must fall")
+            raise ValueError(
+                "the times of a grid must be strictly falling or strictly rising, but for renoise_steps"
+            )
+        if self.renoise_steps and not self._leads_back():
+            raise ValueError(
+                "a step that renoises must lead to an earlier time of the grid, and the last step must fall"
+            )
 
-    def _jumps_back(self) -> bool:
-        last = self.jumps[-1] < self.steps - 1 and list(self.jumps) == sorted(set(self.jumps))
-        return last and all(self.times[i + 1] in self.times[:i] for i in self.jumps)
+    def _leads_back(self) -> bool:
+        last = self.renoise_steps[-1] < self.steps - 1 and list(self.renoise_steps) == sorted(
+            set(self.renoise_steps)
+        )
+        return last and all(self.times[i + 1] in self.times[:i] for i in self.renoise_steps)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -258,7 +266,7 @@ class TimeGrid:
         """
         if not 0 < shift < math.inf:
             raise ValueError(f"shift must be a finite number above 0, not {shift}")
-        return TimeGrid(tuple(t / (t + (1 - t) / shift) for t in self.times), self.jumps)
+        return TimeGrid(tuple(t / (t + (1 - t) / shift) for t in self.times), self.renoise_steps)
 
     def stretch(self, terminal: float) -> TimeGrid:
         """Scale 1 - t so that the last time above 0 is ``terminal``; 1 and 0 stay (LTX-Video's code).
@@ -267,9 +275,9 @@ class TimeGrid:
             terminal: In (0, 1).
 
         Raises:
-            ValueError: ``terminal`` is outside, the grid rises or has jumps, or no time lies between 0 and 1.
+            ValueError: ``terminal`` is outside, the grid rises or renoises, or no time lies between 0 and 1.
         """
-        self._refuse_jumps("stretched")
+        self._refuse_restarts("stretched")
         last = min(t for t in self.times if t > 0)
         if not 0 < terminal < 1 or last == 1 or not self.falling:
             raise ValueError(
@@ -287,9 +295,9 @@ class TimeGrid:
             end: From 0 to below the grid's first time.
 
         Raises:
-            ValueError: ``end`` is outside, or the grid rises or has jumps.
+            ValueError: ``end`` is outside, or the grid rises or renoises.
         """
-        self._refuse_jumps("cut")
+        self._refuse_restarts("cut")
         if not self.falling or not 0 <= end < self.times[0]:
             raise ValueError(f"only a falling grid can be cut, at a time below its first, not at {end}")
         return TimeGrid((*(t for t in self.times if t > end), end))
@@ -302,9 +310,9 @@ class TimeGrid:
             strength: Share of the steps that is kept, in (0, 1].
 
         Raises:
-            ValueError: ``strength`` is outside, or the grid has jumps.
+            ValueError: ``strength`` is outside, or the grid renoises.
         """
-        self._refuse_jumps("truncated")
+        self._refuse_restarts("truncated")
         if not 0 < strength <= 1:
             raise ValueError(f"strength must be above 0 and at most 1, not {strength}")
         return TimeGrid(self.times[-1 - max(1, round(strength * self.steps)) :])
@@ -313,58 +321,65 @@ class TimeGrid:
         """The same times in the other direction.
 
         Raises:
-            ValueError: The grid has jumps.
+            ValueError: The grid renoises.
         """
-        self._refuse_jumps("reversed")
+        self._refuse_restarts("reversed")
         return TimeGrid(self.times[::-1])
 
-    def time_travel(self, length: int, repeats: int, *, within: tuple[float, float] = (0.0, 1.0)) -> TimeGrid:
-        """Walk every ``length`` steps ``repeats`` times, going back up by adding noise in between.
+    def restart(self, length: int, repeats: int, *, within: tuple[float, float] = (0.0, 1.0)) -> TimeGrid:
+        """Every ``length`` steps ``repeats`` times, with noise added in between to go back up.
 
         RePaint's schedule (Lugmayr et al. 2022, arXiv 2201.09865, sec. 4.2: jump length and resamplings);
         with ``within`` and ``length`` its number of steps, the restart interval of Xu et al. 2023
-        (arXiv 2306.14878). The stretches are counted from the data; as in RePaint none begins at
-        the grid's first time, to which a jump would keep nothing of what was done.
+        (arXiv 2306.14878). The intervals are counted from the data; as in RePaint none begins at
+        the grid's first time, where renoising would keep nothing of the state.
 
         Args:
-            length: Steps of a stretch, at least 1.
-            repeats: How often each is walked, at least 1, which changes nothing.
-            within: Lowest and highest time of the stretches.
+            length: Steps of an interval, at least 1.
+            repeats: Runs through each interval, at least 1, which changes nothing.
+            within: Lowest and highest time of the intervals.
 
         Raises:
-            ValueError: The grid rises or has jumps, a number is below 1, or no stretch fits.
+            ValueError: The grid rises or renoises, a number is below 1, or no interval fits.
         """
-        self._refuse_jumps("given more of them")
+        self._refuse_restarts("restarted again")
         if not self.falling:
-            raise ValueError("only a grid that falls from noise to data can travel in time")
-        if _whole(length, "length") < 1 or _whole(repeats, "repeats") < 1:
+            raise ValueError("only a grid that falls from noise to data can restart")
+        length, repeats = _whole(length, "length"), _whole(repeats, "repeats")
+        if length < 1 or repeats < 1:
             raise ValueError(f"length and repeats must be at least 1, not {length} and {repeats}")
         low, high = within
         inside = [i for i in range(1, len(self.times)) if low <= self.times[i] <= high]
         if len(inside) <= length:
-            raise ValueError(f"no stretch of {length} steps fits within t = {low} to {high} of this grid")
+            raise ValueError(f"no interval of {length} steps fits within t = {low} to {high} of this grid")
         ends = set(range(inside[-1], inside[0] + length - 1, -length))
-        times, jumps = [self.times[0]], list[int]()
+        times, renoise_steps = [self.times[0]], list[int]()
         for i in range(1, len(self.times)):
             times.append(self.times[i])
             for _ in range(repeats - 1 if i in ends else 0):
-                jumps.append(len(times) - 1)
+                renoise_steps.append(len(times) - 1)
                 times.extend(self.times[i - length : i + 1])
-        return TimeGrid(tuple(times), tuple(jumps))
+        return TimeGrid(tuple(times), tuple(renoise_steps))
 
-    def _refuse_jumps(self, done: str) -> None:
-        if self.jumps:
-            raise ValueError(f"a grid with jumps cannot be {done}: let time_travel come last")
+    def _refuse_restarts(self, done: str) -> None:
+        if self.renoise_steps:
+            raise ValueError(f"a grid that renoises cannot be {done}: let restart come last")
 
 
 def _whole(value: int, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    """``value`` as an int, if it is a whole number of any integer type but bool."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
         raise ValueError(f"{name} must be a whole number, not {value}")
-    return value
+    return number
 
 
 def _checked(steps: int, chain: int | None = None) -> int:
-    if _whole(steps, "steps") < 1:
+    steps = _whole(steps, "steps")
+    if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
     if chain is not None and steps > chain:
         raise ValueError(f"steps must be at most the {chain} of the chain, not {steps}")

@@ -43,11 +43,12 @@ def invert(
         The state at the grid's first level, to start ``sample`` from.
 
     Raises:
-        ValueError: The solver draws noise, the grid rises or jumps, or the arguments do not fit each other.
+        ValueError: The solver draws noise, the grid rises or renoises, or the arguments do not fit each
+            other.
         FloatingPointError: The denoiser returned NaN or infinity.
     """
-    if not grid.falling or grid.jumps:
-        raise ValueError("inversion needs a grid that falls from noise to data without jumps")
+    if not grid.falling or grid.renoise_steps:
+        raise ValueError("inversion needs a grid that falls from noise to data without renoising")
     nothing_drawn = NoiseSource([0] * x.shape[0])
     return sample(
         denoiser, process, grid.reverse(), Inverse(solver),

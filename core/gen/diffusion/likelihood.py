@@ -78,8 +78,8 @@ def log_likelihood(
         ValueError: The arguments do not fit each other.
         FloatingPointError: The denoiser returned NaN or infinity.
     """
-    if not grid.falling or grid.jumps:
-        raise ValueError("a likelihood needs a grid that falls from noise to data without jumps")
+    if not grid.falling or grid.renoise_steps:
+        raise ValueError("a likelihood needs a grid that falls from noise to data without renoising")
     if (probes is None) != (noise is None) or (probes is not None and probes < 1):
         raise ValueError("give both noise and at least one probe, or neither for the exact divergence")
     inner = [level for level in grid.levels(process) if level.alpha > 0 and level.sigma > 0]

@@ -67,7 +67,12 @@ class NoiseSource:
         return self.normal(shape, "prior")
 
     def at(
-        self, index: int, here: Level[float] | None = None, there: Level[float] | None = None, *, lap: int = 0
+        self,
+        index: int,
+        here: Level[float] | None = None,
+        there: Level[float] | None = None,
+        *,
+        restart: int = 0,
     ) -> StepNoise:
         """The noise of step ``index``.
 
@@ -75,7 +80,7 @@ class NoiseSource:
             index: Number of the step.
             here: Where the step starts; needed on a Brownian path alone, as are the next two.
             there: Where it ends.
-            lap: How often the run went back up before: each lap has a path of its own.
+            restart: How often the run was renoised before: each restart has a path of its own.
 
         Raises:
             ValueError: The path is Brownian, and the levels are missing.
@@ -88,7 +93,7 @@ class NoiseSource:
             return step
         if here is None or there is None:
             raise ValueError("Brownian noise needs the two levels of the step")
-        return _BrownianStep(self, step, lap, here, there)
+        return _BrownianStep(self, step, restart, here, there)
 
     def child(self, name: str) -> NoiseSource:
         """An independent source for a further run of the same items, named so that it can be had again."""
@@ -138,7 +143,7 @@ class _BrownianStep:
 
     source: NoiseSource
     step: StepNoise
-    lap: int
+    restart: int
     here: Level[float]
     there: Level[float]
 
@@ -159,7 +164,7 @@ class _BrownianStep:
         """The path at a cell, float64 (B, ...) on the CPU; adds to ``known`` each cell on the way there."""
 
         def draw(cell: int) -> Tensor:
-            return self.source.normal(like.shape[1:], f"path/{self.lap}", cell)
+            return self.source.normal(like.shape[1:], f"path/{self.restart}", cell)
 
         if cell < 0:
             return torch.zeros(like.shape, dtype=torch.float64, device="cpu")

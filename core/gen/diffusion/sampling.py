@@ -19,6 +19,9 @@ from gen.diffusion.process import Process
 from gen.diffusion.solvers.base import Solver, State, Update, affine
 from gen.diffusion.solvers.inverse import Inverse
 
+CHECK_EVERY = 16
+"""Evaluations between two checks for NaN and infinity, on devices other than the CPU."""
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -29,8 +32,8 @@ class Step:
         total: Number of steps of the grid.
         level: The level that was reached.
         x: The state (B, ...) at that level.
-        x0: The data as predicted in this step; in a jump, in the step before.
-        nfe: Evaluations of the denoiser in this step; 0 in a jump.
+        x0: The data as predicted in this step; where it renoises, in the step before.
+        nfe: Evaluations of the denoiser in this step; 0 where it renoises.
         state: The solver's memory.
         std: Standard deviation of the noise that was drawn into x: x ~ N(mean, std**2); one, or (B, ...).
         z: The standard normal draw itself; None where the step is certain.
@@ -104,15 +107,15 @@ def prior(
     return noise.prior(shape).mul_(process.prior_scale(process.level(grid.times[0]))).to(device)
 
 
-def travel(
+def renoise(
     x: Tensor, here: Level[float], there: Level[float], *, noise: StepNoise
 ) -> tuple[Tensor, float | Tensor, Tensor | None]:
     """Back up the forward process, from ``here`` to the noisier ``there``: (x, std, z), x = mean + std z.
 
-    A solver with a method ``travel`` of its own goes its own way: its states are of several processes.
+    A solver with a method ``renoise`` of its own goes its own way: its states are of several processes.
     """
     scale, std = transition(here, there)
-    z = noise(x, "travel")
+    z = noise(x, "renoise")
     return affine(x, scale, (std, z)), std, z
 
 
@@ -133,17 +136,18 @@ def iterate(
     Args:
         denoiser: What predicts the data.
         process: Gives the levels of the grid.
-        grid: Where to stop. Where it jumps back up, noise is added and the solver starts afresh.
+        grid: Where to stop. Its ``renoise_steps`` add noise, and the solver starts afresh.
         solver: How to move.
         x: The state (B, ...) at the grid's first level, see ``prior``.
-        noise: One seed per item; only stochastic solvers and jumps draw from it.
+        noise: One seed per item; only stochastic solvers and steps that renoise draw from it.
         conditioning: What the denoiser is told.
         after: A step of an earlier run with the same arguments, to go on from; x is then replaced by its x.
         gradients: Whether a step can be differentiated; the graph then reaches from step to step.
 
     Raises:
         ValueError: The arguments do not fit each other.
-        FloatingPointError: The denoiser returned NaN or infinity; names the step and its level.
+        FloatingPointError: The denoiser returned NaN or infinity; names the step and its level. On another
+            device than the CPU it may come up to ``CHECK_EVERY`` evaluations late, but before the last step.
     """
     conditioning = Conditioning() if conditioning is None else conditioning
     levels = grid.levels(process)
@@ -156,38 +160,35 @@ def iterate(
         if after.total != grid.steps or after.x.shape != x.shape:
             raise ValueError("the step to go on from belongs to another run")
         x, state, memory, first = after.x, after.state, after.memory.copy(), after.index + 1
-    evaluations = 0
+    evaluations, finite = 0, _FiniteCheck()
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         nonlocal evaluations
         evaluations += 1
         prediction = denoiser(x, level, conditioning, memory)
-        # A sum is finite where its terms are, and costs a tenth of looking at each of them.
-        if not math.isfinite(prediction.x0.sum(dtype=torch.float32).item()):
-            raise FloatingPointError(
-                f"the network returned NaN or infinity in step {index + 1} of {grid.steps} "
-                f"(t = {level.t:.6g}, log_snr = {level.log_snr:.4g})"
-            )
+        finite.watch(prediction.x0, f"step {index + 1} of {grid.steps}", level)
         return prediction
 
-    jumps, back = frozenset(grid.jumps), getattr(solver, "travel", travel)
-    seen, lap = None if after is None else after.x0, sum(jump < first for jump in grid.jumps)
+    renoising, back = frozenset(grid.renoise_steps), getattr(solver, "renoise", renoise)
+    x0, restart = None if after is None else after.x0, sum(i < first for i in renoising)
     for index in range(first, grid.steps):
         here, there, evaluations = levels[index], levels[index + 1], 0
-        fresh = noise.at(index, here, there, lap=lap)
+        fresh = noise.at(index, here, there, restart=restart)
         # Only here: a generator that yielded inside no_grad would switch gradients off for its caller.
         with torch.set_grad_enabled(gradients):
-            if index in jumps:
-                assert seen is not None  # a grid starts with a fall
+            if index in renoising:
+                assert x0 is not None  # the first step of a grid falls
                 x, std, z = back(x, here, there, noise=fresh)
-                update, lap = Update(x, (), seen, std, z), lap + 1
+                update, restart = Update(x, (), x0, std, z), restart + 1
             else:
                 update = solver.step(state, x, denoise, here, there, noise=fresh)
         x, state = update.x, update.state
         if index + 1 == grid.steps and there.sigma == 0:
             # A solver that combines several predictions of x0 may miss the known part by a rounding error.
             x = finish(denoiser, x)
-        seen = update.x0 if index + 1 in jumps else None
+        x0 = update.x0 if index + 1 in renoising else None
+        if index + 1 == grid.steps:
+            finite.settle()
         step = Step(
             index, grid.steps, there, x, update.x0, evaluations, state, update.std, update.z, memory.copy()
         )
@@ -236,6 +237,49 @@ def sample(
             on_step(step)
         del step
     return Trajectory(x, nfe)
+
+
+class _FiniteCheck:
+    """Raises where a prediction is not finite: on the CPU at once, on other devices in groups of evaluations,
+    since reading a number waits for the device."""
+
+    def __init__(self) -> None:
+        self._extremes: list[Tensor] = []
+        self._places: list[str] = []
+
+    def watch(self, x0: Tensor, step: str, level: Level[float]) -> None:
+        """Check x0 now or later. Nothing is checked in a graph of torch.compile, which cannot raise."""
+        if torch.compiler.is_compiling() or not x0.numel():
+            return
+        values = torch.view_as_real(x0.detach()) if x0.is_complex() else x0.detach()
+        place = f"{step} (t = {level.t:.6g}, log_snr = {level.log_snr:.4g})"
+        if not self._at_once(values):
+            self._extremes.append(torch.stack(values.aminmax()))
+            self._places.append(place)
+            if len(self._places) >= CHECK_EVERY:
+                self.settle()
+        elif not (_sum(values).isfinite() or values.isfinite().all()):
+            self._fail(place)
+
+    def _at_once(self, values: Tensor) -> bool:
+        return values.device.type == "cpu"
+
+    def settle(self) -> None:
+        """Check what has been put off."""
+        if self._places:
+            finite = torch.stack(self._extremes).isfinite().all(1).tolist()
+            places, self._places, self._extremes = self._places, [], []
+            if not all(finite):
+                self._fail(places[finite.index(False)])
+
+    def _fail(self, place: str) -> None:
+        raise FloatingPointError(f"the network returned NaN or infinity in {place}")
+
+
+def _sum(values: Tensor) -> Tensor:
+    """Finite only where every term is, for a tenth of the cost of looking at each; it may overflow, though
+    not with terms of 16 bits."""
+    return values.sum(dtype=torch.promote_types(values.dtype, torch.float32))
 
 
 def _check_batch(x: Tensor, noise: NoiseSource, conditioning: Conditioning) -> None:

@@ -59,7 +59,7 @@ def search_grid(
         conditioning: What the denoiser is told.
 
     Raises:
-        ValueError: A solver draws noise, or the candidates are too few, rise or jump.
+        ValueError: A solver draws noise, or the candidates are too few, rise or renoise.
         FloatingPointError: The denoiser returned NaN or infinity.
     """
     if (x is None) == (shape is None):
@@ -67,7 +67,7 @@ def search_grid(
     if solver.stochastic or teacher.stochastic:
         raise ValueError("a grid is searched with solvers that draw no noise")
     fine = dense_grid(process) if candidates is None else candidates
-    if not fine.falling or fine.jumps or not 1 <= steps <= fine.steps:
+    if not fine.falling or fine.renoise_steps or not 1 <= steps <= fine.steps:
         raise ValueError(f"{steps} steps cannot be chosen from the {fine.steps} of the candidates")
     conditioning = Conditioning() if conditioning is None else conditioning
     x = prior(process, fine, noise, shape or ()) if x is None else x

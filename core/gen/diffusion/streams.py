@@ -26,7 +26,7 @@ from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource, StepNoise, stream
 from gen.diffusion.process import Process
-from gen.diffusion.sampling import travel
+from gen.diffusion.sampling import renoise
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
 
 JointDenoiser: TypeAlias = Callable[
@@ -232,13 +232,13 @@ class _Lockstep(Solver):
             z,
         )
 
-    def travel(
+    def renoise(
         self, x: Tensor, here: Level[float], there: Level[float], *, noise: StepNoise
     ) -> tuple[Tensor, float | Tensor, Tensor | None]:
         """Each stream back up its own process."""
         starts, ends = self.streams.levels(here.t), self.streams.levels(there.t)
         moved = {
-            name: travel(part, starts[name], ends[name], noise=stream(noise, name))
+            name: renoise(part, starts[name], ends[name], noise=stream(noise, name))
             for name, part in self.streams.unpack(x).items()
         }
         std, z = self._law({name: (std, z) for name, (_, std, z) in moved.items()}, x)

@@ -91,7 +91,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "DPMSolverMultistepInverseScheduler": (
             "see `invert` in gen.diffusion, for every solver without noise, with `dpmpp_2m`"
         ),
-        "RePaintScheduler": "it fills a mask: see `MaskBlend` with `ddpm` on a `TimeGrid.time_travel`",
+        "RePaintScheduler": "it fills a mask: see `MaskBlend` with `ddpm` on a `TimeGrid.restart`",
         "HeliosScheduler": "its state changes size between stages; within one it is `ddim` or `unipc_2`",
         "HeliosDMDScheduler": "its state changes size between stages; within one it is `lcm`",
         "PiflowScheduler": "its network gives a policy and no prediction; the nearest is `flow_map`",
@@ -120,7 +120,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "seeds_2": _NEAREST.format("dpmpp_sde"),
         "seeds_3": _NEAREST.format("dpmpp_sde"),
         "sa_solver_pece": _NEAREST.format("sa_solver"),
-        "restart": "it is a grid that goes back up: `heun` with `TimeGrid.time_travel` of gen.diffusion",
+        "restart": "it is a grid that goes back up: `heun` with `TimeGrid.restart` of gen.diffusion",
         "linear_quadratic": _SPACING.format("quadratic"),
         "kl_optimal": _SPACING.format("scale"),
         "karras_exponential": _SPACING.format("karras"),

@@ -26,8 +26,8 @@ FLOW = RectifiedFlow()
 SOURCE = NoiseSource([3, 8], brownian=True)
 
 
-def _z(source, here, there, like, lap=0):
-    return source.at(0, here, there, lap=lap)(like, "step")
+def _z(source, here, there, like, restart=0):
+    return source.at(0, here, there, restart=restart)(like, "step")
 
 
 def _v(level):
@@ -52,7 +52,7 @@ def test_increments_are_standard_normal_and_independent() -> None:
     levels = [FLOW.level(t) for t in (1.0, 0.9, 0.6, 0.55, 0.2, 0.001)]
     source = NoiseSource([5], brownian=True)
     draws = [_z(source, here, there, like)[0] for here, there in itertools.pairwise(levels)]
-    draws.append(_z(source, levels[1], levels[2], like, lap=1)[0])
+    draws.append(_z(source, levels[1], levels[2], like, restart=1)[0])
     draws.append(_z(NoiseSource([6], brownian=True), levels[1], levels[2], like)[0])
     draws.append(source.at(0, levels[1], levels[2])(like, "churn")[0])
     table = torch.stack(draws)
@@ -114,15 +114,15 @@ def test_the_reverse_diffusion_of_a_point_is_the_path_itself() -> None:
         torch.testing.assert_close(end, ends[0], rtol=0, atol=1e-4)
 
 
-def test_laps_of_a_grid_that_goes_back_have_paths_of_their_own() -> None:
+def test_restarts_of_a_grid_have_paths_of_their_own() -> None:
     """A run that went the same way twice with the same noise would be too sure: the law stays right."""
     data, n = Gaussian(), 4000
-    grid = TimeGrid.uniform(20).time_travel(3, 2, within=(0.2, 0.9))
+    grid = TimeGrid.uniform(20).restart(3, 2, within=(0.2, 0.9))
     solver = PredictorCorrector(DDIM(1.0), Langevin(0.05))
     noise = NoiseSource([1], brownian=True)
     end = sample(denoiser_of(data), FLOW, grid, solver, noise=noise, shape=(n,)).x
     assert end.isfinite().all()
-    paths = [_z(noise, FLOW.level(0.5), FLOW.level(0.4), torch.zeros(1, n), lap=lap) for lap in (0, 1)]
+    paths = [_z(noise, FLOW.level(0.5), FLOW.level(0.4), torch.zeros(1, n), restart=i) for i in (0, 1)]
     assert abs(float(torch.corrcoef(torch.cat(paths))[0, 1])) < 5 / n**0.5
 
 

@@ -34,7 +34,7 @@ def test_the_steps_that_cost_less_are_counted_as_they_are() -> None:
     assert truncated.steps == 10
 
 
-def test_jumps_cost_nothing_themselves() -> None:
+def test_renoising_costs_no_evaluation() -> None:
     grid = TimeGrid((1.0, 0.5, 1.0, 0.5, 0.0), (1,))
     assert evaluations(FLOW, grid, DDIM()) == 3
 

@@ -233,38 +233,38 @@ def test_grids_are_values() -> None:
     assert len({TimeGrid.uniform(4), TimeGrid.uniform(4), TimeGrid.uniform(5)}) == 2
 
 
-def test_time_travel_walks_each_stretch_again() -> None:
+def test_restart_repeats_each_interval() -> None:
     grid = TimeGrid((1.0, 0.8, 0.6, 0.4, 0.2, 0.0))
-    travel = grid.time_travel(2, 2)
-    assert travel.times == (1.0, 0.8, 0.6, 0.4, 0.8, 0.6, 0.4, 0.2, 0.0, 0.4, 0.2, 0.0)
-    assert travel.jumps == (3, 8)
-    assert (travel.falling, travel.steps) == (True, 11)
-    assert grid.time_travel(2, 1) == grid
-    shifted = travel.shift(3.0)
-    assert shifted.jumps == travel.jumps
+    restarted = grid.restart(2, 2)
+    assert restarted.times == (1.0, 0.8, 0.6, 0.4, 0.8, 0.6, 0.4, 0.2, 0.0, 0.4, 0.2, 0.0)
+    assert restarted.renoise_steps == (3, 8)
+    assert (restarted.falling, restarted.steps) == (True, 11)
+    assert grid.restart(2, 1) == grid
+    shifted = restarted.shift(3.0)
+    assert shifted.renoise_steps == restarted.renoise_steps
     assert shifted.times[:4] == grid.shift(3.0).times[:4]
 
 
 @pytest.mark.parametrize(("steps", "length", "repeats"), [(250, 10, 10), (17, 4, 3), (9, 1, 2), (8, 7, 5)])
-def test_time_travel_is_the_schedule_of_repaint(steps: int, length: int, repeats: int) -> None:
+def test_restart_is_the_schedule_of_repaint(steps: int, length: int, repeats: int) -> None:
     # Lugmayr et al. 2022, as their published code walks, in steps left to the data.
-    left, walk, jumps = steps, [steps], dict.fromkeys(range(0, steps - length, length), repeats - 1)
+    left, walk, resamplings = steps, [steps], dict.fromkeys(range(0, steps - length, length), repeats - 1)
     while left > 0:
         left -= 1
         walk.append(left)
-        if jumps.get(left, 0):
-            jumps[left] -= 1
+        if resamplings.get(left, 0):
+            resamplings[left] -= 1
             left += length
             walk.append(left)
-    travel = TimeGrid.uniform(steps).time_travel(length, repeats)
-    assert [round(t * steps) for t in travel] == walk
+    restarted = TimeGrid.uniform(steps).restart(length, repeats)
+    assert [round(t * steps) for t in restarted] == walk
 
 
 def test_restart_repeats_one_interval() -> None:
     grid = TimeGrid.uniform(10)
-    restart = grid.time_travel(3, 3, within=(0.2, 0.5))
-    assert len(restart.jumps) == 2
-    assert [(restart.times[i], restart.times[i + 1]) for i in restart.jumps] == [(0.2, 0.5)] * 2
+    restart = grid.restart(3, 3, within=(0.2, 0.5))
+    assert len(restart.renoise_steps) == 2
+    assert [(restart.times[i], restart.times[i + 1]) for i in restart.renoise_steps] == [(0.2, 0.5)] * 2
     assert restart.times[-3:] == grid.times[-3:]
 
 
@@ -277,18 +277,18 @@ def test_restart_repeats_one_interval() -> None:
         lambda: TimeGrid((1.0, 0.5, 0.0), (1,)),
         lambda: TimeGrid((0.0, 0.5, 1.0), (0, 1)),
         lambda: TimeGrid((1.0, 0.5, 1.0, 0.0), (1, 1)),
-        lambda: TimeGrid.uniform(4).time_travel(4, 2),
-        lambda: TimeGrid.uniform(4).time_travel(0, 2),
-        lambda: TimeGrid.uniform(4).time_travel(2, 1.5),
-        lambda: TimeGrid.uniform(4).reverse().time_travel(2, 2),
-        lambda: TimeGrid.uniform(4).time_travel(2, 2, within=(0.3, 0.6)),
-        lambda: TimeGrid.uniform(4).time_travel(2, 2).time_travel(2, 2),
-        lambda: TimeGrid.uniform(4).time_travel(2, 2).reverse(),
-        lambda: TimeGrid.uniform(4).time_travel(2, 2).truncate(0.5),
-        lambda: TimeGrid.uniform(4).time_travel(2, 2).stretch(0.1),
-        lambda: TimeGrid.uniform(4).time_travel(2, 2).until(0.1),
+        lambda: TimeGrid.uniform(4).restart(4, 2),
+        lambda: TimeGrid.uniform(4).restart(0, 2),
+        lambda: TimeGrid.uniform(4).restart(2, 1.5),
+        lambda: TimeGrid.uniform(4).reverse().restart(2, 2),
+        lambda: TimeGrid.uniform(4).restart(2, 2, within=(0.3, 0.6)),
+        lambda: TimeGrid.uniform(4).restart(2, 2).restart(2, 2),
+        lambda: TimeGrid.uniform(4).restart(2, 2).reverse(),
+        lambda: TimeGrid.uniform(4).restart(2, 2).truncate(0.5),
+        lambda: TimeGrid.uniform(4).restart(2, 2).stretch(0.1),
+        lambda: TimeGrid.uniform(4).restart(2, 2).until(0.1),
     ],
 )
-def test_impossible_jumps_are_refused(make) -> None:
-    with pytest.raises(ValueError, match=r"jump|fits|at least 1|whole|falls"):
+def test_impossible_restarts_are_refused(make) -> None:
+    with pytest.raises(ValueError, match=r"renoise|fits|at least 1|whole|falls"):
         make()

@@ -374,7 +374,7 @@ class Silent(NoiseSource):
 
 def test_repaint_makes_the_unknown_part_fit_the_known_one() -> None:
     """Of two correlated normal elements one is known, E[other | known] = rho y: the bias of the blend falls
-    like 1 / repeats on grids that travel in time."""
+    like 1 / repeats on grids with restarts."""
     rho, y = 0.9, 1.5
     covariance = torch.tensor([[1.0, rho], [rho, 1.0]])
 
@@ -386,7 +386,7 @@ def test_repaint_makes_the_unknown_part_fit_the_known_one() -> None:
     guide = constrained(denoise, measurement, MaskBlend())
     bias = {}
     for repeats in (1, 2, 4, 8):
-        grid = TimeGrid.uniform(20).time_travel(1, repeats)
+        grid = TimeGrid.uniform(20).restart(1, repeats)
         x = sample(guide, RectifiedFlow(), grid, DDIM(1.0), x=torch.zeros(1, 2), noise=Silent([0])).x[0]
         assert x[0] == y
         bias[repeats] = abs(x[1].item() - rho * y)

@@ -118,7 +118,7 @@ def test_guidance_is_inverted_with_the_rest() -> None:
     [
         (TimeGrid.uniform(4), DDIM(1.0), "draws noise"),
         (TimeGrid.uniform(4).reverse(), DDIM(), "falls from noise"),
-        (TimeGrid((1.0, 0.5, 1.0, 0.0), (1,)), DDIM(), "without jumps"),
+        (TimeGrid((1.0, 0.5, 1.0, 0.0), (1,)), DDIM(), "without renoising"),
     ],
 )
 def test_what_cannot_be_inverted_is_refused(grid, solver, message: str) -> None:

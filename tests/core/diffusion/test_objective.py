@@ -299,7 +299,7 @@ def test_eight_bit_data_that_are_known_cost_little_and_guesses_eight_bits() -> N
 
 
 @pytest.mark.parametrize(
-    "grid", [TimeGrid.uniform(4).reverse(), TimeGrid.uniform(4).time_travel(2, 2), TimeGrid((1.0, 0.5))]
+    "grid", [TimeGrid.uniform(4).reverse(), TimeGrid.uniform(4).restart(2, 2), TimeGrid((1.0, 0.5))]
 )
 def test_the_bound_refuses_other_grids(grid: TimeGrid) -> None:
     with pytest.raises(ValueError, match="falls to t = 0"):

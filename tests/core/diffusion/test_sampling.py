@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 import pickle
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from exact import PROCESSES, Gaussian, denoiser_of
@@ -14,6 +16,7 @@ from exact import PROCESSES, Gaussian, denoiser_of
 from gen import presets
 from gen.diffusion import (
     DDIM,
+    EDM,
     ClassifierFree,
     Condition,
     Conditioning,
@@ -26,6 +29,7 @@ from gen.diffusion import (
     NoiseSource,
     Prediction,
     RectifiedFlow,
+    Sample,
     Step,
     TimeGrid,
     Velocity,
@@ -37,6 +41,7 @@ from gen.diffusion import (
     sample,
     transition,
 )
+from gen.diffusion.sampling import _FiniteCheck
 
 SHAPE = (3, 8, 8)
 FLOW = RectifiedFlow()
@@ -107,7 +112,7 @@ TRAVELLING = TimeGrid((1.0, 0.8, 0.5, 0.8, 0.5, 0.2, 0.5, 0.2, 0.0), (2, 5))
 
 
 @pytest.mark.parametrize("name", presets.SOLVERS)
-def test_a_run_that_jumps_resumes_to_the_same_bits(name: str) -> None:
+def test_a_run_that_renoises_resumes_to_the_same_bits(name: str) -> None:
     noise, solver = NoiseSource([5, 6]), presets.solver(name)
     denoiser = ModelDenoiser(_network, FLOW, Velocity())
     x = prior(FLOW, TRAVELLING, noise, SHAPE)
@@ -116,16 +121,16 @@ def test_a_run_that_jumps_resumes_to_the_same_bits(name: str) -> None:
         copy = pickle.loads(pickle.dumps(step))
         *_, last = iterate(denoiser, FLOW, TRAVELLING, solver, x=x, noise=noise, after=copy)
         assert torch.equal(last.x, steps[-1].x)
-    for before, jump in ((steps[1], steps[2]), (steps[4], steps[5])):
-        assert (jump.nfe, jump.state) == (0, ())
-        assert torch.equal(jump.x0, before.x0)
-        scale, std = transition(before.level, jump.level)
-        assert jump.std == std
-        torch.testing.assert_close(jump.mean, scale * before.x)
+    for before, renoised in ((steps[1], steps[2]), (steps[4], steps[5])):
+        assert (renoised.nfe, renoised.state) == (0, ())
+        assert torch.equal(renoised.x0, before.x0)
+        scale, std = transition(before.level, renoised.level)
+        assert renoised.std == std
+        torch.testing.assert_close(renoised.mean, scale * before.x)
     assert not torch.equal(steps[2].z, steps[5].z)
 
 
-def test_jumps_keep_the_law_of_the_data() -> None:
+def test_restarts_keep_the_law_of_the_data() -> None:
     """Down, up and down again: exact steps of a Gaussian's posterior and its forward chain end at its law."""
     count, data, solver = 4000, Gaussian(), DDIM(1.0)
     fine = TimeGrid.uniform(200).times
@@ -215,7 +220,76 @@ def test_running_backwards_undoes_a_run(solver) -> None:
     torch.testing.assert_close(back, x, rtol=0, atol=0.03)
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def _end(network, x, parameterization=None):
+    model = ModelDenoiser(network, FLOW, parameterization or Sample())
+    return sample(model, FLOW, TimeGrid.uniform(4), DDIM(), noise=NoiseSource([0] * len(x)), x=x).x
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_predictions_whose_sum_overflows_are_finite(dtype) -> None:
+    large = torch.finfo(dtype).max / 4
+    end = _end(lambda x, _c, _k: torch.full_like(x, large), torch.ones(1, 64, dtype=dtype))
+    assert (end == large).all()
+
+
+def test_complex_states_are_sampled_and_checked_in_both_parts() -> None:
+    x = torch.complex(torch.ones(1, 3), torch.full((1, 3), 2.0))
+    torch.testing.assert_close(_end(lambda x, _c, _k: torch.full_like(x, 1 - 1j), x), x * 0 + 1 - 1j)
+    with pytest.raises(FloatingPointError, match="step 1 of 4"):
+        _end(lambda x, _c, _k: torch.full_like(x, complex(1.0, math.nan)), x)
+
+
+@pytest.mark.parametrize("parameterization", [Velocity(), Sample(), EDM()], ids=str)
+def test_a_network_may_overwrite_its_input(parameterization) -> None:
+    def careful(x, c, _):
+        return (x * 0.5 + c[:, None]).tanh()
+
+    def careless(x, c, _):
+        return x.mul_(0.5).add_(c[:, None]).tanh_()
+
+    x = torch.linspace(-1, 1, 6).reshape(2, 3)
+    kept = x.clone()
+    expected = _end(careful, x, parameterization=parameterization)
+    assert torch.equal(_end(careless, x, parameterization=parameterization), expected)
+    assert torch.equal(x, kept)
+
+
+@pytest.mark.parametrize("steps", [np.int64(5), np.uint8(5), torch.tensor(5)], ids=str)
+def test_numbers_of_steps_may_be_of_any_integer_type(steps) -> None:
+    assert TimeGrid.uniform(steps) == TimeGrid.uniform(5)
+    assert type(TimeGrid.uniform(steps).times[1]) is float
+    with pytest.raises(ValueError, match="whole number"):
+        TimeGrid.uniform(np.float64(5.0))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_elsewhere_than_on_the_cpu_failures_are_found_together(bad: float, monkeypatch) -> None:
+    """The steps up to the next check are given; no number is read from the device before."""
+    reads = []
+    # A CPU tensor that says that it is elsewhere.
+    monkeypatch.setattr(_FiniteCheck, "_at_once", lambda self, values: False)
+    settle = _FiniteCheck.settle
+    monkeypatch.setattr(_FiniteCheck, "settle", lambda self: (reads.append(1), settle(self))[1])
+
+    def given(failing: int) -> int:
+        """Steps before the error about evaluation ``failing``."""
+        calls, steps = itertools.count(), []
+
+        def network(x, _c_noise, _conditioning):
+            return x * (bad if next(calls) == failing else 1.0)
+
+        model, noise = ModelDenoiser(network, FLOW, Velocity()), NoiseSource([0, 1])
+        run = iterate(model, FLOW, TimeGrid.uniform(20), DDIM(), x=torch.ones(2, 3), noise=noise)
+        with pytest.raises(FloatingPointError, match=f"step {failing + 1} of 20 "):
+            deque(map(steps.append, run), maxlen=0)
+        return len(steps)
+
+    assert given(2) == 15
+    assert given(17) == 19
+    assert len(reads) == 3
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_network_that_fails_is_named_by_step_and_level(bad: float) -> None:
     calls = itertools.count()
 

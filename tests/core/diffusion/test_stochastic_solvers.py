@@ -207,10 +207,10 @@ def test_restart_is_a_grid_that_goes_back() -> None:
     grid = TimeGrid.karras(8, EXPLODING, end=0.05)
     low, high = grid.times[6], grid.times[4]
     solver, source = Heun(), NoiseSource([3])
-    travelling = grid.time_travel(2, 3, within=(low, high))
-    assert len(travelling.jumps) == 2
+    restarting = grid.restart(2, 3, within=(low, high))
+    assert len(restarting.renoise_steps) == 2
     x = EXPLODING.level(grid.times[0]).sigma * X
-    result = sample(MODEL, EXPLODING, travelling, solver, noise=source, x=x).x
+    result = sample(MODEL, EXPLODING, restarting, solver, noise=source, x=x).x
     levels = grid.levels(EXPLODING)
 
     def down(x, first, last):
@@ -219,8 +219,8 @@ def test_restart_is_a_grid_that_goes_back() -> None:
         return x
 
     x = down(x, 0, 6)
-    for jump in travelling.jumps:
-        z = source.at(jump)(x, "travel")
+    for index in restarting.renoise_steps:
+        z = source.at(index)(x, "renoise")
         x = down(x + math.sqrt(levels[4].sigma ** 2 - levels[6].sigma ** 2) * z, 4, 6)
     torch.testing.assert_close(result, down(x, 6, grid.steps))
 

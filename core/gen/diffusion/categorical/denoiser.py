@@ -60,7 +60,7 @@ def given(denoiser: Denoiser, tokens: Tensor, known: Tensor) -> Denoiser:
     """``denoiser``, sure of the tokens that are known: at t = 0 they stand there, whatever the process.
 
     A run on masks can also start with them in place; this keeps them through uniform noise, and through the
-    jumps of a grid, which noise them like all others.
+    ``renoise_steps`` of a grid, which noise them like all others.
 
     Args:
         denoiser: Of tokens.

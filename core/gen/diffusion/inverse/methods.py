@@ -79,12 +79,12 @@ class MaskBlend:
     For a mask of 0 and 1 it is DDNM without the rounding: the known part of x0 is y bit for bit, and so is
     that of the result, with every solver and dtype (``finish``).
 
-    RePaint (Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1) is this with DDIM(1) on a grid that travels
-    in time (``TimeGrid.time_travel``). A single walk leaves a bias, as the unknown part sees y only through
+    RePaint (Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1) is this with DDIM(1) on a grid with
+    restarts (``TimeGrid.restart``). A single run leaves a bias, as the unknown part sees y only through
     the noisy x; with short stretches it falls like 1 / repeats. RePaint needs the known part of x to be
     distributed as alpha y + sigma n at every level. Its own fresh draw of that part is not needed for this:
     from such an x, with y as its x0, DDIM of every eta leads to such an x at the next level, and adding the
-    noise of a jump back does so too. The start is such an x where it is noisy data (``Process.diffuse``), or
+    renoising does so too. The start is such an x where it is noisy data (``Process.diffuse``), or
     pure noise and alpha = 0. What differs is that the noise of the known part is not independent from level
     to level but follows the same chain as that of the unknown part.
     """
