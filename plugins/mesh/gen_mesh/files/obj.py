@@ -54,30 +54,18 @@ def read_obj(file: BinaryIO) -> Artifact:
     text = decoded(file.read())
     if not text.strip():
         raise UsageError("it is empty")
-    vertices, normals, corners, sizes, so_far, lines = [], [], [], [], [], 0
-    for line in re.sub(r"\\[ \t]*\n", " ", text).split("\n"):
-        words = line.split()
-        match words[:1]:
-            case ["v"]:
-                vertices.append(words[1:])
-            case ["f"]:
-                held = words[1:] if "#" not in line else line.partition("#")[0].split()[1:]
-                corners += held
-                sizes.append(len(held))
-                so_far.append(len(vertices))
-            case ["vn"]:
-                normals.append(words[1:4])
-            case ["l"]:
-                lines += 1
+    text = re.sub(r"\\[ \t]*\n", " ", text)
+    if "#" in text:
+        text = re.sub(r"#.*", "", text)
+    vertices, polygons = (_rest_of_lines(text, word) for word in ("v", "f"))
     places, colours = _vertices(vertices)
-    count = np.array(sizes, np.int64)
-    faces = _faces(places, corners, count, np.array(so_far, np.int64))
-    if lines:
+    faces = _faces(places, polygons, _vertices_before(text) if any("-" in one for one in polygons) else None)
+    if lines := len(_rest_of_lines(text, "l")):
         warnings.warn(f"{lines} lines are left out of the OBJ", GenWarning, stacklevel=2)
     if len(faces):
         return artifacts.mesh(places, faces, colours)
-    facing = _numbers(normals) if normals and len(normals) == len(vertices) else None
-    return artifacts.points(places, facing, colours)
+    normals = _rest_of_lines(text, "vn")
+    return artifacts.points(places, _normals(normals) if len(normals) == len(places) else None, colours)
 
 
 def read_obj_metadata(file: BinaryIO) -> Mapping[str, str]:
@@ -85,17 +73,26 @@ def read_obj_metadata(file: BinaryIO) -> Mapping[str, str]:
     return in_comments(file.read(HEAD_BYTES).decode(errors="replace"), "# ")
 
 
-def _vertices(rows: list[list[str]]) -> tuple[NDArray[np.float64], Array | None]:
+def _rest_of_lines(text: str, word: str) -> list[str]:
+    """What follows a first word, of all lines that begin with it."""
+    return re.findall(rf"^[ \t]*{word}[ \t]+(.*)$", text, re.MULTILINE)
+
+
+def _vertices_before(text: str) -> NDArray[np.int64]:
+    """How many vertices stand before each polygon, from which its negative numbers count back."""
+    words = np.array(re.findall(r"^[ \t]*([vf])[ \t]", text, re.MULTILINE))
+    return np.cumsum(words == "v")[words == "f"]
+
+
+def _vertices(rows: list[str]) -> tuple[NDArray[np.float64], Array | None]:
     """Places (V, 3) and colours: ``x y z``, ``x y z w``, ``x y z r g b`` or ``x y z r g b a``."""
-    if any("#" in word for row in rows for word in row):
-        rows = [" ".join(row).partition("#")[0].split() for row in rows]
-    widths = np.array([len(row) for row in rows], np.int64)
+    widths = np.array([len(row.split()) for row in rows], np.int64)
     places, tints = np.zeros((len(rows), 3)), np.full((len(rows), 3), np.nan)
     for width in np.unique(widths).tolist():
         if width < 3:
             raise UsageError(f"one of its vertices has {width} numbers in place of 3")
-        chosen = widths == width
-        table = _numbers([row for row, use in zip(rows, chosen, strict=True) if use])
+        chosen = np.flatnonzero(widths == width)
+        table = numbers("\n".join(rows[i] for i in chosen.tolist())).reshape(len(chosen), width)
         places[chosen] = table[:, :3]
         if width >= 6:
             tints[chosen] = table[:, 3:6]
@@ -108,35 +105,32 @@ def _vertices(rows: list[list[str]]) -> tuple[NDArray[np.float64], Array | None]
 
 
 def _faces(
-    places: NDArray[np.float64], corners: list[str], sizes: NDArray[np.int64], so_far: NDArray[np.int64]
+    places: NDArray[np.float64], polygons: list[str], before: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
-    """Triangles (F, 3) of corners such as ``3``, ``3/1``, ``3//2`` and ``-1``.
+    """Triangles (F, 3) of polygons whose corners are such as ``3``, ``3/1``, ``3//2`` and ``-1``.
 
     Args:
         places: (V, 3).
-        corners: Of all polygons, one after the other.
-        sizes: Corners of each polygon.
-        so_far: Vertices before each polygon, from which negative numbers count back.
+        polygons: The corners of each.
+        before: Vertices before each polygon; None where no corner is negative.
     """
-    named = numbers(_BEHIND_SLASH.sub("", " ".join(corners)))
-    if len(named) != len(corners) or (named != np.rint(named)).any():
+    sizes = np.array([len(polygon.split()) for polygon in polygons], np.int64)
+    named = numbers(_BEHIND_SLASH.sub("", "\n".join(polygons)))
+    if len(named) != sizes.sum() or (named != np.rint(named)).any():
         raise UsageError("one of its faces names something that is no vertex")
-    index = np.where(named < 0, named + np.repeat(so_far, sizes), named - 1)
+    index = named - 1
+    if before is not None:
+        index = np.where(named < 0, named + np.repeat(before, sizes), index)
     if len(index) and not 0 <= index.min() <= index.max() < len(places):
         wrong = named[(index < 0) | (index >= len(places))][0]
         raise UsageError(f"a face names vertex {wrong:.0f} of {len(places)}")
     return triangulated(places, index.astype(np.int64), sizes)[0]
 
 
-def _numbers(rows: list[list[str]]) -> NDArray[np.float64]:
-    """A table (N, C) of rows of words."""
-    try:
-        return np.array(rows, np.float64)
-    except ValueError:
-        if len({len(row) for row in rows}) > 1:
-            raise UsageError("its normals do not have three numbers each") from None
-        # Says which word is no number.
-        return numbers(" ".join(word for row in rows for word in row)).reshape(len(rows), -1)
+def _normals(rows: list[str]) -> NDArray[np.float64]:
+    if {len(row.split()) for row in rows} - {3}:
+        raise UsageError("its normals do not have three numbers each")
+    return numbers("\n".join(rows)).reshape(len(rows), 3)
 
 
 def _rows(pattern: str, table: NDArray[Any]) -> list[str]:

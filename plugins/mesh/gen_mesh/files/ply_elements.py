@@ -249,6 +249,8 @@ def _text_rows(
     properties: tuple[_Property, ...],
     short: UsageError,
 ) -> int:
+    if (end := _text_alike(values, start, element, properties)) is not None:
+        return end
     where: list[list[int]] = [[] for _ in properties]
     sizes: list[list[int]] = [[] for _ in properties]
     # A list is quicker to ask for single numbers than an array; what is no size is refused below.
@@ -275,6 +277,36 @@ def _text_rows(
         else:
             element.columns[one.name] = chosen
     return start + at
+
+
+def _text_alike(
+    values: NDArray[np.float64], start: int, element: Element, properties: tuple[_Property, ...]
+) -> int | None:
+    """Fill an element whose lists are as long in all rows as in the first; None where they are not."""
+    sizes, width = [], 0
+    for one in properties:
+        size = values[start + width] if one.counted and start + width < len(values) else 1
+        if not 0 <= size <= len(values):
+            return None
+        sizes.append(int(size))
+        width += int(size) + bool(one.counted)
+    if start + element.count * width > len(values):
+        return None
+    rows = values[start : start + element.count * width].reshape(element.count, width)
+    at, found = 0, {}
+    for one, size in zip(properties, sizes, strict=True):
+        if one.counted:
+            if (rows[:, at] != size).any():
+                return None
+            at += 1
+        found[one.name] = _as_type(rows[:, at : at + size].reshape(-1), one.kind)
+        at += size
+    for one, size in zip(properties, sizes, strict=True):
+        if one.counted:
+            element.lists[one.name] = found[one.name], np.full(element.count, size, np.int64)
+        else:
+            element.columns[one.name] = found[one.name]
+    return start + rows.size
 
 
 def _as_type(values: NDArray[np.float64], kind: str) -> NDArray[Any]:

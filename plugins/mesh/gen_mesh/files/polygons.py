@@ -38,6 +38,8 @@ def triangulated(
         faces.append(fans.reshape(-1, 3))
         owners.append(np.repeat(rows, size - 2))
     found, owner = np.concatenate(faces), np.concatenate(owners)
+    if len(owners) == 2:
+        return found, owner
     order = np.argsort(owner, kind="stable")
     return found[order], owner[order]
 

@@ -7,6 +7,7 @@ colours.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -142,7 +143,7 @@ def _shades(model: _Model, rows: NDArray[np.int64]) -> Doubles:
 def _model(package: Package, part: str) -> _Model:
     try:
         reading = _Reading(part)
-        package.parse(part, reading.start, reading.end, reading.name_space)
+        package.parse(part, reading.start, reading.name_space)
     except (KeyError, ValueError, OverflowError):
         raise UsageError(f"its part {part[:100]!r} is damaged: an element lacks a number") from None
     return reading.model
@@ -159,51 +160,61 @@ class _Reading:
         self._own: tuple[str | None, int] = (None, 0)
         self._group: list[tuple[float, float, float]] = []
         self._groups: dict[str, int] = {}
+        self._takes: dict[str, Callable[[dict[str, str]], None]] = {
+            f"{_CORE} model": self._begin,
+            f"{_CORE} object": self._begin_object,
+            f"{_CORE} vertex": self._vertex,
+            f"{_CORE} triangle": self._triangle,
+            f"{_CORE} component": self._component,
+            f"{_CORE} item": self._item,
+            f"{_CORE} basematerials": self._begin_group,
+            f"{_CORE} base": self._base,
+            f"{_MATERIAL} colorgroup": self._begin_group,
+            f"{_MATERIAL} color": self._colour,
+        }
 
     def name_space(self, prefix: str | None, uri: str) -> None:
         self._spaces[prefix or ""] = uri
 
-    def end(self, name: str) -> None:
-        if name == f"{_CORE} object":
-            self._object = _Object()
-
     def start(self, name: str, said: dict[str, str]) -> None:
-        space, _, local = name.rpartition(" ")
-        if space == _CORE:
-            self._core(local, said)
-        elif space == _MATERIAL and local == "colorgroup":
-            self._begin_group(said["id"])
-        elif space == _MATERIAL and local == "color":
-            self._group.append(_colour(said["color"]))
+        take = self._takes.get(name)
+        if take is not None:
+            take(said)
 
-    def _core(self, local: str, said: dict[str, str]) -> None:
-        if local == "vertex":
-            self._object.vertices.extend((float(said["x"]), float(said["y"]), float(said["z"])))
-        elif local == "triangle":
-            self._triangle(said)
-        elif local == "model":
-            self._begin(said)
-        elif local == "object":
-            self._object = self.model.objects[said["id"]] = _Object()
-            self._own = said.get("pid"), int(said.get("pindex", 0))
-        elif local == "component":
-            self._object.components.append(self._use(said))
-        elif local == "item":
-            self.model.items.append(self._use(said))
-        elif local == "basematerials":
-            self._begin_group(said["id"])
-        elif local == "base":
-            self._group.append(_colour(said["displaycolor"]))
+    def _vertex(self, said: dict[str, str]) -> None:
+        self._object.vertices.extend((float(said["x"]), float(said["y"]), float(said["z"])))
 
     def _triangle(self, said: dict[str, str]) -> None:
         corners = int(said["v1"]), int(said["v2"]), int(said["v3"])
         group, own = said.get("pid", self._own[0]), self._own[1]
-        number = self._groups.get(group, _NONE) if group is not None else _NONE
+        if group is None:
+            self._object.triangles.extend((*corners, 0, 0, 0, _NONE))
+            return
         if "p1" in said:
             own = int(said["p1"])
-        self._object.triangles.extend(
-            (*corners, own, int(said.get("p2", own)), int(said.get("p3", own)), number)
-        )
+        colours = own, int(said.get("p2", own)), int(said.get("p3", own))
+        self._object.triangles.extend((*corners, *colours, self._groups.get(group, _NONE)))
+
+    def _begin_object(self, said: dict[str, str]) -> None:
+        self._object = self.model.objects[said["id"]] = _Object()
+        self._own = said.get("pid"), int(said.get("pindex", 0))
+
+    def _component(self, said: dict[str, str]) -> None:
+        self._object.components.append(self._use(said))
+
+    def _item(self, said: dict[str, str]) -> None:
+        self.model.items.append(self._use(said))
+
+    def _begin_group(self, said: dict[str, str]) -> None:
+        self._group = []
+        self._groups[said["id"]] = len(self.model.groups)
+        self.model.groups.append(self._group)
+
+    def _colour(self, said: dict[str, str]) -> None:
+        self._group.append(_fractions(said["color"]))
+
+    def _base(self, said: dict[str, str]) -> None:
+        self._group.append(_fractions(said["displaycolor"]))
 
     def _begin(self, said: dict[str, str]) -> None:
         unit = said.get("unit", "millimeter")
@@ -215,11 +226,6 @@ class _Reading:
             if uri not in _KNOWN:
                 raise UsageError(f"it requires the extension {uri}, which is not read")
 
-    def _begin_group(self, number: str) -> None:
-        self._group = []
-        self._groups[number] = len(self.model.groups)
-        self.model.groups.append(self._group)
-
     def _use(self, said: dict[str, str]) -> _Use:
         matrix = np.eye(4)
         if "transform" in said:
@@ -227,7 +233,7 @@ class _Reading:
         return _Use(said.get(_PATH, self._part), said["objectid"], matrix)
 
 
-def _colour(text: str) -> tuple[float, float, float]:
+def _fractions(text: str) -> tuple[float, float, float]:
     """Of ``#RRGGBB`` or ``#RRGGBBAA``."""
     digits = text.strip().removeprefix("#")
     if len(digits) not in (6, 8):

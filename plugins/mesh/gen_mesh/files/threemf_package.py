@@ -62,13 +62,12 @@ class Package:
         except (RuntimeError, NotImplementedError, zipfile.BadZipFile):
             raise UsageError(f"its part {part[:100]!r} is encrypted or damaged") from None
 
-    def parse(self, part: str, start: Start, end: Callable[[str], None], spaces: Callable[..., None]) -> None:
+    def parse(self, part: str, start: Start, spaces: Callable[[str | None, str], None]) -> None:
         """Go through the XML of a part, a little at a time.
 
         Args:
             part: Its name.
             start: Takes the name of an element, as ``namespace local``, and its attributes.
-            end: Takes the name of an element.
             spaces: Takes a prefix and the namespace that it stands for.
 
         Raises:
@@ -77,7 +76,6 @@ class Package:
         """
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartElementHandler = start
-        parser.EndElementHandler = end
         parser.StartNamespaceDeclHandler = spaces
         parser.StartDoctypeDeclHandler = _refuse_doctype
         read = 0
@@ -102,7 +100,7 @@ class Package:
                 found.append(unquote(attributes.get("Target", "")))
 
         if "_rels/.rels" in self._names:
-            self.parse("_rels/.rels", start, lambda _: None, lambda *_: None)
+            self.parse("_rels/.rels", start, lambda *_: None)
         for part in found:
             return part
         # Some writers leave the relationships out.
