@@ -8,6 +8,7 @@ import importlib
 import io
 import os
 import stat
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from gen.atomic import atomic_file, path_in_a_line
-from gen.errors import GenError, OutputError, PluginError, UsageError, line_of
+from gen.errors import GenError, GenWarning, OutputError, PluginError, UsageError, line_of
 from gen.foreign_recipe import foreign_recipe
 from gen.plugin.specs import FormatSpec
 from gen.recipe import Metadata, Recipe
@@ -283,9 +284,12 @@ def _entries(path: str | os.PathLike[str], file: BinaryIO, spec: FormatSpec) -> 
 
 
 def _about(path: str | os.PathLike[str], action: Callable[[], _T]) -> _T:
-    """Run an action; its errors name the file, and what a library said of it is only shown by ``-v``."""
+    """Run an action; its errors and warnings name the file, and what a library said of it is only shown by
+    ``-v``."""
     try:
-        return action()
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", GenWarning)
+            result = action()
     except UsageError as error:
         raise UsageError(f"cannot read {path_in_a_line(path)}: {error.message}", error.hint) from error
     except (GenError, MemoryError):
@@ -294,6 +298,9 @@ def _about(path: str | os.PathLike[str], action: Callable[[], _T]) -> _T:
         raise UsageError(
             f"cannot read {path_in_a_line(path)}: it is damaged, or not of the kind that its ending says"
         ) from error
+    for one in told:
+        warnings.warn(f"{path_in_a_line(path)}: {one.message}", one.category, stacklevel=3)
+    return result
 
 
 def _load(spec: FormatSpec, reference: str) -> Callable[..., Any]:

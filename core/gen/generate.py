@@ -292,10 +292,12 @@ def _given(
     keep, known = torch.zeros(1, 1, *shape[1:]), torch.zeros(1, *shape)
     start: Tensor | None = None
     if plan.init is not None:
-        start = codec.encode([plan.init], params).cpu()
+        with _user_values(_file_of(plan, "init")):
+            start = codec.encode([plan.init], params).cpu()
         _fits("the input", start.shape, (1, *shape))
         if plan.mask is not None:
-            keep, known = codec.mask(plan.mask, params).to(start), start
+            with _user_values(_file_of(plan, "mask")):
+                keep, known = codec.mask(plan.mask, params).to(start), start
             _fits("the mask", keep.shape, (1, 1, *shape[1:]))
     parts = codec.given(params) if isinstance(codec, CompletingCodec) else None
     if parts is not None:
@@ -310,6 +312,11 @@ def _given(
 def _fits(what: str, shape: Sequence[int], expected: Sequence[int]) -> None:
     if tuple(shape) != tuple(expected):
         raise ValueError(f"{what} became a state of {tuple(shape)}, not {tuple(expected)}")
+
+
+def _file_of(plan: Plan, role: str) -> str:
+    """The start of a message about an input: the name of its file; empty for one from memory."""
+    return next((f"{one.name}: " for one in plan.inputs if one.role == role and one.name != "memory"), "")
 
 
 @contextmanager

@@ -81,6 +81,23 @@ def test_points_can_be_asked_for_kept_and_started_from(shapes, tmp_path: Path) -
         assert shapes("a red chair", seed=1, steps=2, init=init, strength=0.5).kind == "mesh"
 
 
+def test_a_file_that_cannot_be_started_from_is_named(shapes, tmp_path: Path) -> None:
+    (tmp_path / "dots.xyz").write_text("0 0 0\n.1 .1 .1\n")
+    with pytest.raises(gen.errors.UsageError, match=r"^dots\.xyz: the points have no normals"):
+        shapes("a mug", init=tmp_path / "dots.xyz")
+    with pytest.raises(gen.errors.UsageError, match=r"^the points have no normals"):
+        shapes(
+            "a mug", init=gen.formats.read(tmp_path / "dots.xyz", gen.plugin.host.Host.discover().formats())
+        )
+
+
+def test_what_is_left_out_of_a_file_is_told_with_its_name(shapes, tmp_path: Path) -> None:
+    rows = "v 0 0 0\nv .4 0 0\nv 0 .4 0\nv 0 0 .4\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\nl 1 2\n"
+    (tmp_path / "lines.obj").write_text(rows)
+    with pytest.warns(gen.errors.GenWarning, match=r"lines\.obj: its lines are left out"):
+        shapes("a mug", seed=1, steps=1, init=tmp_path / "lines.obj")
+
+
 def test_the_command_writes_a_mesh_and_a_turntable(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("gen")), "mesh", "a red mug", "-o", "mug.glb"]
     done = subprocess.run(

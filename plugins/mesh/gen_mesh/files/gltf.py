@@ -218,7 +218,7 @@ def _parts(scene: _Scene) -> Iterator[_Part]:
             part = _part(scene, node, primitive, mode, weights)
             yield from (_moved(part, matrix) for matrix in _instances(scene, index))
     if lines:
-        warnings.warn(f"{lines} primitives of lines are left out of the GLB", GenWarning, stacklevel=2)
+        warnings.warn(f"its primitives of lines are left out ({lines})", GenWarning, stacklevel=2)
 
 
 def _part(

@@ -61,7 +61,7 @@ def read_obj(file: BinaryIO) -> Artifact:
     places, colours = _vertices(vertices)
     faces = _faces(places, polygons, _vertices_before(text) if any("-" in one for one in polygons) else None)
     if lines := len(_rest_of_lines(text, "l")):
-        warnings.warn(f"{lines} lines are left out of the OBJ", GenWarning, stacklevel=2)
+        warnings.warn(f"its lines are left out ({lines})", GenWarning, stacklevel=2)
     if len(faces):
         return artifacts.mesh(places, faces, colours)
     normals = _rest_of_lines(text, "vn")

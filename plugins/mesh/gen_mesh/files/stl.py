@@ -72,7 +72,7 @@ def _binary_corners(content: bytes) -> NDArray[np.float64]:
     count = claimed
     if rest % _FACET == 0 and rest != claimed * _FACET:
         count = rest // _FACET
-        said = f"the header of the STL claims {claimed} triangles; the {count} that are there are read"
+        said = f"its header claims {claimed} triangles; the {count} that are there are read"
         warnings.warn(said, GenWarning, stacklevel=2)
     if count * _FACET > rest:
         raise UsageError(f"it claims {claimed} triangles and ends after {rest // _FACET}")
