@@ -18,6 +18,9 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 settings.register_profile("gen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gen")
 
+WORKERS = 8
+"""Most processes of ``pytest -n auto``: each takes about half a gigabyte."""
+
 INSTALLED: dict[str, Callable[[], bool]] = {
     "fonts-noto-color-emoji": Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf").is_file,
     "unicode-cldr-core": Path("/usr/share/unicode/cldr/common/annotations/en.xml").is_file,
@@ -26,6 +29,14 @@ INSTALLED: dict[str, Callable[[], bool]] = {
     "flite": lambda: ctypes.util.find_library("flite") is not None,
 }
 """Debian's packages with training data or its programs, and whether each is installed."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What ``-n auto`` stands for: the processors that this process may use, at most 8."""
+    return min(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, WORKERS
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -27,7 +27,7 @@ import torch
 from torch import nn
 from gen.train import Recipe, Settings, Stage, Task, run
 
-pause = float(sys.argv[2])
+pause, save_seconds = float(sys.argv[2]), float(sys.argv[3])
 
 def start(modules, device):
     network = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8))
@@ -41,7 +41,7 @@ settings = Settings(steps=60, rate=1e-2, matrix_rate=1e-2, warmup=5)
 recipe = Recipe(name="tiny", stages=(Stage(name="only", settings=settings, start=start),),
                 export=lambda modules, history, path: path.write_bytes(b"done"))
 folder = Path(sys.argv[1])
-run(recipe, folder, resume=(folder / "only.safetensors").exists(), save_seconds=0.0)
+run(recipe, folder, resume=(folder / "only.safetensors").exists(), save_seconds=save_seconds)
 """
 
 
@@ -62,8 +62,10 @@ def program(tmp_path: Path) -> Path:
 
 def test_killed_run_resumes_with_the_same_losses(program: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run([sys.executable, str(program), str(whole), "0"], check=True, capture_output=True)
-    process = subprocess.Popen([sys.executable, str(program), str(broken), "0.1"], stderr=subprocess.DEVNULL)
+    command = [sys.executable, str(program)]
+    subprocess.run([*command, str(whole), "0", "60"], check=True, capture_output=True)
+    # Only the run that is killed saves after every step: writing to the disk takes most of the time.
+    process = subprocess.Popen([*command, str(broken), "0.1", "0"], stderr=subprocess.DEVNULL)
     checkpoint = broken / "only.safetensors"
     deadline = time.monotonic() + 60
     while not checkpoint.exists() and time.monotonic() < deadline:
@@ -72,9 +74,7 @@ def test_killed_run_resumes_with_the_same_losses(program: Path, tmp_path: Path) 
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (broken / "tiny.safetensors").exists()
-    again = subprocess.run(
-        [sys.executable, str(program), str(broken), "0"], check=True, capture_output=True, text=True
-    )
+    again = subprocess.run([*command, str(broken), "0", "60"], check=True, capture_output=True, text=True)
     assert "resumed at step" in again.stderr
     assert (broken / "tiny.safetensors").read_bytes() == b"done"
     expected, got = losses(whole), losses(broken)
