@@ -46,7 +46,8 @@ def embedded(content: bytes) -> Embedded:
         content: PNG, JPEG or WebP; of anything else nothing is found.
 
     Raises:
-        UsageError: A critical chunk of a PNG has a wrong checksum, or its texts are longer than is read.
+        UsageError: A PNG ends within a chunk, has a critical one with a wrong checksum, or longer texts than
+            are read.
     """
     if content.startswith(PNG_SIGNATURE):
         return _of_png(content)
@@ -61,14 +62,15 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Type and data of a PNG's chunks; ancillary ones with a wrong checksum are left out.
 
     Raises:
-        UsageError: A critical chunk, without which there is no picture, has a wrong checksum.
+        UsageError: It ends within a chunk, or a critical one, without which there is no picture, has a wrong
+            checksum.
     """
     at = len(PNG_SIGNATURE)
     while at + 12 <= len(content):
         end = at + 8 + int.from_bytes(content[at : at + 4])
         name, data = content[at + 4 : at + 8], content[at + 8 : end]
         if end + 4 > len(content):
-            return
+            raise UsageError("it ends too early")
         if zlib.crc32(data, zlib.crc32(name)) == int.from_bytes(content[end : end + 4]):
             yield name, data
         elif not name[0] & 0x20:  # bit 5 of the first letter marks what is ancillary
@@ -82,7 +84,7 @@ def only_pixels(content: bytes) -> bytes:
     """A PNG without all that is not needed for the pixels of its first picture; other files as they are.
 
     Raises:
-        UsageError: A critical chunk has a wrong checksum.
+        UsageError: See ``png_chunks``.
     """
     if not content.startswith(PNG_SIGNATURE):
         return content

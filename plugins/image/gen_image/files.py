@@ -216,7 +216,8 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
     except Image.DecompressionBombError:
         raise UsageError(f"it has more than {MAX_PIXELS} pixels") from None
     except UnidentifiedImageError:
-        raise UsageError("it is not a PNG, JPEG or WebP picture") from None
+        known = content.startswith((PNG_SIGNATURE, b"\xff\xd8\xff", b"RIFF"))
+        raise UsageError("it is damaged" if known else "it is not a PNG, JPEG or WebP picture") from None
     except Exception as error:
         fault = "it ends too early" if "truncated" in str(error).lower() else "it is damaged"
         raise UsageError(fault) from error
