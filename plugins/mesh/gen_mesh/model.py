@@ -84,6 +84,32 @@ class GridCodec:
         kept = ~blocks.any(axis=(1, 3, 5))
         return torch.from_numpy(kept.astype(np.float32))[None, None].to(self.mean.device)
 
+    def composite(
+        self,
+        made: Artifact,
+        init: Artifact | None,
+        mask: Artifact | None,
+        params: Mapping[str, object],  # noqa: ARG002
+    ) -> Artifact:
+        """Points: the input's own outside the mask, those made inside it.
+
+        A mesh is returned as it is: its whole surface is extracted from the field, so that outside the mask
+        it lies where the input's does, but has vertices of its own.
+        """
+        if init is None or mask is None or not made.kind == init.kind == "points":
+            return made
+        inside = self._grid(mask)[0] < 0
+        chosen = ~self._within(inside, init.arrays["points"]), self._within(inside, made.arrays["points"])
+        names = ("points", "normals", "colours")
+        given = {**init.arrays, "colours": cloud.oriented(init)[2]}
+        parts = {name: (given[name][chosen[0]], made.arrays[name][chosen[1]]) for name in names}
+        return Artifact("points", {name: np.concatenate(pair) for name, pair in parts.items()})
+
+    def _within(self, inside: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Which points (N, 3) lie in cells (S, S, S) that are marked."""
+        cells = np.floor((points + 0.5) * self.size).astype(np.int64).clip(0, self.size - 1)
+        return np.asarray(inside[cells[:, 0], cells[:, 1], cells[:, 2]])
+
     def _grid(self, artifact: Artifact, inwards: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """Distances and colours on the grid, of a surface that is moved ``inwards`` in the unit box."""
         # They are right within the band even after they have been moved.

@@ -92,3 +92,51 @@ def test_the_command_writes_a_picture_and_imports_no_foreign_framework(tmp_path:
     again = gen.rerun(tmp_path / "apple.png")
     written = gen.formats.read(tmp_path / "apple.png", gen.plugin.host.Host.discover().formats())
     assert np.array_equal((again.arrays["pixels"] * 255).round(), (written.arrays["pixels"] * 255).round())
+
+
+@pytest.mark.parametrize("what", ["dtype", "threads", "oneDNN", "precision", "autocast", "inference"])
+def test_what_the_process_carries_changes_no_pixel(emoji, what: str) -> None:
+    import torch
+
+    first = emoji("a red apple", seed=7, steps=2, threads=2)
+    states = {
+        "dtype": (torch.get_default_dtype, torch.set_default_dtype, torch.float64),
+        "threads": (torch.get_num_threads, torch.set_num_threads, 1 if torch.get_num_threads() > 1 else 2),
+        "oneDNN": (
+            lambda: torch.backends.mkldnn.enabled,
+            lambda value: setattr(torch.backends.mkldnn, "enabled", value),
+            False,
+        ),
+        "precision": (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium"),
+        "autocast": (
+            lambda: torch.is_autocast_enabled("cpu"),
+            lambda value: torch.set_autocast_enabled("cpu", value),
+            True,
+        ),
+        "inference": (lambda: None, lambda value: None, None),
+    }
+    read, write, value = states[what]
+    before = read()
+    write(value)
+    try:
+        with torch.inference_mode(what == "inference"):
+            made = [gen.rerun(first), emoji("a red apple", seed=7, steps=2, threads=2)]
+    finally:
+        write(before)
+    for artifact in made:
+        assert np.array_equal(artifact.arrays["pixels"], first.arrays["pixels"])
+
+
+def test_an_edit_leaves_every_bit_outside_the_mask_in_its_file(emoji, tmp_path: Path) -> None:
+    form = gen.plugin.host.Host.discover().formats()
+    bits = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.float32)
+    marks = np.zeros((128, 128, 1), np.float32)
+    marks[40:80, 50:90] = 1
+    for name, pixels in (("photo", bits / 255), ("mask", marks)):
+        gen.Artifact("image", {"pixels": pixels}).save(tmp_path / f"{name}.png")
+    edit = emoji("a yellow star", seed=5, steps=2, init=tmp_path / "photo.png", mask=tmp_path / "mask.png")
+    edit.save(tmp_path / "edit.png")
+    found = np.rint(gen.formats.read(tmp_path / "edit.png", form).arrays["pixels"] * 255)
+    black = marks[..., 0] == 0
+    assert np.array_equal(found[black], bits[black])
+    assert np.abs(found[~black] - bits[~black]).mean() > 20

@@ -193,3 +193,31 @@ def test_every_word_of_a_caption_is_known_whole() -> None:
         text = shapes.caption(shapes.draw(rng), rng)
         assert set(Subwords.words(text)) <= set(words)
         assert len(subwords.ids(text.replace(",", ""))) == len(Subwords.words(text))
+
+
+def test_points_outside_a_mask_are_the_inputs_own() -> None:
+    rng = np.random.default_rng(0)
+    box = trimesh.creation.box((1.0, 0.5, 1.0))
+    box.apply_translation((0, 0.25, 0))
+    mask = Artifact("mesh", {"vertices": box.vertices.astype(np.float32), "faces": np.array(box.faces)})
+
+    def points(seed: int, **more: np.ndarray) -> Artifact:
+        sphere = trimesh.creation.icosphere(4, 0.3 + 0.05 * seed)
+        arrays = {"points": sphere.vertices, "normals": sphere.vertex_normals}
+        return Artifact("points", {**{k: np.array(v, np.float32) for k, v in arrays.items()}, **more})
+
+    init = points(0)
+    made = points(1, colours=rng.random((len(points(1).arrays["points"]), 3), np.float32))
+    found = EXACT.composite(made, init, mask, {}).arrays
+    low, high = (one.arrays["points"][:, 1] for one in (init, made))
+    cell = 1 / EXACT.size
+    for name in ("points", "normals"):
+        kept = init.arrays[name][low < -cell]
+        assert {tuple(row) for row in kept} <= {tuple(row) for row in found[name]}
+        drawn = made.arrays[name][high > cell]
+        assert {tuple(row) for row in drawn} <= {tuple(row) for row in found[name]}
+    count = len(found["points"])
+    assert (low < -cell).sum() + (high > cell).sum() <= count < len(low) + len(high)
+    assert len(found["normals"]) == len(found["colours"]) == count
+    assert EXACT.composite(mask, mask, mask, {}) is mask
+    assert EXACT.composite(made, None, None, {}) is made
