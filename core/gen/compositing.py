@@ -67,9 +67,11 @@ def marked(mask: Floats) -> Floats:
         (..., H, W) in [0, 1].
     """
     bright: Floats = mask[..., :3].mean(-1)
-    if mask.shape[-1] < 4 or mask[..., 3].min() == 1:
+    if mask.shape[-1] < 4:
         return bright
     alpha = mask[..., 3]
+    if alpha.min() >= 0.5:
+        return bright * alpha
     seen = mask[..., :3][alpha >= 0.5]
     one_colour = len(seen) > 0 and float(np.ptp(seen, axis=0).max()) <= ONE_COLOUR
     return alpha if one_colour else bright * alpha

@@ -62,6 +62,7 @@ def test_what_a_mask_marks(place: tuple[int, ...]) -> None:
     ):
         assert np.array_equal(mask, square)
     assert not layered(white, white, 0 * opaque).any()
+    assert not layered(black, black, 0.99 * opaque).any()
     # A lossy file and soft edges leave a colour nearly one.
     noisy = np.concatenate([red + noise(*square.shape, 3, scale=0.08), square[..., None]], -1)
     assert np.array_equal(marked(noisy.astype(np.float32)), square)

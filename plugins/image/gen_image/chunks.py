@@ -74,7 +74,8 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         if zlib.crc32(data, zlib.crc32(name)) == int.from_bytes(content[end : end + 4]):
             yield name, data
         elif not name[0] & 0x20:  # bit 5 of the first letter marks what is ancillary
-            raise UsageError(f"the checksum of its {name.decode('latin-1')!r} chunk is wrong: it is damaged")
+            place = f"the checksum of its {name.decode()} chunk is wrong: " if name.isalpha() else ""
+            raise UsageError(f"{place}it is damaged")
         at = end + 4
         if name == b"IEND":
             return

@@ -409,7 +409,7 @@ def test_a_wrong_checksum_of_what_is_needed_is_named(depth, name):
     at = content.index(name.encode())
     content[at + 4 + int.from_bytes(content[at - 4 : at])] ^= 1
     for reader in (files.read, files.read_metadata):
-        with pytest.raises(UsageError, match=f"the checksum of its '{name}' chunk is wrong"):
+        with pytest.raises(UsageError, match=f"the checksum of its {name} chunk is wrong"):
             reader(io.BytesIO(content))
 
 
