@@ -212,7 +212,7 @@ def _read(path: Path) -> dict[str, object]:
             # Here, since most commands only ask where the files would be.
             import tomllib
 
-            return tomllib.load(file)
+            return tomllib.loads(file.read().decode("utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

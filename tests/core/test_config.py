@@ -88,3 +88,8 @@ def test_a_number_will_do_where_a_text_is_asked_for(folders: Path) -> None:
     (folders / "gen.toml").write_text("[toy]\nrate = 24\n")
     assert read_settings("toy", {"rate": str})["rate"].value == "24"
     assert convert(29.97, str, "rate", "") == "29.97"
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(folders: Path) -> None:
+    (folders / "gen.toml").write_text("steps = 3\n", "utf-8-sig")
+    assert read_settings("toy", OWN)["steps"].value == 3

@@ -104,8 +104,8 @@ def test_patterns_name_the_files_of_a_batch(gen_cli: Cli, toy: Path) -> None:
 def test_prompts_come_from_arguments_stdin_and_files(
     gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feed(monkeypatch, b"green\n\n  blue \n")
-    (toy / "prompts.txt").write_text("white\nred green\n")
+    feed(monkeypatch, b"\xef\xbb\xbfgreen\r\n\r\n  blue \r\n")
+    (toy / "prompts.txt").write_text("white\nred green\n", "utf-8-sig")
     ran = gen_cli("toy", "red", "-", "--prompt-file", "prompts.txt", "-o", "{index}.png")
     prompts = [recipe_of(toy / name).prompt for name in ran.out.split()]
     assert prompts == ["red", "green", "blue", "white", "red green"]

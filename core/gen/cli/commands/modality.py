@@ -120,7 +120,7 @@ def _lines(content: bytes, name: str) -> Iterator[str]:
     if len(content) > MAX_PROMPT_FILE:
         raise UsageError(f"{name} is larger than {MAX_PROMPT_FILE >> 20} MiB", f"at most {MAX_ITEMS} prompts")
     try:
-        lines = content.decode().splitlines()
+        lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise UsageError(f"{name} is not UTF-8") from None
     if not any(line.strip() for line in lines):
