@@ -44,10 +44,11 @@ def load(plan: Plan, host: Host) -> Model:
         DeviceError: The memory does not suffice.
         PluginError: The plugin's loader cannot be imported.
     """
-    loader = cast(Callable[[ModelFile, str, str], object], host.resolve(plan.spec.loader))
     from gen.process_state import fresh_process_state
 
-    with _failures(f"model {plan.file.name} cannot be loaded", ModelError), fresh_process_state(seed=0):
+    state = fresh_process_state(seed=0, threads=_threads(plan))
+    with _failures(f"model {plan.file.name} cannot be loaded", ModelError), state:
+        loader = cast(Callable[[ModelFile, str, str], object], host.resolve(plan.spec.loader))
         model = loader(plan.file, plan.device, plan.dtype)
     if not isinstance(model, Model):
         raise ModelError(f"the loader of {plan.spec.name} gave {type(model).__name__}, not a gen.model.Model")
@@ -102,7 +103,11 @@ def generate(
 
     raised: list[Exception] = []
     threads = _threads(plan)
-    for settled, items in _batches(plan, model, batch_size):
+    what = f"{plan.spec.name} failed"
+    # A text may be decided upon by a network, too.
+    with _failures(what, GenError), fresh_process_state(seed=0, threads=threads):
+        batches = _batches(plan, model, batch_size)
+    for settled, items in batches:
         decided = replace(plan, params={**plan.params, **settled}, threads=threads)
 
         def report(step: Step, part: int, parts: int, first: int = items[0].index) -> None:
@@ -115,7 +120,7 @@ def generate(
                 raise
 
         with (
-            _failures(f"{plan.spec.name} failed", GenError, raised),
+            _failures(what, GenError, raised),
             fresh_process_state(seed=items[0].seed, threads=threads),
         ):
             artifacts = _batch(decided, model, items, report)

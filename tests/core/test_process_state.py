@@ -222,3 +222,18 @@ def test_a_rerun_takes_the_threads_of_the_recipe(monkeypatch: pytest.MonkeyPatch
         assert gen.toy("red", threads=1000).recipe.threads == max(4, before)
         with pytest.raises(gen.errors.UsageError, match="threads must be at least 1"):
             gen.toy("red", threads=0)
+
+
+def test_what_a_text_decides_does_not_depend_on_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gen_toy.model import Words
+
+    def settle(_self: object, _prompt: str, _params: object) -> dict[str, int]:
+        return {"height": 8 * torch.get_num_threads() if torch.ones(1).dtype == torch.float32 else 48}
+
+    monkeypatch.setattr(Words, "settle", settle, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    with setting(torch.get_default_dtype, torch.set_default_dtype, torch.float64):
+        assert gen.toy("red", threads=3).sizes["height"] == 24
+        monkeypatch.setattr(Words, "settle", lambda *_: 1 / 0)
+        with pytest.raises(gen.errors.GenError, match="toy failed: division by zero"):
+            gen.toy("red")
