@@ -223,13 +223,16 @@ def inspect(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> dict
             valid.
         PluginError: A library that the format needs is not installed.
     """
+    known = tuple(formats)
     with _open(path) as file:
-        spec = find_format(formats, path=path)
+        spec = find_format(known, path=path)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
-        artifact = _read_artifact(path, file, spec)
         entries = _entries(path, file, spec)
         recipe = _about(path, lambda: _recipe_in(entries))
+        if recipe is not None:
+            spec = _own_format(path, known, recipe.modality) or spec
+        artifact = _read_artifact(path, file, spec)
     foreign = None if recipe else foreign_recipe(entries)
     return {
         "path": os.fspath(path),
@@ -243,6 +246,17 @@ def inspect(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> dict
         "recipe": recipe.to_dict() if recipe else None,
         "foreign": foreign.to_dict() if foreign else None,
     }
+
+
+def _own_format(
+    path: str | os.PathLike[str], formats: Iterable[FormatSpec], modality: str
+) -> FormatSpec | None:
+    """The format in which a modality's kind is read from a file: a WebP may be a picture or a clip."""
+    try:
+        spec = find_format(formats, path=path, kind=modality)
+    except UsageError:
+        return None
+    return spec if spec.reader else None
 
 
 def _recipe_in(entries: dict[str, str]) -> Recipe | None:

@@ -15,6 +15,7 @@ from gen import formats
 from gen.artifact import Artifact
 from gen.errors import UsageError
 from gen.formats import encode
+from gen.plugin.host import Host
 from gen.recipe import ModelReference, Recipe
 from gen_video import animations, containers, pixels
 from gen_video.plugin import gen_formats
@@ -224,6 +225,16 @@ def test_very_short_delays_are_read_as_browsers_read_them(name, shortest) -> Non
         pictures[0].save(file, name, save_all=True, append_images=pictures[1:], duration=delay, lossless=True)
         back = animations.read(file)
         assert (len(back.arrays["frames"]), Fraction(str(back.attributes["fps"]))) == (3, fps)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("webp", "video"), ("gif", "video"), ("png", "image")])
+def test_a_clip_is_described_as_one_and_a_sheet_as_a_picture(name, kind, tmp_path) -> None:
+    every = Host.discover().formats()
+    formats.write(clip(), tmp_path / f"clip.{name}", FORMATS.values())
+    found = formats.inspect(tmp_path / f"clip.{name}", every)
+    assert found["kind"] == kind
+    assert found["sizes"].get("frames") == (12 if kind == "video" else None)
+    assert Recipe.from_dict(found["recipe"]) == recipe()
 
 
 @pytest.mark.parametrize("name", ["gif", "webp"])
