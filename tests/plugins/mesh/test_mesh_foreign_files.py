@@ -554,3 +554,18 @@ def test_npz_faults_are_named(content: bytes, said: str) -> None:
 def test_npz_keeps_bytes_as_colours() -> None:
     found = read("npz", npz(vertices=TETRA, faces=SIDES, colours=np.full((4, 3), 51, np.uint8)))
     np.testing.assert_allclose(found.arrays["colours"], 0.2)
+
+
+def test_polygons_beyond_the_limit_become_fans(monkeypatch: pytest.MonkeyPatch) -> None:
+    angle = np.arange(10) * np.pi / 5
+    radius = np.where(np.arange(10) % 2 == 0, 1.0, 0.3)
+    star = np.stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle], -1)
+    corners, sizes = np.tile(np.arange(10), 3), np.full(3, 10)
+    monkeypatch.setattr(polygons, "MOST_CUT", 20)
+    faces, owner = polygons.triangulated(star, corners, sizes)
+    inside = [
+        np.cross(star[f[:, 1]] - star[f[:, 0]], star[f[:, 2]] - star[f[:, 0]])[:, 2].min()
+        for f in (faces[owner == row] for row in range(3))
+    ]
+    assert [least > -1e-9 for least in inside] == [True, True, False]
+    assert len(faces) == 24

@@ -41,8 +41,8 @@ def sampled(artifact: Artifact) -> tuple[Array, Array, Array]:
 def mesh(vertices: NDArray[Any], faces: NDArray[Any], colours: NDArray[Any] | None = None) -> Artifact:
     """A mesh without the vertices that no face names.
 
-    One that is so small, or so far from the origin, that float32 would move its vertices by more than
-    ``ROUNDING`` of its size comes to the origin.
+    One that is so far from the origin that float32 would move its vertices by more than ``ROUNDING`` of its
+    size comes to the origin.
 
     Args:
         vertices: (V, 3).

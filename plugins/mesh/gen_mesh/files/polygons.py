@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Faces = NDArray[np.int64]
-MOST_CORNERS = 1000
-"""Concave polygons with more corners are cut as a fan: cutting off ears takes the square of their number."""
+MOST_CORNERS, MOST_CUT = 1000, 200_000
+"""Corners of a polygon, and of all in a file, whose ears are cut off one by one. What is more becomes fans:
+the time grows with the square of the corners of a polygon."""
 
 
 def triangulated(
     places: NDArray[np.float64], corners: NDArray[np.int64], sizes: NDArray[np.int64]
 ) -> tuple[Faces, NDArray[np.int64]]:
-    """Triangles of flat polygons: fans of convex ones; of concave ones, ears are cut off (Meisters 1975,
-    "Polygons have ears").
+    """Triangles of flat polygons: fans of convex ones, and of those that are concave at one corner alone,
+    from which all others can be seen; of the rest, ears are cut off (Meisters 1975, "Polygons have ears").
 
     Args:
         places: (V, 3).
@@ -26,14 +27,21 @@ def triangulated(
     """
     starts = np.cumsum(sizes) - sizes
     faces, owners = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int64)]
+    left = MOST_CUT
     for size in np.unique(sizes[sizes >= 3]).tolist():
         rows = np.flatnonzero(sizes == size)
         loops = corners[starts[rows, None] + np.arange(size)]
+        if size > 3:
+            reflex = _reflex(places, loops)
+            once = np.where(reflex.sum(1) == 1, reflex.argmax(1), 0)
+            loops = np.take_along_axis(loops, (once[:, None] + np.arange(size)) % size, 1)
         fans = np.stack(
             [np.broadcast_to(loops[:, :1], (len(rows), size - 2)), loops[:, 1:-1], loops[:, 2:]], -1
         )
-        if size > 3:
-            for row in np.flatnonzero(_concave(places, loops)).tolist():
+        if size > 4:
+            several = np.flatnonzero(reflex.sum(1) > 1)[: left // size if size <= MOST_CORNERS else 0]
+            left -= len(several) * size
+            for row in several.tolist():
                 fans[row] = loops[row][_ears(places[loops[row]])]
         faces.append(fans.reshape(-1, 3))
         owners.append(np.repeat(rows, size - 2))
@@ -70,21 +78,19 @@ def _areas(loops: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.cross(centred, np.roll(centred, -1, axis=1)).sum(1))
 
 
-def _concave(places: NDArray[np.float64], loops: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which loops (P, N) turn the other way at some corner."""
+def _reflex(places: NDArray[np.float64], loops: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """At which corners loops (P, N) turn the other way than as a whole."""
     points = places[loops]
     ahead = np.roll(points, -1, axis=1) - points
     turns = np.cross(np.roll(ahead, 1, axis=1), ahead)
     areas = _areas(points)
     along = (turns * areas[:, None]).sum(-1)
-    return np.asarray((along < -1e-9 * (areas**2).sum(-1, keepdims=True)).any(1))
+    return np.asarray(along < -1e-9 * (areas**2).sum(-1, keepdims=True))
 
 
 def _ears(loop: NDArray[np.float64]) -> Faces:
     """Triangles (N - 2, 3) of one loop (N, 3)."""
     left = list(range(len(loop)))
-    if len(loop) > MOST_CORNERS:
-        return fan(np.array(left))
     # Seen along the axis in which its area is largest.
     area = _areas(loop[None])[0]
     axis = int(np.abs(area).argmax())

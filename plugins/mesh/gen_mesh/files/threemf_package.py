@@ -89,6 +89,10 @@ class Package:
             parser.Parse(b"", True)
         except expat.ExpatError as error:
             raise UsageError(f"its part {part[:100]!r} is damaged in line {error.lineno}") from None
+        except KeyError:
+            raise  # of whoever takes the elements
+        except LookupError:
+            raise UsageError(f"its part {part[:100]!r} is in an unknown encoding") from None
         except (zipfile.BadZipFile, EOFError, OSError, zlib.error):
             raise UsageError(f"its part {part[:100]!r} is damaged") from None
 
