@@ -18,6 +18,26 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 settings.register_profile("gen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gen")
 
+TESTS = Path(__file__).parent
+QUICK = tuple(
+    TESTS / f"{name}.py"
+    for name in (
+        *(f"core/test_{name}" for name in ("artifact", "config", "evaluation", "formats", "model_file")),
+        *(f"core/test_{name}" for name in ("presets", "recipe", "windows")),
+        *(f"core/cli/test_{name}" for name in ("making", "solver_names")),
+        *(f"core/diffusion/test_{name}" for name in ("conditioning", "grid", "noise")),
+        *(f"core/diffusion/test_{name}" for name in ("parameterization", "process")),
+        *(f"core/nn/test_{name}" for name in ("autoencoder", "subwords", "text_transformer")),
+        *(f"core/train/test_{name}" for name in ("codec", "diffusion_loss", "emoji", "export")),
+        *(f"packaging/test_{name}" for name in ("core_docs", "plugin_guide")),
+        *(f"plugins/audio/test_{name}" for name in ("audio_mel", "voice_measures", "voice_reading")),
+        *(f"plugins/image/test_{name}" for name in ("model", "scenes")),
+        *(f"plugins/mesh/test_mesh_{name}" for name in ("fields", "measures")),
+        *(f"plugins/video/test_video_{name}" for name in ("layers", "state", "timing")),
+    )
+)
+"""Modules of every part that take a few seconds or less, for ``-m quick``."""
+
 WORKERS = 8
 """Most processes of ``pytest -n auto``: each takes about half a gigabyte."""
 
@@ -37,6 +57,23 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, WORKERS
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if gone := [str(path) for path in QUICK if not path.exists()]:
+        raise pytest.UsageError(f"QUICK in {__file__} lists modules that do not exist: {', '.join(gone)}")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Under ``-m quick``, do not even import the other modules."""
+    others = config.getoption("markexpr") == "quick" and collection_path.name.startswith("test_")
+    return True if others and collection_path not in QUICK else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path in QUICK and not (item.get_closest_marker("slow") or item.get_closest_marker("data")):
+            item.add_marker("quick")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
