@@ -14,8 +14,10 @@ The table ``plugins`` belongs to the plugin host; ``offline`` and ``GEN_OFFLINE`
 
 from __future__ import annotations
 
+import errno
 import numbers
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +50,12 @@ HOST_VARIABLES = (
     "GEN_TRAINING_DATA",
 )
 """Variables of the environment that belong to no modality."""
+
+
+MAX_FILE_BYTES = 2**20
+"""Largest settings file that is read."""
+
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ def read_settings(modality: str, types: Mapping[str, type]) -> dict[str, Setting
 
 
 def misspelled(modality: str, types: Mapping[str, type], modalities: Iterable[str]) -> Iterator[str]:
-    """One line for each variable, and each table of a file, that looks like a setting and is none.
+    """One line for each variable and each table of a file that is no setting, and for a file that is missing.
 
     Args:
         modality: Name of the modality.
@@ -113,8 +121,11 @@ def misspelled(modality: str, types: Mapping[str, type], modalities: Iterable[st
     for name in sorted(os.environ):
         if name in known or not name.startswith("GEN_") or name.startswith(others):
             continue
-        if close := _close(name, known):
-            yield f"{name} is no setting (did you mean {close}?)"
+        close = _close(name, known)
+        yield f"{name} is no setting ({f'did you mean {close}?' if close else 'it has no effect'})"
+    named = os.environ.get("GEN_CONFIG")
+    if named and not os.path.lexists(named):
+        yield f"GEN_CONFIG names {named}, which does not exist"
     for path in (user_file(), Path(PROJECT_FILE)):
         for table, entries in _read(path).items():
             if not isinstance(entries, Mapping) or table in (*modalities, "plugins"):
@@ -206,15 +217,31 @@ def _close(name: str, known: Sequence[str]) -> str:
     return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.8)), "")
 
 
+def read_toml(path: Path) -> dict[str, object]:
+    """What a settings file holds; nothing where there is no file.
+
+    Raises:
+        OSError: It cannot be read, or is no plain file: a pipe or a device could go on for ever.
+        ValueError: It is too large or not TOML.
+    """
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "not a plain file")
+            content = file.read(MAX_FILE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
+    # Here, since most commands only ask where the files would be.
+    import tomllib
+
+    return tomllib.loads(content.decode("utf-8-sig"))
+
+
 def _read(path: Path) -> dict[str, object]:
     try:
-        with path.open("rb") as file:
-            # Here, since most commands only ask where the files would be.
-            import tomllib
-
-            return tomllib.loads(file.read().decode("utf-8-sig"))
-    except FileNotFoundError:
-        return {}
+        return read_toml(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         raise UsageError(f"cannot read the settings in {path}: {reason}") from None

@@ -168,7 +168,13 @@ class Plan:
         )
 
 
-def resolve(request: Request, host: Host, *, settings: Mapping[str, Setting] | None = None) -> Plan:
+def resolve(
+    request: Request,
+    host: Host,
+    *,
+    settings: Mapping[str, Setting] | None = None,
+    check: Callable[[Plan], object] | None = None,
+) -> Plan:
     """Decide everything that a request leaves open, and check everything that it says.
 
     A value comes from the request, else from the environment, ``gen.toml``, the user's configuration, the
@@ -178,6 +184,8 @@ def resolve(request: Request, host: Host, *, settings: Mapping[str, Setting] | N
         request: What is asked for.
         host: Where plugins come from.
         settings: What is set outside the request; None reads the environment and the files.
+        check: Called with the plan before its device is looked for, which loads torch: what is wrong with the
+            places of outputs, say, is told before those seconds have passed.
 
     Raises:
         UsageError: A value that cannot be used.
@@ -197,9 +205,8 @@ def resolve(request: Request, host: Host, *, settings: Mapping[str, Setting] | N
         with naming(setting.origin):
             return check(setting.value)
 
-    specs = host.models(spec.name)
     model = os.fspath(request.model) if isinstance(request.model, os.PathLike) else request.model
-    file = chosen("model", model, spec.default_model, lambda name: find_model(name, spec.name, specs))
+    file = chosen("model", model, spec.default_model, lambda name: _model(name, spec.name, host))
     defaults = file.defaults
     count = chosen("count", request.count, 1, between("count", 1, MAX_ITEMS))
     seeds = tuple(check_seed(convert(seed, int, "seed", "")) for seed in request.seeds)
@@ -217,7 +224,7 @@ def resolve(request: Request, host: Host, *, settings: Mapping[str, Setting] | N
     plan = Plan(
         spec=spec,
         file=file,
-        licence=next((entry.licence for entry in specs if entry.name == file.name), ""),
+        licence=next((entry.licence for entry in host.models(spec.name) if entry.name == file.name), ""),
         items=_items(request.prompts, count, seeds),
         negative=chosen(
             "negative", request.negative, "", lambda text: check_prompt(text, "negative", empty=True)
@@ -234,7 +241,7 @@ def resolve(request: Request, host: Host, *, settings: Mapping[str, Setting] | N
             lambda name: presets.find(presets.GRIDS, name, "grid").name,
         ),
         params=_params(own, request.params, settings, file),
-        device=chosen("device", request.device, "auto", find_device),
+        device="",
         dtype=chosen("dtype", request.dtype, "float32", lambda name: one_of("dtype", name, DTYPES)),
         threads=None if request.threads is None else _threads(request.threads),
         versions=_versions(host.record(spec.name)),
@@ -245,20 +252,39 @@ def resolve(request: Request, host: Host, *, settings: Mapping[str, Setting] | N
         for name, source in files.items()
         if source is not None
     }
-    if init is None:
-        return replace(plan, artifacts=artifacts, inputs=tuple(inputs))
-    start = _input("init", init, spec.kind, host, inputs)
+    start = None if init is None else _input("init", init, spec.kind, host, inputs)
     marks = None if mask is None else _input("mask", mask, spec.kind, host, inputs)
-    if marks is not None:
+    if start is not None and marks is not None:
         _check_shapes(start, marks)
-    return replace(
+    plan = replace(
         plan,
         init=start,
         mask=marks,
-        strength=check_strength(strength, masked=mask is not None),
+        strength=None if start is None else check_strength(strength, masked=marks is not None),
         artifacts=artifacts,
         inputs=tuple(inputs),
     )
+    if check is not None:
+        check(plan)
+    return replace(plan, device=chosen("device", request.device, "auto", find_device))
+
+
+def _model(reference: str, modality: str, host: Host) -> ModelFile:
+    """The file of a model; one of another modality is known by its name.
+
+    Raises:
+        ModelError: There is no such model, or it cannot be used.
+    """
+    specs = host.models(modality)
+    if reference not in {spec.name for spec in specs} and not Path(reference).is_file():
+        for record in host.modalities:
+            with suppress(PluginError):
+                if reference in {spec.name for spec in host.models(record.name)}:
+                    raise ModelError(
+                        f"model {reference} makes {record.name}, not {modality}",
+                        f"use it with `gen {record.name}`",
+                    )
+    return find_model(reference, modality, specs)
 
 
 def settings_of(spec: ModalitySpec) -> dict[str, Setting]:

@@ -65,6 +65,8 @@ def toy(toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         monkeypatch.delenv(name)
     work = tmp_path / "work"
     work.mkdir()
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.toml").touch()
     monkeypatch.setenv("GEN_CONFIG", str(tmp_path / "config" / "config.toml"))
     monkeypatch.setenv("GEN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PYTHONPATH", str(toy_folder))

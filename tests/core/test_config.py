@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from gen.config import Setting, convert, read_settings
+from gen.config import MAX_FILE_BYTES, Setting, convert, misspelled, read_settings
 from gen.errors import UsageError
 
 OWN = {"width": int, "gain": float, "invert": bool}
@@ -93,3 +94,37 @@ def test_a_number_will_do_where_a_text_is_asked_for(folders: Path) -> None:
 def test_a_byte_order_mark_is_no_part_of_a_file(folders: Path) -> None:
     (folders / "gen.toml").write_text("steps = 3\n", "utf-8-sig")
     assert read_settings("toy", OWN)["steps"].value == 3
+
+
+def test_pipes_devices_and_endless_files_are_refused_at_once(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEN_CONFIG", "/dev/zero")
+    with pytest.raises(UsageError, match="cannot read the settings in /dev/zero: not a plain file"):
+        read_settings("toy", {})
+    monkeypatch.delenv("GEN_CONFIG")
+    os.mkfifo("gen.toml")
+    with pytest.raises(UsageError, match=r"cannot read the settings in gen\.toml: not a plain file"):
+        read_settings("toy", {})
+    Path("gen.toml").unlink()
+    Path("gen.toml").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
+    with pytest.raises(UsageError, match="larger than 1 MiB"):
+        read_settings("toy", {})
+
+
+def test_a_home_that_is_no_folder_holds_no_settings(monkeypatch: pytest.MonkeyPatch, folders: Path) -> None:
+    monkeypatch.setenv("GEN_CONFIG", "/dev/null/gen/config.toml")
+    assert read_settings("toy", {}) == {}
+
+
+def test_every_variable_without_effect_and_a_missing_file_are_named(
+    monkeypatch: pytest.MonkeyPatch, folders: Path
+) -> None:
+    for name in ("GEN_OUTPUT", "GEN_STPES", "GEN_ZOO_STEPS", "GEN_STEPS", "GEN_CACHE", "GEN_TOY_SEED"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("GEN_CONFIG", "/nowhere/config.toml")
+    assert list(misspelled("toy", {}, ["toy", "zoo"])) == [
+        "GEN_OUTPUT is no setting (it has no effect)",
+        "GEN_STPES is no setting (did you mean GEN_STEPS?)",
+        "GEN_CONFIG names /nowhere/config.toml, which does not exist",
+    ]

@@ -41,7 +41,7 @@ def test_what_is_left_open_comes_from_the_model_then_from_the_plugin(host: Host)
 
 def test_precedence(host: Host, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = toy.parent / "config"
-    config.mkdir()
+    config.mkdir(exist_ok=True)
     (config / "config.toml").write_text("steps = 5\n[toy]\nwidth = 32\n")
     assert (planned(host).steps, planned(host).params["width"]) == (5, 32)
     (toy / "gen.toml").write_text("steps = 6\nseed = 11\n[toy]\nwidth = 40\n")

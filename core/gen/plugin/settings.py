@@ -89,20 +89,17 @@ def normalised(name: str) -> str:
 
 def _disabled(file: Path, table: str | None) -> tuple[frozenset[str], str]:
     """The list ``disabled`` of a file, and why it cannot be read."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return frozenset(), ""
-    except (OSError, ValueError) as error:
-        return frozenset(), _fault(file, error)
-    import tomllib
+    from gen.config import read_toml
 
     try:
-        content = tomllib.loads(text)
-        listed = (content if table is None else content.get(table, {})).get("disabled", [])
+        content = read_toml(file)
+        entries = content if table is None else content.get(table, {})
+        if not isinstance(entries, dict):
+            raise ValueError(f"{table} must be a table")
+        listed = entries.get("disabled", [])
         if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
             raise ValueError("disabled must be a list of names")
-    except (ValueError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         return frozenset(), _fault(file, error)
     return _names(listed), ""
 

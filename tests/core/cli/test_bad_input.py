@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -322,7 +323,10 @@ def test_a_misspelled_variable_is_told_and_does_no_harm(
     monkeypatch.setenv("GEN_ERATOR", "something else")
     ran = gen_cli("toy", "red", "-o", "a.png", "--json")
     assert ran.code == 0
-    assert ran.envelope["data"]["warnings"] == ["GEN_STPES is no setting (did you mean GEN_STEPS?)"]
+    assert ran.envelope["data"]["warnings"] == [
+        "GEN_ERATOR is no setting (it has no effect)",
+        "GEN_STPES is no setting (did you mean GEN_STEPS?)",
+    ]
 
 
 def test_settings_of_another_modality_are_left_to_it_and_a_misspelled_one_is_told(
@@ -416,3 +420,33 @@ def test_a_completion_that_cannot_be_installed(
     ran = gen_cli("--install-completion", "bash")
     assert ran.code == OUTPUT
     assert ran.err.startswith("gen: error: cannot install the completion in ")
+
+
+def test_prompts_lose_a_mark_of_byte_order(gen_cli: Cli, toy: Path) -> None:
+    (toy / "prompts.txt").write_bytes(b"\xef\xbb\xbfred\nblue\n")
+    ran = gen_cli("toy", "--prompt-file", "prompts.txt", "--dry-run")
+    assert [recipe["prompt"] for recipe in json.loads(ran.out)["recipes"]] == ["red", "blue"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--init", "none.png"], "cannot read none.png: No such file"),
+        (["--left", "none.png"], "cannot read none.png: No such file"),
+        (["-o", "no/where.png"], "the folder does not exist"),
+        (["--model", "emoji"], "model emoji makes image, not toy (use it with `gen image`)"),
+    ],
+    ids=str,
+)
+def test_paths_and_names_are_checked_before_torch_is_loaded(
+    toy: Path, words: list[str], message: str
+) -> None:
+    program = (
+        "import sys\nfrom gen.cli.main import main\n"
+        "code = main(sys.argv[1:])\n"
+        "print(code, 'torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, "toy", "red", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=toy)
+    assert message in done.stderr
+    assert done.stdout.endswith("False\n")

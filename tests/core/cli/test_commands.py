@@ -209,16 +209,23 @@ def test_eval_draws_more_than_one_request_holds(gen_cli: Cli, monkeypatch: pytes
 
 
 def test_the_doctor_checks_plugins_and_models(gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GEN_PLUGINS", "toy")
+    monkeypatch.setenv("GEN_PLUGINS", "toy,image")
     data = gen_cli("doctor", "--json").envelope["data"]
-    assert data["models"] == {"crayon": "ok"}
+    assert data["trials"].keys() == {"toy", "image"}
+    parts = {outcome["what"]: outcome for outcome in data["trials"]["toy"]}
+    assert {"model crayon", "gen eval toy", "gen train toy --recipe scribble", "to write png"} <= parts.keys()
+    faults = [(outcome["fault"], outcome["optional"]) for outcome in parts.values() if outcome["fault"]]
+    assert faults == [("there is no module gen_toy.recipe", True)]
+    note = "there is no module gen_toy.recipe; needed for gen train toy --recipe scribble"
+    assert data["notes"] == [note]
+    assert data["models"] == {"crayon": "ok", "emoji": "ok"}
     assert data["versions"]["gen-toolkit"] == gen.__version__
     assert data["devices"][0].startswith("cpu")
     assert data["environment"] == ["GEN_CACHE", "GEN_CONFIG", "GEN_PLUGINS"]
     import gen_toy.plugin
 
     monkeypatch.setattr(gen_toy.plugin, "WEIGHTS", Path(gen_toy.plugin.__file__))
-    ran = gen_cli("doctor")
+    ran = gen_cli("doctor", "--quick")
     assert ran.code == 3
     assert "damaged or another file" in ran.err
 
@@ -264,7 +271,21 @@ def test_the_shell_is_not_disturbed_by_errors(gen_cli: Cli, monkeypatch: pytest.
 def test_the_doctor_reads_the_settings(gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (toy / "gen.toml").write_text("[toy]\nwitdh = 8\n")
     monkeypatch.setenv("GEN_STPES", "3")
-    ran = gen_cli("doctor")
+    ran = gen_cli("doctor", "--quick")
     assert ran.code == 3
     assert "did you mean 'width'?" in ran.err
+    assert f"{toy / 'gen.toml'} (read)" in ran.out
     assert "GEN_STPES is no setting (did you mean GEN_STEPS?)" in ran.err
+
+
+def test_the_doctor_says_where_settings_would_be(
+    gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GEN_CONFIG", "GEN_CACHE"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(toy / "config"))
+    ran = gen_cli("doctor", "--quick")
+    assert "environment: no variable GEN_… is set" in ran.out
+    assert f"{toy / 'gen.toml'} (none)" in ran.out
+    assert "config.toml (none), " in ran.out
+    assert "trials" not in gen_cli("doctor", "--quick", "--json").envelope["data"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from gen.cli.probe import try_modality
 from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.config import PROJECT_FILE, misspelled, read_settings, user_file
@@ -18,33 +20,82 @@ from gen.errors import GenError, PluginError, UsageError
 from gen.model import find_model
 from gen.plugin.host import Host
 
+LIMIT = 120.0
+"""Seconds that the trial of a modality may take; some five are usual."""
+
 LIBRARIES = ("gen-toolkit", "torch", "numpy", "safetensors", "typer", "pillow")
 
 
 def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
     """Add the command."""
 
-    @app.command("doctor", help=summary)
-    def doctor(as_json: JSON = False) -> None:  # noqa: ARG001
+    @app.command("doctor", help=f"{summary} Tries every modality and model in a process of its own.")
+    def doctor(
+        quick: Annotated[bool, typer.Option("--quick", help="Look only; make nothing.")] = False,
+        as_json: JSON = False,  # noqa: ARG001
+    ) -> None:
         session.data.update(
             python=f"{platform.python_version()} ({sys.executable})",
             system=f"{platform.system()} {platform.release()} {platform.machine()}",
             versions={name: _version(name) for name in LIBRARIES},
             devices=_devices(),
-            settings=[str(path) for path in (user_file(), Path(PROJECT_FILE)) if path.is_file()],
+            settings={str(path): path.is_file() for path in (user_file(), Path(PROJECT_FILE).absolute())},
             environment=sorted(name for name in os.environ if name.startswith("GEN_")),
         )
-        for key, value in session.data.items():
-            shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-            session.show(f"{key}: {', '.join(shown) if isinstance(shown, list) else shown}")
+        _show(session)
         faults = _models(session, host)
         for record in host.records:
             session.show(f"plugin {record.label}: {record.status}")
         faults += [*host.problems, *_settings(host)]
         session.data["plugins"] = {record.label: record.status for record in host.records}
+        if not quick:
+            faults += _trials(session, host)
         if faults:
-            raise PluginError(f"{len(faults)} problems: {'; '.join(faults)}")
+            for fault in faults:
+                session.show(f"fault: {fault}")
+            problems = "1 problem" if len(faults) == 1 else f"{len(faults)} problems"
+            raise PluginError(f"{problems}: {'; '.join(faults)}")
         session.show("all is well")
+
+
+def _show(session: Session) -> None:
+    """The facts about the installation, a line each."""
+    for key, value in session.data.items():
+        if key == "settings":
+            shown = ", ".join(f"{path} ({'read' if there else 'none'})" for path, there in value.items())
+        elif isinstance(value, dict):
+            shown = ", ".join(f"{name} {what}" for name, what in value.items())
+        else:
+            shown = ", ".join(value) if isinstance(value, list) else value
+        session.show(f"{key}: {shown or 'no variable GEN_… is set'}")
+
+
+def _trials(session: Session, host: Host) -> list[str]:
+    """Try each modality and each of its models; what only some commands need makes a note."""
+    faults: list[str] = []
+    trials: dict[str, list[dict[str, object]]] = {}
+    notes: dict[tuple[str, str], list[str]] = {}
+    for record in host.modalities:
+        if record.status != "ok":
+            continue
+        outcomes = try_modality(record.name, LIMIT)
+        trials[record.name] = [asdict(outcome) for outcome in outcomes]
+        for outcome in outcomes:
+            if not outcome.fault and not outcome.optional:
+                session.show(f"{record.name}, {outcome.what}: works ({outcome.seconds:.1f} s)")
+            elif outcome.fault and outcome.optional:
+                notes.setdefault((outcome.fault, outcome.remedy), []).append(outcome.what)
+            elif outcome.fault:
+                remedy = f" ({outcome.remedy})" if outcome.remedy else ""
+                faults.append(f"{record.name}, {outcome.what}: {outcome.fault}{remedy}")
+    session.data["trials"] = trials
+    session.data["notes"] = [
+        f"{fault}; needed for {', '.join(uses)}{f' ({remedy})' if remedy else ''}"
+        for (fault, remedy), uses in notes.items()
+    ]
+    for note in session.data["notes"]:
+        session.show(f"note: {note}")
+    return faults
 
 
 def _models(session: Session, host: Host) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -79,10 +80,16 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
         params=params,
         **values,
     )
-    plan = resolve(request, host, settings=settings)
-    outputs = plan_outputs(
-        plan, output, known, format_name=format_name, preview_name=preview_name, overwrite=overwrite
+    name_files = partial(
+        plan_outputs,
+        output=output,
+        formats=known,
+        format_name=format_name,
+        preview_name=preview_name,
+        overwrite=overwrite,
     )
+    plan = resolve(request, host, settings=settings, check=name_files)
+    outputs = name_files(plan)
     if len(words) > 1 and not any(" " in word for word in words):
         session.say(
             f"gen: {len(words)} prompts of one word each; put quotes around a prompt of several words"
