@@ -60,13 +60,25 @@ def check_param(param: Param, value: object) -> int | float | bool | str:
     """
     checked = convert(value, param.type, param.name, "")
     if param.choices:
-        return one_of(param.name, checked, param.choices)
+        return one_of(param.name, _choice(param, str(checked)), param.choices)
     if isinstance(checked, (int, float)) and not isinstance(checked, bool):
         within(param.name, checked, (param.minimum, param.maximum), param.unit)
         if param.multiple_of is not None and checked % param.multiple_of:
             raise UsageError(f"{param.name} must be a multiple of {param.multiple_of}, not {checked}")
     assert isinstance(checked, (int, float, bool, str))
     return checked
+
+
+def _choice(param: Param, text: str) -> str:
+    """The choice that a text means, by its exact spelling before other cases; the text if it means none."""
+    written = " ".join(text.split())
+    choices, aliases = {choice: choice for choice in param.choices}, dict(param.aliases)
+    for fold in (str, str.casefold):
+        for spellings in (choices, aliases):
+            meant = {choice for spelling, choice in spellings.items() if fold(spelling) == fold(written)}
+            if len(meant) == 1:
+                return meant.pop()
+    return text
 
 
 def find_device(name: str) -> str:

@@ -137,7 +137,7 @@ def notices(plan: Plan, model: Model) -> Iterator[str]:
         if unknown := _unknown_words(prompt, plan, model):
             yield start + unknown
         if isinstance(encoder, RemarkingEncoder):
-            yield from (start + remark for remark in encoder.remarks(prompt))
+            yield from (start + remark for remark in encoder.remarks(prompt, params))
         if isinstance(encoder, LimitedEncoder) and (unread := encoder.unread(prompt, params)):
             shown = _shown(unread)
             yield f"{start}the prompt is too long for the model {model.name}, which does not read {shown}"

@@ -112,8 +112,8 @@ class LimitedEncoder(Encoder, Protocol):
 class RemarkingEncoder(Encoder, Protocol):
     """An encoder that reads some of what prompts hold otherwise than it is written."""
 
-    def remarks(self, prompt: str) -> tuple[str, ...]:
-        """One line about each part of a prompt that is read otherwise."""
+    def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
+        """One line about each part of a prompt that is read otherwise, or that a parameter overrides."""
         ...
 
 

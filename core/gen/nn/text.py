@@ -194,7 +194,7 @@ class TextEncoder:
         pieces = self._pieces(WEIGHT.sub(_blanks, prompt))
         return tuple(dict.fromkeys(piece.written for piece in pieces if not piece.known))
 
-    def remarks(self, prompt: str) -> tuple[str, ...]:
+    def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:  # noqa: ARG002
         """Lines about what of a prompt is not read as it is written."""
         return tuple(
             f"weights of words are not read: {found[0].strip()!r} is left out"

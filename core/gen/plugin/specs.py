@@ -22,7 +22,9 @@ class Param:
         help: One line for ``--help``.
         minimum, maximum: Inclusive bounds of a number.
         multiple_of: What an integer must be divisible by.
-        choices: The values allowed, when they are few.
+        choices: The values allowed, when they are few; upper and lower case are not told apart, unless that
+            makes two choices the same.
+        aliases: Pairs of another spelling and the choice that it means: ``(("Db", "C#"), …)``.
         unit: Unit of a number, for messages: ``"px"``, ``"s"``.
         kind: Where the parameter is a file: the kind of artifact in it. The core reads the file, with the
             readers of that kind, and encoder and codec find the artifact under the parameter's name. The type
@@ -38,6 +40,7 @@ class Param:
     maximum: float | None = None
     multiple_of: int | None = None
     choices: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
     unit: str = ""
     kind: str = ""
     follows: str = ""

@@ -372,9 +372,9 @@ def _artifact(samples: NDArray[np.float32], rate: int, *, lossy: bool, cut: bool
         samples = (samples / np.float32(peak)).clip(-1, 1)
         if not lossy:
             excess = f"{20 * math.log10(peak):.1f} dB"
-            _warn(f"the sound that is read exceeds full scale by {excess}: it is made as much quieter")
+            _warn(f"it exceeds full scale by {excess} and is made as much quieter")
     if cut:
-        _warn("the sound that is read breaks off: its file is truncated or was streamed")
+        _warn("it breaks off: it is truncated or was streamed")
     return Artifact("audio", {"samples": np.ascontiguousarray(samples, np.float32)}, {"sample_rate": rate})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gen.artifact import Artifact
-from gen.diffusion import RectifiedFlow, Velocity
+from gen.diffusion import Conditioning, RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Window
 from gen.nn import TextEncoder
 from gen_audio.artifacts import composited, delivered, fitted, kept, mono, number
@@ -35,12 +36,54 @@ _AROUND = 4
 """Tokens on either side that the decoder is given."""
 
 
+_TEMPO = re.compile(r",?(?: at)? ?\b(\d+) ?bpm\b", re.IGNORECASE)
+_KEY = re.compile(r" in (?:the key of )?\b([a-g](?:[ -](?:sharp|flat))? (?:major|minor))\b", re.IGNORECASE)
+_SAID = re.compile(
+    r"\b(?:say|said|speak|spoke|speech|talk|tell|whisper|shout|announc|narrat|voice ?over|reads? aloud)\w*",
+    re.IGNORECASE,
+)
+
+
 def said(prompt: str, params: Mapping[str, object]) -> str:
-    """The prompt, with key and tempo in words, as captions say them."""
+    """The prompt, with the key and the tempo of the parameters in words, as captions say them."""
     if not prompt:
         return prompt
     key = KEYS.get(str(params.get("key", "")), "")
     return prompt + (f" in {key}" if key else "") + (f", {params['bpm']} bpm" if "bpm" in params else "")
+
+
+@dataclass(frozen=True, eq=False)
+class SoundEncoder(TextEncoder):
+    """Prompts for sounds; the key and the tempo of the parameters take the place of those in a prompt."""
+
+    def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
+        """As ``TextEncoder`` does it."""
+        return super().__call__([_without_overridden(prompt, params) for prompt in prompts], params)
+
+    def unread(self, prompt: str, params: Mapping[str, object]) -> str:
+        """As ``TextEncoder`` does it."""
+        return super().unread(_without_overridden(prompt, params), params)
+
+    def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
+        """Lines about weights, a key or tempo that a parameter overrides, and words that are to be said."""
+        found = list(super().remarks(prompt, params))
+        key, tempo = params.get("key"), params.get("bpm")
+        for named, value, unit in (
+            (_KEY.search(prompt), KEYS.get(str(key)), ""),
+            (_TEMPO.search(prompt), tempo, " bpm"),
+        ):
+            if named and value and named[1].lower().replace("-", " ") != str(value):
+                found.append(f"the prompt's {named[1]}{unit} gives way to the {value}{unit} of the parameter")
+        unknown = {word.lower() for word in self.unknown_words(prompt)}
+        if any(set(match[0].lower().split()) & unknown for match in _SAID.finditer(prompt)):
+            found.append("this model makes no speech; --model voice says the prompt aloud, word by word")
+        return tuple(found)
+
+
+def _without_overridden(prompt: str, params: Mapping[str, object]) -> str:
+    """A prompt without a key and a tempo where the parameters have one."""
+    prompt = _KEY.sub("", prompt) if params.get("key") else prompt
+    return _TEMPO.sub("", prompt) if params.get("bpm") else prompt
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +110,7 @@ class SoundCodec:
         given = [name for name in _OTHERS if name in params]
         if given:
             raise ValueError(
-                f"sounds have no {' or '.join(given)}: leave it out, or take a model of a voice for speech"
+                f"sounds have no {' or '.join(given)}: leave it out, or take --model voice for speech"
             )
         duration, (shortest, longest) = number(params, "duration"), DURATIONS
         if not shortest <= duration <= longest:
@@ -189,7 +232,7 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
         codec_shape = CodecShape(**file.sizes("codec"))
-        encoder = TextEncoder.of(file.config, shape.length, said)
+        encoder = SoundEncoder.of(file.config, shape.length, said)
         codec = file.module(lambda: Autoencoder(codec_shape), "codec.", device, dtype)
         vocoder = vocoder_of(file, device)
         network = file.module(lambda: SoundTransformer(shape), "denoiser.", device, dtype)

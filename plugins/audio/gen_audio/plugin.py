@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
 
 _TONICS = {
@@ -25,6 +27,23 @@ KEYS = {
 }
 """Keys as they are given, "C" or "Am", and as captions say them."""
 
+_ENHARMONIC = {
+    **{"Db": "C#", "D#": "Eb", "Gb": "F#", "G#": "Ab", "A#": "Bb"},
+    **{"Cb": "B", "B#": "C", "Fb": "E", "E#": "F"},
+}
+_ACCIDENTALS = {"": ("",), "#": ("#", "♯", " sharp", "-sharp"), "b": ("b", "♭", " flat", "-flat")}
+_MODES = {"": ("", "M", "maj", " maj", " major"), "m": ("m", "min", " m", " min", " minor")}
+
+
+def _spellings_of_keys() -> Iterator[tuple[str, str]]:
+    """Other spellings of ``KEYS``, each with the key that it means: "Db", "c minor", "B flat major"."""
+    for tonic, plain in ({name: name for name in _TONICS} | _ENHARMONIC).items():
+        for letter in (tonic[0], tonic[0].lower()):
+            for accidental in _ACCIDENTALS[tonic[1:]]:
+                for mode, endings in _MODES.items():
+                    spelled = (f"{letter}{accidental}{ending}" for ending in endings)
+                    yield from ((spelling, plain + mode) for spelling in spelled if spelling not in KEYS)
+
 
 @hookimpl
 def gen_modality() -> ModalitySpec:
@@ -41,10 +60,7 @@ def gen_modality() -> ModalitySpec:
                 name="duration",
                 type=float,
                 default=5.0,
-                help="Length; of speech, what the text takes where nothing else is said.",
-                minimum=0.4,
-                maximum=600,
-                unit="s",
+                help="Seconds: sounds last 1 to 60, speech what the text takes, or up to 600.",
             ),
             Param(
                 name="sample_rate",
@@ -71,7 +87,13 @@ def gen_modality() -> ModalitySpec:
                 maximum=180,
                 multiple_of=10,
             ),
-            Param(name="key", type=str, help="Key of music: C, Am, F#m …", choices=tuple(KEYS)),
+            Param(
+                name="key",
+                type=str,
+                help="Key of music, also as 'c minor' or Db.",
+                choices=tuple(KEYS),
+                aliases=tuple(_spellings_of_keys()),
+            ),
             Param(name="loop", type=bool, default=False, help="Let the end run on into the beginning."),
             Param(
                 name="extend",

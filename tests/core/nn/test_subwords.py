@@ -133,8 +133,8 @@ def test_unknown_words_and_symbols_are_named(prompt: str, unknown: tuple[str, ..
 
 
 def test_weights_of_words_are_remarked() -> None:
-    assert ENCODER.remarks("a (red:1.3) apple") == ("weights of words are not read: ':1.3' is left out",)
-    assert ENCODER.remarks("a cat at 12:30 (red)") == ()
+    assert ENCODER.remarks("a (red:1.3) apple", {}) == ("weights of words are not read: ':1.3' is left out",)
+    assert ENCODER.remarks("a cat at 12:30 (red)", {}) == ()
 
 
 def test_suggestions_are_near_or_none() -> None:

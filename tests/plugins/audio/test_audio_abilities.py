@@ -11,7 +11,10 @@ import pytest
 import gen
 from gen import formats
 from gen.artifact import Artifact
+from gen.checks import check_param
 from gen.plugin.host import Host
+from gen_audio.model import DURATIONS
+from gen_audio.plugin import KEYS, gen_modality
 from gen_audio.voice import bank
 from gen_audio.voice.data import lexicon, sentences, sphinx
 from gen_audio.voice.model import LONGEST, SHORTEST
@@ -41,8 +44,9 @@ def test_what_is_declared_is_there(folder: Path) -> None:
     spec = host.modality("audio")
     params = {param.name: param for param in spec.params}
     assert params["voice"].choices == bank.VOICES
-    # What the text takes goes into the recipe, and must be good when it is read back.
-    assert (params["duration"].minimum, params["duration"].maximum) == (SHORTEST, LONGEST)
+    # The models' limits differ: each says its own.
+    for limit in (*DURATIONS, LONGEST):
+        assert f"{limit:g}" in params["duration"].help
     for import_string in (spec.loader, spec.evaluation, *(recipe.factory for recipe in spec.recipes)):
         assert callable(host.resolve(import_string))
     recipe = next(recipe for recipe in spec.recipes if recipe.name == "voice")
@@ -92,11 +96,15 @@ def test_what_is_left_out_is_told(models: Path, gen_cli: Cli) -> None:
 
 USAGE, MODEL = 2, 4
 CASES: list[tuple[str, list[object], int, str]] = [
-    ("sounds", ["rain", "--voice", "male"], USAGE, "no voice: leave it out, or take a model of a voice"),
-    ("sounds", ["rain", "--rate", 1], USAGE, "no rate: leave it out, or take a model of a voice"),
+    ("sounds", ["rain", "--voice", "male"], USAGE, "no voice: leave it out, or take --model voice"),
+    ("sounds", ["rain", "--rate", 1], USAGE, "no rate: leave it out, or take --model voice"),
     ("sounds", ["rain", "--voice", "male", "--rate", 2], USAGE, "no voice or rate"),
-    ("sounds", ["rain", "--duration", 0.5], USAGE, "sounds last 1 to 60 s, not 0.5 s"),
-    ("sounds", ["rain", "--duration", 61], USAGE, "sounds last 1 to 60 s, not 61 s"),
+    *(
+        ("sounds", ["rain", "--duration", seconds], USAGE, f"sounds last 1 to 60 s, not {seconds} s")
+        for seconds in (-1, 0.3, 0.5, 61, 601)
+    ),
+    ("sounds", ["rain", "--duration", "nan"], USAGE, "duration must be finite, not nan"),
+    ("sounds", ["rain", "--key", "H"], USAGE, "unknown key 'H' (one of C, Cm, C#"),
     ("voice", ["the fox", "--bpm", 120], USAGE, "no bpm: leave it out, or take --model sounds"),
     ("voice", ["the fox", "--key", "Am"], USAGE, "no key: leave it out, or take --model sounds"),
     ("voice", ["the fox", "--loop"], USAGE, "no loop: leave it out, or take --model sounds"),
@@ -106,7 +114,7 @@ CASES: list[tuple[str, list[object], int, str]] = [
     ("voice", ["the fox", "--rate", "nan"], USAGE, "rate must be at least 0.5"),
     ("voice", ["the fox", "--rate", "fast"], USAGE, "'fast'"),
     ("voice", ["the fox", "--duration", 0.4], USAGE, "more than the duration of 0.4 s: give a higher rate"),
-    ("voice", ["the fox", "--duration", 1000], USAGE, "at most 600 s"),
+    ("voice", ["the fox", "--duration", 1000], USAGE, "speech lasts at most 600 s, not 1000 s"),
     ("voice", ["狐 … 🦊"], USAGE, "no word that can be read aloud"),
     ("voice", ["Лиса бежит"], USAGE, "no word that can be read aloud"),
     ("voice", ["the fox " * 12_500], USAGE, "100,000 characters"),
@@ -137,6 +145,32 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert message in errors[0]
     assert "Traceback" not in err
     assert not list(models.iterdir())
+
+
+SPELLINGS = {
+    "C#": ("C#", "Db", "db", "C♯", "c sharp", "C sharp major", "D flat Major", "DbM", "d-flat maj"),
+    "C#m": ("C#m", "Dbm", "c#m", "C♯ minor", "c sharp min", "D♭m", "d  flat minor"),
+    "Cm": ("Cm", "cm", "c minor", "C MINOR", "B#m"),
+    "C": ("c", "CM", "cM", "C major", "Cmaj"),
+    "Bb": ("bb", "B♭", "A# major"),
+    "F#m": ("f#m", "F♯m", "gb minor"),
+}
+
+
+@pytest.mark.parametrize("key", SPELLINGS)
+def test_a_key_is_known_in_all_spellings(key: str) -> None:
+    [param] = [param for param in gen_modality().params if param.name == "key"]
+    assert {check_param(param, spelling) for spelling in SPELLINGS[key]} == {key}
+    assert all(check_param(param, name) == name for name in KEYS)
+
+
+def test_a_batch_with_a_text_that_cannot_be_said_makes_nothing(models: Path, gen_cli: Cli) -> None:
+    Path("texts.txt").write_text("The fox.\nПривет\nAn apple.\n")
+    code, out, err = gen_cli("audio", "--prompt-file", "texts.txt", "--model", "../voice.safetensors")
+    assert (code, out) == (USAGE, "")
+    assert "'Привет'" in err.splitlines()[-1]
+    assert "no word that can be read aloud" in err.splitlines()[-1]
+    assert [path.name for path in models.iterdir()] == ["texts.txt"]
 
 
 def test_each_ability_has_its_yardstick(models: Path, gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

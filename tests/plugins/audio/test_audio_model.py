@@ -11,7 +11,7 @@ import torch
 
 from gen.artifact import Artifact
 from gen.errors import ModelError
-from gen.model import CompletingCodec, CompositingCodec, Model, ModelFile, save_model
+from gen.model import CompletingCodec, CompositingCodec, Model, ModelFile, RemarkingEncoder, save_model
 from gen.nn import text_conditions
 from gen.recipe import Metadata
 from gen_audio.artifacts import downmixed, turned
@@ -70,6 +70,33 @@ def test_key_and_tempo_are_said_as_captions_say_them(model: Model) -> None:
     written = model.encoder(["a piano melody in d minor, 120 bpm"], {})
     assert torch.equal(said["text"].value, written["text"].value)
     assert not model.encoder([""], {"key": "Dm", "bpm": 120})["text"].value.any()
+
+
+def test_parameters_override_the_prompt_and_say_so(model: Model) -> None:
+    def told(prompt: str, **params: object) -> list[list[int]]:
+        return model.encoder([prompt], params)["text"].value.tolist()
+
+    assert isinstance(model.encoder, RemarkingEncoder)
+    written = told("a piano melody in d minor, 120 bpm")
+    for prompt in (
+        "a piano melody in c major at 90 bpm",
+        "a piano melody at 90 BPM in C sharp minor",
+        "a piano melody, 90bpm, in the key of c major",
+    ):
+        assert told(prompt, key="Dm", bpm=120) == written
+        remarks = model.encoder.remarks(prompt, {"key": "Dm", "bpm": 120})
+        assert "the prompt's 90 bpm gives way to the 120 bpm of the parameter" in remarks
+        assert any(remark.endswith("gives way to the d minor of the parameter") for remark in remarks)
+    assert model.encoder.remarks("a melody in d minor, 120 bpm", {"key": "Dm", "bpm": 120}) == ()
+    assert model.encoder.remarks("a melody in d minor, 120 bpm", {}) == ()
+
+
+@pytest.mark.parametrize("prompt", ["a man says hello", "somebody reads aloud", "An announcer SPEAKING"])
+def test_words_that_are_to_be_said_are_for_the_voice(model: Model, prompt: str) -> None:
+    assert isinstance(model.encoder, RemarkingEncoder)
+    hint = "this model makes no speech; --model voice says the prompt aloud, word by word"
+    assert model.encoder.remarks(prompt, {}) == (hint,)
+    assert model.encoder.remarks("a piano melody, rain", {}) == ()
 
 
 def test_padding_does_not_change_an_item_and_known_parts_do(model: Model) -> None:

@@ -103,7 +103,7 @@ def test_an_empty_text_tells_nothing(model: Model) -> None:
     assert conditioning["phones"].value.shape[2] == model.codec.shape({"duration": 3.0})[1]
     assert not conditioning["phones"].value[1].any()
     assert conditioning["voice"].value.tolist() == [[0.0, 1.0], [0.0, 0.0]]
-    assert model.encoder.remarks("The fox said 狐") == ("left out, as it cannot be read aloud: 狐",)
+    assert model.encoder.remarks("The fox said 狐", {}) == ("left out, as it cannot be read aloud: 狐",)
 
 
 def test_states_become_sounds_of_the_duration_rate_and_channels(model: Model) -> None:

@@ -74,6 +74,8 @@ class SpeechEncoder:
         takes = max(SHORTEST, math.ceil(script.duration * 100) / 100)
         duration = params.get("duration")
         if isinstance(duration, int | float):
+            if duration > LONGEST:
+                raise ValueError(f"speech lasts at most {LONGEST:g} s, not {duration:g} s")
             if duration < takes:
                 raise ValueError(
                     f"the text takes {takes:.2f} s, more than the duration of {duration:g} s: "
@@ -92,7 +94,7 @@ class SpeechEncoder:
         """None, as there are no unknown words."""
         return ()
 
-    def remarks(self, prompt: str) -> tuple[str, ...]:
+    def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:  # noqa: ARG002
         """A line about what is left out: words in other alphabets than the Latin one, emoji and symbols."""
         unreadable = reading.read(prompt).unreadable
         return (f"left out, as it cannot be read aloud: {', '.join(unreadable)}",) if unreadable else ()
