@@ -189,3 +189,23 @@ def test_what_a_parameter_gives_is_kept_with_every_solver(solver: str) -> None:
     left = gen.toy("blue", width=8)
     made = gen.toy("red", solver=solver, left=left)
     assert np.allclose(made.arrays["pixels"][:, :8], left.arrays["pixels"], atol=1e-6)
+
+
+@pytest.mark.usefixtures("toy")
+def test_plugins_are_tested_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gen_toy.model import Pixels
+
+    from gen.testing import ModalityConformance
+
+    class Toy(ModalityConformance):
+        name = "toy"
+        prompt = "red"
+
+    Toy().test_an_edit_keeps_what_the_mask_leaves_dark()
+
+    def careless(_self: object, made: Artifact, *_inputs: object) -> Artifact:
+        return Artifact("image", {"pixels": made.arrays["pixels"] * np.float32(0.9)})
+
+    monkeypatch.setattr(Pixels, "composite", careless, raising=False)
+    with pytest.raises(AssertionError):
+        Toy().test_an_edit_keeps_what_the_mask_leaves_dark()

@@ -161,6 +161,35 @@ class ModalityConformance:
         made.save(tmp_path / f"made{form.suffixes[0]}")
         assert distance(made, rerun(tmp_path / f"made{form.suffixes[0]}")) == 0
 
+    def test_an_edit_keeps_what_the_mask_leaves_dark(self) -> None:
+        """Pixels, frames and samples outside a mask are the input's own, where the model takes an input."""
+        import numpy as np
+
+        from gen.artifact import Artifact
+        from gen.errors import UsageError
+
+        made = self._made(1)
+        name = {"image": "pixels", "video": "frames", "audio": "samples"}.get(made.kind)
+        if name is None:
+            return
+        given, mask = made.arrays[name], np.zeros_like(made.arrays[name])
+        if name == "samples":
+            half = given.shape[1] // 2
+            mask[:, half:] = 1
+            dark = given[:, :half]
+        else:
+            # Of one channel, so that nothing is transparent.
+            half, mask = len(given) // 2, mask[..., :1]
+            mask[half:] = 1
+            dark = given[:half]
+        try:
+            edit = self._made(2, init=made, mask=Artifact(made.kind, {name: mask}, made.attributes))
+        except UsageError:
+            return
+        found = edit.arrays[name]
+        assert np.array_equal(found[:, :half] if name == "samples" else found[:half], dark)
+        assert not np.array_equal(found, given)
+
     def _made(self, seed: int, **options: Any) -> Artifact:
         from gen.api import Generator
 
