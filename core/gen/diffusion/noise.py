@@ -1,14 +1,23 @@
-"""Noise that depends on nothing but an item's own seed."""
+"""Noise that depends on nothing but an item's own seed.
+
+An item of fewer than ``SMALL`` numbers is drawn together with the others of its batch: a counter-based
+generator (SplitMix64: Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", sec. 3)
+turns (seed, stream, index, position) into bits, and Box & Muller (1958) turn these into normal numbers. A
+larger item is drawn by torch's own generator, which is seeded for it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gen.diffusion.level import Level
@@ -18,8 +27,10 @@ StepNoise: TypeAlias = Callable[[Tensor, str], Tensor]
 
 REACH = 16
 """Brownian paths are known for log_snr from -REACH to REACH, and at -infinity."""
-CELLS = 2**16
+CELLS = 2**12
 """Points of a Brownian path per unit of log_snr."""
+SMALL = 256
+"""Items of fewer numbers are drawn all at once."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +38,14 @@ class NoiseSource:
     """Independent standard normal streams, one seed per item.
 
     A draw is a function of (seed, stream, index) alone and is made on the CPU in float32, so item i of a
-    batch equals the single run on every device, and a run can be resumed at any step. There is no state.
+    batch equals the single run bit for bit, and a run can be resumed at any step. There is no state.
 
     With ``brownian`` the draws called "step" are the increments of one Brownian path per item in the
     signal-to-noise ratio, v = exp(2 log_snr). In x / sigma v**(1/2) the noise of the reverse diffusion is
     exactly such a path (Lu et al. 2022, arXiv 2211.01095, sec. 5), so that runs with more steps see the same
     noise more finely and converge path by path. The path is a Brownian tree (Li et al. 2020, arXiv
-    2001.01328, sec. 4): halves of halves in log_snr, each with its own draw. A step then costs some forty
-    draws in place of one.
+    2001.01328, sec. 4): halves of halves in log_snr, each with its own draw. A step then costs about
+    a dozen draws in place of one; see ``path``.
 
     Args:
         seeds: One integer in [0, 2**63) per item.
@@ -56,11 +67,32 @@ class NoiseSource:
 
     def normal(self, shape: Sequence[int], stream: str, index: int = 0) -> Tensor:
         """Draw ``index`` of ``stream``: float32 (B, *shape) on the CPU."""
-        # Said in full: what a caller has made torch's default must not change the draw.
+        size = math.prod(shape)
+        if size < SMALL:
+            return self._small(size, f"{stream}/{index}").reshape(len(self.seeds), *shape)
+        # Dtype and device are given: torch's defaults must not change the draw.
         noise = torch.empty(len(self.seeds), *shape, dtype=torch.float32, device="cpu")
+        generator = torch.Generator(device="cpu")
         for seed, item in zip(self.seeds, noise, strict=True):
-            item.normal_(generator=torch.Generator("cpu").manual_seed(_seed(f"{seed}/{stream}/{index}")))
+            item.normal_(generator=generator.manual_seed(_seed(f"{seed}/{stream}/{index}")))
         return noise
+
+    @cached_property
+    def _keys(self) -> NDArray[np.uint64]:
+        return _mixed(np.array(self.seeds, dtype=np.uint64))
+
+    def _small(self, size: int, name: str) -> Tensor:
+        """Normal numbers, float32 (B, size)."""
+        positions = np.arange(1, (size + 1) // 2 + 1, dtype=np.uint64)
+        bits = _mixed(self._keys[:, None] + (_GAMMA * positions + np.uint64(_seed(name))))
+        # Two uniform numbers of 24 bits each: in (0, 1) for the radius, in [0, 1) for the angle.
+        radius = torch.from_numpy((bits >> np.uint64(40)).astype(np.float32)).add_(0.5).mul_(2**-24)
+        angle = torch.from_numpy((bits & np.uint64(2**24 - 1)).astype(np.float32)).mul_(2**-23 * math.pi)
+        radius = radius.log_().mul_(-2).sqrt_()
+        normal = torch.empty(*bits.shape, 2, dtype=torch.float32, device="cpu")
+        torch.mul(radius, angle.cos(), out=normal[..., 0])
+        torch.mul(radius, angle.sin(), out=normal[..., 1])
+        return normal.flatten(1)[:, :size]
 
     def prior(self, shape: Sequence[int]) -> Tensor:
         """The noise that generation starts from, float32 (B, *shape) on the CPU."""
@@ -69,18 +101,18 @@ class NoiseSource:
     def at(
         self,
         index: int,
-        here: Level[float] | None = None,
-        there: Level[float] | None = None,
+        t: Level[float] | None = None,
+        s: Level[float] | None = None,
         *,
-        restart: int = 0,
+        path: BrownianPath | None = None,
     ) -> StepNoise:
         """The noise of step ``index``.
 
         Args:
             index: Number of the step.
-            here: Where the step starts; needed on a Brownian path alone, as are the next two.
-            there: Where it ends.
-            restart: How often the run was renoised before: each restart has a path of its own.
+            t: The level where the step starts; needed on a Brownian path alone, as are the next two.
+            s: The level where it ends.
+            path: That of the run, so that its points are drawn once; by default a new one.
 
         Raises:
             ValueError: The path is Brownian, and the levels are missing.
@@ -91,9 +123,17 @@ class NoiseSource:
 
         if not self.brownian:
             return step
-        if here is None or there is None:
+        if t is None or s is None:
             raise ValueError("Brownian noise needs the two levels of the step")
-        return _BrownianStep(self, step, restart, here, there)
+        return _BrownianStep(path or BrownianPath(self), step, t, s)
+
+    def path(self, restart: int = 0) -> BrownianPath | None:
+        """The Brownian path of a run, which keeps what its next step needs; None where there is none.
+
+        Args:
+            restart: How often the run was renoised before: each restart has a path of its own.
+        """
+        return BrownianPath(self, restart) if self.brownian else None
 
     def child(self, name: str) -> NoiseSource:
         """An independent source for a further run of the same items, named so that it can be had again."""
@@ -104,17 +144,17 @@ class NoiseSource:
         return NoiseSource([self.seeds[row] for row in rows], self.brownian)
 
 
-def part(noise: StepNoise, name: str, here: Level[float], there: Level[float]) -> StepNoise:
+def part(noise: StepNoise, name: str, t: Level[float], s: Level[float]) -> StepNoise:
     """The noise of a part of a step.
 
     Args:
         noise: That of the step.
         name: Of the part; parts of other names are independent.
-        here: Where the part starts.
-        there: Where it ends. On a Brownian path these two say what is drawn, and the name does not.
+        t: The level where the part starts.
+        s: The level where it ends. On a Brownian path the levels decide the draw, and the name does not.
     """
     if isinstance(noise, _BrownianStep):
-        return replace(noise, here=here, there=there)
+        return replace(noise, t=t, s=s)
     return lambda like, stream: noise(like, f"{name}/{stream}")
 
 
@@ -137,31 +177,36 @@ def stream(noise: StepNoise, name: str) -> StepNoise:
     return named
 
 
-@dataclass(frozen=True)
-class _BrownianStep:
-    """The noise of a step on a Brownian path."""
+@dataclass
+class BrownianPath:
+    """The Brownian paths of a batch, one per item, by halving intervals of log_snr.
+
+    The points on the way to the last end of an increment are kept: the next increment, which starts there,
+    needs no others of the points drawn so far. They are float64 tensors like the state, at most 18.
+    """
 
     source: NoiseSource
-    step: StepNoise
-    restart: int
-    here: Level[float]
-    there: Level[float]
+    restart: int = 0
+    known: dict[int, Tensor] = field(default_factory=dict)
 
-    def __call__(self, like: Tensor, stream: str) -> Tensor:
-        if stream != "step":
-            return self.step(like, stream)
-        start, end = _cell(self.here), _cell(self.there)
+    def increment(self, like: Tensor, t: Level[float], s: Level[float]) -> Tensor:
+        """(B_s - B_t) / std, standard normal in shape, dtype and device of ``like``.
+
+        Raises:
+            ValueError: The two levels are the same point of the path.
+        """
+        start, end = _cell(t), _cell(s)
         if start == end:
             raise ValueError(
-                f"a Brownian path has no noise between log_snr = {self.here.log_snr:.6g} and "
-                f"{self.there.log_snr:.6g}: it is known from {-REACH} to {REACH} in steps of 1 / {CELLS}"
+                f"a Brownian path has no noise between log_snr = {t.log_snr:.6g} and "
+                f"{s.log_snr:.6g}: it is known from {-REACH} to {REACH} in steps of 1 / {CELLS}"
             )
-        known: dict[int, Tensor] = {}
-        gain = self._path(like, end, known) - self._path(like, start, known)
+        before = self._point(like, start)
+        gain = self._point(like, end) - before
         return (gain / math.sqrt(abs(_variance(end) - _variance(start)))).to(like)
 
-    def _path(self, like: Tensor, cell: int, known: dict[int, Tensor]) -> Tensor:
-        """The path at a cell, float64 (B, ...) on the CPU; adds to ``known`` each cell on the way there."""
+    def _point(self, like: Tensor, cell: int) -> Tensor:
+        """The path at a cell, float64 (B, ...) on the CPU."""
 
         def draw(cell: int) -> Tensor:
             return self.source.normal(like.shape[1:], f"path/{self.restart}", cell)
@@ -169,18 +214,37 @@ class _BrownianStep:
         if cell < 0:
             return torch.zeros(like.shape, dtype=torch.float64, device="cpu")
         low, high = 0, 2 * REACH * CELLS
-        if not known:
-            known[low] = draw(low).double() * math.sqrt(_variance(low))
-            known[high] = known[low].add(draw(high), alpha=math.sqrt(_variance(high) - _variance(low)))
-        while cell not in known:
+        if not self.known:
+            self.known[low] = draw(low).double() * math.sqrt(_variance(low))
+            self.known[high] = self.known[low].add(
+                draw(high), alpha=math.sqrt(_variance(high) - _variance(low))
+            )
+        way = {low, high}
+        while cell not in way:
             middle = (low + high) // 2
-            if middle not in known:
+            if middle not in self.known:
                 # A Brownian bridge in the middle, given its two ends.
                 share = (_variance(middle) - _variance(low)) / (_variance(high) - _variance(low))
                 spread = math.sqrt(share * (_variance(high) - _variance(middle)))
-                known[middle] = torch.lerp(known[low], known[high], share).add_(draw(middle), alpha=spread)
+                bridge = torch.lerp(self.known[low], self.known[high], share)
+                self.known[middle] = bridge.add_(draw(middle), alpha=spread)
+            way.add(middle)
             low, high = (low, middle) if cell < middle else (middle, high)
-        return known[cell]
+        self.known = {point: value for point, value in self.known.items() if point in way}
+        return self.known[cell]
+
+
+@dataclass(frozen=True)
+class _BrownianStep:
+    """The noise of a step on a Brownian path."""
+
+    path: BrownianPath
+    step: StepNoise
+    t: Level[float]
+    s: Level[float]
+
+    def __call__(self, like: Tensor, stream: str) -> Tensor:
+        return self.path.increment(like, self.t, self.s) if stream == "step" else self.step(like, stream)
 
 
 def _cell(level: Level[float]) -> int:
@@ -191,6 +255,20 @@ def _cell(level: Level[float]) -> int:
 
 def _variance(cell: int) -> float:
     return math.exp(2 * (cell / CELLS - REACH)) if cell >= 0 else 0.0
+
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 over the golden ratio, odd: the distance of two states of SplitMix64."""
+
+
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64's output function, in place: every bit depends on every bit of the input."""
+    bits ^= bits >> np.uint64(30)
+    bits *= np.uint64(0xBF58476D1CE4E5B9)
+    bits ^= bits >> np.uint64(27)
+    bits *= np.uint64(0x94D049BB133111EB)
+    bits ^= bits >> np.uint64(31)
+    return bits
 
 
 def _seed(name: str) -> int:

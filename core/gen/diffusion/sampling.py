@@ -171,15 +171,17 @@ def iterate(
 
     renoising, back = frozenset(grid.renoise_steps), getattr(solver, "renoise", renoise)
     x0, restart = None if after is None else after.x0, sum(i < first for i in renoising)
+    path = noise.path(restart)
     for index in range(first, grid.steps):
         here, there, evaluations = levels[index], levels[index + 1], 0
-        fresh = noise.at(index, here, there, restart=restart)
+        fresh = noise.at(index, here, there, path=path)
         # Only here: a generator that yielded inside no_grad would switch gradients off for its caller.
         with torch.set_grad_enabled(gradients):
             if index in renoising:
                 assert x0 is not None  # the first step of a grid falls
                 x, std, z = back(x, here, there, noise=fresh)
                 update, restart = Update(x, (), x0, std, z), restart + 1
+                path = noise.path(restart)
             else:
                 update = solver.step(state, x, denoise, here, there, noise=fresh)
         x, state = update.x, update.state

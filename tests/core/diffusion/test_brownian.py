@@ -27,7 +27,7 @@ SOURCE = NoiseSource([3, 8], brownian=True)
 
 
 def _z(source, here, there, like, restart=0):
-    return source.at(0, here, there, restart=restart)(like, "step")
+    return source.at(0, here, there, path=source.path(restart))(like, "step")
 
 
 def _v(level):
@@ -124,6 +124,26 @@ def test_restarts_of_a_grid_have_paths_of_their_own() -> None:
     assert end.isfinite().all()
     paths = [_z(noise, FLOW.level(0.5), FLOW.level(0.4), torch.zeros(1, n), restart=i) for i in (0, 1)]
     assert abs(float(torch.corrcoef(torch.cat(paths))[0, 1])) < 5 / n**0.5
+
+
+def test_a_run_draws_the_points_of_its_path_once(monkeypatch) -> None:
+    draws, normal = [], NoiseSource.normal
+    monkeypatch.setattr(
+        NoiseSource, "normal", lambda self, shape, *name: draws.append(name) or normal(self, shape, *name)
+    )
+    levels, like = TimeGrid.uniform(10).levels(FLOW)[:-1], torch.zeros(2, 5)
+
+    def increments(path) -> list:
+        steps = enumerate(itertools.pairwise(levels))
+        return [SOURCE.at(i, t, s, path=path)(like, "step") for i, (t, s) in steps]
+
+    kept = increments(path := SOURCE.path())
+    assert len(draws) == len(set(draws))
+    assert len(path.known) <= 20
+    once = len(draws)
+    for one, other in zip(kept, increments(None), strict=True):
+        assert torch.equal(one, other)
+    assert len(draws) - once > 2 * once
 
 
 def test_what_a_path_does_not_know_is_refused() -> None:
