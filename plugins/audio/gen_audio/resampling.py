@@ -51,17 +51,18 @@ def resampled_as_in_training(samples: Tensor, rate: int, target: int) -> Tensor:
 
 
 def _mismatch() -> tuple[str, str]:
-    """Why torchaudio cannot be loaded, and the command that mends it."""
+    """That torchaudio is not installed or does not fit torch, and the command that mends it."""
     try:
         there = f"torchaudio {version('torchaudio')}"
     except ModuleNotFoundError:
-        there = "torchaudio, which is not installed,"
+        there = "torchaudio"
     major, minor = (int(part) for part in torch.__version__.split(".")[:2])
     fitting = ".".join(map(str, min((major, minor), _NEWEST)))
     cuda = torch.version.cuda
     build = f"cu{cuda.replace('.', '')}" if cuda else "cpu"
     return (
-        f"this needs torchaudio; {there} cannot be loaded beside torch {torch.__version__}",
+        f"training and measuring speech need torchaudio, but {there} cannot be loaded beside "
+        f"torch {torch.__version__}",
         f'pip install --force-reinstall --no-deps "torchaudio=={fitting}.*" '
         f"--index-url https://download.pytorch.org/whl/{build}",
     )
