@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import gen
 from gen.artifact import Artifact
 from gen.model import CompletingCodec, Model, ModelFile
 from gen_audio import mel
@@ -74,3 +75,14 @@ def test_a_voice_reads_the_same(models: Mapping[str, Path]) -> None:
     for name in ("phones", "voice"):
         assert plain[name].value.dtype == found[name].value.dtype == torch.float32
         assert torch.equal(plain[name].value, found[name].value)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("name", "prompt"), [("sounds", "a piano melody"), ("voice", "the fox")])
+def test_whole_generations_give_the_same_bits(models: Mapping[str, Path], name: str, prompt: str) -> None:
+    def made() -> np.ndarray:
+        return gen.audio(prompt, model=models[name], seed=1).arrays["samples"]
+
+    plain = made()
+    with other_defaults("meta"):
+        assert np.array_equal(plain, made())
