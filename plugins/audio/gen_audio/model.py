@@ -20,7 +20,7 @@ from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder
 from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.loudness import LEVEL
 from gen_audio.mel import HOP, RATE, around, log_mel
-from gen_audio.plugin import KEYS
+from gen_audio.plugin import KEYS, spellings_of_keys
 from gen_audio.vocoder import GriffinLim, Vocoder, vocoder_of
 
 ARCHITECTURE = "gen-audio/sound-transformer/1"
@@ -37,7 +37,10 @@ _AROUND = 4
 
 
 _TEMPO = re.compile(r",?(?: at)? ?\b(\d+) ?bpm\b", re.IGNORECASE)
-_KEY = re.compile(r" in (?:the key of )?\b([a-g](?:[ -](?:sharp|flat))? (?:major|minor))\b", re.IGNORECASE)
+_KEY = re.compile(
+    r" in (?:the key of )?\b([a-g](?:[#♯♭b]|[ -](?:sharp|flat))? (?:major|minor))\b", re.IGNORECASE
+)
+_SPELLINGS = dict(spellings_of_keys())
 _SAID = re.compile(
     r"\b(?:say|said|speak|spoke|speech|talk|tell|whisper|shout|announc|narrat|voice ?over|reads? aloud)\w*",
     re.IGNORECASE,
@@ -58,32 +61,35 @@ class SoundEncoder(TextEncoder):
 
     def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
         """As ``TextEncoder`` does it."""
-        return super().__call__([_without_overridden(prompt, params) for prompt in prompts], params)
+        return super().__call__([_prepared(prompt, params) for prompt in prompts], params)
 
     def unread(self, prompt: str, params: Mapping[str, object]) -> str:
         """As ``TextEncoder`` does it."""
-        return super().unread(_without_overridden(prompt, params), params)
+        return super().unread(_prepared(prompt, params), params)
 
     def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
         """Lines about weights, a key or tempo that a parameter overrides, and words that are to be said."""
         found = list(super().remarks(prompt, params))
-        key, tempo = params.get("key"), params.get("bpm")
-        for named, value, unit in (
-            (_KEY.search(prompt), KEYS.get(str(key)), ""),
-            (_TEMPO.search(prompt), tempo, " bpm"),
-        ):
-            if named and value and named[1].lower().replace("-", " ") != str(value):
-                found.append(f"the prompt's {named[1]}{unit} gives way to the {value}{unit} of the parameter")
+        key, tempo = KEYS.get(str(params.get("key"))), params.get("bpm")
+        if key and (named := _KEY.search(prompt)) and _in_words(named) != key:
+            found.append(f"the prompt's {named[1]} gives way to the {key} of the parameter")
+        if tempo and (named := _TEMPO.search(prompt)) and named[1] != str(tempo):
+            found.append(f"the prompt's {named[1]} bpm gives way to the {tempo} bpm of the parameter")
         unknown = {word.lower() for word in self.unknown_words(prompt)}
         if any(set(match[0].lower().split()) & unknown for match in _SAID.finditer(prompt)):
             found.append("this model makes no speech; --model voice says the prompt aloud, word by word")
         return tuple(found)
 
 
-def _without_overridden(prompt: str, params: Mapping[str, object]) -> str:
-    """A prompt without a key and a tempo where the parameters have one."""
-    prompt = _KEY.sub("", prompt) if params.get("key") else prompt
+def _prepared(prompt: str, params: Mapping[str, object]) -> str:
+    """A prompt with its key as captions say it, and without a key and a tempo that the parameters have."""
+    prompt = _KEY.sub(lambda key: "" if params.get("key") else f" in {_in_words(key)}", prompt)
     return _TEMPO.sub("", prompt) if params.get("bpm") else prompt
+
+
+def _in_words(key: re.Match[str]) -> str:
+    """What ``_KEY`` found as captions say it: "Db major" is "c sharp major"."""
+    return KEYS[_SPELLINGS[key[1].lower()]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ _ACCIDENTALS = {"": ("",), "#": ("#", "â™¯", " sharp", "-sharp"), "b": ("b", "â™
 _MODES = {"": ("", "M", "maj", " maj", " major"), "m": ("m", "min", " m", " min", " minor")}
 
 
-def _spellings_of_keys() -> Iterator[tuple[str, str]]:
+def spellings_of_keys() -> Iterator[tuple[str, str]]:
     """Other spellings of ``KEYS``, each with the key that it means: "Db", "c minor", "B flat major"."""
     for tonic, plain in ({name: name for name in _TONICS} | _ENHARMONIC).items():
         for letter in (tonic[0], tonic[0].lower()):
@@ -92,7 +92,7 @@ def gen_modality() -> ModalitySpec:
                 type=str,
                 help="Key of music, also as 'c minor' or Db.",
                 choices=tuple(KEYS),
-                aliases=tuple(_spellings_of_keys()),
+                aliases=tuple(spellings_of_keys()),
             ),
             Param(name="loop", type=bool, default=False, help="Let the end run on into the beginning."),
             Param(

@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,18 @@ def test_parameters_override_the_prompt_and_say_so(model: Model) -> None:
         assert any(remark.endswith("gives way to the d minor of the parameter") for remark in remarks)
     assert model.encoder.remarks("a melody in d minor, 120 bpm", {"key": "Dm", "bpm": 120}) == ()
     assert model.encoder.remarks("a melody in d minor, 120 bpm", {}) == ()
+
+
+@pytest.mark.parametrize(
+    "key", ["Db minor", "C# minor", "c♯ Minor", "D-flat minor", "the key of C sharp minor"]
+)
+def test_a_key_in_the_prompt_is_told_as_captions_say_it(model: Model, key: str) -> None:
+    encoder = model.encoder
+    given = encoder(["a piano melody"], {"key": "C#m"})["text"].value
+    # The tiny vocabulary has no "sharp", which the prompt loses and the parameter keeps.
+    words = replace(encoder, words=encoder.words | {"sharp"})
+    assert torch.equal(words([f"a piano melody in {key}"], {})["text"].value, given)
+    assert words.remarks(f"a piano melody in {key}", {"key": "C#m"}) == ()
 
 
 @pytest.mark.parametrize("prompt", ["a man says hello", "somebody reads aloud", "An announcer SPEAKING"])
