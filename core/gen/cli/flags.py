@@ -39,6 +39,11 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
     prompts = typer.Argument(
         metavar="PROMPT...", help="What to make; '-' reads prompts from stdin, one per line."
     )
+    formats = host.formats(spec.kind)
+    names, readable = (
+        ", ".join(dict.fromkeys(form.name for form in chosen))
+        for chosen in (formats, [form for form in formats if form.reader])
+    )
     flags = [
         _parameter("prompt", list[str] | None, prompts),
         _flag("prompt_file", "FILE", "Read prompts from a file, one per line.", kind=Path),
@@ -51,9 +56,9 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         _flag(
             "format",
             "NAME",
-            "File format, where the file's ending names none.",
+            f"File format, where the file's ending names none: {names}.",
             "-f",
-            among=lambda: [form.name for form in host.formats(spec.kind)],
+            among=lambda: [form.name for form in formats],
         ),
         _flag("count", "INT", "How many of each prompt.", "-n"),
         _flag("seed", "INT", "Seed of the first item, from which the others count upwards."),
@@ -67,16 +72,18 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
             "-m",
             among=lambda: [model.name for model in host.models(spec.name)],
         ),
-        _flag("solver", "NAME", "How to step.", among=lambda: presets.SOLVERS),
-        _flag("grid", "NAME", "At which times to step.", among=lambda: presets.GRIDS),
-        _flag("init", "FILE", "A file to start from.", kind=Path),
+        _flag("solver", "NAME", "How to step; `gen solvers` lists them.", among=lambda: presets.SOLVERS),
+        _flag(
+            "grid", "NAME", "At which times to step; `gen solvers` lists them.", among=lambda: presets.GRIDS
+        ),
+        _flag("init", "FILE", f"A file to start from: {readable}.", kind=Path),
         _flag("strength", "FLOAT", "How far it may change: above 0, at most 1."),
         _flag("mask", "FILE", "A file whose bright parts are made anew; needs --init.", kind=Path),
         _flag(
             "preview",
             "FORMAT",
-            "Write it in this format too, beside the file: a picture of it, say.",
-            among=lambda: [form.name for form in host.formats(spec.kind)],
+            "Write it in this format, one of those of --format, too, beside the file.",
+            among=lambda: [form.name for form in formats],
         ),
         _flag("param", "NAME=VALUE", f"An option of {spec.name}, by name.", "-p", kind=list[str]),
         _flag("device", "NAME", f"{', '.join(DEVICES)}.", among=lambda: DEVICES),

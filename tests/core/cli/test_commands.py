@@ -42,6 +42,9 @@ def test_a_modalitys_help_shows_its_parameters_and_examples(gen_cli: Cli) -> Non
     assert "--no-invert" in out
     assert 'gen toy "red"' in out
     assert all(flag in out for flag in ("--output", "--seed", "--solver", "--mask", "--dry-run"))
+    words = " ".join(out.replace("│", " ").split())
+    assert "names none: png, jpeg, webp" in words
+    assert "`gen solvers` lists them" in words
 
 
 @pytest.mark.parametrize("columns", ["0", "20", "-3", "many", ""])
