@@ -116,7 +116,7 @@ class SoundCodec:
         given = [name for name in _OTHERS if name in params]
         if given:
             raise ValueError(
-                f"sounds have no {' or '.join(given)}: leave it out, or take --model voice for speech"
+                f"sounds have no {' or '.join(given)}: leave it out, or take `model='voice'` for speech"
             )
         duration, (shortest, longest) = number(params, "duration"), DURATIONS
         if not shortest <= duration <= longest:

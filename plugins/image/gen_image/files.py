@@ -65,7 +65,7 @@ def write_jpeg(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
         image = image.convert("RGB")
     exif, xmp = _exif(metadata), metadata.xmp(with_recipe=True).encode()
     if max(len(exif), len(xmp)) > 65_000:
-        raise UsageError("the recipe is too long for JPEG", "use .png or .webp, or --metadata minimal")
+        raise UsageError("the recipe is too long for JPEG", "use .png or .webp, or `metadata='minimal'`")
     _check_side(image, 65_535, "JPEG")
     image.save(file, "JPEG", quality=95, subsampling=0, optimize=True, exif=exif, xmp=xmp)
 

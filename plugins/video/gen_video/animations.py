@@ -179,7 +179,7 @@ def write_jpeg_sheet(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> 
     opaque(artifact.arrays["frames"], "JPEG", "use .png")
     xmp = metadata.xmp(with_recipe=True).encode()
     if len(xmp) > 65_000:
-        raise UsageError("the recipe is too long for JPEG", "use .png, or --metadata minimal")
+        raise UsageError("the recipe is too long for JPEG", "use .png, or `metadata='minimal'`")
     _sheet(artifact).convert("RGB").save(file, "JPEG", quality=95, subsampling=0, xmp=xmp)
 
 

@@ -125,9 +125,13 @@ class ClipCodec:
         if not pictures:
             return None
         if "last" in pictures and asked.frames == 1:
-            raise ValueError("a clip of one frame has no last frame: leave --last out or ask for more frames")
+            raise ValueError(
+                "a clip of one frame has no last frame: leave `last=…` out or ask for more frames"
+            )
         if "last" in pictures and params.get("camera"):
-            raise ValueError("where the camera goes is not known beforehand: leave --last or --camera out")
+            raise ValueError(
+                "where the camera goes is not known beforehand: leave `last=…` or `camera=…` out"
+            )
         frames = []
         for picture in pictures.values():
             assert isinstance(picture, Artifact)
@@ -179,7 +183,7 @@ class ClipCodec:
             check_channels(audio.sizes["channels"])
         asked = timing(params)
         if asked.loop and params.get("camera"):
-            raise ValueError("a camera that moves does not come back: leave --loop or --camera out")
+            raise ValueError("a camera that moves does not come back: leave `loop=…` or `camera=…` out")
         if asked.frames * width * width > MAX_PIXELS:
             raise ValueError(
                 f"{asked.frames} frames of {width} × {width} pixels are too much at once: "

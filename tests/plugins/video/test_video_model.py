@@ -333,9 +333,9 @@ def test_the_last_frame_alone_can_be_given(codec: ClipCodec, params: dict[str, o
 def test_what_cannot_be_given_is_refused(codec: ClipCodec) -> None:
     with pytest.raises(ValueError, match="has no last frame"):
         codec.given({"last": image(square(0)), "frames": 1})
-    with pytest.raises(ValueError, match="leave --last or --camera out"):
+    with pytest.raises(ValueError, match="leave `last=…` or `camera=…` out"):
         codec.given({"last": image(square(0)), "camera": "pan left"})
-    with pytest.raises(ValueError, match="leave --loop or --camera out"):
+    with pytest.raises(ValueError, match="leave `loop=…` or `camera=…` out"):
         codec.shape({"loop": True, "camera": "zoom in"})
     with pytest.raises(ValueError, match="draws squares"):
         codec.shape({"width": 128, "height": 64})

@@ -215,7 +215,7 @@ def _only_speech(params: Mapping[str, object]) -> None:
     """Raise ValueError where something is asked for that speech does not have."""
     given = [name for name in _OTHERS if params.get(name)]
     if given:
-        raise ValueError(f"speech has no {' or '.join(given)}: leave it out, or take --model sounds")
+        raise ValueError(f"speech has no {' or '.join(given)}: leave it out, or take `model='sounds'`")
 
 
 def _list(value: object) -> Sequence[object]:
