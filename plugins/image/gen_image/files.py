@@ -142,7 +142,7 @@ def _exif(metadata: Metadata) -> bytes:
     exif[_SOFTWARE] = metadata.software
     if metadata.parameters:
         comment = b"UNICODE\0" + metadata.parameters.encode("utf-16-be")
-        exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = comment
+        exif[_EXIF_IFD] = {_USER_COMMENT: comment}
     return exif.tobytes()
 
 
