@@ -95,6 +95,8 @@ def test_notes_alone_are_no_fault(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], site: Path
 ) -> None:
     monkeypatch.setenv("GEN_PLUGINS", "image")
+    monkeypatch.delenv("GEN_CONFIG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(site))
     outcome = Outcome("gen eval image", "judge 1 does not load", "pip install judge", optional=True)
     monkeypatch.setattr(doctor, "try_modality", lambda name, limit: [outcome])
     assert main(["doctor"]) == 0
