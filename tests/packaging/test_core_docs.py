@@ -11,11 +11,17 @@ import pytest
 import torch
 
 import gen.diffusion
-from gen.diffusion import categorical, guidance, inverse
+from gen.diffusion import categorical, guidance, inverse, joint
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "core.md").read_text(encoding="utf-8")
-SPACES = {"gd": gen.diffusion, "categorical": categorical, "guidance": guidance, "inverse": inverse}
+SPACES = {
+    "gd": gen.diffusion,
+    "categorical": categorical,
+    "guidance": guidance,
+    "inverse": inverse,
+    "joint": joint,
+}
 
 
 def test_code_runs_from_top_to_bottom() -> None:

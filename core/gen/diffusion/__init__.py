@@ -4,6 +4,7 @@ t = 0 is data and t = 1 is noise; x_t = alpha(t) x0 + sigma(t) eps; log_snr = lo
 coefficients are float64, states float32, and only what the network sees has the network's dtype.
 """
 
+from gen.diffusion import joint
 from gen.diffusion.adapted_process import (
     Shifted,
     ZeroTerminalSNR,
@@ -145,7 +146,6 @@ from gen.diffusion.solvers import (
     Towards,
     Update,
 )
-from gen.diffusion.streams import JointDenoiser, JointLevel, Streams
 from gen.diffusion.times import CosMapTimes, LogitNormalTimes, LogNormalSigmas, ModeTimes, Times, UniformTimes
 from gen.diffusion.weighting import (
     ConstantWeighting,
@@ -215,8 +215,6 @@ __all__ = [
     "Guided",
     "Heun",
     "InverseMethod",
-    "JointDenoiser",
-    "JointLevel",
     "Langevin",
     "LatentConsistency",
     "Level",
@@ -263,7 +261,6 @@ __all__ = [
     "State",
     "Step",
     "StepNoise",
-    "Streams",
     "SubVariancePreserving",
     "Tangential",
     "TimeGrid",
@@ -301,6 +298,7 @@ __all__ = [
     "guided",
     "invert",
     "iterate",
+    "joint",
     "linear_shift",
     "log_likelihood",
     "log_likelihood_of_bins",

@@ -11,7 +11,7 @@ from torch import Tensor
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.items import norm
-from gen.diffusion.level import Level, check_single
+from gen.diffusion.level import Level
 
 _HELD = "held prediction"
 
@@ -86,7 +86,6 @@ class _Cached:
     def __call__(
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
-        check_single(level, "a cache")
         held: _Held | None = memory.values.get(_HELD)
         shown = x.detach() / math.hypot(level.alpha, level.sigma)
         angle = math.atan2(level.sigma, level.alpha)

@@ -31,6 +31,14 @@ class Posterior(NamedTuple, Generic[Real]):
     std: Real
 
 
+class Renoised(NamedTuple):
+    """A state with noise added: x = mean + std z where it is Gaussian; else std is 0 and z None."""
+
+    x: Tensor
+    std: float | Tensor
+    z: Tensor | None
+
+
 def transition(near: Level[Real], far: Level[Real]) -> Transition[Real]:
     """How noise is added to go from one level to another (Kingma et al. 2021, 2107.00630, appendix A.1).
 

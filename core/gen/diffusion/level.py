@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Generic
 
 from torch import Tensor
 
@@ -31,20 +31,6 @@ class Level(Generic[Real]):
     def log_snr(self) -> Real:
         """lambda = log(alpha / sigma): half the log of the signal-to-noise ratio, infinite at the ends."""
         return log(self.alpha) - log(self.sigma)
-
-
-def check_single(level: Level[Any], what: str) -> None:
-    """Refuse the level of a state whose parts stand at levels of their own (``gen.diffusion.Streams``).
-
-    Args:
-        level: Of the state.
-        what: Needs one level for all of it; for the message.
-
-    Raises:
-        ValueError: There are several.
-    """
-    if isinstance(level.alpha, Tensor):
-        raise ValueError(f"{what} needs one level for the whole state: put it around one stream's denoiser")
 
 
 def broadcast(value: Real, x: Tensor) -> Real:

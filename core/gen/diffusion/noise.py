@@ -158,25 +158,6 @@ def part(noise: StepNoise, name: str, t: Level[float], s: Level[float]) -> StepN
     return lambda like, stream: noise(like, f"{name}/{stream}")
 
 
-def stream(noise: StepNoise, name: str) -> StepNoise:
-    """The noise of one of several states that make a step together.
-
-    Args:
-        noise: That of the step.
-        name: Of the state; those of other names are independent.
-
-    Raises:
-        ValueError: When it is drawn, and the step is on a Brownian path, which belongs to one state.
-    """
-
-    def named(like: Tensor, use: str) -> Tensor:
-        if isinstance(noise, _BrownianStep):
-            raise ValueError("streams have no Brownian noise: use a NoiseSource without brownian")
-        return noise(like, f"{name}/{use}")
-
-    return named
-
-
 @dataclass
 class BrownianPath:
     """The Brownian paths of a batch, one per item, by halving intervals of log_snr.

@@ -7,9 +7,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
+from gen.diffusion.chain import Renoised, transition
 from gen.diffusion.level import Level, broadcast
+from gen.diffusion.noise import StepNoise
 from gen.diffusion.real import (
     Real,
     angle_of,
@@ -67,6 +70,19 @@ class Process(ABC):
             level: One level, or one per item.
         """
         return broadcast(level.alpha, x0) * x0 + broadcast(level.sigma, x0) * eps
+
+    def renoise(self, x: Tensor, t: Level[float], s: Level[float], *, noise: StepNoise) -> Renoised:
+        """x_s given x_t, for s with more noise than t, by ``transition``.
+
+        Args:
+            x: x_t (B, ...).
+            t: The level of x.
+            s: The noisier level to go to.
+            noise: That of the step.
+        """
+        scale, std = transition(t, s)
+        z = noise(x, "renoise")
+        return Renoised(torch.add(x if scale == 1 else x * scale, z, alpha=std), std, z)
 
     def prior_scale(self, level: Level[float]) -> float:
         """Standard deviation of x_t for data of unit variance: what pure noise is scaled by at the start."""

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from gen.diffusion.chain import transition
+from gen.diffusion.categorical.process import CategoricalProcess
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction, finish
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
-from gen.diffusion.noise import NoiseSource, StepNoise
+from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
-from gen.diffusion.solvers.base import Solver, State, Update, affine
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update
 from gen.diffusion.solvers.inverse import Inverse
 
 CHECK_EVERY = 16
@@ -97,31 +97,88 @@ class Trajectory:
 
 
 def prior(
-    process: Process,
+    process: Process | CategoricalProcess,
     grid: TimeGrid,
     noise: NoiseSource,
     shape: Sequence[int],
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Pure noise at the grid's first level: float32 (B, *shape), one item per seed."""
+    """Pure noise at the grid's first level, (B, *shape), one item per seed: float32, or int64 tokens."""
+    if isinstance(process, CategoricalProcess):
+        return process.prior(noise, shape).to(device)
     return noise.prior(shape).mul_(process.prior_scale(process.level(grid.times[0]))).to(device)
 
 
-def renoise(
-    x: Tensor, here: Level[float], there: Level[float], *, noise: StepNoise
-) -> tuple[Tensor, float | Tensor, Tensor | None]:
-    """Back up the forward process, from ``here`` to the noisier ``there``: (x, std, z), x = mean + std z.
+class Run:
+    """One tensor on its way along a grid.
 
-    A solver with a method ``renoise`` of its own goes its own way: its states are of several processes.
+    Args:
+        process: Gives the levels of the grid, and the law of renoising.
+        grid: Where to stop.
+        solver: How to move.
+        x: The state (B, ...) at the grid's first level.
+        noise: One seed per item.
+        after: The step to go on from.
+
+    Raises:
+        ValueError: The arguments do not fit each other.
     """
-    scale, std = transition(here, there)
-    z = noise(x, "renoise")
-    return affine(x, scale, (std, z)), std, z
+
+    def __init__(
+        self,
+        process: Process | CategoricalProcess,
+        grid: TimeGrid,
+        solver: Solver,
+        x: Tensor,
+        noise: NoiseSource,
+        after: Step | None,
+    ) -> None:
+        self.levels = tuple(process.level(t) for t in grid)
+        if x.shape[:1] != (len(noise.seeds),):
+            raise ValueError(f"there must be one seed per item: {len(noise.seeds)} for x {tuple(x.shape)}")
+        if self.levels[0].sigma == 0 and not isinstance(solver, Inverse):
+            raise ValueError(
+                "a grid must start above t = 0, where there is noise; from data to noise, use invert"
+            )
+        if solver.stochastic and not grid.falling:
+            raise ValueError(f"{type(solver).__name__} draws noise and cannot run from data to noise")
+        if after is not None and (after.total != grid.steps or after.x.shape != x.shape):
+            raise ValueError("the step to go on from belongs to another run")
+        self.first = 0 if after is None else after.index + 1
+        self.x = x if after is None else after.x
+        self._process, self._solver, self._noise = process, solver.on(self.levels), noise
+        self._total, self._renoise_steps = grid.steps, frozenset(grid.renoise_steps)
+        self._state: State = () if after is None else after.state
+        self._x0 = None if after is None else after.x0
+        self._restart = sum(index < self.first for index in self._renoise_steps)
+        self._path = noise.path(self._restart)
+
+    def update(self, index: int, denoise: Denoise) -> Update:
+        """Step ``index`` from where the run is; the run stays there."""
+        t, s = self.levels[index], self.levels[index + 1]
+        noise = self._noise.at(index, t, s, path=self._path)
+        if index not in self._renoise_steps:
+            return self._solver.step(self._state, self.x, denoise, t, s, noise=noise)
+        assert self._x0 is not None  # the first step of a grid falls
+        x, std, z = self._process.renoise(self.x, t, s, noise=noise)
+        return Update(x, (), self._x0, std, z)
+
+    def take(self, index: int, update: Update, nfe: int, memory: Memory) -> Step:
+        """Move by what ``update`` gave."""
+        self.x, self._state = update.x, update.state
+        self._x0 = update.x0 if index + 1 in self._renoise_steps else None
+        if index in self._renoise_steps:
+            self._restart += 1
+            self._path = self._noise.path(self._restart)
+        return Step(
+            index, self._total, self.levels[index + 1], update.x, update.x0, nfe, update.state,
+            update.std, update.z, memory.copy(),
+        )  # fmt: skip
 
 
 def iterate(
     denoiser: Denoiser,
-    process: Process,
+    process: Process | CategoricalProcess,
     grid: TimeGrid,
     solver: Solver,
     *,
@@ -131,7 +188,7 @@ def iterate(
     after: Step | None = None,
     gradients: bool = False,
 ) -> Iterator[Step]:
-    """Every step of a run as it is made; stop asking to cancel.
+    """Every step of a run as it is made; stop iterating to cancel.
 
     Args:
         denoiser: What predicts the data.
@@ -140,7 +197,7 @@ def iterate(
         solver: How to move.
         x: The state (B, ...) at the grid's first level, see ``prior``.
         noise: One seed per item; only stochastic solvers and steps that renoise draw from it.
-        conditioning: What the denoiser is told.
+        conditioning: Of the denoiser.
         after: A step of an earlier run with the same arguments, to go on from; x is then replaced by its x.
         gradients: Whether a step can be differentiated; the graph then reaches from step to step.
 
@@ -150,17 +207,10 @@ def iterate(
             device than the CPU it may come up to ``CHECK_EVERY`` evaluations late, but before the last step.
     """
     conditioning = Conditioning() if conditioning is None else conditioning
-    levels = grid.levels(process)
-    _check_batch(x, noise, conditioning)
-    _check_grid(levels, grid, solver)
-    state: State = ()
-    memory = Memory()
-    first = 0
-    if after is not None:
-        if after.total != grid.steps or after.x.shape != x.shape:
-            raise ValueError("the step to go on from belongs to another run")
-        x, state, memory, first = after.x, after.state, after.memory.copy(), after.index + 1
-    evaluations, finite = 0, _FiniteCheck()
+    check_conditioning(conditioning, x)
+    run, finite = Run(process, grid, solver, x, noise, after), FiniteCheck()
+    memory, evaluations = Memory() if after is None else after.memory.copy(), 0
+    del x, after  # the run holds what it needs of them
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         nonlocal evaluations
@@ -169,31 +219,17 @@ def iterate(
         finite.watch(prediction.x0, f"step {index + 1} of {grid.steps}", level)
         return prediction
 
-    renoising, back = frozenset(grid.renoise_steps), getattr(solver, "renoise", renoise)
-    x0, restart = None if after is None else after.x0, sum(i < first for i in renoising)
-    path = noise.path(restart)
-    for index in range(first, grid.steps):
-        here, there, evaluations = levels[index], levels[index + 1], 0
-        fresh = noise.at(index, here, there, path=path)
+    for index in range(run.first, grid.steps):
+        evaluations = 0
         # Only here: a generator that yielded inside no_grad would switch gradients off for its caller.
         with torch.set_grad_enabled(gradients):
-            if index in renoising:
-                assert x0 is not None  # the first step of a grid falls
-                x, std, z = back(x, here, there, noise=fresh)
-                update, restart = Update(x, (), x0, std, z), restart + 1
-                path = noise.path(restart)
-            else:
-                update = solver.step(state, x, denoise, here, there, noise=fresh)
-        x, state = update.x, update.state
-        if index + 1 == grid.steps and there.sigma == 0:
-            # A solver that combines several predictions of x0 may miss the known part by a rounding error.
-            x = finish(denoiser, x)
-        x0 = update.x0 if index + 1 in renoising else None
+            update = run.update(index, denoise)
         if index + 1 == grid.steps:
             finite.settle()
-        step = Step(
-            index, grid.steps, there, x, update.x0, evaluations, state, update.std, update.z, memory.copy()
-        )
+            if run.levels[-1].sigma == 0:
+                # A combination of several predictions of x0 may miss the known part by a rounding error.
+                update = update._replace(x=finish(denoiser, update.x))
+        step = run.take(index, update, evaluations, memory)
         del update
         yield step
         del step  # what it alone holds is gone before the next step asks for memory
@@ -201,7 +237,7 @@ def iterate(
 
 def sample(
     denoiser: Denoiser,
-    process: Process,
+    process: Process | CategoricalProcess,
     grid: TimeGrid,
     solver: Solver,
     *,
@@ -221,7 +257,7 @@ def sample(
         noise: One seed per item.
         x: The state (B, ...) at the grid's first level, or
         shape: The shape of one item, to start from pure noise on the CPU; one of the two.
-        conditioning: What the denoiser is told.
+        conditioning: Of the denoiser.
         on_step: Called after every step.
 
     Raises:
@@ -241,7 +277,7 @@ def sample(
     return Trajectory(x, nfe)
 
 
-class _FiniteCheck:
+class FiniteCheck:
     """Raises where a prediction is not finite: on the CPU at once, on other devices in groups of evaluations,
     since reading a number waits for the device."""
 
@@ -284,17 +320,11 @@ def _sum(values: Tensor) -> Tensor:
     return values.sum(dtype=torch.promote_types(values.dtype, torch.float32))
 
 
-def _check_batch(x: Tensor, noise: NoiseSource, conditioning: Conditioning) -> None:
-    if x.shape[:1] != (len(noise.seeds),):
-        raise ValueError(f"there must be one seed per item: {len(noise.seeds)} for x {tuple(x.shape)}")
+def check_conditioning(conditioning: Conditioning, x: Tensor) -> None:
+    """A conditioning must be for as many items as x.
+
+    Raises:
+        ValueError: It is not.
+    """
     if conditioning.batch not in (None, x.shape[0]):
         raise ValueError(f"the conditioning is for {conditioning.batch} items, x has {x.shape[0]}")
-
-
-def _check_grid(levels: Sequence[Level[float]], grid: TimeGrid, solver: Solver) -> None:
-    if levels[0].sigma == 0 and not isinstance(solver, Inverse):
-        raise ValueError(
-            "a grid must start above t = 0, where there is noise to follow; from data to noise, use invert"
-        )
-    if solver.stochastic and not grid.falling:
-        raise ValueError(f"{type(solver).__name__} draws noise and cannot run from data to noise")

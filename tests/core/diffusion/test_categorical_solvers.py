@@ -179,7 +179,7 @@ def test_going_back_and_forth_corrects() -> None:
 
         clean, noisy, between = (process.level(t) for t in (0.0, 0.5, 0.25))
         for _ in range(4):
-            x, std, z = solver.renoise(x, clean, noisy, noise=noise)
+            x, std, z = process.renoise(x, clean, noisy, noise=noise)
             assert (std, z) == (0.0, None)
             x = solver.step((), x, denoise, noisy, between, noise=noise).x
             x = solver.step((), x, denoise, between, clean, noise=noise).x

@@ -41,7 +41,7 @@ from gen.diffusion import (
     sample,
     transition,
 )
-from gen.diffusion.sampling import _FiniteCheck
+from gen.diffusion.sampling import FiniteCheck
 
 SHAPE = (3, 8, 8)
 FLOW = RectifiedFlow()
@@ -267,9 +267,9 @@ def test_elsewhere_than_on_the_cpu_failures_are_found_together(bad: float, monke
     """The steps up to the next check are given; no number is read from the device before."""
     reads = []
     # A CPU tensor that says that it is elsewhere.
-    monkeypatch.setattr(_FiniteCheck, "_at_once", lambda self, values: False)
-    settle = _FiniteCheck.settle
-    monkeypatch.setattr(_FiniteCheck, "settle", lambda self: (reads.append(1), settle(self))[1])
+    monkeypatch.setattr(FiniteCheck, "_at_once", lambda self, values: False)
+    settle = FiniteCheck.settle
+    monkeypatch.setattr(FiniteCheck, "settle", lambda self: (reads.append(1), settle(self))[1])
 
     def given(failing: int) -> int:
         """Steps before the error about evaluation ``failing``."""

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gen.diffusion.categorical.draw import of_normal
+from gen.diffusion.categorical.draw import of_normal, uniform
+from gen.diffusion.chain import Renoised
 from gen.diffusion.level import Level, broadcast
-from gen.diffusion.noise import NoiseSource
+from gen.diffusion.noise import NoiseSource, StepNoise
 from gen.diffusion.process import HALF_PI, RectifiedFlow
 from gen.diffusion.real import Real, cos, sin
 
@@ -80,6 +81,20 @@ class CategoricalProcess(ABC):
         """The level that ``diffuse`` needs to go on from ``near`` to ``far``, which has more noise."""
         kept = far.alpha / near.alpha if near.alpha > 0 else 1.0
         return Level(far.t, kept, 1 - kept)
+
+    def renoise(self, x: Tensor, t: Level[float], s: Level[float], *, noise: StepNoise) -> Renoised:
+        """x_s given x_t, for s with more noise than t; for masks: remasking.
+
+        Going up and down again corrects what drawing tokens independently got wrong, as the corrector steps
+        of Campbell et al. 2022 (arXiv 2205.14987) do.
+
+        Args:
+            x: x_t (B, ...).
+            t: The level of x.
+            s: The noisier level to go to.
+            noise: That of the step.
+        """
+        return Renoised(self.diffuse(x, uniform(noise, x, "renoise"), self.between(t, s)), 0.0, None)
 
     @abstractmethod
     def diffuse(self, x0: Tensor, u: Tensor, level: Level[Real]) -> Tensor:

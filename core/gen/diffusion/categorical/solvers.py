@@ -30,17 +30,6 @@ class _Tokens(Solver):
     def stochastic(self) -> bool:
         return True
 
-    def renoise(
-        self, x: Tensor, here: Level[float], there: Level[float], *, noise: StepNoise
-    ) -> tuple[Tensor, float, None]:
-        """Back up the forward process, to the noisier ``there``; no part is Gaussian.
-
-        Going back and forth corrects what drawing tokens independently got wrong (for masks: remasking), as
-        the corrector steps of Campbell et al. 2022 (arXiv 2205.14987) do.
-        """
-        step = self.process.between(here, there)
-        return self.process.diffuse(x, uniform(noise, x, "renoise"), step), 0.0, None
-
 
 @dataclass(frozen=True)
 class PosteriorSample(_Tokens):

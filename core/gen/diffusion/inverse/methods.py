@@ -18,7 +18,7 @@ from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.inverse.measurement import Measurement
 from gen.diffusion.inverse.operators import LOST, LinearOperator, Mask
-from gen.diffusion.level import Level, broadcast, check_single
+from gen.diffusion.level import Level, broadcast
 from gen.diffusion.solvers.base import Denoise
 
 
@@ -52,7 +52,6 @@ class Constrained:
     def __call__(
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
-        check_single(level, "a measurement")
         return self.method.predict(
             x, level, lambda x, level: self.denoiser(x, level, conditioning, memory), self.measurement
         )

@@ -1,0 +1,335 @@
+"""Joint states: named tensors, each with its own process and solver, denoised together on one time grid.
+
+A part is continuous or made of tokens: positions and types of atoms, sound and pictures, columns of a
+table.
+
+    parts = {"place": Part(RectifiedFlow(), Heun()), "kind": Part(MASKED, PosteriorSample(MASKED))}
+    x = joint.prior(parts, grid, noise, {"place": (20, 3), "kind": (20,)})
+    end = joint.sample(denoiser, parts, grid, x=x, noise=noise)
+    end.x["kind"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from gen.diffusion.categorical.process import CategoricalProcess
+from gen.diffusion.conditioning import Conditioning, concatenate
+from gen.diffusion.denoiser import Memory, Prediction
+from gen.diffusion.grid import TimeGrid
+from gen.diffusion.guidance.base import Ask, Guidance
+from gen.diffusion.level import Level
+from gen.diffusion.noise import NoiseSource
+from gen.diffusion.process import Process
+from gen.diffusion.sampling import FiniteCheck, Run, Step, check_conditioning
+from gen.diffusion.sampling import prior as prior_of
+from gen.diffusion.solvers.base import Solver, Update
+
+__all__ = ["JointDenoiser", "JointState", "JointTrajectory", "Part", "guided", "iterate", "prior", "sample"]
+
+JointState: TypeAlias = Mapping[str, Tensor]
+JointDenoiser: TypeAlias = Callable[
+    [JointState, Mapping[str, Level[float]], Conditioning, Memory], Mapping[str, Prediction]
+]
+"""(each part's state (B, ...), each part's level, conditioning, memory) -> each part's prediction."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """How one tensor of a joint state is noised and denoised.
+
+    Args:
+        process: Its forward process; at one time of the grid each part has the level of its own.
+        solver: What carries it from level to level; of tokens for a ``CategoricalProcess``.
+    """
+
+    process: Process | CategoricalProcess
+    solver: Solver
+
+
+@dataclass(frozen=True, eq=False)
+class JointTrajectory:
+    """The end of a joint run.
+
+    Args:
+        x: Each part's state (B, ...) at the grid's last level.
+        nfe: Evaluations of the denoiser in all.
+    """
+
+    x: dict[str, Tensor]
+    nfe: int
+
+
+def prior(
+    parts: Mapping[str, Part],
+    grid: TimeGrid,
+    noise: NoiseSource,
+    shapes: Mapping[str, Sequence[int]],
+    device: torch.device | str = "cpu",
+) -> dict[str, Tensor]:
+    """Pure noise at the grid's first level, each part (B, *shape); see ``gen.diffusion.prior``.
+
+    Raises:
+        ValueError: The names of parts and shapes differ.
+    """
+    _check_names("shapes", shapes, parts)
+    return {
+        name: prior_of(part.process, grid, noise.child(name), shapes[name], device)
+        for name, part in parts.items()
+    }
+
+
+def iterate(
+    denoiser: JointDenoiser,
+    parts: Mapping[str, Part],
+    grid: TimeGrid,
+    *,
+    x: JointState,
+    noise: NoiseSource,
+    conditioning: Conditioning | None = None,
+    after: Mapping[str, Step] | None = None,
+    gradients: bool = False,
+) -> Iterator[dict[str, Step]]:
+    """Every step of a joint run, as one ``Step`` per part; see ``gen.diffusion.iterate``.
+
+    The k-th evaluations that the parts' solvers make in a step are one evaluation of the denoiser. A part
+    whose solver makes fewer than another is evaluated again where it was last, for the others' sake.
+
+    Args:
+        denoiser: Predicts the data of all parts.
+        parts: Name to process and solver.
+        grid: Where to stop.
+        x: Each part's state (B, ...) at the grid's first level, see ``prior``.
+        noise: One seed per item; a part draws from ``noise.child(name)``.
+        conditioning: Of the denoiser.
+        after: The steps of an earlier run with the same arguments, to go on from.
+        gradients: Whether a step can be differentiated.
+
+    Raises:
+        ValueError: The arguments do not fit each other.
+        FloatingPointError: The denoiser returned NaN or infinity.
+    """
+    conditioning = Conditioning() if conditioning is None else conditioning
+    if not parts:
+        raise ValueError("a joint state needs at least one part")
+    _check_names("the state", x, parts)
+    if after is not None:
+        _check_names("the step to go on from", after, parts)
+    runs = {
+        name: Run(
+            part.process,
+            grid,
+            part.solver,
+            x[name],
+            noise.child(name),
+            None if after is None else after[name],
+        )
+        for name, part in parts.items()
+    }
+    for part in x.values():
+        check_conditioning(conditioning, part)
+    if len({run.first for run in runs.values()}) > 1:
+        raise ValueError("the steps to go on from must be of one index")
+    first = next(iter(runs.values())).first
+    memory = next(iter(after.values())).memory.copy() if after else Memory()
+    finite, evaluations = FiniteCheck(), 0
+    del x, after  # the runs hold what they need of them
+
+    def evaluate(places: Mapping[str, tuple[Tensor, Level[float]]]) -> Mapping[str, Prediction]:
+        nonlocal evaluations
+        evaluations += 1
+        states = {name: state for name, (state, _) in places.items()}
+        levels = {name: level for name, (_, level) in places.items()}
+        predictions = denoiser(states, levels, conditioning, memory)
+        _check_names("the predictions", predictions, parts)
+        for name, prediction in predictions.items():
+            finite.watch(prediction.x0, f"step {index + 1} of {grid.steps}, {name}", levels[name])
+        return predictions
+
+    for index in range(first, grid.steps):
+        evaluations = 0
+        with torch.set_grad_enabled(gradients):
+            updates = _together(parts, runs, index, evaluate)
+        if index + 1 == grid.steps:
+            finite.settle()
+        steps = {name: run.take(index, updates[name], evaluations, memory) for name, run in runs.items()}
+        del updates
+        yield steps
+        del steps
+
+
+def sample(
+    denoiser: JointDenoiser,
+    parts: Mapping[str, Part],
+    grid: TimeGrid,
+    *,
+    noise: NoiseSource,
+    x: JointState | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    conditioning: Conditioning | None = None,
+    on_step: Callable[[dict[str, Step]], None] | None = None,
+) -> JointTrajectory:
+    """A whole joint run, see ``iterate``.
+
+    Args:
+        denoiser: Predicts the data of all parts.
+        parts: Name to process and solver.
+        grid: Where to stop.
+        noise: One seed per item.
+        x: Each part's state (B, ...) at the grid's first level, or
+        shapes: The shape of one item of each part, to start from pure noise on the CPU; one of the two.
+        conditioning: Of the denoiser.
+        on_step: Called after every step.
+
+    Raises:
+        ValueError: The arguments do not fit each other.
+        FloatingPointError: The denoiser returned NaN or infinity.
+    """
+    if (x is None) == (shapes is None):
+        raise ValueError("give either x, the states to start from, or shapes, those of one item")
+    ends = dict(prior(parts, grid, noise, shapes or {}) if x is None else x)
+    nfe = 0
+    for steps in iterate(denoiser, parts, grid, x=ends, noise=noise, conditioning=conditioning):
+        ends = {name: step.x for name, step in steps.items()}
+        nfe += next(iter(steps.values())).nfe
+        if on_step is not None:
+            on_step(steps)
+    return JointTrajectory(ends, nfe)
+
+
+def guided(denoiser: JointDenoiser, guidance: Mapping[str, Guidance]) -> JointDenoiser:
+    """``denoiser`` with guidance for some of its parts, each by itself; the others are left as they are.
+
+    Conditionings that the parts' guidances have in common are evaluated once for all. A gradient is that of
+    the part's own state, with the other parts held.
+
+    Args:
+        denoiser: Predicts the data of all parts.
+        guidance: Name to guidance; tokens take those that are linear in the prediction, which then are linear
+            in the logits.
+    """
+
+    def denoise(
+        x: JointState, levels: Mapping[str, Level[float]], conditioning: Conditioning, memory: Memory
+    ) -> dict[str, Prediction]:
+        known: dict[tuple[str, ...], dict[str, Mapping[str, Prediction]]] = {}
+
+        def branches_of(
+            state: JointState, at: Mapping[str, Level[float]], branches: Mapping[str, Conditioning]
+        ) -> dict[str, Mapping[str, Prediction]]:
+            return _of_branches(denoiser, state, at, branches, memory.child(" and ".join(branches)))
+
+        def ask_of(name: str) -> Ask:
+            def ask(
+                part: Tensor, level: Level[float], branches: Mapping[str, Conditioning]
+            ) -> dict[str, Prediction]:
+                names = tuple(branches)
+                if part is not x[name] or level != levels[name]:
+                    found = branches_of({**x, name: part}, {**levels, name: level}, branches)
+                else:
+                    if names not in known:
+                        known[names] = branches_of(x, levels, branches)
+                    found = known[names]
+                return {branch: found[branch][name] for branch in names}
+
+            return ask
+
+        predictions: dict[str, Prediction] = {}
+        for name, rule in guidance.items():
+            if rule.on(levels[name]):
+                own = memory.child(f"guidance of {name}")
+                predictions[name] = rule.predict(ask_of(name), x[name], levels[name], conditioning, own)
+        if len(predictions) < len(x):
+            plain = next((found["prompt"] for found in known.values() if "prompt" in found), None)
+            if plain is None:
+                plain = branches_of(x, levels, {"prompt": conditioning})["prompt"]
+            predictions = {**plain, **predictions}
+        return predictions
+
+    return denoise
+
+
+def _of_branches(
+    denoiser: JointDenoiser,
+    x: JointState,
+    levels: Mapping[str, Level[float]],
+    branches: Mapping[str, Conditioning],
+    memory: Memory,
+) -> dict[str, Mapping[str, Prediction]]:
+    """The predictions for each conditioning, all in one batch."""
+    if len(branches) == 1:
+        ((branch, conditioning),) = branches.items()
+        return {branch: denoiser(x, levels, conditioning, memory)}
+    count, rows = len(branches), next(iter(x.values())).shape[0]
+    repeated = {name: part.repeat(count, *(1,) * (part.ndim - 1)) for name, part in x.items()}
+    joined = denoiser(repeated, levels, concatenate(list(branches.values())), memory)
+    rows_of = (itemgetter(slice(i * rows, (i + 1) * rows)) for i in range(count))
+    return {
+        branch: {name: prediction.map(own) for name, prediction in joined.items()}
+        for branch, own in zip(branches, rows_of, strict=True)
+    }
+
+
+def _together(
+    parts: Mapping[str, Part],
+    runs: Mapping[str, Run],
+    index: int,
+    evaluate: Callable[[Mapping[str, tuple[Tensor, Level[float]]]], Mapping[str, Prediction]],
+) -> dict[str, Update]:
+    """Step ``index`` of every part.
+
+    A step is a pure function of the predictions that its solver gets. So it is computed with those that there
+    are, and a placeholder for the first one missing, which says where to evaluate next; once none is missing
+    the result stands.
+    """
+    places = {name: (run.x, run.levels[index]) for name, run in runs.items()}
+    answers: dict[str, list[Prediction]] = {name: [] for name in runs}
+    updates: dict[str, Update] = {}
+    while len(updates) < len(runs):
+        missing = []
+        for name, run in runs.items():
+            if name not in updates:
+                replay = _Replay(answers[name], parts[name].process)
+                update = run.update(index, replay)
+                if replay.missing is None:
+                    updates[name] = update
+                else:
+                    places[name] = replay.missing
+                    missing.append(name)
+        if missing:
+            predictions = evaluate(places)
+            for name in missing:
+                answers[name].append(predictions[name])
+    return updates
+
+
+class _Replay:
+    """Gives known predictions in turn, then placeholders; ``missing`` is the place of the first of these."""
+
+    def __init__(self, answers: Sequence[Prediction], process: Process | CategoricalProcess) -> None:
+        self._answers, self._process = iter(answers), process
+        self.missing: tuple[Tensor, Level[float]] | None = None
+
+    def __call__(self, x: Tensor, level: Level[float]) -> Prediction:
+        answer = next(self._answers, None)
+        if answer is not None:
+            return answer
+        self.missing = self.missing or (x, level)
+        if isinstance(self._process, CategoricalProcess):
+            # Certain of one token, whichever the process rules out: solvers then come to their end at once.
+            logits = torch.arange(self._process.tokens, dtype=torch.float32, device=x.device) * 1e4
+            return Prediction(logits.expand(*x.shape, -1))
+        return Prediction(x, variance=torch.zeros_like(x))
+
+
+def _check_names(what: str, found: Mapping[str, object], parts: Mapping[str, Part]) -> None:
+    if set(found) != set(parts):
+        raise ValueError(
+            f"{what} must have the parts {', '.join(sorted(parts))}, not {', '.join(sorted(found))}"
+        )
