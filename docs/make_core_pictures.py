@@ -398,7 +398,9 @@ def tokens() -> Figure:
     denoiser = categorical.TokenDenoiser(network, process)
     runs: dict[str, tuple[gd.Solver, gd.TimeGrid]] = {
         "PosteriorSample, 7 steps": (categorical.PosteriorSample(process), gd.TimeGrid.uniform(7)),
-        "Unmask(order='confidence'), 7 steps": (categorical.Unmask(process), gd.TimeGrid.uniform(7)),
+        "Unmask(order='confidence'), 7 steps": (
+            categorical.Unmask(process, "confidence"), gd.TimeGrid.uniform(7),
+        ),
         "EntropyBound(0.1)": (categorical.EntropyBound(process), gd.TimeGrid.uniform(7)),
     }  # fmt: skip
     figure, panels = plt.subplots(1, 3, figsize=(9, 1.75))

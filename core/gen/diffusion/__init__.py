@@ -26,7 +26,7 @@ from gen.diffusion.budget import evaluations, grid_for
 from gen.diffusion.cache import CacheReport, cache_report, cached
 from gen.diffusion.categorical import (
     CategoricalProcess,
-    CosineKeep,
+    CosineSchedule,
     EntropyBound,
     Masked,
     PosteriorSample,
@@ -191,7 +191,7 @@ __all__ = [
     "Contrast",
     "CosMapTimes",
     "Cosine",
-    "CosineKeep",
+    "CosineSchedule",
     "Denoise",
     "Denoiser",
     "DiffPIR",

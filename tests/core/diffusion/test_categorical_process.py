@@ -10,10 +10,10 @@ from tokens import MASK, PROCESSES, SEQUENCES, TABLE, K, L, law, logits_of
 from torch.nn import functional as F
 
 from gen.diffusion import Cosine, Level, NoiseSource, RectifiedFlow, VariancePreserving
-from gen.diffusion.categorical import CosineKeep, Masked, Uniform, bits_per_token, draw, uniform
-from gen.diffusion.categorical.draw import of_normal
+from gen.diffusion.categorical import CosineSchedule, Masked, Uniform, bits_per_token, draw, uniform
+from gen.diffusion.categorical.process import of_normal
 
-SCHEDULES = [RectifiedFlow(), CosineKeep(), Cosine(), VariancePreserving()]
+SCHEDULES = [RectifiedFlow(), CosineSchedule(), Cosine(), VariancePreserving()]
 GRID = torch.arange(0.5, 2**16, dtype=torch.float64) / 2**16
 """An even cover of [0, 1): what uniform noise amounts to on average."""
 
@@ -55,10 +55,10 @@ def test_one_level_per_item_is_the_same(process) -> None:
 def test_two_steps_of_the_chain_are_one(process) -> None:
     """Chapman-Kolmogorov: q(x_t | x0) = sum over x_s of q(x_t | x_s) q(x_s | x0)."""
     near, far = process.level(0.3), process.level(0.8)
-    step = law(process, process.between(near, far))
+    step = law(process, process.transition(near, far))
     torch.testing.assert_close(law(process, near) @ step, law(process, far))
     clean = process.level(0.0)
-    assert process.between(clean, far) == Level(0.8, far.alpha, far.sigma)
+    assert process.transition(clean, far) == Level(0.8, far.alpha, far.sigma)
 
 
 @pytest.mark.parametrize("process", PROCESSES, ids=str)
@@ -66,7 +66,7 @@ def test_two_steps_of_the_chain_are_one(process) -> None:
 def test_posterior_is_bayes_rule(process, times) -> None:
     here, there = process.level(times[0]), process.level(times[1])
     p = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
-    from_x0, step = law(process, there), law(process, process.between(there, here))
+    from_x0, step = law(process, there), law(process, process.transition(there, here))
     for x in range(step.shape[0]):
         joint = from_x0[:K] * step[:, x]  # q(x_s, x_t | x0), (x0, x_s), for this x_t
         likelihood = joint.sum(1)
@@ -79,7 +79,7 @@ def test_posterior_is_bayes_rule(process, times) -> None:
         torch.testing.assert_close(result, expected)
 
 
-@pytest.mark.parametrize("process", [*PROCESSES, Masked(K, MASK, schedule=CosineKeep())], ids=str)
+@pytest.mark.parametrize("process", [*PROCESSES, Masked(K, MASK, schedule=CosineSchedule())], ids=str)
 def test_bound_is_the_negative_log_likelihood_for_the_exact_denoiser(process) -> None:
     """Integrated over t by Gauss-Legendre (t = y**2 evens out the ends), and summed over all x_t."""
     nodes, weights = torch.as_tensor(_legendre(80))

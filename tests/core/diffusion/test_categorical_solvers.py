@@ -25,7 +25,7 @@ from gen.diffusion import (
     sample,
 )
 from gen.diffusion.categorical import (
-    CosineKeep,
+    CosineSchedule,
     EntropyBound,
     Masked,
     PosteriorSample,
@@ -90,7 +90,7 @@ def _law_of_ancestral(process, steps: int) -> torch.Tensor:
     return chances[wanted]
 
 
-@pytest.mark.parametrize("process", [*PROCESSES, Masked(K, MASK, schedule=CosineKeep())], ids=str)
+@pytest.mark.parametrize("process", [*PROCESSES, Masked(K, MASK, schedule=CosineSchedule())], ids=str)
 def test_ancestral_sampling_converges_to_the_joint_with_order_one(process) -> None:
     errors = [
         (_law_of_ancestral(process, steps) - TABLE).abs().sum().item() / 2 for steps in (16, 32, 64, 128)
@@ -112,6 +112,10 @@ def test_ancestral_samples_follow_their_law(process, steps: int) -> None:
 @pytest.mark.parametrize("order", ["random", "margin", "entropy"])
 def test_one_mask_at_a_time_is_exact_in_any_order(order: str, steps: int) -> None:
     assert _surprise(_endpoints(Unmask(MASKED, order), MASKED, steps), TABLE) < 1
+
+
+def test_the_order_by_default_is_exact_too() -> None:
+    assert _surprise(_endpoints(Unmask(MASKED), MASKED, 5), TABLE) < 1
 
 
 def test_confidence_is_biased_even_one_at_a_time() -> None:
@@ -263,7 +267,7 @@ def test_runs_end_in_tokens(solver, steps: int) -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("schedule", [CosineKeep(), BIG["masked"].schedule], ids=str)
+@pytest.mark.parametrize("schedule", [CosineSchedule(), BIG["masked"].schedule], ids=str)
 def test_the_schedule_says_how_many_masks_are_left(order: str, schedule) -> None:
     process = Masked(WORDS, WORDS, schedule=schedule)
     for step in _run(Unmask(process, order), [4, 5], steps=9):
@@ -344,7 +348,7 @@ def test_a_network_sees_tokens_and_the_share_of_noise() -> None:
         seen.update(x=x.dtype, c_noise=c_noise)
         return torch.zeros(*x.shape, WORDS, dtype=torch.bfloat16)
 
-    level = Masked(WORDS, WORDS, schedule=CosineKeep()).level(0.5)
+    level = Masked(WORDS, WORDS, schedule=CosineSchedule()).level(0.5)
     x0 = TokenDenoiser(network, BIG["masked"])(
         torch.zeros(2, 3, dtype=torch.int64), level, Conditioning(), Memory()
     ).x0

@@ -1,24 +1,27 @@
-"""Diffusion of tokens: the same levels, grids, guidance and loop, on integers instead of real numbers."""
+"""Discrete diffusion: the levels, grids, guidance and loop of continuous data, on tokens."""
 
-from gen.diffusion.categorical.denoiser import IMPOSSIBLE, TokenDenoiser, TokenNetwork, given
-from gen.diffusion.categorical.draw import draw, uniform
 from gen.diffusion.categorical.process import (
+    IMPOSSIBLE,
     CategoricalProcess,
-    CosineKeep,
-    KeepSchedule,
+    CosineSchedule,
     Masked,
+    NoiseSchedule,
+    TokenDenoiser,
+    TokenNetwork,
     Uniform,
     bits_per_token,
+    given,
+    uniform,
 )
-from gen.diffusion.categorical.solvers import EntropyBound, PosteriorSample, Unmask
+from gen.diffusion.categorical.solvers import EntropyBound, PosteriorSample, Unmask, draw
 
 __all__ = [
     "IMPOSSIBLE",
     "CategoricalProcess",
-    "CosineKeep",
+    "CosineSchedule",
     "EntropyBound",
-    "KeepSchedule",
     "Masked",
+    "NoiseSchedule",
     "PosteriorSample",
     "TokenDenoiser",
     "TokenNetwork",

@@ -1,36 +1,44 @@
-"""Forward processes on tokens: x_t ~ alpha(t) x0 + sigma(t) noise, as a mixture of distributions.
+"""Discrete diffusion: forward processes on tokens, and their denoisers.
 
-With probability alpha a token is kept, with probability sigma = 1 - alpha it is replaced by a draw from the
-noise: always the mask (``Masked``) or any token (``Uniform``). So a ``Level`` means what it means for real
-numbers, and grids, guidance and the loop are shared. A denoiser's x0 holds logits, see ``TokenDenoiser``.
+    q(x_t | x0) = alpha_t [x_t = x0] + sigma_t noise(x_t),   sigma_t = 1 - alpha_t
+
+The noise is the mask (``Masked``) or uniform on all tokens (``Uniform``). A ``Level`` is the pair (alpha_t,
+sigma_t) as for continuous data, and grids, guidance and the loop are shared. The x0 of a prediction holds
+logits, see ``TokenDenoiser``.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gen.diffusion.categorical.draw import of_normal, uniform
 from gen.diffusion.chain import Renoised
+from gen.diffusion.conditioning import Conditioning
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.level import Level, broadcast
 from gen.diffusion.noise import NoiseSource, StepNoise
 from gen.diffusion.process import HALF_PI, RectifiedFlow
 from gen.diffusion.real import Real, cos, sin
 
+TokenNetwork: TypeAlias = Callable[[Tensor, Tensor, Conditioning], Tensor]
+IMPOSSIBLE = -1e4
+"""A finite logit whose probability is 0 in float64."""
+COARSE = 2**12
+"""Bins of the unit interval: the first of two normals chooses the bin, the second the place within."""
 
-class KeepSchedule(Protocol):
-    """The probability that a token is kept. Any Gaussian ``Process`` is one, by its alpha.
+
+class NoiseSchedule(Protocol):
+    """alpha_t, the probability that a token is kept. Any Gaussian ``Process`` is one, by its alpha.
 
     ``RectifiedFlow``: 1 - t, the linear schedule (called log-linear by Lou et al. 2024, arXiv 2310.16834, who
-    write it as exp of a rate); ``VariancePreserving``: exponential. It should end at 0: what the bounds and
-    the priors leave out is then nothing.
+    write it as exp of a rate); ``VariancePreserving``: exponential. Bounds and priors take alpha_1 as 0.
     """
 
     def alpha(self, t: Real) -> Real:
@@ -41,7 +49,7 @@ class KeepSchedule(Protocol):
 
 
 @dataclass(frozen=True)
-class CosineKeep:
+class CosineSchedule:
     """alpha = 1 - cos(pi/2 (1 - t)): the schedule of MaskGIT (Chang et al. 2022, 2202.04200, sec. 3.3)."""
 
     def alpha(self, t: Real) -> Real:
@@ -53,34 +61,32 @@ class CosineKeep:
 
 @dataclass(frozen=True)
 class CategoricalProcess(ABC):
-    """What masked and uniform diffusion share.
-
-    Every token is noised on its own, so all that is said here of one token holds for each of (B, ...).
+    """A forward process that noises each token of (B, ...) independently.
 
     Args:
         tokens: K >= 2, the number of logits of the network; tokens are 0 ... K - 1.
-        schedule: The probability that a token is kept.
+        schedule: alpha_t, the probability that a token is kept.
 
     Raises:
         ValueError: K < 2.
     """
 
     tokens: int
-    schedule: KeepSchedule = field(default_factory=RectifiedFlow, kw_only=True)
+    schedule: NoiseSchedule = field(default_factory=RectifiedFlow, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.tokens < 2:
             raise ValueError(f"a categorical process needs at least 2 tokens, not {self.tokens}")
 
     def level(self, t: Real) -> Level[Real]:
-        """The level at time t in [0, 1]; sigma = 1 - alpha is the share of noise."""
+        """(alpha_t, sigma_t = 1 - alpha_t) at time t in [0, 1]."""
         alpha = self.schedule.alpha(t)
         return Level(t, alpha, 1 - alpha)
 
-    def between(self, near: Level[float], far: Level[float]) -> Level[float]:
-        """The level that ``diffuse`` needs to go on from ``near`` to ``far``, which has more noise."""
-        kept = far.alpha / near.alpha if near.alpha > 0 else 1.0
-        return Level(far.t, kept, 1 - kept)
+    def transition(self, t: Level[float], s: Level[float]) -> Level[float]:
+        """alpha and sigma of q(x_s | x_t), for s with more noise than t: alpha = alpha_s / alpha_t."""
+        alpha = s.alpha / t.alpha if t.alpha > 0 else 1.0
+        return Level(s.t, alpha, 1 - alpha)
 
     def renoise(self, x: Tensor, t: Level[float], s: Level[float], *, noise: StepNoise) -> Renoised:
         """x_s given x_t, for s with more noise than t; for masks: remasking.
@@ -94,7 +100,7 @@ class CategoricalProcess(ABC):
             s: The noisier level to go to.
             noise: That of the step.
         """
-        return Renoised(self.diffuse(x, uniform(noise, x, "renoise"), self.between(t, s)), 0.0, None)
+        return Renoised(self.diffuse(x, uniform(noise, x, "renoise"), self.transition(t, s)), 0.0, None)
 
     @abstractmethod
     def diffuse(self, x0: Tensor, u: Tensor, level: Level[Real]) -> Tensor:
@@ -108,27 +114,27 @@ class CategoricalProcess(ABC):
 
     @abstractmethod
     def prior(self, noise: NoiseSource, shape: Sequence[int]) -> Tensor:
-        """Pure noise, int64 (B, *shape) on the CPU: what generation starts from."""
+        """Pure noise x_1, int64 (B, *shape) on the CPU."""
 
     @abstractmethod
-    def settled(self, x: Tensor) -> Tensor:
-        """Where x_t cannot be noise, so that it must equal x0; bool (B, ...)."""
+    def unmasked(self, x: Tensor) -> Tensor:
+        """Where x_t cannot be noise, so that it equals x0; bool (B, ...)."""
 
     @abstractmethod
     def probabilities(self, logits: Tensor) -> Tensor:
         """p(x0 | x_t), (B, ..., K), from the logits of a denoiser, in their dtype."""
 
     @abstractmethod
-    def posterior(self, x: Tensor, p: Tensor, here: Level[float], there: Level[float]) -> Tensor:
+    def posterior(self, x: Tensor, p: Tensor, t: Level[float], s: Level[float]) -> Tensor:
         """q(x_s | x_t), the mean of q(x_s | x_t, x0) over x0 ~ p (Austin et al. 2021, 2107.03006, eq. 3).
 
         Exact for one token when p is p(x0 | x_t), also where x0 is one of several dependent tokens.
 
         Args:
-            x: x_t (B, ...) at ``here``.
-            p: The probabilities of x0 (B, ..., K).
-            here: The level of x; sigma > 0.
-            there: The level s asked for, with less noise.
+            x: x_t (B, ...).
+            p: p(x0 | x_t), (B, ..., K).
+            t: The level of x; sigma > 0.
+            s: A level with less noise.
 
         Returns:
             Probabilities of every token that x_s can be (the mask too), (B, ..., K or K + 1).
@@ -177,7 +183,7 @@ class Masked(CategoricalProcess):
     def prior(self, noise: NoiseSource, shape: Sequence[int]) -> Tensor:
         return torch.full((len(noise.seeds), *shape), self.mask_token)
 
-    def settled(self, x: Tensor) -> Tensor:
+    def unmasked(self, x: Tensor) -> Tensor:
         return x != self.mask_token
 
     def probabilities(self, logits: Tensor) -> Tensor:
@@ -189,13 +195,13 @@ class Masked(CategoricalProcess):
         columns = torch.arange(self.tokens, device=logits.device)
         return logits.masked_fill(columns == self.mask_token, -math.inf)
 
-    def posterior(self, x: Tensor, p: Tensor, here: Level[float], there: Level[float]) -> Tensor:
-        # A mask is lifted with probability (alpha_s - alpha_t) / sigma_t, and then shows x0; all else stays.
-        lift = (~self.settled(x)).to(p)[..., None] * ((there.alpha - here.alpha) / here.sigma)
-        shown = p * lift
+    def posterior(self, x: Tensor, p: Tensor, t: Level[float], s: Level[float]) -> Tensor:
+        # A mask becomes x0 with probability (alpha_s - alpha_t) / sigma_t; all else stays (Sahoo et al.).
+        unmasking = (~self.unmasked(x)).to(p)[..., None] * ((s.alpha - t.alpha) / t.sigma)
+        law = p * unmasking
         if self.mask_token == self.tokens:
-            shown = F.pad(shown, (0, 1))
-        return shown.scatter_(-1, x[..., None], 1 - lift)
+            law = F.pad(law, (0, 1))
+        return law.scatter_(-1, x[..., None], 1 - unmasking)
 
     def bound(self, logits: Tensor, x0: Tensor, x: Tensor, level: Level[Real]) -> Tensor:
         """Weighted cross-entropy of the masked tokens: -alpha' / (1 - alpha) * -log p(x0).
@@ -205,7 +211,7 @@ class Masked(CategoricalProcess):
         log_p = self._without_mask(logits.float() if logits.dtype.itemsize < 4 else logits).log_softmax(-1)
         surprise = -log_p.gather(-1, x0[..., None]).squeeze(-1)
         weight = broadcast(-self.schedule.d_alpha(level.t) / level.sigma, surprise)
-        return torch.where(self.settled(x), 0.0, weight * surprise)
+        return torch.where(self.unmasked(x), 0.0, weight * surprise)
 
 
 @dataclass(frozen=True)
@@ -226,20 +232,20 @@ class Uniform(CategoricalProcess):
     def prior(self, noise: NoiseSource, shape: Sequence[int]) -> Tensor:
         return self._any(of_normal(noise.normal((*shape, 2), "prior")))
 
-    def settled(self, x: Tensor) -> Tensor:
+    def unmasked(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x, dtype=torch.bool)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         return logits.softmax(-1)
 
-    def posterior(self, x: Tensor, p: Tensor, here: Level[float], there: Level[float]) -> Tensor:
+    def posterior(self, x: Tensor, p: Tensor, t: Level[float], s: Level[float]) -> Tensor:
         # q(x_s | x_t, x0) = q(x_t | x_s) q(x_s | x0) / q(x_t | x0), summed over x0. Both laws of x_t are
         # constant in the other token, except where that is x_t.
-        step, at = self.between(there, here), x[..., None]
-        other, other_step = here.sigma / self.tokens, step.sigma / self.tokens
-        of_x0 = (p / other).scatter_(-1, at, p.gather(-1, at) / (here.alpha + other))
+        step, at = self.transition(s, t), x[..., None]
+        other, other_step = t.sigma / self.tokens, step.sigma / self.tokens
+        of_x0 = (p / other).scatter_(-1, at, p.gather(-1, at) / (t.alpha + other))
         total = of_x0.sum(-1, keepdim=True)
-        mean = of_x0.mul_(there.alpha).add_(total, alpha=there.sigma / self.tokens)
+        mean = of_x0.mul_(s.alpha).add_(total, alpha=s.sigma / self.tokens)
         stays = mean.gather(-1, at) * (step.alpha + other_step)
         return mean.mul_(other_step).scatter_(-1, at, stays)
 
@@ -261,8 +267,8 @@ class Uniform(CategoricalProcess):
             stays = (p * is_x).sum(-1, keepdim=True)
             return ratio * p - stays * (ratio / (1 + ratio))
 
-        told, true = excess(p), excess(F.one_hot(x0, self.tokens).to(p))
-        terms = told - true + (1 + true) * (true.log1p() - told.log1p())
+        predicted, true = excess(p), excess(F.one_hot(x0, self.tokens).to(p))
+        terms = predicted - true + (1 + true) * (true.log1p() - predicted.log1p())
         rate = broadcast(-self.schedule.d_alpha(level.t) / level.alpha / self.tokens, p[..., 0])
         return rate * (terms * (1 - is_x)).sum(-1)
 
@@ -270,3 +276,76 @@ class Uniform(CategoricalProcess):
 def bits_per_token(nats: Tensor) -> Tensor:
     """Mean of ``bound`` over an item's tokens, in bits: (B, ...) to (B,)."""
     return nats.flatten(1).mean(1) / math.log(2)
+
+
+@dataclass(frozen=True, eq=False)
+class TokenDenoiser:
+    """A network as a denoiser: ``Prediction.x0`` holds the logits (B, ..., K) of each token of the data.
+
+    Logits, since guidance is linear in them: l_null + w (l_cond - l_null) is p_cond**w p_null**(1 - w) up to
+    its sum, the classifier-free guidance of tokens (Nisonoff et al. 2024, arXiv 2406.01572; Schiff et al.
+    2024, arXiv 2412.10193). They must be finite: ``IMPOSSIBLE`` serves as minus infinity.
+
+    Args:
+        network: (tokens (B, ...) int64, c_noise (B,) float32, conditioning) -> logits (B, ..., K). c_noise is
+            sigma_t, in [0, 1].
+        process: Whose tokens they are.
+
+    Raises:
+        ValueError: The network returned another shape.
+    """
+
+    network: TokenNetwork
+    process: CategoricalProcess
+
+    def __call__(
+        self,
+        x: Tensor,
+        level: Level[float],
+        conditioning: Conditioning,
+        memory: Memory,  # noqa: ARG002
+    ) -> Prediction:
+        timestep = torch.full((x.shape[0],), level.sigma, dtype=torch.float32, device=x.device)
+        logits = self.network(x, timestep, conditioning.plain)
+        if logits.shape != (*x.shape, self.process.tokens):
+            raise ValueError(
+                f"the network must return {(*x.shape, self.process.tokens)}, not {tuple(logits.shape)}"
+            )
+        return Prediction(logits.float() if logits.dtype.itemsize < 4 else logits)
+
+
+def given(denoiser: Denoiser, tokens: Tensor, known: Tensor) -> Denoiser:
+    """``denoiser`` with certain logits for the tokens that are known, so that the run ends with them.
+
+    A run of ``Masked`` can also start with them in place; this works with ``Uniform`` too, and with the
+    ``renoise_steps`` of a grid, which noise them like all others.
+
+    Args:
+        denoiser: Of tokens.
+        tokens: The data, int64 (B, ...), read where it is known.
+        known: bool (B, ...).
+    """
+
+    def denoise(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
+        logits = denoiser(x, level, conditioning, memory).x0
+        # A token without a logit, such as a mask where nothing is known, equals none of them.
+        is_token = tokens.to(x)[..., None] == torch.arange(logits.shape[-1], device=x.device)
+        certain = torch.where(is_token, 0.0, IMPOSSIBLE).to(logits)
+        return Prediction(torch.where(known.to(x.device)[..., None], certain, logits))
+
+    return denoise
+
+
+def uniform(noise: StepNoise, like: Tensor, name: str) -> Tensor:
+    """Uniform numbers in [0, 1), float64 and shaped like ``like``, from the step's normal noise ``name``."""
+    return of_normal(noise(torch.empty(*like.shape, 2, dtype=torch.float64, device=like.device), name))
+
+
+def of_normal(z: Tensor) -> Tensor:
+    """Uniform numbers (...) in [0, 1), float64, from pairs of independent standard normals (..., 2).
+
+    Two of them, since a float32 normal has some 24 random bits: too few for the rare tokens of a large
+    vocabulary (Zheng et al. 2025, arXiv 2409.02908, on what low precision does to the samples).
+    """
+    coarse, fine = torch.special.ndtr(z.double()).clamp(max=1 - 2**-40).unbind(-1)
+    return (coarse.mul(COARSE).floor() + fine) / COARSE
