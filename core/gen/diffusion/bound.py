@@ -13,7 +13,7 @@ from gen.diffusion.chain import posterior, transition
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory
 from gen.diffusion.grid import TimeGrid
-from gen.diffusion.level import Level, broadcast
+from gen.diffusion.level import Level, broadcast, stack
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
 from gen.diffusion.real import Real, log, where
@@ -75,14 +75,14 @@ def variational_bound(
     """
     if variance not in ("small", "large", "learned"):
         raise ValueError(f"variance must be 'small', 'large' or 'learned', not {variance!r}")
-    if not grid.falling or grid.renoise_steps or process.level(grid.times[-1]).sigma > 0:
+    levels = grid.levels(process)
+    if not grid.falling or grid.renoise_steps or levels[-1].sigma > 0:
         raise ValueError("the bound needs a grid that falls to t = 0 and does not renoise")
     conditioning = Conditioning() if conditioning is None else conditioning
     terms: list[Tensor] = []
-    times = torch.tensor(grid.times, dtype=torch.float64, device=x0.device)
     with torch.no_grad():
         for step in range(grid.steps):
-            level = process.level(grid.times[step])
+            level = levels[step]
             eps = noise.normal(x0.shape[1:], "bound", step).to(x0)
             prediction = denoiser(process.diffuse(x0, eps, level), level, conditioning, Memory())
             share: Tensor | float = 0.0 if variance == "small" else 1.0
@@ -90,10 +90,9 @@ def variational_bound(
                 if prediction.variance is None:
                     raise ValueError("this denoiser has no learned variance: use 'small' or 'large'")
                 share = prediction.variance
-            here, there = (process.level(t) for t in times[step : step + 2, None])
+            here, there = (stack([end], x0.device) for end in levels[step : step + 2])
             terms.append(step_divergence(x0, prediction.x0, share, here, there, bits=bits).flatten(1).sum(1))
-        first = process.level(grid.times[0])
-        prior = prior_divergence(x0, first, process.prior_scale(first)).flatten(1).sum(1)
+        prior = prior_divergence(x0, levels[0], process.prior_scale(levels[0])).flatten(1).sum(1)
     return Bound(prior, torch.stack(terms, 1)[:, :-1], terms[-1], x0[0].numel())
 
 

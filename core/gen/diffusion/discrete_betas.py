@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from gen.diffusion.arguments import whole_number
 from gen.diffusion.process import HALF_PI, Process
 from gen.diffusion.real import Real, angle_of, cos, interpolate, sin
 
@@ -144,6 +145,5 @@ class DiscreteBetas(Process):
 
 
 def _spaced(first: float, last: float, count: int) -> list[float]:
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ValueError(f"the steps of a chain must be a whole number of at least 1, not {count}")
+    count = whole_number(count, "the steps of a chain")
     return [first + (last - first) * i / max(count - 1, 1) for i in range(count)]

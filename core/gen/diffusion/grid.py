@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from gen.diffusion.arguments import whole_number
 from gen.diffusion.beta_distribution import beta_quantile
-from gen.diffusion.level import Level
+from gen.diffusion.level import DATA, Level
 from gen.diffusion.process import Process
-from gen.diffusion.real import interpolate, log
+from gen.diffusion.real import interpolate
 
 ALIGN_YOUR_STEPS: dict[str, tuple[float, ...]] = {
     "sd1": (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
@@ -21,10 +22,22 @@ ALIGN_YOUR_STEPS: dict[str, tuple[float, ...]] = {
 }
 """sigma / alpha of ten steps, optimised for a model each (Sabour et al. 2024, arXiv 2404.14507, table 3)."""
 
+FIRST = 1e-300
+"""The time of a process's first level where that has noise (sigma_min): next to 0, which is clean data."""
+
+
+class HasLevels(Protocol):
+    """A process, of numbers or of tokens."""
+
+    def level(self, t: float, /) -> Level[float]: ...
+
 
 @dataclass(frozen=True)
 class TimeGrid:
     """Times in [0, 1], falling (noise to data) or rising (data to noise); n steps have n + 1 times.
+
+    Time 0 is clean data, sigma = 0, in every process: also in one whose own first level has noise, as
+    ``VarianceExploding``. That level stands at the time ``FIRST``, next to 0.
 
     Args:
         times: At least two finite times, strictly falling or strictly rising, but for ``renoise_steps``.
@@ -78,20 +91,20 @@ class TimeGrid:
         """Whether the grid leads from noise to data."""
         return self.times[0] > self.times[-1]
 
-    def levels(self, process: Process) -> tuple[Level[float], ...]:
-        """The noise levels of ``process`` at these times."""
-        return tuple(process.level(t) for t in self.times)
+    def levels(self, process: HasLevels) -> tuple[Level[float], ...]:
+        """The noise levels of ``process`` at these times; that of time 0 is clean data."""
+        return tuple(process.level(t) if t > 0 else DATA for t in self.times)
 
     @classmethod
     def uniform(cls, steps: int) -> TimeGrid:
         """Equal steps of t from 1 to 0."""
-        n = _checked(steps)
+        n = whole_number(steps, "steps")
         return cls(tuple((n - i) / n for i in range(n + 1)))
 
     @classmethod
     def quadratic(cls, steps: int) -> TimeGrid:
         """Equal steps of sqrt(t) from 1 to 0: finer near the data (Song et al. 2021, 2010.02502, D.2)."""
-        n = _checked(steps)
+        n = whole_number(steps, "steps")
         return cls(tuple(((n - i) / n) ** 2 for i in range(n + 1)))
 
     @classmethod
@@ -107,7 +120,7 @@ class TimeGrid:
             start: The first time.
             end: The last time before 0.
         """
-        n = _checked(steps)
+        n = whole_number(steps, "steps")
         if not 0 < end < start <= 1:
             raise ValueError(f"a grid needs 0 < end < start <= 1, not start = {start}, end = {end}")
         shares = (beta_quantile(1 - i / (n - 1), a, b) for i in range(1, n))
@@ -137,7 +150,7 @@ class TimeGrid:
             steps: From 1 to ``chain``.
             chain: Number of steps that the network was trained on.
         """
-        n = _checked(steps, chain)
+        n = whole_number(steps, "steps", most=chain)
         return cls.on_chain([round(chain * (n - i) / n) - 1 for i in range(n)], chain)
 
     @classmethod
@@ -151,7 +164,7 @@ class TimeGrid:
             with_first: Whether the network is asked at the lowest index, ``offset``. Without it the other
                 steps are those of ``steps + 1``, as in diffusers' multistep schedulers.
         """
-        count = _checked(steps, chain) + (not with_first)
+        count = whole_number(steps, "steps", most=chain) + (not with_first)
         ratio = chain // count
         return cls.on_chain([i * ratio + offset for i in range(count)][::-1][:steps], chain)
 
@@ -167,7 +180,7 @@ class TimeGrid:
             rounded: To whole indices; else the points lie between the steps of the chain.
             with_first: As in ``leading``.
         """
-        count = _checked(steps, chain) + (not with_first)
+        count = whole_number(steps, "steps", most=chain) + (not with_first)
         indices = [(chain - 1) * (count - 1 - i) / max(count - 1, 1) for i in range(steps)]
         indices[0] = chain - 1
         return cls.on_chain([round(i) for i in indices] if rounded else indices, chain)
@@ -181,7 +194,7 @@ class TimeGrid:
         """
         if not all(sigma >= 0 for sigma in sigmas):
             raise ValueError("the sigmas of a grid must be at least 0")
-        return cls(tuple(process.t_of_log_snr(-log(sigma)) if sigma > 0 else 0.0 for sigma in sigmas))
+        return cls(tuple(_time(process, -math.log(sigma)) if sigma > 0 else 0.0 for sigma in sigmas))
 
     @classmethod
     def table(cls, sigmas: Sequence[float], process: Process, steps: int | None = None) -> TimeGrid:
@@ -200,14 +213,14 @@ class TimeGrid:
         """
         if len(sigmas) < 2 or not all(a > b > 0 for a, b in itertools.pairwise(sigmas)):
             raise ValueError("a table needs at least two falling numbers above 0")
-        n = len(sigmas) - 1 if steps is None else _checked(steps)
+        n = len(sigmas) - 1 if steps is None else whole_number(steps, "steps")
         indices, logs = range(len(sigmas)), [math.log(sigma) for sigma in sigmas]
         points = (interpolate(i * (len(sigmas) - 1) / n, indices, logs)[0] for i in range(n))
         return cls.of_sigmas([*(math.exp(point) for point in points), 0.0], process)
 
     @classmethod
     def karras(
-        cls, steps: int, process: Process, *, rho: float = 7.0, start: float = 1.0, end: float = 1e-3
+        cls, steps: int, process: Process, *, rho: float = 7.0, start: float = 1.0, end: float | None = None
     ) -> TimeGrid:
         """Equal steps of (sigma / alpha)**(1 / rho), then t = 0 (Karras et al. 2022, 2206.00364, eq. 5).
 
@@ -216,7 +229,8 @@ class TimeGrid:
             process: Whose levels are spaced.
             rho: > 0; larger puts more steps near the data.
             start: The first time. Where it has no signal, the spacing is that from ``start - end``.
-            end: The last time before 0.
+            end: The last time before 0; by default that of the first level with noise, but at least 0.001
+                where the noise of the process starts at 0.
         """
         if not 0 < rho < math.inf:
             raise ValueError(f"rho must be a finite number above 0, not {rho}")
@@ -230,7 +244,7 @@ class TimeGrid:
 
     @classmethod
     def uniform_log_snr(
-        cls, steps: int, process: Process, *, start: float = 1.0, end: float = 1e-3
+        cls, steps: int, process: Process, *, start: float = 1.0, end: float | None = None
     ) -> TimeGrid:
         """Equal steps of log_snr, then t = 0 (Lu et al. 2022, 2206.00927, sec. 3.3); see ``karras``.
 
@@ -246,17 +260,19 @@ class TimeGrid:
         steps: int,
         process: Process,
         start: float,
-        end: float,
+        end: float | None,
         scale: tuple[Callable[[float], float], Callable[[float], float]],
     ) -> TimeGrid:
-        n, (of_log_snr, to_log_snr) = _checked(steps), scale
+        n, (of_log_snr, to_log_snr) = whole_number(steps, "steps"), scale
+        if end is None:
+            end = FIRST if process.level(0.0).sigma > 0 else 1e-3
         if not 0 < 2 * end <= start <= 1:
             raise ValueError(f"a grid needs 0 < 2 end <= start <= 1, not start = {start}, end = {end}")
         first = process.level(start)
         high = first.log_snr if first.alpha > 0 else process.level(start - end).log_snr
         noisy, clean = of_log_snr(high), of_log_snr(process.level(end).log_snr)
         inner = (noisy + (clean - noisy) * i / (n - 1) for i in range(1, n))
-        return cls((start, *(process.t_of_log_snr(to_log_snr(value)) for value in inner), 0.0))
+        return cls((start, *(_time(process, to_log_snr(value)) for value in inner), 0.0))
 
     def shift(self, shift: float) -> TimeGrid:
         """t / (t + (1 - t) / s) for each t (Esser et al. 2024, 2403.03206, eq. 23): s > 1 favours the noise.
@@ -345,9 +361,7 @@ class TimeGrid:
         self._refuse_restarts("restarted again")
         if not self.falling:
             raise ValueError("only a grid that falls from noise to data can restart")
-        length, repeats = _whole(length, "length"), _whole(repeats, "repeats")
-        if length < 1 or repeats < 1:
-            raise ValueError(f"length and repeats must be at least 1, not {length} and {repeats}")
+        length, repeats = whole_number(length, "length"), whole_number(repeats, "repeats")
         low, high = within
         inside = [i for i in range(1, len(self.times)) if low <= self.times[i] <= high]
         if len(inside) <= length:
@@ -366,21 +380,6 @@ class TimeGrid:
             raise ValueError(f"a grid that renoises cannot be {done}: let restart come last")
 
 
-def _whole(value: int, name: str) -> int:
-    """``value`` as an int, if it is a whole number of any integer type but bool."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number, not {value}")
-    return number
-
-
-def _checked(steps: int, chain: int | None = None) -> int:
-    steps = _whole(steps, "steps")
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, not {steps}")
-    if chain is not None and steps > chain:
-        raise ValueError(f"steps must be at most the {chain} of the chain, not {steps}")
-    return steps
+def _time(process: Process, log_snr: float) -> float:
+    """The time of a level with noise, which is never 0."""
+    return max(process.t_of_log_snr(log_snr), FIRST)

@@ -15,7 +15,7 @@ from typing import Generic, Literal, NamedTuple
 
 from torch import Tensor
 
-from gen.diffusion.level import Level, broadcast
+from gen.diffusion.level import Level, combine
 from gen.diffusion.real import Real, clip, sqrt
 
 
@@ -72,12 +72,12 @@ class Parameterization(ABC):
             ValueError: As ``coefficients``.
         """
         c = self.coefficients(level)
-        return broadcast(c.c_skip, x) * x + broadcast(c.c_out, x) * output
+        return combine(c.c_skip, x, c.c_out, output)
 
     def target(self, x0: Tensor, eps: Tensor, level: Level[Real]) -> Tensor:
         """What F should be: a x0 + b eps, shape (B, ...)."""
         a, b = self.mix(level)
-        return broadcast(a, x0) * x0 + broadcast(b, x0) * eps
+        return combine(a, x0, b, eps)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.chain import Renoised, transition
-from gen.diffusion.level import Level, broadcast
+from gen.diffusion.level import Level, combine
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.real import (
     Real,
@@ -43,7 +43,7 @@ class Process(ABC):
 
     @abstractmethod
     def sigma(self, t: Real) -> Real:
-        """Factor of the noise; rises from 0 at t = 0."""
+        """Factor of the noise; rises from 0, or from a smallest noise, at t = 0."""
 
     @abstractmethod
     def d_alpha(self, t: Real) -> Real:
@@ -69,7 +69,7 @@ class Process(ABC):
             eps: Standard normal noise of the same shape.
             level: One level, or one per item.
         """
-        return broadcast(level.alpha, x0) * x0 + broadcast(level.sigma, x0) * eps
+        return combine(level.alpha, x0, level.sigma, eps)
 
     def renoise(self, x: Tensor, t: Level[float], s: Level[float], *, noise: StepNoise) -> Renoised:
         """x_s given x_t, for s with more noise than t, by ``transition``.
@@ -266,11 +266,12 @@ class OffsetCosine(Process):
 
 @dataclass(frozen=True)
 class VarianceExploding(Process):
-    """alpha = 1, sigma = sigma_min (sigma_max / sigma_min)**t for t > 0, and 0 at t = 0.
+    """alpha = 1, sigma = sigma_min (sigma_max / sigma_min)**t (Song et al. 2021, arXiv 2011.13456, eq. 30).
 
-    Song et al. 2021 (arXiv 2011.13456), eq. 30 and the jump at t = 0 that their appendix C describes. Also
-    known as ``EDMProcess`` (Karras et al. 2022, arXiv 2206.00364): x = x0 + sigma eps on another clock, which
-    neither solvers nor networks see; ``TimeGrid.karras`` spaces its levels and ``LogNormalSigmas`` trains it.
+    Its first level, at t = 0, has the noise sigma_min; the step from there to clean data is the last of a
+    ``TimeGrid``. Also known as ``EDMProcess`` (Karras et al. 2022, arXiv 2206.00364): x = x0 + sigma eps on
+    another clock, which neither solvers nor networks see; ``TimeGrid.karras`` spaces its levels and
+    ``LogNormalSigmas`` trains it.
 
     Args:
         sigma_min: The smallest noise, > 0, in units of the data.
@@ -297,7 +298,7 @@ class VarianceExploding(Process):
         return t * 0 + 1
 
     def sigma(self, t: Real) -> Real:
-        return where(t, self.sigma_min * exp(self._log_ratio * t), t * 0)
+        return self.sigma_min * exp(self._log_ratio * t)
 
     def d_alpha(self, t: Real) -> Real:
         return t * 0

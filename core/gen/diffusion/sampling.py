@@ -133,7 +133,7 @@ class Run:
         noise: NoiseSource,
         after: Step | None,
     ) -> None:
-        self.levels = tuple(process.level(t) for t in grid)
+        self.levels = grid.levels(process)
         if x.shape[:1] != (len(noise.seeds),):
             raise ValueError(f"there must be one seed per item: {len(noise.seeds)} for x {tuple(x.shape)}")
         if self.levels[0].sigma == 0 and not isinstance(solver, Inverse):

@@ -19,6 +19,7 @@ from gen.diffusion import (
     broadcast,
     step_divergence,
 )
+from gen.diffusion.level import stack
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class DiffusionLoss:
         level = self.process.level(self.times(len(x0), generator).to(x0.device))
         c_in, _, _, c_noise = self.parameterization.coefficients(level)
         x = self.process.diffuse(x0, eps, level)
-        predicted = network(x * broadcast(c_in, x), c_noise.float(), conditioning)
+        predicted = network((x * broadcast(c_in, x)).to(x.dtype), c_noise.float(), conditioning)
         target = self.parameterization.target(x0, eps, level)
         if self.weighting is None:
             return nn.functional.mse_loss(predicted.float(), target)
@@ -100,14 +101,17 @@ class LearnedVarianceLoss:
             Scalar.
         """
         eps = torch.randn(x0.shape, generator=generator).to(x0)
-        index = torch.randint(self.grid.steps, (len(x0),), generator=generator).to(x0.device)
-        times = torch.tensor(self.grid.times, dtype=torch.float64, device=x0.device)
-        level = self.process.level(times[index])
+        steps = torch.randint(self.grid.steps, (len(x0),), generator=generator).tolist()
+        levels = self.grid.levels(self.process)
+        level, there = (stack([levels[step + end] for step in steps], x0.device) for end in (0, 1))
         c_in, _, _, c_noise = self.parameterization.coefficients(level)
         x = self.process.diffuse(x0, eps, level)
-        output, v = network(x * broadcast(c_in, x), c_noise.float(), conditioning).float().chunk(2, dim=1)
+        output, v = (
+            network((x * broadcast(c_in, x)).to(x.dtype), c_noise.float(), conditioning)
+            .float()
+            .chunk(2, dim=1)
+        )
         simple = nn.functional.mse_loss(output, self.parameterization.target(x0, eps, level))
         predicted = self.parameterization.to_x0(output.detach(), x, level)
-        there = self.process.level(times[index + 1])
         bound = step_divergence(x0, predicted, (v + 1) / 2, level, there, bits=self.bits).mean()
         return simple + self.share * self.grid.steps / math.log(2) * bound.float()

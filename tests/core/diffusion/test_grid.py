@@ -8,7 +8,15 @@ import pytest
 import scipy.special
 from exact import PROCESSES
 
-from gen.diffusion import ALIGN_YOUR_STEPS, DiscreteBetas, RectifiedFlow, TimeGrid, VarianceExploding
+from gen.diffusion import (
+    ALIGN_YOUR_STEPS,
+    DiscreteBetas,
+    EDMProcess,
+    Level,
+    RectifiedFlow,
+    TimeGrid,
+    VarianceExploding,
+)
 from gen.diffusion.beta_distribution import beta_quantile
 
 EXPLODING = VarianceExploding(0.01, 50.0)
@@ -49,6 +57,26 @@ def test_karras_is_the_published_formula() -> None:
         (high ** (1 / rho) + i / (n - 1) * (low ** (1 / rho) - high ** (1 / rho))) ** rho for i in range(n)
     ]
     assert sigmas == pytest.approx([*expected, 0.0], rel=1e-9)
+
+
+def test_time_0_is_clean_data_on_every_process() -> None:
+    for process in PROCESSES.values():
+        assert TimeGrid.uniform(4).levels(process)[-1] == Level(0.0, 1.0, 0.0)
+
+
+def test_the_first_level_of_a_process_can_come_before_clean_data() -> None:
+    process = EDMProcess()  # sigma_min = 0.002, sigma_max = 80
+    grid = TimeGrid.of_sigmas([80.0, 1.0, 0.002, 0.0], process)
+    assert [level.sigma for level in grid.levels(process)] == pytest.approx([80.0, 1.0, 0.002, 0.0])
+    assert [level.sigma for level in grid.reverse().levels(process)][:2] == [0.0, 0.002]
+    for spaced in (TimeGrid.karras(5, process), TimeGrid.uniform_log_snr(5, process)):
+        sigmas = [level.sigma for level in spaced.levels(process)]
+        assert (sigmas[0], sigmas[-2], sigmas[-1]) == pytest.approx((80.0, 0.002, 0.0), rel=1e-9)
+
+
+def test_steps_may_be_of_any_integer_type() -> None:
+    assert TimeGrid.uniform(np.int64(4)) == TimeGrid.uniform(4)
+    assert TimeGrid.trailing(np.int32(4), np.int64(50)) == TimeGrid.trailing(4, 50)
 
 
 def test_uniform_log_snr_has_equal_steps() -> None:
@@ -199,7 +227,7 @@ def test_reverse_goes_back() -> None:
         lambda: TimeGrid.uniform(True),
         lambda: TimeGrid.trailing(11, 10),
         lambda: TimeGrid.karras(5, EXPLODING, rho=0),
-        lambda: TimeGrid.karras(5, EXPLODING, start=1e-4),
+        lambda: TimeGrid.karras(5, RectifiedFlow(), start=1e-4),
         lambda: TimeGrid.uniform(4).shift(math.nan),
         lambda: TimeGrid.uniform(4).truncate(0),
         lambda: TimeGrid.uniform(4).truncate(1.1),

@@ -16,12 +16,15 @@ from gen.diffusion import (
     Cosine,
     CosMapTimes,
     DiscreteBetas,
+    EDMProcess,
     EDMWeighting,
     Epsilon,
     Level,
     LogitNormalTimes,
     LogNormalSigmas,
+    Memory,
     MinSNRWeighting,
+    ModelDenoiser,
     ModeTimes,
     NoiseSource,
     P2Weighting,
@@ -96,6 +99,28 @@ def test_sigmas_are_log_normal_on_every_process() -> None:
     for process in (VarianceExploding(), RectifiedFlow(), VariancePreserving()):
         level = process.level(LogNormalSigmas(process, -1.2, 1.2).quantile(share))
         torch.testing.assert_close((-level.log_snr + 1.2) / 1.2, torch.special.ndtri(share))
+
+
+def test_a_sigma_that_a_process_lacks_is_trained_at_its_nearest() -> None:
+    """One of 70,000 draws of EDM's times lies below sigma_min."""
+    process = EDMProcess()
+    level = process.level(LogNormalSigmas(process).quantile(torch.tensor([1e-6, 0.5], dtype=torch.float64)))
+    assert float(level.sigma[0]) == pytest.approx(process.sigma_min)
+    assert EDM().c_noise(level).tolist() == pytest.approx([math.log(0.002) / 4, -1.2 / 4])
+    assert EDMWeighting().of_output(EDM(), level).isfinite().all()
+
+
+def test_a_level_below_sigma_min_is_evaluated_at_sigma_min() -> None:
+    seen: list[float] = []
+
+    def network(x, c_noise, _):
+        seen.append(float(c_noise[0]))
+        return x
+
+    denoiser = ModelDenoiser(network, EDMProcess(), EDM())
+    x0 = denoiser(torch.randn(2, 3), RectifiedFlow().level(0.001), Conditioning(), Memory()).x0
+    assert x0.isfinite().all()
+    assert seen == pytest.approx([math.log(0.002) / 4])
 
 
 @pytest.mark.parametrize("weighting", WEIGHTINGS, ids=repr)

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -53,8 +54,18 @@ def _process(request: pytest.FixtureRequest) -> Process:
 
 def test_starts_at_data(process: Process) -> None:
     level = process.level(0.0)
-    assert (level.alpha, level.sigma) == (1.0, 0.0)
-    assert level.log_snr == math.inf
+    assert level.alpha == 1
+    if isinstance(process, VarianceExploding):
+        assert level.sigma == process.sigma_min
+    else:
+        assert level.sigma == 0
+        assert level.log_snr == math.inf
+
+
+def test_the_exploding_process_has_one_formula_for_every_time() -> None:
+    process, t = VarianceExploding(0.002, 80.0), torch.linspace(0, 1, 5, dtype=torch.float64)
+    torch.testing.assert_close(process.sigma(t), 0.002 * 40_000**t)
+    assert process.sigma(1e-300) == process.sigma(0.0) == 0.002
 
 
 def test_log_snr_falls(process: Process) -> None:
@@ -100,6 +111,19 @@ def test_diffuse_has_the_stated_variance_per_item(process: Process) -> None:
         x.mean(1).double(), level.alpha * 2, rtol=0, atol=0.03 * float(level.sigma.max())
     )
     torch.testing.assert_close(x.std(1).double(), level.sigma, rtol=0.02, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_diffuse_rounds_once(dtype: torch.dtype) -> None:
+    t = torch.linspace(0.05, 0.95, 64, dtype=torch.float64)
+    x0, eps = torch.randn(2, 64, 50, generator=torch.Generator().manual_seed(0)).to(dtype)
+    level = Cosine().level(t)
+    exact = level.alpha[:, None] * x0.double() + level.sigma[:, None] * eps.double()
+    x = Cosine().diffuse(x0, eps, level)
+    assert x.dtype == dtype
+    assert (x.double() - exact).abs().le(exact.abs() * torch.finfo(dtype).eps * 0.51 + 1e-7).all()
+    for i in (0, 31, 63):
+        assert torch.equal(Cosine().diffuse(x0[i], eps[i], Cosine().level(float(t[i]))), x[i])
 
 
 def test_discrete_chain_is_the_product_of_its_steps() -> None:
@@ -178,6 +202,10 @@ def test_chains_have_the_betas_that_they_are_named_for() -> None:
     assert sigmoid[0] + sigmoid[2] == pytest.approx(0.6)
 
 
+def test_steps_of_a_chain_may_be_of_any_integer_type() -> None:
+    assert DiscreteBetas.linear(np.int64(7)) == DiscreteBetas.linear(7)
+
+
 def test_laplace_chain_has_laplace_quantiles() -> None:
     chain = DiscreteBetas.laplace(1000, mean=0.4, scale=0.7)
     for t in (0.1, 0.25, 0.5, 0.8):
@@ -216,7 +244,7 @@ def test_shift_by_resolution() -> None:
         (lambda: shifted(Cosine(), float("nan")), "shift"),
         (lambda: SubVariancePreserving(2, 1), "beta_min < beta_max"),
         (lambda: OffsetCosine(0), "Cosine"),
-        (lambda: DiscreteBetas.linear(0), "whole number"),
+        (lambda: DiscreteBetas.linear(0), "steps of a chain must be at least 1"),
         (lambda: DiscreteBetas.of_survival(lambda t: 1 + t, 3), "each in"),
         (lambda: zero_terminal_snr(RectifiedFlow()), "variance-preserving"),
         (lambda: zero_terminal_snr(SubVariancePreserving()), "variance-preserving"),
