@@ -157,5 +157,7 @@ def _model_input(x: Tensor, c_in: float, network: Network) -> Tensor:
     """c_in x in the dtype of the network's first parameter, if it has any; never x itself, which the network
     may overwrite."""
     parameter = next(network.parameters(), None) if isinstance(network, nn.Module) else None
-    dtype = x.dtype if parameter is None or not parameter.is_floating_point() else parameter.dtype
-    return x.to(dtype, copy=True) if c_in == 1 else (x * c_in).to(dtype)
+    scaled = x.clone() if c_in == 1 else x * c_in
+    if parameter is None or parameter.dtype == x.dtype or not parameter.is_floating_point():
+        return scaled
+    return scaled.to(parameter.dtype)

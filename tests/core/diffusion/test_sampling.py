@@ -17,6 +17,7 @@ from gen import presets
 from gen.diffusion import (
     DDIM,
     EDM,
+    AdaptiveProjected,
     ClassifierFree,
     Condition,
     Conditioning,
@@ -405,3 +406,34 @@ def test_a_network_of_the_wrong_shape_is_refused() -> None:
 def test_impossible_settings_are_refused(make) -> None:
     with pytest.raises(ValueError, match="must"):
         make()
+
+
+@pytest.mark.parametrize("name", ["ddim", "heun", "dpmpp_2m", "dpmpp_2m_sde", "unipc_2", "lms"])
+def test_a_step_compiles_as_one_graph(name: str) -> None:
+    model = ModelDenoiser(lambda x, c, k: torch.tanh(x) * c[:, None] + k["prompt"].value, FLOW, Velocity())
+    denoiser = guided(model, AdaptiveProjected(3.0, momentum=-0.5))
+    null = Conditioning({"prompt": Condition(torch.zeros(2, 1), "global")})
+    prompts = Conditioning({"prompt": Condition(torch.ones(2, 1), "global")}, null)
+    levels = TimeGrid.uniform(6).levels(FLOW)
+    solver = presets.solver(name).on(levels)
+
+    def step(x):
+        memory = Memory()
+        return solver.step(
+            (), x, lambda x, level: denoiser(x, level, prompts, memory), levels[1], levels[2],
+            noise=lambda like, _: torch.ones_like(like),
+        ).x  # fmt: skip
+
+    x = torch.linspace(-1, 1, 6).reshape(2, 3)
+    torch.testing.assert_close(torch.compile(step, fullgraph=True, backend="eager")(x), step(x))
+
+
+def test_a_whole_run_compiles_as_one_graph() -> None:
+    model = ModelDenoiser(lambda x, c, _: torch.tanh(x) * c[:, None], FLOW, Velocity())
+    grid, noise, solver = TimeGrid.uniform(4), NoiseSource([0]), presets.solver("dpmpp_2m")
+
+    def run(x):
+        return sample(model, FLOW, grid, solver, noise=noise, x=x).x
+
+    x = torch.linspace(-1, 1, 6)[None]
+    torch.testing.assert_close(torch.compile(run, fullgraph=True, backend="eager")(x), run(x))
