@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -158,10 +158,20 @@ class Run:
         t, s = self.levels[index], self.levels[index + 1]
         noise = self._noise.at(index, t, s, path=self._path)
         if index not in self._renoise_steps:
-            return self._solver.step(self._state, self.x, denoise, t, s, noise=noise)
+
+            def evaluate(x: Tensor, level: Level[float]) -> Prediction:
+                return denoise(x, level if level.t in (t.t, s.t) else self._timed(level))
+
+            return self._solver.step(self._state, self.x, evaluate, t, s, noise=noise)
         assert self._x0 is not None  # the first step of a grid falls
         x, std, z = self._process.renoise(self.x, t, s, noise=noise)
         return Update(x, (), self._x0, std, z)
+
+    def _timed(self, level: Level[float]) -> Level[float]:
+        """``level`` with the process's time of its log_snr: a solver does not know it between t and s."""
+        if not isinstance(self._process, Process):
+            return level
+        return replace(level, t=self._process.t_of_log_snr(level.log_snr))
 
     def take(self, index: int, update: Update, nfe: int, memory: Memory) -> Step:
         """Move by what ``update`` gave."""
