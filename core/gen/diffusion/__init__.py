@@ -22,7 +22,6 @@ from gen.diffusion.bound import (
     step_divergence,
     variational_bound,
 )
-from gen.diffusion.budget import evaluations, grid_for
 from gen.diffusion.cache import CacheReport, cache_report, cached
 from gen.diffusion.categorical import (
     CategoricalProcess,
@@ -88,9 +87,9 @@ from gen.diffusion.inverse import (
     constrained,
     extension,
 )
-from gen.diffusion.inversion import invert
 from gen.diffusion.level import Level, broadcast
 from gen.diffusion.likelihood import Likelihood, log_likelihood
+from gen.diffusion.nfe import count_nfe, grid_for_nfe
 from gen.diffusion.noise import NoiseSource, StepNoise, part
 from gen.diffusion.parameterization import (
     EDM,
@@ -115,7 +114,7 @@ from gen.diffusion.process import (
     VarianceExploding,
     VariancePreserving,
 )
-from gen.diffusion.sampling import Step, Trajectory, iterate, prior, sample
+from gen.diffusion.sampling import Step, Trajectory, invert, iterate, prior, sample
 from gen.diffusion.scale_clock import ScaleClock, scale_grid
 from gen.diffusion.search import search_grid
 from gen.diffusion.solvers import (
@@ -291,10 +290,10 @@ __all__ = [
     "clipped",
     "concatenate",
     "constrained",
-    "evaluations",
+    "count_nfe",
     "exponential_shift",
     "extension",
-    "grid_for",
+    "grid_for_nfe",
     "guided",
     "invert",
     "iterate",

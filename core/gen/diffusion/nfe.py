@@ -1,4 +1,4 @@
-"""Evaluations of the denoiser as a budget: as many steps as it pays for, whatever the solver."""
+"""NFE, the number of function evaluations: of the denoiser, in a run of any solver."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ from gen.diffusion.sampling import sample
 from gen.diffusion.solvers.base import Solver
 
 
-def evaluations(process: Process, grid: TimeGrid, solver: Solver) -> int:
-    """How often ``sample`` will ask its denoiser: counted on a run with one number and no network.
+def count_nfe(process: Process, grid: TimeGrid, solver: Solver) -> int:
+    """Evaluations of the denoiser in ``sample``: counted on a run with one number and no network.
 
-    A solver that chooses its steps by what the denoiser answers has no such number; it is then that of the
-    run with a denoiser that always answers 0.
+    An adaptive solver has no such number, as its steps depend on the predictions; the result is then that of
+    a denoiser that always predicts 0.
     """
     return sample(_zero, process, grid, solver, noise=NoiseSource([0]), x=torch.ones(1, 1)).nfe
 
 
-def grid_for(nfe: int, process: Process, solver: Solver, make_grid: Callable[[int], TimeGrid]) -> TimeGrid:
+def grid_for_nfe(
+    nfe: int, process: Process, solver: Solver, make_grid: Callable[[int], TimeGrid]
+) -> TimeGrid:
     """The grid with the most steps on which ``solver`` needs at most ``nfe`` evaluations.
 
-        grid_for(20, process, Heun(), lambda steps: TimeGrid.karras(steps, process))
+        grid_for_nfe(20, process, Heun(), lambda steps: TimeGrid.karras(steps, process))
 
     Args:
         nfe: The budget, at least 1.
@@ -41,14 +43,14 @@ def grid_for(nfe: int, process: Process, solver: Solver, make_grid: Callable[[in
         ValueError: Even one step needs more than ``nfe`` evaluations.
     """
     best = make_grid(1)
-    least = evaluations(process, best, solver)
+    least = count_nfe(process, best, solver)
     if least > nfe:
         raise ValueError(f"{type(solver).__name__} needs at least {least} evaluations, not {nfe}")
     low, high = 1, nfe
     while low < high:
         middle = (low + high + 1) // 2
         grid = make_grid(middle)
-        if evaluations(process, grid, solver) <= nfe:
+        if count_nfe(process, grid, solver) <= nfe:
             low, best = middle, grid
         else:
             high = middle - 1
