@@ -162,8 +162,8 @@ def part(noise: StepNoise, name: str, t: Level[float], s: Level[float]) -> StepN
 class BrownianPath:
     """The Brownian paths of a batch, one per item, by halving intervals of log_snr.
 
-    The points on the way to the last end of an increment are kept: the next increment, which starts there,
-    needs no others of the points drawn so far. They are float64 tensors like the state, at most 18.
+    The points on the way to the end of the last increment are kept: the next increment starts there and
+    needs no others of those drawn so far. They are at most 20 float32 tensors like the state.
     """
 
     source: NoiseSource
@@ -187,16 +187,16 @@ class BrownianPath:
         return (gain / math.sqrt(abs(_variance(end) - _variance(start)))).to(like)
 
     def _point(self, like: Tensor, cell: int) -> Tensor:
-        """The path at a cell, float64 (B, ...) on the CPU."""
+        """The path at a cell, float32 (B, ...) on the CPU."""
 
         def draw(cell: int) -> Tensor:
             return self.source.normal(like.shape[1:], f"path/{self.restart}", cell)
 
         if cell < 0:
-            return torch.zeros(like.shape, dtype=torch.float64, device="cpu")
+            return torch.zeros(like.shape, dtype=torch.float32, device="cpu")
         low, high = 0, 2 * REACH * CELLS
         if not self.known:
-            self.known[low] = draw(low).double() * math.sqrt(_variance(low))
+            self.known[low] = draw(low) * math.sqrt(_variance(low))
             self.known[high] = self.known[low].add(
                 draw(high), alpha=math.sqrt(_variance(high) - _variance(low))
             )

@@ -59,9 +59,9 @@ class Step:
     def log_prob(self, x: Tensor | None = None) -> Tensor:
         """log N(x; mean, std**2) given the state before the step, in nats per item, (B,).
 
-        What policy gradients on a sampler need (Black et al. 2023, arXiv 2305.13301, sec. 4.2). To score a
-        step of an old run under a new network, take the new network's step from the same place and ask it
-        about the old state; the result can be differentiated:
+        For policy gradients (Black et al. 2023, arXiv 2305.13301, sec. 4.2). The density of a step of an old
+        run under a new network, which can be differentiated, is that of the new network's step from the same
+        state:
 
             new = next(iterate(..., x=x, after=old_steps[k - 1], gradients=True))
             ratio = (new.log_prob(old_steps[k].x) - old_steps[k].log_prob()).exp()
