@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gen.diffusion.categorical.process import CategoricalProcess
 from gen.diffusion.conditioning import Conditioning, concatenate
-from gen.diffusion.denoiser import Memory, Prediction
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.guidance.base import Ask, Guidance
 from gen.diffusion.level import Level
@@ -31,7 +31,17 @@ from gen.diffusion.sampling import FiniteCheck, Run, Step, check_conditioning
 from gen.diffusion.sampling import prior as prior_of
 from gen.diffusion.solvers.base import Solver, Update
 
-__all__ = ["JointDenoiser", "JointState", "JointTrajectory", "Part", "guided", "iterate", "prior", "sample"]
+__all__ = [
+    "JointDenoiser",
+    "JointState",
+    "JointTrajectory",
+    "Part",
+    "guided",
+    "iterate",
+    "prior",
+    "sample",
+    "wrapped",
+]
 
 JointState: TypeAlias = Mapping[str, Tensor]
 JointDenoiser: TypeAlias = Callable[
@@ -250,6 +260,49 @@ def guided(denoiser: JointDenoiser, guidance: Mapping[str, Guidance]) -> JointDe
             if plain is None:
                 plain = branches_of(x, levels, {"prompt": conditioning})["prompt"]
             predictions = {**plain, **predictions}
+        return predictions
+
+    return denoise
+
+
+def wrapped(denoiser: JointDenoiser, wrappers: Mapping[str, Callable[[Denoiser], Denoiser]]) -> JointDenoiser:
+    """``denoiser`` with some of its parts clipped, constrained or otherwise wrapped, each by itself.
+
+    A wrapper gets the denoiser of its part, with the other parts held where they are. It must evaluate all
+    items at once: guidance belongs in ``guided``.
+
+    Args:
+        denoiser: Predicts the data of all parts.
+        wrappers: Name to wrapper, such as ``clipped`` or ``lambda one: given(one, tokens, known)``.
+
+    Raises:
+        ValueError: (in an evaluation) A wrapper evaluates a batch of another size.
+    """
+    for name, wrapper in wrappers.items():
+        denoiser = _with_wrapped_part(denoiser, name, wrapper)
+    return denoiser
+
+
+def _with_wrapped_part(
+    denoiser: JointDenoiser, name: str, wrapper: Callable[[Denoiser], Denoiser]
+) -> JointDenoiser:
+    def denoise(
+        x: JointState, levels: Mapping[str, Level[float]], conditioning: Conditioning, memory: Memory
+    ) -> dict[str, Prediction]:
+        predictions: dict[str, Prediction] = {}
+
+        def part(state: Tensor, level: Level[float], conditioning: Conditioning, _: Memory) -> Prediction:
+            if state.shape != x[name].shape:
+                raise ValueError(
+                    f"a wrapper of the part {name!r} evaluated {tuple(state.shape)} in place of "
+                    f"{tuple(x[name].shape)}: put guidance into joint.guided, and a cache around each network"
+                )
+            # The wrapper's memory is its own; that of the denoiser within is the joint one.
+            predictions.update(denoiser({**x, name: state}, {**levels, name: level}, conditioning, memory))
+            return predictions[name]
+
+        own = memory.child(f"wrapper of {name}")
+        predictions[name] = wrapper(part)(x[name], levels[name], conditioning, own)
         return predictions
 
     return denoise

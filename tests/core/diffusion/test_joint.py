@@ -33,11 +33,13 @@ from gen.diffusion import (
     VarianceExploding,
     Velocity,
     VPrediction,
+    clipped,
     guided,
     iterate,
     joint,
     shifted,
 )
+from gen.diffusion.categorical import given
 from gen.diffusion.joint import Part
 
 PROCESSES = {"picture": RectifiedFlow(), "sound": shifted(Cosine(), 3.0)}
@@ -220,6 +222,34 @@ def test_each_part_has_its_own_guidance_for_one_evaluation() -> None:
     early = ClassifierFree(4.0, interval=(-99.0, -98.0))
     found = joint.guided(_shared, {"picture": early})(x, levels, PROMPTS, Memory())
     assert torch.equal(found["picture"].x0, one["picture"].x0)
+
+
+def test_parts_are_wrapped_one_by_one() -> None:
+    process, known = MIXED[0], torch.tensor([True, False, True, False, False])
+    tokens = torch.tensor([2, 0, 1, 0, 0])
+
+    def denoiser(x, levels, conditioning, memory):
+        own = _independent({name: x[name] for name in SHAPES}, levels, conditioning, memory)
+        return own | {"text": Prediction(torch.zeros(*x["text"].shape, 3))}
+
+    parts = _parts(Heun(), text=Part(process, PosteriorSample(process)))
+    wrappers = {"sound": lambda one: clipped(one, -0.1, 0.2), "text": lambda one: given(one, tokens, known)}
+    run = joint.iterate(
+        joint.wrapped(denoiser, wrappers), parts, GRID,
+        x=joint.prior(parts, GRID, NOISE, SHAPES | {"text": (5,)}), noise=NOISE,
+    )  # fmt: skip
+    *_, last = run
+    alone = iterate(
+        clipped(DENOISERS["sound"], -0.1, 0.2), PROCESSES["sound"], GRID, Heun(),
+        x=joint.prior(_parts(Heun()), GRID, NOISE, SHAPES)["sound"], noise=NOISE.child("sound"),
+    )  # fmt: skip
+    *_, expected = alone
+    assert torch.equal(last["sound"].x, expected.x)
+    assert (last["text"].x[:, known] == tokens[known]).all()
+    assert last["text"].nfe == expected.nfe
+    strong = joint.wrapped(_shared, {"sound": lambda one: guided(one, ClassifierFree(2.0))})
+    with pytest.raises(ValueError, match=r"put guidance into joint\.guided"):
+        _sampled(strong, shapes=SHAPES, conditioning=PROMPTS)
 
 
 def test_guidance_by_a_gradient_is_that_of_its_part() -> None:
