@@ -307,7 +307,7 @@ def guidances() -> Figure:
     prompt, null = (
         gd.Conditioning({"only": gd.Condition(c.expand(count, 12), "global")}) for c in (ours, full)
     )
-    conditioning = prompt.contrasting(null)
+    conditioning = prompt.with_uncond(null)
     kinds: dict[str, gd.Denoiser] = {
         "the exact network,\nno guidance": exact,
         "the exact network,\nClassifierFree(3)": gd.guided(exact, guidance.ClassifierFree(3.0)),
@@ -315,8 +315,8 @@ def guidances() -> Figure:
             exact, guidance.ClassifierFree(3.0, interval=(-0.5, 3.0))
         ),
         "a blurred network,\nno guidance": blurred,
-        "a blurred network,\nagainst=Weaker(…)": gd.guided(
-            blurred, guidance.ClassifierFree(2.2, against=guidance.Weaker(Mixture(means, 0.6, weights)))
+        "a blurred network,\nweak=…": gd.guided(
+            blurred, guidance.ClassifierFree(2.2, weak=Mixture(means, 0.6, weights))
         ),
     }  # fmt: skip
     figure, panels = plt.subplots(1, 5, figsize=(9, 2.1), sharex=True, sharey=True)

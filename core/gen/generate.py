@@ -212,7 +212,7 @@ def _batch(
             shape = codec.shape(params)
             solver = presets.solver(plan.solver)
             grid = presets.grid(plan.grid, plan.steps, process)
-            conditioning = model.encoder(prompts, params).contrasting(model.encoder(negatives, params))
+            conditioning = model.encoder(prompts, params).with_uncond(model.encoder(negatives, params))
             conditioning = conditioning.to(plan.device)
             start, keep, known = _given(plan, codec, params, shape)
         if start is not None and plan.strength is not None:
@@ -231,7 +231,9 @@ def _batch(
             asked = denoiser
             if bool(keep.any()):
                 given = keep * known
-                told = told.adding(known=diffusion.Condition(torch.cat([keep, given], 1), "channels"))
+                told = told.with_conditions(
+                    known=diffusion.Condition(torch.cat([keep, given], 1), "channels")
+                )
                 # Exact where the network is only told, and all there is for one that has no such channels.
                 measurement = diffusion.Measurement(diffusion.Mask(keep), given)
                 asked = diffusion.constrained(denoiser, measurement, diffusion.MaskBlend())

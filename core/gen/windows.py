@@ -57,7 +57,7 @@ class Cut:
             else condition
             for name, condition in conditioning.items()
         }
-        return Conditioning(cut, None if conditioning.null is None else self.told(conditioning.null))
+        return Conditioning(cut, None if conditioning.uncond is None else self.told(conditioning.uncond))
 
 
 Draw: TypeAlias = Callable[[Cut, Tensor, Tensor], Tensor]

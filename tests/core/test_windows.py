@@ -82,8 +82,8 @@ def test_conditions_along_the_axis_are_cut_and_others_are_whole() -> None:
     )
     assert told["a"].value.flatten().tolist() == list(range(12, 28))
     assert told["b"].value.shape == (1, 8)
-    assert told.null is not None
-    assert told.null["a"].value.shape == (1, 1, 16)
+    assert told.uncond is not None
+    assert told.uncond["a"].value.shape == (1, 1, 16)
 
 
 @pytest.mark.parametrize("total", [1, 2, 5, 16, 17, 40, 41])
@@ -164,8 +164,8 @@ def test_conditions_along_the_axis_have_the_head() -> None:
         told = run.told(Conditioning({"a": along}, Conditioning({"a": along})))
         cells = [*range(6), *range(6 + run.start, 22 + run.start)]
         assert told["a"].value.flatten().tolist() == cells
-        assert told.null is not None
-        assert told.null["a"].value.flatten().tolist() == cells
+        assert told.uncond is not None
+        assert told.uncond["a"].value.flatten().tolist() == cells
 
 
 @pytest.mark.parametrize("arguments", [(0, 4, 1, 0), (1, 4, 4, 0), (1, 4, 0, 0), (1, 4, 1, -1)])

@@ -1,4 +1,4 @@
-"""Evaluations that are skipped because the answer would hardly change, and what that costs in accuracy."""
+"""Evaluations that are skipped because the prediction would hardly change, with an estimate of the error."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ _HELD = "held prediction"
 
 @dataclass(frozen=True)
 class CacheReport:
-    """What a cache did in a run. Errors are relative, in the Euclidean norm of an item's x0.
+    """Counts and errors of a cache in a run. Errors are relative, in the Euclidean norm of an item's x0.
 
     Args:
         evaluated: Predictions that were made, each item of a batch counted.
-        skipped: Predictions that were held instead.
-        estimated: The largest error of a held prediction, as estimated when it was held.
-        observed: The largest error that was found by an evaluation which ended a run of skips: how far the
-            held prediction had come from the new one. Those of the skips before it are smaller where errors
-            grow with the distance.
+        skipped: Predictions that were repeated instead.
+        estimated: The largest estimated error of a repeated prediction.
+        observed: The largest difference between a new prediction and the repeated one before it. Earlier
+            skips of the same run of skips have smaller errors where errors grow with the distance.
     """
 
     evaluated: int = 0
@@ -45,7 +44,7 @@ class CacheReport:
 
 
 def cache_report(memory: Memory) -> CacheReport:
-    """What all caches did, from the memory of a run (``Step.memory``); zeros where there is none."""
+    """The sum over all caches in the memory of a run (``Step.memory``); zeros where there is none."""
     held: _Held | None = memory.values.get(_HELD)
     report = CacheReport() if held is None else held.report
     for child in memory.children.values():
@@ -55,20 +54,20 @@ def cache_report(memory: Memory) -> CacheReport:
 
 @dataclass(frozen=True, eq=False)
 class _Held:
-    """What is remembered from question to question; the tuples have one number for each item.
+    """The state of a cache between calls; the tuples have one number for each item.
 
     Args:
         prediction: The last one.
-        shown: x of the last question, scaled.
-        angle: That of the level of the last question.
-        drift: How far the questions have moved since the prediction was made.
+        scaled: x / hypot(alpha, sigma) of the last call.
+        angle: atan2(sigma, alpha) of the last call.
+        drift: Movement of scaled and angle since the prediction was evaluated.
         rate: Relative change of x0 per drift between the last two evaluations; infinite before there are two.
-        run: Questions that have been skipped since.
-        report: What happened so far.
+        run: Calls since the evaluation.
+        report: The counts so far.
     """
 
     prediction: Prediction
-    shown: Tensor
+    scaled: Tensor
     angle: float
     drift: tuple[float, ...]
     rate: tuple[float, ...]
@@ -87,13 +86,13 @@ class _Cached:
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
         held: _Held | None = memory.values.get(_HELD)
-        shown = x.detach() / math.hypot(level.alpha, level.sigma)
+        scaled = x.detach() / math.hypot(level.alpha, level.sigma)
         angle = math.atan2(level.sigma, level.alpha)
-        if held is None or held.shown.shape != x.shape:
+        if held is None or held.scaled.shape != x.shape:
             report = CacheReport() if held is None else held.report
-            held = self._first(x, level, conditioning, shown, angle, report)
+            held = self._first(x, level, conditioning, memory, scaled, angle, report)
         else:
-            held = self._next(held, x, level, conditioning, shown, angle)
+            held = self._next(held, x, level, conditioning, memory, scaled, angle)
         memory.values[_HELD] = replace(held, prediction=held.prediction.map(Tensor.detach))
         return held.prediction
 
@@ -102,15 +101,15 @@ class _Cached:
         x: Tensor,
         level: Level[float],
         conditioning: Conditioning,
-        shown: Tensor,
+        memory: Memory,
+        scaled: Tensor,
         angle: float,
         report: CacheReport,
     ) -> _Held:
         count = x.shape[0]
-        return _Held(
-            self._evaluate(x, level, conditioning), shown, angle, (0.0,) * count, (math.inf,) * count,
-            (0,) * count, report + CacheReport(evaluated=count),
-        )  # fmt: skip
+        prediction = self._evaluate(x, level, conditioning, memory)
+        drift, rate, run = (0.0,) * count, (math.inf,) * count, (0,) * count
+        return _Held(prediction, scaled, angle, drift, rate, run, report + CacheReport(evaluated=count))
 
     def _next(
         self,
@@ -118,17 +117,18 @@ class _Cached:
         x: Tensor,
         level: Level[float],
         conditioning: Conditioning,
-        shown: Tensor,
+        memory: Memory,
+        scaled: Tensor,
         angle: float,
     ) -> _Held:
-        # On a flow, |d shown| per d angle is about |shown|: the two parts of the question weigh alike.
-        moved = _ratios(norm(shown - held.shown), norm(held.shown))
+        # On a flow, |d scaled| per d angle is about |scaled|: both parts of the movement count alike.
+        moved = _ratios(norm(scaled - held.scaled), norm(held.scaled))
         drift = [
             before + step + abs(angle - held.angle) for before, step in zip(held.drift, moved, strict=True)
         ]
         rate, run = list(held.rate), [number + 1 for number in held.run]
         estimates = [change * path for change, path in zip(rate, drift, strict=True)]
-        # A held prediction has no gradient.
+        # A repeated prediction has no gradient.
         allowed = self.interval[0] <= level.log_snr <= self.interval[1] and not torch.is_grad_enabled()
         # An infinite rate times no drift is NaN, which is not within the tolerance either.
         kept = [
@@ -138,9 +138,9 @@ class _Cached:
         rows = [row for row, keep in enumerate(kept) if not keep]
         fresh = None
         if len(rows) == len(kept):
-            fresh = prediction = self._evaluate(x, level, conditioning)
+            fresh = prediction = self._evaluate(x, level, conditioning, memory)
         elif rows:
-            fresh = self._evaluate(x[rows], level, conditioning.select(rows))
+            fresh = self._evaluate(x[rows], level, conditioning.select(rows), memory)
             prediction = _merged(held.prediction, fresh, rows)
         else:
             prediction = held.prediction
@@ -158,14 +158,16 @@ class _Cached:
             (estimate for estimate, keep in zip(estimates, kept, strict=True) if keep), default=0.0
         )
         report = held.report + CacheReport(len(rows), len(kept) - len(rows), estimated, observed)
-        return _Held(prediction, shown, angle, tuple(drift), tuple(rate), tuple(run), report)
+        return _Held(prediction, scaled, angle, tuple(drift), tuple(rate), tuple(run), report)
 
-    def _evaluate(self, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
-        own = Memory()
+    def _evaluate(
+        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        own = memory.children["denoiser"] = Memory()
         prediction = self.denoiser(x, level, conditioning, own)
         if not own.empty or prediction.eps is not None:
             what = "has an eps of its own (CFG++)" if own.empty else "remembers (momentum)"
-            raise ValueError(f"a cache cannot hold a denoiser that {what}: put cached() next to the model")
+            raise ValueError(f"a cache cannot repeat a denoiser that {what}: put cached() next to the model")
         return prediction
 
 
@@ -176,28 +178,28 @@ def cached(
     longest: int = 3,
     interval: tuple[float, float] = (-math.inf, math.inf),
 ) -> Denoiser:
-    """``denoiser`` that repeats its last prediction while that is estimated to be good enough.
+    """``denoiser`` that repeats its last x0 while the estimated relative error is within the tolerance.
 
-    The estimate is (how far the question has moved since the last evaluation) times (relative change of x0
-    per movement between the last two). Movement is the relative change of x / hypot(alpha, sigma) plus that
-    of the angle of (alpha, sigma), summed over the questions. The idea is TeaCache's (Liu et al. 2024, arXiv
-    2411.19108) in the form of EasyCache (Zhou et al. 2025, arXiv 2507.02860), but for any denoiser: x0 is
-    held, so that a skip under DDIM is the same as one longer step.
+    estimate = (movement since the last evaluation) (relative change of x0 per movement between the last two)
 
-    Each item of a batch decides for itself, and only the items that need it are evaluated. Skipped questions
-    still count in ``Step.nfe``; ``cache_report(step.memory)`` says how many they were. With a new memory, and
+    Movement is the relative change of x / hypot(alpha, sigma) plus the change of atan2(sigma, alpha), summed
+    over the calls. This is EasyCache (Zhou et al. 2025, arXiv 2507.02860) for any denoiser: x0 is repeated,
+    so that a skip with DDIM is the same as one longer step.
+
+    Each item of a batch is decided for itself, and only the items that need it are evaluated. Skipped calls
+    still count in ``Step.nfe``; ``cache_report(step.memory)`` gives their number. With a new memory, and
     where gradients are on, everything is evaluated. A cache saves where the steps are given; where they can
     be chosen, fewer steps of a multistep solver are more accurate for as many evaluations.
 
     Args:
-        denoiser: A model, guided and clipped as you like; but what remembers (momentum) and what gives an eps
-            of its own (CFG++) stands around the cache.
+        denoiser: A model, with guidance and clipping if wanted; but momentum and CFG++ (an eps of its own)
+            belong around the cache.
         tolerance: The largest estimated relative error of x0 to accept, > 0; 0.05 is modest.
-        longest: How many questions in a row may be skipped, >= 1.
+        longest: The largest number of consecutive skips, >= 1.
         interval: (low, high) in log_snr, outside of which everything is evaluated.
 
     Raises:
-        ValueError: A value is out of range, or (when asked) the denoiser remembers or gives an eps.
+        ValueError: A value is out of range, or (when evaluated) the denoiser remembers or gives an eps.
     """
     if not 0 < tolerance < math.inf:
         raise ValueError(f"tolerance must be a finite number above 0, not {tolerance}")
@@ -219,4 +221,4 @@ def _merged(held: Prediction, fresh: Prediction, rows: list[int]) -> Prediction:
     x0, variance = held.x0.index_copy(0, index, fresh.x0), None
     if held.variance is not None and fresh.variance is not None:
         variance = held.variance.index_copy(0, index, fresh.variance)
-    return Prediction(x0, variance=variance)
+    return Prediction(x0, None, variance, fresh.output)

@@ -39,16 +39,20 @@ def clipped(denoiser: Denoiser, low: float = -1.0, high: float = 1.0) -> Denoise
     return _Bounded(denoiser, partial(torch.clamp, min=low, max=high))
 
 
-def thresholded(denoiser: Denoiser, quantile: float = 0.995, bound: float = 1.0) -> Denoiser:
+def thresholded(
+    denoiser: Denoiser, quantile: float = 0.995, bound: float = 1.0, cap: float = math.inf
+) -> Denoiser:
     """``denoiser`` with dynamic thresholding (Saharia et al. 2022, arXiv 2205.11487, sec. 2.3).
 
     x0 of each item is clipped to [-s, s] and scaled back to [-bound, bound], where s is the smallest number
-    of at least ``bound`` that the share ``quantile`` of its elements does not exceed in magnitude.
+    of at least ``bound`` that the share ``quantile`` of its elements does not exceed in magnitude, but at
+    most ``cap``.
 
     Args:
         denoiser: What predicts the data.
         quantile: A share in (0, 1].
         bound: The largest magnitude of the data, > 0.
+        cap: The largest s, >= bound; DeepFloyd IF has 1.5.
 
     Raises:
         ValueError: A value is out of range.
@@ -58,12 +62,15 @@ def thresholded(denoiser: Denoiser, quantile: float = 0.995, bound: float = 1.0)
     if not 0 < bound < math.inf:
         raise ValueError(f"bound must be a finite number above 0, not {bound}")
 
+    if not cap >= bound:
+        raise ValueError(f"cap must be at least bound, {bound}, not {cap}")
+
     def rank(item: Tensor) -> Tensor:
         # Not torch.quantile, which refuses more than 2**24 elements.
         return item.flatten().abs().kthvalue(math.ceil(quantile * item.numel())).values
 
     def threshold(x0: Tensor) -> Tensor:
-        largest = per_item(rank, x0).clamp(min=bound)
+        largest = per_item(rank, x0).clamp(min=bound, max=cap)
         return x0.clamp(-largest, largest) * (bound / largest)
 
     return _Bounded(denoiser, threshold)

@@ -1,4 +1,4 @@
-"""Conditioning: the named tensors that steer a network, each with the way it enters."""
+"""Conditioning: the named tensors that a network is conditioned on, each with its route into the network."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Route = Literal["cross_attention", "global", "prepend", "channels"]
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """One tensor that steers the network.
+    """One tensor that the network is conditioned on.
 
     Args:
         value: (B, L, D) for "cross_attention" and "prepend" (L tokens), (B, D) for "global", (B, C, *spatial)
             for "channels".
-        route: How it enters: attended to, added to the time embedding, put before the tokens of the state, or
-            concatenated to the channels of the state.
+        route: Its way into the network: attended to, added to the time embedding, put before the tokens of
+            the state, or concatenated to the channels of the state.
         mask: (B, L) bool, True where a token counts; None when all do.
 
     Raises:
@@ -69,8 +69,7 @@ class Conditioning(Mapping[str, Condition]):
 
     Args:
         conditions: Name to condition, all with the same batch size.
-        null: What guidance contrasts with (the empty or the negative prompt), with the same names; None when
-            there is nothing to contrast with.
+        uncond: The empty or the negative prompt of guidance, with the same names; None without guidance.
         others: Further prompts of the same items, for guidance that weighs several.
 
     Raises:
@@ -78,13 +77,13 @@ class Conditioning(Mapping[str, Condition]):
     """
 
     conditions: Mapping[str, Condition] = field(default_factory=dict)
-    null: Conditioning | None = None
+    uncond: Conditioning | None = None
     others: tuple[Conditioning, ...] = ()
 
     def __post_init__(self) -> None:
         sizes = {name: condition.value.shape[0] for name, condition in self.conditions.items()}
-        if self.null is not None and self.null.batch is not None:
-            sizes["null"] = self.null.batch
+        if self.uncond is not None and self.uncond.batch is not None:
+            sizes["uncond"] = self.uncond.batch
         for number, other in enumerate(self.others):
             if other.batch is not None:
                 sizes[f"others[{number}]"] = other.batch
@@ -106,29 +105,29 @@ class Conditioning(Mapping[str, Condition]):
         return next((condition.value.shape[0] for condition in self.values()), None)
 
     @property
-    def plain(self) -> Conditioning:
-        """The conditions alone, without null and other prompts: what a network is told."""
-        return self if self.null is None and not self.others else Conditioning(self.conditions)
+    def cond(self) -> Conditioning:
+        """The conditions alone, without uncond and other prompts, as a network gets them."""
+        return self if self.uncond is None and not self.others else Conditioning(self.conditions)
 
-    def adding(self, **conditions: Condition) -> Conditioning:
-        """With further conditions that guidance does not contrast: null and other prompts get them too."""
-        null = None if self.null is None else self.null.adding(**conditions)
-        others = tuple(other.adding(**conditions) for other in self.others)
-        return Conditioning({**self.conditions, **conditions}, null, others)
+    def with_conditions(self, **conditions: Condition) -> Conditioning:
+        """With further conditions, the same for uncond and other prompts."""
+        uncond = None if self.uncond is None else self.uncond.with_conditions(**conditions)
+        others = tuple(other.with_conditions(**conditions) for other in self.others)
+        return Conditioning({**self.conditions, **conditions}, uncond, others)
 
-    def contrasting(self, null: Conditioning | None) -> Conditioning:
-        """With another ``null``."""
-        return replace(self, null=null)
+    def with_uncond(self, uncond: Conditioning | None) -> Conditioning:
+        """With another ``uncond``."""
+        return replace(self, uncond=uncond)
 
-    def beside(self, *others: Conditioning) -> Conditioning:
+    def with_others(self, *others: Conditioning) -> Conditioning:
         """With these other prompts."""
         return replace(self, others=others)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Conditioning:
-        """``change`` applied to every value and mask, of null and other prompts too."""
-        null = None if self.null is None else self.null.map(change)
+        """``change`` applied to every value and mask, of uncond and other prompts too."""
+        uncond = None if self.uncond is None else self.uncond.map(change)
         others = tuple(other.map(change) for other in self.others)
-        return Conditioning({name: condition.map(change) for name, condition in self.items()}, null, others)
+        return Conditioning({name: condition.map(change) for name, condition in self.items()}, uncond, others)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Conditioning:
         """On ``device``, floating-point tensors as ``dtype``."""
@@ -148,20 +147,20 @@ def concatenate(parts: Sequence[Conditioning]) -> Conditioning:
     """One batch out of several; tokens are padded to the longest, with a mask.
 
     Raises:
-        ValueError: The parts differ in names, routes or the number of other prompts, or some have a null and
-            some have not.
+        ValueError: The parts differ in names, routes or the number of other prompts, or some have an uncond
+            and some have not.
     """
     if len({frozenset((name, part[name].route) for name in part) for part in parts}) > 1:
         names = " and ".join(str(sorted(part)) for part in parts)
         raise ValueError(f"conditionings to concatenate must share names and routes, not {names}")
-    nulls = [part.null for part in parts if part.null is not None]
-    if nulls and len(nulls) < len(parts):
-        raise ValueError("conditionings to concatenate must all have a null, or none")
+    unconds = [part.uncond for part in parts if part.uncond is not None]
+    if unconds and len(unconds) < len(parts):
+        raise ValueError("conditionings to concatenate must all have an uncond, or none")
     if len({len(part.others) for part in parts}) > 1:
         raise ValueError("conditionings to concatenate must have equally many other prompts")
     joined = {name: _join([part[name] for part in parts]) for name in (parts[0] if parts else ())}
     others = tuple(concatenate(column) for column in zip(*(part.others for part in parts), strict=True))
-    return Conditioning(joined, concatenate(nulls) if nulls else None, others)
+    return Conditioning(joined, concatenate(unconds) if unconds else None, others)
 
 
 def _join(conditions: Sequence[Condition]) -> Condition:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -29,11 +29,14 @@ class Prediction:
         variance: Where the variance of the Markov posterior is learned, how far its logarithm lies from the
             smallest (0) to the largest (1) admissible value (Nichol & Dhariwal 2021, arXiv 2102.09672,
             eq. 15), (B, ...); else None.
+        output: (c_skip, c_out) of x0 = c_skip x + c_out F, where F is the network's output, for what works on
+            F; None where no network is known.
     """
 
     x0: Tensor
     eps: Tensor | None = None
     variance: Tensor | None = None
+    output: tuple[float, float] | None = None
 
     def noise(self, x: Tensor, level: Level[float]) -> Tensor:
         """eps, or (x - alpha x0) / sigma; for sigma > 0."""
@@ -45,7 +48,25 @@ class Prediction:
             change(self.x0),
             None if self.eps is None else change(self.eps),
             None if self.variance is None else change(self.variance),
+            self.output,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A part of the data that is known exactly.
+
+    Args:
+        mask: True where it is known; broadcasts to (B, ...).
+        data: The data there; broadcasts to (B, ...).
+    """
+
+    mask: Tensor
+    data: Tensor
+
+    def paste(self, x: Tensor) -> Tensor:
+        """x (B, ...) with the known data, bit for bit."""
+        return torch.where(self.mask.to(x.device), self.data.to(x), x)
 
 
 @dataclass(eq=False)
@@ -59,10 +80,13 @@ class Memory:
     Args:
         values: Name to value; each can be pickled.
         children: Name to the memory of a denoiser within.
+        known: Set by a denoiser that knows a part of the data exactly; the loop pastes it into the data at
+            the end of a run, so that no solver and no function around the denoiser loses it.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     children: dict[str, Memory] = field(default_factory=dict)
+    known: Known | None = None
 
     def child(self, name: str) -> Memory:
         """The memory ``name`` within this one; empty at first."""
@@ -70,11 +94,18 @@ class Memory:
 
     def copy(self) -> Memory:
         """A copy that later evaluations do not change; the values themselves are shared."""
-        return Memory(dict(self.values), {name: child.copy() for name, child in self.children.items()})
+        children = {name: child.copy() for name, child in self.children.items()}
+        return Memory(dict(self.values), children, self.known)
+
+    def paste_known(self, x: Tensor) -> Tensor:
+        """x (B, ...) with all known data of this memory and its children."""
+        for child in self.children.values():
+            x = child.paste_known(x)
+        return x if self.known is None else self.known.paste(x)
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is remembered, here or in a child."""
+        """Whether no value is remembered, here or in a child."""
         return not self.values and all(child.empty for child in self.children.values())
 
 
@@ -85,19 +116,6 @@ Denoiser: TypeAlias = Callable[[Tensor, Level[float], Conditioning, Memory], Pre
 raises a TypeError in place of losing momentum or a cache.
 """
 Network: TypeAlias = Callable[[Tensor, Tensor, Conditioning], Tensor]
-
-
-@runtime_checkable
-class Finishing(Protocol):
-    """A denoiser that knows part of the data exactly."""
-
-    def finish(self, x: Tensor) -> Tensor:
-        """The data (B, ...) at the end of a run, with the known part as it is known, bit for bit."""
-
-
-def finish(denoiser: Denoiser, x: Tensor) -> Tensor:
-    """The data (B, ...) at the end of a run, with what ``denoiser`` knows of it exactly."""
-    return denoiser.finish(x) if isinstance(denoiser, Finishing) else x
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +129,7 @@ class ModelDenoiser:
     Args:
         network: (c_in x (B, ...), c_noise (B,) float32, conditioning) -> F (B, ...). x is cast to the dtype
             of the network's first parameter, if it has any; all else stays in the dtype of the state. The
-            network may overwrite its input. It gets the conditioning without null and other prompts.
+            network may overwrite its input. It gets the conditioning without uncond and other prompts.
         process: The process that the network was trained on.
         parameterization: What F means.
         learned_variance: Whether the network returns twice the channels (dimension 1): F, then w in [-1, 1]
@@ -131,14 +149,15 @@ class ModelDenoiser:
         memory: Memory,  # noqa: ARG002
     ) -> Prediction:
         """The prediction for x (B, ...); nothing is remembered."""
-        own = self.process.level(level.t)
+        own, ratio = self.process.level(level.t), 1.0
         if own != level:
             own = self.process.level(self.process.t_of_log_snr(level.log_snr))
-            x = x * (math.hypot(own.alpha, own.sigma) / math.hypot(level.alpha, level.sigma))
+            ratio = math.hypot(own.alpha, own.sigma) / math.hypot(level.alpha, level.sigma)
+            x = x * ratio
         c = self.parameterization.coefficients(own)
         timestep = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
         # The model input has no name, so that it is gone when the output is converted.
-        output = self.network(_model_input(x, c.c_in, self.network), timestep, conditioning.plain)
+        output = self.network(_model_input(x, c.c_in, self.network), timestep, conditioning.cond)
         shape = torch.Size((x.shape[0], 2 * x.shape[1], *x.shape[2:])) if self.learned_variance else x.shape
         if output.shape != shape:
             raise ValueError(f"the network must return {tuple(shape)}, not {tuple(output.shape)}")
@@ -149,8 +168,10 @@ class ModelDenoiser:
         if output.dtype != x.dtype:
             output = output.to(x.dtype)
         if c.c_skip == 1:
-            return Prediction(torch.add(x, output, alpha=c.c_out), variance=variance)
-        return Prediction((x * c.c_skip).add_(output, alpha=c.c_out), variance=variance)
+            x0 = torch.add(x, output, alpha=c.c_out)
+        else:
+            x0 = (x * c.c_skip).add_(output, alpha=c.c_out)
+        return Prediction(x0, None, variance, (c.c_skip * ratio, c.c_out))
 
 
 def _model_input(x: Tensor, c_in: float, network: Network) -> Tensor:

@@ -27,10 +27,15 @@ def per_item(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
 
 
 def inner_product(a: Tensor, b: Tensor) -> Tensor:
-    """<a, b> of each item in float64, (B, 1, ..., 1)."""
-    return per_item(lambda one, other: (one.double() * other.double()).sum(), a, b)
+    """<a, b> of each item in float64, (B, 1, ..., 1); of complex numbers the real part."""
+    return per_item(lambda one, other: (_parts(one) * _parts(other)).sum(), a, b)
 
 
 def norm(a: Tensor) -> Tensor:
     """The Euclidean norm of each item in float64, (B, 1, ..., 1)."""
     return inner_product(a, a).sqrt()
+
+
+def _parts(item: Tensor) -> Tensor:
+    """Real and imaginary parts in float64."""
+    return torch.view_as_real(item.resolve_conj()).double() if item.is_complex() else item.double()

@@ -23,7 +23,7 @@ from gen.diffusion.categorical.process import CategoricalProcess
 from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid
-from gen.diffusion.guidance.base import Ask, Guidance
+from gen.diffusion.guidance.base import Evaluate, Guidance
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
@@ -235,8 +235,8 @@ def guided(denoiser: JointDenoiser, guidance: Mapping[str, Guidance]) -> JointDe
         ) -> dict[str, Mapping[str, Prediction]]:
             return _of_branches(denoiser, state, at, branches, memory.child(" and ".join(branches)))
 
-        def ask_of(name: str) -> Ask:
-            def ask(
+        def evaluate_of(name: str) -> Evaluate:
+            def evaluate(
                 part: Tensor, level: Level[float], branches: Mapping[str, Conditioning]
             ) -> dict[str, Prediction]:
                 names = tuple(branches)
@@ -248,17 +248,17 @@ def guided(denoiser: JointDenoiser, guidance: Mapping[str, Guidance]) -> JointDe
                     found = known[names]
                 return {branch: found[branch][name] for branch in names}
 
-            return ask
+            return evaluate
 
         predictions: dict[str, Prediction] = {}
         for name, rule in guidance.items():
             if rule.on(levels[name]):
                 own = memory.child(f"guidance of {name}")
-                predictions[name] = rule.predict(ask_of(name), x[name], levels[name], conditioning, own)
+                predictions[name] = rule.predict(evaluate_of(name), x[name], levels[name], conditioning, own)
         if len(predictions) < len(x):
-            plain = next((found["prompt"] for found in known.values() if "prompt" in found), None)
+            plain = next((found["cond"] for found in known.values() if "cond" in found), None)
             if plain is None:
-                plain = branches_of(x, levels, {"prompt": conditioning})["prompt"]
+                plain = branches_of(x, levels, {"cond": conditioning})["cond"]
             predictions = {**plain, **predictions}
         return predictions
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gen.diffusion.categorical.process import CategoricalProcess
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction, finish
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
@@ -238,7 +238,7 @@ def iterate(
             finite.settle()
             if run.levels[-1].sigma == 0:
                 # A combination of several predictions of x0 may miss the known part by a rounding error.
-                update = update._replace(x=finish(denoiser, update.x))
+                update = update._replace(x=memory.paste_known(update.x))
         step = run.take(index, update, evaluations, memory)
         del update
         yield step

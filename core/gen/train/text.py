@@ -104,7 +104,7 @@ def text_task(
             times,
             solver("dpmpp_2m"),
             x=prior(process, times, noise, size or bank.latents.shape[1:], device),
-            conditioning=text_conditions(ids).contrasting(text_conditions(torch.zeros_like(ids))),
+            conditioning=text_conditions(ids).with_uncond(text_conditions(torch.zeros_like(ids))),
             noise=noise,
         )
         show(bank.restored(drawn.x.cpu()), path)

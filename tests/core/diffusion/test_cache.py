@@ -25,7 +25,6 @@ from gen.diffusion import (
     Prediction,
     RectifiedFlow,
     TimeGrid,
-    Weaker,
     cache_report,
     cached,
     guided,
@@ -139,7 +138,7 @@ def test_outside_its_interval_all_is_evaluated() -> None:
         lambda: cached(guided(_told, ClassifierFree(2.0, interval=(-1.0, 1.0))), 0.1),
         lambda: guided(cached(_told, 0.1), CFGPlusPlus(0.5, interval=(-1.0, 1.0))),
         lambda: guided(cached(_told, 0.1), AdaptiveProjected(2.0, momentum=-0.5, interval=(-1.0, 1.0))),
-        lambda: guided(_told, ClassifierFree(2.0, against=Weaker(cached(_told, 0.1)))),
+        lambda: guided(_told, ClassifierFree(2.0, weak=cached(_told, 0.1))),
     ],
     ids=["around guidance", "within plus", "within momentum", "of the weaker"],
 )

@@ -335,7 +335,7 @@ def test_guidance_is_a_power_of_the_probabilities() -> None:
     process, prompts = BIG["uniform"], _prompts(2)
     model, x = TokenDenoiser(_network, process), torch.randint(WORDS, (2, *SHAPE))
     level = process.level(0.5)
-    p, q = (process.probabilities(model(x, level, c, Memory()).x0) for c in (prompts, prompts.null))
+    p, q = (process.probabilities(model(x, level, c, Memory()).x0) for c in (prompts, prompts.uncond))
     power = p**3 / q**2
     result = process.probabilities(guided(model, ClassifierFree(3.0))(x, level, prompts, Memory()).x0)
     torch.testing.assert_close(result, power / power.sum(-1, keepdim=True), rtol=1e-4, atol=1e-7)

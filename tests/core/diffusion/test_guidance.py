@@ -15,6 +15,7 @@ from torch import nn
 from gen import presets
 from gen.diffusion import (
     DDIM,
+    EDM,
     AdaptiveProjected,
     CFGPlusPlus,
     CFGZeroStar,
@@ -24,18 +25,23 @@ from gen.diffusion import (
     Condition,
     Conditioning,
     Cosine,
+    Epsilon,
+    FrequencyDecoupled,
     Heun,
     Level,
     LossGuidance,
+    Mahiro,
     Memory,
     ModelDenoiser,
     NoiseSource,
+    Perturbed,
     Prediction,
     RectifiedFlow,
+    Sample,
     Tangential,
     TimeGrid,
     Velocity,
-    Weaker,
+    VPrediction,
     WeightedPrompts,
     guided,
     iterate,
@@ -43,6 +49,7 @@ from gen.diffusion import (
     prior,
     sample,
 )
+from gen.diffusion.guidance import rules
 
 FLOW = RectifiedFlow()
 LEVEL = FLOW.level(0.4)
@@ -72,7 +79,7 @@ def _network(x, c_noise, conditioning):
 MODEL = ModelDenoiser(_network, FLOW, Velocity())
 WEAK = ModelDenoiser(lambda x, c, k: 0.5 * _network(x, c, k), FLOW, Velocity())
 X = torch.randn(3, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-PROMPTS = _means(0.5, -1.0, 2.0).contrasting(_means(0.0, 0.1, 0.2))
+PROMPTS = _means(0.5, -1.0, 2.0).with_uncond(_means(0.0, 0.1, 0.2))
 
 
 def _square(x0, level, conditioning):
@@ -85,11 +92,15 @@ ALL = {
     "projected": AdaptiveProjected(4.0, 0.2, 1.5, -0.5),
     "zero": CFGZeroStar(3.0),
     "tangential": Tangential(3.0),
-    "weaker": ClassifierFree(2.0, against=Weaker(WEAK)),
+    "weak": ClassifierFree(2.0, weak=WEAK),
+    "negative": ClassifierFree(-1.5),
+    "perturbed": Perturbed(2.0, WEAK, cfg=3.0),
+    "frequencies": FrequencyDecoupled(4.0, coarser=[2.0], axes=(-1,)),
+    "mahiro": Mahiro(3.0),
     "classifier": ClassifierGuidance(lambda x, level, c: -_square(x, level, c), 0.1),
     "loss": LossGuidance(_square, 0.1),
     "weights": WeightedPrompts((2.5,)),
-    "chain": ClassifierFree(3.0) >> AdaptiveProjected(2.0, momentum=0.5, against=Weaker(WEAK)),
+    "chain": ClassifierFree(3.0) >> AdaptiveProjected(2.0, momentum=0.5, weak=WEAK),
     "loss on momentum": AdaptiveProjected(3.0, momentum=-0.4) >> LossGuidance(_square, 0.05),
 }
 EVERY = pytest.mark.parametrize("guidance", ALL.values(), ids=list(ALL))
@@ -132,7 +143,7 @@ def test_cfg_plus_plus_is_guidance_scaled_to_the_step(scale) -> None:
     ]
     _close(*steps)
     prediction = guided(MODEL, CFGPlusPlus(scale))(X, here, PROMPTS, Memory())
-    null = MODEL(X, here, PROMPTS.null, Memory())
+    null = MODEL(X, here, PROMPTS.uncond, Memory())
     _close(prediction.eps, null.noise(X, here))
     _close(prediction.x0, null.x0 + scale * (MODEL(X, here, PROMPTS, Memory()).x0 - null.x0))
 
@@ -151,7 +162,7 @@ def test_projected_guidance_changes_direction_not_length() -> None:
 
 def test_projected_guidance_stays_within_its_radius() -> None:
     x0 = MODEL(X, LEVEL, PROMPTS, Memory()).x0
-    differences = (x0 - MODEL(X, LEVEL, PROMPTS.null, Memory()).x0).flatten(1).norm(dim=1)
+    differences = (x0 - MODEL(X, LEVEL, PROMPTS.uncond, Memory()).x0).flatten(1).norm(dim=1)
     radius = float(differences.median())
     change = guided(MODEL, AdaptiveProjected(3.0, 1.0, radius))(X, LEVEL, PROMPTS, Memory()).x0 - x0
     _close(change.flatten(1).norm(dim=1), 2 * differences.clamp(max=radius))
@@ -161,7 +172,7 @@ def test_momentum_adds_what_was_before() -> None:
     run, memory = guided(MODEL, AdaptiveProjected(3.0, 1.0, momentum=-0.5)), Memory()
     late = FLOW.level(0.3)
     first, second = (
-        MODEL(X, level, PROMPTS, Memory()).x0 - MODEL(X, level, PROMPTS.null, Memory()).x0
+        MODEL(X, level, PROMPTS, Memory()).x0 - MODEL(X, level, PROMPTS.uncond, Memory()).x0
         for level in (LEVEL, late)
     )
     run(X, LEVEL, PROMPTS, memory)
@@ -171,7 +182,7 @@ def test_momentum_adds_what_was_before() -> None:
 
 
 def test_cfg_zero_star_of_equal_predictions_is_either() -> None:
-    same = PROMPTS.contrasting(PROMPTS)
+    same = PROMPTS.with_uncond(PROMPTS)
     _close(
         guided(MODEL, CFGZeroStar(7.0))(X, LEVEL, same, Memory()).x0, MODEL(X, LEVEL, PROMPTS, Memory()).x0
     )
@@ -183,7 +194,7 @@ def test_cfg_zero_star_fits_the_null_by_least_squares() -> None:
         ((X - prediction.x0) / LEVEL.sigma).flatten(1)
         for prediction in (
             MODEL(X, LEVEL, PROMPTS, Memory()),
-            MODEL(X, LEVEL, PROMPTS.null, Memory()),
+            MODEL(X, LEVEL, PROMPTS.uncond, Memory()),
             guided(MODEL, CFGZeroStar(0.0))(X, LEVEL, PROMPTS, Memory()),
         )
     )
@@ -228,7 +239,7 @@ def test_zero_velocity_at_pure_noise_moves_nothing_and_evaluates_nothing() -> No
 
 def test_tangential_guidance_projects_on_the_first_singular_vector() -> None:
     better, worse = (
-        MODEL(X, LEVEL, prompts, Memory()).noise(X, LEVEL) for prompts in (PROMPTS, PROMPTS.null)
+        MODEL(X, LEVEL, prompts, Memory()).noise(X, LEVEL) for prompts in (PROMPTS, PROMPTS.uncond)
     )
     pairs = torch.stack([worse.flatten(1), better.flatten(1)], 1)
     direction = torch.linalg.svd(pairs, full_matrices=False).Vh[:, :1]
@@ -244,7 +255,7 @@ def test_tangential_guidance_is_continuous_at_pure_noise() -> None:
     def denoiser(x, level, conditioning, memory):
         return Prediction(torch.cat([told[float(v)][:1] for v in conditioning["mean"].value]))
 
-    prompts = _means(0.5).contrasting(_means(0.0))
+    prompts = _means(0.5).with_uncond(_means(0.0))
     ends = [
         guided(denoiser, Tangential(3.0))(X[:1], Level(1.0, alpha, 1.0), prompts, Memory()).x0
         for alpha in (0.0, 1e-7)
@@ -252,12 +263,14 @@ def test_tangential_guidance_is_continuous_at_pure_noise() -> None:
     _close(*ends, rtol=1e-5, atol=1e-5)
 
 
-def test_a_weaker_denoiser_that_hears_the_null_makes_classifier_free_guidance() -> None:
-    weaker = Weaker(lambda x, level, conditioning, memory: MODEL(x, level, conditioning.null, memory))
+def test_a_weak_denoiser_with_uncond_as_its_prompt_makes_classifier_free_guidance() -> None:
+    def weak(x, level, conditioning, memory):
+        return MODEL(x, level, conditioning.uncond, memory)
+
     for rule in (ClassifierFree, AdaptiveProjected, Tangential, CFGZeroStar, CFGPlusPlus):
         a, b = (
-            guided(MODEL, rule(0.8, **against))(X, LEVEL, PROMPTS, Memory())
-            for against in ({}, {"against": weaker})
+            guided(MODEL, rule(0.8, **options))(X, LEVEL, PROMPTS, Memory())
+            for options in ({}, {"weak": weak})
         )
         _close(a.x0, b.x0)
 
@@ -279,9 +292,7 @@ def test_a_perturbed_network_shares_its_weights_and_leaves_the_original() -> Non
     _close(net(x, None, None), net.out(x + net.attention(x)))
     assert twin.out.weight is net.out.weight
     plain, damaged = (ModelDenoiser(n, FLOW, Velocity()) for n in (net, twin))
-    result = guided(plain, ClassifierFree(3.0, against=Weaker(damaged)))(
-        x, LEVEL, Conditioning(), Memory()
-    ).x0
+    result = guided(plain, ClassifierFree(3.0, weak=damaged))(x, LEVEL, Conditioning(), Memory()).x0
     better = plain(x, LEVEL, Conditioning(), Memory()).x0
     _close(result, better + 2 * (better - damaged(x, LEVEL, Conditioning(), Memory()).x0))
     with pytest.raises(AttributeError):
@@ -350,8 +361,10 @@ def test_a_loss_on_top_of_guidance_differentiates_the_guided_denoiser() -> None:
 def test_weights() -> None:
     count, rows = _counted(MODEL)
     others = _means(1.0, 1.0, 1.0), _means(-2.0, 0.0, 2.0)
-    several = PROMPTS.beside(*others)
-    x0, null, *rest = (MODEL(X, LEVEL, prompts, Memory()).x0 for prompts in (PROMPTS, PROMPTS.null, *others))
+    several = PROMPTS.with_others(*others)
+    x0, null, *rest = (
+        MODEL(X, LEVEL, prompts, Memory()).x0 for prompts in (PROMPTS, PROMPTS.uncond, *others)
+    )
     assert torch.equal(guided(count, WeightedPrompts([1.0]))(X, LEVEL, PROMPTS, Memory()).x0, x0)
     assert rows == [3]
     _close(
@@ -366,9 +379,9 @@ def test_weights() -> None:
     assert rows == [3]
 
 
-def test_a_null_of_another_kind_is_asked_alone() -> None:
+def test_an_uncond_of_another_kind_is_evaluated_alone() -> None:
     count, rows = _counted(_gaussian)
-    other = _means(0.5, -1.0, 2.0).contrasting(_means(0.0, 0.1, 0.2, name="other"))
+    other = _means(0.5, -1.0, 2.0).with_uncond(_means(0.0, 0.1, 0.2, name="other"))
     _close(
         guided(count, ClassifierFree(3.0))(X, LEVEL, other, Memory()).x0,
         guided(_gaussian, ClassifierFree(3.0))(X, LEVEL, PROMPTS, Memory()).x0,
@@ -386,7 +399,7 @@ def test_scales_may_follow_the_level() -> None:
 
 
 def test_a_chain_is_guidance_of_the_guided() -> None:
-    a, b = ClassifierFree(3.0, 0.5), ClassifierFree(1.5, against=Weaker(WEAK))
+    a, b = ClassifierFree(3.0, 0.5), ClassifierFree(1.5, weak=WEAK)
     c = LossGuidance(_square, 0.1)
     assert (a >> b) >> c == a >> (b >> c) == Chain((a, b, c))
     assert Chain() >> a == a >> Chain() == Chain((a,))
@@ -409,7 +422,7 @@ def test_guidances_with_intervals_take_turns() -> None:
     assert rows == []
 
 
-def test_a_run_keeps_predictions_with_and_without_a_null_apart() -> None:
+def test_a_run_keeps_predictions_with_and_without_uncond_apart() -> None:
     turns = ClassifierFree(3.0, interval=(0.0, 9.0)) >> WeightedPrompts([1.0], interval=(-9.0, -0.1))
     run, memory = guided(MODEL, turns), Memory()
     for t, expected in ((0.7, Chain()), (0.3, ClassifierFree(3.0))):
@@ -435,7 +448,7 @@ def test_one_run_may_have_several_conditionings() -> None:
         lambda **o: AdaptiveProjected(3.0, **o),
         lambda **o: CFGZeroStar(3.0, zero_until=2.0, **o),
         lambda **o: Tangential(3.0, **o),
-        lambda **o: ClassifierFree(3.0, against=Weaker(_forbidden), **o),
+        lambda **o: ClassifierFree(3.0, weak=_forbidden, **o),
         lambda **o: ClassifierGuidance(_forbidden, **o),
         lambda **o: LossGuidance(_forbidden, **o),
         lambda **o: WeightedPrompts([3.0], **o),
@@ -510,7 +523,10 @@ def test_momentum_is_resumed_to_the_same_bits(guidance, solver) -> None:
 def test_a_learned_variance_is_kept() -> None:
     def learned(x, level, conditioning, memory):
         return Prediction(
-            MODEL(x, level, conditioning, memory).x0, variance=conditioning["mean"].value[..., None] + x
+            MODEL(x, level, conditioning, memory).x0,
+            None,
+            conditioning["mean"].value[..., None] + x,
+            (1.0, -0.4),
         )
 
     for guidance in ALL.values():
@@ -528,14 +544,18 @@ def test_an_empty_batch_is_guided() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ClassifierFree(-1.0), "at least 0"),
+        (lambda: ClassifierFree(math.nan), "finite"),
+        (lambda: ClassifierFree([1.0, math.inf]), "finite"),
         (lambda: ClassifierFree(2.0, interval=(1.0, math.nan)), "low, high"),
         (lambda: CFGPlusPlus(1.5), r"\[0, 1\]"),
         (lambda: AdaptiveProjected(2.0, eta=-1.0), "eta"),
         (lambda: AdaptiveProjected(2.0, radius=0.0), "radius"),
         (lambda: AdaptiveProjected(2.0, momentum=1.0), "momentum"),
         (lambda: LossGuidance(_square, math.inf), "finite"),
-        (lambda: ClassifierGuidance(_square, -1.0), "at least 0"),
+        (lambda: ClassifierGuidance(_square, math.inf), "finite"),
+        (lambda: FrequencyDecoupled(2.0, coarser=[]), "coarser"),
+        (lambda: FrequencyDecoupled(2.0, coarser=[1.0], axes=(1,)), "from the end"),
+        (lambda: CFGPlusPlus([0.5, -0.1]), r"\[0, 1\]"),
         (lambda: WeightedPrompts([]), "at least one"),
         (lambda: WeightedPrompts([math.nan]), "finite"),
     ],
@@ -548,44 +568,185 @@ def test_impossible_settings_are_refused(make, message) -> None:
 @pytest.mark.parametrize(
     ("guidance", "message"),
     [
-        (ClassifierFree(2.0), "with a null"),
-        (WeightedPrompts([2.0]), "with a null"),
+        (ClassifierFree(2.0), "uncond"),
+        (WeightedPrompts([2.0]), "uncond"),
         (WeightedPrompts([2.0, 3.0]), "one weight for each prompt"),
         (LossGuidance(lambda x0, level, c: x0.square().sum()), "one number for each item"),
     ],
 )
 def test_what_does_not_fit_is_refused(guidance, message) -> None:
     with pytest.raises(ValueError, match=message):
-        guided(MODEL, guidance)(X, LEVEL, PROMPTS.plain, Memory())
+        guided(MODEL, guidance)(X, LEVEL, PROMPTS.cond, Memory())
 
 
-def test_a_null_can_be_contrasted_only_once() -> None:
-    with pytest.raises(ValueError, match="with a null"):
+def test_uncond_can_be_used_only_once() -> None:
+    with pytest.raises(ValueError, match="uncond"):
         guided(MODEL, ClassifierFree(2.0) >> ClassifierFree(3.0))(X, LEVEL, PROMPTS, Memory())
 
 
-@pytest.mark.parametrize("rescale", [0.5, 1.0])
-def test_rescaled_guidance_has_the_deviation_of_what_is_not_guided(rescale) -> None:
-    level = PROCESSES["flow"].level(0.5)
-    conditioning = _means(2.0).contrasting(_means(0.5))
-    x = torch.randn(1, 3, 4)
+def _sd_rescale(guided, cond, share):
+    """As in the published code, on the network's outputs (B, ...)."""
+    axes = tuple(range(1, guided.ndim))
+    factor = cond.std(axes, keepdim=True) / guided.std(axes, keepdim=True)
+    return share * guided * factor + (1 - share) * guided
 
+
+@pytest.mark.parametrize("kind", [Velocity(), VPrediction(), Epsilon(), Sample(), EDM()], ids=str)
+@pytest.mark.parametrize("name", ["own", "exploding"])
+def test_rescale_is_the_published_one_on_the_output_of_the_network(kind, name) -> None:
+    """For states of the network's own process and of another one."""
+    own = Cosine()
+    level = own.level(0.3) if name == "own" else PROCESSES[name].level(0.4)
+    at = level if name == "own" else own.level(own.t_of_log_snr(level.log_snr))
+    x = X * level.sigma / at.sigma
+    outputs = {}
+
+    def network(x, c_noise, conditioning):
+        outputs["F"] = torch.sin(2 * x + conditioning["mean"].value[..., None].to(x)) + 0.3
+        return outputs["F"]
+
+    denoiser = guided(ModelDenoiser(network, own, kind), ClassifierFree(7.5, rescale=0.7))
+    found = denoiser(x, level, PROMPTS, Memory()).x0
+    cond, uncond = outputs["F"].chunk(2)
+    expected = _sd_rescale(uncond + 7.5 * (cond - uncond), cond, 0.7)
+    _close(found, kind.to_x0(expected, X, at))
+
+
+def test_rescale_leaves_a_constant_output_as_it_is() -> None:
     def denoiser(x, _level, conditioning, memory):
-        return Prediction(x * conditioning["mean"].value[..., None])
-
-    plain = denoiser(x, level, conditioning, Memory()).x0.std()
-    strong = guided(denoiser, ClassifierFree(3.0))(x, level, conditioning, Memory()).x0.std()
-    found = guided(denoiser, ClassifierFree(3.0, rescale=rescale))(x, level, conditioning, Memory()).x0.std()
-    _close(found, rescale * plain + (1 - rescale) * strong)
-
-
-def test_rescaled_guidance_leaves_a_constant_as_it_is() -> None:
-    def denoiser(x, _level, conditioning, memory):
-        return Prediction(torch.ones_like(x) * conditioning["mean"].value[..., None])
+        return Prediction(torch.ones_like(x) * conditioning["mean"].value[..., None], output=(0.0, 1.0))
 
     guide = guided(denoiser, ClassifierFree(2.0, rescale=0.5))
-    conditioning = _means(2.0).contrasting(_means(1.0))
-    assert (
-        guide(torch.zeros(1, 3, 4), PROCESSES["flow"].level(0.5), conditioning, Memory()).x0.unique().item()
-        == 3.0
-    )
+    conditioning = _means(2.0).with_uncond(_means(1.0))
+    found = guide(torch.zeros(1, 3, 4), LEVEL, conditioning, Memory()).x0
+    assert found.unique().item() == 3.0
+
+
+def test_rescale_needs_the_output_of_a_network() -> None:
+    with pytest.raises(ValueError, match="output"):
+        guided(_gaussian, ClassifierFree(2.0, rescale=0.5))(X, LEVEL, PROMPTS, Memory())
+
+
+VIDEO = torch.randn(3, 2, 5, 4, generator=torch.Generator().manual_seed(2))
+PROMPTS_OF_VIDEOS = PROMPTS.map(lambda tensor: tensor[..., None, None].float())
+SCALED = {
+    "free": ClassifierFree,
+    "plus": CFGPlusPlus,
+    "projected": lambda scale: AdaptiveProjected(scale, 0.2, 1.5, -0.5),
+    "zero": CFGZeroStar,
+    "tangential": Tangential,
+    "perturbed": lambda scale: Perturbed(scale, _weak_video, cfg=scale),
+    "mahiro": Mahiro,
+    "frequencies": lambda scale: FrequencyDecoupled(scale, coarser=[scale], axes=(-1,)),
+    "loss": lambda scale: LossGuidance(lambda x0, level, c: x0.square().flatten(1).sum(1), scale),
+    "classifier": lambda scale: ClassifierGuidance(lambda x, level, c: x.sin().flatten(1).sum(1), scale),
+    "weights": lambda scale: WeightedPrompts([scale]),
+}
+
+
+def _video(x, level, conditioning, memory):
+    return Prediction(torch.tanh(1.3 * x + conditioning["mean"].value.to(x)), output=(0.0, 1.0))
+
+
+def _weak_video(x, level, conditioning, memory):
+    return Prediction(torch.tanh(0.7 * x))
+
+
+@pytest.mark.parametrize("name", SCALED)
+@pytest.mark.parametrize("kind", [list, tuple, torch.tensor, lambda numbers: lambda level: numbers])
+def test_each_item_may_have_its_own_scale(name, kind) -> None:
+    numbers = [0.25, 1.0, 0.75] if name == "plus" else [-2.0, 1.0, 3.5]
+    batch = guided(_video, SCALED[name](kind(numbers)))(VIDEO, LEVEL, PROMPTS_OF_VIDEOS, Memory())
+    for row, number in enumerate(numbers):
+        prompts = PROMPTS_OF_VIDEOS.select([row])
+        single = guided(_video, SCALED[name](number))(VIDEO[row : row + 1], LEVEL, prompts, Memory())
+        _close(batch.x0[row : row + 1], single.x0)
+
+
+@pytest.mark.parametrize("name", sorted(SCALED.keys() - {"mahiro", "zero", "plus", "projected"}))
+def test_each_frame_may_have_its_own_scale(name) -> None:
+    """Rules that are linear in the scale: each frame is that of a run with its scale."""
+    numbers = [0.0, 1.0, 1.5, 2.0, -1.0]
+    scale = torch.tensor(numbers).view(1, 1, 5, 1)
+    whole = guided(_video, SCALED[name](scale))(VIDEO, LEVEL, PROMPTS_OF_VIDEOS, Memory()).x0
+    for frame, number in enumerate(numbers):
+        one = guided(_video, SCALED[name](number))(VIDEO, LEVEL, PROMPTS_OF_VIDEOS, Memory()).x0
+        _close(whole[:, :, frame], one[:, :, frame])
+
+
+def test_a_negative_scale_leads_away_from_the_prompt() -> None:
+    cond, uncond = MODEL(X, LEVEL, PROMPTS, Memory()).x0, MODEL(X, LEVEL, PROMPTS.uncond, Memory()).x0
+    _close(guided(MODEL, ClassifierFree(-2.0))(X, LEVEL, PROMPTS, Memory()).x0, uncond - 2 * (cond - uncond))
+
+
+def test_scales_that_do_not_fit_are_refused() -> None:
+    for scale in ([1.0, 2.0], torch.ones(3, 1, 5), torch.ones(1, 1, 3, 1)):
+        with pytest.raises(ValueError, match="one per item"):
+            guided(_video, ClassifierFree(scale))(VIDEO, LEVEL, PROMPTS_OF_VIDEOS, Memory())
+    varying = FrequencyDecoupled(2.0, coarser=[torch.ones(1, 1, 1, 4)], axes=(-1,))
+    with pytest.raises(ValueError, match="coarser"):
+        guided(_video, varying)(VIDEO, LEVEL, PROMPTS_OF_VIDEOS, Memory())
+
+
+def _wave(length: int, period: int) -> torch.Tensor:
+    return torch.cos(2 * math.pi * torch.arange(length, dtype=torch.float64) / period)
+
+
+def test_frequency_decoupled_guidance_scales_each_band_by_its_own() -> None:
+    """Of a slow wave and the fastest one, each is scaled by the scale of its band."""
+    slow, fast, null = _wave(256, 128), _wave(256, 2), torch.zeros(256, dtype=torch.float64)
+    for scales in ((10.0, 5.0), (2.0, 7.0), (4.0, 3.0, 3.0)):
+        result = rules.fdg((slow + fast)[None, None], null[None, None], scales, (-1,))[0, 0]
+        inside = slice(16, -16)
+        _close(result[inside], (scales[-1] * slow + scales[0] * fast)[inside], rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("axes", [(-1,), (-2, -1), (-3, -2, -1)])
+def test_frequency_decoupled_guidance_of_equal_scales_is_classifier_free(axes) -> None:
+    cond, uncond = torch.randn(2, 2, 3, 13, 12, 11, dtype=torch.float64)
+    _close(rules.fdg(cond, uncond, [3.0, 3.0, 3.0], axes), rules.cfg(cond, uncond, 3.0))
+    with pytest.raises(ValueError, match="too short"):
+        rules.fdg(cond, uncond, [3.0] * 5, axes)
+
+
+def test_mahiro_is_comfyuis_and_leads_along_the_prompt() -> None:
+    cond, uncond = torch.randn(2, 1, 4, 6, 6, generator=torch.Generator().manual_seed(4))
+    scale = 4.0
+    leap, free = cond * scale, uncond + scale * (cond - uncond)
+    roots = [torch.sqrt(v.abs()) * v.sign() for v in (uncond * scale, (leap + free) / 2)]
+    weight = 2 * (torch.nn.functional.cosine_similarity(*roots).mean() + 1)
+    _close(rules.mahiro(cond, uncond, scale), (weight * free + (4 - weight) * leap) / 4)
+    _close(rules.mahiro(cond, uncond, 1.0), cond)
+    # Where uncond says the opposite, the difference is left out.
+    _close(rules.mahiro(cond, -0.5 * cond, scale), scale * cond)
+
+
+@pytest.mark.parametrize("cfg", [1.0, 3.0])
+def test_perturbed_guidance_adds_the_difference_to_the_weak_network(cfg) -> None:
+    count, rows = _counted(WEAK)
+    found = guided(MODEL, Perturbed(2.5, count, cfg=cfg))(X, LEVEL, PROMPTS, Memory()).x0
+    cond, weak = (model(X, LEVEL, PROMPTS, Memory()).x0 for model in (MODEL, WEAK))
+    _close(found, guided(MODEL, ClassifierFree(cfg))(X, LEVEL, PROMPTS, Memory()).x0 + 2.5 * (cond - weak))
+    assert rows == [3]
+    guided(MODEL, Perturbed(0.0, _forbidden, cfg=cfg))(X, LEVEL, PROMPTS, Memory())
+
+
+@pytest.mark.parametrize("name", [name for name in SCALED if name not in ("loss", "classifier", "mahiro")])
+def test_complex_states_are_guided_as_their_real_and_imaginary_parts(name) -> None:
+    """Norms and projections of an item are those of its 2 n real numbers."""
+    null = torch.randn(3, 4, 6, dtype=torch.complex128, generator=torch.Generator().manual_seed(5))
+
+    def both(x, level, conditioning, memory):
+        wanted = conditioning["mean"].value[:, :, None]
+        moved = null * 0.4 + wanted * null.flip(0) if len(x) == 3 else torch.cat([null, null]) * 0.4
+        return Prediction((x * 0.3 + moved[: len(x)] * (1 + wanted)).to(torch.complex128))
+
+    def parts(x, level, conditioning, memory):
+        return Prediction(torch.view_as_real(both(torch.view_as_complex(x), level, conditioning, memory).x0))
+
+    make = SCALED[name] if name != "perturbed" else ClassifierFree
+    x = null.flip(2).contiguous()
+    guidance = make(0.7) if name != "frequencies" else AdaptiveProjected(3.0, radius=0.5)
+    found = guided(both, guidance)(x, LEVEL, PROMPTS, Memory()).x0
+    expected = guided(parts, guidance)(torch.view_as_real(x), LEVEL, PROMPTS, Memory()).x0
+    _close(torch.view_as_real(found), expected)

@@ -38,7 +38,7 @@ def test_functions_of_the_gram_matrix(operator, shape) -> None:
     y = operator(normal(2, *shape))
     values, vectors = torch.linalg.eigh(a @ a.T)
     expected = y.flatten(1) @ (vectors * torch.cos(3 * values)) @ vectors.T
-    torch.testing.assert_close(operator.weigh(y, lambda v: torch.cos(3 * v)).flatten(1), expected)
+    torch.testing.assert_close(operator.filtered(y, lambda v: torch.cos(3 * v)).flatten(1), expected)
 
 
 @PROBLEMS

@@ -99,7 +99,7 @@ def test_guidance_is_inverted_with_the_rest() -> None:
     def given(value: float) -> Conditioning:
         return Conditioning({"mean": Condition(torch.full((1, 1), value, dtype=torch.float64), "global")})
 
-    conditioning = given(1.0).contrasting(given(0.0))
+    conditioning = given(1.0).with_uncond(given(0.0))
     strong, grid = guided(denoiser, ClassifierFree(3.0)), _grid(process, 200)
     asked = []
     noise = invert(

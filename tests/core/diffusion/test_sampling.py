@@ -326,7 +326,7 @@ def test_guidance_outside_its_interval_costs_nothing() -> None:
 
     def network(x, c_noise, conditioning):
         sizes.append(x.shape[0])
-        assert conditioning.null is None
+        assert conditioning.uncond is None
         return _network(x, c_noise, conditioning)
 
     denoiser = guided(ModelDenoiser(network, FLOW, Velocity()), ClassifierFree(2.0, interval=(-1.0, 1.0)))
@@ -342,7 +342,7 @@ def test_guidance_outside_its_interval_costs_nothing() -> None:
 def test_guidance_extrapolates_from_the_null() -> None:
     level, prompts, x = FLOW.level(0.5), _prompts(3), torch.randn(3, *SHAPE)
     model = ModelDenoiser(_network, FLOW, Velocity())
-    conditional, null = model(x, level, prompts, Memory()).x0, model(x, level, prompts.null, Memory()).x0
+    conditional, null = model(x, level, prompts, Memory()).x0, model(x, level, prompts.uncond, Memory()).x0
     result = guided(model, ClassifierFree(4.0))(x, level, prompts, Memory()).x0
     torch.testing.assert_close(result, null + 4 * (conditional - null))
     rescaled = guided(model, ClassifierFree(4.0, rescale=1.0))(x, level, prompts, Memory()).x0
@@ -397,7 +397,6 @@ def test_a_network_of_the_wrong_shape_is_refused() -> None:
         lambda: ExponentialMultistep(2, math.nan),
         lambda: ExponentialMultistep(3, corrector=5),
         lambda: ExponentialMultistep(2, quadrature="simpson"),
-        lambda: ClassifierFree(-1.0),
         lambda: ClassifierFree(math.nan),
         lambda: ClassifierFree(2.0, 1.5),
         lambda: ClassifierFree(2.0, interval=(1.0, -1.0)),

@@ -17,7 +17,6 @@ from gen.diffusion import (
     Prediction,
     RectifiedFlow,
     TimeGrid,
-    Weaker,
     cache_report,
     cached,
     clipped,
@@ -54,6 +53,12 @@ def test_dynamic_thresholding_scales_each_item_by_its_quantile() -> None:
     torch.testing.assert_close(result[2], x[2].sign())
     half = _bound(lambda d: thresholded(d, 1.0, bound=0.5), x)
     torch.testing.assert_close(half[0], x[0] / 16)
+
+
+def test_dynamic_thresholding_scales_by_no_more_than_its_cap() -> None:
+    x = torch.tensor([[4.0, -1.2, 0.3], [1.2, -0.6, 0.3]])
+    result = _bound(lambda d: thresholded(d, 1.0, cap=1.5), x)
+    torch.testing.assert_close(result, torch.tensor([[1.0, -0.8, 0.2], [1.0, -0.5, 0.25]]))
 
 
 @pytest.mark.parametrize("wrap", [clipped, thresholded])
@@ -118,7 +123,7 @@ REMEMBERING = {
     "momentum": lambda: guided(_told, AdaptiveProjected(6.0, momentum=-0.9)),
     "cache": lambda: cached(_told, 0.5),
     "momentum around a cache": lambda: guided(cached(_told, 0.5), AdaptiveProjected(6.0, momentum=-0.9)),
-    "cache of the weaker": lambda: guided(_told, ClassifierFree(2.0, against=Weaker(cached(_told, 0.5)))),
+    "cache of the weaker": lambda: guided(_told, ClassifierFree(2.0, weak=cached(_told, 0.5))),
 }
 
 
@@ -153,6 +158,7 @@ def test_a_function_around_a_denoiser_keeps_its_memory_or_is_refused(make) -> No
         (lambda: thresholded(_same, 0.0), "quantile"),
         (lambda: thresholded(_same, 1.5), "quantile"),
         (lambda: thresholded(_same, bound=0.0), "bound"),
+        (lambda: thresholded(_same, cap=0.5), "cap"),
     ],
 )
 def test_impossible_settings_are_refused(make, message) -> None:

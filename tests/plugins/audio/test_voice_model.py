@@ -148,7 +148,7 @@ def test_the_network_takes_any_length_and_hears_every_condition(model: Model) ->
         assert plain.shape == x.shape
         known = torch.cat([torch.ones(2, 1, frames), x], 1)
         for other in (
-            told.adding(known=Condition(known, "channels")),
+            told.with_conditions(known=Condition(known, "channels")),
             conditions(told["phones"].value.roll(1, 0), told["voice"].value),
             conditions(told["phones"].value, 1 - told["voice"].value),
         ):

@@ -306,7 +306,7 @@ class TokenDenoiser:
         memory: Memory,  # noqa: ARG002
     ) -> Prediction:
         timestep = torch.full((x.shape[0],), level.sigma, dtype=torch.float32, device=x.device)
-        logits = self.network(x, timestep, conditioning.plain)
+        logits = self.network(x, timestep, conditioning.cond)
         if logits.shape != (*x.shape, self.process.tokens):
             raise ValueError(
                 f"the network must return {(*x.shape, self.process.tokens)}, not {tuple(logits.shape)}"

@@ -1,35 +1,38 @@
-"""Guidance: predictions that follow the conditioning, or a wish of ours, more closely."""
+"""Guidance: predictions that follow the conditioning, or a loss, more closely."""
 
-from gen.diffusion.guidance.base import Ask, Chain, Guidance, Guided, Scale, guided
-from gen.diffusion.guidance.contrast import (
+from gen.diffusion.guidance.base import Chain, Evaluate, Guidance, Guided, Scale, guided
+from gen.diffusion.guidance.classifier_free import (
     AdaptiveProjected,
     CFGPlusPlus,
     CFGZeroStar,
     ClassifierFree,
-    Contrast,
+    Extrapolation,
+    FrequencyDecoupled,
+    Mahiro,
+    Perturbed,
     Tangential,
 )
 from gen.diffusion.guidance.gradient import ClassifierGuidance, LossGuidance
-from gen.diffusion.guidance.opponents import Null, Opponent, Weaker, perturbed
+from gen.diffusion.guidance.perturbation import perturbed
 from gen.diffusion.guidance.prompts import WeightedPrompts
 
 __all__ = [
     "AdaptiveProjected",
-    "Ask",
     "CFGPlusPlus",
     "CFGZeroStar",
     "Chain",
     "ClassifierFree",
     "ClassifierGuidance",
-    "Contrast",
+    "Evaluate",
+    "Extrapolation",
+    "FrequencyDecoupled",
     "Guidance",
     "Guided",
     "LossGuidance",
-    "Null",
-    "Opponent",
+    "Mahiro",
+    "Perturbed",
     "Scale",
     "Tangential",
-    "Weaker",
     "WeightedPrompts",
     "guided",
     "perturbed",

@@ -1,4 +1,4 @@
-"""What guidance is: a change of the denoiser, on within an interval of noise levels, chained with >>."""
+"""The base of guidance: a change of the denoiser within an interval of noise levels, chained with >>."""
 
 from __future__ import annotations
 
@@ -9,26 +9,34 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TypeAlias
 
+import torch
 from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.level import Level
 
-Scale: TypeAlias = float | Callable[[Level[float]], float]
-"""How strong guidance is: a number, or a schedule over the levels."""
+Strength: TypeAlias = float | Sequence[float] | Tensor
+Scale: TypeAlias = Strength | Callable[[Level[float]], Strength]
+"""A guidance scale, or a function of the level that returns one.
 
-Ask: TypeAlias = Callable[[Tensor, Level[float], Mapping[str, Conditioning]], dict[str, Prediction]]
-"""Predictions of the guided denoiser for several named conditionings, in one batch if they fit together."""
+A number for all items; a sequence or tensor (B,) with one number per item; or a tensor that broadcasts to the
+state (B, ...) with as many dimensions, such as (1, 1, T, 1, 1) with one number per frame of a video. Negative
+numbers are allowed.
+"""
+
+Evaluate: TypeAlias = Callable[[Tensor, Level[float], Mapping[str, Conditioning]], dict[str, Prediction]]
+"""(x, level, name to conditioning) -> name to prediction of the denoiser that is guided, in one batch where
+the conditionings can be concatenated."""
 
 
 @dataclass(frozen=True)
 class Guidance(ABC):
-    """A change of what a denoiser predicts.
+    """A change of the prediction of a denoiser.
 
     Args:
-        interval: (low, high) in log_snr, both included. Outside of it the denoiser is asked as if there were
-            no guidance, and nothing else is evaluated (Kynkäänniemi et al. 2024, arXiv 2404.07724).
+        interval: (low, high) in log_snr, both included. Outside of it there is no guidance, and only the
+            conditional prediction is evaluated (Kynkäänniemi et al. 2024, arXiv 2404.07724).
 
     Raises:
         ValueError: The interval is not (low, high).
@@ -41,52 +49,51 @@ class Guidance(ABC):
             raise ValueError(f"interval must be (low, high) in log_snr, not {self.interval}")
 
     def __rshift__(self, other: Guidance | Chain) -> Chain:
-        """This guidance, and ``other`` on top of it."""
+        """This guidance, then ``other`` of the denoiser that it guides."""
         return Chain((self,)) >> other
 
     def on(self, level: Level[float]) -> bool:
-        """Whether there is guidance at ``level``."""
+        """Whether ``level`` lies in the interval."""
         return self.interval[0] <= level.log_snr <= self.interval[1]
 
     @abstractmethod
     def predict(
-        self, ask: Ask, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
         """The guided prediction.
 
         Args:
-            ask: Asks the denoiser that is guided.
+            evaluate: Evaluates the denoiser that is guided.
             x: State (B, ...).
-            level: A level of the interval.
-            conditioning: What the denoiser is told, with null and other prompts where it has them.
-            memory: What this guidance remembers of the run; to be read and written.
+            level: A level in the interval.
+            conditioning: The conditions, with uncond and other prompts where there are any.
+            memory: Of this guidance; to be read and written.
         """
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Guidances one on top of the other: guided(denoiser, a >> b) = guided(guided(denoiser, a), b).
+    """Guidances applied in turn: guided(denoiser, a >> b) = guided(guided(denoiser, a), b).
 
-    b therefore guides the denoiser that a has guided already: where b asks about a prompt and its null, both
-    answers are a's. Chaining is associative, and ``Chain()`` is no guidance at all.
+    Where b evaluates a prompt and its uncond, both predictions are guided by a. ``Chain()`` is no guidance.
 
     Args:
-        parts: The first is next to the denoiser.
+        parts: The first is applied to the denoiser itself.
     """
 
     parts: tuple[Guidance, ...] = ()
 
     def __rshift__(self, other: Guidance | Chain) -> Chain:
-        """These guidances, and ``other`` on top of them."""
+        """These guidances, then ``other``."""
         return Chain(self.parts + (other.parts if isinstance(other, Chain) else (other,)))
 
 
 @dataclass(frozen=True, eq=False)
 class Guided:
-    """A denoiser under guidance, see ``guided``.
+    """A denoiser with a guidance, see ``guided``.
 
-    What ``guidance`` remembers stands in the memory's values; each batch of conditionings that are evaluated
-    together has a child memory, so that rows of two batches never mix.
+    The guidance uses the memory's values. Each batch of conditionings has a child memory, so that the rows of
+    two batches are never mixed.
     """
 
     denoiser: Denoiser
@@ -95,49 +102,65 @@ class Guided:
     def __call__(
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
-        def ask(
-            x: Tensor, level: Level[float], branches: Mapping[str, Conditioning]
+        """The guided prediction for x (B, ...)."""
+
+        def evaluate(
+            x: Tensor, level: Level[float], prompts: Mapping[str, Conditioning]
         ) -> dict[str, Prediction]:
             predictions: dict[str, Prediction] = {}
-            for names in _batches(branches):
+            for names in _batches(prompts):
                 child = memory.child(" and ".join(names))
-                conditions = [branches[name] for name in names]
-                predictions |= zip(names, _together(self.denoiser, x, level, conditions, child), strict=True)
+                batch = [prompts[name] for name in names]
+                predictions |= zip(names, _joint(self.denoiser, x, level, batch, child), strict=True)
             return predictions
 
         if not self.guidance.on(level):
-            return unguided(ask, x, level, conditioning)
-        return self.guidance.predict(ask, x, level, conditioning, memory)
+            return conditional(evaluate, x, level, conditioning)
+        return self.guidance.predict(evaluate, x, level, conditioning, memory)
 
 
 def guided(denoiser: Denoiser, guidance: Guidance | Chain) -> Denoiser:
-    """``denoiser`` under ``guidance``."""
+    """``denoiser`` with ``guidance``."""
     for part in guidance.parts if isinstance(guidance, Chain) else (guidance,):
         denoiser = Guided(denoiser, part)
     return denoiser
 
 
-def unguided(ask: Ask, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
-    """The answer about the conditioning as it is."""
-    return ask(x, level, {"prompt": conditioning})["prompt"]
+def conditional(evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
+    """The prediction for the conditioning, without guidance."""
+    return evaluate(x, level, {"cond": conditioning})["cond"]
 
 
 def check_scale(scale: Scale) -> None:
-    """A constant scale must be a finite number of at least 0.
+    """Raises ValueError where a constant scale is not finite."""
+    if not callable(scale) and not bool(torch.as_tensor(scale).isfinite().all()):
+        raise ValueError(f"a guidance scale must be finite, not {scale}")
+
+
+def scale_at(scale: Scale, level: Level[float], x: Tensor) -> float | Tensor:
+    """The scale at ``level``: a number, or a tensor in the dtype of x that broadcasts to x (B, ...).
 
     Raises:
-        ValueError: It is not.
+        ValueError: There is not one number per item, and the tensor does not broadcast to x.
     """
-    if not callable(scale) and not 0 <= scale < math.inf:
-        raise ValueError(f"guidance must be a finite number of at least 0, not {scale}")
+    strength = scale(level) if callable(scale) else scale
+    if isinstance(strength, int | float):
+        return strength
+    values = torch.as_tensor(strength)
+    if values.shape == x.shape[:1]:
+        return values.to(x).reshape(-1, *(1,) * (x.ndim - 1))
+    fits = values.ndim == x.ndim and all(
+        size in (1, full) for size, full in zip(values.shape, x.shape, strict=True)
+    )
+    if values.ndim and not fits:
+        raise ValueError(
+            f"a scale must be one number, ({x.shape[0]},) with one per item, or broadcast to the state "
+            f"{tuple(x.shape)} with as many dimensions, not {tuple(values.shape)}"
+        )
+    return values.to(x)
 
 
-def scale_at(scale: Scale, level: Level[float]) -> float:
-    """The scale at ``level``."""
-    return scale(level) if callable(scale) else scale
-
-
-def _together(
+def _joint(
     denoiser: Denoiser, x: Tensor, level: Level[float], conditionings: Sequence[Conditioning], memory: Memory
 ) -> list[Prediction]:
     """The prediction for each conditioning, all in one batch."""
@@ -148,21 +171,21 @@ def _together(
     return [joint.map(itemgetter(slice(i * rows, (i + 1) * rows))) for i in range(count)]
 
 
-def _batches(branches: Mapping[str, Conditioning]) -> list[tuple[str, ...]]:
-    """The names, grouped by what can be concatenated."""
+def _batches(prompts: Mapping[str, Conditioning]) -> list[tuple[str, ...]]:
+    """The names in groups whose conditionings can be concatenated."""
     kinds: dict[object, list[str]] = {}
-    for name, conditioning in branches.items():
+    for name, conditioning in prompts.items():
         kinds.setdefault(_kind(conditioning), []).append(name)
     return [tuple(names) for names in kinds.values()]
 
 
 def _kind(conditioning: Conditioning) -> object:
-    """Conditionings of one kind can be concatenated."""
+    """Equal for conditionings that can be concatenated."""
     return (
         frozenset(
             (name, condition.route, condition.value.shape[2 if condition.has_tokens else 1 :])
             for name, condition in conditioning.items()
         ),
-        conditioning.null is None,
+        conditioning.uncond is None,
         len(conditioning.others),
     )

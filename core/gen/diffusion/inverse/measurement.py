@@ -1,4 +1,4 @@
-"""Measurements: an operator with what it saw."""
+"""Measurements: an operator with its measured values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Measurement:
 
     Args:
         operator: A.
-        y: What was seen: (B, ...), or (1, ...) for all items.
+        y: The measured values: (B, ...), or (1, ...) for all items.
         std: Standard deviation of the noise in y, in the units of y; 0 where y is exact.
 
     Raises:
@@ -32,17 +32,17 @@ class Measurement:
         if not 0 <= self.std < math.inf:
             raise ValueError(f"std must be a finite number of at least 0, not {self.std}")
 
-    def residual(self, seen: Tensor) -> Tensor:
-        """y - seen, for seen = A(x0).
+    def residual(self, expected: Tensor) -> Tensor:
+        """y - expected, for expected = A(x0).
 
         Raises:
-            ValueError: A sees another shape than y has.
+            ValueError: A(x0) has another shape than y.
         """
-        if self.y.shape[0] not in (1, seen.shape[0]) or self.y.shape[1:] != seen.shape[1:]:
+        if self.y.shape[0] not in (1, expected.shape[0]) or self.y.shape[1:] != expected.shape[1:]:
             raise ValueError(
-                f"y has the shape {tuple(self.y.shape)}, but the operator sees {tuple(seen.shape)}"
+                f"y has the shape {tuple(self.y.shape)}, but the operator gives {tuple(expected.shape)}"
             )
-        return self.y.to(seen) - seen
+        return self.y.to(expected) - expected
 
 
 def extension(part: Tensor, length: int, *, axis: int = -1, start: int = 0) -> Measurement:

@@ -7,31 +7,37 @@ guided denoiser: ``constrained(guided(denoiser, ...), measurement, method)``.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction
+from gen.diffusion.denoiser import Denoiser, Known, Memory, Prediction
 from gen.diffusion.inverse.measurement import Measurement
 from gen.diffusion.inverse.operators import LOST, LinearOperator, Mask
 from gen.diffusion.level import Level, broadcast
 from gen.diffusion.solvers.base import Denoise
 
 
-class InverseMethod(Protocol):
-    """How a prediction follows a measurement."""
+class InverseMethod(ABC):
+    """The rule by which a prediction follows a measurement."""
 
+    @abstractmethod
     def check(self, measurement: Measurement) -> None:
         """Raises ValueError where the method cannot use the measurement."""
 
+    @abstractmethod
     def predict(
         self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
     ) -> Prediction:
-        """The prediction for the state x (B, ...) given the measurement; asks ``denoise`` once."""
+        """The prediction for the state x (B, ...) given the measurement, from one evaluation."""
+
+    def known(self, measurement: Measurement) -> Known | None:  # noqa: ARG002
+        """The part of the data that the method takes as exact; None where there is none."""
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,13 +51,11 @@ class Constrained:
     def __post_init__(self) -> None:
         self.method.check(self.measurement)
 
-    def finish(self, x: Tensor) -> Tensor:
-        """The data (B, ...), with y where the method takes it as exact."""
-        return self.method.finish(x, self.measurement) if isinstance(self.method, MaskBlend) else x
-
     def __call__(
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
+        """The prediction for x (B, ...) given the measurement."""
+        memory.known = self.method.known(self.measurement)
         return self.method.predict(
             x, level, lambda x, level: self.denoiser(x, level, conditioning, memory), self.measurement
         )
@@ -72,11 +76,11 @@ def constrained(denoiser: Denoiser, measurement: Measurement, method: InverseMet
 
 
 @dataclass(frozen=True)
-class MaskBlend:
+class MaskBlend(InverseMethod):
     """x0 + (y - weight x0): the known part of x0 is replaced, exactly where the mask is 1 (inpainting).
 
     For a mask of 0 and 1 it is DDNM without the rounding: the known part of x0 is y bit for bit, and so is
-    that of the result, with every solver and dtype (``finish``).
+    that of the result, with every solver and dtype: the loop pastes it (``Memory.known``).
 
     RePaint (Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1) is this with DDIM(1) on a grid with
     restarts (``TimeGrid.restart``). A single run leaves a bias, as the unknown part sees y only through
@@ -95,7 +99,7 @@ class MaskBlend:
                 "every linear operator"
             )
         if measurement.std > 0:
-            raise ValueError("MaskBlend takes y as exact; DDNM, DiffPIR and PiGDM heed its noise")
+            raise ValueError("MaskBlend takes y as exact; for noisy y use DDNM, DiffPIR or PiGDM")
 
     def predict(
         self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
@@ -104,17 +108,18 @@ class MaskBlend:
         assert isinstance(mask, Mask)
         prediction = denoise(x, level)
         residual = measurement.residual(mask(prediction.x0))
-        return _with_x0(prediction, self.finish(prediction.x0 + residual, measurement), level)
+        known = self.known(measurement)
+        return _with_x0(prediction, known.paste(prediction.x0 + residual), level)
 
-    def finish(self, x0: Tensor, measurement: Measurement) -> Tensor:
-        """Data (B, ...) with y where the mask is 1."""
+    def known(self, measurement: Measurement) -> Known:
+        """y where the mask is 1."""
         mask = measurement.operator
         assert isinstance(mask, Mask)
-        return torch.where(mask.weight.to(x0) == 1, measurement.y.to(x0), x0)
+        return Known(mask.weight == 1, measurement.y)
 
 
 @dataclass(frozen=True)
-class DDNM:
+class DDNM(InverseMethod):
     """x0 + A^+ (y - A x0): the range of A^T comes from y, the null space from the denoiser.
 
     Wang et al. 2023, arXiv 2212.00490, eq. 13. For noisy y as their DDNM+ (sec. 3.3): along a singular value
@@ -130,18 +135,18 @@ class DDNM:
         self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
     ) -> Prediction:
         operator = _linear(self, measurement)
-        bearable = _ratio(level.sigma, level.alpha * measurement.std)
+        largest = _ratio(level.sigma, level.alpha * measurement.std)
 
-        def gain(v: Tensor) -> Tensor:
-            return torch.where(v > LOST, (1 / v).clamp_max(bearable / v.sqrt()), 0)
+        def g(v: Tensor) -> Tensor:
+            return torch.where(v > LOST, (1 / v).clamp_max(largest / v.sqrt()), 0)
 
         prediction = denoise(x, level)
         residual = measurement.residual(operator(prediction.x0))
-        return _with_x0(prediction, prediction.x0 + operator.adjoint(operator.weigh(residual, gain)), level)
+        return _with_x0(prediction, prediction.x0 + operator.adjoint(operator.filtered(residual, g)), level)
 
 
 @dataclass(frozen=True)
-class DiffPIR:
+class DiffPIR(InverseMethod):
     """The proximal step argmin over z of |y - A z|**2 / std**2 + strength |z - x0|**2 / (sigma / alpha)**2.
 
     Zhu et al. 2023, arXiv 2305.08995, algorithm 1, where strength is lambda; the share of fresh noise, their
@@ -149,7 +154,7 @@ class DiffPIR:
     unbounded variance, without the Jacobian.
 
     Args:
-        strength: > 0; how much the denoiser's word weighs against y.
+        strength: > 0; the weight of the denoiser's x0 against y.
 
     Raises:
         ValueError: ``strength`` is not a finite number above 0.
@@ -177,7 +182,7 @@ class DiffPIR:
 
 
 @dataclass(frozen=True)
-class DPS:
+class DPS(InverseMethod):
     """Diffusion posterior sampling: follows the gradient of |y - A(x0(x))|**2 through the denoiser.
 
     Chung et al. 2023, arXiv 2209.14687, algorithm 1, for every operator, linear or not. By Tweedie's formula
@@ -194,30 +199,32 @@ class DPS:
     """
 
     def check(self, measurement: Measurement) -> None:
-        """Every measurement will do."""
+        """Accepts every measurement."""
 
     def predict(
         self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
     ) -> Prediction:
-        def pull(x0: Tensor) -> tuple[Tensor, Tensor]:
-            seen = measurement.operator(x0)
-            return seen, measurement.residual(seen)
+        def likelihood(x0: Tensor) -> tuple[Tensor, Tensor]:
+            expected = measurement.operator(x0)
+            return expected, measurement.residual(expected)
 
         def step(x0: Tensor, move: Tensor) -> Tensor:
             # Reverse mode twice: the first derivative in forward mode loads a second's worth of modules.
-            seen, change = torch.autograd.functional.jvp(measurement.operator, x0, move, create_graph=True)
+            expected, change = torch.autograd.functional.jvp(
+                measurement.operator, x0, move, create_graph=True
+            )
             # Item by item: a reduction over the batch may round differently with the batch's size.
-            pairs = list(zip(change, measurement.residual(seen), strict=True))
+            pairs = list(zip(change, measurement.residual(expected), strict=True))
             gain = torch.stack([(item * residual).sum() for item, residual in pairs]).clamp_min(0)
             spread = torch.stack([item.square().sum() for item, _ in pairs])
             weight = gain / (spread + measurement.std**2 * gain).clamp_min(torch.finfo(x.dtype).tiny)
             return broadcast(weight, move) * move
 
-        return _tweedie(x, level, denoise, pull, step)
+        return _tweedie(x, level, denoise, likelihood, step)
 
 
 @dataclass(frozen=True)
-class PiGDM:
+class PiGDM(InverseMethod):
     """Pseudo-inverse guidance: the gradient of log N(y; A x0(x), r**2 A A^T + std**2) through the denoiser.
 
     Song et al. 2023 (ICLR, "Pseudoinverse-guided diffusion models for inverse problems", sec. 3), with r**2 =
@@ -249,11 +256,11 @@ class PiGDM:
         spread = self.data_std * level.sigma / math.hypot(self.data_std * level.alpha, level.sigma)
         ridge = _ratio(measurement.std, spread) ** 2 if measurement.std > 0 else 0.0
 
-        def pull(x0: Tensor) -> tuple[Tensor, Tensor]:
+        def likelihood(x0: Tensor) -> tuple[Tensor, Tensor]:
             residual = measurement.residual(operator(x0))
             return x0, operator.inverse(residual, ridge) / spread**2
 
-        return _tweedie(x, level, denoise, pull, lambda _, move: move)
+        return _tweedie(x, level, denoise, likelihood, lambda _, move: move)
 
 
 def _linear(method: InverseMethod, measurement: Measurement) -> LinearOperator:
@@ -280,7 +287,7 @@ def _tweedie(
     x: Tensor,
     level: Level[float],
     denoise: Denoise,
-    pull: Callable[[Tensor], tuple[Tensor, Tensor]],
+    likelihood: Callable[[Tensor], tuple[Tensor, Tensor]],
     step: Callable[[Tensor, Tensor], Tensor],
 ) -> Prediction:
     """x0 + step(x0, (sigma**2 / alpha) g), where g is the gradient of a log-likelihood with respect to x.
@@ -289,7 +296,7 @@ def _tweedie(
         x: The state (B, ...).
         level: Its level.
         denoise: Predicts x0; must be differentiable.
-        pull: x0 to (f, g_f): a function f of x0 and the gradient of the log-likelihood with respect to f.
+        likelihood: x0 to (f, g_f): a function f of x0 and the gradient of the log-likelihood by f.
         step: How far to go along the gradient.
 
     Raises:
@@ -299,11 +306,11 @@ def _tweedie(
         return denoise(x, level)
     if torch.is_inference_mode_enabled():
         raise ValueError("there are no gradients in inference mode; use torch.no_grad, or DDNM or DiffPIR")
-    nested = torch.is_grad_enabled() and x.requires_grad  # within another method that asks for a gradient
+    nested = torch.is_grad_enabled() and x.requires_grad  # within another method that needs a gradient
     with torch.enable_grad():
         point = x if nested else x.detach().requires_grad_()
         prediction = denoise(point, level)
-        output, weight = pull(prediction.x0)
+        output, weight = likelihood(prediction.x0)
         if not output.requires_grad:
             raise ValueError("the denoiser passes no gradient on; DDNM and DiffPIR need none")
         (gradient,) = torch.autograd.grad(output, point, weight, create_graph=nested)

@@ -1,4 +1,4 @@
-"""Measurement operators A: what of the data is seen.
+"""Measurement operators A of inverse problems.
 
 Operators act on states (B, ...) item by item and follow their device and dtype. Axes are counted from the
 end, so that one operator fits audio (C, L), images (C, H, W), video (C, T, H, W) and points (N, 3).
@@ -16,18 +16,18 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-Gain: TypeAlias = Callable[[Tensor], Tensor]
-"""A function of the eigenvalues of A A^T, element by element."""
+SpectralFilter: TypeAlias = Callable[[Tensor], Tensor]
+"""A function g of the eigenvalues of A A^T, element by element."""
 
 LOST = 1e-10
 """Eigenvalues of A A^T up to this (singular values up to 1e-5) count as 0: float32 holds no more."""
 
 
 class Operator(Protocol):
-    """What of the data is seen; differentiable, and not necessarily linear."""
+    """A differentiable function of the data, not necessarily linear."""
 
     def __call__(self, x: Tensor, /) -> Tensor:
-        """A(x): what is seen of the data (B, ...)."""
+        """A(x) for the data x (B, ...)."""
 
 
 class LinearOperator(ABC):
@@ -42,17 +42,17 @@ class LinearOperator(ABC):
         """A^T y, in the shape of the data; <A x, y> = <x, A^T y>."""
 
     @abstractmethod
-    def weigh(self, y: Tensor, gain: Gain) -> Tensor:
-        """gain(A A^T) y: ``gain`` applied to the eigenvalues of A A^T."""
+    def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
+        """g(A A^T) y."""
 
     def inverse(self, y: Tensor, ridge: float = 0.0) -> Tensor:
         """A^T (A A^T + ridge)^-1 y, the minimum of |y - A x|**2 + ridge |x|**2.
 
         Args:
-            y: What was seen (B, ...).
+            y: The measured values (B, ...).
             ridge: >= 0; with 0 this is the pseudo-inverse A^+ y.
         """
-        return self.adjoint(self.weigh(y, lambda v: torch.where(v > LOST, 1 / (v + ridge), 0)))
+        return self.adjoint(self.filtered(y, lambda v: torch.where(v > LOST, 1 / (v + ridge), 0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +79,8 @@ class Mask(LinearOperator):
     def adjoint(self, y: Tensor) -> Tensor:
         return self.weight.to(y) * y
 
-    def weigh(self, y: Tensor, gain: Gain) -> Tensor:
-        return gain(self.weight.to(y) ** 2) * y
+    def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
+        return g(self.weight.to(y) ** 2) * y
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class BlockAverage(LinearOperator):
             y = y.repeat_interleave(self.factor, axis)
         return y / self.factor ** len(self.axes)
 
-    def weigh(self, y: Tensor, gain: Gain) -> Tensor:
-        return gain(y.new_tensor(self.factor ** -len(self.axes))) * y
+    def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
+        return g(y.new_tensor(self.factor ** -len(self.axes))) * y
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +169,8 @@ class Blur(LinearOperator):
     def adjoint(self, y: Tensor) -> Tensor:
         return self._multiply(y, self._transfer(y).conj())
 
-    def weigh(self, y: Tensor, gain: Gain) -> Tensor:
-        return self._multiply(y, gain(self._transfer(y).abs() ** 2))
+    def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
+        return self._multiply(y, g(self._transfer(y).abs() ** 2))
 
     def _transfer(self, x: Tensor) -> Tensor:
         """The Fourier transform of the kernel, broadcast to that of x."""
@@ -237,8 +237,8 @@ class CompressedSensing(LinearOperator):
         spectrum = y.new_zeros(y.shape[0], signs.numel()).index_copy(1, rows.to(y.device), y)
         return (_hartley(spectrum) * signs.to(y)).reshape(-1, *self.shape)
 
-    def weigh(self, y: Tensor, gain: Gain) -> Tensor:
-        return gain(y.new_tensor(1.0)) * y
+    def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
+        return g(y.new_tensor(1.0)) * y
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,416 @@
+"""Guidance that leads from an unconditional or weak prediction through the conditional one and beyond.
+
+An explicit eps and a learned variance stay those of the conditional prediction unless a class says otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from gen.diffusion.conditioning import Conditioning
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
+from gen.diffusion.guidance.base import Evaluate, Guidance, Scale, check_scale, conditional, scale_at
+from gen.diffusion.guidance.rules import apg, cfg, cfg_zero_star, fdg, mahiro, rescaled
+from gen.diffusion.items import inner_product
+from gen.diffusion.level import Level
+
+
+@dataclass(frozen=True)
+class Extrapolation(Guidance):
+    """The base of these classes.
+
+    Args:
+        scale: A ``Scale``; the number 1 is no guidance (uncond is not evaluated), 0 is uncond.
+        weak: A weaker denoiser, evaluated with the same conditioning, whose prediction stands in for uncond:
+            autoguidance (Karras et al. 2024, arXiv 2406.02507, eq. 3). By default uncond is the prediction of
+            the same denoiser for ``conditioning.uncond``.
+        interval: (low, high) in log_snr, outside of which there is no guidance.
+
+    Raises:
+        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
+    """
+
+    scale: Scale
+    weak: Denoiser | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_scale(self.scale)
+
+    def predict(
+        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        """See ``Guidance``."""
+        scale = scale_at(self.scale, level, x)
+        if isinstance(scale, int | float) and scale == 1:
+            return conditional(evaluate, x, level, conditioning)
+        cond, uncond = self.evaluate_both(evaluate, x, level, conditioning, memory)
+        return self.combine(x, level, cond, uncond, scale, memory)
+
+    def evaluate_both(
+        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> tuple[Prediction, Prediction]:
+        """(cond, uncond), in one batch where both are of one denoiser."""
+        if self.weak is not None:
+            cond = conditional(evaluate, x, level, conditioning)
+            return cond, self.weak(x, level, conditioning, memory.child("weak"))
+        if conditioning.uncond is None:
+            raise ValueError("guidance needs a conditioning with uncond, a weak denoiser, or scale 1")
+        both = evaluate(x, level, {"cond": conditioning.cond, "uncond": conditioning.uncond.cond})
+        return both["cond"], both["uncond"]
+
+    @abstractmethod
+    def combine(
+        self,
+        x: Tensor,
+        level: Level[float],
+        cond: Prediction,
+        uncond: Prediction,
+        scale: float | Tensor,
+        memory: Memory,
+    ) -> Prediction:
+        """The guided prediction for the state x (B, ...) at ``level``."""
+
+
+@dataclass(frozen=True)
+class ClassifierFree(Extrapolation):
+    """uncond + scale (cond - uncond), see ``rules.cfg``; with a weak denoiser, autoguidance.
+
+    Args:
+        scale, weak, interval: See ``Extrapolation``.
+        rescale: phi in [0, 1] of ``rules.rescaled``: how far the standard deviation of the guided output of
+            the network returns to that of the conditional one.
+
+    Raises:
+        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser,
+            or ``rescale`` is above 0 and the denoiser gives no ``Prediction.output``.
+    """
+
+    rescale: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.rescale <= 1:
+            raise ValueError(f"rescale must lie in [0, 1], not {self.rescale}")
+
+    def combine(
+        self,
+        x: Tensor,
+        level: Level[float],  # noqa: ARG002
+        cond: Prediction,
+        uncond: Prediction,
+        scale: float | Tensor,
+        memory: Memory,  # noqa: ARG002
+    ) -> Prediction:
+        """See ``Extrapolation``."""
+        x0 = cfg(cond.x0, uncond.x0, scale)
+        if self.rescale == 0:
+            return replace(cond, x0=x0)
+        if cond.output is None:
+            raise ValueError(
+                "rescale works on the network's output, which this denoiser does not give: use ModelDenoiser "
+                "or set Prediction.output"
+            )
+        skip, out = cond.output
+        if out == 0:  # x0 does not depend on the output
+            return replace(cond, x0=x0)
+        output = rescaled((x0 - skip * x) / out, (cond.x0 - skip * x) / out, self.rescale)
+        return replace(cond, x0=skip * x + out * output)
+
+
+@dataclass(frozen=True)
+class Perturbed(Guidance):
+    """cfg(cond, uncond) + scale (cond - weak), for a weak denoiser with a perturbed network.
+
+    Perturbed-attention guidance (Ahn et al. 2024, arXiv 2403.17377, sec. 4) with ``pag``, smoothed
+    energy guidance (Hong 2024, arXiv 2408.00760) with ``seg``, skip-layer guidance (Hyung et al. 2024, arXiv
+    2411.18664) with ``slg``.
+
+    Args:
+        scale: A ``Scale``; 0 is no perturbation guidance (the weak denoiser is not evaluated).
+        weak: The denoiser with the perturbed network, evaluated with the same conditioning.
+        cfg: Scale of classifier-free guidance beside it; 1 is none (uncond is not evaluated).
+        interval: (low, high) in log_snr, outside of which there is no guidance of either kind.
+
+    Raises:
+        ValueError: A value is out of range; or (when evaluated) cfg is not 1 and there is no uncond.
+    """
+
+    scale: Scale
+    weak: Denoiser
+    cfg: Scale = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_scale(self.scale)
+        check_scale(self.cfg)
+
+    def predict(
+        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        """See ``Guidance``."""
+        scale, strength = scale_at(self.scale, level, x), scale_at(self.cfg, level, x)
+        free = ClassifierFree(self.cfg)
+        if isinstance(strength, int | float) and strength == 1:
+            cond = guided = conditional(evaluate, x, level, conditioning)
+        else:
+            cond, uncond = free.evaluate_both(evaluate, x, level, conditioning, memory)
+            guided = free.combine(x, level, cond, uncond, strength, memory)
+        if isinstance(scale, int | float) and scale == 0:
+            return guided
+        weak = self.weak(x, level, conditioning, memory.child("weak"))
+        return replace(guided, x0=guided.x0 + scale * (cond.x0 - weak.x0))
+
+
+@dataclass(frozen=True)
+class CFGPlusPlus(Extrapolation):
+    """uncond + scale (cond - uncond), and the noise of uncond (Chung et al. 2024, arXiv 2406.08070, alg. 2).
+
+    A solver that follows eps adds back the noise of uncond; in a DDIM step that changes log_snr by h it
+    equals classifier-free guidance of scale / (1 - e**-h). Solvers that read x0 alone see classifier-free
+    guidance.
+
+    Args:
+        scale: lambda in [0, 1], a ``Scale``; uncond is always evaluated.
+        weak, interval: See ``Extrapolation``.
+
+    Raises:
+        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.scale):
+            values = torch.as_tensor(self.scale)
+            if not bool(((values >= 0) & (values <= 1)).all()):
+                raise ValueError(f"the scale of CFG++ must lie in [0, 1], not {self.scale}")
+
+    def predict(
+        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        """See ``Guidance``."""
+        cond, uncond = self.evaluate_both(evaluate, x, level, conditioning, memory)
+        return self.combine(x, level, cond, uncond, scale_at(self.scale, level, x), memory)
+
+    def combine(
+        self,
+        x: Tensor,
+        level: Level[float],
+        cond: Prediction,
+        uncond: Prediction,
+        scale: float | Tensor,
+        memory: Memory,  # noqa: ARG002
+    ) -> Prediction:
+        """See ``Extrapolation``."""
+        return replace(cond, x0=cfg(cond.x0, uncond.x0, scale), eps=uncond.noise(x, level))
+
+
+@dataclass(frozen=True)
+class AdaptiveProjected(Extrapolation):
+    """APG, which does not saturate at high scales, see ``rules.apg``.
+
+    Args:
+        scale, weak, interval: See ``Extrapolation``.
+        eta: Share of the parallel part, >= 0; 1 keeps all of it, as classifier-free guidance does.
+        radius: The largest Euclidean norm of an item's difference, > 0; infinite for no limit.
+        momentum: beta in (-1, 1): d = cond - uncond + beta d_before, over the evaluations of a run. The paper
+            advises values below 0.
+
+    Raises:
+        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
+    """
+
+    eta: float = 0.0
+    radius: float = math.inf
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.eta < math.inf:
+            raise ValueError(f"eta must be a finite number of at least 0, not {self.eta}")
+        if not self.radius > 0:
+            raise ValueError(f"radius must be above 0, not {self.radius}")
+        if not -1 < self.momentum < 1:
+            raise ValueError(f"momentum must lie between -1 and 1, not {self.momentum}")
+
+    def combine(
+        self,
+        x: Tensor,  # noqa: ARG002
+        level: Level[float],  # noqa: ARG002
+        cond: Prediction,
+        uncond: Prediction,
+        scale: float | Tensor,
+        memory: Memory,
+    ) -> Prediction:
+        """See ``Extrapolation``."""
+        difference = cond.x0 - uncond.x0
+        if self.momentum != 0:
+            if "momentum" in memory.values:
+                difference = difference + self.momentum * memory.values["momentum"]
+            memory.values["momentum"] = difference.detach()
+        return replace(cond, x0=apg(cond.x0, difference, scale, self.eta, self.radius))
+
+
+@dataclass(frozen=True)
+class CFGZeroStar(Extrapolation):
+    """``rules.cfg_zero_star``, and velocity 0 at the first levels, where a network's velocity is worse.
+
+    The velocity is that of the rectified flow with the same log_snr, whatever the process.
+
+    Args:
+        scale, weak, interval: See ``Extrapolation``; outside of the interval no velocity is set to 0 either.
+        zero_until: The log_snr up to which the velocity is 0 and nothing is evaluated (zero-init); by
+            default at pure noise alone, the first step of a grid that starts there; None for never.
+
+    Raises:
+        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
+    """
+
+    zero_until: float | None = -math.inf
+
+    def predict(
+        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        """See ``Guidance``."""
+        if self.zero_until is not None and level.log_snr <= self.zero_until:
+            return Prediction(x / (level.alpha + level.sigma))
+        return super().predict(evaluate, x, level, conditioning, memory)
+
+    def combine(
+        self,
+        x: Tensor,
+        level: Level[float],
+        cond: Prediction,
+        uncond: Prediction,
+        scale: float | Tensor,
+        memory: Memory,  # noqa: ARG002
+    ) -> Prediction:
+        """See ``Extrapolation``."""
+        # The state of the rectified flow is x / (alpha + sigma) = (1 - t) x0 + t eps, hence t v = x - x0; the
+        # rule is linear in v, so t drops out.
+        x = x / (level.alpha + level.sigma)
+        return replace(cond, x0=x - cfg_zero_star(x - cond.x0, x - uncond.x0, scale))
+
+
+@dataclass(frozen=True)
+class Tangential(Extrapolation):
+    """TCFG: the noise of uncond without its part that is not shared (Kwon et al. 2025, arXiv 2503.18137).
+
+    eps_uncond is replaced by its projection on the first right singular vector of the matrix with the rows
+    (eps_uncond, eps_cond), for each item; classifier-free guidance follows. In closed form the projection is
+
+        ((1 - sin f) eps_uncond + cos f eps_cond) / 2,
+        f = atan2(|eps_cond|**2 - |eps_uncond|**2, 2 <eps_cond, eps_uncond>).
+
+    Args:
+        scale, weak, interval: See ``Extrapolation``.
+
+    Raises:
+        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
+    """
+
+    def combine(
+        self,
+        x: Tensor,
+        level: Level[float],
+        cond: Prediction,
+        uncond: Prediction,
+        scale: float | Tensor,
+        memory: Memory,  # noqa: ARG002
+    ) -> Prediction:
+        """See ``Extrapolation``."""
+        # eps_cond = m + r d and eps_uncond = m - r d. In x0 the projection gains (1 - weights) x / alpha,
+        # which has a limit at alpha = 0.
+        r, d = level.alpha / level.sigma, (uncond.x0 - cond.x0) / 2
+        m = (x - level.alpha * (cond.x0 + uncond.x0) / 2) / level.sigma
+        mm, md, dd = inner_product(m, m), inner_product(m, d), inner_product(d, d)
+        f = torch.atan2(2 * r * md, mm - r**2 * dd)
+        if level.alpha > 0:
+            rest = (f / 2).sin() * ((f / 2).sin() + (f / 2).cos()) / level.alpha
+        else:
+            rest = md / (level.sigma * torch.where(mm > 0, mm, 1.0))
+        of_uncond, of_cond = (1 - f.sin()) / 2, f.cos() / 2
+        projected = of_uncond.to(x) * uncond.x0 + of_cond.to(x) * cond.x0 + rest.to(x) * x
+        return replace(cond, x0=cfg(cond.x0, projected, scale))
+
+
+@dataclass(frozen=True)
+class FrequencyDecoupled(Extrapolation):
+    """FDG: one scale per band of frequencies, see ``rules.fdg``; equal scales are classifier-free guidance.
+
+    Args:
+        scale: That of the finest band, a ``Scale``.
+        coarser: Those of the coarser bands, at least one; the paper advises lower ones.
+        axes: The axes of space or time, counted from the end: (-2, -1) for images, (-1,) for sound.
+        weak, interval: See ``Extrapolation``.
+
+    Raises:
+        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser,
+            or an axis is too short for so many bands.
+    """
+
+    coarser: Sequence[Scale] = field(kw_only=True)
+    axes: tuple[int, ...] = field(default=(-2, -1), kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "coarser", tuple(self.coarser))
+        if not self.coarser:
+            raise ValueError("FDG needs the scale of at least one coarser band")
+        for scale in self.coarser:
+            check_scale(scale)
+        if not self.axes or any(axis >= 0 for axis in self.axes):
+            raise ValueError(f"axes must be counted from the end, as in (-2, -1), not {self.axes}")
+
+    def predict(
+        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        """See ``Guidance``."""
+        cond, uncond = self.evaluate_both(evaluate, x, level, conditioning, memory)
+        return self.combine(x, level, cond, uncond, scale_at(self.scale, level, x), memory)
+
+    def combine(
+        self,
+        x: Tensor,
+        level: Level[float],
+        cond: Prediction,
+        uncond: Prediction,
+        scale: float | Tensor,
+        memory: Memory,  # noqa: ARG002
+    ) -> Prediction:
+        """See ``Extrapolation``."""
+        scales = [scale, *(scale_at(coarse, level, x) for coarse in self.coarser)]
+        for value in scales[1:]:
+            if isinstance(value, Tensor) and any(value.shape[axis] > 1 for axis in self.axes):
+                raise ValueError("the scale of a coarser band must not vary along the axes of the bands")
+        return replace(cond, x0=fdg(cond.x0, uncond.x0, scales, self.axes))
+
+
+@dataclass(frozen=True)
+class Mahiro(Extrapolation):
+    """Guidance along cond itself where the difference to uncond tells little: ``rules.mahiro``.
+
+    Args:
+        scale, weak, interval: See ``Extrapolation``.
+
+    Raises:
+        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
+    """
+
+    def combine(
+        self,
+        x: Tensor,  # noqa: ARG002
+        level: Level[float],  # noqa: ARG002
+        cond: Prediction,
+        uncond: Prediction,
+        scale: float | Tensor,
+        memory: Memory,  # noqa: ARG002
+    ) -> Prediction:
+        """See ``Extrapolation``."""
+        return replace(cond, x0=mahiro(cond.x0, uncond.x0, scale))
