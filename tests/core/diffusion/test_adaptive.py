@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 from exact import PROCESSES, Mixture, denoiser_of, flow_of, level_at
+from exponential_oracle import ExponentialRungeKutta
 
 from gen.diffusion import (
     Adaptive,
     Conditioning,
-    ExponentialRungeKutta,
     Level,
     NoiseSource,
     RectifiedFlow,

@@ -8,11 +8,10 @@ import math
 import pytest
 import torch
 from exact import PROCESSES, Gaussian, Mixture, denoiser_of, level_at, slope_of
+from exponential_oracle import ExponentialMultistep, ExponentialRungeKutta
 
 from gen.diffusion import (
     DDIM,
-    ExponentialMultistep,
-    ExponentialRungeKutta,
     Langevin,
     NoiseSource,
     PredictorCorrector,

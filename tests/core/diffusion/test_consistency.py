@@ -14,17 +14,17 @@ from gen.diffusion import (
     ClassifierFree,
     Condition,
     Conditioning,
-    DownStep,
+    FlowAncestralStep,
     FlowMap,
     FlowMapDenoiser,
-    Full,
-    Gamma,
     Heun,
     Memory,
+    LCMStep,
     ModelDenoiser,
     NoiseSource,
     Prediction,
     RectifiedFlow,
+    TCDStep,
     TimeGrid,
     Towards,
     Velocity,
@@ -65,7 +65,7 @@ def test_a_consistency_model_draws_from_the_data_at_any_number_of_steps(process,
     first = process.level(1.0)
     z = torch.randn(1, n, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     x = first.alpha * DATA.mean + _scale(first) * z
-    end = sample(_consistency, process, grid, DDIM(Full()), noise=NOISE, x=x).x
+    end = sample(_consistency, process, grid, DDIM(LCMStep()), noise=NOISE, x=x).x
     assert float(end.mean()) == pytest.approx(DATA.mean, abs=5 * DATA.std / math.sqrt(n))
     assert float(end.std()) == pytest.approx(DATA.std, rel=5 / math.sqrt(2 * n))
 
@@ -83,7 +83,7 @@ def test_an_exact_flow_map_is_exact_at_any_number_of_steps(process, steps: int) 
     torch.testing.assert_close(back, X)
 
 
-@pytest.mark.parametrize("rule", [Gamma(0.3, FLOW), DownStep(), 1.0], ids=str)
+@pytest.mark.parametrize("rule", [TCDStep(0.3, FLOW), FlowAncestralStep(), 1.0], ids=str)
 def test_a_flow_map_with_fresh_noise_keeps_the_law(rule) -> None:
     """Down by the exact map and up by the forward process: both keep the law, so together they do."""
     n, grid = 20_000, TimeGrid((0.9, 0.6, 0.3, 0.1))
@@ -155,7 +155,7 @@ def test_a_flow_map_serves_other_solvers_as_a_velocity() -> None:
 
 
 def test_a_batch_equals_its_single_runs_bit_for_bit() -> None:
-    solver, grid = Ancestral(FlowMap(), Gamma(0.5, FLOW)), TimeGrid.uniform(4)
+    solver, grid = Ancestral(FlowMap(), TCDStep(0.5, FLOW)), TimeGrid.uniform(4)
 
     def run(seeds):
         return sample(_map, FLOW, grid, solver, noise=NoiseSource(seeds), shape=(2, 8)).x

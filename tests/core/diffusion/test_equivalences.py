@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from exact import PROCESSES, Mixture, denoiser_of, level_at
+from exponential_oracle import ExponentialMultistep
 from scipy.integrate import quad
 
 from gen.diffusion import (
     DDIM,
     Conditioning,
     DiscreteBetas,
-    ExponentialMultistep,
     Heun,
     Memory,
     ModelDenoiser,

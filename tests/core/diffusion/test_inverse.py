@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from exact import PROCESSES, Gaussian, Mixture, denoiser_of, level_at, no_noise, slope_of
+from exponential_oracle import ExponentialMultistep
 from inverse_problems import AUDIO, IMAGE, LINEAR, POINTS, VIDEO, matrix, normal
 from torch import Tensor, nn
 
@@ -23,7 +24,6 @@ from gen.diffusion import (
     Condition,
     Conditioning,
     DiffPIR,
-    ExponentialMultistep,
     FourierMagnitude,
     Heun,
     InverseMethod,

@@ -22,16 +22,24 @@ from exact import (
     no_noise,
     slope_of,
 )
+from exponential_oracle import ExponentialMultistep
 from scipy.integrate import quad
 from torch import Tensor
 
 from gen.diffusion import (
     DDIM,
+    DEIS,
     EDM,
-    AdamsBashforth,
+    IPNDM,
+    LMS,
+    PLMS,
     Conditioning,
+    DPMpp2M,
+    DPMpp3M,
+    DPMSolver2M,
     Epsilon,
-    ExponentialMultistep,
+    FlowAdams,
+    GradientEstimation,
     Level,
     Memory,
     ModelDenoiser,
@@ -40,9 +48,11 @@ from gen.diffusion import (
     Prediction,
     RectifiedFlow,
     Sample,
+    SASolver,
     Score,
     Solver,
     TimeGrid,
+    UniPC,
     Velocity,
     VPrediction,
     iterate,
@@ -51,8 +61,8 @@ from gen.diffusion import (
 from gen.diffusion.solvers import lagrange
 
 
-def unipc(order: int, quadrature="midpoint", target="x0") -> ExponentialMultistep:
-    return ExponentialMultistep(order, quadrature=quadrature, target=target, corrector=order + 1)
+def unipc(order: int, variant="bh2", target="x0") -> UniPC:
+    return UniPC(order, variant, target)
 
 
 def strong_in_the_middle(level: Level[float]) -> float:
@@ -67,17 +77,32 @@ ORDERS: list[tuple[Solver, int]] = [
     (ExponentialMultistep(2, quadrature="endpoint"), 2),
     (ExponentialMultistep(1, corrector=1), 1),
     (unipc(1), 2),
-    (unipc(1, "endpoint"), 2),
+    (unipc(1, "bh1"), 2),
     (unipc(2), 3),
-    (unipc(2, "endpoint", "eps"), 3),
+    (unipc(2, "bh1", "eps"), 3),
     (unipc(3), 4),
-    (unipc(3, "midpoint", "eps"), 4),
-    (AdamsBashforth(1), 1),
-    (AdamsBashforth(2), 2),
-    (AdamsBashforth(3), 3),
-    (AdamsBashforth(4), 4),
-    (AdamsBashforth(4, "index"), 2),
+    (unipc(3, "bh2", "eps"), 4),
+    (UniPC(3, corrector=False), 3),
+    (SASolver(3, 0, 0.0), 3),
+    (SASolver(3, 4, 0.0), 4),
+    (DPMpp2M(), 2),
+    (DPMpp2M(kind="heun"), 2),
+    (DPMpp3M(), 2),
+    (DPMSolver2M(), 2),
+    (DEIS(2), 2),
+    (DEIS(3), 3),
+    (LMS(1), 1),
+    (LMS(2), 2),
+    (LMS(3), 3),
+    (LMS(4), 4),
+    (IPNDM(4), 2),
+    (FlowAdams(1), 1),
+    (FlowAdams(2), 2),
+    (FlowAdams(3), 3),
+    (FlowAdams(4), 4),
+    (GradientEstimation(1.5), 2),
 ]
+VARIANTS = {"B1": "bh1", "B2": "bh2"}
 PARAMETERIZATIONS = [Epsilon(), Sample(), VPrediction(), Velocity(), Velocity(-1), Score(), EDM()]
 STARTS = torch.linspace(-2, 2, 7, dtype=torch.float64)[None] * 5
 X = torch.randn(1, 50, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -96,8 +121,12 @@ def _eps(x: Tensor, level: Level[float]) -> Tensor:
     return _denoise(x, level).noise(x, level)
 
 
-def _values(solver: Solver) -> str:
-    return "x0" if isinstance(solver, ExponentialMultistep) and solver.target == "x0" else "eps"
+def _past(solver: Solver, prediction: Prediction, x: Tensor, level: Level[float]) -> Tensor:
+    """What this solver interpolates."""
+    if isinstance(solver, FlowAdams):
+        return prediction.noise(x, level) - prediction.x0
+    target = "x0" if isinstance(solver, (DPMpp2M, DPMpp3M, SASolver)) else getattr(solver, "target", "eps")
+    return prediction.x0 if target == "x0" else prediction.noise(x, level)
 
 
 @functools.cache
@@ -118,8 +147,7 @@ def _error(solver: Solver, process, parameterization, distribution, log_snrs: tu
     for level, y in zip(levels[:3], exact, strict=False):
         x = y * level.alpha
         prediction = denoise(x, level)
-        value = prediction.x0 if _values(solver) == "x0" else prediction.noise(x, level)
-        state = (Past(level, value), *state)
+        state = (Past(level, _past(solver, prediction, x, level)), *state)
     x = exact[3] * levels[3].alpha
     for here, there in itertools.pairwise(levels[3:]):
         update = solver.step(state, x, denoise, here, there, noise=no_noise)
@@ -150,7 +178,7 @@ def test_order_on_every_process(solver: Solver, order: int, process: str, distri
 @pytest.mark.parametrize("parameterization", PARAMETERIZATIONS, ids=repr)
 @pytest.mark.parametrize(
     ("solver", "order"),
-    [(ExponentialMultistep(3, target="eps"), 3), (unipc(2), 3), (AdamsBashforth(4), 4)],
+    [(ExponentialMultistep(3, target="eps"), 3), (unipc(2), 3), (LMS(4), 4), (FlowAdams(3), 3)],
     ids=named,
 )
 def test_order_with_every_parameterization(solver: Solver, order: int, parameterization) -> None:
@@ -158,12 +186,11 @@ def test_order_with_every_parameterization(solver: Solver, order: int, parameter
     assert observed == pytest.approx(order, abs=0.15)
 
 
-@pytest.mark.parametrize("variable", ["rho", "index"])
-def test_equal_steps_in_rho_give_the_weights_by_index_their_full_order(variable) -> None:
+@pytest.mark.parametrize("solver", [LMS(4), IPNDM(4)], ids=named)
+def test_equal_steps_in_rho_give_the_weights_by_index_their_full_order(solver: Solver) -> None:
     errors = {}
     for n in (80, 160, 320):
         log_snrs = tuple(-math.log(2 - 1.8 * i / n) for i in range(-3, n + 1))
-        solver = AdamsBashforth(4, variable)
         errors[n] = _error(solver, PROCESSES["exploding"], VPrediction(), Gaussian(), log_snrs)
     assert slope_of(errors) == pytest.approx(4, abs=0.15)
 
@@ -273,7 +300,10 @@ def test_unip_and_unipc_as_published(order: int, b_of_h: str, quadrature, target
     """For k = 2 and B2 the predictor alone is DPM-Solver++ 2M, see test_equivalences."""
     predictor = ExponentialMultistep(order, quadrature=quadrature, target=target)
     _same(_run(predictor, _levels()), _unipc(_levels(), order, b_of_h, target, corrector=False))
-    _same(_run(unipc(order, quadrature, target), _levels()), _unipc(_levels(), order, b_of_h, target))
+    _same(
+        _run(predictor, _levels()), _run(UniPC(order, VARIANTS[b_of_h], target, corrector=False), _levels())
+    )
+    _same(_run(unipc(order, VARIANTS[b_of_h], target), _levels()), _unipc(_levels(), order, b_of_h, target))
 
 
 def test_dpm_solver_2m_in_eps() -> None:
@@ -303,8 +333,9 @@ def _lagrange(nodes: list[float], i: int, u: float) -> float:
 @pytest.mark.parametrize(
     ("solver", "of_rho"),
     [
-        *((AdamsBashforth(k), lambda rho: rho) for k in (1, 2, 3, 4)),
+        *((LMS(k), lambda rho: rho) for k in (1, 2, 3, 4)),
         *((ExponentialMultistep(k, target="eps"), math.log) for k in (1, 2, 3)),
+        *((DEIS(k), math.log) for k in (1, 2, 3)),
     ],
     ids=named,
 )
@@ -344,7 +375,7 @@ def test_ipndm_and_plms_as_published(start) -> None:
             eps = (eps + _eps(transfer(x, eps, here, there), there)) / 2
         x = transfer(x, eps, here, there)
         states.append(x)
-    _same(_run(AdamsBashforth(4, "index", start), levels), states)
+    _same(_run(IPNDM(4) if start == "euler" else PLMS(), levels), states)
 
 
 def _sa_solver(levels, predictor: int, corrector: int, eta, target: str) -> list[Tensor]:
@@ -424,16 +455,28 @@ def test_no_noise_is_the_probability_flow_bit_for_bit(target) -> None:
 FIRST = [
     ExponentialMultistep(1),
     ExponentialMultistep(1, target="eps"),
-    AdamsBashforth(1),
-    AdamsBashforth(1, "index"),
+    UniPC(1, corrector=False),
+    DEIS(1),
+    LMS(1),
+    IPNDM(1),
+    FlowAdams(1),
+    GradientEstimation(1.0),
 ]
 HIGHER = [
     ExponentialMultistep(3),
     ExponentialMultistep(2, target="eps"),
     unipc(2),
-    unipc(3, "exact", "eps"),
-    AdamsBashforth(4),
-    AdamsBashforth(4, "index", "heun"),
+    unipc(3, "bh2", "eps"),
+    DPMpp2M(),
+    DPMpp3M(),
+    DPMSolver2M(),
+    DEIS(),
+    LMS(),
+    PLMS(),
+    GradientEstimation(),
+    FlowAdams(2),
+    FlowAdams(3),
+    SASolver(3, 4, 0.0),
 ]
 
 
@@ -480,6 +523,10 @@ STOCHASTIC = [
     ExponentialMultistep(3, 0.5, "endpoint", corrector=4),
     ExponentialMultistep(2, 1.0, target="eps", corrector=3),
     ExponentialMultistep(3, strong_in_the_middle, corrector=4),
+    DPMpp2M(1.0),
+    DPMpp3M(1.0),
+    DPMSolver2M(1.0),
+    SASolver(3, 4, 1.0),
 ]
 
 
@@ -519,7 +566,7 @@ def test_a_step_tells_its_mean_and_its_noise(solver: Solver) -> None:
 
 # runs
 
-RUNS = [*HIGHER, *STOCHASTIC[1:5:3]]
+RUNS = [*HIGHER, *STOCHASTIC[1:5:3], *STOCHASTIC[6:]]
 
 
 def _network(x, c_noise, _):
@@ -561,7 +608,7 @@ def test_only_log_snr_matters(solver: Solver) -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10])
 @pytest.mark.parametrize("process", PROCESSES)
-@pytest.mark.parametrize("solver", [*RUNS, AdamsBashforth(2, start="heun")], ids=named)
+@pytest.mark.parametrize("solver", RUNS, ids=named)
 def test_runs_from_pure_noise_to_clean_data_are_finite(solver: Solver, process: str, steps: int) -> None:
     grid, chain = TimeGrid.uniform(steps), PROCESSES[process]
     end = sample(denoiser_of(Gaussian()), chain, grid, solver, noise=NoiseSource([1]), shape=(4,)).x
@@ -574,7 +621,7 @@ def test_a_step_from_pure_noise_and_to_clean_data_is_ddim(solver: Solver) -> Non
     start = solver.step((), X, _denoise, noise, near, noise=no_noise)
     torch.testing.assert_close(start.x, DDIM().step((), X, _denoise, noise, near, noise=no_noise).x)
     end = solver.step(start.state, start.x, _denoise, near, data, noise=no_noise)
-    if isinstance(solver, ExponentialMultistep):  # for Adams-Bashforth rho is finite there
+    if not isinstance(solver, (LMS, PLMS, FlowAdams)):  # whose variable is finite there
         torch.testing.assert_close(end.x, end.x0)
 
 
@@ -589,7 +636,8 @@ def test_running_backwards_undoes_a_run(solver: Solver) -> None:
         there = sample(denoiser, FLOW, grid.reverse(), solver, noise=noise, x=x).x
         back = sample(denoiser, FLOW, grid, solver, noise=noise, x=there).x
         errors.append(float((back - x).abs().max()))
-    assert errors[1] < min(0.01, errors[0] / 1.8)
+    first_order = isinstance(solver, GradientEstimation)
+    assert errors[1] < min(0.03 if first_order else 0.01, max(errors[0] / 1.8, 1e-4))
 
 
 @pytest.mark.parametrize("solver", RUNS, ids=named)
@@ -609,16 +657,16 @@ def test_a_step_to_the_same_level_changes_nothing(solver: Solver) -> None:
     """Where a process keeps its end, two times may share a level."""
     levels = _levels()
     states = _run(solver, [*levels[:4], levels[3], levels[4]])
-    if not getattr(solver, "corrector", 0):  # which would mend the step before
+    if not solver.corrects:  # which would change the step before
         torch.testing.assert_close(states[4], states[3])
     assert states[5].isfinite().all()
 
 
-@pytest.mark.parametrize("solver", [unipc(2), unipc(3, "exact", "eps")], ids=named)
-def test_a_state_moved_by_someone_else_is_not_corrected(solver: ExponentialMultistep) -> None:
+@pytest.mark.parametrize("solver", [unipc(2), unipc(3, "bh2", "eps")], ids=named)
+def test_a_state_moved_by_someone_else_is_not_corrected(solver: UniPC) -> None:
     first, second, third, fourth = (FLOW.level(t) for t in (0.8, 0.7, 0.65, 0.5))
     state = solver.step((), X, _denoise, first, second, noise=no_noise).state
-    plain = dataclasses.replace(solver, corrector=0)
+    plain = dataclasses.replace(solver, corrector=False)
     history = plain.step((), X, _denoise, first, second, noise=no_noise).state
     moved = solver.step(state, X * 0.9, _denoise, third, fourth, noise=no_noise).x
     torch.testing.assert_close(moved, plain.step(history, X * 0.9, _denoise, third, fourth, noise=no_noise).x)
@@ -626,7 +674,7 @@ def test_a_state_moved_by_someone_else_is_not_corrected(solver: ExponentialMulti
 
 @pytest.mark.parametrize(("solver", "order"), [(s, o) for s, o in ORDERS if o > 1], ids=named)
 def test_no_more_states_than_the_order_and_two(solver: Solver, order: int) -> None:
-    held = solver.order if isinstance(solver, AdamsBashforth) else order
+    held = 3 if isinstance(solver, DPMpp3M) else max(order, getattr(solver, "order", order))
     for step in iterate(MODEL, FLOW, TimeGrid.uniform(8), solver, x=X, noise=NoiseSource([0])):
         tensors = [part for past in step.state for part in past if isinstance(part, Tensor)]
         assert len(tensors) + len(("x", "x before", "prediction")) <= held + 2
@@ -635,8 +683,8 @@ def test_no_more_states_than_the_order_and_two(solver: Solver, order: int) -> No
 def test_evaluations() -> None:
     for solver, expected in (
         (unipc(3), 10),
-        (AdamsBashforth(4), 10),
-        (AdamsBashforth(4, "index", "heun"), 11),
+        (LMS(4), 10),
+        (PLMS(), 11),
     ):
         grid = TimeGrid(tuple(0.95 - 0.09 * i for i in range(11)))
         assert sample(MODEL, FLOW, grid, solver, noise=NoiseSource([0]), x=X).nfe == expected
@@ -650,9 +698,24 @@ def test_evaluations() -> None:
         lambda: ExponentialMultistep(2, target="v"),
         lambda: ExponentialMultistep(2, quadrature="bh3"),
         lambda: ExponentialMultistep(2, corrector=-1),
-        lambda: AdamsBashforth(5),
-        lambda: AdamsBashforth(2, "sigma"),
-        lambda: AdamsBashforth(2, start="prk"),
+        lambda: UniPC(4),
+        lambda: UniPC(2, "bh3"),
+        lambda: UniPC(2, target="v"),
+        lambda: SASolver(4),
+        lambda: SASolver(2, 5),
+        lambda: SASolver(tau=-1.0),
+        lambda: _run(SASolver(tau=lambda t, s: -t.alpha), _levels()),
+        lambda: DPMpp2M(-0.1),
+        lambda: DPMpp2M(kind="exact"),
+        lambda: DPMpp3M(math.nan),
+        lambda: DPMSolver2M(-1.0),
+        lambda: DPMSolver2M(kind="exact"),
+        lambda: DEIS(4),
+        lambda: LMS(5),
+        lambda: IPNDM(0),
+        lambda: FlowAdams(5),
+        lambda: FlowAdams(True),
+        lambda: GradientEstimation(math.inf),
         lambda: _run(ExponentialMultistep(2, lambda level: -level.alpha), _levels()),
     ],
 )

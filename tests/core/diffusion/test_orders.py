@@ -7,13 +7,13 @@ import functools
 import pytest
 import torch
 from exact import PROCESSES, Gaussian, Mixture, denoiser_of, flow_of, level_at, no_noise, slope_of
+from exponential_oracle import ExponentialMultistep
 
 from gen.diffusion import (
     DDIM,
     EDM,
     Conditioning,
     Epsilon,
-    ExponentialMultistep,
     Heun,
     Memory,
     NoiseSource,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from exact import named
+from exponential_oracle import ExponentialMultistep, ExponentialRungeKutta
 from parity import (
     DATA,
     MODEL,
@@ -41,7 +42,6 @@ from gen import presets
 from gen.diffusion import (
     DDIM,
     DiscreteBetas,
-    ExponentialMultistep,
     Heun,
     Langevin,
     LatentConsistency,
@@ -52,12 +52,12 @@ from gen.diffusion import (
 )
 from gen.diffusion.solvers import (
     DDPM,
-    AdamsBashforth,
+    LMS,
+    PLMS,
     Ancestral,
-    DownStep,
-    ExponentialRungeKutta,
+    FlowAncestralStep,
     FlowMap,
-    Full,
+    LCMStep,
 )
 
 # What diffusers calls in torch, numpy and itself, and deprecates, is not ours to mend.
@@ -136,16 +136,23 @@ CASES = [
     Case("FlowMatchEulerDiscreteScheduler", DDIM(), on_flow, velocity_of, {"shift": 3.0}),
     Case(
         "FlowMatchEulerDiscreteScheduler",
-        DDIM(Full()),
+        DDIM(LCMStep()),
         on_flow,
         velocity_of,
         {"stochastic_sampling": True},
         {},
         16,
     ),
-    Case("FlowMatchLCMScheduler", DDIM(Full()), on_flow, velocity_of, {}, {}, 17),
+    Case("FlowMatchLCMScheduler", DDIM(LCMStep()), on_flow, velocity_of, {}, {}, 17),
     # Its sigmas come from another scheduler, in float32.
-    Case("LTXEulerAncestralRFScheduler", DDIM(DownStep(1.0)), on_flow, velocity_of, draws=16, tolerance=1e-6),
+    Case(
+        "LTXEulerAncestralRFScheduler",
+        DDIM(FlowAncestralStep(1.0)),
+        on_flow,
+        velocity_of,
+        draws=16,
+        tolerance=1e-6,
+    ),
     Case("FlowMapEulerDiscreteScheduler", FlowMap(), on_flow, velocity_of),
     Case("HeunDiscreteScheduler", Heun(), on_sigma, calls=2),
     Case("HeunDiscreteScheduler", ExponentialRungeKutta(2, "eps", 1.0), on_sigma, calls=2),
@@ -157,8 +164,8 @@ CASES = [
         draws=16,
         calls=2,
     ),
-    Case("LMSDiscreteScheduler", AdamsBashforth(4, "rho"), on_sigma),
-    Case("LMSDiscreteScheduler", AdamsBashforth(3, "rho"), on_sigma, eps_of, KARRAS, {"order": 3}),
+    Case("LMSDiscreteScheduler", LMS(4), on_sigma),
+    Case("LMSDiscreteScheduler", LMS(3), on_sigma, eps_of, KARRAS, {"order": 3}),
     Case("DPMSolverMultistepScheduler", E(1), options={"solver_order": 1}),
     Case("DPMSolverMultistepScheduler", E(2, quadrature="midpoint")),
     Case("DPMSolverMultistepScheduler", E(2, quadrature="midpoint"), options=KARRAS),
@@ -292,7 +299,7 @@ def test_plms() -> None:
     states = theirs(made, STEPS, on_chain, eps_of, START)
     assert len(states) == STEPS + 2
     del states[1]
-    assert difference(ours(AdamsBashforth(4, "index", "heun"), levels, START), states) < 1e-10
+    assert difference(ours(PLMS(), levels, START), states) < 1e-10
 
 
 def test_consistency_models_with_a_boundary_at_sigma_min() -> None:
@@ -313,7 +320,7 @@ def test_consistency_models_with_a_boundary_at_sigma_min() -> None:
 
     x = START * levels[0].sigma
     expected = theirs(made, None, on_sigma, output, x, draws=draws)
-    assert difference(ours(DDIM(Full()), levels, x, draws), expected) < 1e-6
+    assert difference(ours(DDIM(LCMStep()), levels, x, draws), expected) < 1e-6
 
 
 def test_unclip_with_a_learned_variance() -> None:
@@ -396,7 +403,7 @@ def test_trigflow_consistency() -> None:
             here = levels[i]
             x = made.step(v_of(MODEL.x0(x, here), x, here), t, x, return_dict=False)[0]
             states.append(x)
-    assert difference(ours(DDIM(Full()), levels, START, draws), states) < 1e-10
+    assert difference(ours(DDIM(LCMStep()), levels, START, draws), states) < 1e-10
 
 
 def test_latent_consistency() -> None:
@@ -406,7 +413,7 @@ def test_latent_consistency() -> None:
         made.set_timesteps(4)
     draws = [draw(i) for i in range(4)]
     expected = theirs(made, 4, on_chain, eps_of, START, draws=draws)
-    assert difference(ours(DDIM(Full()), chain_levels(made), START, draws), expected) < 1e-10
+    assert difference(ours(DDIM(LCMStep()), chain_levels(made), START, draws), expected) < 1e-10
 
 
 def test_latent_consistency_with_its_boundary() -> None:
@@ -435,7 +442,7 @@ def test_the_consistency_decoder() -> None:
 
     draws = [draw(0)]
     expected = theirs(made, None, level, output, START, draws=draws)
-    found = ours(DDIM(Full()), [level(made, 0), level(made, 1), DATA], START, draws)
+    found = ours(DDIM(LCMStep()), [level(made, 0), level(made, 1), DATA], START, draws)
     assert difference(found, expected) < 1e-10
 
 

@@ -10,6 +10,7 @@ import weakref
 import pytest
 import torch
 from exact import PROCESSES, Gaussian, denoiser_of
+from exponential_oracle import ExponentialMultistep
 
 from gen import presets
 from gen.diffusion import (
@@ -17,7 +18,6 @@ from gen.diffusion import (
     ClassifierFree,
     Condition,
     Conditioning,
-    ExponentialMultistep,
     ModelDenoiser,
     NoiseSource,
     TimeGrid,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from exact import PROCESSES, Gaussian, denoiser_of
+from exponential_oracle import ExponentialMultistep
 
 from gen import presets
 from gen.diffusion import (
@@ -23,7 +24,6 @@ from gen.diffusion import (
     Conditioning,
     DiscreteBetas,
     Epsilon,
-    ExponentialMultistep,
     Heun,
     Memory,
     ModelDenoiser,

@@ -8,11 +8,11 @@ import math
 import pytest
 import torch
 from exact import PROCESSES, Gaussian, Mixture, denoiser_of, flow_of, level_at, slope_of
+from exponential_oracle import ExponentialMultistep
 
 from gen.diffusion import (
     DDIM,
     Conditioning,
-    ExponentialMultistep,
     NoiseSource,
     RectifiedFlow,
     ScaleClock,

@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 from exact import PROCESSES, Gaussian, denoiser_of, level_at
+from exponential_oracle import ExponentialMultistep
 
-from gen.diffusion import DDIM, ExponentialMultistep, NoiseSource, Solver, TimeGrid, sample
+from gen.diffusion import DDIM, NoiseSource, Solver, TimeGrid, sample
 
 SOLVERS = [
     DDIM(0.5),

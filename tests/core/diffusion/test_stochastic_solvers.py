@@ -7,24 +7,22 @@ import math
 import pytest
 import torch
 from exact import PROCESSES, Gaussian, Mixture, denoiser_of, level_at, no_noise
+from exponential_oracle import ExponentialMultistep, ExponentialRungeKutta
 
 from gen.diffusion import (
     DDIM,
     DDPM,
     Adaptive,
     Ancestral,
+    AncestralStep,
     Churn,
     Conditioning,
-    DownStep,
     Epsilon,
-    Eta,
-    ExponentialMultistep,
-    ExponentialRungeKutta,
-    Full,
-    Gamma,
+    FlowAncestralStep,
     Heun,
     Langevin,
     Memory,
+    LCMStep,
     ModelDenoiser,
     NoiseSource,
     Prediction,
@@ -32,6 +30,7 @@ from gen.diffusion import (
     RectifiedFlow,
     ReverseDiffusion,
     Solver,
+    TCDStep,
     TimeGrid,
     VarianceExploding,
     VariancePreserving,
@@ -46,14 +45,14 @@ X, Z, W = (
 MODEL = denoiser_of(Mixture())
 GAUSSIAN_LAW: list[Solver] = [
     DDIM(0.5),
-    DDIM(Full()),
-    DDIM(Gamma(0.3, FLOW)),
-    DDIM(DownStep()),
+    DDIM(LCMStep()),
+    DDIM(TCDStep(0.3, FLOW)),
+    DDIM(FlowAncestralStep()),
     DDPM(),
     DDPM("large"),
     DDPM("learned"),
     Ancestral(ExponentialRungeKutta(2)),
-    Ancestral(Heun(), DownStep(0.8)),
+    Ancestral(Heun(), FlowAncestralStep(0.8)),
     ExponentialMultistep(2, 1.0),
     ExponentialRungeKutta(1, eta=1.0),
     ReverseDiffusion(0.7),
@@ -83,14 +82,16 @@ def _step(solver: Solver, here, there, denoise=_denoise, x=X):
     return solver.step((), x, denoise, here, there, noise=_noise).x
 
 
-@pytest.mark.parametrize("rule", [Eta(0.4), Full(), Gamma(0.3, PRESERVING), DownStep(0.7)], ids=repr)
+@pytest.mark.parametrize(
+    "rule", [AncestralStep(0.4), LCMStep(), TCDStep(0.3, PRESERVING), FlowAncestralStep(0.7)], ids=repr
+)
 def test_the_ancestral_step_around_ddim_is_ddim_with_its_rule(rule) -> None:
     for process in PROCESSES.values():
         for here, there in ((1.0, 0.8), (0.7, 0.5), (0.3, 0.05), (0.5, 0.0)):
             a, b = process.level(here), process.level(there)
             torch.testing.assert_close(_step(Ancestral(DDIM(), rule), a, b), _step(DDIM(rule), a, b))
-    assert Eta(0.0)(FLOW.level(0.5), FLOW.level(0.4)) == 0
-    torch.testing.assert_close(_step(DDIM(Eta(0.4)), a, b), _step(DDIM(0.4), a, b))
+    assert AncestralStep(0.0)(FLOW.level(0.5), FLOW.level(0.4)) == 0
+    torch.testing.assert_close(_step(DDIM(AncestralStep(0.4)), a, b), _step(DDIM(0.4), a, b))
 
 
 def test_full_is_multistep_consistency_sampling() -> None:
@@ -98,7 +99,7 @@ def test_full_is_multistep_consistency_sampling() -> None:
     for process in PROCESSES.values():
         here, there = process.level(0.7), process.level(0.4)
         expected = there.alpha * _denoise(X, here).x0 + there.sigma * Z
-        torch.testing.assert_close(_step(DDIM(Full()), here, there), expected)
+        torch.testing.assert_close(_step(DDIM(LCMStep()), here, there), expected)
 
 
 def test_gamma_is_the_published_strategic_sampling() -> None:
@@ -108,11 +109,11 @@ def test_gamma_is_the_published_strategic_sampling() -> None:
     low = down.alpha * prediction.x0 + down.sigma * prediction.noise(X, here)
     ratio = there.alpha / down.alpha
     expected = ratio * low + math.sqrt(1 - ratio**2) * Z
-    torch.testing.assert_close(_step(DDIM(Gamma(0.3, PRESERVING)), here, there), expected)
+    torch.testing.assert_close(_step(DDIM(TCDStep(0.3, PRESERVING)), here, there), expected)
     torch.testing.assert_close(
-        _step(DDIM(Gamma(1.0, PRESERVING)), here, there), _step(DDIM(Full()), here, there)
+        _step(DDIM(TCDStep(1.0, PRESERVING)), here, there), _step(DDIM(LCMStep()), here, there)
     )
-    torch.testing.assert_close(_step(DDIM(Gamma(0.0, PRESERVING)), here, there), _step(DDIM(), here, there))
+    torch.testing.assert_close(_step(DDIM(TCDStep(0.0, PRESERVING)), here, there), _step(DDIM(), here, there))
 
 
 @pytest.mark.parametrize("eta", [1.0, 0.6])
@@ -123,7 +124,7 @@ def test_down_step_is_the_ancestral_step_of_flows(eta: float) -> None:
     low = down / 0.8 * X + (1 - down / 0.8) * _denoise(X, here).x0
     renoise = math.sqrt(0.5**2 - (down * 0.5 / (1 - down)) ** 2)
     expected = 0.5 / (1 - down) * low + renoise * Z
-    torch.testing.assert_close(_step(DDIM(DownStep(eta)), here, there), expected)
+    torch.testing.assert_close(_step(DDIM(FlowAncestralStep(eta)), here, there), expected)
 
 
 def _ancestral(t: float, s: float) -> tuple[float, float]:
@@ -297,7 +298,7 @@ MARGINALS: list[Solver] = [
     *(
         solver
         for solver in STOCHASTIC
-        if solver not in (DDIM(Full()), DDIM(Gamma(0.3, FLOW)), DDPM("learned"))
+        if solver not in (DDIM(LCMStep()), DDIM(TCDStep(0.3, FLOW)), DDPM("learned"))
     ),
     PredictorCorrector(ReverseDiffusion(), Langevin(0.05, 2)),
 ]
@@ -353,9 +354,9 @@ def test_a_batch_equals_its_single_runs_bit_for_bit(solver: Solver, brownian: bo
     "make",
     [
         lambda: DDIM(1.1),
-        lambda: Eta(-0.1),
-        lambda: Gamma(1.5, FLOW),
-        lambda: DownStep(math.nan),
+        lambda: AncestralStep(-0.1),
+        lambda: TCDStep(1.5, FLOW),
+        lambda: FlowAncestralStep(math.nan),
         lambda: DDPM("medium"),
         lambda: Ancestral(Heun(), 2.0),
         lambda: Ancestral(DDIM(1.0)),

@@ -1,45 +1,66 @@
-"""Solvers: how x moves from one noise level to the next."""
+"""Solvers: how x moves from one noise level to the next, in files by paper."""
 
-from gen.diffusion.solvers.adams import AdamsBashforth
-from gen.diffusion.solvers.adaptive import Adaptive
-from gen.diffusion.solvers.ancestral import Ancestral
+from gen.diffusion.solvers.adams import DEIS, IPNDM, LMS, PLMS, FlowAdams, GradientEstimation
+from gen.diffusion.solvers.ancestral import (
+    Ancestral,
+    AncestralStep,
+    Churn,
+    FlowAncestralStep,
+    LCMStep,
+    SigmaUp,
+    TCDStep,
+)
 from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update
-from gen.diffusion.solvers.churn import Churn
-from gen.diffusion.solvers.ddim import DDIM
-from gen.diffusion.solvers.ddpm import DDPM
+from gen.diffusion.solvers.dpm_solver import Adaptive, DPMSolver2, DPMSolver2M, DPMSolver3
+from gen.diffusion.solvers.dpmpp import DPMpp2M, DPMpp2S, DPMpp3M, DPMpp3S
+from gen.diffusion.solvers.er_sde import ERSDE
+from gen.diffusion.solvers.first_order import DDIM, DDPM, Langevin, PredictorCorrector, ReverseDiffusion
 from gen.diffusion.solvers.flow_map import FlowMap, FlowMapDenoiser, Towards
-from gen.diffusion.solvers.fresh_noise import DownStep, Eta, FreshNoise, Full, Gamma
-from gen.diffusion.solvers.heun import Heun
-from gen.diffusion.solvers.multistep import ExponentialMultistep
-from gen.diffusion.solvers.reverse_diffusion import Langevin, PredictorCorrector, ReverseDiffusion
-from gen.diffusion.solvers.runge_kutta import ExponentialRungeKutta
+from gen.diffusion.solvers.runge_kutta import FlowHeun, Heun
+from gen.diffusion.solvers.sa import SASolver, TauInterval
 from gen.diffusion.solvers.scale_multistep import ScaleMultistep
+from gen.diffusion.solvers.unipc import UniPC
 
 __all__ = [
     "DDIM",
     "DDPM",
-    "AdamsBashforth",
+    "DEIS",
+    "ERSDE",
+    "IPNDM",
+    "LMS",
+    "PLMS",
     "Adaptive",
     "Ancestral",
+    "AncestralStep",
     "Churn",
+    "DPMSolver2",
+    "DPMSolver2M",
+    "DPMSolver3",
+    "DPMpp2M",
+    "DPMpp2S",
+    "DPMpp3M",
+    "DPMpp3S",
     "Denoise",
-    "DownStep",
-    "Eta",
-    "ExponentialMultistep",
-    "ExponentialRungeKutta",
+    "FlowAdams",
+    "FlowAncestralStep",
+    "FlowHeun",
     "FlowMap",
     "FlowMapDenoiser",
-    "FreshNoise",
-    "Full",
-    "Gamma",
+    "GradientEstimation",
     "Heun",
+    "LCMStep",
     "Langevin",
     "Past",
     "PredictorCorrector",
     "ReverseDiffusion",
+    "SASolver",
     "ScaleMultistep",
+    "SigmaUp",
     "Solver",
     "State",
+    "TCDStep",
+    "TauInterval",
     "Towards",
+    "UniPC",
     "Update",
 ]

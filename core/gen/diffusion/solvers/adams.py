@@ -1,58 +1,87 @@
-"""Adams-Bashforth on the probability flow: LMS, iPNDM and PLMS."""
+"""Adams-Bashforth methods: the prediction is integrated as the polynomial through its last values.
+
+On the probability flow, with rho = sigma / alpha and u = sigma / (alpha + sigma),
+
+    d(x / alpha) / d rho = eps   and   d(x / (alpha + sigma)) / du = eps - x0 = v,
+
+so that a step is x_s = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) eps, or the same with alpha + sigma,
+u and v, where eps or v is the mean of the polynomial over the step (Butcher 2016, Numerical Methods for
+Ordinary Differential Equations, sec. 24).
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers import lagrange
-from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, affine, implied
-from gen.diffusion.solvers.ddim import DDIM
+from gen.diffusion.solvers.base import (
+    Denoise,
+    Past,
+    Solver,
+    State,
+    Update,
+    affine,
+    flow_time,
+    history,
+    implied,
+    rho,
+    steps_left,
+)
+from gen.diffusion.solvers.dpmpp import SHORT
+
+EQUAL = ((1.0,), (3 / 2, -1 / 2), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 / 24, 37 / 24, -9 / 24))
+"""The weights of equal steps, by order."""
+
+
+def _adams(nodes: Sequence[float]) -> list[float]:
+    """The weights, of sum 1, of values at these fractions of the step, 0 first."""
+    return lagrange.weights(nodes, [1 / (k + 1) for k in range(len(nodes))])
+
+
+def _check(order: int, highest: int) -> None:
+    if isinstance(order, bool) or order not in range(1, highest + 1):
+        raise ValueError(f"order must be a whole number from 1 to {highest}, not {order}")
+
+
+def _euler(x: Tensor, x0: Tensor, t: Level[float], s: Level[float]) -> Tensor:
+    """The step of first order; finite everywhere."""
+    scale = s.sigma / t.sigma
+    return affine(x, scale, (s.alpha - t.alpha * scale, x0))
+
+
+def _in_rho(x: Tensor, t: Level[float], s: Level[float], terms: Sequence[tuple[float, Tensor]]) -> Tensor:
+    """(alpha_s / alpha_t) x + alpha_s (rho_s - rho_t) sum of w eps; alpha_t > 0."""
+    scale = s.alpha / t.alpha
+    step = s.sigma - t.sigma * scale
+    return affine(x, scale, *((step * weight, eps) for weight, eps in terms))
 
 
 @dataclass(frozen=True)
-class AdamsBashforth(Solver):
-    """Order 1 to 4, one evaluation per step: d(x / alpha) / d rho = eps with rho = sigma / alpha.
+class FlowAdams(Solver):
+    """Adams-Bashforth of order k for the velocity in flow time, one evaluation per step.
 
-        x_s = (alpha_s / alpha_t) x_t + alpha_s (integral of eps from rho_t to rho_s)
+        x_s = (alpha_s + sigma_s) (x_t / (alpha_t + sigma_t) + (u_s - u_t) sum of w_k v_k)
 
-    with eps replaced by the polynomial through its last ``order`` values (Butcher 2016, Numerical Methods for
-    Ordinary Differential Equations, sec. 24). The first steps have fewer values and a lower order.
-
-    In rho this is LMS (Katherine Crowson's k-diffusion), the same as DEIS with polynomials in rho (Zhang &
-    Chen 2023, arXiv 2204.13902). By index, as if the steps were equal in rho, it is iPNDM (the same paper,
-    appendix), and with the first step of Heun PLMS (Liu et al. 2022, arXiv 2202.09778, sec. 3): of order 4 on
-    such a grid, of order 2 on any other. DEIS with polynomials in log rho is
-    ``ExponentialMultistep(order, target="eps")``.
-
-    A step from or to pure noise is of first order.
+    Nothing in it is infinite, on any process: steps from pure noise and to clean data have the order of the
+    others. Order 1 is the Euler step of a rectified flow.
 
     Args:
         order: Number of predictions used, 1 to 4.
-        variable: "rho", or "index" for the weights of equal steps.
-        start: A step with no past: "euler" is of first order; "heun" averages eps at both ends of the step,
-            with two evaluations (the pseudo improved Euler step), except to clean data.
 
     Raises:
-        ValueError: An argument is out of range.
+        ValueError: ``order`` is out of range.
     """
 
-    order: int = 4
-    variable: Literal["rho", "index"] = "rho"
-    start: Literal["euler", "heun"] = "euler"
+    order: int = 2
 
     def __post_init__(self) -> None:
-        if self.order not in (1, 2, 3, 4):
-            raise ValueError(f"order must be 1, 2, 3 or 4, not {self.order}")
-        if self.variable not in ("rho", "index"):
-            raise ValueError(f"variable must be 'rho' or 'index', not {self.variable!r}")
-        if self.start not in ("euler", "heun"):
-            raise ValueError(f"start must be 'euler' or 'heun', not {self.start!r}")
+        _check(self.order, 4)
 
     def step(
         self,
@@ -62,35 +91,225 @@ class AdamsBashforth(Solver):
         t: Level[float],
         s: Level[float],
         *,
-        noise: StepNoise,
+        noise: StepNoise,  # noqa: ARG002
     ) -> Update:
         prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
+        v = prediction.noise(x, t) - x0
+        past = history(state[: self.order - 1], t, s, flow_time)
+        step = flow_time(s) - flow_time(t)
+        weights = _adams([0.0, *((flow_time(p.level) - flow_time(t)) / step for p in past)])
+        norm = s.alpha + s.sigma
+        terms = zip(weights, (v, *(p.value for p in past)), strict=True)
+        end = affine(
+            x, norm / (t.alpha + t.sigma), *((norm * step * weight, value) for weight, value in terms)
+        )
+        return Update(end, (Past(t, v), *state[: self.order - 2]) if self.order > 1 else (), x0)
+
+
+@dataclass(frozen=True)
+class LMS(Solver):
+    """Adams-Bashforth for eps in rho: the linear multistep method of k-diffusion, one evaluation per step.
+
+    The same as DEIS with polynomials in rho (Zhang & Chen 2023, arXiv 2204.13902). A step from or to pure
+    noise is of first order.
+
+    Args:
+        order: Number of predictions used, 1 to 4.
+        lower_order_final: Whether the step to clean data is of first order, as in ComfyUI; in k-diffusion and
+            diffusers it is not.
+
+    Raises:
+        ValueError: ``order`` is out of range.
+    """
+
+    order: int = 4
+    lower_order_final: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self.order, 4)
+
+    def step(
+        self,
+        state: State,
+        x: Tensor,
+        denoise: Denoise,
+        t: Level[float],
+        s: Level[float],
+        *,
+        noise: StepNoise,  # noqa: ARG002
+    ) -> Update:
+        prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
         eps = prediction.noise(x, t)
-        history = (Past(t, eps), *state)[: self.order]
-        kept = history[: self.order - 1]
-        if t.alpha == 0 or s.alpha == 0:
-            update = DDIM().step((), x, lambda *_: prediction, t, s, noise=noise)
-            return update._replace(state=kept)
+        kept = (Past(t, eps), *state)[: self.order - 1]
+        if min(t.alpha, s.alpha) == 0 or (s.sigma == 0 and self.lower_order_final):
+            return Update(_euler(x, x0, t, s), kept, x0)
+        past = history(state[: self.order - 1], t, s, rho)
+        step = rho(s) - rho(t)
+        weights = _adams([0.0, *((rho(p.level) - rho(t)) / step for p in past)])
+        terms = list(zip(weights, (eps, *(p.value for p in past)), strict=True))
+        return Update(_in_rho(x, t, s, terms), kept, x0)
+
+
+@dataclass(frozen=True)
+class IPNDM(Solver):
+    """Improved PNDM: LMS with the weights of equal steps (Zhang & Chen 2023, arXiv 2204.13902, appendix).
+
+    One evaluation per step; of order 4 on a grid of equal steps in rho, of order 2 on any other.
+
+    Args:
+        order: Number of predictions used, 1 to 4.
+        lower_order_final: Whether the step to clean data is of first order, as in ComfyUI; in diffusers it
+            is not.
+
+    Raises:
+        ValueError: ``order`` is out of range.
+    """
+
+    order: int = 4
+    lower_order_final: bool = True
+
+    def __post_init__(self) -> None:
+        _check(self.order, 4)
+
+    def step(
+        self,
+        state: State,
+        x: Tensor,
+        denoise: Denoise,
+        t: Level[float],
+        s: Level[float],
+        *,
+        noise: StepNoise,  # noqa: ARG002
+    ) -> Update:
+        prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
+        eps = prediction.noise(x, t)
+        kept = (Past(t, eps), *state)[: self.order - 1]
+        if min(t.alpha, s.alpha) == 0 or (s.sigma == 0 and self.lower_order_final):
+            return Update(_euler(x, x0, t, s), kept, x0)
+        values = [eps, *(p.value for p in history(state[: self.order - 1], t, s, flow_time))]
+        terms = list(zip(EQUAL[len(values) - 1], values, strict=True))
+        return Update(_in_rho(x, t, s, terms), kept, x0)
+
+
+@dataclass(frozen=True)
+class PLMS(Solver):
+    """Pseudo linear multistep: IPNDM with a first step of Heun (Liu et al. 2022, arXiv 2202.09778, sec. 3.3).
+
+    One evaluation per step and one more in the first, but where that leads to clean data.
+    """
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        rest = IPNDM(4, lower_order_final=False)
+        if history(state, t, s, flow_time) or min(t.alpha, s.alpha, s.sigma) == 0:
+            return rest.step(state, x, denoise, t, s, noise=noise)
+        prediction = denoise(x, t)
         x = implied(prediction, x, t)
+        eps = prediction.noise(x, t)
+        ahead = _in_rho(x, t, s, [(1.0, eps)])
+        end = denoise(ahead, s).noise(ahead, s)
+        return Update(_in_rho(x, t, s, [(0.5, eps), (0.5, end)]), (Past(t, eps),), prediction.x0)
+
+
+@dataclass(frozen=True)
+class DEIS(Solver):
+    """DEIS with polynomials in log rho, as in diffusers (Zhang & Chen 2023, arXiv 2204.13902, sec. 3).
+
+        x_s = (alpha_s / alpha_t) x_t + alpha_s sum of c_k eps_k,   c_k = integral of l_k(log rho) over rho
+
+    with l_k the Lagrange polynomials of the last predictions; one evaluation per step. A step with infinite
+    h, from or to pure noise or to clean data, is of first order.
+
+    Args:
+        order: Number of predictions used, 1 to 3.
+        lower_order_final: Whether the order falls to 1 over the last steps, in runs of fewer than 15 steps.
+
+    Raises:
+        ValueError: ``order`` is out of range.
+    """
+
+    order: int = 3
+    lower_order_final: bool = True
+    tail: tuple[Level[float], ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        _check(self.order, 3)
+
+    def on(self, levels: Sequence[Level[float]]) -> Solver:
+        lowers = self.lower_order_final and len(levels) - 1 < SHORT
+        return replace(self, tail=tuple(levels[-self.order :]) if lowers else ())
+
+    def step(
+        self,
+        state: State,
+        x: Tensor,
+        denoise: Denoise,
+        t: Level[float],
+        s: Level[float],
+        *,
+        noise: StepNoise,  # noqa: ARG002
+    ) -> Update:
+        prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
+        eps = prediction.noise(x, t)
+        kept = (Past(t, eps), *state)[: self.order - 1]
+        if min(t.alpha, s.alpha, s.sigma) == 0:
+            return Update(_euler(x, x0, t, s), kept, x0)
+        order = int(min(self.order, steps_left(self.tail, s)))
+        past, h = history(state[: order - 1], t, s), s.log_snr - t.log_snr
+        nodes = [0.0, *((p.level.log_snr - t.log_snr) / h for p in past)]
         scale = s.alpha / t.alpha
-        total = s.sigma - t.sigma * scale  # alpha_s (rho_s - rho_t)
-        nodes = self._nodes(history, s)
-        if self.start == "heun" and len(nodes) == 1 and s.sigma > 0:
-            ahead = affine(x, scale, (total, eps))
-            end = denoise(ahead, s).noise(ahead, s)
-            return Update(affine(x, scale, (total / 2, eps), (total / 2, end)), kept, prediction.x0)
-        weights = lagrange.weights(nodes, [total / (k + 1) for k in range(len(nodes))])
-        terms = [(weight, past.value) for weight, past in zip(weights, history, strict=False)]
-        return Update(affine(x, scale, *terms), kept, prediction.x0)
-
-    def _nodes(self, history: tuple[Past, ...], s: Level[float]) -> list[float]:
-        if self.variable == "rho":
-            return lagrange.nodes([_rho(past.level) for past in history], _rho(s))
-        # Any variable tells how far the run has gone one way; this one is finite for pure noise as well.
-        shares = [past.level.sigma / (past.level.alpha + past.level.sigma) for past in history]
-        end = s.sigma / (s.alpha + s.sigma)
-        return [-float(i) for i in range(len(lagrange.nodes(shares, end)))]
+        # With rho = rho_s e**(h (1 - r)): alpha_s d rho = -sigma_s h e**(h (1 - r)) dr.
+        _, *moments = lagrange.moments(-h, len(nodes))
+        whole = [s.sigma - t.sigma * scale, *(-s.sigma * h * moment for moment in moments)]
+        weights = lagrange.weights(nodes, whole)
+        terms = zip(weights, (eps, *(p.value for p in past)), strict=True)
+        return Update(affine(x, scale, *terms), kept, x0)
 
 
-def _rho(level: Level[float]) -> float:
-    return level.sigma / level.alpha if level.alpha > 0 else math.inf
+@dataclass(frozen=True)
+class GradientEstimation(Solver):
+    """Euler with an extrapolated direction (Permenter & Yuan 2024, arXiv 2306.04848, algorithm 2).
+
+        x_s = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) (gamma eps + (1 - gamma) eps')
+
+    with eps' of the step before; one evaluation per step. The steps from pure noise and to clean data and the
+    first are Euler's. At gamma = 3/2 this is Adams-Bashforth of order 2 with the weights of equal steps.
+
+    Args:
+        gamma: A finite number; 1 is Euler.
+
+    Raises:
+        ValueError: ``gamma`` is not finite.
+    """
+
+    gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.gamma):
+            raise ValueError(f"gamma must be a finite number, not {self.gamma}")
+
+    def step(
+        self,
+        state: State,
+        x: Tensor,
+        denoise: Denoise,
+        t: Level[float],
+        s: Level[float],
+        *,
+        noise: StepNoise,  # noqa: ARG002
+    ) -> Update:
+        prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
+        eps = prediction.noise(x, t)
+        kept = (Past(t, eps),)
+        if min(t.alpha, s.alpha, s.sigma) == 0:
+            return Update(_euler(x, x0, t, s), kept, x0)
+        terms = [(1.0, eps)]
+        if past := history(state, t, s, flow_time):
+            terms = [(self.gamma, eps), (1 - self.gamma, past[0].value)]
+        return Update(_in_rho(x, t, s, terms), kept, x0)

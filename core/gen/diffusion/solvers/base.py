@@ -61,6 +61,11 @@ class Solver(ABC):
         """Whether steps draw noise."""
         return False
 
+    @property
+    def corrects(self) -> bool:
+        """Whether a step first corrects the one before, so that x must be as that one left it."""
+        return False
+
     def on(self, levels: Sequence[Level[float]]) -> Solver:  # noqa: ARG002
         """This solver for a run over ``levels``, first to last; solvers that need no more than (t, s) return
         themselves."""
@@ -92,30 +97,84 @@ class Solver(ABC):
         """
 
 
-def affine(x: Tensor, scale: float, *terms: tuple[float, Tensor]) -> Tensor:
-    """scale * x + sum of c * tensor over ``terms``, in one new tensor."""
-    if scale == 1 and terms:
-        result, terms = torch.add(x, terms[0][1], alpha=terms[0][0]), terms[1:]
-    else:
-        result = x * scale
+def affine(x: Tensor, scale: float, *terms: tuple[float, Tensor | None]) -> Tensor:
+    """scale x + sum of c * tensor over ``terms``, as a new tensor; terms without a tensor are left out."""
+    result = None if scale == 1 else x * scale
     for factor, tensor in terms:
-        result.add_(tensor, alpha=factor)
-    return result
+        if tensor is None:
+            continue
+        if result is None:
+            result = torch.add(x, tensor, alpha=factor)
+        else:
+            result.add_(tensor, alpha=factor)
+    return x.clone() if result is None else result
 
 
 def implied(prediction: Prediction, x: Tensor, level: Level[float]) -> Tensor:
-    """The state that a prediction speaks of: x, or alpha x0 + sigma eps where it has an eps of its own.
+    """alpha x0 + sigma eps of the prediction: x itself, unless the prediction has an eps of its own.
 
-    A solver that goes on from this state follows the separate eps with no formula of its own. In first order
+    A solver that starts from it follows the separate eps without a formula of its own. In first order
     x_s = alpha_s x0 + sigma_s eps, which is CFG++ (Chung et al. 2024, arXiv 2406.08070, algorithm 2).
     """
     return x if prediction.eps is None else affine(prediction.x0, level.alpha, (level.sigma, prediction.eps))
+
+
+def log_snr(level: Level[float]) -> float:
+    """lambda = log(alpha / sigma): -inf for pure noise, inf for clean data."""
+    return level.log_snr
+
+
+def rho(level: Level[float]) -> float:
+    """rho = sigma / alpha, the sigma of EDM: inf for pure noise, 0 for clean data."""
+    return level.sigma / level.alpha if level.alpha > 0 else math.inf
+
+
+def flow_time(level: Level[float]) -> float:
+    """u = sigma / (alpha + sigma), the time of a rectified flow: 1 for pure noise, 0 for clean data."""
+    return level.sigma / (level.alpha + level.sigma)
+
+
+def history(
+    state: Sequence[Past], t: Level[float], s: Level[float], time: Callable[[Level[float]], float] = log_snr
+) -> list[Past]:
+    """The earlier predictions that a polynomial for the step from t to s can pass through, newest first.
+
+    They are those that lead to t in the direction of s; the first other one (at an infinite time, or from
+    before noise was added anew) and all before it are left out. A step of size 0 or infinity has none.
+
+    Args:
+        state: Earlier predictions, newest first.
+        t: Where the step starts.
+        s: Where it ends.
+        time: The variable of the polynomial.
+    """
+    last, step = time(t), time(s) - time(t)
+    found: list[Past] = []
+    if step == 0 or not math.isfinite(step):
+        return found
+    for past in state:
+        gap = (last - time(past.level)) / step
+        if not 0 < gap < math.inf:
+            break
+        found.append(past)
+        last = time(past.level)
+    return found
 
 
 def decay(t: Level[float], s: Level[float]) -> float:
     """e**-h = alpha_t sigma_s / (alpha_s sigma_t): 0 from pure noise and to clean data, inf to pure noise."""
     denominator = s.alpha * t.sigma
     return t.alpha * s.sigma / denominator if denominator > 0 else math.inf
+
+
+def steps_left(levels: Sequence[Level[float]], s: Level[float]) -> float:
+    """The number of steps that a run over ``levels`` has left at the start of the one to s, that included.
+
+    Args:
+        levels: The last levels of the run; of none, the number is infinite.
+        s: Where the step ends; of a level that is not among them, the number is infinite.
+    """
+    return len(levels) - levels.index(s) if s in levels else math.inf
 
 
 def between(t: Level[float], s: Level[float], fraction: float) -> Level[float]:

@@ -14,7 +14,7 @@ from gen.diffusion.noise import StepNoise
 from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import Process
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
-from gen.diffusion.solvers.ddim import DDIM
+from gen.diffusion.solvers.first_order import DDIM
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -13,12 +14,12 @@ from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine
 
 @dataclass(frozen=True)
 class Inverse(Solver):
-    """``inner`` on a rising grid, also from t = 0, where there is no noise that it could follow.
+    """``inner`` on a rising grid, also from t = 0, where there is no noise to follow.
 
-    Every solver ends at clean data with x_0 = x0(x_t). The step from t = 0 undoes that: it asks about the
-    scaled data at the next level, x_t = alpha_t x_0 + sigma_t eps(alpha_t x_0, t), as DDIM inversion does
-    (Mokady et al. 2023, arXiv 2211.09794, eq. 3). With rho = sigma / alpha of that level, what x_t then
-    denoises to differs from x_0 by O(rho**4). On all other steps this is ``inner``.
+    Every solver ends at clean data with x_0 = x0(x_t). The step from t = 0 undoes that by the prediction
+    for the scaled data at the next level, x_t = alpha_t x_0 + sigma_t eps(alpha_t x_0, t), as DDIM
+    inversion does (Mokady et al. 2023, arXiv 2211.09794, eq. 3). With rho = sigma / alpha of that level,
+    what x_t then denoises to differs from x_0 by O(rho**4). On all other steps this is ``inner``.
 
     Args:
         inner: A solver that draws no noise.
@@ -33,15 +34,11 @@ class Inverse(Solver):
         if self.inner.stochastic:
             raise ValueError(f"{type(self.inner).__name__} draws noise and cannot run from data to noise")
 
+    def on(self, levels: Sequence[Level[float]]) -> Solver:
+        return replace(self, inner=self.inner.on(levels))
+
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         if t.sigma > 0:
             return self.inner.step(state, x, denoise, t, s, noise=noise)

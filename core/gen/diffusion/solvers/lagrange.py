@@ -6,27 +6,6 @@ import math
 from collections.abc import Sequence
 
 
-def nodes(values: Sequence[float], end: float) -> list[float]:
-    """Where earlier predictions lie, in steps: 0 is here, 1 is the end of the step, -1 one step back.
-
-    Args:
-        values: The variable of the polynomial, finite here (first) and at the earlier predictions.
-        end: The variable at the end of the step, finite.
-
-    Returns:
-        The nodes of those predictions that led here in one direction; the first other one (of infinite
-        value, or from before the run turned round) and all before it are left out, and all for no step.
-    """
-    here = values[0]
-    found = [0.0]
-    for value in values[1:] if end != here else ():
-        node = (value - here) / (end - here)
-        if not -math.inf < node < found[-1]:
-            break
-        found.append(node)
-    return found
-
-
 def moments(rate: float, count: int) -> list[float]:
     """Integrals over u in [0, 1] of e**(-rate (1 - u)) u**k for k = 0 .. count - 1, at any finite rate."""
     if abs(rate) > 1:

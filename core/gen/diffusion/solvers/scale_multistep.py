@@ -14,7 +14,7 @@ from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.scale_clock import ScaleClock
 from gen.diffusion.solvers import lagrange
-from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, affine, implied
+from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, affine, history, implied
 
 _POINTS, _WEIGHTS = (tuple(column.tolist()) for column in np.polynomial.legendre.leggauss(12))
 
@@ -57,6 +57,10 @@ class ScaleMultistep(Solver):
         if self.order not in (1, 2, 3):
             raise ValueError(f"order must be 1, 2 or 3, not {self.order}")
 
+    @property
+    def corrects(self) -> bool:
+        return True
+
     def step(
         self,
         state: State,
@@ -69,28 +73,33 @@ class ScaleMultistep(Solver):
     ) -> Update:
         prediction = denoise(x, t)
         last, past = (state[0], state[1:]) if state else (None, ())
-        history = (Past(t, prediction.x0), *past)
+        known = (Past(t, prediction.x0), *past)
         changes: list[float] = []
         if last is not None and last.level == t:
             before = past[0].level
             corrected = self._weights(before, t, [1.0, *self._nodes(past, t)][: self.order + 1])
             changes = [a - b for a, b in zip_longest(corrected, (0.0, *last.weights), fillvalue=0.0)]
-        weights = self._weights(t, s, self._nodes(history[: self.order], s))
+        weights = self._weights(t, s, self._nodes(known[: self.order], s))
         scale = s.sigma / t.sigma
         # The corrector only adds multiples of predictions to x, so one sum makes both moves.
         terms = [
             (weight + scale * change, earlier.value)
             for earlier, (weight, change) in zip(
-                history, zip_longest(weights, changes, fillvalue=0.0), strict=False
+                known, zip_longest(weights, changes, fillvalue=0.0), strict=False
             )
         ]
         moved = affine(implied(prediction, x, t), scale, *terms)
-        return Update(moved, (_Predicted(s, weights), *history[: self.order]), prediction.x0)
+        return Update(moved, (_Predicted(s, weights), *known[: self.order]), prediction.x0)
 
-    def _nodes(self, history: State, s: Level[float]) -> list[float]:
+    def _nodes(self, predictions: State, s: Level[float]) -> list[float]:
         """Where the predictions lie on the clock: 0 is the newest, 1 is ``s``."""
-        values = [self.clock.of(past.level.alpha, past.level.sigma) for past in history]
-        return lagrange.nodes(values, self.clock.of(s.alpha, s.sigma))
+        first, *earlier = predictions
+        start, step = self._time(first.level), self._time(s) - self._time(first.level)
+        used = history(earlier, first.level, s, self._time)
+        return [0.0, *((self._time(p.level) - start) / step for p in used)]
+
+    def _time(self, level: Level[float]) -> float:
+        return self.clock.of(level.alpha, level.sigma)
 
     def _weights(self, start: Level[float], end: Level[float], nodes: Sequence[float]) -> list[float]:
         """The integral, over the step, of the Lagrange polynomial of each of these nodes."""

@@ -1,0 +1,296 @@
+"""DPM-Solver (Lu et al. 2022, arXiv 2206.00927): solvers in eps.
+
+With lambda = log_snr and h = lambda_s - lambda_t the probability flow is solved exactly by
+
+    x_s = (alpha_s / alpha_t) x_t - alpha_s integral over lambda of e**-lambda eps         (prop. 3.1)
+
+The solvers differ in what they put for eps under the integral. A step with infinite h, from or to pure
+noise or to clean data, is of first order.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gen.diffusion.denoiser import Prediction
+from gen.diffusion.level import Level
+from gen.diffusion.noise import StepNoise
+from gen.diffusion.solvers.base import (
+    Denoise,
+    Past,
+    Solver,
+    State,
+    Update,
+    affine,
+    between,
+    history,
+    implied,
+)
+from gen.diffusion.solvers.dpmpp import DPMpp2S, DPMpp3S
+from gen.diffusion.solvers.first_order import DDIM
+
+
+def _scale_total(t: Level[float], s: Level[float]) -> tuple[float, float]:
+    """alpha_s / alpha_t, and -sigma_s (e**h - 1)."""
+    scale = s.alpha / t.alpha
+    return scale, s.sigma - t.sigma * scale
+
+
+def _slope(t: Level[float], s: Level[float]) -> float:
+    """-sigma_s ((e**h - 1) / h - 1): the integral of the line from 0 at t to 1 at s."""
+    return s.sigma + _scale_total(t, s)[1] / (s.log_snr - t.log_snr)
+
+
+def _first_order(t: Level[float], s: Level[float]) -> bool:
+    return min(t.alpha, s.alpha, s.sigma) == 0
+
+
+@dataclass(frozen=True)
+class DPMSolver2(Solver):
+    """DPM-Solver-2 (algorithm 1): second order, two evaluations per step, no memory.
+
+        x_m = (alpha_m / alpha_t) x_t - sigma_m (e**(r h) - 1) eps,   at lambda_m = lambda_t + r h
+        x_s = (alpha_s / alpha_t) x_t - sigma_s (e**h - 1) (eps + (eps_m - eps) / (2 r))
+
+    At r = 1/2 this is DPM2 of k-diffusion, the midpoint rule in log sigma; with ``Ancestral`` around it, DPM2
+    ancestral.
+
+    Args:
+        r: Where the second prediction is made, in (0, 1].
+
+    Raises:
+        ValueError: ``r`` is out of range.
+    """
+
+    r: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.r <= 1:
+            raise ValueError(f"r must lie in (0, 1], not {self.r}")
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        if _first_order(t, s):
+            return DDIM().step(state, x, denoise, t, s, noise=noise)
+        prediction = denoise(x, t)
+        x = implied(prediction, x, t)
+        eps = prediction.noise(x, t)
+        m = s if self.r == 1 else between(t, s, self.r)
+        scale, total = _scale_total(t, m)
+        x_m = affine(x, scale, (total, eps))
+        eps_m = denoise(x_m, m).noise(x_m, m)
+        scale, total = _scale_total(t, s)
+        weight = total / (2 * self.r)
+        return Update(affine(x, scale, (total - weight, eps), (weight, eps_m)), state, prediction.x0)
+
+
+@dataclass(frozen=True)
+class DPMSolver3(Solver):
+    """DPM-Solver-3 (algorithm 2 with r1 = 1/3, r2 = 2/3): third order, three evaluations per step, no memory.
+
+        x_m = (alpha_m / alpha_t) x_t - sigma_m (e**(r1 h) - 1) eps
+        x_n = (alpha_n / alpha_t) x_t - sigma_n (e**(r2 h) - 1) eps
+              - sigma_n (r2 / r1) (psi(r2 h) - 1) (eps_m - eps)
+        x_s = (alpha_s / alpha_t) x_t - sigma_s (e**h - 1) eps - (sigma_s / r2) (psi(h) - 1) (eps_n - eps)
+
+    with psi(h) = (e**h - 1) / h.
+    """
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        if _first_order(t, s):
+            return DDIM().step(state, x, denoise, t, s, noise=noise)
+        prediction = denoise(x, t)
+        x = implied(prediction, x, t)
+        eps = prediction.noise(x, t)
+        m, n = between(t, s, 1 / 3), between(t, s, 2 / 3)
+        scale, total = _scale_total(t, m)
+        x_m = affine(x, scale, (total, eps))
+        eps_m = denoise(x_m, m).noise(x_m, m)
+        (scale, total), weight = _scale_total(t, n), 2 * _slope(t, n)
+        x_n = affine(x, scale, (total - weight, eps), (weight, eps_m))
+        eps_n = denoise(x_n, n).noise(x_n, n)
+        (scale, total), weight = _scale_total(t, s), _slope(t, s) * 3 / 2
+        return Update(affine(x, scale, (total - weight, eps), (weight, eps_n)), state, prediction.x0)
+
+
+@dataclass(frozen=True)
+class DPMSolver2M(Solver):
+    """Multistep DPM-Solver-2, and its SDE (Lu et al. 2022, arXiv 2211.01095, appendix).
+
+        x_s = (alpha_s / alpha_t) x_t + (1 + eta) (total eps + slope (eps - eps') / r)
+              + sigma_s sqrt(eta (e**(2 h) - 1)) z,   r = h' / h,   total = -sigma_s (e**h - 1)
+
+    with eps' and h' of the step before; one evaluation per step.
+
+    Args:
+        eta: Strength of the noise, >= 0: 0 is the ODE, 1 the SDE.
+        kind: "midpoint" has slope = total / 2; "heun" integrates the line through both predictions exactly.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    eta: float = 0.0
+    kind: Literal["midpoint", "heun"] = "midpoint"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.eta < math.inf:
+            raise ValueError(f"eta must be a finite number of at least 0, not {self.eta}")
+        if self.kind not in ("midpoint", "heun"):
+            raise ValueError(f"kind must be 'midpoint' or 'heun', not {self.kind!r}")
+
+    @property
+    def stochastic(self) -> bool:
+        return self.eta > 0
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        prediction = denoise(x, t)
+        x = implied(prediction, x, t)
+        eps = prediction.noise(x, t)
+        kept = (Past(t, eps),)
+        if _first_order(t, s):
+            first = DPMpp2S(eta=self.eta).step((), x, lambda *_: prediction, t, s, noise=noise)
+            return first._replace(state=kept)
+        scale, total = _scale_total(t, s)
+        slope = total / 2 if self.kind == "midpoint" else _slope(t, s)
+        rise, terms = 1 + self.eta, [((1 + self.eta) * total, eps)]
+        if past := history(state, t, s):
+            r = (t.log_snr - past[0].level.log_snr) / (s.log_snr - t.log_snr)
+            terms = [(rise * (total + slope / r), eps), (-rise * slope / r, past[0].value)]
+        std = math.sqrt(self.eta * ((t.sigma * scale) ** 2 - s.sigma**2)) if self.eta > 0 else 0.0
+        z = noise(x, "step") if std > 0 else None
+        return Update(affine(x, scale, *terms, (std, z)), kept, prediction.x0, std, z)
+
+
+SMALLEST = 1e-6
+"""The smallest step in log_snr before the tolerances count as out of reach."""
+
+
+@dataclass(frozen=True)
+class Adaptive(Solver):
+    """DPM-Solver-12 and -23: as many small steps within a step of the grid as the tolerances need.
+
+    Appendix C.3, with the controller of k-diffusion's ``sample_dpm_adaptive`` (Söderlind 2003, "Digital
+    filters in adaptive time-stepping", for the filters). Each small step is made at orders ``order - 1``
+    and ``order`` from the same evaluations. With d = max(atol, rtol max(|low|, |before|)), all in x /
+    alpha, the error is the root mean square of (low - high) / d; a step is taken where
+
+        factor = 1 + atan(product of error**-(gain / order) - 1) >= safety
+
+    and the size in log_snr is multiplied by the factor. The grid needs few times: those that must be met.
+    Steps of infinite size (from pure noise, to clean data) are of first order.
+
+    The item of a batch with the largest error sets the size for all, so here alone an item depends on the
+    others; run items one by one where that matters.
+
+    Args:
+        order: 2 or 3.
+        target: "eps" is DPM-Solver, "x0" DPM-Solver++.
+        rtol: Relative tolerance, > 0.
+        atol: Absolute tolerance, > 0, in units of the data.
+        first: The first size in log_snr, > 0.
+        gains: Proportional, integral and derivative gain of the controller.
+        safety: In (0, 1): the smallest factor at which a step is taken.
+
+    Raises:
+        ValueError: An argument is out of range; in a step, the tolerances cannot be met.
+    """
+
+    order: Literal[2, 3] = 3
+    target: Literal["x0", "eps"] = "eps"
+    rtol: float = 0.05
+    atol: float = 0.0078
+    first: float = 0.05
+    gains: tuple[float, float, float] = (0.0, 1.0, 0.0)
+    safety: float = 0.81
+
+    def __post_init__(self) -> None:
+        if self.order not in (2, 3):
+            raise ValueError(f"order must be 2 or 3, not {self.order}")
+        if self.target not in ("x0", "eps"):
+            raise ValueError(f"target must be 'x0' or 'eps', not {self.target!r}")
+        for name in ("rtol", "atol", "first"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be a finite number above 0, not {getattr(self, name)}")
+        if not 0 < self.safety < 1:
+            raise ValueError(f"safety must lie in (0, 1), not {self.safety}")
+
+    def step(
+        self,
+        state: State,
+        x: Tensor,
+        denoise: Denoise,
+        t: Level[float],
+        s: Level[float],
+        *,
+        noise: StepNoise,
+    ) -> Update:
+        low, high = self._pair()
+        if min(t.alpha, s.alpha, s.sigma) == 0:
+            return high.step((), x, denoise, t, s, noise=noise)._replace(state=state)
+        size, errors = state or (self.first, ())
+        span, done, level = abs(s.log_snr - t.log_snr), 0.0, t
+        before = x / t.alpha
+        while True:
+            end = min(1.0, done + size / span)
+            target = s if end == 1 else between(t, s, end)
+            shared = _Shared(denoise)
+            rough = low.step((), x, shared, level, target, noise=noise)
+            fine = high.step((), x, shared, level, target, noise=noise)
+            low_end = rough.x / target.alpha
+            error = self._error(before, low_end, fine.x / target.alpha)
+            recent = (error, *(errors or (error, error)))
+            factor = self._factor(recent)
+            size *= factor
+            if factor >= self.safety:
+                x, before, level, done, errors = fine.x, low_end, target, end, recent[:2]
+                if done == 1:
+                    return Update(x, (size, errors), fine.x0)
+            if size < SMALLEST:
+                raise ValueError(
+                    f"rtol = {self.rtol}, atol = {self.atol} cannot be met at log_snr = {level.log_snr:.4g}: "
+                    "raise them"
+                )
+
+    def _pair(self) -> tuple[Solver, Solver]:
+        if self.target == "eps":
+            return (DDIM(), DPMSolver2()) if self.order == 2 else (DPMSolver2(1 / 3), DPMSolver3())
+        return (DDIM(), DPMpp2S()) if self.order == 2 else (DPMpp2S(1 / 3), DPMpp3S())
+
+    def _error(self, before: Tensor, low: Tensor, high: Tensor) -> float:
+        if before.numel() == 0:
+            return 0.0
+        scale = torch.maximum(low.abs(), before.abs()).mul_(self.rtol).clamp_(min=self.atol)
+        return float(((low - high) / scale).flatten(1).square().mean(1).sqrt().max())
+
+    def _factor(self, errors: tuple[float, ...]) -> float:
+        p, i, d = self.gains
+        powers = ((p + i + d) / self.order, -(p + 2 * d) / self.order, d / self.order)
+        product = math.prod((error + 1e-8) ** -power for error, power in zip(errors, powers, strict=True))
+        return 1 + math.atan(product - 1)
+
+
+class _Shared:
+    """A denoiser for one small step, whose predictions both orders share."""
+
+    def __init__(self, denoise: Denoise) -> None:
+        self.denoise = denoise
+        self.known: list[tuple[Tensor, Level[float], Prediction]] = []
+
+    def __call__(self, x: Tensor, level: Level[float]) -> Prediction:
+        for seen, at, prediction in self.known:
+            if at == level and torch.equal(seen, x):
+                return prediction
+        prediction = self.denoise(x, level)
+        self.known.append((x, level, prediction))
+        return prediction

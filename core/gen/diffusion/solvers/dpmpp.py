@@ -1,0 +1,286 @@
+"""DPM-Solver++ (Lu et al. 2022, arXiv 2211.01095): solvers in x0, as ODE and as SDE.
+
+With lambda = log_snr, h = lambda_s - lambda_t, noise of strength eta and z standard normal, the diffusion is
+solved exactly by
+
+    x_s = (sigma_s / sigma_t) e**(-eta h) x_t + sigma_s sqrt(1 - e**(-2 eta h)) z
+          + alpha_s integral over lambda of (1 + eta) e**((1 + eta) (lambda - lambda_s)) x0
+
+(prop. 4.1 for eta = 0 and appendix for eta = 1). The solvers differ in the x0 under the integral, which is
+made of predictions of earlier steps (M) or within the step (S). A step with infinite h, from pure noise or to
+clean data, is finite and of first order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+
+from torch import Tensor
+
+from gen.diffusion.level import Level
+from gen.diffusion.noise import StepNoise, part
+from gen.diffusion.solvers.base import (
+    Denoise,
+    Past,
+    Solver,
+    State,
+    Update,
+    affine,
+    between,
+    decay,
+    history,
+    implied,
+    steps_left,
+)
+
+Kind = Literal["midpoint", "heun"]
+SHORT = 15
+"""Runs of fewer steps lower the order at their end where ``lower_order_final`` is set, as in diffusers."""
+
+
+class _Coefficients(NamedTuple):
+    """x_s = scale x_t + total x0 + std z for a constant x0; + slope d for x0 + d (lambda - lambda_t) / h."""
+
+    scale: float
+    total: float
+    slope: float
+    std: float
+
+
+def _coefficients(t: Level[float], s: Level[float], eta: float, kind: Kind = "heun") -> _Coefficients:
+    e = decay(t, s) ** eta  # e**(-eta h)
+    scale = s.sigma / t.sigma * e
+    total = s.alpha - t.alpha * scale  # alpha_s (1 - e**-((1 + eta) h))
+    rate = (1 + eta) * (s.log_snr - t.log_snr)
+    slope = total / 2 if kind == "midpoint" or rate == 0 else s.alpha - total / rate
+    return _Coefficients(scale, total, slope, s.sigma * math.sqrt(1 - e * e) if eta > 0 else 0.0)
+
+
+def _check(eta: float, kind: str = "heun") -> None:
+    if not 0 <= eta < math.inf:
+        raise ValueError(f"eta must be a finite number of at least 0, not {eta}")
+    if kind not in ("midpoint", "heun"):
+        raise ValueError(f"kind must be 'midpoint' or 'heun', not {kind!r}")
+
+
+@dataclass(frozen=True)
+class DPMpp2M(Solver):
+    """DPM-Solver++(2M), algorithm 2, and its SDE: second order, one evaluation per step.
+
+        x_s = scale x_t + total x0 + slope (x0 - x0') / r + std z,   r = h' / h
+
+    with x0' and h' of the step before. The first step and the one to clean data are of first order.
+
+    Args:
+        eta: Strength of the noise, >= 0: 0 is the ODE, 1 the SDE.
+        kind: "midpoint" takes the line through both predictions at the middle of the step, slope = total / 2;
+            "heun" integrates it exactly, which is RES (Zhang et al. 2023, arXiv 2308.02157, eq. 15).
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    eta: float = 0.0
+    kind: Kind = "midpoint"
+
+    def __post_init__(self) -> None:
+        _check(self.eta, self.kind)
+
+    @property
+    def stochastic(self) -> bool:
+        return self.eta > 0
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
+        c = _coefficients(t, s, self.eta, self.kind)
+        terms = [(c.total, x0)]
+        if past := history(state, t, s):
+            r = (t.log_snr - past[0].level.log_snr) / (s.log_snr - t.log_snr)
+            terms = [(c.total + c.slope / r, x0), (-c.slope / r, past[0].value)]
+        z = noise(x, "step") if c.std > 0 else None
+        return Update(affine(x, c.scale, *terms, (c.std, z)), (Past(t, x0),), x0, c.std, z)
+
+
+@dataclass(frozen=True)
+class DPMpp3M(Solver):
+    """DPM-Solver++(3M) as it is published in code, k-diffusion's and diffusers', and its SDE.
+
+    With r0 = h' / h, r1 = h'' / h and divided differences of the last three predictions,
+
+        d10 = (x0 - x0') / r0,   d11 = (x0' - x0'') / r1,   d2 = (d10 - d11) / (r0 + r1),   d1 = d10 + r0 d2
+        x_s = scale x_t + total x0 + alpha_s (phi2 d1 - phi3 d2) + std z
+
+    where alpha_s phi2 = slope and phi3 = phi2 / ((1 + eta) h) - 1/2. The exact integral of the polynomial has
+    twice the phi3, so that this is of second order; ``UniPC(3, corrector=False)`` and ``SASolver(3, 0)``
+    have it exactly, and are of third. The second step is that of ``DPMpp2M(eta, "heun")``.
+
+    Args:
+        eta: Strength of the noise, >= 0: 0 is the ODE, 1 the SDE.
+        lower_order_final: Whether the step before the last is of second order at most in runs of fewer than
+            15 steps, as in diffusers; k-diffusion and ComfyUI do not lower it.
+
+    Raises:
+        ValueError: ``eta`` is out of range.
+    """
+
+    eta: float = 0.0
+    lower_order_final: bool = True
+    tail: tuple[Level[float], ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        _check(self.eta)
+
+    @property
+    def stochastic(self) -> bool:
+        return self.eta > 0
+
+    def on(self, levels: Sequence[Level[float]]) -> Solver:
+        lowers = self.lower_order_final and len(levels) - 1 < SHORT
+        return replace(self, tail=tuple(levels[-2:]) if lowers else ())
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
+        c = _coefficients(t, s, self.eta)
+        terms: list[tuple[float, Tensor]] = [(c.total, x0)]
+        past = history(state, t, s)
+        order = min(3, 1 + len(past), steps_left(self.tail, s))
+        h = s.log_snr - t.log_snr
+        if order == 2:
+            r = (t.log_snr - past[0].level.log_snr) / h
+            terms.append((c.slope / r, x0 - past[0].value))
+        elif order == 3:
+            r0 = (t.log_snr - past[0].level.log_snr) / h
+            r1 = (past[0].level.log_snr - past[1].level.log_snr) / h
+            d10, d11 = (x0 - past[0].value) / r0, (past[0].value - past[1].value) / r1
+            d2 = (d10 - d11) / (r0 + r1)
+            d1 = d10 + r0 * d2
+            phi3 = c.slope / ((1 + self.eta) * h) - s.alpha / 2  # times alpha_s, as slope is
+            terms += [(c.slope, d1), (-phi3, d2)]
+        z = noise(x, "step") if c.std > 0 else None
+        return Update(affine(x, c.scale, *terms, (c.std, z)), (Past(t, x0), *past[:1]), x0, c.std, z)
+
+
+@dataclass(frozen=True)
+class DPMpp2S(Solver):
+    """DPM-Solver++(2S), algorithm 1, and its SDE: second order, two evaluations per step, no memory.
+
+        x_m = scale x_t + total x0 + std z',   at lambda_m = lambda_t + r h
+        x_s = scale x_t + total x0 + slope (x0_m - x0) / r + std z
+
+    As an SDE it is SEEDS-2 (Gonzalez et al. 2023, arXiv 2305.14267, algorithm 2): z' is the part of z that is
+    drawn on the way to lambda_m. k-diffusion's DPM-Solver++ SDE differs in how the two are correlated.
+    With ``Ancestral`` around it: DPM++ 2S ancestral.
+
+    Args:
+        r: Where the second prediction is made, in (0, 1].
+        eta: Strength of the noise, >= 0: 0 is the ODE, 1 the SDE.
+        kind: "midpoint" has slope = total / 2, "heun" integrates the line through both predictions exactly.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    r: float = 0.5
+    eta: float = 0.0
+    kind: Kind = "midpoint"
+
+    def __post_init__(self) -> None:
+        _check(self.eta, self.kind)
+        if not 0 < self.r <= 1:
+            raise ValueError(f"r must lie in (0, 1], not {self.r}")
+
+    @property
+    def stochastic(self) -> bool:
+        return self.eta > 0
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
+        c = _coefficients(t, s, self.eta, self.kind)
+        if min(t.alpha, s.alpha, s.sigma) == 0:
+            z = noise(x, "step") if c.std > 0 else None
+            return Update(affine(x, c.scale, (c.total, x0), (c.std, z)), state, x0, c.std, z)
+        m = s if self.r == 1 else between(t, s, self.r)
+        path = _Path(noise, self.eta, x)
+        z_m = path.to("stage", t, m)
+        c_m = _coefficients(t, m, self.eta)
+        x_m = affine(x, c_m.scale, (c_m.total, x0), (m.sigma, z_m))
+        x0_m = denoise(x_m, m).x0
+        weight, z = c.slope / self.r, path.to("rest", m, s)
+        return Update(affine(x, c.scale, (c.total - weight, x0), (weight, x0_m), (s.sigma, z)), state, x0)
+
+
+@dataclass(frozen=True)
+class DPMpp3S(Solver):
+    """DPM-Solver++(3S), and its SDE: third order, three evaluations per step, no memory.
+
+    The stages at lambda_t + h / 3 and + 2 h / 3 and the step itself, each by the line through x0 and the last
+    prediction, which is integrated exactly (Lu et al. 2022, arXiv 2211.01095, appendix; as an SDE SEEDS-3,
+    Gonzalez et al. 2023, arXiv 2305.14267, algorithm 3):
+
+        x_m = scale x_t + total x0 + std z'
+        x_n = scale x_t + total x0 + slope 2 (x0_m - x0) + std z''
+        x_s = scale x_t + total x0 + slope (x0_n - x0) / (2 / 3) + std z
+
+    Args:
+        eta: Strength of the noise, >= 0: 0 is the ODE, 1 the SDE.
+
+    Raises:
+        ValueError: ``eta`` is out of range.
+    """
+
+    eta: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.eta)
+
+    @property
+    def stochastic(self) -> bool:
+        return self.eta > 0
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        if min(t.alpha, s.alpha, s.sigma) == 0:
+            return DPMpp2S(eta=self.eta).step(state, x, denoise, t, s, noise=noise)
+        m, n = between(t, s, 1 / 3), between(t, s, 2 / 3)
+        prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
+        path = _Path(noise, self.eta, x)
+        c, z = _coefficients(t, m, self.eta), path.to("stage", t, m)
+        x_m = affine(x, c.scale, (c.total, x0), (m.sigma, z))
+        x0_m = denoise(x_m, m).x0
+        c, z, weight = _coefficients(t, n, self.eta), path.to("middle", m, n), 2.0
+        x_n = affine(x, c.scale, (c.total - c.slope * weight, x0), (c.slope * weight, x0_m), (n.sigma, z))
+        x0_n = denoise(x_n, n).x0
+        c, z, weight = _coefficients(t, s, self.eta), path.to("rest", n, s), 1.5
+        x_s = affine(x, c.scale, (c.total - c.slope * weight, x0), (c.slope * weight, x0_n), (s.sigma, z))
+        return Update(x_s, state, x0)
+
+
+class _Path:
+    """The noise of one step, drawn part by part: sigma times it is the noise in x since the step began."""
+
+    def __init__(self, noise: StepNoise, eta: float, like: Tensor) -> None:
+        self.noise, self.eta, self.like = noise, eta, like
+        self.z: Tensor | None = None
+
+    def to(self, name: str, t: Level[float], s: Level[float]) -> Tensor | None:
+        """e**(-eta h) of the noise at t, and sqrt(1 - e**(-2 eta h)) of a new draw; None for eta = 0."""
+        e = decay(t, s) ** self.eta
+        if e < 1:
+            fresh = part(self.noise, name, t, s)(self.like, "step")
+            std = math.sqrt(1 - e * e)
+            self.z = fresh * std if self.z is None else affine(self.z, e, (std, fresh))
+        return self.z

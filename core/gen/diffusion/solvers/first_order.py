@@ -1,0 +1,222 @@
+"""First order: DDIM and what is DDIM under another name, DDPM, reverse diffusion, Langevin dynamics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import Tensor
+
+from gen.diffusion.chain import posterior, transition
+from gen.diffusion.denoiser import Prediction
+from gen.diffusion.items import norm
+from gen.diffusion.level import Level
+from gen.diffusion.noise import StepNoise
+from gen.diffusion.solvers.ancestral import SigmaUp, refuse_corrector, rule_of
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, implied
+
+
+@dataclass(frozen=True)
+class DDIM(Solver):
+    """First order, one evaluation per step (Song et al. 2021, arXiv 2010.02502, eq. 12).
+
+        x_s = alpha_s x0 + sqrt(sigma_s**2 - sigma_up**2) eps + sigma_up z
+
+    eta = 0 is the exponential Euler step of the probability flow: DDIM, Euler on sigma / alpha, Euler on a
+    rectified flow. eta = 1 draws from the Markov posterior: DDPM, Euler ancestral. ``LCMStep()`` is how
+    consistency models and LCM take several steps, ``TCDStep`` is TCD, ``FlowAncestralStep`` Euler ancestral
+    on flows.
+
+    Args:
+        eta: Share of the noise of the Markov posterior, in [0, 1], or a rule for sigma_up.
+
+    Raises:
+        ValueError: ``eta`` is outside.
+    """
+
+    eta: float | SigmaUp = 0.0
+
+    def __post_init__(self) -> None:
+        rule_of(self.eta)
+
+    @property
+    def stochastic(self) -> bool:
+        return callable(self.eta) or self.eta > 0
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        prediction = denoise(x, t)
+        sigma_up = rule_of(self.eta)(t, s) if self.stochastic else 0.0
+        z = noise(x, "step") if sigma_up > 0 else None
+        # With eps = (x - alpha_t x0) / sigma_t, finite at alpha_t = 0.
+        scale = math.sqrt((s.sigma - sigma_up) * (s.sigma + sigma_up)) / t.sigma
+        x0, x = prediction.x0, implied(prediction, x, t)
+        end = affine(x, scale, (s.alpha - t.alpha * scale, x0), (sigma_up, z))
+        return Update(end, state, x0, sigma_up, z)
+
+
+@dataclass(frozen=True)
+class DDPM(Solver):
+    """A step back along the Markov chain (Ho et al. 2020, arXiv 2006.11239, algorithm 2), one evaluation.
+
+    The mean is that of the posterior given the predicted data. The variance lies between two bounds: that of
+    the posterior, beta~, which is right for data that is one point, and that of the forward step, beta, which
+    is right for white noise of unit variance. A step to clean data draws nothing.
+
+    Args:
+        variance: "small" is beta~ and the same as ``DDIM(1.0)``; "large" is beta; "learned" takes
+            exp(v log beta + (1 - v) log beta~) with v = ``Prediction.variance`` (Nichol & Dhariwal 2021,
+            arXiv 2102.09672, eq. 15).
+
+    Raises:
+        ValueError: ``variance`` is unknown; in a step, it is "learned" and the denoiser predicts none.
+    """
+
+    variance: Literal["small", "large", "learned"] = "small"
+
+    @property
+    def stochastic(self) -> bool:
+        return True
+
+    def __post_init__(self) -> None:
+        if self.variance not in ("small", "large", "learned"):
+            raise ValueError(f"variance must be 'small', 'large' or 'learned', not {self.variance!r}")
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        prediction = denoise(x, t)
+        law = posterior(t, s)
+        mean = affine(implied(prediction, x, t), law.of_x, (law.of_x0, prediction.x0))
+        if law.std == 0:
+            return Update(mean, state, prediction.x0)
+        std = self._std(prediction, law.std, transition(s, t).std)
+        z = noise(x, "step")
+        return Update(mean.add_(z * std), state, prediction.x0, std, z)
+
+    def _std(self, prediction: Prediction, small: float, large: float) -> float | Tensor:
+        if self.variance != "learned":
+            return small if self.variance == "small" else large
+        if prediction.variance is None:
+            raise ValueError("the denoiser predicts no variance: use 'small' or 'large'")
+        return (prediction.variance * math.log(large / small)).exp().mul_(small)
+
+
+@dataclass(frozen=True)
+class ReverseDiffusion(Solver):
+    """Euler-Maruyama on the reverse process (Song et al. 2021, arXiv 2011.13456, eq. 46 and 47).
+
+    With (a, b) the transition from ``s`` to ``t`` and the score -eps / sigma_t:
+
+        x_s = (2 - a) x_t + (1 + eta**2) / 2 b**2 score + eta b z
+
+    eta**2 is the free share of the diffusion: 1 is their reverse diffusion sampler, 0 their probability flow
+    sampler. A step to clean data gives the predicted data. First order and coarser than DDIM; unlike the
+    other solvers it is not the same in x / alpha on every process, as the paper discretises x itself.
+
+    Args:
+        eta: Factor of the noise, a finite number >= 0.
+
+    Raises:
+        ValueError: ``eta`` is out of range; a deterministic run rises.
+    """
+
+    eta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.eta < math.inf:
+            raise ValueError(f"eta must be a finite number of at least 0, not {self.eta}")
+
+    @property
+    def stochastic(self) -> bool:
+        return self.eta > 0
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        prediction = denoise(x, t)
+        if s.sigma == 0:
+            return Update(s.alpha * prediction.x0, state, prediction.x0)
+        scale, std = transition(s, t)
+        drift = (1 + self.eta**2) / 2 * (std / t.sigma) ** 2  # of -sigma_t eps = alpha_t x0 - x_t
+        terms = [(drift * t.alpha, prediction.x0)]
+        z = noise(x, "step") if self.stochastic else None
+        if z is not None:
+            terms.append((self.eta * std, z))
+        moved = affine(implied(prediction, x, t), 2 - scale - drift, *terms)
+        return Update(moved, state, prediction.x0, self.eta * std if z is not None else 0.0, z)
+
+
+@dataclass(frozen=True)
+class Langevin:
+    """Langevin dynamics at one level, by signal-to-noise ratio (Song et al. 2021, algorithms 4 and 5).
+
+        x <- x + e score + sqrt(2 e) z,   e = 2 (snr |z| / |score|)**2
+
+    The norms are those of each item, as in the algorithms; their code and diffusers average them over the
+    batch. Their factor 1 - beta of algorithm 5 is left out, as it depends on the number of steps.
+
+    Args:
+        snr: > 0; theirs is 0.16 for images.
+        steps: Number of repetitions, at least 1; each is one evaluation.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    snr: float = 0.16
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.snr < math.inf:
+            raise ValueError(f"snr must be a finite number above 0, not {self.snr}")
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
+            raise ValueError(f"steps must be a whole number of at least 1, not {self.steps}")
+
+    def __call__(self, x: Tensor, denoise: Denoise, level: Level[float], *, noise: StepNoise) -> Tensor:
+        """x (B, ...) after the repetitions, at the same level; sigma > 0."""
+        for i in range(self.steps):
+            score = denoise(x, level).noise(x, level) / -level.sigma
+            z = noise(x, f"corrector/{i}")
+            size = 2 * (self.snr * norm(z) / norm(score).clamp(min=1e-12)).square().to(x)
+            x = x + size * score + (2 * size).sqrt() * z
+        return x
+
+
+@dataclass(frozen=True)
+class PredictorCorrector(Solver):
+    """A step of ``predictor``, then ``corrector`` at the new level (Song et al. 2021, algorithm 1).
+
+    A step to clean data has no corrector.
+
+    Args:
+        predictor: A solver that corrects no earlier step itself.
+        corrector: Langevin dynamics.
+
+    Raises:
+        ValueError: ``predictor`` corrects.
+    """
+
+    predictor: Solver
+    corrector: Langevin
+
+    def __post_init__(self) -> None:
+        refuse_corrector(self.predictor, "Langevin dynamics moves x")
+
+    @property
+    def stochastic(self) -> bool:
+        return True
+
+    def on(self, levels: Sequence[Level[float]]) -> Solver:
+        return replace(self, predictor=self.predictor.on(levels))
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        update = self.predictor.step(state, x, denoise, t, s, noise=noise)
+        if s.sigma == 0:
+            return update
+        return Update(self.corrector(update.x, denoise, s, noise=noise), update.state, update.x0)

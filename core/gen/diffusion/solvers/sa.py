@@ -1,0 +1,150 @@
+"""SA-Solver: stochastic Adams methods (Xue et al. 2023, arXiv 2309.05019)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from torch import Tensor
+
+from gen.diffusion.level import Level
+from gen.diffusion.noise import StepNoise
+from gen.diffusion.solvers import lagrange
+from gen.diffusion.solvers.base import (
+    Denoise,
+    Past,
+    Solver,
+    State,
+    Update,
+    affine,
+    decay,
+    implied,
+    steps_left,
+)
+from gen.diffusion.solvers.unipc import Predicted, combined, corrections, nodes, split
+
+Tau: TypeAlias = Callable[[Level[float], Level[float]], float]
+"""(t, s) -> tau, the strength of the noise in the step from t to s, >= 0."""
+
+
+@dataclass(frozen=True)
+class TauInterval:
+    """tau within an interval of time, and 0 outside (sec. 6.1 of the paper).
+
+    Args:
+        tau: >= 0.
+        low: Its lowest time, in [0, 1].
+        high: Its highest.
+        at_end: Whether the time is that of the end of the step, as in ComfyUI, or of its start, as in
+            diffusers.
+    """
+
+    tau: float = 1.0
+    low: float = 0.2
+    high: float = 0.8
+    at_end: bool = False
+
+    def __call__(self, t: Level[float], s: Level[float]) -> float:
+        return self.tau if self.low <= (s if self.at_end else t).t <= self.high else 0.0
+
+
+@dataclass(frozen=True)
+class SASolver(Solver):
+    """The p-step predictor and the c-step corrector of noise tau(t) in x0 (algorithm 1, eq. 14 to 18).
+
+        x_s = (sigma_s / sigma_t) e**(-tau**2 h) x_t + sum of b_i x0_i + sigma_s sqrt(1 - e**(-2 tau**2 h)) z
+        b_i = alpha_s integral over lambda of (1 + tau**2) e**((1 + tau**2) (lambda - lambda_s)) l_i(lambda)
+
+    with l_i the Lagrange polynomials of the predictions: the last p for the predictor; for the corrector,
+    which goes the step again with the same noise, also the one at its end. A step with infinite h is of
+    first order, and neither it nor the one before is corrected.
+
+    Args:
+        predictor: p, 1 to 3.
+        corrector: Predictions of the corrector with the one at the end of the step, c + 1 of the paper, 1
+            to 4; 0 for none.
+        tau: One number >= 0, or a rule.
+        simple: Two predictions are integrated as in appendix D, with h / 2 for the exact moment.
+        lower_order_final: Whether p falls to 1, and ``corrector`` to ``final_corrector``, over the last
+            steps of finite h.
+        final_corrector: 2 as in diffusers, 1 as in ComfyUI.
+
+    Raises:
+        ValueError: An argument is out of range; in a step, the rule gives a tau below 0.
+    """
+
+    predictor: int = 3
+    corrector: int = 4
+    tau: float | Tau = 1.0
+    simple: bool = False
+    lower_order_final: bool = True
+    final_corrector: int = 2
+    tail: tuple[Level[float], ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.predictor not in (1, 2, 3):
+            raise ValueError(f"predictor must be 1, 2 or 3, not {self.predictor}")
+        if self.corrector not in (0, 1, 2, 3, 4):
+            raise ValueError(f"corrector must be a whole number from 0 to 4, not {self.corrector}")
+        if not callable(self.tau) and not 0 <= self.tau < math.inf:
+            raise ValueError(f"tau must be a finite number of at least 0, not {self.tau}")
+
+    @property
+    def stochastic(self) -> bool:
+        return callable(self.tau) or self.tau > 0
+
+    @property
+    def corrects(self) -> bool:
+        return self.corrector > 0
+
+    def on(self, levels: Sequence[Level[float]]) -> Solver:
+        finite = [level for level in levels if level.sigma > 0]
+        return replace(self, tail=tuple(finite[-3:]) if self.lower_order_final else ())
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
+        last, past = split(state)
+        changes: list[float] = []
+        if last is not None and last.level == t and s.sigma > 0:
+            before = past[0].level
+            size = int(min(self.corrector, steps_left(self.tail, t) + self.final_corrector - 1))
+            used = [1.0, 0.0, *nodes(past[1:], before, t)][:size]
+            changes = corrections(self._weights(before, t, used), last)
+        tau = self._tau(t, s)
+        known: tuple[Past, ...] = (Past(t, x0), *past)
+        e = decay(t, s) ** tau**2
+        scale, std = s.sigma / t.sigma * e, s.sigma * math.sqrt(1 - e * e)
+        finite = min(t.alpha, s.alpha, s.sigma) > 0
+        order = int(min(self.predictor, steps_left(self.tail, s)))
+        weights = (
+            self._weights(t, s, [0.0, *nodes(past[: order - 1], t, s)])
+            if finite
+            else [s.alpha - t.alpha * scale]
+        )
+        z = noise(x, "step") if std > 0 else None
+        end = affine(x, scale, *combined(known, weights, changes, scale), (std, z))
+        kept: State = known[
+            : max(self.predictor, self.corrector - 1) if self.corrector else self.predictor - 1
+        ]
+        return Update(end, (Predicted(s, weights), *kept) if finite and self.corrector else kept, x0, std, z)
+
+    def _tau(self, t: Level[float], s: Level[float]) -> float:
+        tau = self.tau(t, s) if callable(self.tau) else self.tau
+        if tau < 0:
+            raise ValueError(f"tau must be at least 0, not {tau} as at log_snr {t.log_snr:.4g}")
+        return tau
+
+    def _weights(self, t: Level[float], s: Level[float], r: Sequence[float]) -> list[float]:
+        """b_i of the predictions at lambda_t + r_i h: the integrals of their Lagrange polynomials."""
+        rise = 1 + self._tau(t, s) ** 2
+        h = s.log_snr - t.log_snr
+        total = s.alpha - t.alpha * s.sigma / t.sigma * decay(t, s) ** (rise - 1)
+        if len(r) == 2 and self.simple:
+            return lagrange.weights(r, [total, s.alpha * rise * h / 2])
+        _, *moments = lagrange.moments(rise * h, len(r))
+        return lagrange.weights(r, [total, *(s.alpha * rise * h * moment for moment in moments)])

@@ -1,0 +1,165 @@
+"""UniPC, a predictor with a corrector that costs no evaluation (Zhao et al. 2023, arXiv 2302.04867)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from typing import Literal, NamedTuple
+
+from torch import Tensor
+
+from gen.diffusion.level import Level
+from gen.diffusion.noise import StepNoise
+from gen.diffusion.solvers import lagrange
+from gen.diffusion.solvers.base import (
+    Denoise,
+    Past,
+    Solver,
+    State,
+    Update,
+    affine,
+    history,
+    implied,
+    steps_left,
+)
+
+
+class Predicted(NamedTuple):
+    """What a corrector needs of the step before: where it ended, and its weights of the predictions."""
+
+    level: Level[float]
+    weights: Sequence[float]
+
+
+@dataclass(frozen=True)
+class UniPC(Solver):
+    """UniPC-p: order p, and p + 1 with the corrector (algorithms 5 to 8).
+
+    With the prediction m, x0 or eps, m_0 of this step, m_k at lambda_t + r_k h and D_k = (m_k - m_0) / r_k,
+
+        x_s = (sigma_s / sigma_t) x_t - alpha_s (e**-h - 1) m_0 - alpha_s B(h) sum of a_k D_k     for x0
+        x_s = (alpha_s / alpha_t) x_t - sigma_s (e**h - 1) m_0 - sigma_s B(h) sum of a_k D_k      for eps
+
+    The predictor UniP-p takes p - 1 earlier predictions, r_k < 0. The corrector UniC-p goes the step again
+    with the prediction at its end as one more, r = 1. For one D, a = 1/2; for more, a solves R(h) a = b(h)
+    (theorem 3.1), by which B(h) cancels out and the polynomial through all m is integrated exactly.
+
+    Steps to clean data are of first order, and from pure noise all but those in x0 with B2.
+
+    Args:
+        order: p, 1 to 3.
+        variant: "bh1" is B(h) = h, "bh2" B(h) = e**h - 1, with -h for h in x0.
+        target: What m is.
+        corrector: Whether steps are corrected; without, this is UniP.
+        lower_order_final: Whether p falls to 2 and 1 over the last two steps of a run.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+
+    order: int = 3
+    variant: Literal["bh1", "bh2"] = "bh2"
+    target: Literal["x0", "eps"] = "x0"
+    corrector: bool = True
+    lower_order_final: bool = True
+    tail: tuple[Level[float], ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        if self.order not in (1, 2, 3):
+            raise ValueError(f"order must be 1, 2 or 3, not {self.order}")
+        if self.variant not in ("bh1", "bh2"):
+            raise ValueError(f"variant must be 'bh1' or 'bh2', not {self.variant!r}")
+        if self.target not in ("x0", "eps"):
+            raise ValueError(f"target must be 'x0' or 'eps', not {self.target!r}")
+
+    @property
+    def corrects(self) -> bool:
+        return self.corrector
+
+    def on(self, levels: Sequence[Level[float]]) -> Solver:
+        return replace(self, tail=tuple(levels[-self.order :]) if self.lower_order_final else ())
+
+    def step(
+        self,
+        state: State,
+        x: Tensor,
+        denoise: Denoise,
+        t: Level[float],
+        s: Level[float],
+        *,
+        noise: StepNoise,  # noqa: ARG002
+    ) -> Update:
+        prediction = denoise(x, t)
+        x = implied(prediction, x, t)
+        m = prediction.x0 if self.target == "x0" else prediction.noise(x, t)
+        last, past = split(state)
+        changes: list[float] = []
+        if last is not None and last.level == t:
+            before, older = past[0].level, past[1 : len(last.weights)]
+            m_0, newest, *others = self._weights(before, t, [1.0, *nodes(older, before, t)])
+            changes = corrections([newest, m_0, *others], last)
+        known = (Past(t, m), *past)
+        kept = known[: self.order if self.corrector else self.order - 1]
+        if self._first_order(t, s):
+            x = affine(x, 1.0, *((c, p.value) for c, p in zip(changes, known, strict=False)))
+            scale = s.sigma / t.sigma
+            end = affine(x, scale, (s.alpha - t.alpha * scale, prediction.x0))
+            return Update(end, kept, prediction.x0)
+        order = int(min(self.order, steps_left(self.tail, s)))
+        weights = self._weights(t, s, nodes(past[: order - 1], t, s))
+        scale = s.sigma / t.sigma if self.target == "x0" else s.alpha / t.alpha
+        end = affine(x, scale, *combined(known, weights, changes, scale))
+        return Update(end, (Predicted(s, weights), *kept) if self.corrector else kept, prediction.x0)
+
+    def _first_order(self, t: Level[float], s: Level[float]) -> bool:
+        finite = t.alpha > 0 or (self.target == "x0" and self.variant == "bh2")
+        return min(s.alpha, s.sigma) == 0 or not finite
+
+    def _weights(self, t: Level[float], s: Level[float], r: Sequence[float]) -> list[float]:
+        """Of m_0 and the m_k in x_s."""
+        h = s.log_snr - t.log_snr
+        if self.target == "x0":
+            whole, step = (
+                s.alpha - t.alpha * s.sigma / t.sigma,
+                s.alpha * h,
+            )  # -alpha_s (e**-h - 1), alpha_s h
+        else:
+            whole, step, h = s.sigma - t.sigma * s.alpha / t.alpha, -s.sigma * h, -h
+        if not r:
+            return [whole]
+        if len(r) == 1:
+            d = [(whole if self.variant == "bh2" else step) / 2]
+        else:
+            _, *moments = lagrange.moments(h, len(r) + 1)
+            d = lagrange.weights(r, [step * moment for moment in moments])
+        m = [weight / node for weight, node in zip(d, r, strict=True)]
+        return [whole - sum(m), *m]
+
+
+def split(state: State) -> tuple[Predicted | None, tuple[Past, ...]]:
+    """The last step of a state, where one can be corrected, and the earlier predictions, newest first."""
+    return (state[0], state[1:]) if state and isinstance(state[0], Predicted) else (None, state)
+
+
+def nodes(past: Sequence[Past], t: Level[float], s: Level[float]) -> list[float]:
+    """r_k = (lambda_k - lambda_t) / h of those predictions that lead to t."""
+    h = s.log_snr - t.log_snr
+    return [(p.level.log_snr - t.log_snr) / h for p in history(past, t, s)]
+
+
+def corrections(corrected: Sequence[float], last: Predicted) -> list[float]:
+    """How much of each prediction, newest first, leads x from the predictor's result to the corrector's.
+
+    The two differ in nothing but their weights, and the predictor has none of the newest prediction.
+    """
+    newest, *earlier = corrected
+    return [newest, *(now - then for now, then in zip_longest(earlier, last.weights, fillvalue=0.0))]
+
+
+def combined(
+    known: Sequence[Past], weights: Sequence[float], changes: Sequence[float], scale: float
+) -> list[tuple[float, Tensor]]:
+    """The terms of a step with these weights from a state that is corrected by these changes."""
+    pairs = zip_longest(weights, changes, fillvalue=0.0)
+    return [(w + scale * c, p.value) for p, (w, c) in zip(known, pairs, strict=False)]
