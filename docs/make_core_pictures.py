@@ -210,8 +210,8 @@ def trajectories() -> Figure:
     """The same noise followed by three kinds of run."""
     noise = gd.NoiseSource(range(7))
     runs: dict[str, tuple[gd.TimeGrid, gd.Solver]] = {
-        "ExponentialMultistep(3): one way for each noise": (
-            gd.TimeGrid.uniform(100), gd.ExponentialMultistep(3),
+        "UniPC(): one way for each noise": (
+            gd.TimeGrid.uniform(100), gd.UniPC(),
         ),
         "DDIM(1.0): fresh noise in every step": (gd.TimeGrid.uniform(100), gd.DDIM(1.0)),
         "DDIM() on a grid with restarts": (
@@ -246,13 +246,13 @@ def orders() -> Figure:
     smooth = Mixture(LINE.means.double(), 0.4, LINE.weights.double())
     named: dict[str, tuple[gd.Solver, int]] = {
         "DDIM()": (gd.DDIM(), 1), "Heun()": (gd.Heun(), 2),
-        "ExponentialMultistep(2)": (gd.ExponentialMultistep(2), 2),
-        "ExponentialRungeKutta(3)": (gd.ExponentialRungeKutta(3), 3),
-        "ExponentialMultistep(3)": (gd.ExponentialMultistep(3), 3),
-        "AdamsBashforth(4)": (gd.AdamsBashforth(4), 4),
-        "ExponentialMultistep(3, corrector=4)": (gd.ExponentialMultistep(3, corrector=4), 4),
+        "DPMpp2M()": (gd.DPMpp2M(), 2),
+        "DPMSolver3()": (gd.DPMSolver3(), 3),
+        "FlowAdams(3)": (gd.FlowAdams(3), 3),
+        "LMS()": (gd.LMS(), 4),
+        "UniPC()": (gd.UniPC(lower_order_final=False), 4),
     }  # fmt: skip
-    exact, _ = run(gd.ExponentialMultistep(3, corrector=4), 3000)
+    exact, _ = run(gd.UniPC(), 3000)
     figure, axes = plt.subplots(figsize=(6.6, 3.4))
     for name, (solver, order) in named.items():
         points = []
@@ -277,7 +277,7 @@ def orders() -> Figure:
 def brownian() -> Figure:
     """One path of noise, seen ever more finely."""
     figure, panels = plt.subplots(1, 2, figsize=(9, 2.7), sharey=True)
-    solver = gd.ExponentialMultistep(2, eta=1.0)
+    solver = gd.DPMpp2M(1.0)
     for axes, tied in zip(panels, (False, True), strict=True):
         _shade(axes, gd.Cosine())
         noise = gd.NoiseSource([3, 5], brownian=tied)
@@ -322,7 +322,7 @@ def guidances() -> Figure:
     figure, panels = plt.subplots(1, 5, figsize=(9, 2.1), sharex=True, sharey=True)
     for axes, (name, denoiser) in zip(panels, kinds.items(), strict=True):
         x = gd.sample(
-            denoiser, FLOW, gd.TimeGrid.uniform(50), gd.ExponentialMultistep(2), shape=(2,),
+            denoiser, FLOW, gd.TimeGrid.uniform(50), gd.DPMpp2M(), shape=(2,),
             noise=gd.NoiseSource(range(count)), conditioning=conditioning,
         ).x  # fmt: skip
         axes.scatter(*means.T, s=16, facecolors="none", edgecolors=GREY, linewidths=0.7)
@@ -435,7 +435,7 @@ def previews() -> Figure:
     )
     x = gd.prior(FLOW, grid, noise, (2,))
     figure, panels = plt.subplots(1, 6, figsize=(9, 1.65), sharex=True, sharey=True)
-    steps = list(gd.iterate(denoiser, FLOW, grid, gd.ExponentialMultistep(2), x=x, noise=noise))
+    steps = list(gd.iterate(denoiser, FLOW, grid, gd.DPMpp2M(), x=x, noise=noise))
     for axes, index in zip(panels, (0, 5, 10, 13, 16, 19), strict=True):
         step = steps[index]
         axes.scatter(*step.x.T, s=2, color=GREY, linewidths=0, label="x")
@@ -449,7 +449,7 @@ def previews() -> Figure:
 def likelihoods() -> Figure:
     """The density that the flow gives, and the noise that data inverts to."""
     x0 = torch.linspace(-2.5, 2.5, 251, dtype=torch.float64)[:, None]
-    grid, solver = gd.TimeGrid.karras(60, VP), gd.ExponentialMultistep(3)
+    grid, solver = gd.TimeGrid.karras(60, VP), gd.UniPC()
     found = gd.log_likelihood(LINE, VP, grid, solver, x0)
     figure, (density, codes) = plt.subplots(1, 2, figsize=(9, 2.3))
     density.plot(x0, LINE.density(x0, gd.Level(0.0, 1.0, 0.0)), color=GREY, linewidth=4, label="exact")

@@ -35,6 +35,6 @@ for _ in range(3000):
 
 denoiser = gd.ModelDenoiser(network, process, parameterization)
 noise, grid = gd.NoiseSource(range(1000)), gd.TimeGrid.uniform(20)
-points = gd.sample(denoiser, process, grid, gd.ExponentialMultistep(2), noise=noise, shape=(2,)).x
+points = gd.sample(denoiser, process, grid, gd.DPMpp2M(), noise=noise, shape=(2,)).x
 nearest = torch.cdist(points, moons(20000)).min(1).values
 print(f"1000 points, mean distance to the moons {nearest.mean():.3f}, farthest {nearest.max():.3f}")

@@ -114,7 +114,6 @@ def ours(
     levels: Sequence[Level[float]],
     x: Tensor,
     draws: Sequence[Tensor] = (),
-    last: Sequence[Solver] = (),
     variance: Callable[[Tensor], Tensor | None] = lambda _: None,
 ) -> list[Tensor]:
     """Every state of a run of ours over these levels.
@@ -124,17 +123,16 @@ def ours(
         levels: Where the run stops.
         x: The state that it starts from.
         draws: What a solver draws, in this order.
-        last: The solvers of the last steps.
         variance: x -> the variance that the network predicts.
     """
     states, state, given = [x], (), iter(draws)
-    solvers = [solver] * (len(levels) - 1 - len(last)) + list(last)
+    solver = solver.on(levels)
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         return Prediction(MODEL.x0(x, level), variance=variance(x))
 
-    for stepper, (here, there) in zip(solvers, itertools.pairwise(levels), strict=True):
-        update = stepper.step(state, x, denoise, here, there, noise=lambda *_: next(given))
+    for t, s in itertools.pairwise(levels):
+        update = solver.step(state, x, denoise, t, s, noise=lambda *_: next(given))
         x, state = update.x, update.state
         states.append(x)
     return states

@@ -77,6 +77,8 @@ def _ready_solvers() -> dict[str, Solver]:
 
 
 SOLVERS = _ready_solvers()
+# The others extrapolate to the data from predictions at every level, pure noise included.
+ENDING_IN_X0 = {name: solver for name, solver in SOLVERS.items() if name not in ("PLMS", "LMS", "FlowAdams")}
 
 
 def _run(denoiser, solver=None, *, shape, process=None, steps=4) -> Tensor:
@@ -277,7 +279,7 @@ def test_methods_agree_where_they_must(operator, shape) -> None:
 
 
 @pytest.mark.parametrize("name", ["mask image", "average video", "blur audio", "projections points"])
-@pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
+@pytest.mark.parametrize("solver", ENDING_IN_X0.values(), ids=ENDING_IN_X0)
 def test_exact_methods_end_where_y_says(name, solver) -> None:
     """In float32. PiGDM needs Gaussian data for it: its last x0 is then the mean given y."""
     operator, shape = LINEAR[name]
@@ -430,7 +432,7 @@ SOFT = {
 }
 
 
-@pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
+@pytest.mark.parametrize("solver", ENDING_IN_X0.values(), ids=ENDING_IN_X0)
 @pytest.mark.parametrize(("operator", "shape", "method"), SOFT.values(), ids=SOFT)
 def test_gradients_lead_towards_y(operator, shape, method, solver) -> None:
     measurement = _seen(operator, shape)

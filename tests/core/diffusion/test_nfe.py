@@ -26,9 +26,9 @@ def test_one_more_step_would_cost_too_much(name: str, nfe: int) -> None:
 
 
 def test_the_steps_that_cost_less_are_counted_as_they_are() -> None:
-    """Heun's method asks once where a step begins at pure noise or ends at clean data."""
-    assert grid_for_nfe(20, FLOW, Heun(), TimeGrid.uniform).steps == 11
-    assert count_nfe(FLOW, TimeGrid.uniform(11), Heun()) == 20
+    """The last step of Heun's method, to clean data, has one evaluation."""
+    assert grid_for_nfe(21, FLOW, Heun(), TimeGrid.uniform).steps == 11
+    assert count_nfe(FLOW, TimeGrid.uniform(11), Heun()) == 21
     assert grid_for_nfe(19, FLOW, Heun(), TimeGrid.uniform).steps == 10
     truncated = grid_for_nfe(19, FLOW, Heun(), lambda steps: TimeGrid.uniform(2 * steps).truncate(0.5))
     assert truncated.steps == 10

@@ -7,14 +7,13 @@ float64. Where a scheduler differs from its source, ``test_parity_deviations`` s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import torch
 from exact import named
-from exponential_oracle import ExponentialMultistep, ExponentialRungeKutta
 from parity import (
     DATA,
     MODEL,
@@ -41,29 +40,35 @@ from parity import (
 from gen import presets
 from gen.diffusion import (
     DDIM,
-    DiscreteBetas,
-    Heun,
-    Langevin,
-    LatentConsistency,
-    Level,
-    PredictorCorrector,
-    ReverseDiffusion,
-    Solver,
-)
-from gen.diffusion.solvers import (
     DDPM,
+    DEIS,
     LMS,
     PLMS,
     Ancestral,
+    DiscreteBetas,
+    DPMpp2M,
+    DPMpp3M,
+    DPMSolver2,
+    DPMSolver2M,
+    FlowAdams,
     FlowAncestralStep,
+    FlowHeun,
     FlowMap,
+    Heun,
+    Langevin,
+    LatentConsistency,
     LCMStep,
+    Level,
+    PredictorCorrector,
+    ReverseDiffusion,
+    SASolver,
+    Solver,
+    UniPC,
 )
 
 # What diffusers calls in torch, numpy and itself, and deprecates, is not ours to mend.
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 STEPS = 16
-E = ExponentialMultistep
 FLOW = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 EPS = {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"}
 KARRAS = {"use_karras_sigmas": True}
@@ -99,7 +104,7 @@ class Case:
         stepping: Of their ``step``.
         draws: How many draws of noise are needed at most.
         calls: Calls of theirs per step.
-        last: Ours in the last steps, where theirs lower the order.
+        steps: Of the run.
         tolerance: Largest relative difference.
     """
 
@@ -111,15 +116,17 @@ class Case:
     stepping: dict[str, Any] = field(default_factory=dict)
     draws: int = 0
     calls: int = 1
-    last: Sequence[Solver] = ()
+    steps: int = STEPS
     tolerance: float = 1e-10
 
     def __str__(self) -> str:
         told = [f"{key}={value}" for key, value in {**self.options, **self.stepping}.items()]
-        return " ".join([self.name, *told])
+        return " ".join([self.name, *told, str(self.steps)])
 
 
 UNCLIPPED = {"clip_sample": False, "set_alpha_to_one": True}
+SDE = {"algorithm_type": "sde-dpmsolver++"}
+HEUN = {"solver_type": "heun"}
 CASES = [
     Case("DDIMScheduler", DDIM(), on_chain, eps_of, UNCLIPPED),
     Case("DDIMScheduler", DDIM(), on_chain, v_of, {**UNCLIPPED, "prediction_type": "v_prediction"}),
@@ -134,6 +141,7 @@ CASES = [
     Case("EulerAncestralDiscreteScheduler", DDIM(1.0), on_sigma, draws=16),
     Case("EDMEulerScheduler", DDIM(), on_sigma, _edm),
     Case("FlowMatchEulerDiscreteScheduler", DDIM(), on_flow, velocity_of, {"shift": 3.0}),
+    Case("FlowMatchEulerDiscreteScheduler", FlowAdams(1), on_flow, velocity_of, {"shift": 3.0}),
     Case(
         "FlowMatchEulerDiscreteScheduler",
         DDIM(LCMStep()),
@@ -144,103 +152,77 @@ CASES = [
         16,
     ),
     Case("FlowMatchLCMScheduler", DDIM(LCMStep()), on_flow, velocity_of, {}, {}, 17),
-    # Its sigmas come from another scheduler, in float32.
     Case(
         "LTXEulerAncestralRFScheduler",
         DDIM(FlowAncestralStep(1.0)),
         on_flow,
         velocity_of,
         draws=16,
-        tolerance=1e-6,
+        tolerance=1e-6,  # its sigmas come from another scheduler, in float32
     ),
     Case("FlowMapEulerDiscreteScheduler", FlowMap(), on_flow, velocity_of),
+    Case("FlowMatchHeunDiscreteScheduler", FlowHeun(), on_flow, velocity_of, calls=2),
     Case("HeunDiscreteScheduler", Heun(), on_sigma, calls=2),
-    Case("HeunDiscreteScheduler", ExponentialRungeKutta(2, "eps", 1.0), on_sigma, calls=2),
-    Case("KDPM2DiscreteScheduler", ExponentialRungeKutta(2, "eps", 0.5), _interpolated, calls=2),
-    Case(
-        "KDPM2AncestralDiscreteScheduler",
-        Ancestral(ExponentialRungeKutta(2, "eps", 0.5)),
-        _interpolated,
-        draws=16,
-        calls=2,
-    ),
+    Case("HeunDiscreteScheduler", DPMSolver2(1.0), on_sigma, calls=2),
+    Case("KDPM2DiscreteScheduler", DPMSolver2(), _interpolated, calls=2),
+    Case("KDPM2AncestralDiscreteScheduler", Ancestral(DPMSolver2()), _interpolated, draws=16, calls=2),
     Case("LMSDiscreteScheduler", LMS(4), on_sigma),
     Case("LMSDiscreteScheduler", LMS(3), on_sigma, eps_of, KARRAS, {"order": 3}),
-    Case("DPMSolverMultistepScheduler", E(1), options={"solver_order": 1}),
-    Case("DPMSolverMultistepScheduler", E(2, quadrature="midpoint")),
-    Case("DPMSolverMultistepScheduler", E(2, quadrature="midpoint"), options=KARRAS),
-    Case("DPMSolverMultistepScheduler", E(2), options={"solver_type": "heun"}),
-    Case("DPMSolverMultistepScheduler", E(2, quadrature="midpoint"), on_solver_sigma, velocity_of, FLOW),
+    Case("DPMSolverMultistepScheduler", DDIM(), options={"solver_order": 1}),
+    Case("DPMSolverMultistepScheduler", DPMpp2M()),
+    Case("DPMSolverMultistepScheduler", DPMpp2M(), options=KARRAS),
+    Case("DPMSolverMultistepScheduler", DPMpp2M(kind="heun"), options=HEUN),
+    Case("DPMSolverMultistepScheduler", DPMpp2M(), on_solver_sigma, velocity_of, FLOW),
+    Case("DPMSolverMultistepScheduler", DPMpp2M(1.0), options=SDE, draws=16),
+    Case("DPMSolverMultistepScheduler", DPMpp2M(1.0, "heun"), options={**SDE, **HEUN}, draws=16),
+    Case("DPMSolverMultistepScheduler", DPMSolver2M(), options=EPS),
+    Case("DPMSolverMultistepScheduler", DPMSolver2M(kind="heun"), options={**EPS, **HEUN}),
     Case(
         "DPMSolverMultistepScheduler",
-        E(2, 1.0, "midpoint"),
-        options={"algorithm_type": "sde-dpmsolver++"},
-        draws=16,
-    ),
-    Case(
-        "DPMSolverMultistepScheduler",
-        E(2, 1.0),
-        options={"algorithm_type": "sde-dpmsolver++", "solver_type": "heun"},
-        draws=16,
-    ),
-    Case("DPMSolverMultistepScheduler", E(2, 0.0, "midpoint", "eps"), options=EPS),
-    Case("DPMSolverMultistepScheduler", E(2, 0.0, "exact", "eps"), options={**EPS, "solver_type": "heun"}),
-    Case(
-        "DPMSolverMultistepScheduler",
-        E(2, 1.0, "midpoint", "eps"),
+        DPMSolver2M(1.0),
         options={**EPS, "algorithm_type": "sde-dpmsolver"},
         draws=16,
     ),
-    Case("EDMDPMSolverMultistepScheduler", E(2, quadrature="midpoint"), on_sigma, _edm),
-    Case(
-        "EDMDPMSolverMultistepScheduler",
-        E(2, 1.0, "midpoint"),
-        on_sigma,
-        _edm,
-        {"algorithm_type": "sde-dpmsolver++"},
-        draws=16,
+    *(
+        Case("DPMSolverMultistepScheduler", DPMpp3M(), options={"solver_order": 3, **HEUN}, steps=steps)
+        for steps in (10, 16)
     ),
-    Case("DEISMultistepScheduler", E(1, target="eps"), options={"solver_order": 1}),
-    Case("DEISMultistepScheduler", E(2, target="eps")),
-    Case("DEISMultistepScheduler", E(3, target="eps"), options={"solver_order": 3}),
-    Case("UniPCMultistepScheduler", E(1, 0.0, "midpoint", corrector=2), options={"solver_order": 1}),
-    Case("UniPCMultistepScheduler", E(2, 0.0, "midpoint", corrector=3)),
-    Case("UniPCMultistepScheduler", E(2, 0.0, "endpoint", corrector=3), options={"solver_type": "bh1"}),
-    Case("UniPCMultistepScheduler", E(2, 0.0, "midpoint", corrector=3), on_solver_sigma, velocity_of, FLOW),
+    Case("EDMDPMSolverMultistepScheduler", DPMpp2M(), on_sigma, _edm),
+    Case("EDMDPMSolverMultistepScheduler", DPMpp2M(1.0), on_sigma, _edm, SDE, draws=16),
+    *(
+        Case("DEISMultistepScheduler", DEIS(order), options={"solver_order": order}, steps=steps)
+        for order in (1, 2, 3)
+        for steps in (10, 16)
+    ),
+    *(
+        Case(
+            "UniPCMultistepScheduler",
+            UniPC(order, variant),
+            options={"solver_order": order, "solver_type": variant},
+        )
+        for order in (1, 2, 3)
+        for variant in ("bh1", "bh2")
+    ),
+    Case("UniPCMultistepScheduler", UniPC(2), on_solver_sigma, velocity_of, FLOW),
     Case(
         "UniPCMultistepScheduler",
-        E(3, 0.0, "midpoint", corrector=4),
-        options={"solver_order": 3},
-        last=(E(2, 0.0, "midpoint", corrector=4), E(1, 0.0, "midpoint", corrector=3)),
-    ),
-    Case(
-        "UniPCMultistepScheduler",
-        E(3, 0.0, "endpoint", corrector=4),
-        options={"solver_order": 3, "solver_type": "bh1"},
-        last=(E(2, 0.0, "endpoint", corrector=4), E(1, 0.0, "endpoint", corrector=3)),
-    ),
-    Case(
-        "UniPCMultistepScheduler",
-        E(2, 0.0, "midpoint", "eps", 3),
+        UniPC(2, target="eps"),
         options={"predict_x0": False, "final_sigmas_type": "sigma_min"},
-        last=(E(1, 0.0, "midpoint", "eps", 3),),
     ),
     *(
         Case(
             "SASolverScheduler",
-            E(2, tau**2, "endpoint", corrector=2),
+            SASolver(2, 2, tau, simple=True),
             options={"tau_func": lambda _, tau=tau: tau},
             draws=16,
-            last=(E(1, tau**2, "endpoint", corrector=2),),
         )
         for tau in (0.0, 0.5, 1.0)
     ),
     Case(
         "SASolverScheduler",
-        E(3, 0.25, "endpoint", corrector=4),
+        SASolver(3, 4, 0.5, simple=True),
         options={"tau_func": lambda _: 0.5, "predictor_order": 3, "corrector_order": 4},
         draws=16,
-        last=(E(2, 0.25, "endpoint", corrector=4), E(1, 0.25, "endpoint", corrector=3)),
     ),
 ]
 
@@ -250,22 +232,23 @@ def test_every_state_is_theirs(case: Case) -> None:
     made = scheduler(case.name, **case.options)
     draws = [draw(i) for i in range(case.draws)]
     with in_double(type(made).__module__):
-        made.set_timesteps(STEPS)
+        made.set_timesteps(case.steps)
     if hasattr(made, "is_scale_input_called"):
         made.is_scale_input_called = True
     if case.level is on_chain:
         levels = chain_levels(made)
     elif case.calls == 2:
         # Their list has every sigma but the first twice.
-        levels = [on_sigma(made, 0), *(on_sigma(made, i) for i in range(1, 2 * STEPS, 2))]
+        level = on_flow if case.level is on_flow else on_sigma
+        levels = [level(made, i) for i in (0, *range(1, 2 * case.steps, 2))]
     else:
         levels = sigma_levels(made, case.level)
     x = START * math.hypot(levels[0].alpha, levels[0].sigma)
     stepping = {"order": 4} if case.name.startswith("LMS") and not case.stepping else case.stepping
-    expected = theirs(made, STEPS, case.level, case.output, x, draws=draws, stepping=stepping)
+    expected = theirs(made, case.steps, case.level, case.output, x, draws=draws, stepping=stepping)
     if case.calls == 2:
         expected = [expected[0], *expected[2::2], expected[-1]]
-    found = ours(case.solver, levels, x, draws, case.last)
+    found = ours(case.solver, levels, x, draws)
     assert difference(found, expected) < case.tolerance
 
 
@@ -286,7 +269,7 @@ def test_the_cosine_scheduler_of_stable_audio() -> None:
             output = _edm_v(MODEL.x0(x, here), x, here)
             x = made.step(output, t, x, return_dict=False)[0]
             states.append(x)
-    assert difference(ours(E(2, 1.0, "midpoint"), levels, states[0], draws), states) < 1e-10
+    assert difference(ours(DPMpp2M(1.0), levels, states[0], draws), states) < 1e-10
 
 
 def test_plms() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from exponential_oracle import ExponentialMultistep, ExponentialRungeKutta
 from parity import (
     MODEL,
     START,
@@ -17,7 +16,6 @@ from parity import (
     eps_of,
     in_double,
     level_of,
-    on_flow,
     on_sigma,
     on_solver_sigma,
     ours,
@@ -25,10 +23,9 @@ from parity import (
     sigma_levels,
     theirs,
     v_of,
-    velocity_of,
 )
 
-from gen.diffusion import DDIM, IPNDM, Heun, Level
+from gen.diffusion import DDIM, IPNDM, DPMpp2M, DPMpp2S, Level
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 STEPS = 16
@@ -40,56 +37,6 @@ def _run(made: Any, output: Any = eps_of) -> tuple[list[Level[float]], torch.Ten
         made.set_timesteps(STEPS)
     levels = sigma_levels(made, on_solver_sigma)
     return levels, START, theirs(made, STEPS, on_solver_sigma, output, START)
-
-
-@pytest.mark.parametrize("target", ["x0", "eps"])
-def test_the_third_order_step_has_half_of_its_last_term(target: str) -> None:
-    """The integral of the polynomial through three predictions has the second divided difference times that
-    of u (u + r); of its part with u**2 theirs, like k-diffusion's 3M, add a half: second order is left."""
-    options = {"solver_order": 3, "solver_type": "heun", **(EPS if target == "eps" else {})}
-    solver = ExponentialMultistep(3, target=target)
-    levels, x, found = _run(scheduler("DPMSolverMultistepScheduler", **options))
-    expected = ours(solver, levels, x)
-    assert difference(found[:3], expected[:3]) < 1e-10
-    assert difference(found[3:4], expected[3:4]) > 1e-8
-
-    made = scheduler("DPMSolverMultistepScheduler", **options)
-    update = made.multistep_dpm_solver_third_order_update
-
-    def corrected(outputs: list[torch.Tensor], *, sample: torch.Tensor, noise: Any) -> torch.Tensor:
-        here, there = (on_solver_sigma(made, made.step_index + i) for i in (0, 1))
-        h = there.log_snr - here.log_snr
-        near, far = ((here.log_snr - on_solver_sigma(made, made.step_index - i).log_snr) / h for i in (1, 2))
-        m0, m1, m2 = outputs[-1], outputs[-2], outputs[-3]
-        second = ((m0 - m1) / near - (m1 - m2) / (far - near)) / far
-        if target == "x0":
-            missing = -there.alpha * ((math.exp(-h) - 1 + h) / h**2 - 0.5) * second
-        else:
-            missing = -there.sigma * ((math.exp(h) - 1 - h) / h**2 - 0.5) * second
-        return update(outputs, sample=sample, noise=noise) + missing
-
-    made.multistep_dpm_solver_third_order_update = corrected
-    assert difference(_run(made)[2], expected) < 1e-8
-
-
-def test_heun_on_a_flow_starts_with_a_slope_at_pure_noise() -> None:
-    """Theirs is the trapezoid in the flow's time, ours that of Karras et al. in sigma / alpha, which has no
-    slope to average at alpha = 0: two methods of order 2."""
-    made = scheduler("FlowMatchHeunDiscreteScheduler")
-    with in_double(type(made).__module__):
-        made.set_timesteps(STEPS)
-    levels = [on_flow(made, 0), *(on_flow(made, i) for i in range(1, 2 * STEPS, 2))]
-    found = theirs(made, None, on_flow, velocity_of, START)
-    found = [found[0], *found[2::2], found[-1]]
-    expected = ours(Heun(), levels, START)
-    assert difference(found, expected) > 1e-4
-    for here, there, x, moved in zip(levels, levels[1:], found, found[1:], strict=False):
-        if there.sigma == 0:
-            break
-        first = velocity_of(MODEL.x0(x, here), x, here)
-        ahead = x + (there.sigma - here.sigma) * first
-        slope = (first + velocity_of(MODEL.x0(ahead, there), ahead, there)) / 2
-        torch.testing.assert_close(moved, x + (there.sigma - here.sigma) * slope)
 
 
 def test_ipndm_takes_the_data_at_pure_noise_to_be_zero() -> None:
@@ -140,7 +87,7 @@ def test_cogvideox_draws_twice_and_forgets_the_second_step() -> None:
             back = t
             states.append(x)
     kept = [draws[0], *draws[2::2]]
-    found = ours(ExponentialMultistep(2, 1.0, "midpoint"), levels[:-1], START, kept)
+    found = ours(DPMpp2M(1.0), levels[:-1], START, kept)
     assert difference(found, states) < 1e-8
 
 
@@ -155,7 +102,7 @@ def test_the_single_step_solver_lowers_its_order_at_the_end() -> None:
     for i in range(0, STEPS, 2):
         here, middle, there = levels[i : i + 3]
         node = (middle.log_snr - here.log_snr) / (there.log_snr - here.log_snr)
-        x = ours(ExponentialRungeKutta(2, node=node), [here, there], x)[-1]
+        x = ours(DPMpp2S(node), [here, there], x)[-1]
         torch.testing.assert_close(x, found[i + 2])
     x = ours(DDIM(), levels[STEPS : STEPS + 2], x)[-1]
     torch.testing.assert_close(x, found[STEPS + 1])
@@ -189,5 +136,5 @@ def test_sde_noise_of_the_stage_is_part_of_that_of_the_step() -> None:
             x = made.step(eps_of(MODEL.x0(x, here), x, here), t, x, return_dict=False)[0]
             states.append(x)
     states = [states[0], *states[2::2], states[-1]]
-    found = ours(ExponentialRungeKutta(2, "x0", 0.5, 1.0), levels, START * levels[0].sigma, rest)
+    found = ours(DPMpp2S(eta=1.0), levels, START * levels[0].sigma, rest)
     assert difference(found, states) < 1e-8

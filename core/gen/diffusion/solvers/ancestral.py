@@ -160,7 +160,8 @@ class Ancestral(Solver):
         return callable(self.eta) or self.eta > 0
 
     def on(self, levels: Sequence[Level[float]]) -> Solver:
-        down = [self._down(t, s)[0] for t, s in pairwise(levels)]
+        # Where a grid goes back up, no step is made.
+        down = [s if decay(t, s) > 1 else self._down(t, s)[0] for t, s in pairwise(levels)]
         return replace(self, inner=self.inner.on([*levels[:1], *down]))
 
     def step(

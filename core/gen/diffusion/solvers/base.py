@@ -23,6 +23,9 @@ Denoise: TypeAlias = Callable[[Tensor, Level[float]], Prediction]
 """(x, level) -> Prediction: a denoiser with its conditioning."""
 
 
+NEARLY_NOISE = Level(1.0, 0.001, 1.0)
+
+
 class Past(NamedTuple):
     """A prediction made at an earlier level: x0 or eps, whichever its solver works in."""
 
@@ -139,8 +142,9 @@ def history(
 ) -> list[Past]:
     """The earlier predictions that a polynomial for the step from t to s can pass through, newest first.
 
-    They are those that lead to t in the direction of s; the first other one (at an infinite time, or from
-    before noise was added anew) and all before it are left out. A step of size 0 or infinity has none.
+    They are those that lead to t in the direction of s; the first other one, from before noise was added
+    anew, and all before it are left out. A step of size 0 or infinity has none. A prediction from pure noise
+    at an infinite time counts as one from alpha / sigma = 1 / 1000, where x0 is as good as the same.
 
     Args:
         state: Earlier predictions, newest first.
@@ -153,11 +157,11 @@ def history(
     if step == 0 or not math.isfinite(step):
         return found
     for past in state:
-        gap = (last - time(past.level)) / step
-        if not 0 < gap < math.inf:
+        earlier = past if math.isfinite(time(past.level)) else past._replace(level=NEARLY_NOISE)
+        if not 0 < (last - time(earlier.level)) / step < math.inf:
             break
-        found.append(past)
-        last = time(past.level)
+        found.append(earlier)
+        last = time(earlier.level)
     return found
 
 
