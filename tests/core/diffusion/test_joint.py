@@ -294,7 +294,7 @@ def test_networks_of_their_own_make_a_joint_denoiser() -> None:
 
     end = joint.sample(denoiser, _parts(Heun()), GRID, noise=NOISE, shapes=SHAPES)
     assert all(part.isfinite().all() for part in end.x.values())
-    assert end.nfe == 10
+    assert end.nfe == 11
 
 
 def test_a_part_that_fails_is_named() -> None:
