@@ -295,7 +295,7 @@ def test_a_perturbed_network_shares_its_weights_and_leaves_the_original() -> Non
     result = guided(plain, ClassifierFree(3.0, weak=damaged))(x, LEVEL, Conditioning(), Memory()).x0
     better = plain(x, LEVEL, Conditioning(), Memory()).x0
     _close(result, better + 2 * (better - damaged(x, LEVEL, Conditioning(), Memory()).x0))
-    with pytest.raises(AttributeError):
+    with pytest.raises(ValueError, match="nowhere"):
         perturbed(net, ["nowhere"], lambda module: nn.Identity())
 
 

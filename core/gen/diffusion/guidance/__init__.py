@@ -13,7 +13,7 @@ from gen.diffusion.guidance.classifier_free import (
     Tangential,
 )
 from gen.diffusion.guidance.gradient import ClassifierGuidance, LossGuidance
-from gen.diffusion.guidance.perturbation import perturbed
+from gen.diffusion.guidance.perturbation import nag, pag, perturbed, seg, slg
 from gen.diffusion.guidance.prompts import WeightedPrompts
 
 __all__ = [
@@ -35,5 +35,9 @@ __all__ = [
     "Tangential",
     "WeightedPrompts",
     "guided",
+    "nag",
+    "pag",
     "perturbed",
+    "seg",
+    "slg",
 ]
