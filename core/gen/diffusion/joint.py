@@ -168,6 +168,12 @@ def iterate(
             updates = _together(parts, runs, index, evaluate)
         if index + 1 == grid.steps:
             finite.settle()
+            updates = {
+                name: update._replace(x=_own_memory(memory, name).paste_known(update.x))
+                if runs[name].levels[-1].sigma == 0
+                else update
+                for name, update in updates.items()
+            }
         steps = {name: run.take(index, updates[name], evaluations, memory) for name, run in runs.items()}
         del updates
         yield steps
@@ -301,11 +307,16 @@ def _with_wrapped_part(
             predictions.update(denoiser({**x, name: state}, {**levels, name: level}, conditioning, memory))
             return predictions[name]
 
-        own = memory.child(f"wrapper of {name}")
+        own = _own_memory(memory, name)
         predictions[name] = wrapper(part)(x[name], levels[name], conditioning, own)
         return predictions
 
     return denoise
+
+
+def _own_memory(memory: Memory, name: str) -> Memory:
+    """What the wrapper of a part remembers, and knows of the data."""
+    return memory.child(f"wrapper of {name}")
 
 
 def _of_branches(

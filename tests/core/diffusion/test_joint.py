@@ -20,7 +20,10 @@ from gen.diffusion import (
     EntropyBound,
     Heun,
     LossGuidance,
+    Mask,
+    MaskBlend,
     Masked,
+    Measurement,
     Memory,
     ModelDenoiser,
     NoiseSource,
@@ -34,6 +37,7 @@ from gen.diffusion import (
     Velocity,
     VPrediction,
     clipped,
+    constrained,
     guided,
     iterate,
     joint,
@@ -250,6 +254,18 @@ def test_parts_are_wrapped_one_by_one() -> None:
     strong = joint.wrapped(_shared, {"sound": lambda one: guided(one, ClassifierFree(2.0))})
     with pytest.raises(ValueError, match=r"put guidance into joint\.guided"):
         _sampled(strong, shapes=SHAPES, conditioning=PROMPTS)
+
+
+@pytest.mark.parametrize("solver", ["ddim", "lms", "unipc_2"])
+def test_known_numbers_of_a_part_end_bit_for_bit(solver: str) -> None:
+    mask = torch.arange(7) < 3
+    y = torch.linspace(-1, 1, 7).expand(3, -1)
+    wrap = {"sound": lambda one: constrained(one, Measurement(Mask(mask), mask * y), MaskBlend())}
+    end = joint.sample(
+        joint.wrapped(_independent, wrap), _parts(presets.solver(solver)), GRID, noise=NOISE, shapes=SHAPES
+    )
+    assert torch.equal(end.x["sound"][:, :3], y[:, :3])
+    assert not torch.equal(end.x["sound"][:, 3:], y[:, 3:])
 
 
 def test_guidance_by_a_gradient_is_that_of_its_part() -> None:
