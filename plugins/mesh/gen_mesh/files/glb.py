@@ -1,4 +1,4 @@
-"""GLB, binary glTF 2.0: written, taken apart, and its metadata."""
+"""GLB, binary glTF 2.0: written, taken apart and put together, and its metadata."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 import struct
 from collections.abc import Mapping
 from typing import Any, BinaryIO
-
-from numpy.typing import NDArray
 
 from gen.artifact import Artifact
 from gen.errors import UsageError
@@ -19,6 +17,7 @@ from gen_mesh.files.colours import linear
 from gen_mesh.files.metadata import entries, limited
 
 _GLB, _JSON, _BIN = 0x46546C67, 0x4E4F534A, 0x004E4942
+_ROUGH = {"baseColorFactor": [1, 1, 1, 1], "metallicFactor": 0, "roughnessFactor": 0.75}
 
 
 def write_glb(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
@@ -35,59 +34,34 @@ def write_glb(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     else:
         points, index, tints = parts(artifact)
         facing, mode = surface.normals(points, index), 4
-    columns: list[tuple[str, NDArray[Any], str, int]] = [
-        ("POSITION", points.astype("<f4"), "VEC3", 34962),
-        ("NORMAL", facing.astype("<f4"), "VEC3", 34962),
-        ("COLOR_0", linear(tints).astype("<f4"), "VEC3", 34962),
-    ]
-    if index is not None:
-        columns.append(("indices", index.astype("<u4").reshape(-1), "SCALAR", 34963))
+    columns = [points.astype("<f4"), facing.astype("<f4"), linear(tints).astype("<f4")]
     views, accessors, blob = [], [], b""
-    for number, (name, values, shape, target) in enumerate(columns):
+    for number, values in enumerate([*columns, *([] if index is None else [index.astype("<u4").reshape(-1)])]):
+        whole = values.ndim == 1
+        target = 34963 if whole else 34962
         views.append({"buffer": 0, "byteOffset": len(blob), "byteLength": values.nbytes, "target": target})
-        kind = 5125 if name == "indices" else 5126
-        accessor: dict[str, Any] = {
-            "bufferView": number,
-            "componentType": kind,
-            "count": len(values),
-            "type": shape,
-        }
-        if name == "POSITION":
-            accessor |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
-        accessors.append(accessor)
+        component, shape = (5125, "SCALAR") if whole else (5126, "VEC3")
+        accessors.append(
+            {"bufferView": number, "componentType": component, "count": len(values), "type": shape}
+        )
         blob += values.tobytes()
-    primitive: dict[str, Any] = {
-        "attributes": {"POSITION": 0, "NORMAL": 1, "COLOR_0": 2},
-        "material": 0,
-        "mode": mode,
-    }
-    if index is not None:
-        primitive["indices"] = 3
-    material = {
-        "name": "colours",
-        "pbrMetallicRoughness": {
-            "baseColorFactor": [1, 1, 1, 1],
-            "metallicFactor": 0,
-            "roughnessFactor": 0.75,
-        },
-    }
-    extras = entries(metadata)
+    accessors[0] |= {"min": columns[0].min(0).tolist(), "max": columns[0].max(0).tolist()}
+    attributes = {"POSITION": 0, "NORMAL": 1, "COLOR_0": 2}
+    primitive = {"attributes": attributes, "material": 0, "mode": mode, **({"indices": 3} if mode else {})}
+    said = entries(metadata)
+    extras = {"extras": said} if said else {}
     document = {
-        "asset": {"version": "2.0", "generator": metadata.software or "gen-toolkit", **_if("extras", extras)},
+        "asset": {"version": "2.0", "generator": metadata.software or "gen-toolkit", **extras},
         "scene": 0,
-        "scenes": [{"nodes": [0], **_if("extras", extras)}],
+        "scenes": [{"nodes": [0], **extras}],
         "nodes": [{"mesh": 0, "name": "shape"}],
         "meshes": [{"primitives": [primitive], "name": "shape"}],
-        "materials": [material],
+        "materials": [{"name": "colours", "pbrMetallicRoughness": _ROUGH}],
         "buffers": [{"byteLength": len(blob)}],
         "bufferViews": views,
         "accessors": accessors,
     }
-    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 4)
-    blob += b"\0" * (-len(blob) % 4)
-    file.write(struct.pack("<III", _GLB, 2, 28 + len(text) + len(blob)))
-    file.write(struct.pack("<II", len(text), _JSON) + text + struct.pack("<II", len(blob), _BIN) + blob)
+    file.write(_joined(document, blob))
 
 
 def read_glb(file: BinaryIO) -> Artifact:
@@ -97,7 +71,8 @@ def read_glb(file: BinaryIO) -> Artifact:
         UsageError: Something else, damaged, claiming more than it holds, or in need of an extension or a file
             that is not read.
     """
-    return gltf.artifact(*_chunks(file.read()))
+    document, blob = _chunks(file.read())
+    return gltf.artifact(document, lambda simple: _joined(simple, blob), len(blob))
 
 
 def read_glb_metadata(file: BinaryIO) -> Mapping[str, str]:
@@ -109,8 +84,17 @@ def read_glb_metadata(file: BinaryIO) -> Mapping[str, str]:
     return limited({str(key): text for key, text in extras.items() if isinstance(text, str)})
 
 
+def _joined(document: Mapping[str, Any], blob: bytes) -> bytes:
+    """A GLB of a description and a binary chunk (glTF 2.0, section 4.4)."""
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 4)
+    blob += b"\0" * (-len(blob) % 4)
+    head = struct.pack("<IIIII", _GLB, 2, 28 + len(text) + len(blob), len(text), _JSON)
+    return head + text + struct.pack("<II", len(blob), _BIN) + blob
+
+
 def _chunks(content: bytes) -> tuple[dict[str, Any], bytes]:
-    """The JSON of a GLB and its binary chunk (glTF 2.0, section 4.4).
+    """The description of a GLB and its binary chunk.
 
     Raises:
         UsageError: Something else, or lengths that exceed the file.
@@ -134,7 +118,3 @@ def _chunks(content: bytes) -> tuple[dict[str, Any], bytes]:
         if kind == _BIN:
             blob = content[start + 8 : start + 8 + size]
     return document, blob
-
-
-def _if(name: str, value: object) -> dict[str, object]:
-    return {name: value} if value else {}

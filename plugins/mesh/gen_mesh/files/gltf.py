@@ -1,101 +1,57 @@
-"""The scene of a glTF 2.0 as one artifact: nodes, primitives, skins and colours.
-
-trimesh 5.2 takes normalised and sparse numbers as they are stored, colours of 16 bits as if they had 8,
-and compressed data as zeros, and leaves fans, skins and morph targets out.
-"""
+"""The scene of a glTF 2.0 as one artifact: what the numbers mean that trimesh reads."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
-from gen.errors import GenWarning, UsageError
+from gen.errors import UsageError
 from gen_mesh import cloud
 from gen_mesh.files import artifacts
-from gen_mesh.files.colours import encoded
-from gen_mesh.files.gltf_numbers import Numbers, data_of
-from gen_mesh.files.gltf_textures import base_colour
+from gen_mesh.files.colours import encoded, linear
+from gen_mesh.files.gltf_primitives import Use, base_colour, picture, separated
 from gen_mesh.files.limits import bearable
-from gen_mesh.files.polygons import fan, strip
 
 Doubles = NDArray[np.float64]
-_MATERIALS = "KHR_materials_"
-_KNOWN = {
-    "KHR_mesh_quantization",
-    "KHR_texture_transform",
-    "KHR_lights_punctual",
-    "KHR_animation_pointer",
-    "KHR_xmp_json_ld",
-    "EXT_mesh_gpu_instancing",
-    "EXT_texture_webp",
-    "EXT_lights_image_based",
-}
-"""Extensions that are heeded or have no say in shape and colour; so have all of materials."""
-_LINES = {1, 2, 3}
-_TRIANGLES = {4: lambda indices: indices[: len(indices) // 3 * 3].reshape(-1, 3), 5: strip, 6: fan}
+MAX_PIXELS = 1 << 26
+_POINTS, _TRIANGLES, _STRIP, _FAN = 0, 4, 5, 6
+_CLAMP, _MIRROR = 33071, 33648
 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One primitive in the scene: places (V, 3), faces (F, 3) or none of points, and what else there is."""
+    """A shape in the scene: places (V, 3), faces (F, 3), none of points, and what else there is."""
 
     places: Doubles
-    faces: NDArray[np.int64] | None
+    faces: NDArray[np.int64]
     normals: Doubles | None
     light: Doubles | None
 
 
-@dataclass(frozen=True, eq=False)
-class _Scene:
-    document: dict[str, Any]
-    numbers: Numbers
-    worlds: dict[int, Doubles] = field(default_factory=dict)
-    """From the space of a node to that of the scene, (4, 4), for columns."""
-
-
-def artifact(document: dict[str, Any], blob: bytes) -> Artifact:
+def artifact(document: dict[str, Any], glb: Callable[[dict[str, Any]], bytes], held: int) -> Artifact:
     """All surfaces of the scene as one mesh, in the pose and shape of its nodes; where there are none, its
     points. Lines are left out, with a warning.
 
     Args:
         document: The JSON.
-        blob: The binary chunk of a GLB.
+        glb: Makes a GLB with another description and the same binary chunk.
+        held: Bytes of that chunk.
 
     Raises:
         UsageError: Damaged, or in need of an extension or a file that is not read.
     """
     try:
-        return _artifact(document, blob)
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, OverflowError):
+        found = _parts(document, glb, held)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, ArithmeticError, AssertionError):
         raise UsageError("its description is damaged") from None
-
-
-def _artifact(document: dict[str, Any], blob: bytes) -> Artifact:
-    for name in document.get("extensionsRequired", []):
-        if name not in _KNOWN and not str(name).startswith(_MATERIALS):
-            raise UsageError(
-                f"it requires the extension {name}, which is not read", "export it without that extension"
-            )
-    for buffer in document.get("buffers", []):
-        if "uri" in buffer:
-            data_of(buffer["uri"])
-    if not document.get("nodes"):
-        # Without nodes and scenes a file is a library of meshes (section 3.5.1): all of them are taken.
-        nodes = [{"mesh": index} for index in range(len(document.get("meshes", [])))]
-        document = {name: held for name, held in document.items() if name != "scenes"} | {"nodes": nodes}
-    scene = _Scene(document, Numbers(document, blob))
-    _place_nodes(scene)
-    _bearable(scene)
-    found = list(_parts(scene))
-    surfaces = [part for part in found if part.faces is not None and len(part.faces)]
-    clouds = [part for part in found if part.faces is None and len(part.places)]
-    chosen = surfaces or clouds
+    surfaces = [part for part in found if len(part.faces)]
+    chosen = surfaces or [part for part in found if len(part.places)]
     if not chosen:
         raise UsageError("it holds no surface and no points")
     places = np.concatenate([part.places for part in chosen])
@@ -109,189 +65,188 @@ def _artifact(document: dict[str, Any], blob: bytes) -> Artifact:
         )
     if surfaces:
         first = np.cumsum([0, *(len(part.places) for part in surfaces)])
-        faces = [
-            part.faces + start for part, start in zip(surfaces, first, strict=False) if part.faces is not None
-        ]
+        faces = [part.faces + start for part, start in zip(surfaces, first, strict=False)]
         return artifacts.mesh(places, np.concatenate(faces), colours)
-    normals = [part.normals for part in clouds if part.normals is not None]
-    return artifacts.points(places, np.concatenate(normals) if len(normals) == len(clouds) else None, colours)
+    normals = [part.normals for part in chosen if part.normals is not None]
+    return artifacts.points(places, np.concatenate(normals) if len(normals) == len(chosen) else None, colours)
 
 
-def _place_nodes(scene: _Scene) -> None:
-    nodes = scene.document.get("nodes", [])
-    if "scenes" in scene.document:
-        roots = scene.document["scenes"][scene.document.get("scene", 0)].get("nodes", [])
-    else:
-        children = {child for node in nodes for child in node.get("children", [])}
-        roots = [index for index in range(len(nodes)) if index not in children]
-    waiting = [(index, np.eye(4)) for index in roots]
-    while waiting:
-        index, above = waiting.pop()
-        if index in scene.worlds:
-            raise UsageError(f"its node {index} has several parents")
-        scene.worlds[index] = world = above @ _local(nodes[index])
-        waiting += [(child, world) for child in nodes[index].get("children", [])]
+def _parts(document: dict[str, Any], glb: Callable[[dict[str, Any]], bytes], held: int) -> list[_Part]:
+    import trimesh
 
-
-def _local(node: dict[str, Any]) -> Doubles:
-    if "matrix" in node:
-        return np.array(node["matrix"], np.float64).reshape(4, 4).T
-    return _composed(
-        np.array([node.get("translation", (0, 0, 0))], np.float64),
-        np.array([node.get("rotation", (0, 0, 0, 1))], np.float64),
-        np.array([node.get("scale", (1, 1, 1))], np.float64),
-    )[0]
-
-
-def _composed(translations: Doubles, rotations: Doubles, scales: Doubles) -> Doubles:
-    """Matrices (N, 4, 4) of translations (N, 3), quaternions x y z w (N, 4) and scales (N, 3)."""
-    lengths = np.linalg.norm(rotations, axis=1, keepdims=True)
-    x, y, z, w = (rotations / np.where(lengths > 0, lengths, 1)).T
-    turn = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    ).transpose(2, 0, 1)
-    found = np.tile(np.eye(4), (len(translations), 1, 1))
-    found[:, :3, :3] = turn * scales[:, None]
-    found[:, :3, 3] = translations
+    uses, simple = separated(document, held)
+    if not uses:
+        return []
+    scene = trimesh.load_scene(io.BytesIO(glb(simple)), file_type="glb", process=False)
+    found = []
+    for node in sorted(scene.graph.nodes_geometry, key=int):
+        matrix, name = scene.graph.get(node)
+        shape, use = scene.geometry[name], uses[int(name)]
+        numbers = _Numbers(document, shape.vertex_attributes)
+        part = _part(numbers, use, shape)
+        if "skin" in use.node and "JOINTS_0" in use.primitive["attributes"]:
+            part = _Part(_skinned(numbers, use, scene.graph, part.places), part.faces, None, part.light)
+        found += [_moved(part, matrix @ instance) for instance in _instances(numbers, use)]
     return found
 
 
-def _instances(scene: _Scene, index: int) -> Doubles:
-    """Matrices (N, 4, 4) at which the mesh of a node stands."""
-    node, world = scene.document["nodes"][index], scene.worlds[index]
-    if "skin" in node:
-        # The joints alone place what has a skin (glTF 2.0, section 3.7.3.3).
-        return np.eye(4)[None]
-    named = node.get("extensions", {}).get("EXT_mesh_gpu_instancing", {}).get("attributes")
-    if not named:
-        return world[None]
-    columns = {name: scene.numbers.values(number) for name, number in named.items()}
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """The accessors of a primitive, stored as ``gltf_primitives.separated`` says."""
+
+    document: dict[str, Any]
+    held: dict[str, NDArray[Any]]
+
+    def stored(self, index: int) -> NDArray[Any]:
+        """The numbers (N, C) or (N, R, C) of an accessor, with those that replace some (section 3.6.2.3)."""
+        found = self.held[f"_{index}"]
+        if f"_{index}_indices" in self.held:
+            found = found.copy()
+            found[self.held[f"_{index}_indices"][:, 0]] = self.held[f"_{index}_values"]
+        return found
+
+    def values(self, index: int, *, fractions: bool = False) -> Doubles:
+        """The same as floats: normalised ones, or all integers, as fractions (section 3.11)."""
+        stored = self.stored(index)
+        if stored.dtype.kind == "f" or not (fractions or self.document["accessors"][index].get("normalized")):
+            return stored.astype(np.float64)
+        return np.maximum(stored.astype(np.float64) / np.iinfo(stored.dtype).max, -1)
+
+    def morphed(self, use: Use, name: str) -> Doubles:
+        """An attribute (V, 3) with its morph targets by their weights."""
+        values = self.values(use.primitive["attributes"][name])
+        for target, weight in zip(use.primitive.get("targets", []), use.weights, strict=False):
+            if name in target and weight:
+                values = values + weight * self.values(target[name])
+        return values
+
+
+def _part(numbers: _Numbers, use: Use, shape: Any) -> _Part:
+    """A primitive in the space of its node."""
+    mode, attributes = use.primitive.get("mode", _TRIANGLES), use.primitive["attributes"]
+    places = numbers.morphed(use, "POSITION")
+    light = _light(numbers, use, shape, len(places))
+    corners = np.arange(len(places))
+    if "indices" in use.primitive:
+        stored = numbers.stored(use.primitive["indices"])
+        if stored.dtype.kind != "u":
+            raise UsageError("the indices of a primitive are no whole numbers")
+        corners = stored.reshape(-1).astype(np.int64)
+    if len(corners) and corners.max() >= len(places):
+        raise UsageError(f"a primitive names vertex {corners.max()} of {len(places)}")
+    if mode == _POINTS:
+        normals = numbers.morphed(use, "NORMAL")[corners] if "NORMAL" in attributes else None
+        none = np.zeros((0, 3), np.int64)
+        return _Part(places[corners], none, normals, None if light is None else light[corners])
+    return _Part(places, _triangles(corners, mode), None, light)
+
+
+def _triangles(corners: NDArray[np.int64], mode: int) -> NDArray[np.int64]:
+    """Triangles (F, 3) of the corners (N,) of a list, strip or fan; those without area are left out."""
+    from trimesh.util import triangle_strips_to_faces
+
+    if mode == _TRIANGLES or len(corners) < 3:
+        return corners[: len(corners) // 3 * 3].reshape(-1, 3)
+    if mode == _FAN:
+        faces = np.stack([np.full(len(corners) - 2, corners[0]), corners[1:-1], corners[2:]], -1)
+    else:
+        faces = triangle_strips_to_faces([corners])
+    return np.asarray(faces[(faces != np.roll(faces, 1, axis=1)).all(1)])
+
+
+def _light(numbers: _Numbers, use: Use, shape: Any, count: int) -> Doubles | None:
+    """Linear light (V, 3): colours of vertices, the factor of the material and texels, multiplied (section
+    3.9.2). Without a material and colours of vertices: None."""
+    light, found = np.ones((count, 3)), False
+    if "COLOR_0" in use.primitive["attributes"]:
+        light, found = numbers.values(use.primitive["attributes"]["COLOR_0"], fractions=True)[:, :3], True
+    if "material" in use.primitive:
+        factor, texture = base_colour(numbers.document["materials"][use.primitive["material"]])
+        light, found = light * np.array(factor[:3], np.float64), True
+        if texture is not None:
+            texels = _texels(numbers, use, texture, shape.visual.material.baseColorTexture)
+            light = light if texels is None else light * texels
+    return light if found else None
+
+
+def _texels(numbers: _Numbers, use: Use, texture: dict[str, Any], image: Any) -> Doubles | None:
+    """Linear light (V, 3) of a texture at the vertices; None where these have no coordinates in it."""
+    from trimesh.visual.color import uv_to_color
+
+    moved = texture.get("extensions", {}).get("KHR_texture_transform", {})
+    name = f"TEXCOORD_{moved.get('texCoord', texture.get('texCoord', 0))}"
+    described = numbers.document["textures"][texture["index"]]
+    if name not in use.primitive["attributes"] or picture(described) is None:
+        return None
+    places = numbers.values(use.primitive["attributes"][name])
+    if moved:
+        angle, scale = moved.get("rotation", 0.0), np.array(moved.get("scale", (1, 1)), np.float64)
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        places = (places * scale) @ turn.T + np.array(moved.get("offset", (0, 0)), np.float64)
+    sampler = numbers.document["samplers"][described["sampler"]] if "sampler" in described else {}
+    x = _wrapped(places[:, 0], sampler.get("wrapS"))
+    y = _wrapped(places[:, 1], sampler.get("wrapT"))
+    if image is not None and image.width * image.height > MAX_PIXELS:
+        raise UsageError(f"one of its pictures has more than {MAX_PIXELS >> 20} megapixels")
+    try:
+        texels = uv_to_color(np.stack([x, 1 - y], -1), image)
+    except (OSError, ValueError, SyntaxError):
+        texels = None
+    if texels is None:
+        raise UsageError("one of its pictures cannot be read")
+    return linear(texels[:, :3] / np.float32(255)).astype(np.float64)
+
+
+def _wrapped(places: Doubles, wrap: object) -> Doubles:
+    """Coordinates in [0, 1]."""
+    places = np.nan_to_num(places)
+    if wrap == _CLAMP:
+        return np.clip(places, 0, 1)
+    if wrap == _MIRROR:
+        return 1 - np.abs(places % 2 - 1)
+    return places % 1
+
+
+def _instances(numbers: _Numbers, use: Use) -> list[Doubles]:
+    """Matrices (4, 4) that place the instances (EXT_mesh_gpu_instancing) in the space of the node."""
+    from trimesh.transformations import quaternion_matrix, translation_matrix
+
+    columns = {name: numbers.values(index) for name, index in use.instancing.items() if name[0] != "_"}
+    if not columns:
+        return [np.eye(4)]
     count = max(len(column) for column in columns.values())
-    bearable(count * world.nbytes)
-    return world @ _composed(
-        columns.get("TRANSLATION", np.zeros((count, 3))),
-        columns.get("ROTATION", np.tile((0.0, 0.0, 0.0, 1.0), (count, 1))),
-        columns.get("SCALE", np.ones((count, 3))),
-    )
+    bearable(count * 1024)
+    found = []
+    for row in range(count):
+        x, y, z, w = columns["ROTATION"][row] if "ROTATION" in columns else (0, 0, 0, 1)
+        scale = columns["SCALE"][row] if "SCALE" in columns else np.ones(3)
+        offset = columns["TRANSLATION"][row] if "TRANSLATION" in columns else np.zeros(3)
+        found.append(translation_matrix(offset) @ quaternion_matrix((w, x, y, z)) @ np.diag([*scale, 1]))
+    return found
 
 
-def _bearable(scene: _Scene) -> None:
-    """Where a shape is named many times, all of them have to fit into memory."""
-    size, counted = 0, {}
-    for index in scene.worlds:
-        node = scene.document["nodes"][index]
-        if "mesh" not in node:
-            continue
-        number = node["mesh"]
-        if number not in counted:
-            counted[number] = sum(
-                _claim(scene, one) for one in scene.document["meshes"][number]["primitives"]
-            )
-        size += counted[number] * len(_instances(scene, index))
-        bearable(size)
-
-
-def _claim(scene: _Scene, primitive: dict[str, Any]) -> int:
-    used = [*primitive["attributes"].values(), *([primitive["indices"]] if "indices" in primitive else [])]
-    return sum(scene.numbers.size(index) for index in used)
-
-
-def _parts(scene: _Scene) -> Iterator[_Part]:
-    lines = 0
-    for index in sorted(scene.worlds):
-        node = scene.document["nodes"][index]
-        if "mesh" not in node:
-            continue
-        mesh = scene.document["meshes"][node["mesh"]]
-        weights = node.get("weights", mesh.get("weights", []))
-        for primitive in mesh["primitives"]:
-            mode = primitive.get("mode", 4)
-            if mode in _LINES:
-                lines += 1
-                continue
-            if mode != 0 and mode not in _TRIANGLES:
-                raise UsageError(f"it holds a primitive of the unknown mode {mode!r}")
-            part = _part(scene, node, primitive, mode, weights)
-            yield from (_moved(part, matrix) for matrix in _instances(scene, index))
-    if lines:
-        warnings.warn(f"its primitives of lines are left out ({lines})", GenWarning, stacklevel=2)
-
-
-def _part(
-    scene: _Scene, node: dict[str, Any], primitive: dict[str, Any], mode: int, weights: list[float]
-) -> _Part:
-    """A primitive in the space of its node, or in that of the scene where it has a skin."""
-    numbers, attributes = scene.numbers, primitive["attributes"]
-    if any("bufferView" not in scene.document["accessors"][number] for number in attributes.values()):
-        for name in primitive.get("extensions", {}):
-            if "compression" in name:
-                raise UsageError(
-                    f"it needs the extension {name}, which is not read", "export it without compression"
-                )
-    if "POSITION" not in attributes:
-        return _Part(np.zeros((0, 3)), None, None, None)
-    places = _with_targets(numbers, primitive, "POSITION", weights)
-    normals = _with_targets(numbers, primitive, "NORMAL", weights) if "NORMAL" in attributes else None
-    light = base_colour(scene.document, numbers, primitive)
-    if "skin" in node and "JOINTS_0" in attributes:
-        places = _skinned(scene, node, attributes, places)
-    indices = numbers.whole(primitive["indices"]) if "indices" in primitive else np.arange(len(places))
-    if len(indices) and not 0 <= indices.min() <= indices.max() < len(places):
-        raise UsageError(f"a primitive names vertex {indices.max()} of {len(places)}")
-    if mode:
-        return _Part(places, _TRIANGLES[mode](indices), None, light)
-    return _Part(
-        places[indices],
-        None,
-        None if normals is None else normals[indices],
-        None if light is None else light[indices],
-    )
-
-
-def _with_targets(numbers: Numbers, primitive: dict[str, Any], name: str, weights: list[float]) -> Doubles:
-    """An attribute (V, 3) with its morph targets by their weights."""
-    values = numbers.values(primitive["attributes"][name])
-    for target, weight in zip(primitive.get("targets", []), weights, strict=False):
-        if name in target and weight:
-            values = values + weight * numbers.values(target[name])
-    return values
-
-
-def _skinned(scene: _Scene, node: dict[str, Any], attributes: dict[str, int], places: Doubles) -> Doubles:
+def _skinned(numbers: _Numbers, use: Use, graph: Any, places: Doubles) -> Doubles:
     """Places (V, 3) in the scene, moved by the joints as they stand (glTF 2.0, section 3.7.3)."""
-    skin = scene.document["skins"][node["skin"]]
-    joints = np.stack([scene.worlds.get(joint, np.eye(4)) for joint in skin["joints"]])
+    skin, attributes = numbers.document["skins"][use.node["skin"]], use.primitive["attributes"]
+    names = [str(joint) for joint in skin["joints"]]
+    joints = np.stack([graph.get(name)[0] if name in graph.nodes else np.eye(4) for name in names])
     if "inverseBindMatrices" in skin:
-        columns = scene.numbers.values(skin["inverseBindMatrices"]).reshape(-1, 4, 4)
-        joints = joints @ columns[: len(joints)].transpose(0, 2, 1)
+        joints = joints @ numbers.values(skin["inverseBindMatrices"])[: len(joints)].transpose(0, 2, 1)
     found, total = np.zeros_like(places), np.zeros((len(places), 1))
-    number = 0
-    while f"JOINTS_{number}" in attributes:
-        chosen = scene.numbers.whole(attributes[f"JOINTS_{number}"])
-        shares = scene.numbers.values(attributes[f"WEIGHTS_{number}"])
+    for name in (name for name in attributes if name.startswith("JOINTS_")):
+        chosen = numbers.stored(attributes[name])
+        shares = numbers.values(attributes[name.replace("JOINTS", "WEIGHTS")])
         for joint, share in zip(chosen.T, shares.T, strict=True):
-            matrices = joints[joint]
-            moved = (matrices[:, :3, :3] @ places[..., None])[..., 0] + matrices[:, :3, 3]
+            moved = (joints[joint][:, :3, :3] @ places[..., None])[..., 0] + joints[joint][:, :3, 3]
             found += share[:, None] * moved
             total += share[:, None]
-        number += 1
     return np.where(total > 0, found / np.where(total > 0, total, 1), places)
 
 
 def _moved(part: _Part, matrix: Doubles) -> _Part:
-    linear = matrix[:3, :3]
-    places = part.places @ linear.T + matrix[:3, 3]
-    # Faces of what is mirrored turn over (glTF 2.0, section 3.7.4).
-    mirrored = part.faces is not None and np.linalg.det(linear) < 0
-    faces = part.faces[:, ::-1] if mirrored and part.faces is not None else part.faces
-    normals = part.normals
-    if normals is not None:
-        # The matrix of cofactors: the inverse transposed, up to a factor, also where there is no inverse.
-        normals = normals @ np.stack([np.cross(linear[(i + 1) % 3], linear[(i + 2) % 3]) for i in range(3)]).T
-        if np.linalg.det(linear) < 0:
-            normals = -normals
-    return _Part(places, faces, normals, part.light)
+    from trimesh import transform_points
+
+    # Faces of what is mirrored turn over (section 3.7.4).
+    faces = part.faces[:, :: -1 if np.linalg.det(matrix[:3, :3]) < 0 else 1]
+    normals = None if part.normals is None else part.normals @ np.linalg.pinv(matrix[:3, :3])
+    return _Part(transform_points(part.places, matrix), faces, normals, part.light)
