@@ -560,12 +560,11 @@ def test_polygons_beyond_the_limit_become_fans(monkeypatch: pytest.MonkeyPatch) 
     angle = np.arange(10) * np.pi / 5
     radius = np.where(np.arange(10) % 2 == 0, 1.0, 0.3)
     star = np.stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle], -1)
-    corners, sizes = np.tile(np.arange(10), 3), np.full(3, 10)
-    monkeypatch.setattr(polygons, "MOST_CUT", 20)
-    faces, owner = polygons.triangulated(star, corners, sizes)
-    inside = [
-        np.cross(star[f[:, 1]] - star[f[:, 0]], star[f[:, 2]] - star[f[:, 0]])[:, 2].min()
-        for f in (faces[owner == row] for row in range(3))
-    ]
-    assert [least > -1e-9 for least in inside] == [True, True, False]
-    assert len(faces) == 24
+    least = []
+    for most in (10, 9):
+        monkeypatch.setattr(polygons, "MOST_CORNERS", most)
+        faces, _ = polygons.triangulated(star, np.arange(10), np.array([10]))
+        assert len(faces) == 8
+        a, b, c = (star[faces[:, i]] for i in range(3))
+        least.append(np.cross(b - a, c - a)[:, 2].min())
+    assert [one > -1e-9 for one in least] == [True, False]

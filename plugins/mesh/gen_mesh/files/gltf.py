@@ -17,6 +17,7 @@ from gen_mesh.files import artifacts
 from gen_mesh.files.colours import encoded, linear
 from gen_mesh.files.gltf_primitives import Use, base_colour, picture, separated
 from gen_mesh.files.limits import bearable
+from gen_mesh.files.polygons import strip
 
 Doubles = NDArray[np.float64]
 MAX_PIXELS = 1 << 26
@@ -142,16 +143,12 @@ def _part(numbers: _Numbers, use: Use, shape: Any) -> _Part:
 
 
 def _triangles(corners: NDArray[np.int64], mode: int) -> NDArray[np.int64]:
-    """Triangles (F, 3) of the corners (N,) of a list, strip or fan; those without area are left out."""
-    from trimesh.util import triangle_strips_to_faces
-
-    if mode == _TRIANGLES or len(corners) < 3:
-        return corners[: len(corners) // 3 * 3].reshape(-1, 3)
-    if mode == _FAN:
-        faces = np.stack([np.full(len(corners) - 2, corners[0]), corners[1:-1], corners[2:]], -1)
-    else:
-        faces = triangle_strips_to_faces([corners])
-    return np.asarray(faces[(faces != np.roll(faces, 1, axis=1)).all(1)])
+    """Triangles (F, 3) of the corners (N,) of a list, strip or fan."""
+    if mode == _STRIP:
+        return strip(corners)
+    if mode == _FAN and len(corners) > 2:
+        return np.stack([np.full(len(corners) - 2, corners[0]), corners[1:-1], corners[2:]], -1)
+    return corners[: len(corners) // 3 * 3].reshape(-1, 3)
 
 
 def _light(numbers: _Numbers, use: Use, shape: Any, count: int) -> Doubles | None:

@@ -1,10 +1,12 @@
 """The elements of a PLY as arrays: text, or binary of either byte order.
 
-trimesh 5.2 reads polygons of one size alone in binary files.
+Read here, as trimesh 5.2 takes polygons of one size alone in binary files, and what is missing or no number as
+if it were there: to put a file right for it takes all of this reader.
 """
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,18 +16,19 @@ from numpy.typing import NDArray
 from gen.errors import UsageError
 from gen_mesh.files.texts import numbers
 
-_TYPES = {
-    **dict.fromkeys(("char", "int8"), "i1"),
-    **dict.fromkeys(("uchar", "uint8"), "u1"),
-    **dict.fromkeys(("short", "int16"), "i2"),
-    **dict.fromkeys(("ushort", "uint16"), "u2"),
-    **dict.fromkeys(("int", "int32"), "i4"),
-    **dict.fromkeys(("uint", "uint32"), "u4"),
-    **dict.fromkeys(("int64",), "i8"),
-    **dict.fromkeys(("uint64",), "u8"),
-    **dict.fromkeys(("float", "float32"), "f4"),
-    **dict.fromkeys(("double", "float64"), "f8"),
+_CODES = {
+    **dict.fromkeys(("char", "int8"), "b"),
+    **dict.fromkeys(("uchar", "uint8"), "B"),
+    **dict.fromkeys(("short", "int16"), "h"),
+    **dict.fromkeys(("ushort", "uint16"), "H"),
+    **dict.fromkeys(("int", "int32"), "i"),
+    **dict.fromkeys(("uint", "uint32"), "I"),
+    **dict.fromkeys(("int64",), "q"),
+    **dict.fromkeys(("uint64",), "Q"),
+    **dict.fromkeys(("float", "float32"), "f"),
+    **dict.fromkeys(("double", "float64"), "d"),
 }
+"""Types as ``struct`` and numpy name them."""
 _ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 
 
@@ -48,10 +51,10 @@ class _Property:
 
 
 @dataclass(frozen=True)
-class _Header:
-    order: str
-    elements: tuple[tuple[str, int, tuple[_Property, ...]], ...]
-    length: int
+class _Described:
+    name: str
+    count: int
+    properties: list[_Property] = field(default_factory=list)
 
 
 def elements_of(content: bytes) -> dict[str, Element]:
@@ -60,13 +63,29 @@ def elements_of(content: bytes) -> dict[str, Element]:
     Raises:
         UsageError: It is no PLY, or holds less than its header claims.
     """
-    header = _header(content)
-    if header.order:
-        return _binary(content, header)
-    return _text(content, header)
+    order, described, start = _header(content)
+    types = [[one.kind for one in element.properties] for element in described]
+    if not order:
+        # Text is read as if it were binary and all of its numbers doubles.
+        content, start, order = numbers(content[start:]).astype("<f8").tobytes(), 0, "<"
+        for element in described:
+            doubles = [_Property(one.name, "d", one.counted and "d") for one in element.properties]
+            element.properties[:] = doubles
+    found = {}
+    for element, kinds in zip(described, types, strict=True):
+        arrays, start = _arrays(content, start, order, element)
+        read = found[element.name] = Element(element.name, element.count)
+        for one, kind, (values, sizes) in zip(element.properties, kinds, arrays, strict=True):
+            typed = values if one.kind == kind else _as_type(values, kind)
+            if one.counted:
+                read.lists[one.name] = typed, sizes
+            else:
+                read.columns[one.name] = typed
+    return found
 
 
-def _header(content: bytes) -> _Header:
+def _header(content: bytes) -> tuple[str, list[_Described], int]:
+    """The byte order, empty for text, the elements, and where these begin."""
     if not content:
         raise UsageError("it is empty")
     if not content.startswith(b"ply"):
@@ -75,17 +94,17 @@ def _header(content: bytes) -> _Header:
     if end < 0:
         raise UsageError("its header has no end")
     order: str | None = None
-    elements: list[tuple[str, int, list[_Property]]] = []
+    elements: list[_Described] = []
     for line in content[:end].decode("latin-1").splitlines():
         match line.split():
             case ["format", name, *_]:
                 order = _ORDERS.get(name)
             case ["element", name, count] if count.isdecimal():
-                elements.append((name, int(count), []))
+                elements.append(_Described(name, int(count)))
             case ["property", "list", counted, kind, name] if elements:
-                elements[-1][2].append(_Property(name, _type(kind), _type(counted)))
+                elements[-1].properties.append(_Property(name, _code(kind), _code(counted)))
             case ["property", kind, name] if elements:
-                elements[-1][2].append(_Property(name, _type(kind)))
+                elements[-1].properties.append(_Property(name, _code(kind)))
             case ["element" | "property", *_]:
                 raise UsageError(f"its header holds the line {line[:60]!r}, which is not understood")
     if order is None:
@@ -94,224 +113,89 @@ def _header(content: bytes) -> _Header:
     # The line may end with spaces, and with \\n, \\r\\n or \\r.
     while content[start : start + 1] in (b" ", b"\t"):
         start += 1
-    start += 2 if content[start : start + 2] == b"\r\n" else 1
-    return _Header(order, tuple((name, count, tuple(held)) for name, count, held in elements), start)
+    return order, elements, start + (2 if content[start : start + 2] == b"\r\n" else 1)
 
 
-def _type(name: str) -> str:
-    if name not in _TYPES:
+def _code(name: str) -> str:
+    if name not in _CODES:
         raise UsageError(f"its header names the unknown type {name[:40]!r}")
-    return _TYPES[name]
+    return _CODES[name]
 
 
-def _binary(content: bytes, header: _Header) -> dict[str, Element]:
-    found, start = {}, header.length
-    for name, count, properties in header.elements:
-        least = sum(np.dtype(one.counted or one.kind).itemsize for one in properties)
-        if count * least > len(content) - start:
-            raise UsageError(f"it claims {count} of {name[:40]!r} and ends before them")
-        lists = any(one.counted for one in properties)
-        element, start = (_mixed if lists else _fixed)(
-            content, start, header.order, (name, count, properties)
-        )
-        found[name] = element
-    return found
-
-
-def _fixed(
-    content: bytes, start: int, order: str, described: tuple[str, int, tuple[_Property, ...]]
-) -> tuple[Element, int]:
-    name, count, properties = described
-    kind = np.dtype([(f"{i}", order + one.kind) for i, one in enumerate(properties)])
-    rows = np.frombuffer(content, kind, count, start) if properties else np.zeros(count, kind)
-    columns = {one.name: rows[f"{i}"] for i, one in enumerate(properties)}
-    return Element(name, count, columns), start + rows.nbytes
-
-
-def _mixed(
-    content: bytes, start: int, order: str, described: tuple[str, int, tuple[_Property, ...]]
-) -> tuple[Element, int]:
-    """Rows with lists: at once where all are as long as the first, else their beginnings one by one."""
-    name, count, properties = described
+def _arrays(
+    content: bytes, start: int, order: str, element: _Described
+) -> tuple[list[tuple[NDArray[Any], NDArray[np.int64]]], int]:
+    """The values of each property and its sizes (N,), and where the element ends."""
+    least = sum(struct.calcsize(order + (one.counted or one.kind)) for one in element.properties)
     try:
-        sizes = _sizes(content, start, order, properties) if count else [0] * len(properties)
-        alike = _alike(content, start, order, described, sizes)
-        return alike if alike is not None else _one_by_one(content, start, order, described)
-    except (ValueError, IndexError):
-        raise UsageError(f"it claims {count} of {name[:40]!r} and ends before them") from None
-
-
-def _sizes(content: bytes, start: int, order: str, properties: tuple[_Property, ...]) -> list[int]:
-    """Lengths of the lists of the row at ``start``; 1 for a plain value."""
-    found = []
-    for one in properties:
-        size = 1
-        if one.counted:
-            size = int(np.frombuffer(content, order + one.counted, 1, start)[0])
-            start += np.dtype(one.counted).itemsize
-        if size < 0:
-            raise ValueError(size)
-        found.append(size)
-        start += size * np.dtype(one.kind).itemsize
-    return found
+        if element.count * least > len(content) - start:
+            raise ValueError(element.count)
+        first = _walked(content, start, order, element.properties, min(element.count, 1))
+        row, sizes = first[1] - start, [int(size.sum()) for _, size in first[0]]
+        if (found := _alike(content, start, order, element, sizes, row)) is not None:
+            return found, start + element.count * row
+        walked, end = _walked(content, start, order, element.properties, element.count)
+    except (ValueError, OverflowError, struct.error):
+        raise UsageError(f"it claims {element.count} of {element.name[:40]!r} and ends before them") from None
+    raw, found = np.frombuffer(content, np.uint8), []
+    for one, (places, held) in zip(element.properties, walked, strict=True):
+        width = struct.calcsize(order + one.kind)
+        at = np.repeat(places - (np.cumsum(held) - held) * width, held) + np.arange(held.sum()) * width
+        found.append((raw[at[:, None] + np.arange(width)].reshape(-1).view(order + one.kind), held))
+    return found, end
 
 
 def _alike(
-    content: bytes,
-    start: int,
-    order: str,
-    described: tuple[str, int, tuple[_Property, ...]],
-    sizes: list[int],
-) -> tuple[Element, int] | None:
-    name, count, properties = described
-    fields: list[tuple[str, str, tuple[int, ...]]] = []
-    for i, (one, size) in enumerate(zip(properties, sizes, strict=True)):
-        fields += [(f"count {i}", order + one.counted, ())] if one.counted else []
-        fields.append((f"{i}", order + one.kind, (size,)))
-    row = sum(np.dtype(kind).itemsize * (shape[0] if shape else 1) for _, kind, shape in fields)
+    content: bytes, start: int, order: str, element: _Described, sizes: list[int], row: int
+) -> list[tuple[NDArray[Any], NDArray[np.int64]]] | None:
+    """What ``_arrays`` gives, where the lists of all rows are as long as those of the first."""
+    count, found = element.count, []
     if row * count > len(content) - start:
         return None
-    rows = np.frombuffer(content, np.dtype(fields), count, start)
-    element = Element(name, count)
-    for i, (one, size) in enumerate(zip(properties, sizes, strict=True)):
-        if not one.counted:
-            element.columns[one.name] = rows[f"{i}"][:, 0]
-        elif (rows[f"count {i}"] == size).all():
-            element.lists[one.name] = rows[f"{i}"].reshape(-1), np.full(count, size, np.int64)
-        else:
-            return None
-    return element, start + rows.nbytes
-
-
-def _one_by_one(
-    content: bytes, start: int, order: str, described: tuple[str, int, tuple[_Property, ...]]
-) -> tuple[Element, int]:
-    name, count, properties = described
-    where: list[list[int]] = [[] for _ in properties]
-    sizes: list[list[int]] = [[] for _ in properties]
-    plan = [
-        (
-            places.append,
-            lengths.append,
-            np.dtype(one.counted).itemsize if one.counted else 0,
-            np.dtype(one.kind).itemsize,
-        )
-        for places, lengths, one in zip(where, sizes, properties, strict=True)
-    ]
-    way = "big" if order == ">" else "little"
-    for _ in range(count):
-        for place, length, counted, width in plan:
-            size = 1
-            if counted:
-                size = int.from_bytes(content[start : start + counted], way)  # type: ignore[arg-type]
-                start += counted
-            place(start)
-            length(size)
-            start += size * width
-        if start > len(content):
-            raise IndexError(start)
-    element = Element(name, count)
-    raw = np.frombuffer(content, np.uint8)
-    for one, places, lengths in zip(properties, where, sizes, strict=True):
-        width, held = np.dtype(one.kind).itemsize, np.array(lengths, np.int64)
-        first = np.repeat(np.array(places, np.int64) - (np.cumsum(held) - held) * width, held)
-        at = first + np.arange(len(first)) * width
-        values = raw[at[:, None] + np.arange(width)].reshape(-1).view(order + one.kind)
+    for one, size in zip(element.properties, sizes, strict=True):
         if one.counted:
-            element.lists[one.name] = values, held
-        else:
-            element.columns[one.name] = values
-    return element, start
-
-
-def _text(content: bytes, header: _Header) -> dict[str, Element]:
-    values, start, found = numbers(content[header.length :]), 0, {}
-    for name, count, properties in header.elements:
-        short = UsageError(f"it claims {count} of {name[:40]!r} and ends before them")
-        if count * len(properties) > len(values) - start:
-            raise short
-        element = Element(name, count)
-        if not any(one.counted for one in properties):
-            rows = values[start : start + count * len(properties)].reshape(count, len(properties))
-            start += rows.size
-            for i, one in enumerate(properties):
-                element.columns[one.name] = _as_type(rows[:, i], one.kind)
-        else:
-            start = _text_rows(values, start, element, properties, short)
-        found[name] = element
+            told = np.ndarray((count,), order + one.counted, content, start, (row,))
+            if (told != size).any():
+                return None
+            start += told.itemsize
+        width = struct.calcsize(order + one.kind)
+        values = np.ndarray((count, size), order + one.kind, content, start, (row, width))
+        found.append((values.reshape(-1), np.full(count, size, np.int64)))
+        start += size * width
     return found
 
 
-def _text_rows(
-    values: NDArray[np.float64],
-    start: int,
-    element: Element,
-    properties: tuple[_Property, ...],
-    short: UsageError,
-) -> int:
-    if (end := _text_alike(values, start, element, properties)) is not None:
-        return end
-    where: list[list[int]] = [[] for _ in properties]
+def _walked(
+    content: bytes, start: int, order: str, properties: list[_Property], count: int
+) -> tuple[list[tuple[NDArray[np.int64], NDArray[np.int64]]], int]:
+    """Where the values of each property begin and how many they are, row by row, and where the rows end."""
+    places: list[list[int]] = [[] for _ in properties]
     sizes: list[list[int]] = [[] for _ in properties]
-    # A list is quicker to ask for single numbers than an array; what is no size is refused below.
-    told = np.nan_to_num(values[start:], posinf=-1, neginf=-1, nan=-1).astype(np.int64).tolist()
-    at = 0
-    for _ in range(element.count):
-        for places, lengths, one in zip(where, sizes, properties, strict=True):
+    plan = [
+        (at.append, size.append, struct.Struct(order + one.counted), struct.calcsize(order + one.kind))
+        for at, size, one in zip(places, sizes, properties, strict=True)
+    ]
+    for _ in range(count):
+        for place, told, counted, width in plan:
             size = 1
-            if one.counted:
-                if at >= len(told) or told[at] < 0:
-                    raise short
-                size, at = told[at], at + 1
-            places.append(at)
-            lengths.append(size)
-            at += size
-        if at > len(told):
-            raise short
-    for one, places, lengths in zip(properties, where, sizes, strict=True):
-        held = np.array(lengths, np.int64)
-        first = np.repeat(np.array(places, np.int64) - (np.cumsum(held) - held), held)
-        chosen = _as_type(values[start + first + np.arange(len(first))], one.kind)
-        if one.counted:
-            element.lists[one.name] = chosen, held
-        else:
-            element.columns[one.name] = chosen
-    return start + at
+            if counted.size:
+                size = int(counted.unpack_from(content, start)[0])
+                start += counted.size
+            if size < 0:
+                raise ValueError(size)
+            place(start)
+            told(size)
+            start += size * width
+        if start > len(content):
+            raise ValueError(start)
+    pairs = zip(places, sizes, strict=True)
+    return [(np.array(at, np.int64), np.array(size, np.int64)) for at, size in pairs], start
 
 
-def _text_alike(
-    values: NDArray[np.float64], start: int, element: Element, properties: tuple[_Property, ...]
-) -> int | None:
-    """Fill an element whose lists are as long in all rows as in the first; None where they are not."""
-    sizes, width = [], 0
-    for one in properties:
-        size = values[start + width] if one.counted and start + width < len(values) else 1
-        if not 0 <= size <= len(values):
-            return None
-        sizes.append(int(size))
-        width += int(size) + bool(one.counted)
-    if start + element.count * width > len(values):
-        return None
-    rows = values[start : start + element.count * width].reshape(element.count, width)
-    at, found = 0, {}
-    for one, size in zip(properties, sizes, strict=True):
-        if one.counted:
-            if (rows[:, at] != size).any():
-                return None
-            at += 1
-        found[one.name] = _as_type(rows[:, at : at + size].reshape(-1), one.kind)
-        at += size
-    for one, size in zip(properties, sizes, strict=True):
-        if one.counted:
-            element.lists[one.name] = found[one.name], np.full(element.count, size, np.int64)
-        else:
-            element.columns[one.name] = found[one.name]
-    return start + rows.size
-
-
-def _as_type(values: NDArray[np.float64], kind: str) -> NDArray[Any]:
+def _as_type(values: NDArray[np.float64], code: str) -> NDArray[Any]:
     """Numbers in the type that the header names, as colours are measured by it."""
-    if kind[0] == "f":
+    kind = np.dtype(code)
+    if kind.kind == "f":
         return values
     limits = np.iinfo(kind)
     if not (np.isfinite(values).all() and (values >= limits.min).all() and (values <= limits.max).all()):

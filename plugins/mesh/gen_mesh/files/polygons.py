@@ -1,4 +1,4 @@
-"""Triangles of polygons, strips and fans."""
+"""Triangles of polygons and strips."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Faces = NDArray[np.int64]
-MOST_CORNERS, MOST_CUT = 1000, 200_000
-"""Corners of a polygon, and of all in a file, whose ears are cut off one by one. What is more becomes fans:
-the time grows with the square of the corners of a polygon."""
+MOST_CORNERS = 10_000
+"""Corners of a polygon that is cut where it is concave. What has more becomes a fan: the time may grow with the
+square of the corners."""
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def triangulated(
     places: NDArray[np.float64], corners: NDArray[np.int64], sizes: NDArray[np.int64]
 ) -> tuple[Faces, NDArray[np.int64]]:
     """Triangles of flat polygons: fans of convex ones, and of those that are concave at one corner alone,
-    from which all others can be seen; of the rest, ears are cut off (Meisters 1975, "Polygons have ears").
+    from which all others can be seen; the rest is cut by Mapbox's Earcut.
 
     Args:
         places: (V, 3).
@@ -27,95 +28,61 @@ def triangulated(
     """
     starts = np.cumsum(sizes) - sizes
     faces, owners = [np.zeros((0, 3), np.int64)], [np.zeros(0, np.int64)]
-    left = MOST_CUT
     for size in np.unique(sizes[sizes >= 3]).tolist():
         rows = np.flatnonzero(sizes == size)
         loops = corners[starts[rows, None] + np.arange(size)]
+        several = np.zeros(len(rows), bool)
         if size > 3:
-            reflex = _reflex(places, loops)
+            points = places[loops]
+            areas = _areas(points)
+            reflex = _reflex(points, areas)
+            several = (reflex.sum(1) > 1) & (size <= MOST_CORNERS)
+            for row in np.flatnonzero(several).tolist():
+                cut = loops[row][_cut(points[row], areas[row])]
+                faces.append(cut)
+                owners.append(np.full(len(cut), rows[row]))
             once = np.where(reflex.sum(1) == 1, reflex.argmax(1), 0)
             loops = np.take_along_axis(loops, (once[:, None] + np.arange(size)) % size, 1)
-        fans = np.stack(
-            [np.broadcast_to(loops[:, :1], (len(rows), size - 2)), loops[:, 1:-1], loops[:, 2:]], -1
-        )
-        if size > 4:
-            several = np.flatnonzero(reflex.sum(1) > 1)[: left // size if size <= MOST_CORNERS else 0]
-            left -= len(several) * size
-            for row in several.tolist():
-                fans[row] = loops[row][_ears(places[loops[row]])]
-        faces.append(fans.reshape(-1, 3))
+        loops, rows = loops[~several], rows[~several]
+        first = np.broadcast_to(loops[:, :1], (len(loops), size - 2))
+        faces.append(np.stack([first, loops[:, 1:-1], loops[:, 2:]], -1).reshape(-1, 3))
         owners.append(np.repeat(rows, size - 2))
     found, owner = np.concatenate(faces), np.concatenate(owners)
-    if len(owners) == 2:
-        return found, owner
     order = np.argsort(owner, kind="stable")
     return found[order], owner[order]
 
 
-def strip(indices: NDArray[np.int64]) -> Faces:
-    """Triangles (F, 3) of a strip (N,), every second one turned around; those without area are left out."""
-    count = max(len(indices) - 2, 0)
-    first = np.arange(count)
-    odd = first % 2
-    return _proper(indices[np.stack([first, first + 1 + odd, first + 2 - odd], -1)])
+def strip(corners: NDArray[np.int64]) -> Faces:
+    """Triangles (F, 3) of a strip (N,); those without area, which join its pieces, are left out."""
+    from trimesh.util import triangle_strips_to_faces
+
+    if len(corners) < 3:
+        return np.zeros((0, 3), np.int64)
+    faces = triangle_strips_to_faces([corners])
+    return np.asarray(faces[(faces != np.roll(faces, 1, axis=1)).all(1)])
 
 
-def fan(indices: NDArray[np.int64]) -> Faces:
-    """Triangles (F, 3) of a fan (N,); those without area are left out."""
-    count = max(len(indices) - 2, 0)
-    first = np.arange(count)
-    return _proper(indices[np.stack([np.zeros_like(first), first + 1, first + 2], -1)])
-
-
-def _proper(faces: Faces) -> Faces:
-    a, b, c = faces.T
-    return faces[(a != b) & (b != c) & (c != a)]
-
-
-def _areas(loops: NDArray[np.float64]) -> NDArray[np.float64]:
+def _areas(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Twice the area vectors (P, 3) of loops (P, N, 3) (Newell's formula)."""
-    centred = loops - loops[:, :1]
+    centred = points - points[:, :1]
     return np.asarray(np.cross(centred, np.roll(centred, -1, axis=1)).sum(1))
 
 
-def _reflex(places: NDArray[np.float64], loops: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """At which corners loops (P, N) turn the other way than as a whole."""
-    points = places[loops]
+def _reflex(points: NDArray[np.float64], areas: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """At which corners loops (P, N, 3) turn the other way than as a whole."""
     ahead = np.roll(points, -1, axis=1) - points
     turns = np.cross(np.roll(ahead, 1, axis=1), ahead)
-    areas = _areas(points)
-    along = (turns * areas[:, None]).sum(-1)
-    return np.asarray(along < -1e-9 * (areas**2).sum(-1, keepdims=True))
+    return np.asarray((turns * areas[:, None]).sum(-1) < -1e-9 * (areas**2).sum(-1, keepdims=True))
 
 
-def _ears(loop: NDArray[np.float64]) -> Faces:
-    """Triangles (N - 2, 3) of one loop (N, 3)."""
-    left = list(range(len(loop)))
-    # Seen along the axis in which its area is largest.
-    area = _areas(loop[None])[0]
+def _cut(points: NDArray[np.float64], area: NDArray[np.float64]) -> Faces:
+    """Triangles (F, 3) of one loop (N, 3), seen along the axis in which its area is largest, turning as it does."""
+    from mapbox_earcut import triangulate_float64
+
     axis = int(np.abs(area).argmax())
-    flat = np.delete(loop, axis, axis=1) * ((-1, 1) if (area[axis] > 0) == (axis == 1) else (1, 1))
-    found = []
-    while len(left) > 3:
-        points = flat[left]
-        before, after = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
-        turns = _cross(points - before, after - points)
-        reflex = points[turns < 0]
-        ears = (i for i in np.flatnonzero(turns > 0) if not _holds(before[i], points[i], after[i], reflex))
-        ear = int(next(ears, np.int64(turns.argmax())))
-        found.append((left[ear - 1], left[ear], left[(ear + 1) % len(left)]))
-        del left[ear]
-    return np.array([*found, tuple(left)], dtype=np.int64)
-
-
-def _holds(
-    a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], points: NDArray[np.float64]
-) -> bool:
-    """Whether one of the points (N, 2), other than a corner, lies in a triangle that turns left."""
-    corner = np.any([(points == one).all(-1) for one in (a, b, c)], axis=0)
-    sides = [_cross(end - start, points - start) >= 0 for start, end in ((a, b), (b, c), (c, a))]
-    return bool((np.all(sides, axis=0) & ~corner).any())
-
-
-def _cross(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0])
+    flat = np.ascontiguousarray(np.delete(points, axis, axis=1))
+    found = triangulate_float64(flat, np.array([len(flat)], np.uint32)).astype(np.int64).reshape(-1, 3)
+    a, b, c = (flat[found[:, i]] for i in range(3))
+    turns = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
+    wanted = (area[axis] > 0) == (axis != 1)
+    return np.where(((turns > 0) == wanted)[:, None], found, found[:, ::-1])
