@@ -3,8 +3,9 @@
 STL and 3MF are for printers: in millimetres, a hundred for the unit box, Z up and above the bed. The others
 are Y up and in units of the box. Colours are linear in GLB, as glTF 2.0 demands (section 3.7.2.1), and sRGB
 elsewhere; STL has none. Writing is done here, because only so the files carry what their formats can: colours
-in full precision, the recipe, and the same bytes for the same artifact. So is reading, by the specifications
-of the formats: the modules name what trimesh 5.2 reads otherwise.
+in full precision, the recipe, and the same bytes for the same artifact. Files are read as the specifications
+of their formats mean them, with trimesh where it can be had to, as of GLB and STL; the modules of the others
+name what trimesh 5.2 reads otherwise.
 """
 
 from gen_mesh.files.artifacts import sampled

@@ -36,7 +36,8 @@ def write_glb(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
         facing, mode = surface.normals(points, index), 4
     columns = [points.astype("<f4"), facing.astype("<f4"), linear(tints).astype("<f4")]
     views, accessors, blob = [], [], b""
-    for number, values in enumerate([*columns, *([] if index is None else [index.astype("<u4").reshape(-1)])]):
+    corners = [] if index is None else [index.astype("<u4").reshape(-1)]
+    for number, values in enumerate([*columns, *corners]):
         whole = values.ndim == 1
         target = 34963 if whole else 34962
         views.append({"buffer": 0, "byteOffset": len(blob), "byteLength": values.nbytes, "target": target})

@@ -49,7 +49,10 @@ def artifact(document: dict[str, Any], glb: Callable[[dict[str, Any]], bytes], h
     """
     try:
         found = _parts(document, glb, held)
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, ArithmeticError, AssertionError):
+    except (UsageError, MemoryError):
+        raise
+    except Exception:
+        # trimesh fails in as many ways as a description can contradict itself.
         raise UsageError("its description is damaged") from None
     surfaces = [part for part in found if len(part.faces)]
     chosen = surfaces or [part for part in found if len(part.places)]
@@ -80,9 +83,9 @@ def _parts(document: dict[str, Any], glb: Callable[[dict[str, Any]], bytes], hel
         return []
     scene = trimesh.load_scene(io.BytesIO(glb(simple)), file_type="glb", process=False)
     found = []
-    for node in sorted(scene.graph.nodes_geometry, key=int):
+    for node in sorted(scene.graph.nodes_geometry, key=lambda name: int(str(name))):
         matrix, name = scene.graph.get(node)
-        shape, use = scene.geometry[name], uses[int(name)]
+        shape, use = scene.geometry[name], uses[int(str(name))]
         numbers = _Numbers(document, shape.vertex_attributes)
         part = _part(numbers, use, shape)
         if "skin" in use.node and "JOINTS_0" in use.primitive["attributes"]:
@@ -191,7 +194,7 @@ def _texels(numbers: _Numbers, use: Use, texture: dict[str, Any], image: Any) ->
         texels = None
     if texels is None:
         raise UsageError("one of its pictures cannot be read")
-    return linear(texels[:, :3] / np.float32(255)).astype(np.float64)
+    return linear((texels[:, :3] / 255).astype(np.float32)).astype(np.float64)
 
 
 def _wrapped(places: Doubles, wrap: object) -> Doubles:
@@ -206,7 +209,7 @@ def _wrapped(places: Doubles, wrap: object) -> Doubles:
 
 def _instances(numbers: _Numbers, use: Use) -> list[Doubles]:
     """Matrices (4, 4) that place the instances (EXT_mesh_gpu_instancing) in the space of the node."""
-    from trimesh.transformations import quaternion_matrix, translation_matrix
+    from trimesh import transformations
 
     columns = {name: numbers.values(index) for name, index in use.instancing.items() if name[0] != "_"}
     if not columns:
@@ -218,7 +221,9 @@ def _instances(numbers: _Numbers, use: Use) -> list[Doubles]:
         x, y, z, w = columns["ROTATION"][row] if "ROTATION" in columns else (0, 0, 0, 1)
         scale = columns["SCALE"][row] if "SCALE" in columns else np.ones(3)
         offset = columns["TRANSLATION"][row] if "TRANSLATION" in columns else np.zeros(3)
-        found.append(translation_matrix(offset) @ quaternion_matrix((w, x, y, z)) @ np.diag([*scale, 1]))
+        matrix = np.array(transformations.quaternion_matrix((w, x, y, z))) @ np.diag([*scale, 1])
+        matrix[:3, 3] = offset
+        found.append(matrix)
     return found
 
 

@@ -1,8 +1,8 @@
-"""The primitives of a glTF 2.0 scene, put so that trimesh hands over all of their numbers as they are stored.
+"""The primitives of a glTF 2.0 scene, described so that trimesh hands over all of their numbers as stored.
 
-trimesh 5.2 takes normalised and sparse numbers as they are stored, rounds colours to 8 bits, passes over fans,
-morph targets, instances, skins and normals of points, takes the first coordinates for each texture, and leaves
-out what hangs below a camera.
+trimesh 5.2 takes normalised and sparse numbers as they are stored, rounds colours to 8 bits, passes over
+fans, morph targets, instances, skins and normals of points, takes the first coordinates for each texture, and
+leaves out what hangs below a camera.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def separated(document: dict[str, Any], held: int) -> tuple[list[Use], dict[str,
         }
         for index, node in enumerate(given)
     ]
-    meshes, uses, size = [], [], 0
+    meshes: list[dict[str, Any]] = []
+    uses: list[Use] = []
+    size = 0
     for index, use in _uses(document, given, within):
         count = max((accessors[number]["count"] for number in use.instancing.values()), default=1)
         named = use.accessors(document)
@@ -199,9 +201,7 @@ def _scene(document: dict[str, Any]) -> tuple[list[dict[str, Any]], list[int], l
     return nodes, roots, sorted(found)
 
 
-def _uses(
-    document: dict[str, Any], nodes: list[dict[str, Any]], within: list[int]
-) -> list[tuple[int, Use]]:
+def _uses(document: dict[str, Any], nodes: list[dict[str, Any]], within: list[int]) -> list[tuple[int, Use]]:
     """The primitives of surfaces and points, and the nodes that they are at."""
     found, lines = [], 0
     for index in (index for index in within if "mesh" in nodes[index]):

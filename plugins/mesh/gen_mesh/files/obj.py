@@ -1,4 +1,8 @@
-"""OBJ: written, read, and its metadata."""
+"""OBJ: written, read, and its metadata.
+
+Read here, as trimesh 5.2 counts relative indices from the end of the file, cuts colours from 0 to 255 off
+at 1, makes fans of concave polygons, and takes vertex 0 for the last one: mending a file means to read it.
+"""
 
 from __future__ import annotations
 
@@ -45,8 +49,6 @@ def write_obj(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
 
 def read_obj(file: BinaryIO) -> Artifact:
     """Read an OBJ with its colours of vertices; materials and pictures beside it are not looked for.
-
-    trimesh 5.2 counts relative indices from the end of the file, and cuts colours from 0 to 255 off at 1.
 
     Raises:
         UsageError: Something else or damaged.

@@ -1,7 +1,7 @@
 """The elements of a PLY as arrays: text, or binary of either byte order.
 
-Read here, as trimesh 5.2 takes polygons of one size alone in binary files, and what is missing or no number as
-if it were there: to put a file right for it takes all of this reader.
+Read here, as trimesh 5.2 takes polygons of one size alone in binary files: mending a file means to walk all
+of its rows.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 Faces = NDArray[np.int64]
 MOST_CORNERS = 10_000
-"""Corners of a polygon that is cut where it is concave. What has more becomes a fan: the time may grow with the
-square of the corners."""
+"""Corners of a polygon that is cut where it is concave. One with more becomes a fan: the time may grow with
+the square of the corners."""
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -76,7 +76,7 @@ def _reflex(points: NDArray[np.float64], areas: NDArray[np.float64]) -> NDArray[
 
 
 def _cut(points: NDArray[np.float64], area: NDArray[np.float64]) -> Faces:
-    """Triangles (F, 3) of one loop (N, 3), seen along the axis in which its area is largest, turning as it does."""
+    """Triangles (F, 3) of one loop (N, 3), turned as it is; it is seen along the axis of its largest area."""
     from mapbox_earcut import triangulate_float64
 
     axis = int(np.abs(area).argmax())

@@ -1,7 +1,7 @@
 """What a 3MF builds (core specification 1.3; colours of materials, parts of production).
 
-trimesh 5.2 leaves the unit aside, finds the model by its name instead of its relationship, and reads no
-colours.
+Read here, as trimesh 5.2 reads no colours, leaves the unit aside, finds the model by its name instead of its
+relationship, puts all shapes of a part together where a component names one, and passes over what is missing.
 """
 
 from __future__ import annotations
