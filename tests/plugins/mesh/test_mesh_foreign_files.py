@@ -157,6 +157,18 @@ def test_polygons_that_are_not_convex_keep_their_area_and_side() -> None:
             assert (parts @ wanted > -1e-9).all()
 
 
+def test_corners_on_straight_sides_of_concave_polygons_stay() -> None:
+    rough = [(0, 0), (3, 0), (3, 2), (2, 2), (2, 1), (1, 1), (1, 2), (0, 2)]
+    ends = zip(rough, [*rough[1:], rough[0]], strict=True)
+    corners = [(a + (c - a) * t, b + (d - b) * t, 0) for (a, b), (c, d) in ends for t in (0, 0.25, 0.5)]
+    places, count = np.array(corners, np.float64), len(corners)
+    faces, _ = polygons.triangulated(places, np.arange(count), np.array([count]))
+    edges = {(face[i], face[(i + 1) % 3]) for face in faces.tolist() for i in range(3)}
+    assert all((i, (i + 1) % count) in edges for i in range(count))
+    a, b, c = (places[faces[:, i]] for i in range(3))
+    assert (np.cross(b - a, c - a)[:, 2] / 2).sum() == pytest.approx(5)
+
+
 def test_obj_relative_indices_count_from_where_they_stand() -> None:
     text = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf -3 -2 -1\nv 0 0 9\nv 1 0 9\nv 0 1 9\nf -3/-1 -2/5 -1//2\nf 1 2 3\n"
     found = read("obj", text).arrays
@@ -433,6 +445,12 @@ def test_3mf_colours() -> None:
 def test_3mf_faults_are_named(text: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         read("3mf", threemf(text))
+
+
+def test_3mf_whose_archive_points_before_its_start() -> None:
+    content = threemf(model(solid(1), ITEM))
+    with pytest.raises(UsageError, match="damaged"):
+        read("3mf", content[:3] + content[4:])
 
 
 def test_3mf_shapes_within_shapes_are_counted_before_they_are_built() -> None:

@@ -59,7 +59,7 @@ class Package:
             raise UsageError(f"it lacks its part {part[:100]!r}")
         try:
             return self._archive.open(name)
-        except (RuntimeError, NotImplementedError, zipfile.BadZipFile):
+        except (RuntimeError, NotImplementedError, zipfile.BadZipFile, ValueError, OSError):
             raise UsageError(f"its part {part[:100]!r} is encrypted or damaged") from None
 
     def parse(self, part: str, start: Start, spaces: Callable[[str | None, str], None]) -> None:
