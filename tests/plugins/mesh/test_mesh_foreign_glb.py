@@ -194,6 +194,14 @@ def test_nodes_place_instances_and_mirror() -> None:
     np.testing.assert_allclose(np.cross(b - a, c - a)[4:], np.tile([0, 0, 1], (2, 1)), atol=1e-6)
 
 
+def test_long_chains_of_nodes_take_no_longer_than_short_ones() -> None:
+    scene = Scene()
+    one = scene.primitive()
+    nodes = [{"translation": [1, 0, 0], "children": [i + 1]} for i in range(1000)]
+    found = read(scene.glb(one, nodes=[*nodes, {"mesh": 0}])).arrays["vertices"]
+    np.testing.assert_allclose(found, SQUARE + np.array([1000, 0, 0]))
+
+
 def test_instances_of_the_extension() -> None:
     scene = Scene()
     one = scene.primitive()
@@ -201,6 +209,15 @@ def test_instances_of_the_extension() -> None:
     extension = {"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": offsets}}}
     found = read(scene.glb(one, nodes=[{"mesh": 0, "extensions": extension}])).arrays["vertices"]
     assert found[::4, 2].tolist() == [0, 5, 9]
+
+
+def test_many_instances_of_a_small_shape_are_read() -> None:
+    scene = Scene()
+    one = scene.primitive()
+    offsets = scene.add(np.arange(30_000, dtype="<f4").reshape(-1, 3))
+    extension = {"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": offsets}}}
+    found = read(scene.glb(one, nodes=[{"mesh": 0, "extensions": extension}])).arrays["vertices"]
+    assert found[::4, 0].tolist() == list(range(0, 30_000, 3))
 
 
 def test_joints_and_morph_targets_give_the_shape_as_it_stands() -> None:

@@ -98,7 +98,8 @@ def separated(document: dict[str, Any], held: int) -> tuple[list[Use], dict[str,
     for index, use in _uses(document, given, within):
         count = max((accessors[number]["count"] for number in use.instancing.values()), default=1)
         named = use.accessors(document)
-        size += sum(sizes[number] for number in named) * max(count, 1)
+        # What places the instances is there once.
+        size += sum(sizes[number] for number in named - set(use.instancing.values())) * max(count, 1)
         bearable(size)
         _check_compression(document, use.primitive)
         attributes = {"POSITION": use.primitive["attributes"]["POSITION"]}
