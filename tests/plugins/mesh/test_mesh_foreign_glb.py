@@ -350,6 +350,16 @@ def test_descriptions_that_contradict_themselves(change: dict[str, Any], said: s
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize("many", ["bufferViews", "accessors"])
+def test_numbers_that_are_named_many_times_are_not_copied(many: str) -> None:
+    scene = Scene()
+    one = scene.primitive(scene.add(np.zeros((100_000, 3), "<f4")))
+    named = {"bufferViews": scene.views, "accessors": scene.accessors}[many]
+    named += [named[0]] * 1000
+    with pytest.raises(UsageError, match="stands for more than 512 MiB"):
+        read(scene.glb(one))
+
+
 def test_an_index_beyond_the_vertices() -> None:
     scene = Scene()
     with pytest.raises(UsageError, match="names vertex 4 of 4"):

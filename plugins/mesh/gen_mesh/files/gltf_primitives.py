@@ -73,7 +73,7 @@ def separated(document: dict[str, Any], held: int) -> tuple[list[Use], dict[str,
             raise UsageError(
                 f"it requires the extension {name}, which is not read", "export it without that extension"
             )
-    _check_views(document, held)
+    total = _check_views(document, held)
     accessors = [dict(accessor) for accessor in document.get("accessors", [])]
     parts = {index: {f"_{index}": index} for index in range(len(accessors))}
     for index, sparse in [(i, one["sparse"]) for i, one in enumerate(accessors) if "sparse" in one]:
@@ -81,6 +81,8 @@ def separated(document: dict[str, Any], held: int) -> tuple[list[Use], dict[str,
             parts[index][f"_{index}_{name}"] = len(accessors)
             accessors.append({**accessors[index], **more, **sparse[name], "count": sparse["count"]})
     sizes = [_size(index, accessor) for index, accessor in enumerate(accessors)]
+    # trimesh reads all accessors, also those that no primitive names.
+    bearable(sum(sizes) - total)
     none = len(accessors)
     accessors.append({"componentType": 5125, "count": 0, "type": "SCALAR"})
     given, roots, within = _scene(document)
@@ -145,7 +147,8 @@ def _texture_alone(material: dict[str, Any]) -> dict[str, Any]:
     return {} if texture is None else {"pbrMetallicRoughness": {"baseColorTexture": texture}}
 
 
-def _check_views(document: dict[str, Any], held: int) -> None:
+def _check_views(document: dict[str, Any], held: int) -> int:
+    """Bytes of all buffers, of which trimesh copies each view."""
     for image in document.get("images", []):
         if "uri" in image:
             _content(image["uri"])
@@ -155,6 +158,9 @@ def _check_views(document: dict[str, Any], held: int) -> None:
         start, length, most = view.get("byteOffset", 0), view["byteLength"], lengths[view["buffer"]]
         if not 0 <= start <= start + length <= most:
             raise UsageError(f"its buffer view {index} claims {start + length} bytes of {most}")
+    total = sum(lengths)
+    bearable(sum(view["byteLength"] for view in document.get("bufferViews", [])) - total)
+    return total
 
 
 def _content(uri: object) -> bytes:
