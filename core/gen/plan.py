@@ -60,7 +60,7 @@ class Request:
         negative: What to stay away from.
         steps: 1 to 10,000.
         guidance: Classifier-free guidance scale, 0 to 100; 1 is none.
-        solver, grid: Names as in ``gen.presets``.
+        solver, grid: Names as in ``gen.presets``; a grid may be a list, whose steps then are the run's.
         model: Name of a registered model or path of a model file.
         init: A file or an artifact to start from.
         strength: How far ``init`` may change, in (0, 1].
@@ -221,6 +221,20 @@ def resolve(
     sampler = chosen("solver", request.solver, defaults.solver, presets.sampler)
     # "DPM++ 2M Karras" names a grid too; that of a scheduler's class is meant for its own process.
     named = None if sampler.process else sampler.grid or None
+    grid = chosen(
+        "grid",
+        named if request.grid is None and request.solver is not None else request.grid,
+        named or defaults.grid,
+        presets.grid_name,
+    )
+    steps = chosen("steps", request.steps, defaults.steps, between("steps", 1, MAX_STEPS))
+    numbers = presets.grid_list(grid)
+    if numbers is not None:
+        if request.steps is not None and steps != numbers.steps:
+            raise UsageError(
+                f"the list of the grid has {numbers.steps} steps, and steps says {steps}", "leave out steps"
+            )
+        steps = numbers.steps
     plan = Plan(
         spec=spec,
         file=file,
@@ -229,17 +243,12 @@ def resolve(
         negative=chosen(
             "negative", request.negative, "", lambda text: check_prompt(text, "negative", empty=True)
         ),
-        steps=chosen("steps", request.steps, defaults.steps, between("steps", 1, MAX_STEPS)),
+        steps=steps,
         guidance=chosen(
             "guidance", request.guidance, defaults.guidance, between("guidance", 0.0, MAX_GUIDANCE)
         ),
         solver=sampler.solver,
-        grid=chosen(
-            "grid",
-            named if request.grid is None and request.solver is not None else request.grid,
-            named or defaults.grid,
-            lambda name: presets.find(presets.GRIDS, name, "grid").name,
-        ),
+        grid=grid,
         params=_params(own, request.params, settings, file),
         device="",
         dtype=chosen("dtype", request.dtype, "float32", lambda name: one_of("dtype", name, DTYPES)),

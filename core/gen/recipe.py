@@ -25,6 +25,8 @@ MAX_BYTES = 1 << 20
 """Longest recipe, and longest text entry of any file, that is read."""
 MAX_PROMPT = 10_000
 """Longest prompt in characters."""
+MAX_GRID = 10_000
+"""Longest list of sigmas or times in characters."""
 MAX_THREADS = 1024
 MAX_SEED = 2**63 - 1
 MAX_GENERATIONS = 4
@@ -113,7 +115,7 @@ class Recipe:
         seed: 0 to 2**63 - 1; that of this very item, also within a batch.
         steps: At least 1.
         guidance: Finite scale of the guidance.
-        solver, grid: Names as ``--solver`` and ``--grid`` take them.
+        solver, grid: Names as ``--solver`` and ``--grid`` take them; a grid may be a list of numbers.
         model: The weights.
         negative: The negative prompt; empty when there was none.
         strength: In (0, 1] when the generation started from an input, else None.
@@ -160,8 +162,8 @@ class Recipe:
             if not 0 < strength <= 1:
                 raise UsageError(f"strength in the recipe is {strength:g}; it lies in (0, 1]")
             _put(self, strength=strength)
-        for name in ("solver", "grid"):
-            _text(getattr(self, name), name)
+        _text(self.solver, "solver")
+        _text(self.grid, "grid", MAX_GRID)
         for name in ("device", "dtype"):
             _match(getattr(self, name), _NAME, name, "a short name")
         if self.threads is not None:

@@ -55,7 +55,7 @@ def test_precedence(host: Host, toy: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_aliases_of_solvers_and_grids_become_the_listed_names(host: Host) -> None:
-    plan = planned(host, solver="Euler a", grid="Simple")
+    plan = planned(host, solver="Euler a", grid="Turbo")
     assert (plan.solver, plan.grid) == ("ddpm", "trailing")
     plan = planned(host, solver="DPM++ 2M Karras")
     assert (plan.solver, plan.grid) == ("dpmpp_2m", "karras")
@@ -63,6 +63,17 @@ def test_aliases_of_solvers_and_grids_become_the_listed_names(host: Host) -> Non
     assert (plan.solver, plan.grid) == ("dpmpp_2m", "uniform")
     plan = planned(host, solver="DDIMScheduler")
     assert (plan.solver, plan.grid) == ("ddim", "uniform")
+
+
+def test_a_list_of_sigmas_decides_the_steps_and_stays_in_the_recipe(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "sigmas.txt").write_text("9\n3\n1\n0.2\n")
+    for given in (str(tmp_path / "sigmas.txt"), "9,3,1,0.2", "9, 3, 1, 0.2, 0"):
+        plan = planned(host, grid=given)
+        assert (plan.grid, plan.steps) == ("9, 3, 1, 0.2, 0", 4)
+        recipe = plan.recipe(plan.items[0])
+        assert planned(host, grid=recipe.grid, steps=recipe.steps).grid == plan.grid
+    with pytest.raises(UsageError, match="the list of the grid has 4 steps, and steps says 5"):
+        planned(host, grid="9,3,1,0.2", steps=5)
 
 
 def test_the_grid_that_a_solver_names_wins_over_the_settings(host: Host, toy: Path) -> None:

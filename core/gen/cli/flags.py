@@ -74,7 +74,10 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         ),
         _flag("solver", "NAME", "How to step; `gen solvers` lists them.", among=lambda: presets.SOLVERS),
         _flag(
-            "grid", "NAME", "At which times to step; `gen solvers` lists them.", among=lambda: presets.GRIDS
+            "grid",
+            "NAME",
+            "At which times to step; `gen solvers` lists them. Or a list of sigmas, also in a file.",
+            among=lambda: presets.GRIDS,
         ),
         _flag("init", "FILE", f"A file to start from: {readable}.", kind=Path),
         _flag("strength", "FLOAT", "How far it may change: above 0, at most 1."),

@@ -154,6 +154,31 @@ class TimeGrid:
         return cls.on_chain([round(chain * (n - i) / n) - 1 for i in range(n)], chain)
 
     @classmethod
+    def simple(cls, steps: int, chain: int = 1000) -> TimeGrid:
+        """As ``trailing``, each index rounded up: index i of the steps is chain - 1 - floor(i chain / steps).
+
+        ComfyUI's ``simple`` (its code). Args as ``trailing``.
+        """
+        n = whole_number(steps, "steps", most=chain)
+        return cls.on_chain([chain - 1 - int(i * (chain / n)) for i in range(n)], chain)
+
+    @classmethod
+    def beta_on_chain(cls, steps: int, a: float = 0.6, b: float = 0.6, chain: int = 1000) -> TimeGrid:
+        """Quantiles 1, 1 - 1 / n, ..., 1 / n of Beta(a, b) as indices of a chain.
+
+        Lee et al. 2024 (arXiv 2407.12173), as in ComfyUI's ``beta``; ``beta`` spaces times. Steps that are rounded to one index are one step, as there.
+
+        Args:
+            steps: From 1 to ``chain``; with about 60 and more the grid has fewer.
+            a: > 0, as in ``beta``.
+            b: > 0.
+            chain: Number of steps that the network was trained on.
+        """
+        n = whole_number(steps, "steps", most=chain)
+        indices = (round(beta_quantile(1 - i / n, a, b) * (chain - 1)) for i in range(n))
+        return cls.on_chain(list(dict.fromkeys(indices)), chain)
+
+    @classmethod
     def leading(cls, steps: int, chain: int = 1000, *, offset: int = 0, with_first: bool = True) -> TimeGrid:
         """Whole equal steps up from the start of a chain, which miss its end (Lin et al. 2023, table 2).
 
@@ -243,6 +268,110 @@ class TimeGrid:
         )
 
     @classmethod
+    def beta_sigmas(
+        cls, steps: int, process: Process, a: float = 0.6, b: float = 0.6, *, end: float = 1e-3
+    ) -> TimeGrid:
+        """Quantiles of Beta(a, b) in sigma / alpha, then t = 0: diffusers' ``use_beta_sigmas`` (its code).
+
+        Where nothing of the data is left at t = 1, sigma / alpha is infinite there; then it is ``beta``, as
+        there for flows.
+
+        Args:
+            steps: At least 1.
+            process: Whose levels are spaced.
+            a: > 0; below 1 it puts more steps near the data.
+            b: > 0; below 1 it puts more steps near the noise.
+            end: The last time before 0, in (0, 1).
+        """
+        n, high, low = whole_number(steps, "steps"), process.level(1.0), process.level(end)
+        if high.alpha == 0:
+            return cls.beta(steps, a, b, end=end)
+        least, most = low.sigma / low.alpha, high.sigma / high.alpha
+        shares = [beta_quantile(1 - i / (n - 1), a, b) for i in range(1, n)]
+        rhos = (least + (most - least) * share for share in shares)
+        return cls((1.0, *(_time(process, -math.log(rho)) for rho in rhos), 0.0))
+
+    @classmethod
+    def linear_quadratic(
+        cls, steps: int, process: Process, *, threshold: float = 0.025, linear_steps: int | None = None
+    ) -> TimeGrid:
+        """First equal steps from 1 to 1 - threshold, then steps that grow quadratically, to 0.
+
+        The share u of the largest noise: the time of a rectified flow (Polyak et al. 2024, Movie Gen,
+        arXiv 2410.13720, sec. 3.4; Mochi's code), and of a process that keeps a little of the data u times
+        its largest sigma / alpha, as in ComfyUI.
+
+        Args:
+            steps: At least 1.
+            process: Whose levels are spaced.
+            threshold: How far the equal steps lead, in (0, 1).
+            linear_steps: How many are equal, at least 1 and fewer than ``steps``; half of them by default.
+
+        Raises:
+            ValueError: An argument is out of range.
+        """
+        n = whole_number(steps, "steps")
+        if not 0 < threshold < 1:
+            raise ValueError(f"threshold must lie in (0, 1), not {threshold}")
+        if n == 1:
+            return cls((1.0, 0.0))
+        m = n // 2 if linear_steps is None else whole_number(linear_steps, "linear_steps", most=n - 1)
+        slope, rest = threshold / m, n - m
+        # slope k + curve (k - m)**2 is 1 at k = n.
+        curve = (1 - slope * n) / rest**2
+        shares = [1 - slope * k - curve * max(k - m, 0) ** 2 for k in range(n)]
+        first = process.level(1.0)
+        if first.alpha == 0:
+            rhos = [share / (1 - share) if share < 1 else math.inf for share in shares]
+        else:
+            rhos = [share * first.sigma / first.alpha for share in shares]
+        return cls.of_sigmas([*rhos, 0.0], process)
+
+    @classmethod
+    def kl_optimal(cls, steps: int, process: Process, *, end: float | None = None) -> TimeGrid:
+        """Equal steps of the angle atan(sigma / alpha), then t = 0: the best for unit Gaussian data.
+
+        Sabour et al. 2024 (arXiv 2404.14507), theorem 3.1.
+
+        Args:
+            steps: At least 1.
+            process: Whose levels are spaced.
+            end: The last time before 0; as in ``karras`` by default.
+        """
+        n, end = whole_number(steps, "steps"), _end(process, end)
+        high, low = (math.atan2(level.sigma, level.alpha) for level in map(process.level, (1.0, end)))
+        angles = [high + (low - high) * i / max(n - 1, 1) for i in range(n)]
+        return cls((1.0, *(_time(process, -math.log(math.tan(angle))) for angle in angles[1:]), 0.0))
+
+    @classmethod
+    def laplace(cls, steps: int, process: Process, *, mean: float = 0.0, scale: float = 0.5) -> TimeGrid:
+        """Quantiles of a Laplace distribution of log(sigma / alpha), then t = 0.
+
+            log(sigma / alpha) = mean - scale sgn(1/2 - u) log(1 - 2 |1/2 - u|),  u from 0 to 1
+
+        Hang et al. 2024 (arXiv 2407.03297, table 1); as in k-diffusion, kept within the levels of the process from t = 1 to 1 / 1000.
+
+        Args:
+            steps: At least 1.
+            process: Whose levels are spaced.
+            mean: Centre of the distribution.
+            scale: Its scale, > 0.
+
+        Raises:
+            ValueError: ``scale`` is not above 0.
+        """
+        if not 0 < scale < math.inf:
+            raise ValueError(f"scale must be a finite number above 0, not {scale}")
+        n, last = whole_number(steps, "steps"), process.level(1e-3).log_snr
+        log_snrs = []
+        for i in range(n):
+            u = i / max(n - 1, 1)
+            side = math.copysign(scale, 0.5 - u)
+            log_snrs.append(min(-mean + side * math.log(1 - 2 * abs(0.5 - u) + 1e-5), last))
+        times = dict.fromkeys(process.t_of_log_snr(log_snr) for log_snr in log_snrs[1:])
+        return cls((1.0, *(t for t in times if t < 1), 0.0))
+
+    @classmethod
     def uniform_log_snr(
         cls, steps: int, process: Process, *, start: float = 1.0, end: float | None = None
     ) -> TimeGrid:
@@ -264,8 +393,7 @@ class TimeGrid:
         scale: tuple[Callable[[float], float], Callable[[float], float]],
     ) -> TimeGrid:
         n, (of_log_snr, to_log_snr) = whole_number(steps, "steps"), scale
-        if end is None:
-            end = FIRST if process.level(0.0).sigma > 0 else 1e-3
+        end = _end(process, end)
         if not 0 < 2 * end <= start <= 1:
             raise ValueError(f"a grid needs 0 < 2 end <= start <= 1, not start = {start}, end = {end}")
         first = process.level(start)
@@ -378,6 +506,13 @@ class TimeGrid:
     def _refuse_restarts(self, done: str) -> None:
         if self.renoise_steps:
             raise ValueError(f"a grid that renoises cannot be {done}: let restart come last")
+
+
+def _end(process: Process, end: float | None) -> float:
+    """The last time before 0; see ``TimeGrid.karras``."""
+    if end is not None:
+        return end
+    return FIRST if process.level(0.0).sigma > 0 else 1e-3
 
 
 def _time(process: Process, log_snr: float) -> float:

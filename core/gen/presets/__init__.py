@@ -10,9 +10,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gen.errors import UsageError
+from gen.presets.grid_list import GridList, grid_list
 from gen.presets.grids import GRIDS
 from gen.presets.samplers import REFUSED, SCHEDULERS
 from gen.presets.solvers import SOLVERS
@@ -28,6 +30,7 @@ __all__ = [
     "SOLVERS",
     "Call",
     "Entry",
+    "GridList",
     "GridPreset",
     "Preset",
     "Sampler",
@@ -36,6 +39,8 @@ __all__ = [
     "default_sampler",
     "find",
     "grid",
+    "grid_list",
+    "grid_name",
     "sampler",
     "solver",
 ]
@@ -52,24 +57,41 @@ def solver(name: str) -> Solver:
 
 
 def grid(name: str, steps: int, process: Process, *, shift: float = 1.0) -> TimeGrid:
-    """The grid of this name or alias.
+    """The grid of this name or alias, or the list that ``grid_list`` reads.
 
     Args:
-        name: A name of ``GRIDS``, or an alias.
-        steps: At least 1.
+        name: A name of ``GRIDS``, an alias, or a list.
+        steps: At least 1; those of a list.
         process: Whose levels the grid may space.
         shift: Passed to ``TimeGrid.shift``; 1 changes nothing.
 
     Raises:
         UsageError: There is no such grid, or it cannot have these steps or this shift.
     """
-    preset = find(GRIDS, name, "grid")
-    spaced = {"process": process} if preset.of_process else {}
+    numbers = None if _key(name) in _known(GRIDS) else grid_list(name)
+    if numbers is not None:
+        if steps != numbers.steps:
+            raise UsageError(f"the list of the grid has {numbers.steps} steps, not {steps}")
+        label, build = "list", partial(numbers.build, process)
+    else:
+        preset = find(GRIDS, name, "grid")
+        spaced = {"process": process} if preset.of_process else {}
+        label, build = preset.name, partial(preset.make.build, steps=steps, **spaced)
     try:
-        built: TimeGrid = preset.make.build(steps=steps, **spaced)
-        return built.shift(shift)
+        return build().shift(shift)
     except ValueError as error:
-        raise UsageError(f"grid {preset.name}: {error}") from error
+        raise UsageError(f"grid {label}: {error}") from error
+
+
+def grid_name(text: str) -> str:
+    """The name in ``GRIDS`` that a name or alias means; a list, also one in a file, as text.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if _key(text) not in _known(GRIDS) and (numbers := grid_list(text)) is not None:
+        return str(numbers)
+    return find(GRIDS, text, "grid").name
 
 
 def sampler(name: str) -> Sampler:

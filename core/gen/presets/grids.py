@@ -25,10 +25,11 @@ GRIDS: Mapping[str, GridPreset] = table(
         GridPreset("uniform", ("linear", "flow"), "Equal steps of time", Call(f"{GRID}.uniform")),
         GridPreset(
             "trailing",
-            ("simple", "turbo"),
+            ("turbo",),
             "Equal steps down from the end of a chain of 1,000 steps",
             Call(f"{GRID}.trailing"),
         ),
+        GridPreset("simple", (), "ComfyUI's: as trailing, each step rounded up", Call(f"{GRID}.simple")),
         GridPreset(
             "leading",
             (),
@@ -71,7 +72,41 @@ GRIDS: Mapping[str, GridPreset] = table(
         GridPreset(
             "quadratic", (), "Equal steps of the root of time: finer near the data", Call(f"{GRID}.quadratic")
         ),
-        GridPreset("beta", (), "Quantiles of Beta(0.6, 0.6): finer at both ends", Call(f"{GRID}.beta")),
+        GridPreset(
+            "beta",
+            ("beta_comfyui",),
+            "ComfyUI's: quantiles of Beta(0.6, 0.6) on a chain, finer at both ends",
+            Call(f"{GRID}.beta_on_chain"),
+        ),
+        GridPreset(
+            "beta_diffusers",
+            (),
+            "diffusers': quantiles of Beta(0.6, 0.6) in sigma, of flows in time",
+            Call(f"{GRID}.beta_sigmas"),
+            True,
+        ),
+        GridPreset("beta_times", (), "Quantiles of Beta(0.6, 0.6) in time", Call(f"{GRID}.beta")),
+        GridPreset(
+            "linear_quadratic",
+            (),
+            "Half of the steps small and equal at the noise, then growing quadratically",
+            Call(f"{GRID}.linear_quadratic"),
+            True,
+        ),
+        GridPreset(
+            "kl_optimal",
+            (),
+            "Equal steps of the angle atan(sigma / alpha)",
+            Call(f"{GRID}.kl_optimal"),
+            True,
+        ),
+        GridPreset(
+            "laplace",
+            (),
+            "Quantiles of a Laplace distribution of log sigma: finer at sigma = 1",
+            Call(f"{GRID}.laplace"),
+            True,
+        ),
         GridPreset(
             "karras",
             ("ka",),

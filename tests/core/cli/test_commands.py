@@ -240,7 +240,7 @@ def test_the_doctor_checks_plugins_and_models(gen_cli: Cli, monkeypatch: pytest.
         ("gen toy --mod", ["--model"]),
         ("gen toy --model c", ["crayon"]),
         ("gen toy --solver dpmpp_3", ["dpmpp_3s", "dpmpp_3m", "dpmpp_3m_sde"]),
-        ("gen toy --grid k", ["karras"]),
+        ("gen toy --grid ka", ["karras"]),
         ("gen toy --finish ", ["matt", "gloss"]),
         ("gen toy --format p", ["png"]),
         ("gen models show c", ["crayon"]),

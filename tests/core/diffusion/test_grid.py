@@ -20,6 +20,7 @@ from gen.diffusion import (
 from gen.diffusion.beta_distribution import beta_quantile
 
 EXPLODING = VarianceExploding(0.01, 50.0)
+CHAIN = DiscreteBetas.scaled_linear()
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 100])
@@ -30,6 +31,11 @@ def test_every_grid_falls_from_noise_to_data(process, steps: int) -> None:
         TimeGrid.quadratic(steps),
         TimeGrid.beta(steps),
         TimeGrid.trailing(steps),
+        TimeGrid.simple(steps),
+        TimeGrid.beta_sigmas(steps, process),
+        TimeGrid.linear_quadratic(steps, process),
+        TimeGrid.kl_optimal(steps, process),
+        TimeGrid.laplace(steps, process),
         TimeGrid.linspace(steps),
         TimeGrid.linspace(steps, rounded=False),
         TimeGrid.karras(steps, process),
@@ -153,6 +159,53 @@ def test_beta_grids() -> None:
     assert ends.times[1] > TimeGrid.uniform(20).times[1]
 
 
+SIGMAS = [level.sigma / level.alpha for level in map(CHAIN.level, np.arange(1, 1001) / 1000)]
+
+
+def _sigmas(grid: TimeGrid) -> list[float]:
+    return [level.sigma / level.alpha for level in grid.levels(CHAIN)]
+
+
+@pytest.mark.parametrize("steps", [2, 10, 20, 30, 100])
+def test_grids_of_comfyui_are_their_formulas(steps: int) -> None:
+    simple = [SIGMAS[-(1 + int(i * (1000 / steps)))] for i in range(steps)]
+    assert _sigmas(TimeGrid.simple(steps)) == pytest.approx([*simple, 0.0])
+    quantiles = scipy.special.betaincinv(0.6, 0.6, 1 - np.arange(steps) / steps)
+    beta = [SIGMAS[int(i)] for i in dict.fromkeys(np.rint(quantiles * 999))]
+    assert _sigmas(TimeGrid.beta_on_chain(steps)) == pytest.approx([*beta, 0.0])
+    shares = np.arange(steps) / (steps - 1)
+    angles = shares * math.atan(SIGMAS[0]) + (1 - shares) * math.atan(SIGMAS[-1])
+    assert _sigmas(TimeGrid.kl_optimal(steps, CHAIN)) == pytest.approx([*np.tan(angles), 0.0])
+    exponents = 0.5 * np.sign(0.5 - shares) * np.log(1 - 2 * abs(0.5 - shares) + 1e-5)
+    laplace = np.clip(np.exp(-exponents), SIGMAS[0], SIGMAS[-1])
+    assert _sigmas(TimeGrid.laplace(steps, CHAIN)) == pytest.approx([*laplace, 0.0])
+
+
+@pytest.mark.parametrize("steps", [2, 7, 20])
+def test_linear_quadratic_starts_linear_and_ends_quadratic(steps: int) -> None:
+    flow = np.array(TimeGrid.linear_quadratic(steps, RectifiedFlow()).times)
+    half = steps // 2
+    assert flow[: half + 1] == pytest.approx(1 - 0.025 * np.arange(half + 1) / half)
+    curve = np.diff(flow[half:], 2)
+    assert curve == pytest.approx([curve[0]] * len(curve)) if len(curve) else True
+    assert _sigmas(TimeGrid.linear_quadratic(steps, CHAIN)) == pytest.approx(flow * SIGMAS[-1])
+    assert TimeGrid.linear_quadratic(1, CHAIN).times == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("steps", [10, 20])
+def test_beta_sigmas_are_those_of_diffusers(steps: int) -> None:
+    diffusers = pytest.importorskip("diffusers")
+    euler = diffusers.EulerDiscreteScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", use_beta_sigmas=True
+    )
+    euler.set_timesteps(steps)
+    assert _sigmas(TimeGrid.beta_sigmas(steps, CHAIN)) == pytest.approx(euler.sigmas.tolist(), rel=1e-4)
+    flow = diffusers.FlowMatchEulerDiscreteScheduler(use_beta_sigmas=True)
+    flow.set_timesteps(steps)
+    levels = TimeGrid.beta_sigmas(steps, RectifiedFlow()).levels(RectifiedFlow())
+    assert [level.sigma for level in levels] == pytest.approx(flow.sigmas.tolist(), rel=1e-4)
+
+
 def test_quadratic_has_equal_steps_of_the_root() -> None:
     roots = [math.sqrt(t) for t in TimeGrid.quadratic(8)]
     assert roots == pytest.approx(TimeGrid.uniform(8).times)
@@ -239,6 +292,9 @@ def test_reverse_goes_back() -> None:
         lambda: TimeGrid.on_chain([]),
         lambda: TimeGrid.beta(5, 0.0),
         lambda: TimeGrid.beta(5, end=1.0),
+        lambda: TimeGrid.linear_quadratic(4, CHAIN, threshold=1.0),
+        lambda: TimeGrid.linear_quadratic(4, CHAIN, linear_steps=4),
+        lambda: TimeGrid.laplace(4, CHAIN, scale=0.0),
         lambda: TimeGrid.of_sigmas([2.0, -1.0], EXPLODING),
         lambda: TimeGrid.of_sigmas([200.0, 100.0, 1.0], EXPLODING),
         lambda: TimeGrid.table([1.0], EXPLODING),

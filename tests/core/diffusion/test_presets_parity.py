@@ -30,7 +30,7 @@ from parity import (
 )
 
 from gen import presets
-from gen.diffusion import Level, TimeGrid
+from gen.diffusion import Level
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 
@@ -85,18 +85,11 @@ RUNS = [
 ]
 
 
-def _grid(found: presets.Sampler, steps: int, process: Any) -> TimeGrid:
-    # Of sigmas that end at sigma_min their last is at t = 0+; ours, made for chains, is at t = 1 / 1000.
-    if found.grid == "karras":
-        return TimeGrid.karras(steps, process, end=1e-12)
-    return presets.grid(found.grid, steps, process)
-
-
 @pytest.mark.parametrize(("run", "steps"), [(run, n) for run in RUNS for n in run.steps], ids=str)
 def test_the_name_gives_their_run(run: Run, steps: int) -> None:
     made, found = scheduler(run.name, **run.options), presets.sampler(run.name)
     process = found.build_process()
-    levels = _grid(found, steps, process).levels(process)
+    levels = presets.grid(found.grid, steps, process).levels(process)
     draws = [draw(i) for i in range(steps + 1)]
     with in_double(type(made).__module__):
         made.set_timesteps(steps)

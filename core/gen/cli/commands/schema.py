@@ -51,7 +51,7 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
             "examples": [m.name for m in host.models(spec.name)],
         },
         "solver": {**text, "enum": sorted(presets.SOLVERS)},
-        "grid": {**text, "enum": sorted(presets.GRIDS)},
+        "grid": {**text, "examples": [*sorted(presets.GRIDS), "14.6, 7.1, 2.3, 0.5, 0.03"]},
         "init": text,
         "strength": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         "mask": text,
