@@ -166,7 +166,8 @@ class TimeGrid:
     def beta_on_chain(cls, steps: int, a: float = 0.6, b: float = 0.6, chain: int = 1000) -> TimeGrid:
         """Quantiles 1, 1 - 1 / n, ..., 1 / n of Beta(a, b) as indices of a chain.
 
-        Lee et al. 2024 (arXiv 2407.12173), as in ComfyUI's ``beta``; ``beta`` spaces times. Steps that are rounded to one index are one step, as there.
+        Lee et al. 2024 (arXiv 2407.12173), as in ComfyUI's ``beta``; ``beta`` spaces times. Steps that are
+        rounded to one index are one step, as there.
 
         Args:
             steps: From 1 to ``chain``; with about 60 and more the grid has fewer.
@@ -319,13 +320,13 @@ class TimeGrid:
         slope, rest = threshold / m, n - m
         # slope k + curve (k - m)**2 is 1 at k = n.
         curve = (1 - slope * n) / rest**2
-        shares = [1 - slope * k - curve * max(k - m, 0) ** 2 for k in range(n)]
+        shares = [1 - slope * k - curve * max(k - m, 0) ** 2 for k in range(1, n)]
         first = process.level(1.0)
         if first.alpha == 0:
-            rhos = [share / (1 - share) if share < 1 else math.inf for share in shares]
+            rhos = [share / (1 - share) for share in shares]
         else:
             rhos = [share * first.sigma / first.alpha for share in shares]
-        return cls.of_sigmas([*rhos, 0.0], process)
+        return cls((1.0, *(_time(process, -math.log(rho)) for rho in rhos), 0.0))
 
     @classmethod
     def kl_optimal(cls, steps: int, process: Process, *, end: float | None = None) -> TimeGrid:
@@ -349,7 +350,8 @@ class TimeGrid:
 
             log(sigma / alpha) = mean - scale sgn(1/2 - u) log(1 - 2 |1/2 - u|),  u from 0 to 1
 
-        Hang et al. 2024 (arXiv 2407.03297, table 1); as in k-diffusion, kept within the levels of the process from t = 1 to 1 / 1000.
+        Hang et al. 2024 (arXiv 2407.03297, table 1); as in k-diffusion, kept within the levels of the process
+        from t = 1 to 1 / 1000.
 
         Args:
             steps: At least 1.
