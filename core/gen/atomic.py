@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and a folder for those that nobody is to see."""
 
 from __future__ import annotations
 
@@ -86,6 +86,27 @@ def atomic_file(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for files that are needed inside the block only.
+
+    Raises:
+        OutputError: None can be made.
+    """
+    import tempfile
+
+    try:
+        folder = tempfile.TemporaryDirectory()
+    except OSError as error:
+        cause, _ = _CAUSES.get(error.errno or 0, (error.strerror or str(error), ""))
+        reason = "no folder for them can be written" if error.errno == errno.ENOENT else cause
+        raise OutputError(
+            f"cannot make temporary files: {reason}", "set TMPDIR to a folder that you may write to"
+        ) from error
+    with folder as name:
+        yield Path(name)
 
 
 def _target(path: str | os.PathLike[str], overwrite: bool) -> Path:

@@ -1,7 +1,8 @@
-"""Try a modality: import its libraries, and make the smallest thing with each of its models.
+"""Try modalities: import their libraries, and make the smallest thing with each of their models.
 
-`gen doctor` runs `try_modality`, which starts this module as a process of its own, so that a crash ends that
-process alone. The process writes one JSON object per line: ``{"begun": WHAT}``, then ``{"ended": WHAT, …}``.
+`gen doctor` runs `try_modalities`, which starts this module as a process of its own, so that a crash ends
+that process alone. The process writes one JSON object per line: ``{"modality": NAME}``, and for each part of
+its trial ``{"begun": WHAT}``, then the fields of an `Outcome`.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, TextIO
+from time import monotonic, perf_counter
+from typing import IO, TYPE_CHECKING, TextIO
 
+from gen.atomic import temporary_folder
 from gen.errors import GenError
 from gen.plugin.host import Host
 from gen.plugin.text import one_line
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 """Where the builds of torch for one kind of device are, such as ``cpu``, with libraries that fit them."""
+
+POLL = 0.2
+"""Seconds between two looks at a process that runs."""
 
 
 @dataclass(frozen=True)
@@ -55,41 +59,88 @@ class Outcome:
     seconds: float = 0.0
 
 
-def try_modality(name: str, limit: float) -> list[Outcome]:
-    """Try a modality in a process of its own.
+def try_modalities(names: Sequence[str], limit: float) -> dict[str, list[Outcome]]:
+    """Try modalities in a process that they share, as importing torch costs more than all the rest.
+
+    A modality that fails after another was tried is tried again in a process of its own, so that no modality
+    answers for another. After a crash, a new process tries the rest.
 
     Args:
-        name: Name of the modality.
-        limit: Seconds after which the process is ended.
+        names: Names of the modalities.
+        limit: Seconds that one part of a trial may take; then the process is ended.
 
     Returns:
-        The outcomes, in the order of the trial; the last tells of a crash, if there was one.
+        The outcomes of each modality, in the order of its trial; the last names a crash, if there was one.
     """
-    command = [sys.executable, "-P", "-m", __spec__.name, name]
-    with tempfile.TemporaryFile() as results, tempfile.TemporaryFile() as messages:
+    outcomes: dict[str, list[Outcome]] = {}
+    waiting = list(names)
+    while waiting:
+        found, attributed = _trial(waiting, limit)
+        for position, (name, parts) in enumerate(found.items()):
+            failed = any(part.fault and not part.optional for part in parts)
+            if len(waiting) > 1 and (not attributed or (failed and position)):
+                parts = _trial([name], limit)[0][name]  # noqa: PLW2901
+            outcomes[name] = parts
+        waiting = waiting[len(found) :]
+    return outcomes
+
+
+def _trial(names: Sequence[str], limit: float) -> tuple[dict[str, list[Outcome]], bool]:
+    """Run one process.
+
+    Returns:
+        The outcomes of the modalities, up to the one in which the process crashed; whether it is certain
+        which modality crashed: a crash between two parts may be any one's, and is entered as the last one's.
+    """
+    command = [sys.executable, "-P", "-m", __spec__.name, *names]
+    with (
+        temporary_folder() as folder,
+        open(folder / "results", "w+b") as results,
+        open(folder / "messages", "w+b") as messages,
+    ):
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=results, stderr=messages)
         try:
-            code: int | None = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            code = None
+            code = _wait(process, results, limit)
         finally:
             process.kill()
             process.wait()
         results.seek(0)
         messages.seek(0)
         said = messages.read().decode(errors="replace").splitlines()
-        begun, outcomes = f"modality {name}", []
-        for line in results.read().decode().splitlines():
-            entry = json.loads(line)
-            begun = entry.pop("begun", begun)
-            if "what" in entry:
-                outcomes.append(Outcome(**entry))
+        entries = [json.loads(line) for line in results.read().decode().splitlines()]
+    found: dict[str, list[Outcome]] = {}
+    name, begun = names[0], ""
+    for entry in entries:
+        if "modality" in entry:
+            name, begun = entry["modality"], ""
+            found[name] = []
+        elif "begun" in entry:
+            begun = entry["begun"]
+        else:
+            found[name].append(Outcome(**entry))
+            begun = ""
+    if code == 0:
+        return found, True
     if code is None:
-        outcomes.append(Outcome(begun, f"is not done after {limit:g} s"))
-    elif code:
+        fault = f"is not done after {limit:g} s"
+    else:
         last = one_line(said[-1]) if said else ""
-        outcomes.append(Outcome(begun, f"{_end(code)}{f': {last[:200]}' if last else ''}"))
-    return outcomes
+        fault = f"{_end(code)}{f': {last[:200]}' if last else ''}"
+    found.setdefault(name, []).append(Outcome(begun or f"modality {name}", fault))
+    return found, bool(begun)
+
+
+def _wait(process: subprocess.Popen[bytes], results: IO[bytes], limit: float) -> int | None:
+    """The exit code of a process; None where it adds nothing to its results for ``limit`` seconds."""
+    size, since = 0, monotonic()
+    while monotonic() - since < limit:
+        try:
+            return process.wait(min(limit, POLL))
+        except subprocess.TimeoutExpired:
+            grown = os.fstat(results.fileno()).st_size
+            if grown > size:
+                size, since = grown, monotonic()
+    return None
 
 
 def fault_of(error: BaseException, install: Callable[[Sequence[str]], str]) -> tuple[str, str]:
@@ -225,9 +276,9 @@ def _reinstall(distributions: Sequence[str]) -> str:
     return f"pip install --upgrade --force-reinstall {' '.join(distributions)}{index}"
 
 
-def _run(name: str, results: TextIO) -> None:
-    """Try everything, and write outcomes as they come."""
-    host = Host.discover()
+def _run(host: Host, name: str, results: TextIO) -> None:
+    """Try everything of a modality, and write outcomes as they come."""
+    print(json.dumps({"modality": name}), file=results, flush=True)
     spec = host.modality(name)
     record = host.record(name)
 
@@ -292,4 +343,6 @@ if __name__ == "__main__":
     # What a plugin prints must not get among the results.
     stream = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    _run(sys.argv[1], stream)
+    discovered = Host.discover()
+    for modality in sys.argv[1:]:
+        _run(discovered, modality, stream)

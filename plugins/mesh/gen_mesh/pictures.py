@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
+from gen.atomic import temporary_folder
 from gen.recipe import Metadata
 from gen_mesh import cloud, files, render, surface
 
@@ -74,8 +74,8 @@ def write_mp4(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     Args: See ``write_png``; the metadata is the comment.
     """
     # To put its index in front, the library opens what it has written a second time, by name.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "turntable.mp4"
+    with temporary_folder() as folder:
+        path = folder / "turntable.mp4"
         _film(artifact, path, metadata)
         file.write(path.read_bytes())
 

@@ -7,12 +7,10 @@ in AUTOMATIC1111's form), ``artist`` (the program) and ``keywords`` (the IPTC Di
 from __future__ import annotations
 
 import io
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
@@ -22,6 +20,7 @@ from av.container import InputContainer, OutputContainer
 from av.sidedata.sidedata import Type as SideData
 
 from gen.artifact import Artifact
+from gen.atomic import temporary_folder
 from gen.errors import GenError, UsageError
 from gen.recipe import MAX_BYTES, SCHEMA, Metadata
 from gen_video.even_rate import evenly
@@ -257,8 +256,8 @@ def _write(
     if samples is not None and len(samples) > 2:
         raise UsageError(f"{len(samples)} channels of sound: at most two can be written")
     # The index can be moved to the beginning only in a file with a name.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"clip.{container}"
+    with temporary_folder() as folder:
+        path = folder / f"clip.{container}"
         # Sound is written after all pictures, and put between them however long the clip is.
         options = {"fflags": "+bitexact", "max_interleave_delta": "0"}
         if container == "mp4":

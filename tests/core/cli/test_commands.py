@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +170,29 @@ def test_rerun_checks_against_what_is_in_the_file(gen_cli: Cli, toy: Path) -> No
     assert "is not what its recipe makes here" in ran.envelope["error"]["message"]
     assert ran.envelope["data"]["same"] is False
     assert ran.envelope["data"]["largest_difference"] > 0.5
+
+
+def test_a_difference_names_the_versions_that_differ(gen_cli: Cli, toy: Path) -> None:
+    made = gen.toy("red", steps=2, seed=1)
+    changed = replace(made, arrays={"pixels": 1 - made.arrays["pixels"]})
+    changed.save("same.png")
+    assert made.recipe is not None
+    versions = {**made.recipe.versions, "torch": "1.0"}
+    replace(changed, recipe=replace(made.recipe, versions=versions)).save("other.png")
+    assert "another device may round differently" in gen_cli("rerun", "same.png", "--check").err
+    assert "(it was made with torch 1.0, here is " in gen_cli("rerun", "other.png", "--check").err
+
+
+def test_without_a_folder_for_temporary_files(
+    gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gen_cli("toy", "red", "-o", "a.png")
+    for command in (["rerun", "a.png", "--check"], ["doctor"]):
+        with monkeypatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(toy / "gone"))
+            ran = gen_cli(*command)
+        assert ran.code == 6
+        assert "error: cannot make temporary files: no folder for them can be written (set TMPDIR" in ran.err
 
 
 def test_rerun_with_inputs(gen_cli: Cli) -> None:

@@ -1,4 +1,4 @@
-"""The doctor's trial of a modality: what fails is named, whatever way it fails."""
+"""The doctor's trial of modalities: what fails is named, whatever way it fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sample_plugins import Install, modality
 
 from gen.cli.commands import doctor
 from gen.cli.main import main
-from gen.cli.probe import Outcome, fault_of, libraries_behind, try_modality
+from gen.cli.probe import Outcome, fault_of, libraries_behind, try_modalities
 
 MODELS = """
 from gen.plugin import ModelSpec
@@ -55,11 +55,59 @@ def load(site: Path, body: str) -> None:
 def test_a_model_that_cannot_be_made_is_named(site: Path, fault: str) -> None:
     body, said = FAULTS[fault]
     load(site, body)
-    found = [outcome for outcome in try_modality("broken", 10 if fault == "hangs" else 120) if outcome.fault]
+    limit = 10 if fault == "hangs" else 120
+    found = [outcome for outcome in try_modalities(["broken"], limit)["broken"] if outcome.fault]
     assert found[0].what == "model tiny"
     assert said in found[0].fault
     assert not found[0].optional
     assert (found[0].remedy == "pip install no_such_library") == (fault == "lacks")
+
+
+def trial_of(bodies: dict[str, str], install: Install, site: Path) -> dict[str, list[tuple[str, str]]]:
+    """Try modalities, each of which needs one library of this source; gives each one's faults."""
+    log = site / "starts"
+    for name, body in bodies.items():
+        (site / f"{name}_library.py").write_text(f"import os\n{body}\n")
+        source = f"import os\nopen({str(log)!r}, 'a').write(f'{name}:{{os.getpid()}} ')\n"
+        source += modality(name, name, f'requires=("{name}_library",),')
+        install(f"gen-{name}", {f"{name}_plugin": source}, modalities={name: f"{name}_plugin"})
+    outcomes = try_modalities(list(bodies), 120)
+    assert list(outcomes) == list(bodies)
+    return {
+        name: [(part.what, part.fault) for part in parts if part.fault] for name, parts in outcomes.items()
+    }
+
+
+def processes(site: Path) -> int:
+    """How many processes have read the plugins."""
+    return len({entry.partition(":")[2] for entry in (site / "starts").read_text().split()})
+
+
+def test_modalities_share_a_process(install: Install, site: Path) -> None:
+    assert trial_of({"one": "", "two": "", "three": ""}, install, site) == {"one": [], "two": [], "three": []}
+    assert processes(site) == 1
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_crash_is_the_one_modality_s(install: Install, site: Path, place: int) -> None:
+    names = ["one", "two", "three"]
+    bodies = {name: "os.kill(os.getpid(), 11)" if name == names[place] else "" for name in names}
+    crash = [(f"library {names[place]}_library", "the process was ended by SIGSEGV")]
+    assert trial_of(bodies, install, site) == {name: crash if name == names[place] else [] for name in names}
+
+
+def test_no_modality_answers_for_another(install: Install, site: Path) -> None:
+    """The second modality bears not what the first one leaves behind: alone, it works."""
+    bodies = {"one": "os.environ['SPOILT'] = '1'", "two": "assert 'SPOILT' not in os.environ", "three": ""}
+    assert trial_of(bodies, install, site) == {"one": [], "two": [], "three": []}
+    assert processes(site) == 2
+
+
+def test_a_crash_at_the_end_is_its_cause_s(install: Install, site: Path) -> None:
+    """The process breaks off after all trials are done."""
+    bodies = {"one": "import atexit; atexit.register(os._exit, 5)", "two": ""}
+    fault = [("modality one", "the process ended with exit code 5")]
+    assert trial_of(bodies, install, site) == {"one": fault, "two": []}
 
 
 @pytest.mark.usefixtures("broken")
@@ -69,7 +117,9 @@ def test_a_library_that_does_not_load_is_named_with_versions(site: Path, install
     (site / "vain_library-7.1.dist-info" / "top_level.txt").write_text("vain_library\n")
     load(site, "raise RuntimeError('no flux')")
     (note,) = [
-        outcome for outcome in try_modality("broken", 120) if outcome.optional and "vain" in outcome.fault
+        outcome
+        for outcome in try_modalities(["broken"], 120)["broken"]
+        if outcome.optional and "vain" in outcome.fault
     ]
     assert note.what == "gen eval broken"
     assert note.fault.startswith("vain-library 7.1 does not load beside torch 2")
@@ -98,7 +148,7 @@ def test_notes_alone_are_no_fault(
     monkeypatch.delenv("GEN_CONFIG")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(site))
     outcome = Outcome("gen eval image", "judge 1 does not load", "pip install judge", optional=True)
-    monkeypatch.setattr(doctor, "try_modality", lambda name, limit: [outcome])
+    monkeypatch.setattr(doctor, "try_modalities", lambda names, limit: {"image": [outcome]})
     assert main(["doctor"]) == 0
     out, _ = capfd.readouterr()
     assert "note: judge 1 does not load; needed for gen eval image (pip install judge)" in out

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gen.cli.probe import try_modality
+from gen.cli.probe import try_modalities
 from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.config import PROJECT_FILE, misspelled, read_settings, user_file
@@ -21,7 +21,7 @@ from gen.model import find_model
 from gen.plugin.host import Host
 
 LIMIT = 120.0
-"""Seconds that the trial of a modality may take; some five are usual."""
+"""Seconds that one part of a trial may take; five at most are usual."""
 
 LIBRARIES = ("gen-toolkit", "torch", "numpy", "safetensors", "typer", "pillow")
 
@@ -29,7 +29,7 @@ LIBRARIES = ("gen-toolkit", "torch", "numpy", "safetensors", "typer", "pillow")
 def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
     """Add the command."""
 
-    @app.command("doctor", help=f"{summary} Tries every modality and model in a process of its own.")
+    @app.command("doctor", help=f"{summary} Tries every modality and model in another process.")
     def doctor(
         quick: Annotated[bool, typer.Option("--quick", help="Look only; make nothing.")] = False,
         as_json: JSON = False,  # noqa: ARG001
@@ -75,19 +75,17 @@ def _trials(session: Session, host: Host) -> list[str]:
     faults: list[str] = []
     trials: dict[str, list[dict[str, object]]] = {}
     notes: dict[tuple[str, str], list[str]] = {}
-    for record in host.modalities:
-        if record.status != "ok":
-            continue
-        outcomes = try_modality(record.name, LIMIT)
-        trials[record.name] = [asdict(outcome) for outcome in outcomes]
+    names = [record.name for record in host.modalities if record.status == "ok"]
+    for name, outcomes in try_modalities(names, LIMIT).items():
+        trials[name] = [asdict(outcome) for outcome in outcomes]
         for outcome in outcomes:
             if not outcome.fault and not outcome.optional:
-                session.show(f"{record.name}, {outcome.what}: works ({outcome.seconds:.1f} s)")
+                session.show(f"{name}, {outcome.what}: works ({outcome.seconds:.1f} s)")
             elif outcome.fault and outcome.optional:
                 notes.setdefault((outcome.fault, outcome.remedy), []).append(outcome.what)
             elif outcome.fault:
                 remedy = f" ({outcome.remedy})" if outcome.remedy else ""
-                faults.append(f"{record.name}, {outcome.what}: {outcome.fault}{remedy}")
+                faults.append(f"{name}, {outcome.what}: {outcome.fault}{remedy}")
     session.data["trials"] = trials
     session.data["notes"] = [
         f"{fault}; needed for {', '.join(uses)}{f' ({remedy})' if remedy else ''}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ import typer
 
 from gen import formats
 from gen.api import plan_again, read_recipe
+from gen.atomic import temporary_folder
 from gen.cli.flags import parse_params
 from gen.cli.making import make
 from gen.cli.outputs import STDOUT, metadata_level, plan_outputs
@@ -78,13 +79,15 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         plan = plan_again(recipe, host, model=model, init=init, mask=mask, inputs=files, device=device)
         known = host.formats(plan.spec.kind)
         if check:
-            _check(session, host, plan, file, formats.find_format(known, path=file))
+            _check(session, host, plan, file, formats.find_format(known, path=file), recipe.versions)
             return
         level = metadata_level(metadata, settings_of(plan.spec))
         make(session, host, plan, plan_outputs(plan, output, known, overwrite=overwrite), metadata=level)
 
 
-def _check(session: Session, host: Host, plan: Plan, file: Path, form: FormatSpec) -> None:
+def _check(
+    session: Session, host: Host, plan: Plan, file: Path, form: FormatSpec, versions: Mapping[str, str]
+) -> None:
     """Compare what the recipe makes, stored in the same format, with what is in the file."""
     from gen.artifact import distance
 
@@ -93,15 +96,20 @@ def _check(session: Session, host: Host, plan: Plan, file: Path, form: FormatSpe
     there = formats.read(file, readable)
     with contextlib.redirect_stdout(sys.stderr), progress_bar(plan.spec.name, quiet=session.quiet) as bar:
         made = next(iter(generate(plan, load(plan, host), on_step=bar.report)))
-    with tempfile.TemporaryDirectory() as folder:
-        stored = Path(folder, f"again{form.suffixes[0]}")
+    with temporary_folder() as folder:
+        stored = folder / f"again{form.suffixes[0]}"
         formats.write(made, stored, [form], metadata="none")
         again = formats.read(stored, readable)
     difference = distance(there, again)
     session.data.update(same=difference == 0, largest_difference=difference)
     if difference:
+        others = [
+            f"{name} {made}, here is {plan.versions.get(name, 'none')}"
+            for name, made in versions.items()
+            if made != plan.versions.get(name)
+        ]
         raise GenError(
             f"{file} is not what its recipe makes here: values differ by up to {difference:g}",
-            "other versions or another device may round differently",
+            f"it was made with {'; '.join(others)}" if others else "another device may round differently",
         )
     session.show(f"{file}: the same")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gen.atomic import temporary_folder
 from gen.errors import UsageError
 from gen.train.data_files import locate
 
@@ -71,8 +71,8 @@ def render(clips: Sequence[Part], seconds: float, rate: int) -> NDArray[np.float
         raise UsageError("training on music needs the program fluidsynth", f"apt-get install {PACKAGES}")
     font = locate(SOUNDFONT, packages=PACKAGES)
     size, period = round(seconds * rate), seconds + GAP
-    with tempfile.TemporaryDirectory() as folder:
-        score, sound = Path(folder) / "score.mid", Path(folder) / "sound.raw"
+    with temporary_folder() as folder:
+        score, sound = folder / "score.mid", folder / "sound.raw"
         score.write_bytes(midi_file(clips, period))
         command = ["fluidsynth", "-q", "-n", "-i", "-R", "0", "-C", "0", "-g", "0.6", "-r", str(rate)]
         command += ["-T", "raw", "-O", "s16", "-E", "little", "-F", str(sound), str(font), str(score)]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import soundfile
 import torch
 from numpy.typing import NDArray
 
+from gen.atomic import temporary_folder
 from gen.errors import UsageError
 from gen_audio.resampling import resampled_as_in_training
 
@@ -94,8 +93,8 @@ def speak(count: int, seconds: float, rate: int, seed: int = 0) -> NDArray[np.fl
         raise UsageError("training on speech needs the program flite", "apt-get install flite")
     rng = random.Random(seed)
     result = np.zeros((count, round(seconds * rate)), np.float32)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "said.wav"
+    with temporary_folder() as folder:
+        path = folder / "said.wav"
         for index, row in enumerate(result):
             text = f"{sentence(rng)} {sentence(rng)} {sentence(rng)}"
             voice = VOICES[index % len(VOICES)]
