@@ -80,7 +80,6 @@ def _write(session: Session, item: Item, artifact: Artifact, outputs: Outputs, m
             artifact, path, [form], name=form.name, overwrite=outputs.overwrite, metadata=metadata
         )
         session.data["artifacts"].append(_written(item, artifact, file))
-        session.show_path(str(path))
 
     path = wanted = outputs.paths[item.index]
     while True:
@@ -93,9 +92,11 @@ def _write(session: Session, item: Item, artifact: Artifact, outputs: Outputs, m
             if not outputs.named or free == path:
                 raise
             path = free
+    session.show_path(str(path))
     beside = outputs.beside(path)
     if outputs.preview and beside:
         write(outputs.preview, beside)
+        session.show_path(str(beside))
     return path
 
 

@@ -106,6 +106,16 @@ def test_results_that_stdout_does_not_take(gen_process: Start, toy: Path, argume
     assert (toy / "a.png").exists() == ("a.png" in arguments)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_path_that_stdout_does_not_take_is_written_once(gen_process: Start, toy: Path) -> None:
+    """Its name is made up, and stdout's error is none of the name's."""
+    with open("/dev/full", "wb") as full, gen_process("toy", "red", stdout=full) as process:
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 6
+    assert b"gen: error: cannot write to stdout: No space left on device" in err
+    assert len(list(toy.iterdir())) == 1
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16", "utf-8"])
 def test_a_path_that_is_told_opens_whatever_the_encoding(
     gen_process: Start, toy: Path, encoding: str
