@@ -98,9 +98,8 @@ def find_device(name: str) -> str:
     if kind == "auto":
         return next((kind for kind in ("cuda", "mps") if count[kind]), "cpu")
     if int(index or 0) >= count[kind]:
-        raise DeviceError(
-            f"device {name} is not available", f"this machine has {count[kind]} of {kind}; use cpu"
-        )
+        here = ", ".join(f"{kind}:{place}" for place in range(count[kind])) or f"no {kind}"
+        raise DeviceError(f"device {name} is not available", f"this machine has {here}; use cpu")
     return name
 
 
@@ -146,9 +145,14 @@ def within(name: str, value: float, bounds: tuple[float | None, float | None], u
         return
     unit = f" {unit}" if unit else ""
     limits = (("at least", low), ("at most", high))
-    parts = [f"{word} {limit:,g}{unit}" for word, limit in limits if math.isfinite(limit)]
+    parts = [f"{word} {_plain(limit)}{unit}" for word, limit in limits if math.isfinite(limit)]
     allowed = " and ".join(parts) or "finite"
-    raise UsageError(f"{name} must be {allowed}, not {value:,}")
+    raise UsageError(f"{name} must be {allowed}, not {_plain(value)}")
+
+
+def _plain(value: float) -> str:
+    """A number as people write it: 1,000 for the float 1000.0, too."""
+    return f"{int(value) if math.isfinite(value) and value == int(value) else value:,}"
 
 
 def one_of(name: str, value: object, choices: Sequence[str]) -> str:

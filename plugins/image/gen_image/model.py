@@ -106,7 +106,9 @@ class LatentCodec:
         width = params.get("width") or params.get("height") or self.side
         height = params.get("height") or width
         if width != height:
-            raise ValueError(f"this model draws squares: width {width} and height {height} differ")
+            raise ValueError(
+                f"this model draws squares: give width and height one value, not {width} and {height}"
+            )
         assert isinstance(width, int)
         return width
 

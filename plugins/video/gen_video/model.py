@@ -177,7 +177,9 @@ class ClipCodec:
         width = params.get("width") or params.get("height") or SIDE
         height = params.get("height") or width
         if width != height:
-            raise ValueError(f"this model draws squares: width {width} and height {height} differ")
+            raise ValueError(
+                f"this model draws squares: give width and height one value, not {width} and {height}"
+            )
         assert isinstance(width, int)
         if isinstance(audio := params.get("audio"), Artifact):
             check_channels(audio.sizes["channels"])

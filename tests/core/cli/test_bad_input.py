@@ -451,3 +451,7 @@ def test_paths_and_names_are_checked_before_torch_is_loaded(
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=toy)
     assert message in done.stderr
     assert done.stdout.endswith("False\n")
+
+
+def test_a_whole_number_is_told_without_a_fraction(gen_cli: Cli) -> None:
+    assert "guidance must be at least 0 and at most 100, not 1,000\n" in gen_cli("toy", "red", "-g", 1000).err

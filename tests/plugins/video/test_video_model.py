@@ -520,7 +520,9 @@ def test_what_is_kept_of_a_clip_stays(file: ModelFile, model: Model) -> None:
 
 
 def test_what_makes_no_sense_is_said_in_one_line(file: ModelFile, model: Model) -> None:
-    with pytest.raises(UsageError, match=r"^this model draws squares: width 64 and height 128 differ$"):
+    with pytest.raises(
+        UsageError, match=r"^this model draws squares: give width and height one value, not 64 and 128$"
+    ):
         list(generate(plan(file, params={"width": 64, "height": 128}), model))
 
 
