@@ -219,7 +219,7 @@ def _batch(
             grid = grid.truncate(plan.strength)
         denoiser = diffusion.guided(
             diffusion.ModelDenoiser(model.network, process, model.parameterization),
-            diffusion.ClassifierFree(plan.guidance),
+            presets.guidance(plan.solver, plan.guidance),
         )
         axis = model.window.axis if model.window else 0
         loop = model.window is not None and bool(params.get("loop"))

@@ -280,11 +280,19 @@ def test_unknown_names_and_impossible_steps_are_usage_errors() -> None:
         presets.grid("zzzz", 3, RectifiedFlow())
     with pytest.raises(UsageError, match="grid trailing: steps must be"):
         presets.grid("trailing", 0, RectifiedFlow())
-    with pytest.raises(UsageError, match=r"CFG\+\+ is a guidance"):
-        presets.solver("euler_cfg_pp")
+    with pytest.raises(UsageError, match="nearest is"):
+        presets.solver("dpmpp_2m_cfg_pp")
 
 
 def test_the_tables_need_no_torch() -> None:
     code = "import sys, gen.presets; print('torch' in sys.modules, 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_a_solver_comes_with_its_guidance() -> None:
+    assert presets.guidance("euler", 3.0) == gen.diffusion.ClassifierFree(3.0)
+    for name in ("euler_cfg_pp", "DDIM CFG++", "euler_ancestral_cfg_pp", "gradient_estimation_cfg_pp"):
+        assert presets.guidance(name, 0.6) == gen.diffusion.CFGPlusPlus(0.6)
+        with pytest.raises(UsageError, match="must lie in"):
+            presets.guidance(name, 3.0)

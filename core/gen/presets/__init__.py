@@ -21,7 +21,7 @@ from gen.presets.solvers import SOLVERS
 from gen.presets.specs import Call, Entry, GridPreset, P, Preset, Sampler, SolverPreset
 
 if TYPE_CHECKING:
-    from gen.diffusion import Process, Solver, TimeGrid
+    from gen.diffusion import Guidance, Process, Solver, TimeGrid
 
 __all__ = [
     "GRIDS",
@@ -41,6 +41,7 @@ __all__ = [
     "grid",
     "grid_list",
     "grid_name",
+    "guidance",
     "sampler",
     "solver",
 ]
@@ -53,6 +54,20 @@ def solver(name: str) -> Solver:
         UsageError: There is none; names the closest.
     """
     built: Solver = SOLVERS[sampler(name).solver].make.build()
+    return built
+
+
+def guidance(name: str, scale: float) -> Guidance:
+    """The guidance that belongs to the solver of this name, at this scale: classifier-free, or CFG++.
+
+    Raises:
+        UsageError: There is no such solver, or its guidance cannot have this scale.
+    """
+    preset = SOLVERS[sampler(name).solver]
+    try:
+        built: Guidance = Call(f"gen.diffusion:{preset.guidance}").build(scale=scale)
+    except ValueError as error:
+        raise UsageError(f"solver {preset.name}: {error}", "change the guidance or the solver") from error
     return built
 
 

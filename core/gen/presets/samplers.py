@@ -75,7 +75,7 @@ level; here every run ends at the data.
 """
 
 _TOKENS = "it draws tokens: see `{}` in gen.diffusion"
-_CFG_PP = "CFG++ is a guidance, which every solver follows: use `{}` with `CFGPlusPlus` of gen.diffusion"
+_CFG_PP = "no solver here is the same; the nearest is `{}` with the guidance `CFGPlusPlus` of gen.diffusion"
 _NEAREST = "no solver here is the same; the nearest is `{}`"
 _SEARCHED = "it is found for a network: see `search_grid` in gen.diffusion; the nearest is `scale`"
 _SPACING = "no grid here is the same; the nearest is `{}`"
@@ -99,15 +99,10 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         **{
             f"{name}_cfg_pp": _CFG_PP.format(solver)
             for name, solver in (
-                ("euler", "euler"),
-                ("euler_ancestral", "euler_a"),
-                ("euler_a", "euler_a"),
-                ("ddim", "ddim"),
                 ("dpmpp_2s_ancestral", "dpmpp_2s_ancestral"),
                 ("dpmpp_2m", "dpmpp_2m"),
                 ("res_multistep", "res_multistep"),
                 ("res_multistep_ancestral", "dpmpp_2m_sde_heun"),
-                ("gradient_estimation", "gradient_estimation"),
             )
         },
         "heunpp2": _NEAREST.format("heun"),

@@ -326,6 +326,22 @@ SOLVERS: Mapping[str, SolverPreset] = table(
             _call("GradientEstimation"),
             1,
         ),
+        *(
+            SolverPreset(
+                f"{name}_cfg_pp",
+                tuple(f"{alias}_cfg_pp" for alias in aliases),
+                f"{name} with the guidance CFG++, of scale 0 to 1",
+                make,
+                1,
+                stochastic=stochastic,
+                guidance="CFGPlusPlus",
+            )
+            for name, aliases, make, stochastic in (
+                ("euler", ("ddim",), _call("DDIM"), False),
+                ("euler_ancestral", ("euler_a",), _call("DDIM", eta=1.0), True),
+                ("gradient_estimation", (), _call("GradientEstimation"), False),
+            )
+        ),
         SolverPreset(
             "reverse_diffusion",
             ("euler_maruyama",),

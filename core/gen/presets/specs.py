@@ -69,6 +69,7 @@ class SolverPreset:
         evaluations: Of the network per step; 0 where it depends on the data.
         stochastic: Whether it draws noise.
         limit: What the first steps, which have no history, leave of the order over a whole run.
+        guidance: Name in ``gen.diffusion`` of the guidance that belongs to it.
     """
 
     name: str
@@ -79,6 +80,7 @@ class SolverPreset:
     evaluations: int = 1
     stochastic: bool = False
     limit: int = 4
+    guidance: str = "ClassifierFree"
 
     @property
     def run_order(self) -> int:

@@ -1,9 +1,9 @@
-"""Writes comfy_reference.npz: the ends of runs of ComfyUI's samplers, to which ours of the same names are compared.
+"""Writes comfy_reference.npz: ends of runs of ComfyUI's samplers, to which ours of those names are compared.
 
     python tests/core/diffusion/make_comfy_reference.py CHECKOUT
 
-CHECKOUT is a folder with the package ``comfy`` of ComfyUI, of which ``k_diffusion`` and ``extra_samplers`` are run; what
-they import beside them is replaced by the few lines below. Needs torchsde and scipy.
+CHECKOUT is a folder with ComfyUI's package ``comfy``, of which ``k_diffusion`` and ``extra_samplers`` are
+run; the few lines below replace what they import beside them. Needs torchsde and scipy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A name is its namesake: whole runs of every name beside those of the program that it comes from, in float64.
+"""A name is its namesake: whole runs beside those of the program that the name comes from, in float64.
 
 ComfyUI's are in comfy_reference.npz, see ``make_comfy_reference``; diffusers' run in ``test_parity`` and
 ``test_presets_parity``. Where the two
@@ -23,11 +23,8 @@ from gen.diffusion.solvers.base import decay
 REFERENCE = np.load(cases.FILE)
 OURS = {
     "lms": "comfy_lms",
-    "euler_cfg_pp": "euler",
-    "euler_ancestral_cfg_pp": "euler_ancestral",
-    "gradient_estimation_cfg_pp": "gradient_estimation",
 }
-"""Where ComfyUI's name is another solver here, or a solver with CFG++."""
+"""Where ComfyUI's name is another program's here."""
 
 
 def _guided(x: Tensor, level: Level[float]) -> Prediction:
@@ -41,7 +38,7 @@ def _plain(x: Tensor, level: Level[float]) -> Prediction:
 
 
 class _Noise:
-    """Their draws in the order of ours; for DPM-Solver++ SDE such that the whole noise of a step is theirs."""
+    """Their draws in our order; for DPM-Solver++ SDE such that the whole noise of a step is theirs."""
 
     def __init__(self, name: str, step: int, t: Level[float], s: Level[float]) -> None:
         self.name, self.first, self.t, self.s, self.count = name, step * cases.DRAWS[name], t, s, 0
