@@ -69,7 +69,7 @@ def gen_modality() -> ModalitySpec:
             ),
         ),
         evaluation="gen_mesh.evaluate:evaluate",
-        requires=("trimesh", "scipy", "skimage", "fast_simplification", "PIL", "av"),
+        requires=("trimesh", "mapbox_earcut", "scipy", "skimage", "fast_simplification", "PIL", "av"),
         extra="mesh",
         examples=(
             'gen mesh "a tall red mug with a big handle" -o mug.glb',
