@@ -14,16 +14,18 @@ from gen.diffusion.items import norm
 from gen.diffusion.level import Level
 
 _HELD = "held prediction"
+REPORT = "cache report"
+"""The key of a ``CacheReport`` in the values of a memory."""
 
 
 @dataclass(frozen=True)
 class CacheReport:
-    """Counts and errors of a cache in a run. Errors are relative, in the Euclidean norm of an item's x0.
+    """Counts and errors of a cache in a run, errors relative in the Euclidean norm of an item's x0.
 
     Args:
         evaluated: Predictions that were made, each item of a batch counted.
         skipped: Predictions that were repeated instead.
-        estimated: The largest estimated error of a repeated prediction.
+        estimated: The largest estimated error of a skip; of a cache of blocks, the largest accepted change.
         observed: The largest difference between a new prediction and the repeated one before it. Earlier
             skips of the same run of skips have smaller errors where errors grow with the distance.
     """
@@ -45,8 +47,7 @@ class CacheReport:
 
 def cache_report(memory: Memory) -> CacheReport:
     """The sum over all caches in the memory of a run (``Step.memory``); zeros where there is none."""
-    held: _Held | None = memory.values.get(_HELD)
-    report = CacheReport() if held is None else held.report
+    report: CacheReport = memory.values.get(REPORT, CacheReport())
     for child in memory.children.values():
         report += cache_report(child)
     return report
@@ -94,6 +95,7 @@ class _Cached:
         else:
             held = self._next(held, x, level, conditioning, memory, scaled, angle)
         memory.values[_HELD] = replace(held, prediction=held.prediction.map(Tensor.detach))
+        memory.values[REPORT] = held.report
         return held.prediction
 
     def _first(
@@ -122,7 +124,7 @@ class _Cached:
         angle: float,
     ) -> _Held:
         # On a flow, |d scaled| per d angle is about |scaled|: both parts of the movement count alike.
-        moved = _ratios(norm(scaled - held.scaled), norm(held.scaled))
+        moved = ratios(norm(scaled - held.scaled), norm(held.scaled))
         drift = [
             before + step + abs(angle - held.angle) for before, step in zip(held.drift, moved, strict=True)
         ]
@@ -141,13 +143,13 @@ class _Cached:
             fresh = prediction = self._evaluate(x, level, conditioning, memory)
         elif rows:
             fresh = self._evaluate(x[rows], level, conditioning.select(rows), memory)
-            prediction = _merged(held.prediction, fresh, rows)
+            prediction = merged(held.prediction, fresh, rows)
         else:
             prediction = held.prediction
         observed = 0.0
         if fresh is not None:
             x0 = fresh.x0.detach()
-            changes = _ratios(norm(x0 - held.prediction.x0[rows]), norm(x0))
+            changes = ratios(norm(x0 - held.prediction.x0[rows]), norm(x0))
             for row, change in zip(rows, changes, strict=True):
                 if run[row] > 1:
                     observed = max(observed, change)
@@ -201,21 +203,31 @@ def cached(
     Raises:
         ValueError: A value is out of range, or (when evaluated) the denoiser remembers or gives an eps.
     """
+    check_skips(tolerance, longest, interval)
+    return _Cached(denoiser, tolerance, longest, interval)
+
+
+def check_skips(tolerance: float, longest: int, interval: tuple[float, float]) -> None:
+    """Raises ValueError where a setting of a cache is out of range."""
     if not 0 < tolerance < math.inf:
         raise ValueError(f"tolerance must be a finite number above 0, not {tolerance}")
     if longest < 1:
         raise ValueError(f"longest must be at least 1, not {longest}")
+    check_interval(interval)
+
+
+def check_interval(interval: tuple[float, float]) -> None:
+    """Raises ValueError where an interval is not (low, high)."""
     if not interval[0] <= interval[1]:
         raise ValueError(f"interval must be (low, high) in log_snr, not {interval}")
-    return _Cached(denoiser, tolerance, longest, interval)
 
 
-def _ratios(above: Tensor, below: Tensor) -> list[float]:
+def ratios(above: Tensor, below: Tensor) -> list[float]:
     """above / below of each item; 0 / 0 is 0."""
     return (above / below.clamp(min=torch.finfo(below.dtype).tiny)).flatten().tolist()
 
 
-def _merged(held: Prediction, fresh: Prediction, rows: list[int]) -> Prediction:
+def merged(held: Prediction, fresh: Prediction, rows: list[int]) -> Prediction:
     """``held`` with ``fresh`` in the rows ``rows``."""
     index = torch.tensor(rows, device=held.x0.device)
     x0, variance = held.x0.index_copy(0, index, fresh.x0), None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gen.diffusion import Conditioning
+from gen.diffusion.block_cache import BlockStack
 from gen.nn.transformer import Modulation, TimeEmbedding, TransformerBlock
 
 
@@ -64,6 +65,11 @@ class TextTransformer(nn.Module, ABC, Generic[S]):
         nn.init.normal_(self.subwords.weight, std=0.3)
         nn.init.zeros_(output.weight)
         nn.init.zeros_(output.bias)
+
+    @property
+    def stack(self) -> BlockStack:
+        """The blocks, for caches."""
+        return BlockStack(tuple(f"blocks.{i}" for i in range(len(self.blocks))), "blocks.0.qkv")
 
     @abstractmethod
     def add_input(self) -> None:

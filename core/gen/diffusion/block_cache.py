@@ -1,0 +1,427 @@
+"""Caches within a network: most of its blocks are skipped where their effect can be predicted.
+
+A network that is a stack of blocks declares them in a ``BlockStack``. The cache keeps the residual of the
+stack, the difference between its output and its input, in the ``Memory`` of the run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gen.diffusion.attention import layer_names
+from gen.diffusion.cache import REPORT, CacheReport, check_interval, check_skips, merged, ratios
+from gen.diffusion.conditioning import Conditioning
+from gen.diffusion.denoiser import Denoiser, Memory, ModelDenoiser, Prediction
+from gen.diffusion.guidance.perturbation import perturbed
+from gen.diffusion.items import norm, per_item
+from gen.diffusion.level import Level
+
+
+@dataclass(frozen=True)
+class BlockStack:
+    """The blocks of a network that run one after the other.
+
+    Args:
+        blocks: Dotted names in the order of evaluation, at least two. Each gets the hidden state (B, ...) as
+            its first argument and returns the next one in the same shape.
+        modulated: Dotted name of a layer of the first block whose first argument is the hidden state after
+            the modulation by the timestep, for ``tea_cached``; None where there is none.
+
+    Raises:
+        ValueError: Fewer than two blocks.
+    """
+
+    blocks: tuple[str, ...]
+    modulated: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.blocks) < 2:
+            raise ValueError(f"a stack to cache needs at least two blocks, not {self.blocks}")
+
+
+def first_block_cached(
+    model: ModelDenoiser,
+    stack: BlockStack,
+    tolerance: float,
+    *,
+    longest: int = 3,
+    interval: tuple[float, float] = (-math.inf, math.inf),
+) -> Denoiser:
+    """First-block cache: all blocks but the first are skipped while the residual of the first hardly changes.
+
+    With r the residual of the first block now and r_0 at the last evaluation, the residual of the other
+    blocks is repeated while mean |r - r_0| / mean |r_0| <= tolerance. Published as code (ParaAttention;
+    diffusers' ``FirstBlockCacheConfig``). Each item of a batch is decided for itself. A skip costs the first
+    block; an evaluation costs one block more than without a cache, as the first block of all items runs
+    before the decision.
+
+    Args:
+        model: The model, whose network is an ``nn.Module``.
+        stack: The blocks of its network.
+        tolerance: The largest relative change, > 0; published values are 0.05 to 0.2.
+        longest: The largest number of consecutive skips, >= 1.
+        interval: (low, high) in log_snr, outside of which everything is evaluated.
+
+    Raises:
+        ValueError: A value is out of range, the network is no module or has no such block; or (when
+            evaluated) a block changes the shape of its first argument or is not evaluated.
+    """
+    check_skips(tolerance, longest, interval)
+    return _FirstBlock(_recording(model, stack), longest, interval, tolerance)
+
+
+def tea_cached(
+    model: ModelDenoiser,
+    stack: BlockStack,
+    tolerance: float,
+    *,
+    polynomial: Sequence[float] = (1.0, 0.0),
+    longest: int = 3,
+    interval: tuple[float, float] = (-math.inf, math.inf),
+) -> Denoiser:
+    """TeaCache: all blocks are skipped while the modulated input of the first changes little in sum.
+
+    With m the modulated input now and m' that of the call before, the residual of all blocks is repeated
+    while the sum of p(mean |m - m'| / mean |m'|) since the last evaluation is below the tolerance (Liu et al.
+    2024, arXiv 2411.19108, eq. 5 to 7). Each item of a batch is decided for itself. Costs are those of
+    ``first_block_cached``. Their code evaluates the last step too: leave it out of the interval.
+
+    Args:
+        model: The model, whose network is an ``nn.Module``.
+        stack: The blocks of its network, with ``modulated``.
+        tolerance: The largest sum, > 0.
+        polynomial: Coefficients of p, the highest power first, as fitted for a network and published in their
+            code; by default p is the identity.
+        longest: The largest number of consecutive skips, >= 1.
+        interval: (low, high) in log_snr, outside of which everything is evaluated.
+
+    Raises:
+        ValueError: As ``first_block_cached``; or the stack has no ``modulated``.
+    """
+    check_skips(tolerance, longest, interval)
+    if stack.modulated is None:
+        raise ValueError("TeaCache needs a stack that names its modulated input")
+    if not polynomial:
+        raise ValueError("the polynomial needs at least one coefficient")
+    return _Tea(_recording(model, stack), longest, interval, tolerance, tuple(polynomial))
+
+
+def taylor_cached(
+    model: ModelDenoiser,
+    stack: BlockStack,
+    every: int,
+    *,
+    order: int = 1,
+    interval: tuple[float, float] = (-math.inf, math.inf),
+) -> Denoiser:
+    """TaylorSeer: all blocks are evaluated at every n-th call; between, their residual is extrapolated in t.
+
+    The prediction is the polynomial of degree ``order`` through the last order + 1 evaluated residuals. For
+    orders 0 and 1 this is the Taylor expansion of Liu et al. (2025, arXiv 2503.06923, sec. 3.2) with finite
+    differences; from order 2 on theirs takes backward differences for derivatives, which are exact to first
+    order only, while the error here is O(step**(order + 1)). As every block adds to the hidden state, the sum
+    of its predicted residuals is the prediction of the sum, so one tensor per evaluation is kept. The first
+    order + 1 calls are evaluated; so is each call that does not continue in one direction of t.
+
+    Args:
+        model: The model, whose network is an ``nn.Module``.
+        stack: The blocks of its network.
+        every: n, >= 2.
+        order: Degree of the polynomial, >= 0; their code has 1 to 4.
+        interval: (low, high) in log_snr, outside of which everything is evaluated.
+
+    Raises:
+        ValueError: As ``first_block_cached``.
+    """
+    if every < 2 or order < 0:
+        raise ValueError(f"TaylorSeer needs every >= 2 and order >= 0, not {every} and {order}")
+    check_interval(interval)
+    return _Taylor(_recording(model, stack), every - 1, interval, order)
+
+
+@dataclass
+class _Pass:
+    """One evaluation of a network whose blocks record what they see, and skip where a residual is given.
+
+    Args:
+        residual: Stands in place of the blocks; None where they are evaluated.
+        after_first: Whether the residual is that of the blocks after the first.
+        first: Whether the first block is evaluated beside the residual.
+        seen: Name to the input, the state after the first block, the output and the modulated input.
+    """
+
+    residual: Tensor | None = None
+    after_first: bool = False
+    first: bool = True
+    seen: dict[str, Tensor] = field(default_factory=dict)
+
+
+_PASS: ContextVar[_Pass] = ContextVar("the pass of the network that runs in this thread")
+
+
+class _Block(nn.Module):
+    """A block of the stack."""
+
+    def __init__(self, layer: nn.Module, *, index: int, last: bool) -> None:
+        super().__init__()
+        self.layer, self.index, self.last = layer, index, last
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        run = _PASS.get()
+        evaluated = run.residual is None or (self.index == 0 and run.first)
+        output: Tensor = self.layer(x, *args, **kwargs) if evaluated else x
+        if output.shape != x.shape:
+            raise ValueError(
+                f"block {self.index} must return the shape {tuple(x.shape)} of its first argument"
+            )
+        if self.index == 0:
+            run.seen |= {"input": x, "first": output}
+        if self.last:
+            if run.residual is not None:
+                output = run.seen["first" if run.after_first else "input"] + run.residual
+            run.seen["output"] = output
+        return output
+
+
+class _Modulated(nn.Module):
+    """The layer that gets the modulated input."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        _PASS.get().seen.setdefault("modulated", x)
+        return self.layer(x, *args, **kwargs)
+
+
+def _recording(model: ModelDenoiser, stack: BlockStack) -> ModelDenoiser:
+    """The model with a network whose blocks follow ``_PASS``."""
+    network = model.network
+    if not isinstance(network, nn.Module):
+        raise ValueError("a cache of blocks needs a network that is an nn.Module")
+    layer_names(network, stack.blocks)
+    if stack.modulated is not None:
+        network = perturbed(network, stack.modulated, _Modulated)
+    count = len(stack.blocks)
+    for index, name in enumerate(stack.blocks):
+        network = perturbed(network, name, partial(_Block, index=index, last=index + 1 == count))
+    return replace(model, network=network)
+
+
+def _run(
+    model: ModelDenoiser, run: _Pass, x: Tensor, level: Level[float], conditioning: Conditioning
+) -> tuple[Prediction, dict[str, Tensor]]:
+    """(prediction, what the blocks saw)."""
+    token = _PASS.set(run)
+    try:
+        prediction = model(x, level, conditioning, Memory())
+    finally:
+        _PASS.reset(token)
+    if "output" not in run.seen:
+        raise ValueError("the network did not evaluate the last block of its stack")
+    return prediction, {name: value.detach() for name, value in run.seen.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """The state of a cache of residuals; the tuples have one number for each item.
+
+    Args:
+        residual: Of the blocks that are skipped, (B, ...).
+        signal: That new signals are compared with, (B, ...).
+        change: The sum of the changes since the evaluation, or the last change.
+        run: Skips since the evaluation.
+    """
+
+    residual: Tensor
+    signal: Tensor
+    change: tuple[float, ...]
+    run: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Residuals(ABC):
+    """What the first-block cache and TeaCache share: a signal decides for each item whether to skip."""
+
+    model: ModelDenoiser
+    longest: int
+    interval: tuple[float, float]
+    tolerance: float
+
+    @property
+    @abstractmethod
+    def after_first(self) -> bool:
+        """Whether the residual is that of the blocks after the first."""
+
+    @abstractmethod
+    def signal(self, seen: dict[str, Tensor]) -> Tensor:
+        """What the decision looks at (B, ...)."""
+
+    @abstractmethod
+    def total(self, change: float, before: float) -> float:
+        """What is compared with the tolerance, from the relative change of the signal and the last total."""
+
+    @abstractmethod
+    def compared(self, held: Tensor, now: Tensor, rows: Tensor) -> Tensor:
+        """The signal that the next one is compared with; ``rows`` (B,) are those that were evaluated."""
+
+    def __call__(
+        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        held: _Held | None = memory.values.get("held blocks")
+        allowed = self.interval[0] <= level.log_snr <= self.interval[1] and not torch.is_grad_enabled()
+        if held is None or len(held.run) != x.shape[0] or not allowed:
+            return self._evaluate(x, level, conditioning, memory)
+        skip = _Pass(held.residual, self.after_first)
+        prediction, seen = _run(self.model, skip, x, level, conditioning)
+        signal = self.signal(seen)
+        if signal.shape != held.signal.shape:
+            return self._evaluate(x, level, conditioning, memory)
+        changes = ratios(_size(signal - held.signal), _size(held.signal))
+        totals = [self.total(*pair) for pair in zip(changes, held.change, strict=True)]
+        kept = [
+            total <= self.tolerance and run < self.longest
+            for total, run in zip(totals, held.run, strict=True)
+        ]
+        rows = [row for row, keep in enumerate(kept) if not keep]
+        index, residual, observed = torch.tensor(rows, dtype=torch.long, device=x.device), held.residual, 0.0
+        if rows:
+            fresh, seen_fresh = _run(self.model, _Pass(), x[rows], level, conditioning.select(rows))
+            errors = ratios(norm(fresh.x0 - prediction.x0[rows]), norm(fresh.x0))
+            observed = max((e for e, row in zip(errors, rows, strict=True) if held.run[row]), default=0.0)
+            prediction = merged(prediction, fresh, rows)
+            residual = residual.index_copy(0, index, self._residual(seen_fresh))
+            signal = signal.index_copy(0, index, self.signal(seen_fresh))
+        fresh_rows = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device).index_fill_(0, index, True)
+        memory.values["held blocks"] = _Held(
+            residual,
+            self.compared(held.signal, signal, fresh_rows),
+            tuple(total if keep else 0.0 for total, keep in zip(totals, kept, strict=True)),
+            tuple(run + 1 if keep else 0 for run, keep in zip(held.run, kept, strict=True)),
+        )
+        estimated = max((t for t, keep in zip(totals, kept, strict=True) if keep), default=0.0)
+        _count(memory, CacheReport(len(rows), len(kept) - len(rows), estimated, observed))
+        return prediction
+
+    def _residual(self, seen: dict[str, Tensor]) -> Tensor:
+        return seen["output"] - seen["first" if self.after_first else "input"]
+
+    def _evaluate(
+        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        """Without a skip."""
+        prediction, seen = _run(self.model, _Pass(), x, level, conditioning)
+        count = x.shape[0]
+        memory.values["held blocks"] = _Held(
+            self._residual(seen), self.signal(seen), (0.0,) * count, (0,) * count
+        )
+        _count(memory, CacheReport(evaluated=count))
+        return prediction
+
+
+@dataclass(frozen=True, eq=False)
+class _FirstBlock(_Residuals):
+    """See ``first_block_cached``."""
+
+    @property
+    def after_first(self) -> bool:
+        return True
+
+    def signal(self, seen: dict[str, Tensor]) -> Tensor:
+        return seen["first"] - seen["input"]
+
+    def total(self, change: float, before: float) -> float:  # noqa: ARG002
+        return change
+
+    def compared(self, held: Tensor, now: Tensor, rows: Tensor) -> Tensor:
+        return torch.where(rows.view(-1, *(1,) * (now.ndim - 1)), now, held)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tea(_Residuals):
+    """See ``tea_cached``."""
+
+    polynomial: tuple[float, ...]
+
+    @property
+    def after_first(self) -> bool:
+        return False
+
+    def signal(self, seen: dict[str, Tensor]) -> Tensor:
+        if "modulated" not in seen:
+            raise ValueError(
+                "the layer with the modulated input must be evaluated before or in the first block"
+            )
+        return seen["modulated"]
+
+    def total(self, change: float, before: float) -> float:
+        value = 0.0
+        for coefficient in self.polynomial:
+            value = value * change + coefficient
+        return before + value
+
+    def compared(self, held: Tensor, now: Tensor, rows: Tensor) -> Tensor:  # noqa: ARG002
+        return now
+
+
+@dataclass(frozen=True, eq=False)
+class _Taylor:
+    """See ``taylor_cached``."""
+
+    model: ModelDenoiser
+    longest: int
+    interval: tuple[float, float]
+    order: int
+
+    def __call__(
+        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        past: tuple[tuple[float, Tensor], ...] = memory.values.get("residuals", ())
+        skips: int = memory.values.get("skips", 0)
+        if past and past[-1][1].shape[0] != x.shape[0]:
+            past = ()
+        times = [t for t, _ in past]
+        onward = all((b - a) * (level.t - times[-1]) > 0 for a, b in itertools.pairwise(times))
+        if not onward or level.t in times:
+            past = ()
+        allowed = self.interval[0] <= level.log_snr <= self.interval[1] and not torch.is_grad_enabled()
+        if allowed and len(past) == self.order + 1 and skips < self.longest:
+            residual = _extrapolated(past, level.t)
+            prediction, _ = _run(self.model, _Pass(residual, first=False), x, level, conditioning)
+            memory.values["skips"] = skips + 1
+            _count(memory, CacheReport(skipped=x.shape[0]))
+            return prediction
+        prediction, seen = _run(self.model, _Pass(), x, level, conditioning)
+        past = (*past, (level.t, seen["output"] - seen["input"]))[-self.order - 1 :]
+        memory.values |= {"residuals": past, "skips": 0}
+        _count(memory, CacheReport(evaluated=x.shape[0]))
+        return prediction
+
+
+def _extrapolated(past: Sequence[tuple[float, Tensor]], t: float) -> Tensor:
+    """The polynomial through the residuals ``past`` at t, in Lagrange's form."""
+    terms = [
+        residual * math.prod((t - other) / (own - other) for other, _ in past if other != own)
+        for own, residual in past
+    ]
+    return sum(terms[1:], terms[0])
+
+
+def _size(signal: Tensor) -> Tensor:
+    """mean |signal| of each item in float64."""
+    return per_item(lambda item: item.double().abs().mean(), signal)
+
+
+def _count(memory: Memory, report: CacheReport) -> None:
+    memory.values[REPORT] = memory.values.get(REPORT, CacheReport()) + report
