@@ -151,21 +151,21 @@ def _multi_head(rule: Rule, bound: inspect.BoundArguments) -> tuple[Tensor, None
         functional.linear(state, weight, bias).unflatten(-1, (heads, -1)).permute(1, 2, 0, 3)
         for state, weight, bias in zip((a["query"], a["key"], a["value"]), weights, biases, strict=True)
     )
-    mask = a["attn_mask"]
-    if mask is not None:
-        mask = ~mask if mask.dtype == torch.bool else mask
-        mask = mask.unflatten(0, (-1, heads)) if mask.ndim == 3 else mask
-    if a["key_padding_mask"] is not None:
-        absent = a["key_padding_mask"][:, None, None]
-        if absent.dtype == torch.bool:
-            mask = _masked(mask, ~absent)
-        elif mask is not None and mask.dtype != torch.bool:
-            mask = mask + absent
-        else:
-            mask = _masked(absent, mask)
+    mask, absent = _numbers(a["attn_mask"], q), _numbers(a["key_padding_mask"], q)
+    if mask is not None and mask.ndim == 3:
+        mask = mask.unflatten(0, (-1, heads))
+    if absent is not None:
+        mask = absent[:, None, None] + (0 if mask is None else mask)
 
     def attend(q: Tensor, k: Tensor, v: Tensor, allowed: Tensor | None = None) -> Tensor:
         return functional.scaled_dot_product_attention(q, k, v, _masked(mask, allowed))
 
     z = rule(q, k, v, attend).permute(2, 0, 1, 3).flatten(2)
     return functional.linear(z, a["out_proj_weight"], a["out_proj_bias"]), None
+
+
+def _numbers(mask: Tensor | None, like: Tensor) -> Tensor | None:
+    """A mask of ``MultiheadAttention``, True where a key is left out, as numbers to add to the logits."""
+    if mask is None or mask.dtype != torch.bool:
+        return mask
+    return torch.zeros_like(mask, dtype=like.dtype).masked_fill_(mask, -math.inf)

@@ -555,6 +555,7 @@ def test_an_empty_batch_is_guided() -> None:
         (lambda: ClassifierGuidance(_square, math.inf), "finite"),
         (lambda: FrequencyDecoupled(2.0, coarser=[]), "coarser"),
         (lambda: FrequencyDecoupled(2.0, coarser=[1.0], axes=(1,)), "from the end"),
+        (lambda: FrequencyDecoupled(2.0, coarser=[1.0], axes=(-1, -1)), "different"),
         (lambda: CFGPlusPlus([0.5, -0.1]), r"\[0, 1\]"),
         (lambda: WeightedPrompts([]), "at least one"),
         (lambda: WeightedPrompts([math.nan]), "finite"),
@@ -683,6 +684,9 @@ def test_scales_that_do_not_fit_are_refused() -> None:
     for scale in ([1.0, 2.0], torch.ones(3, 1, 5), torch.ones(1, 1, 3, 1)):
         with pytest.raises(ValueError, match="one per item"):
             guided(_video, ClassifierFree(scale))(VIDEO, LEVEL, PROMPTS_OF_VIDEOS, Memory())
+    beyond = FrequencyDecoupled(2.0, coarser=[1.0], axes=(-4, -1))
+    with pytest.raises(ValueError, match="beyond an item"):
+        guided(_video, beyond)(VIDEO, LEVEL, PROMPTS_OF_VIDEOS, Memory())
     varying = FrequencyDecoupled(2.0, coarser=[torch.ones(1, 1, 1, 4)], axes=(-1,))
     with pytest.raises(ValueError, match="coarser"):
         guided(_video, varying)(VIDEO, LEVEL, PROMPTS_OF_VIDEOS, Memory())

@@ -9,6 +9,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,9 +22,26 @@ from gen.diffusion.items import inner_product
 from gen.diffusion.level import Level
 
 
+class Both(NamedTuple):
+    """The two predictions that guidance combines.
+
+    Args:
+        x: The state (B, ...).
+        level: Its level.
+        cond, uncond: The predictions for x.
+        memory: Of the guidance.
+    """
+
+    x: Tensor
+    level: Level[float]
+    cond: Prediction
+    uncond: Prediction
+    memory: Memory
+
+
 @dataclass(frozen=True)
 class Extrapolation(Guidance):
-    """The base of these classes.
+    """The base of these classes, whose arguments and errors all of them have.
 
     Args:
         scale: A ``Scale``; the number 1 is no guidance (uncond is not evaluated), 0 is uncond.
@@ -31,9 +49,6 @@ class Extrapolation(Guidance):
             autoguidance (Karras et al. 2024, arXiv 2406.02507, eq. 3). By default uncond is the prediction of
             the same denoiser for ``conditioning.uncond``.
         interval: (low, high) in log_snr, outside of which there is no guidance.
-
-    Raises:
-        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
     """
 
     scale: Scale
@@ -50,32 +65,23 @@ class Extrapolation(Guidance):
         scale = scale_at(self.scale, level, x)
         if isinstance(scale, int | float) and scale == 1:
             return conditional(evaluate, x, level, conditioning)
-        cond, uncond = self.evaluate_both(evaluate, x, level, conditioning, memory)
-        return self.combine(x, level, cond, uncond, scale, memory)
+        return self.combine(self.evaluate_both(evaluate, x, level, conditioning, memory), scale)
 
     def evaluate_both(
         self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> tuple[Prediction, Prediction]:
-        """(cond, uncond), in one batch where both are of one denoiser."""
+    ) -> Both:
+        """Both predictions, in one batch where they are of one denoiser."""
         if self.weak is not None:
             cond = conditional(evaluate, x, level, conditioning)
-            return cond, self.weak(x, level, conditioning, memory.child("weak"))
+            return Both(x, level, cond, self.weak(x, level, conditioning, memory.child("weak")), memory)
         if conditioning.uncond is None:
             raise ValueError("guidance needs a conditioning with uncond, a weak denoiser, or scale 1")
-        both = evaluate(x, level, {"cond": conditioning.cond, "uncond": conditioning.uncond.cond})
-        return both["cond"], both["uncond"]
+        found = evaluate(x, level, {"cond": conditioning.cond, "uncond": conditioning.uncond.cond})
+        return Both(x, level, found["cond"], found["uncond"], memory)
 
     @abstractmethod
-    def combine(
-        self,
-        x: Tensor,
-        level: Level[float],
-        cond: Prediction,
-        uncond: Prediction,
-        scale: float | Tensor,
-        memory: Memory,
-    ) -> Prediction:
-        """The guided prediction for the state x (B, ...) at ``level``."""
+    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
+        """The guided prediction out of both."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +89,11 @@ class ClassifierFree(Extrapolation):
     """uncond + scale (cond - uncond), see ``rules.cfg``; with a weak denoiser, autoguidance.
 
     Args:
-        scale, weak, interval: See ``Extrapolation``.
         rescale: phi in [0, 1] of ``rules.rescaled``: how far the standard deviation of the guided output of
             the network returns to that of the conditional one.
 
     Raises:
-        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser,
-            or ``rescale`` is above 0 and the denoiser gives no ``Prediction.output``.
+        ValueError: (when evaluated) ``rescale`` is above 0 and the denoiser gives no ``Prediction.output``.
     """
 
     rescale: float = 0.0
@@ -99,16 +103,9 @@ class ClassifierFree(Extrapolation):
         if not 0 <= self.rescale <= 1:
             raise ValueError(f"rescale must lie in [0, 1], not {self.rescale}")
 
-    def combine(
-        self,
-        x: Tensor,
-        level: Level[float],  # noqa: ARG002
-        cond: Prediction,
-        uncond: Prediction,
-        scale: float | Tensor,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
+    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
         """See ``Extrapolation``."""
+        x, _, cond, uncond, _ = both
         x0 = cfg(cond.x0, uncond.x0, scale)
         if self.rescale == 0:
             return replace(cond, x0=x0)
@@ -128,7 +125,7 @@ class ClassifierFree(Extrapolation):
 class Perturbed(Guidance):
     """cfg(cond, uncond) + scale (cond - weak), for a weak denoiser with a perturbed network.
 
-    Perturbed-attention guidance (Ahn et al. 2024, arXiv 2403.17377, sec. 4) with ``pag``, smoothed
+    Perturbed-attention guidance (Ahn et al. 2024, arXiv 2403.17377) with ``pag``, smoothed
     energy guidance (Hong 2024, arXiv 2408.00760) with ``seg``, skip-layer guidance (Hyung et al. 2024, arXiv
     2411.18664) with ``slg``.
 
@@ -160,8 +157,8 @@ class Perturbed(Guidance):
         if isinstance(strength, int | float) and strength == 1:
             cond = guided = conditional(evaluate, x, level, conditioning)
         else:
-            cond, uncond = free.evaluate_both(evaluate, x, level, conditioning, memory)
-            guided = free.combine(x, level, cond, uncond, strength, memory)
+            both = free.evaluate_both(evaluate, x, level, conditioning, memory)
+            cond, guided = both.cond, free.combine(both, strength)
         if isinstance(scale, int | float) and scale == 0:
             return guided
         weak = self.weak(x, level, conditioning, memory.child("weak"))
@@ -178,10 +175,6 @@ class CFGPlusPlus(Extrapolation):
 
     Args:
         scale: lambda in [0, 1], a ``Scale``; uncond is always evaluated.
-        weak, interval: See ``Extrapolation``.
-
-    Raises:
-        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
     """
 
     def __post_init__(self) -> None:
@@ -195,19 +188,12 @@ class CFGPlusPlus(Extrapolation):
         self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
         """See ``Guidance``."""
-        cond, uncond = self.evaluate_both(evaluate, x, level, conditioning, memory)
-        return self.combine(x, level, cond, uncond, scale_at(self.scale, level, x), memory)
+        both = self.evaluate_both(evaluate, x, level, conditioning, memory)
+        return self.combine(both, scale_at(self.scale, level, x))
 
-    def combine(
-        self,
-        x: Tensor,
-        level: Level[float],
-        cond: Prediction,
-        uncond: Prediction,
-        scale: float | Tensor,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
+    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
         """See ``Extrapolation``."""
+        x, level, cond, uncond, _ = both
         return replace(cond, x0=cfg(cond.x0, uncond.x0, scale), eps=uncond.noise(x, level))
 
 
@@ -216,14 +202,10 @@ class AdaptiveProjected(Extrapolation):
     """APG, which does not saturate at high scales, see ``rules.apg``.
 
     Args:
-        scale, weak, interval: See ``Extrapolation``.
         eta: Share of the parallel part, >= 0; 1 keeps all of it, as classifier-free guidance does.
         radius: The largest Euclidean norm of an item's difference, > 0; infinite for no limit.
         momentum: beta in (-1, 1): d = cond - uncond + beta d_before, over the evaluations of a run. The paper
             advises values below 0.
-
-    Raises:
-        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
     """
 
     eta: float = 0.0
@@ -239,16 +221,9 @@ class AdaptiveProjected(Extrapolation):
         if not -1 < self.momentum < 1:
             raise ValueError(f"momentum must lie between -1 and 1, not {self.momentum}")
 
-    def combine(
-        self,
-        x: Tensor,  # noqa: ARG002
-        level: Level[float],  # noqa: ARG002
-        cond: Prediction,
-        uncond: Prediction,
-        scale: float | Tensor,
-        memory: Memory,
-    ) -> Prediction:
+    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
         """See ``Extrapolation``."""
+        _, _, cond, uncond, memory = both
         difference = cond.x0 - uncond.x0
         if self.momentum != 0:
             if "momentum" in memory.values:
@@ -264,12 +239,9 @@ class CFGZeroStar(Extrapolation):
     The velocity is that of the rectified flow with the same log_snr, whatever the process.
 
     Args:
-        scale, weak, interval: See ``Extrapolation``; outside of the interval no velocity is set to 0 either.
-        zero_until: The log_snr up to which the velocity is 0 and nothing is evaluated (zero-init); by
-            default at pure noise alone, the first step of a grid that starts there; None for never.
-
-    Raises:
-        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
+        zero_until: The log_snr up to which, within the interval, the velocity is 0 and nothing is evaluated
+            (zero-init); by default at pure noise alone, the first step of a grid that starts there; None for
+            never.
     """
 
     zero_until: float | None = -math.inf
@@ -282,16 +254,9 @@ class CFGZeroStar(Extrapolation):
             return Prediction(x / (level.alpha + level.sigma))
         return super().predict(evaluate, x, level, conditioning, memory)
 
-    def combine(
-        self,
-        x: Tensor,
-        level: Level[float],
-        cond: Prediction,
-        uncond: Prediction,
-        scale: float | Tensor,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
+    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
         """See ``Extrapolation``."""
+        x, level, cond, uncond, _ = both
         # The state of the rectified flow is x / (alpha + sigma) = (1 - t) x0 + t eps, hence t v = x - x0; the
         # rule is linear in v, so t drops out.
         x = x / (level.alpha + level.sigma)
@@ -307,24 +272,11 @@ class Tangential(Extrapolation):
 
         ((1 - sin f) eps_uncond + cos f eps_cond) / 2,
         f = atan2(|eps_cond|**2 - |eps_uncond|**2, 2 <eps_cond, eps_uncond>).
-
-    Args:
-        scale, weak, interval: See ``Extrapolation``.
-
-    Raises:
-        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
     """
 
-    def combine(
-        self,
-        x: Tensor,
-        level: Level[float],
-        cond: Prediction,
-        uncond: Prediction,
-        scale: float | Tensor,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
+    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
         """See ``Extrapolation``."""
+        x, level, cond, uncond, _ = both
         # eps_cond = m + r d and eps_uncond = m - r d. In x0 the projection gains (1 - weights) x / alpha,
         # which has a limit at alpha = 0.
         r, d = level.alpha / level.sigma, (uncond.x0 - cond.x0) / 2
@@ -348,11 +300,10 @@ class FrequencyDecoupled(Extrapolation):
         scale: That of the finest band, a ``Scale``.
         coarser: Those of the coarser bands, at least one; the paper advises lower ones.
         axes: The axes of space or time, counted from the end: (-2, -1) for images, (-1,) for sound.
-        weak, interval: See ``Extrapolation``.
 
     Raises:
-        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser,
-            or an axis is too short for so many bands.
+        ValueError: (when evaluated) An axis is too short for so many bands, or is no axis of an item; or the
+            scale of a coarser band varies along the axes.
     """
 
     coarser: Sequence[Scale] = field(kw_only=True)
@@ -365,26 +316,21 @@ class FrequencyDecoupled(Extrapolation):
             raise ValueError("FDG needs the scale of at least one coarser band")
         for scale in self.coarser:
             check_scale(scale)
-        if not self.axes or any(axis >= 0 for axis in self.axes):
-            raise ValueError(f"axes must be counted from the end, as in (-2, -1), not {self.axes}")
+        if not self.axes or len(set(self.axes)) < len(self.axes) or any(axis >= 0 for axis in self.axes):
+            raise ValueError(f"axes must be different and counted from the end, not {self.axes}")
 
     def predict(
         self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
         """See ``Guidance``."""
-        cond, uncond = self.evaluate_both(evaluate, x, level, conditioning, memory)
-        return self.combine(x, level, cond, uncond, scale_at(self.scale, level, x), memory)
+        both = self.evaluate_both(evaluate, x, level, conditioning, memory)
+        return self.combine(both, scale_at(self.scale, level, x))
 
-    def combine(
-        self,
-        x: Tensor,
-        level: Level[float],
-        cond: Prediction,
-        uncond: Prediction,
-        scale: float | Tensor,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
+    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
         """See ``Extrapolation``."""
+        x, level, cond, uncond, _ = both
+        if -min(self.axes) >= x.ndim:
+            raise ValueError(f"the axes {self.axes} reach beyond an item of a state {tuple(x.shape)}")
         scales = [scale, *(scale_at(coarse, level, x) for coarse in self.coarser)]
         for value in scales[1:]:
             if isinstance(value, Tensor) and any(value.shape[axis] > 1 for axis in self.axes):
@@ -394,23 +340,9 @@ class FrequencyDecoupled(Extrapolation):
 
 @dataclass(frozen=True)
 class Mahiro(Extrapolation):
-    """Guidance along cond itself where the difference to uncond tells little: ``rules.mahiro``.
+    """Guidance along cond itself where cond and uncond are unlike: ``rules.mahiro``."""
 
-    Args:
-        scale, weak, interval: See ``Extrapolation``.
-
-    Raises:
-        ValueError: A value is out of range; or (when evaluated) there is neither uncond nor a weak denoiser.
-    """
-
-    def combine(
-        self,
-        x: Tensor,  # noqa: ARG002
-        level: Level[float],  # noqa: ARG002
-        cond: Prediction,
-        uncond: Prediction,
-        scale: float | Tensor,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
+    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
         """See ``Extrapolation``."""
+        _, _, cond, uncond, _ = both
         return replace(cond, x0=mahiro(cond.x0, uncond.x0, scale))
