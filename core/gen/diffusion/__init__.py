@@ -5,15 +5,6 @@ coefficients are float64, states float32, and only what the network sees has the
 """
 
 from gen.diffusion import joint
-from gen.diffusion.adapted_process import (
-    Shifted,
-    ZeroTerminalSNR,
-    exponential_shift,
-    linear_shift,
-    resolution_shift,
-    shifted,
-    zero_terminal_snr,
-)
 from gen.diffusion.bound import (
     Bound,
     log_likelihood_of_bins,
@@ -45,7 +36,6 @@ from gen.diffusion.denoiser import (
     Network,
     Prediction,
 )
-from gen.diffusion.discrete_betas import DiscreteBetas
 from gen.diffusion.grid import ALIGN_YOUR_STEPS, TimeGrid
 from gen.diffusion.guidance import (
     AdaptiveProjected,
@@ -114,6 +104,16 @@ from gen.diffusion.process import (
 )
 from gen.diffusion.sampling import Step, Trajectory, invert, iterate, prior, sample
 from gen.diffusion.scale_clock import ScaleClock, scale_grid
+from gen.diffusion.schedule import (
+    DiscreteBetas,
+    Shifted,
+    ZeroTerminalSNR,
+    exponential_shift,
+    linear_shift,
+    resolution_shift,
+    shifted,
+    zero_terminal_snr,
+)
 from gen.diffusion.search import search_grid
 from gen.diffusion.solvers import (
     DDIM,
@@ -158,15 +158,20 @@ from gen.diffusion.solvers import (
     UniPC,
     Update,
 )
-from gen.diffusion.times import CosMapTimes, LogitNormalTimes, LogNormalSigmas, ModeTimes, Times, UniformTimes
-from gen.diffusion.weighting import (
+from gen.diffusion.training import (
     ConstantWeighting,
+    CosMapTimes,
     EDMWeighting,
+    LogitNormalTimes,
+    LogNormalSigmas,
     MinSNRWeighting,
+    ModeTimes,
     P2Weighting,
     SigmoidWeighting,
     SNRWeighting,
+    Times,
     TruncatedSNRWeighting,
+    UniformTimes,
     VariationalWeighting,
     Weighting,
 )

@@ -12,11 +12,11 @@ from torch import Tensor
 from gen.diffusion.chain import posterior, transition
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory
+from gen.diffusion.elementary import Real, log, where_positive
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level, broadcast, stack
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
-from gen.diffusion.real import Real, log, where
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ def variational_bound(
         grid: The steps of the chain, falling to t = 0, without renoising.
         x0: Data (B, ...); for ``bits`` as in ``log_likelihood_of_bins``.
         noise: One seed per item.
-        conditioning: What the denoiser is told.
+        conditioning: Of the denoiser.
         variance: Of p(x_s | x_t): that of the Markov posterior, that of the forward step, or in between as
             the denoiser says, see ``log_variances``.
         bits: Of the data; None for continuous data, whose density the reconstruction then gives.
@@ -90,8 +90,8 @@ def variational_bound(
                 if prediction.variance is None:
                     raise ValueError("this denoiser has no learned variance: use 'small' or 'large'")
                 share = prediction.variance
-            here, there = (stack([end], x0.device) for end in levels[step : step + 2])
-            terms.append(step_divergence(x0, prediction.x0, share, here, there, bits=bits).flatten(1).sum(1))
+            t, s = (stack([end], x0.device) for end in levels[step : step + 2])
+            terms.append(step_divergence(x0, prediction.x0, share, t, s, bits=bits).flatten(1).sum(1))
         prior = prior_divergence(x0, levels[0], process.prior_scale(levels[0])).flatten(1).sum(1)
     return Bound(prior, torch.stack(terms, 1)[:, :-1], terms[-1], x0[0].numel())
 
@@ -108,7 +108,7 @@ def prior_divergence(x0: Tensor, level: Level[float], std: float) -> Tensor:
     return ((level.alpha / std * x0.double()) ** 2 + ratio - 1 - math.log(ratio)) / 2
 
 
-def log_variances(here: Level[Real], there: Level[Real]) -> tuple[Real, Real]:
+def log_variances(t: Level[Real], s: Level[Real]) -> tuple[Real, Real]:
     """The smallest and largest sensible log variance of a step (Nichol & Dhariwal 2021, 2102.09672, eq. 15).
 
     The smallest is that of the Markov posterior, the largest that of the forward step. In a step to clean
@@ -116,19 +116,19 @@ def log_variances(here: Level[Real], there: Level[Real]) -> tuple[Real, Real]:
     before instead, which means little on grids other than theirs.
 
     Args:
-        here: The level of the state that is known; sigma > 0.
-        there: The level that the step leads to, with less noise.
+        t: The level of the state that is known; sigma > 0.
+        s: The level that the step leads to, with less noise.
     """
-    high = 2 * log(transition(there, here).std)
-    return where(there.sigma, 2 * log(posterior(here, there).std), high), high
+    high = 2 * log(transition(s, t).std)
+    return where_positive(s.sigma, 2 * log(posterior(t, s).std), high), high
 
 
 def step_divergence(
     x0: Tensor,
     predicted: Tensor,
     variance: Tensor | float,
-    here: Level[Tensor],
-    there: Level[Tensor],
+    t: Level[Tensor],
+    s: Level[Tensor],
     *,
     bits: int | None = 8,
 ) -> Tensor:
@@ -139,17 +139,17 @@ def step_divergence(
         predicted: The data as predicted from x_t, same shape.
         variance: How far the log variance of p lies from the smallest (0) to the largest (1) of
             ``log_variances``, same shape or one for all.
-        here: The levels t, (B,) or (1,).
-        there: The levels s likewise, with less noise.
+        t: The levels of the states, (B,) or (1,).
+        s: Levels with less noise, likewise.
         bits: Of the data; None for continuous data.
 
     Returns:
         Float64 in the shape of ``x0``; the gradient reaches ``predicted`` and ``variance``.
     """
-    law, x0, predicted = posterior(here, there), x0.double(), predicted.double()
-    low, high = (broadcast(value, x0) for value in log_variances(here, there))
+    law, x0, predicted = posterior(t, s), x0.double(), predicted.double()
+    low, high = (broadcast(value, x0) for value in log_variances(t, s))
     log_variance = low + variance * (high - low)
-    of_x0, to_data = broadcast(law.of_x0, x0), broadcast(there.sigma, x0) == 0
+    of_x0, to_data = broadcast(law.of_x0, x0), broadcast(s.sigma, x0) == 0
     spread = low.exp() + (of_x0 * (x0 - predicted)) ** 2
     divergence = (log_variance - low + spread / log_variance.exp() - 1) / 2
     mean = of_x0 * predicted

@@ -9,8 +9,8 @@ from typing import Generic, NamedTuple
 
 from torch import Tensor
 
+from gen.diffusion.elementary import Real, clip, sqrt, where_positive
 from gen.diffusion.level import Level
-from gen.diffusion.real import Real, clip, sqrt, where
 
 ROUNDING = 1e-9
 """How far the ratio of two levels may lie above 1 and still count as 1."""
@@ -24,7 +24,7 @@ class Transition(NamedTuple, Generic[Real]):
 
 
 class Posterior(NamedTuple, Generic[Real]):
-    """q(x_there | x_here, x0) = N(of_x x_here + of_x0 x0, std**2 I)."""
+    """q(x_s | x_t, x0) = N(of_x x_t + of_x0 x0, std**2 I)."""
 
     of_x: Real
     of_x0: Real
@@ -58,26 +58,24 @@ def transition(near: Level[Real], far: Level[Real]) -> Transition[Real]:
     return Transition(scale, far.sigma * sqrt((1 - ratio) * (1 + ratio)))
 
 
-def posterior(here: Level[Real], there: Level[Real]) -> Posterior[Real]:
-    """The law of an earlier state, once the data is known (Ho et al. 2020, 2006.11239, eq. 6 and 7).
+def posterior(t: Level[Real], s: Level[Real]) -> Posterior[Real]:
+    """The law of x_s given x_t and the data (Ho et al. 2020, 2006.11239, eq. 6 and 7).
 
-    With (scale, std) the transition from ``there`` to ``here``:
+    With (scale, std) the transition from s to t:
 
-        of_x = scale sigma_there**2 / sigma_here**2,  of_x0 = alpha_there std**2 / sigma_here**2,
-        std_posterior = std sigma_there / sigma_here
+        of_x = scale sigma_s**2 / sigma_t**2,  of_x0 = alpha_s std**2 / sigma_t**2,
+        std_posterior = std sigma_s / sigma_t
 
     Args:
-        here: The level of the state that is known.
-        there: The level asked for, with less noise, or the same.
+        t: The level of the state that is known.
+        s: A level with less noise, or the same.
 
     Raises:
-        ValueError: ``there`` has more noise than ``here``.
+        ValueError: ``s`` has more noise than ``t``.
     """
-    _, ratio = _scale_and_ratio(there, here)
-    fresh = (1 - ratio) * (1 + ratio)
-    return Posterior(
-        ratio * there.sigma / _divisor(here.sigma), there.alpha * fresh, there.sigma * sqrt(fresh)
-    )
+    _, ratio = _scale_and_ratio(s, t)
+    added = (1 - ratio) * (1 + ratio)
+    return Posterior(ratio * s.sigma / _divisor(t.sigma), s.alpha * added, s.sigma * sqrt(added))
 
 
 def _scale_and_ratio(near: Level[Real], far: Level[Real]) -> tuple[Real, Real]:
@@ -87,10 +85,10 @@ def _scale_and_ratio(near: Level[Real], far: Level[Real]) -> tuple[Real, Real]:
         raise ValueError("a chain leads from less noise to more: swap the two levels")
     # Where near has no signal, neither has far: the limit of levels of one log_snr.
     rescaled = far.sigma / _divisor(near.sigma)
-    scale = where(near.alpha, far.alpha / _divisor(near.alpha), rescaled)
+    scale = where_positive(near.alpha, far.alpha / _divisor(near.alpha), rescaled)
     return scale, clip(scale * near.sigma / _divisor(far.sigma), 0.0, 1.0)
 
 
 def _divisor(value: Real) -> Real:
     """``value``, or 1 where it is 0: for quotients whose numerator is then 0 too, or that are not used."""
-    return where(value, value, value * 0 + 1)
+    return where_positive(value, value, value * 0 + 1)

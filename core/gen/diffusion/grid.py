@@ -10,9 +10,9 @@ from typing import Protocol
 
 from gen.diffusion.arguments import whole_number
 from gen.diffusion.beta_distribution import beta_quantile
+from gen.diffusion.elementary import interpolate
 from gen.diffusion.level import DATA, Level
 from gen.diffusion.process import Process
-from gen.diffusion.real import interpolate
 
 ALIGN_YOUR_STEPS: dict[str, tuple[float, ...]] = {
     "sd1": (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),

@@ -9,7 +9,7 @@ from typing import Generic
 import torch
 from torch import Tensor
 
-from gen.diffusion.real import Real, log
+from gen.diffusion.elementary import Real, log
 
 
 @dataclass(frozen=True)

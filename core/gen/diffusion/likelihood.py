@@ -61,7 +61,7 @@ def log_likelihood(
     L - (d - div x0) moves by dL / d lambda = -(d - div x0), so the solver integrates it with its own order.
 
     Args:
-        denoiser: What predicts the data; each item's prediction must depend on that item alone.
+        denoiser: Predicts the data; each item's prediction must depend on that item alone.
         process: Gives the levels of the grid.
         grid: The falling grid of ``sample``, of which the levels with both signal and noise count. x0 is
             taken to stand at the last of them, so p is that of data with noise of sigma / alpha; at the first
@@ -72,7 +72,7 @@ def log_likelihood(
         probes: None for the exact divergence, one derivative per element of an item; else the number of
             random signs that estimate it (Hutchinson 1990; Grathwohl et al. 2019, 1810.01367, eq. 7): without
             bias, and with the same signs at every level.
-        conditioning: What the denoiser is told.
+        conditioning: Of the denoiser.
 
     Raises:
         ValueError: The arguments do not fit each other.
@@ -103,7 +103,7 @@ def log_likelihood(
     dimensions = latent.shape[1]
     scale = process.prior_scale(inner[0])
     normal = -(latent / scale).square().sum(1) / 2 - dimensions * math.log(scale * math.sqrt(2 * math.pi))
-    # p is asked of y = x / alpha at either end, where x0 is y itself.
+    # The density is that of y = x / alpha at either end.
     nats = normal + dimensions * math.log(inner[0].alpha) + integral
     return Likelihood(nats, dimensions, latent.unflatten(1, shape), end.nfe)
 

@@ -15,12 +15,12 @@ from typing import Generic, Literal, NamedTuple
 
 from torch import Tensor
 
+from gen.diffusion.elementary import Real, clip, sqrt
 from gen.diffusion.level import Level, combine
-from gen.diffusion.real import Real, clip, sqrt
 
 
 class Coefficients(NamedTuple, Generic[Real]):
-    """The network sees (c_in x, c_noise) and x0 = c_skip x + c_out F (Karras et al. 2022, eq. 7)."""
+    """The network gets (c_in x, c_noise), and x0 = c_skip x + c_out F (Karras et al. 2022, eq. 7)."""
 
     c_in: Real
     c_skip: Real
@@ -29,7 +29,7 @@ class Coefficients(NamedTuple, Generic[Real]):
 
 
 class Parameterization(ABC):
-    """What F is, and what the network is shown. Works for one level or one level per item."""
+    """The meaning of F, and the inputs of the network. Works for one level or one level per item."""
 
     @abstractmethod
     def mix(self, level: Level[Real]) -> tuple[Real, Real]:
@@ -37,35 +37,36 @@ class Parameterization(ABC):
 
     @abstractmethod
     def c_noise(self, level: Level[Real]) -> Real:
-        """How the network is told the level."""
+        """The network's second input, which stands for the level."""
 
     def c_in(self, level: Level[Real]) -> Real:
-        """What x is multiplied by before the network sees it."""
+        """The factor of x in the network's input."""
         return level.t * 0 + 1
 
     def coefficients(self, level: Level[Real]) -> Coefficients[Real]:
         """(c_in, c_skip, c_out, c_noise) at ``level``.
 
         Raises:
-            ValueError: F says nothing about x0 at this level (Epsilon or Score where alpha = 0).
+            ValueError: F does not determine x0 at this level (Epsilon or Score where alpha = 0).
         """
         a, b = self.mix(level)
         determinant = a * level.sigma - b * level.alpha
         if (determinant == 0).any() if isinstance(determinant, Tensor) else determinant == 0:
             raise ValueError(
-                f"{type(self).__name__} cannot tell x0 at alpha = {level.alpha}, sigma = {level.sigma}: "
-                "keep the grid below t = 1 or use VPrediction, Velocity, Sample or EDM"
+                f"{type(self).__name__} does not determine x0 at alpha = {level.alpha}, "
+                f"sigma = {level.sigma}: keep the grid below t = 1 or use VPrediction, Velocity, "
+                "Sample or EDM"
             )
         return Coefficients(
             self.c_in(level), -b / determinant, level.sigma / determinant, self.c_noise(level)
         )
 
     def to_x0(self, output: Tensor, x: Tensor, level: Level[Real]) -> Tensor:
-        """The data that the network's output stands for.
+        """x0 = c_skip x + c_out F.
 
         Args:
             output: F (B, ...).
-            x: The state that the network saw, before c_in, same shape.
+            x: The state before c_in, same shape.
             level: One level, or one per item.
 
         Raises:
@@ -75,14 +76,14 @@ class Parameterization(ABC):
         return combine(c.c_skip, x, c.c_out, output)
 
     def target(self, x0: Tensor, eps: Tensor, level: Level[Real]) -> Tensor:
-        """What F should be: a x0 + b eps, shape (B, ...)."""
+        """a x0 + b eps, which F is trained to be, (B, ...)."""
         a, b = self.mix(level)
         return combine(a, x0, b, eps)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Timed(Parameterization):
-    """The network is told c_noise = time_scale * t + time_shift.
+    """c_noise = time_scale * t + time_shift.
 
     Args:
         time_scale: 1 for networks on t in [0, 1]; N for networks on the index of a chain of N steps.
@@ -198,7 +199,7 @@ class _Boundary(Parameterization):
         """(a, b), from x0 = c_skip (alpha x0 + sigma eps) + c_out F.
 
         Raises:
-            ValueError: At the boundary, where c_out = 0 and F is not asked.
+            ValueError: At the boundary, where c_out = 0 and x0 does not depend on F.
         """
         skip, out = self.skip_and_out(level)
         if (out == 0).any() if isinstance(out, Tensor) else out == 0:
@@ -251,10 +252,10 @@ class LatentConsistency(_Boundary):
     """The x0 of another parameterization, kept to x at the first timestep (Luo et al. 2023, 2310.04378).
 
     x0 = c_skip x + c_out x0_inner with s = timestep_scaling x timestep, c_skip = sigma_data**2 / (s**2 +
-    sigma_data**2), c_out = s / sqrt(s**2 + sigma_data**2); the timestep is what the network is told.
+    sigma_data**2), c_out = s / sqrt(s**2 + sigma_data**2); the timestep is the c_noise of ``inner``.
 
     Args:
-        inner: What F means; told the index of a chain.
+        inner: The meaning of F, with the index of a chain as its c_noise.
         sigma_data: > 0; their code has 0.5.
         timestep_scaling: > 0; their code has 10.
 

@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.chain import Renoised, transition
-from gen.diffusion.level import Level, combine
-from gen.diffusion.noise import StepNoise
-from gen.diffusion.real import (
+from gen.diffusion.elementary import (
     Real,
     angle_of,
     asinh,
@@ -25,8 +23,10 @@ from gen.diffusion.real import (
     sin,
     softplus,
     sqrt,
-    where,
+    where_positive,
 )
+from gen.diffusion.level import Level, combine
+from gen.diffusion.noise import StepNoise
 
 HALF_PI = math.pi / 2
 
@@ -162,8 +162,8 @@ class VariancePreserving(_Betas):
     def d_sigma(self, t: Real) -> Real:
         sigma = self.sigma(t)
         # sigma grows like sqrt(t): its slope at t = 0 is infinite.
-        slope = self.beta(t) / 2 * self.alpha(t) ** 2 / where(sigma, sigma, sigma + 1)
-        return where(sigma, slope, slope * 0 + math.inf)
+        slope = self.beta(t) / 2 * self.alpha(t) ** 2 / where_positive(sigma, sigma, sigma + 1)
+        return where_positive(sigma, slope, slope * 0 + math.inf)
 
     def t_of_log_snr(self, log_snr: Real) -> Real:
         # alpha**2 = sigmoid(2 lambda), hence B = -log alpha**2 = softplus(-2 lambda).
@@ -253,8 +253,8 @@ class OffsetCosine(Process):
 
     def d_sigma(self, t: Real) -> Real:
         sigma = self.sigma(t)
-        slope = -self.alpha(t) * self.d_alpha(t) / where(sigma, sigma, sigma + 1)
-        return where(sigma, slope, slope * 0 + math.inf)  # sigma grows like sqrt(t)
+        slope = -self.alpha(t) * self.d_alpha(t) / where_positive(sigma, sigma, sigma + 1)
+        return where_positive(sigma, slope, slope * 0 + math.inf)  # sigma grows like sqrt(t)
 
     def t_of_log_snr(self, log_snr: Real) -> Real:
         w, phi = self._width, angle_of(log_snr)

@@ -45,7 +45,7 @@ def search_grid(
     nor narrows, so that what is lost early counts for what it does to the end.
 
     Args:
-        denoiser: What predicts the data.
+        denoiser: Predicts the data.
         process: Gives the levels of the grid.
         steps: Number of steps of the grid to find, at least 1.
         noise: One seed per trajectory; a dozen are enough where they are alike.
@@ -54,9 +54,9 @@ def search_grid(
         candidates: The teacher's falling grid, of which the found one keeps both ends; by default
             ``dense_grid``.
         solver: Draws no noise. Each step starts afresh, so a multistep solver counts as one of first order.
-            First order asks the denoiser nothing but what the teacher asked.
+            First order needs no evaluation beyond the teacher's.
         teacher: Draws no noise.
-        conditioning: What the denoiser is told.
+        conditioning: Of the denoiser.
 
     Raises:
         ValueError: A solver draws noise, or the candidates are too few, rise or renoise.
@@ -75,9 +75,9 @@ def search_grid(
     states = [x, *(step.x for step in run)]
     levels = fine.levels(process)
     costs: list[list[float]] = []
-    for i, (state, here) in enumerate(zip(states[:-1], levels[:-1], strict=True)):
+    for i, (state, t) in enumerate(zip(states[:-1], levels[:-1], strict=True)):
         with torch.no_grad():
-            known = denoiser(state, here, conditioning, Memory())
+            known = denoiser(state, t, conditioning, Memory())
 
             def denoise(
                 x: Tensor, level: Level[float], state: Tensor = state, known: Prediction = known
@@ -85,9 +85,9 @@ def search_grid(
                 return known if x is state else denoiser(x, level, conditioning, Memory())
 
             row = []
-            for there, goal in zip(levels[i + 1 :], states[i + 1 :], strict=True):
-                end = solver.step((), state, denoise, here, there, noise=noise.at(i, here, there)).x
-                row.append(_distance(end, goal, process.prior_scale(there)))
+            for s, goal in zip(levels[i + 1 :], states[i + 1 :], strict=True):
+                end = solver.step((), state, denoise, t, s, noise=noise.at(i, t, s)).x
+                row.append(_distance(end, goal, process.prior_scale(s)))
             costs.append(row)
     return TimeGrid(tuple(fine.times[i] for i in shortest_path(costs, steps)))
 

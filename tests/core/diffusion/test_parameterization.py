@@ -85,7 +85,7 @@ def test_pure_noise_still_gives_a_finite_x0(parameterization: Parameterization) 
 def test_noise_predictions_refuse_a_level_without_signal(parameterization: Parameterization) -> None:
     level = Cosine().level(torch.tensor([0.5, 1.0], dtype=torch.float64))
     for refused in (level, Cosine().level(1.0)):
-        with pytest.raises(ValueError, match="cannot tell x0 at alpha"):
+        with pytest.raises(ValueError, match="does not determine x0 at alpha"):
             parameterization.coefficients(refused)
 
 

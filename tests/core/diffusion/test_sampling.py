@@ -374,7 +374,7 @@ def test_only_what_the_network_sees_has_its_dtype() -> None:
         ({"shape": (2,), "conditioning": _prompts(2)}, "for 2 items"),
         ({"shape": (2,), "grid": TimeGrid.uniform(3).reverse()}, "above t = 0"),
         ({"shape": (2,), "grid": TimeGrid((0.5, 0.9)), "solver": DDIM(1.0)}, "data to noise"),
-        ({"shape": (2,), "parameterization": Epsilon()}, "cannot tell x0 at alpha"),
+        ({"shape": (2,), "parameterization": Epsilon()}, "does not determine x0 at alpha"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(arguments: dict, message: str) -> None:

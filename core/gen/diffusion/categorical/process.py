@@ -22,10 +22,10 @@ from torch.nn import functional as F
 from gen.diffusion.chain import Renoised
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
+from gen.diffusion.elementary import Real, cos, sin
 from gen.diffusion.level import Level, broadcast
 from gen.diffusion.noise import NoiseSource, StepNoise
 from gen.diffusion.process import HALF_PI, RectifiedFlow
-from gen.diffusion.real import Real, cos, sin
 
 TokenNetwork: TypeAlias = Callable[[Tensor, Tensor, Conditioning], Tensor]
 IMPOSSIBLE = -1e4

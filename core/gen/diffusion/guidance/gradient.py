@@ -15,9 +15,9 @@ from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Memory, Prediction
+from gen.diffusion.elementary import Real, where_positive
 from gen.diffusion.guidance.base import Evaluate, Guidance, Scale, check_scale, conditional, scale_at
 from gen.diffusion.level import Level
-from gen.diffusion.real import Real, where
 
 Objective: TypeAlias = Callable[[Tensor, Level[float], Conditioning], Tensor]
 """(tensor (B, ...), level, conditioning) -> one number for each item (B,), differentiable in the tensor."""
@@ -116,8 +116,8 @@ class LossGuidance(Guidance):
 
 def _tweedie(level: Level[Real]) -> Real:
     """sigma**2 / alpha, and 0 at alpha = 0."""
-    divisor = where(level.alpha, level.alpha, level.sigma)
-    return where(level.alpha, level.sigma**2 / divisor, level.alpha)
+    divisor = where_positive(level.alpha, level.alpha, level.sigma)
+    return where_positive(level.alpha, level.sigma**2 / divisor, level.alpha)
 
 
 def _zero(value: float | Tensor) -> bool:

@@ -73,7 +73,7 @@ def clip(x: Real, low: float, high: float) -> Real:
     return x.clamp(low, high) if isinstance(x, Tensor) else min(max(x, low), high)
 
 
-def where(positive: Real, then: Real, otherwise: Real) -> Real:
+def where_positive(positive: Real, then: Real, otherwise: Real) -> Real:
     """``then`` where ``positive`` > 0, else ``otherwise``."""
     if isinstance(positive, Tensor):
         return torch.where(positive > 0, then, otherwise)
