@@ -112,6 +112,8 @@ class Host:
     def problems(self) -> tuple[str, ...]:
         """A line for each plugin that cannot be used or misbehaves: which one, what is wrong, what to do."""
         faults = [self._settings.fault] if self._settings.fault else []
+        known = {name for record in self._records for name in (record.name, record.distribution)}
+        faults += self._settings.unknown(frozenset(map(normalised, known)))
         return (*faults, *(record.problem for record in self._records if record.problem))
 
     def record(self, name: str) -> Record:

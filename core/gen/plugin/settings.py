@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,16 @@ class Settings:
             listed = name if normalised(name) in self.disabled else distribution
             return "switched off", f"gen plugins enable {listed}"
         return "", ""
+
+    def unknown(self, known: frozenset[str]) -> Iterator[str]:
+        """A line for each variable that names what is not installed.
+
+        Args:
+            known: Normalised names of all plugins and distributions.
+        """
+        for variable, names in (("GEN_PLUGINS", self.allowed), ("GEN_DISABLE_PLUGINS", self.denied)):
+            if missing := sorted((names or frozenset()) - known):
+                yield f"{variable} names {', '.join(missing)}: no such plugin (`gen plugins` lists them)"
 
 
 def read_settings() -> Settings:

@@ -173,6 +173,16 @@ def test_environment_switches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("music")
+@pytest.mark.parametrize("variable", ["GEN_PLUGINS", "GEN_DISABLE_PLUGINS"])
+def test_a_variable_that_names_no_plugin_is_a_problem(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "Gen_Music,musik")
+    said = f"{variable} names musik: no such plugin (`gen plugins` lists them)"
+    assert said in Host.discover().problems
+    monkeypatch.setenv(variable, "Gen_Music")
+    assert not [problem for problem in Host.discover().problems if variable in problem]
+
+
+@pytest.mark.usefixtures("music")
 def test_user_settings_switch(tmp_path: Path) -> None:
     folder = tmp_path / "config"
     folder.mkdir()
