@@ -241,7 +241,19 @@ def plan_again(
     for item in plan.inputs:
         if item.role not in wanted or item.sha256 != wanted[item.role].sha256:
             raise UsageError(f"{item.name} is not the {item.role} of the recipe", "its sha256 differs")
+    made, here = recipe.versions.get("gen", ""), plan.versions["gen"]
+    if made and _series(made) != _series(here):
+        warnings.warn(
+            f"the recipe is of gen {made}, this is gen {here}: the result may differ",
+            GenWarning,
+            stacklevel=3,
+        )
     return plan
+
+
+def _series(version: str) -> list[str]:
+    """The part of a version within which equal recipes make equal bits: 0.1 of 0.1.3."""
+    return version.split(".")[:2]
 
 
 def find_host() -> Host:

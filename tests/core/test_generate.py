@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,18 @@ def test_the_recipe_tells_everything_and_makes_the_same_again() -> None:
     assert recipe.versions["gen-toy"] == "1.0"
     again = gen.rerun(gen.Recipe.from_json(recipe.to_json()))
     assert np.array_equal(pixels(first), pixels(again))
+
+
+def test_a_recipe_of_another_series_says_that_the_result_may_differ() -> None:
+    recipe = gen.toy("red", seed=1, steps=2).recipe
+    assert recipe is not None
+    older = replace(recipe, versions={**recipe.versions, "gen": "0.1.3"})
+    with pytest.warns(GenWarning, match=r"of gen 0\.1\.3, this is gen .*: the result may differ"):
+        gen.rerun(older)
+    same = replace(recipe, versions={**recipe.versions, "gen": gen.__version__ + ".post1"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gen.rerun(same)
 
 
 def test_rerun_asks_for_the_very_same_model_and_inputs() -> None:
