@@ -10,7 +10,6 @@ import os
 import stat
 import warnings
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -91,14 +90,13 @@ def find_format(
     return by_name
 
 
-def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full", companion: str = "") -> bytes:
+def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full") -> bytes:
     """The bytes of the file that an artifact becomes; the same for the same artifact and recipe.
 
     Args:
         artifact: What to store.
         spec: The format.
         metadata: Level of the metadata; see ``gen.recipe.Metadata.of``.
-        companion: Name of the file beside it, for a format that has one.
 
     Raises:
         UsageError: The format cannot hold this artifact, or an unknown level.
@@ -108,16 +106,11 @@ def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full", compani
         raise UsageError(
             f"{spec.name} holds {' or '.join(spec.kinds)}, not {artifact.kind}", "choose another format"
         )
-    said = Metadata.of(artifact.recipe, metadata)
-    names = {"companion": companion} if spec.companion else {}
-    return _encoded(spec, spec.writer, artifact, said, **names)
-
-
-def _encoded(spec: FormatSpec, writer: str, artifact: Artifact, metadata: Metadata, **names: str) -> bytes:
-    write = _load(spec, writer)
+    write_format = _load(spec, spec.writer)
     file = io.BytesIO()
+    entries = Metadata.of(artifact.recipe, metadata)
     try:
-        write(artifact, file, metadata, **names)
+        write_format(artifact, file, entries)
     except (GenError, MemoryError):
         raise
     except Exception as error:
@@ -151,22 +144,12 @@ def write(
     known = tuple(formats)
     fitting = [spec for spec in known if artifact.kind in spec.kinds]
     spec = find_format(fitting or known, path=path, name=name)
-    beside = companion_path(path, spec)
-    content = encode(artifact, spec, metadata=metadata, companion=beside.name if beside else "")
-    with ExitStack() as files:
-        if spec.companion and beside:
-            said = Metadata.of(artifact.recipe, metadata)
-            second = _encoded(spec, spec.companion.writer, artifact, said)
-            files.enter_context(atomic_file(beside, overwrite=overwrite)).write(second)
-        files.enter_context(atomic_file(path, overwrite=overwrite)).write(content)
+    content = encode(artifact, spec, metadata=metadata)
+    with atomic_file(path, overwrite=overwrite) as file:
+        file.write(content)
     return WrittenFile(
         Path(path), len(content), hashlib.sha256(content).hexdigest(), spec.media_type, spec.name
     )
-
-
-def companion_path(path: str | os.PathLike[str], spec: FormatSpec) -> Path | None:
-    """Where the second file of a format goes, for a file at ``path``; None where it has none."""
-    return Path(path).with_suffix(spec.companion.suffix) if spec.companion else None
 
 
 def read(path: str | os.PathLike[str], formats: Iterable[FormatSpec], *, kind: str | None = None) -> Artifact:

@@ -21,7 +21,7 @@ from gen.artifact import Artifact
 from gen.atomic import atomic_file, check_writable
 from gen.errors import OutputError, PluginError, UsageError
 from gen.formats import encode, find_format, inspect, read, read_recipe, write
-from gen.plugin import Companion, FormatSpec
+from gen.plugin import FormatSpec
 from gen.recipe import ModelReference, Recipe
 
 
@@ -544,44 +544,3 @@ def test_an_ending_that_two_formats_share_means_the_one_that_can_be_read():
     sketch, diary = spec("sketch", ".diary", reader="", kind="image"), FORMATS[1]
     assert find_format((sketch, diary), path="x.diary") is diary
     assert find_format((sketch, diary), path="x.diary", kind="image") is sketch
-
-
-def write_note_with_index(artifact, file, metadata, companion):
-    write_note(artifact, file, metadata)
-    file.write(f"\nindex: {companion}".encode())
-
-
-def write_index(artifact, file, metadata):
-    if len(artifact.arrays["text"]) > 20:
-        raise RuntimeError("too much")
-    file.write(f"{len(artifact.arrays['text'])} letters".encode())
-
-
-INDEXED = replace(
-    spec("indexed", ".ind", writer="write_note_with_index"),
-    companion=Companion(suffix=".idx", writer=f"{__name__}:write_index"),
-)
-
-
-def test_a_companion_is_written_beside_under_the_same_name(tmp_path):
-    write(note("abc"), tmp_path / "a.b.ind", [INDEXED])
-    assert (tmp_path / "a.b.ind").read_text().endswith("index: a.b.idx")
-    assert (tmp_path / "a.b.idx").read_text() == "3 letters"
-    assert encode(note("abc"), INDEXED).endswith(b"index: ")
-
-
-def test_a_file_and_its_companion_appear_both_or_not_at_all(tmp_path):
-    path, beside = tmp_path / "a.ind", tmp_path / "a.idx"
-    with pytest.raises(OutputError, match="too much"):
-        write(note("a" * 30), path, [INDEXED])
-    assert not list(tmp_path.iterdir())
-    beside.write_text("mine")
-    with pytest.raises(OutputError, match=r"a\.idx: the file exists"):
-        write(note("abc"), path, [INDEXED])
-    assert not path.exists()
-    write(note("abc"), path, [INDEXED], overwrite=True)
-    assert beside.read_text() == "3 letters"
-    beside.unlink()
-    with pytest.raises(OutputError, match=r"a\.ind: the file exists"):
-        write(note("abcd"), path, [INDEXED])
-    assert not beside.exists()

@@ -13,7 +13,7 @@ from gen.atomic import check_writable
 from gen.checks import naming
 from gen.config import Setting
 from gen.errors import OutputError, UsageError
-from gen.formats import companion_path, find_format
+from gen.formats import find_format
 from gen.plan import Item, Plan
 from gen.plugin.specs import FormatSpec
 from gen.recipe import METADATA_LEVELS
@@ -104,7 +104,7 @@ def plan_outputs(
 
 
 def next_name(path: Path, outputs: Outputs) -> Path:
-    """The first of ``NAME``, ``NAME-2``, ``NAME-3`` … that no file has, nor its preview or companion."""
+    """The first of ``NAME``, ``NAME-2``, ``NAME-3`` … that neither a file nor its preview has."""
     number, free = 1, path
     while any(place.exists() or place.is_symlink() for place in _places(free, outputs)):
         number += 1
@@ -128,14 +128,10 @@ def metadata_level(given: str | None, settings: Mapping[str, Setting]) -> str:
 
 
 def _places(path: Path, outputs: Outputs) -> Iterator[Path]:
-    """Every file that is written for an item: its own, the companion's, the preview's and that one's."""
+    """Every file that is written for an item: its own and the preview's."""
     yield path
-    if (companion := companion_path(path, outputs.form)) is not None:
-        yield companion
-    if outputs.preview and (beside := outputs.beside(path)) is not None:
+    if (beside := outputs.beside(path)) is not None:
         yield beside
-        if (companion := companion_path(beside, outputs.preview)) is not None:
-            yield companion
 
 
 def _filled(pattern: str, item: Item, plan: Plan) -> str:

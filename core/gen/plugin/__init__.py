@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gen.plugin.specs import API, Companion, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec
+from gen.plugin.specs import API, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec
 
 if TYPE_CHECKING:
     from gen.plugin.hookspecs import hookimpl
 
-__all__ = ["API", "Companion", "FormatSpec", "ModalitySpec", "ModelSpec", "Param", "RecipeSpec", "hookimpl"]
+__all__ = ["API", "FormatSpec", "ModalitySpec", "ModelSpec", "Param", "RecipeSpec", "hookimpl"]
 
 
 def __getattr__(name: str) -> object:

@@ -6,7 +6,7 @@ import keyword
 import re
 from collections.abc import Iterable
 
-from gen.plugin.specs import API, Companion, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec
+from gen.plugin.specs import API, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec
 
 
 def _words(text: str) -> frozenset[str]:
@@ -189,16 +189,6 @@ def format_fault(spec: FormatSpec) -> str:
         return f"format {spec.name!r}: {fault}"
     if not spec.suffixes or not all(_SUFFIX.fullmatch(suffix) for suffix in spec.suffixes):
         return f"format {spec.name!r}: suffixes must be lower-case endings with their dot"
-    companion: object = spec.companion
-    if companion is None:
-        return ""
-    if not isinstance(companion, Companion):
-        return f"format {spec.name!r}: companion must be a Companion"
-    fault = _strings(companion, ("suffix",)) or _import_strings(companion, required=("writer",))
-    if fault:
-        return f"format {spec.name!r}: companion: {fault}"
-    if not _SUFFIX.fullmatch(companion.suffix) or companion.suffix in spec.suffixes:
-        return f"format {spec.name!r}: companion must have a lower-case ending of its own, with its dot"
     return ""
 
 

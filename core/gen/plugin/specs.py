@@ -126,19 +126,6 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Companion:
-    """A second file that a format needs beside the first, under the same name: the MTL of an OBJ.
-
-    Args:
-        suffix: Its ending with the dot, lower case.
-        writer: Import string of ``(artifact, file: BinaryIO, metadata: gen.recipe.Metadata) -> None``.
-    """
-
-    suffix: str
-    writer: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class FormatSpec:
     """A file format for a kind of artifact.
 
@@ -147,12 +134,9 @@ class FormatSpec:
         kind: Kind of artifact that it holds: ``"image"``.
         suffixes: File endings with the dot, lower case; the first is the one that is written.
         media_type: ``"image/png"``.
-        writer: Import string of ``(artifact, file: BinaryIO, metadata: gen.recipe.Metadata) -> None``; that
-            of a format with a companion takes the name of that file, too, as ``companion: str``, empty on
-            stdout, where there is none.
+        writer: Import string of ``(artifact, file: BinaryIO, metadata: gen.recipe.Metadata) -> None``.
         reader: Import string of ``(file: BinaryIO) -> Artifact``; empty when it is only written.
         metadata_reader: Import string of ``(file: BinaryIO) -> Mapping[str, str]``: the raw text entries.
-        companion: A second file that is written beside it.
         also: Further kinds that it holds, where a modality makes more than one: writer and reader must serve
             them all, and what can be read may be given from memory in place of a file of ``kind``.
         api: Version of the contract.
@@ -165,7 +149,6 @@ class FormatSpec:
     writer: str
     reader: str = ""
     metadata_reader: str = ""
-    companion: Companion | None = None
     also: tuple[str, ...] = ()
     api: int = API
 

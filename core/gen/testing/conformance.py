@@ -61,8 +61,7 @@ def _findings(host: Host, name: str) -> Iterator[Finding]:
     if plugin.modality is not None:
         yield from _modality_findings(host, plugin.modality)
     for form in plugin.formats:
-        beside = form.companion.writer if form.companion else ""
-        for import_string in (form.writer, form.reader, form.metadata_reader, beside):
+        for import_string in (form.writer, form.reader, form.metadata_reader):
             yield from _import_findings(host, import_string)
     if record.group != MODALITIES and not plugin.models and not plugin.formats:
         yield Finding("warning", "it declares nothing", "implement gen_models or gen_formats")

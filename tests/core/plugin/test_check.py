@@ -15,7 +15,7 @@ from gen.testing import Finding, assert_light_import
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "gen-palette"
 COMPLETE = """
-from gen.plugin import Companion, FormatSpec, ModelSpec, hookimpl
+from gen.plugin import FormatSpec, ModelSpec, hookimpl
 
 @hookimpl
 def gen_models():
@@ -25,12 +25,12 @@ def gen_models():
 @hookimpl
 def gen_formats():
     return [FormatSpec(name="txt", kind="good", suffixes=(".txt",), media_type="text/plain",
-                       writer="{writer}", companion={companion})]
+                       writer="{writer}")]
 """
 
 
-def complete(writer: str, companion: str = "None") -> str:
-    return COMPLETE.format(writer=writer, companion=companion)
+def complete(writer: str) -> str:
+    return COMPLETE.format(writer=writer)
 
 
 def _check(install: Install, source: str, work: str) -> list[Finding]:
@@ -54,19 +54,6 @@ def test_nothing_to_find(install: Install) -> None:
             modality("good", "good_plugin") + complete("good_plugin_work:write"),
             "def load(): ...",
             ("error", "no attribute 'write'"),
-        ),
-        *(
-            (
-                modality("good", "good_plugin") + complete("good_plugin_work:load", companion),
-                "def load(): ...",
-                ("error", said),
-            )
-            for companion, said in (
-                ("'.two'", "must be a Companion"),
-                ("Companion(suffix='.txt', writer='a:b')", "a lower-case ending of its own"),
-                ("Companion(suffix='.two', writer='a b')", "companion: writer"),
-                ("Companion(suffix='.two', writer='good_plugin_work:two')", "no attribute 'two'"),
-            )
         ),
         ("import trimesh\n" + modality("good", "good_plugin"), "", ("warning", "imports trimesh at the top")),
         ("print('Hi')\n" + modality("good", "good_plugin"), "", ("warning", "prints 'Hi'")),
