@@ -21,7 +21,7 @@ class Attend(Protocol):
 
 
 Rule: TypeAlias = Callable[[Tensor, Tensor, Tensor, Attend], Tensor]
-"""(q, k, v, attend) -> what stands in place of attend(q, k, v)."""
+"""(q, k, v, attend) -> the replacement of attend(q, k, v)."""
 
 
 def dot_product_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -41,14 +41,14 @@ def dot_product_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None =
 
 
 class RuledAttention(nn.Module):
-    """A layer of a network, in which a rule stands in place of attention.
+    """A layer of a network in which a rule replaces attention.
 
     Attention is found where it is computed by ``torch.nn.functional.scaled_dot_product_attention``,
     ``torch.nn.MultiheadAttention`` (which then returns no weights) or ``dot_product_attention``.
 
     Args:
         layer: Any module that computes attention one or more times.
-        rule: What stands in its place.
+        rule: The replacement.
 
     Raises:
         ValueError: (when evaluated) The layer computes no attention in one of these ways.
@@ -91,7 +91,7 @@ def layer_names(network: nn.Module, layers: str | Iterable[str] | type[nn.Module
 
 
 class _Attention(TorchFunctionMode):
-    """Within this context, ``rule`` stands in place of every attention."""
+    """Within this context, ``rule`` replaces every attention."""
 
     def __init__(self, rule: Rule) -> None:
         super().__init__()

@@ -151,19 +151,19 @@ def taylor_cached(
 
 @dataclass
 class _Pass:
-    """One evaluation of a network whose blocks record what they see, and skip where a residual is given.
+    """One evaluation of a network whose blocks record their states and may be replaced by a residual.
 
     Args:
-        residual: Stands in place of the blocks; None where they are evaluated.
+        residual: Replaces the blocks; None where they are evaluated.
         after_first: Whether the residual is that of the blocks after the first.
         first: Whether the first block is evaluated beside the residual.
-        seen: Name to the input, the state after the first block, the output and the modulated input.
+        recorded: Name to the input, the state after the first block, the output and the modulated input.
     """
 
     residual: Tensor | None = None
     after_first: bool = False
     first: bool = True
-    seen: dict[str, Tensor] = field(default_factory=dict)
+    recorded: dict[str, Tensor] = field(default_factory=dict)
 
 
 _PASS: ContextVar[_Pass] = ContextVar("the pass of the network that runs in this thread")
@@ -185,11 +185,11 @@ class _Block(nn.Module):
                 f"block {self.index} must return the shape {tuple(x.shape)} of its first argument"
             )
         if self.index == 0:
-            run.seen |= {"input": x, "first": output}
+            run.recorded |= {"input": x, "first": output}
         if self.last:
             if run.residual is not None:
-                output = run.seen["first" if run.after_first else "input"] + run.residual
-            run.seen["output"] = output
+                output = run.recorded["first" if run.after_first else "input"] + run.residual
+            run.recorded["output"] = output
         return output
 
 
@@ -201,7 +201,7 @@ class _Modulated(nn.Module):
         self.layer = layer
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
-        _PASS.get().seen.setdefault("modulated", x)
+        _PASS.get().recorded.setdefault("modulated", x)
         return self.layer(x, *args, **kwargs)
 
 
@@ -222,15 +222,15 @@ def _recording(model: ModelDenoiser, stack: BlockStack) -> ModelDenoiser:
 def _run(
     model: ModelDenoiser, run: _Pass, x: Tensor, level: Level[float], conditioning: Conditioning
 ) -> tuple[Prediction, dict[str, Tensor]]:
-    """(prediction, what the blocks saw)."""
+    """(prediction, the tensors that the blocks recorded)."""
     token = _PASS.set(run)
     try:
         prediction = model(x, level, conditioning, Memory())
     finally:
         _PASS.reset(token)
-    if "output" not in run.seen:
+    if "output" not in run.recorded:
         raise ValueError("the network did not evaluate the last block of its stack")
-    return prediction, {name: value.detach() for name, value in run.seen.items()}
+    return prediction, {name: value.detach() for name, value in run.recorded.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,7 +252,7 @@ class _Held:
 
 @dataclass(frozen=True, eq=False)
 class _Residuals(ABC):
-    """What the first-block cache and TeaCache share: a signal decides for each item whether to skip."""
+    """The base of the first-block cache and TeaCache: a signal decides for each item whether to skip."""
 
     model: ModelDenoiser
     longest: int
@@ -265,12 +265,12 @@ class _Residuals(ABC):
         """Whether the residual is that of the blocks after the first."""
 
     @abstractmethod
-    def signal(self, seen: dict[str, Tensor]) -> Tensor:
-        """What the decision looks at (B, ...)."""
+    def signal(self, recorded: dict[str, Tensor]) -> Tensor:
+        """The tensor (B, ...) whose change decides."""
 
     @abstractmethod
     def total(self, change: float, before: float) -> float:
-        """What is compared with the tolerance, from the relative change of the signal and the last total."""
+        """The number to compare with the tolerance, from the signal's relative change and the last total."""
 
     @abstractmethod
     def compared(self, held: Tensor, now: Tensor, rows: Tensor) -> Tensor:
@@ -284,8 +284,8 @@ class _Residuals(ABC):
         if held is None or len(held.run) != x.shape[0] or not allowed:
             return self._evaluate(x, level, conditioning, memory)
         skip = _Pass(held.residual, self.after_first)
-        prediction, seen = _run(self.model, skip, x, level, conditioning)
-        signal = self.signal(seen)
+        prediction, recorded = _run(self.model, skip, x, level, conditioning)
+        signal = self.signal(recorded)
         if signal.shape != held.signal.shape:
             return self._evaluate(x, level, conditioning, memory)
         changes = ratios(_size(signal - held.signal), _size(held.signal))
@@ -297,12 +297,12 @@ class _Residuals(ABC):
         rows = [row for row, keep in enumerate(kept) if not keep]
         index, residual, observed = torch.tensor(rows, dtype=torch.long, device=x.device), held.residual, 0.0
         if rows:
-            fresh, seen_fresh = _run(self.model, _Pass(), x[rows], level, conditioning.select(rows))
+            fresh, recorded_fresh = _run(self.model, _Pass(), x[rows], level, conditioning.select(rows))
             errors = ratios(norm(fresh.x0 - prediction.x0[rows]), norm(fresh.x0))
             observed = max((e for e, row in zip(errors, rows, strict=True) if held.run[row]), default=0.0)
             prediction = merged(prediction, fresh, rows)
-            residual = residual.index_copy(0, index, self._residual(seen_fresh))
-            signal = signal.index_copy(0, index, self.signal(seen_fresh))
+            residual = residual.index_copy(0, index, self._residual(recorded_fresh))
+            signal = signal.index_copy(0, index, self.signal(recorded_fresh))
         fresh_rows = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device).index_fill_(0, index, True)
         memory.values["held blocks"] = _Held(
             residual,
@@ -314,17 +314,17 @@ class _Residuals(ABC):
         _count(memory, CacheReport(len(rows), len(kept) - len(rows), estimated, observed))
         return prediction
 
-    def _residual(self, seen: dict[str, Tensor]) -> Tensor:
-        return seen["output"] - seen["first" if self.after_first else "input"]
+    def _residual(self, recorded: dict[str, Tensor]) -> Tensor:
+        return recorded["output"] - recorded["first" if self.after_first else "input"]
 
     def _evaluate(
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
         """Without a skip."""
-        prediction, seen = _run(self.model, _Pass(), x, level, conditioning)
+        prediction, recorded = _run(self.model, _Pass(), x, level, conditioning)
         count = x.shape[0]
         memory.values["held blocks"] = _Held(
-            self._residual(seen), self.signal(seen), (0.0,) * count, (0,) * count
+            self._residual(recorded), self.signal(recorded), (0.0,) * count, (0,) * count
         )
         _count(memory, CacheReport(evaluated=count))
         return prediction
@@ -338,8 +338,8 @@ class _FirstBlock(_Residuals):
     def after_first(self) -> bool:
         return True
 
-    def signal(self, seen: dict[str, Tensor]) -> Tensor:
-        return seen["first"] - seen["input"]
+    def signal(self, recorded: dict[str, Tensor]) -> Tensor:
+        return recorded["first"] - recorded["input"]
 
     def total(self, change: float, before: float) -> float:  # noqa: ARG002
         return change
@@ -358,12 +358,12 @@ class _Tea(_Residuals):
     def after_first(self) -> bool:
         return False
 
-    def signal(self, seen: dict[str, Tensor]) -> Tensor:
-        if "modulated" not in seen:
+    def signal(self, recorded: dict[str, Tensor]) -> Tensor:
+        if "modulated" not in recorded:
             raise ValueError(
                 "the layer with the modulated input must be evaluated before or in the first block"
             )
-        return seen["modulated"]
+        return recorded["modulated"]
 
     def total(self, change: float, before: float) -> float:
         value = 0.0
@@ -402,8 +402,8 @@ class _Taylor:
             memory.values["skips"] = skips + 1
             _count(memory, CacheReport(skipped=x.shape[0]))
             return prediction
-        prediction, seen = _run(self.model, _Pass(), x, level, conditioning)
-        past = (*past, (level.t, seen["output"] - seen["input"]))[-self.order - 1 :]
+        prediction, recorded = _run(self.model, _Pass(), x, level, conditioning)
+        past = (*past, (level.t, recorded["output"] - recorded["input"]))[-self.order - 1 :]
         memory.values |= {"residuals": past, "skips": 0}
         _count(memory, CacheReport(evaluated=x.shape[0]))
         return prediction

@@ -329,9 +329,10 @@ def test_mask_blend_keeps_the_known_part_bit_for_bit(known, shape, solver) -> No
         lambda d: lambda x, level, conditioning, memory: d(x, level, conditioning, memory.child("inner")),
         lambda d: cached(d, 0.05),
         lambda d: clipped(d, -9.0, 9.0),
+        lambda d: constrained(d, Measurement(BlockAverage(2, (-1,)), torch.zeros(1, 3), 9.0), DDNM()),
         lambda d: guided(d, LossGuidance(lambda x0, level, c: x0.square().flatten(1).sum(1), 0.01)),
     ],
-    ids=["function", "child", "cached", "clipped", "guided"],
+    ids=["function", "child", "cached", "clipped", "constrained", "guided"],
 )
 def test_no_wrapper_loses_the_known_part(wrap) -> None:
     """In bfloat16, where a combination of predictions misses it."""
@@ -561,7 +562,7 @@ def test_the_denoiser_within_keeps_its_memory() -> None:
     process, grid, noise = RectifiedFlow(), TimeGrid.uniform(4), NoiseSource((1, 2))
     x = prior(process, grid, noise, AUDIO)
     steps = list(iterate(guide, process, grid, DDIM(), x=x, noise=noise))
-    assert [step.memory.values["count"] for step in steps] == [1, 2, 3, 4]
+    assert [step.memory.child("denoiser").values["count"] for step in steps] == [1, 2, 3, 4]
 
 
 LINEAR_ONLY = (DDNM(), DiffPIR(), PiGDM())

@@ -45,7 +45,7 @@ class Extrapolation(Guidance):
 
     Args:
         scale: A ``Scale``; the number 1 is no guidance (uncond is not evaluated), 0 is uncond.
-        weak: A weaker denoiser, evaluated with the same conditioning, whose prediction stands in for uncond:
+        weak: A weaker denoiser, evaluated with the same conditioning, whose prediction replaces uncond:
             autoguidance (Karras et al. 2024, arXiv 2406.02507, eq. 3). By default uncond is the prediction of
             the same denoiser for ``conditioning.uncond``.
         interval: (low, high) in log_snr, outside of which there is no guidance.

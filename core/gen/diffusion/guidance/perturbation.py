@@ -30,7 +30,7 @@ def perturbed(network: nn.Module, layers: Layers, change: Callable[[nn.Module], 
     Args:
         network: Any module, already on its device.
         layers: Dotted names of submodules, or their type.
-        change: Submodule to the module that stands in its place.
+        change: Submodule to its replacement.
 
     Raises:
         ValueError: There is no such layer.

@@ -56,9 +56,12 @@ class Constrained:
     ) -> Prediction:
         """The prediction for x (B, ...) given the measurement."""
         memory.known = self.method.known(self.measurement)
-        return self.method.predict(
-            x, level, lambda x, level: self.denoiser(x, level, conditioning, memory), self.measurement
-        )
+        within = memory.child("denoiser")  # which may know another part
+
+        def denoise(x: Tensor, level: Level[float]) -> Prediction:
+            return self.denoiser(x, level, conditioning, within)
+
+        return self.method.predict(x, level, denoise, self.measurement)
 
 
 def constrained(denoiser: Denoiser, measurement: Measurement, method: InverseMethod) -> Denoiser:
@@ -66,8 +69,8 @@ def constrained(denoiser: Denoiser, measurement: Measurement, method: InverseMet
 
     Args:
         denoiser: Predicts the data without the measurement.
-        measurement: What is known of the data.
-        method: How it is followed.
+        measurement: A measurement of the data.
+        method: The rule that follows it.
 
     Raises:
         ValueError: The method cannot use the measurement.
@@ -188,7 +191,7 @@ class DPS(InverseMethod):
     Chung et al. 2023, arXiv 2209.14687, algorithm 1, for every operator, linear or not. By Tweedie's formula
     the gradient of a log-likelihood N(y; A(x0(x)), s**2) moves x0 by d / s**2, where d is sigma**2 / alpha
     times the gradient of -|y - A(x0(x))|**2 / 2 with respect to x. Their s**2 is a step size tuned by hand
-    for each problem and for a thousand steps. Here it is what x0 and y are uncertain by along d,
+    for each problem and for a thousand steps. Here it is the variance of y given x along d,
 
         s**2 = std**2 + |A' d|**2 / <A' d, y - A(x0)>,   A' the derivative of A at x0,
 
@@ -277,7 +280,7 @@ def _ratio(a: float, b: float) -> float:
 
 
 def _with_x0(prediction: Prediction, x0: Tensor, level: Level[float]) -> Prediction:
-    """The prediction with another x0; a noise of its own changes as the one that x and x0 imply does."""
+    """The prediction with another x0, and an explicit eps moved as x = alpha x0 + sigma eps demands."""
     if prediction.eps is None:
         return replace(prediction, x0=x0)
     return replace(prediction, x0=x0, eps=prediction.eps - (level.alpha / level.sigma) * (x0 - prediction.x0))
