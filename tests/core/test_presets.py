@@ -5,6 +5,7 @@ import sys
 from functools import reduce
 
 import pytest
+import torch
 from diffusers import schedulers
 
 import gen.diffusion
@@ -264,6 +265,33 @@ def test_the_default_takes_one_evaluation_per_step(process: Process) -> None:
         assert not solver.stochastic
     with pytest.raises(ValueError, match="nfe must be"):
         presets.default_names(0, process)
+
+
+def test_the_default_for_strong_guidance_on_a_flow_is_of_low_order() -> None:
+    names = [presets.default_names(10, RectifiedFlow(), guidance=w).solver for w in (1.0, 2.0, 3.0, 7.5)]
+    assert names == ["scale_3", "scale_3", "flow_adams_2", "flow_adams_2"]
+    chain = DiscreteBetas.scaled_linear()
+    assert presets.default_names(10, chain, guidance=7.5) == presets.default_names(10, chain)
+
+
+@pytest.mark.parametrize("nfe", [6, 10, 20])
+def test_the_default_is_as_accurate_for_data_of_any_scale(nfe: int) -> None:
+    """In units of the data, for a flow of Gaussian data, whose solution is known."""
+    errors = []
+    for scale in (0.2, 1.0, 5.0):
+
+        def denoise(x, level, conditioning, memory, scale=scale):
+            return Prediction(x * level.alpha * scale**2 / ((level.alpha * scale) ** 2 + level.sigma**2))
+
+        solver, grid = presets.default_sampler(nfe, RectifiedFlow(), scale=scale)
+        x = torch.ones(1, 1, dtype=torch.float64)
+        end = sample(denoise, RectifiedFlow(), grid, solver, noise=NoiseSource([0]), x=x).x
+        errors.append(abs(float(end) / scale - 1))
+    assert errors[0] == pytest.approx(errors[1], rel=1e-3, abs=1e-9)
+    assert errors[2] == pytest.approx(errors[1], rel=1e-3, abs=1e-9)
+    for wrong in (0.0, -1.0, float("inf")):
+        with pytest.raises(ValueError, match="scale must be"):
+            presets.default_sampler(nfe, RectifiedFlow(), scale=wrong)
 
 
 def test_open_grids_leave_out_the_step_to_clean_data() -> None:

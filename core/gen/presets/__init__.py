@@ -8,10 +8,12 @@ its grid, are known: ``sampler`` takes them apart.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gen.errors import UsageError
 from gen.presets.grid_list import GridList, grid_list
@@ -129,23 +131,33 @@ def sampler(name: str) -> Sampler:
     return Sampler("", find(SOLVERS, name, "solver").name, "")
 
 
-def default_names(nfe: int, process: Process) -> Sampler:
+GUIDED = 2.0
+"""The guidance scale above which a run on a flow has the solver for strong guidance."""
+
+
+def default_names(nfe: int, process: Process, *, guidance: float = 1.0) -> Sampler:
     """The solver and the grid that were most accurate with ``nfe`` evaluations on such a process.
 
     Chosen on mixtures of Gaussians other than those on which ``benchmarks/solvers.py`` compares them with
-    the samplers of other programs. With few evaluations a chain, which starts with a little signal, has the
-    steps of DPM-Solver or DEIS and stops at its first level.
+    the samplers of other programs, and on the shipped networks by ``benchmarks/networks.py``: guidance of a
+    network above 2 makes predictions jump, which high orders and clocks of the data's scales extrapolate;
+    there Adams-Bashforth of order 2 in flow time is the best. With few evaluations a chain, which starts with
+    a little signal, has the steps of DPM-Solver or DEIS and stops at its first level.
 
     Args:
         nfe: Evaluations of the network, at least 1.
         process: What the network was trained on.
+        guidance: Scale of the guidance; 1 is none.
 
     Raises:
         ValueError: ``nfe`` is below 1.
     """
     if isinstance(nfe, bool) or not isinstance(nfe, int) or nfe < 1:
         raise ValueError(f"nfe must be a whole number of at least 1, not {nfe}")
-    if nfe <= 8 and 0 < process.level(1.0).alpha < 1:
+    start = process.level(1.0).alpha
+    if guidance > GUIDED and start == 0:
+        return Sampler("", "flow_adams_2", "uniform")
+    if nfe <= 8 and 0 < start < 1:
         return Sampler("", "dpm_2m" if nfe <= 6 else "deis", "karras_open")
     if nfe <= 6:
         return Sampler("", "scale_2", "scale_coarse")
@@ -154,14 +166,32 @@ def default_names(nfe: int, process: Process) -> Sampler:
     return Sampler("", "scale_3_fine", "scale_fine" if nfe <= 24 else "scale_finest")
 
 
-def default_sampler(nfe: int, process: Process) -> tuple[Solver, TimeGrid]:
+def default_sampler(
+    nfe: int, process: Process, *, guidance: float = 1.0, scale: float = 1.0
+) -> tuple[Solver, TimeGrid]:
     """``default_names`` built for a process: every step of it is one evaluation.
 
+    Args:
+        nfe: Evaluations of the network, at least 1.
+        process: What the network was trained on.
+        guidance: Scale of the guidance; 1 is none.
+        scale: Standard deviation of the data, > 0. Clocks of the data's scales are in units of it.
+
     Raises:
-        ValueError: ``nfe`` is below 1.
+        ValueError: ``nfe`` is below 1, or ``scale`` is not a finite number above 0.
     """
-    names = default_names(nfe, process)
-    return solver(names.solver), grid(names.grid, nfe, process)
+    if not 0 < scale < math.inf:
+        raise ValueError(f"scale must be a finite number above 0, not {scale}")
+    names = default_names(nfe, process, guidance=guidance)
+    built, made = solver(names.solver), GRIDS[names.grid].make
+    if not names.solver.startswith("scale"):
+        return built, grid(names.grid, nfe, process)
+    from gen.diffusion import ScaleClock, ScaleMultistep, scale_grid
+
+    assert isinstance(built, ScaleMultistep)
+    fine, coarse = (cast(float, made.options[end]) * scale for end in ("fine", "coarse"))
+    clock = ScaleClock(built.clock.fine * scale, built.clock.coarse * scale)
+    return replace(built, clock=clock), scale_grid(nfe, process, fine=fine, coarse=coarse)
 
 
 def find(presets: Mapping[str, P], name: str, noun: str) -> P:

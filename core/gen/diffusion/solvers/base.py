@@ -24,6 +24,7 @@ Denoise: TypeAlias = Callable[[Tensor, Level[float]], Prediction]
 
 
 NEARLY_NOISE = Level(1.0, 0.001, 1.0)
+ROUNDING = 1e-14
 
 
 class Past(NamedTuple):
@@ -102,10 +103,11 @@ class Solver(ABC):
 
 def affine(x: Tensor, scale: float, *terms: tuple[float, Tensor | None]) -> Tensor:
     """scale x + sum of c * tensor over ``terms``, as a new tensor; terms without a tensor are left out."""
+    given = [(factor, tensor) for factor, tensor in terms if tensor is not None]
+    if len(given) == 1 and abs(scale + given[0][0] - 1) < ROUNDING:
+        return torch.lerp(given[0][1], x, scale)  # on flows: one pass over memory in place of two
     result = None if scale == 1 else x * scale
-    for factor, tensor in terms:
-        if tensor is None:
-            continue
+    for factor, tensor in given:
         if result is None:
             result = torch.add(x, tensor, alpha=factor)
         else:
