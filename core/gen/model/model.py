@@ -41,7 +41,7 @@ class Encoder(Protocol):
             params: The modality's own parameters; one that is absent is for the model to decide.
 
         Returns:
-            Conditioning of ``len(prompts)`` items, without its ``null``.
+            Conditioning of ``len(prompts)`` items, without its ``uncond``.
         """
         ...
 
