@@ -547,6 +547,8 @@ def test_an_empty_batch_is_guided() -> None:
         (lambda: ClassifierFree(math.nan), "finite"),
         (lambda: ClassifierFree([1.0, math.inf]), "finite"),
         (lambda: ClassifierFree(2.0, interval=(1.0, math.nan)), "low, high"),
+        (lambda: ClassifierFree(2.0, renorm=1), "from the end"),
+        (lambda: ClassifierFree(2.0, rescale=0.5, renorm=-1), "excludes"),
         (lambda: CFGPlusPlus(1.5), r"\[0, 1\]"),
         (lambda: AdaptiveProjected(2.0, eta=-1.0), "eta"),
         (lambda: AdaptiveProjected(2.0, radius=0.0), "radius"),
@@ -606,11 +608,15 @@ def test_rescale_is_the_published_one_on_the_output_of_the_network(kind, name) -
         outputs["F"] = torch.sin(2 * x + conditioning["mean"].value[..., None].to(x)) + 0.3
         return outputs["F"]
 
-    denoiser = guided(ModelDenoiser(network, own, kind), ClassifierFree(7.5, rescale=0.7))
-    found = denoiser(x, level, PROMPTS, Memory()).x0
+    model = ModelDenoiser(network, own, kind)
+    found = guided(model, ClassifierFree(7.5, rescale=0.7))(x, level, PROMPTS, Memory()).x0
     cond, uncond = outputs["F"].chunk(2)
-    expected = _sd_rescale(uncond + 7.5 * (cond - uncond), cond, 0.7)
-    _close(found, kind.to_x0(expected, X, at))
+    strong = uncond + 7.5 * (cond - uncond)
+    _close(found, kind.to_x0(_sd_rescale(strong, cond, 0.7), X, at))
+    # Qwen-Image's: the norm of each token.
+    found = guided(model, ClassifierFree(7.5, renorm=-1))(x, level, PROMPTS, Memory()).x0
+    token = strong * cond.norm(dim=-1, keepdim=True) / strong.norm(dim=-1, keepdim=True)
+    _close(found, kind.to_x0(token, X, at))
 
 
 def test_rescale_leaves_a_constant_output_as_it_is() -> None:

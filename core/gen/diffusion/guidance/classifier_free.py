@@ -17,7 +17,7 @@ from torch import Tensor
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.guidance.base import Evaluate, Guidance, Scale, check_scale, conditional, scale_at
-from gen.diffusion.guidance.rules import apg, cfg, cfg_zero_star, fdg, mahiro, rescaled
+from gen.diffusion.guidance.rules import apg, cfg, cfg_zero_star, fdg, mahiro, renormed, rescaled
 from gen.diffusion.items import inner_product
 from gen.diffusion.level import Level
 
@@ -91,33 +91,42 @@ class ClassifierFree(Extrapolation):
     Args:
         rescale: phi in [0, 1] of ``rules.rescaled``: how far the standard deviation of the guided output of
             the network returns to that of the conditional one.
+        renorm: Axis of the network's output, counted from the end, for ``rules.renormed``; None for none.
 
     Raises:
-        ValueError: (when evaluated) ``rescale`` is above 0 and the denoiser gives no ``Prediction.output``.
+        ValueError: There is both rescale and renorm; or (when evaluated) one of them, and the denoiser gives
+            no ``Prediction.output``.
     """
 
     rescale: float = 0.0
+    renorm: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.rescale <= 1:
             raise ValueError(f"rescale must lie in [0, 1], not {self.rescale}")
+        if self.renorm is not None and (self.renorm >= 0 or self.rescale > 0):
+            raise ValueError("renorm is an axis counted from the end, and excludes rescale")
 
     def combine(self, both: Both, scale: float | Tensor) -> Prediction:
         """See ``Extrapolation``."""
         x, _, cond, uncond, _ = both
         x0 = cfg(cond.x0, uncond.x0, scale)
-        if self.rescale == 0:
+        if self.rescale == 0 and self.renorm is None:
             return replace(cond, x0=x0)
         if cond.output is None:
             raise ValueError(
-                "rescale works on the network's output, which this denoiser does not give: use ModelDenoiser "
-                "or set Prediction.output"
+                "rescale and renorm work on the network's output, which this denoiser does not give: use "
+                "ModelDenoiser or set Prediction.output"
             )
         skip, out = cond.output
         if out == 0:  # x0 does not depend on the output
             return replace(cond, x0=x0)
-        output = rescaled((x0 - skip * x) / out, (cond.x0 - skip * x) / out, self.rescale)
+        output, plain = (x0 - skip * x) / out, (cond.x0 - skip * x) / out
+        if self.renorm is None:
+            output = rescaled(output, plain, self.rescale)
+        else:
+            output = renormed(output, plain, self.renorm)
         return replace(cond, x0=skip * x + out * output)
 
 

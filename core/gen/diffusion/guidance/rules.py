@@ -32,6 +32,15 @@ def rescaled(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
     return guided * ratio.mul(phi).add(1 - phi).to(guided)
 
 
+def renormed(guided: Tensor, cond: Tensor, axis: int) -> Tensor:
+    """guided |cond| / |guided|, with norms along ``axis``; the space is the network's output.
+
+    Published as code (diffusers' pipeline of Qwen-Image), where the axis is that of a token's channels.
+    """
+    norms = [torch.linalg.vector_norm(value, dim=axis, keepdim=True) for value in (cond, guided)]
+    return guided * (norms[0] / norms[1]).nan_to_num(1.0, 1.0)
+
+
 def apg(
     cond: Tensor, difference: Tensor, scale: float | Tensor, eta: float = 0.0, radius: float = math.inf
 ) -> Tensor:
