@@ -760,3 +760,9 @@ def test_complex_states_are_guided_as_their_real_and_imaginary_parts(name) -> No
     found = guided(both, guidance)(x, LEVEL, PROMPTS, Memory()).x0
     expected = guided(parts, guidance)(torch.view_as_real(x), LEVEL, PROMPTS, Memory()).x0
     _close(torch.view_as_real(found), expected)
+
+
+@pytest.mark.parametrize("guidance", [Mahiro(2.0), FrequencyDecoupled(2.0, coarser=[1.0], axes=(-1,))])
+def test_rules_for_real_states_refuse_complex_ones(guidance) -> None:
+    with pytest.raises(ValueError, match="real states"):
+        guided(_video, guidance)(VIDEO.to(torch.complex64), LEVEL, PROMPTS_OF_VIDEOS, Memory())

@@ -338,6 +338,7 @@ class FrequencyDecoupled(Extrapolation):
     def combine(self, both: Both, scale: float | Tensor) -> Prediction:
         """See ``Extrapolation``."""
         x, level, cond, uncond, _ = both
+        _check_real(x, "FDG")
         if -min(self.axes) >= x.ndim:
             raise ValueError(f"the axes {self.axes} reach beyond an item of a state {tuple(x.shape)}")
         scales = [scale, *(scale_at(coarse, level, x) for coarse in self.coarser)]
@@ -353,5 +354,11 @@ class Mahiro(Extrapolation):
 
     def combine(self, both: Both, scale: float | Tensor) -> Prediction:
         """See ``Extrapolation``."""
-        _, _, cond, uncond, _ = both
+        x, _, cond, uncond, _ = both
+        _check_real(x, "Mahiro")
         return replace(cond, x0=mahiro(cond.x0, uncond.x0, scale))
+
+
+def _check_real(x: Tensor, name: str) -> None:
+    if x.is_complex():
+        raise ValueError(f"{name} is made for real states: view_as_real makes one of a complex state")
