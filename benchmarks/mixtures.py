@@ -40,6 +40,10 @@ class Mixture:
         gain = level.alpha * self.stds**2 * precision
         return weight @ (self.means - gain * mean) + x * (weight @ gain)
 
+    def scaled(self, scale: float) -> Mixture:
+        """That of ``scale`` times the data."""
+        return Mixture(self.means * scale, self.stds * scale, self.logits)
+
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Draws of the data (count, d)."""
         chosen = torch.multinomial(self.logits.softmax(0), count, replacement=True, generator=generator)
@@ -58,6 +62,7 @@ class Problem:
         part: The mixture that guidance asks for.
         fault: Size of the error of the network, in units of its unit-variance output.
         seed: Of the fault and of the starting noise.
+        scale: By which the data are multiplied.
     """
 
     name: str
@@ -66,6 +71,7 @@ class Problem:
     part: Mixture | None = None
     fault: float = 0.0
     seed: int = 0
+    scale: float = 1.0
     _waves: tuple[Tensor, Tensor, Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,8 +84,18 @@ class Problem:
         )
         object.__setattr__(self, "_waves", waves)
 
+    def scaled(self, scale: float) -> Problem:
+        """The same with data that are ``scale`` times as large."""
+        if scale == 1:
+            return self
+        part = None if self.part is None else self.part.scaled(scale)
+        return Problem(
+            f"{self.name}, scale {scale:g}", self.mixture.scaled(scale), self.guidance, part, self.fault,
+            self.seed, self.scale * scale,
+        )  # fmt: skip
+
     def x0(self, x: Tensor, level: Level[float]) -> Tensor:
-        """What the network answers: (B, d)."""
+        """What the network predicts: (B, d)."""
         x0 = self.mixture.x0(x, level)
         if self.part is not None:
             x0 = torch.lerp(x0, self.part.x0(x, level), self.guidance)

@@ -1,4 +1,4 @@
-"""Flow maps: networks that are told where a step goes, and predict all of it at once."""
+"""Flow maps: networks that take the target of a step as an input, and predict the whole step at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gen.diffusion.solvers.first_order import DDIM
 
 @dataclass(frozen=True)
 class Towards(Level[float]):
-    """A level with the one that the step leads to: how a solver tells a flow map its target.
+    """A level with the target of the step from it, for flow maps.
 
     Args:
         target: Where the step ends. It is a field of the level, so every wrapper of a denoiser passes it on.
@@ -32,7 +32,7 @@ class Towards(Level[float]):
 class FlowMap(Solver):
     """One evaluation per step, exact at any step size for an exact flow map (Boffi et al. 2024, 2406.07507).
 
-    The network's word is the x0 with which a DDIM step ends at the right place. For a flow and a velocity u
+    The network predicts the x0 with which a DDIM step ends at the right place. For a flow and a velocity u
     it is x - t u, and the step x_r = x_t - (t - r) u(x, t, r), as in MeanFlow (Geng et al. 2025, 2505.13447,
     eq. 12). With ``Ancestral`` around it, the map leads to the level below and the noise back up, as in
     gamma-sampling.
@@ -56,7 +56,7 @@ class FlowMap(Solver):
 
 @dataclass(frozen=True, eq=False)
 class FlowMapDenoiser:
-    """Tells a network the target of the step, as a condition.
+    """Gives a network the target of the step, as a condition.
 
     Of a level without a target the target is the level itself, where a flow map is the velocity: such a
     network can be used with every solver. Guidance belongs around this.
@@ -81,8 +81,8 @@ class FlowMapDenoiser:
         own = self.process.level(target.t)
         if own != target:
             own = self.process.level(self.process.t_of_log_snr(target.log_snr))
-        told = torch.full(
+        c_noise = torch.full(
             (x.shape[0], 1), self.parameterization.c_noise(own), dtype=torch.float32, device=x.device
         )
-        with_target = Conditioning({**conditioning, self.name: Condition(told, "global")})
+        with_target = Conditioning({**conditioning, self.name: Condition(c_noise, "global")})
         return self.denoiser(x, plain, with_target, memory)

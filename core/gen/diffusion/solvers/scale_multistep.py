@@ -1,4 +1,10 @@
-"""Predictor and corrector on the clock of the data's scales."""
+"""Predictor and corrector on the clock of the data's scales. No paper has it; it is here for what it wins.
+
+On the shipped image model without guidance, in equal steps of that clock, its errors at 8, 10 and 15
+evaluations are .0058, .0041 and .0016; those of UniPC of order 2 are .0107, .0069 and .0027, and of DPM-
+Solver++ 2M .0193, .0137 and .0070. With guidance of 4 it loses: .190 to .084 at 8 evaluations
+(``benchmarks/networks.py``).
+"""
 
 from __future__ import annotations
 
@@ -40,7 +46,7 @@ class ScaleMultistep(Solver):
     one among the nodes. The polynomial is one in the time of ``ScaleClock`` instead of log_snr. That time is
     finite at both ends, so that neither the first step from alpha = 0 nor the last one to sigma = 0 falls
     to first order, which is what limits methods in log_snr at small step counts. Only the last step has no
-    corrector: nothing is asked at clean data. The integrals are taken by Gauss's rule.
+    corrector, as there is no evaluation at clean data. The integrals are taken by Gauss's rule.
 
     Args:
         order: Number of predictions used, 1 to 3; the corrector uses one more.
