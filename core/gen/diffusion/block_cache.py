@@ -286,8 +286,6 @@ class _Residuals(ABC):
         skip = _Pass(held.residual, self.after_first)
         prediction, recorded = _run(self.model, skip, x, level, conditioning)
         signal = self.signal(recorded)
-        if signal.shape != held.signal.shape:
-            return self._evaluate(x, level, conditioning, memory)
         changes = ratios(_size(signal - held.signal), _size(held.signal))
         totals = [self.total(*pair) for pair in zip(changes, held.change, strict=True)]
         kept = [
