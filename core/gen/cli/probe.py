@@ -7,34 +7,26 @@ its trial ``{"begun": WHAT}``, then the fields of an `Outcome`.
 
 from __future__ import annotations
 
-import ast
 import importlib
-import importlib.util
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
-from pathlib import Path
 from time import monotonic, perf_counter
 from typing import IO, TYPE_CHECKING, TextIO
 
 from gen.atomic import temporary_folder
-from gen.errors import GenError
+from gen.cli.imported_libraries import libraries_behind
+from gen.cli.library_faults import fault_of
 from gen.plugin.host import Host
 from gen.plugin.text import one_line
 
 if TYPE_CHECKING:
     from gen.plugin.specs import ModalitySpec
-
-TORCH_INDEX = "https://download.pytorch.org/whl/"
-"""Where the builds of torch for one kind of device are, such as ``cpu``, with libraries that fit them."""
 
 POLL = 0.2
 """Seconds between two looks at a process that runs."""
@@ -143,137 +135,11 @@ def _wait(process: subprocess.Popen[bytes], results: IO[bytes], limit: float) ->
     return None
 
 
-def fault_of(error: BaseException, install: Callable[[Sequence[str]], str]) -> tuple[str, str]:
-    """What an exception says about the libraries that are installed.
-
-    Args:
-        error: The exception; it is followed to its causes.
-        install: (modules) -> the command that installs modules that are missing.
-
-    Returns:
-        The fault in one line, with versions where a library is at fault; the command that mends it.
-    """
-    while isinstance(error, GenError) and error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, GenError):
-        return error.message, error.hint
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        missing = error.name.partition(".")[0]
-        if importlib.util.find_spec(missing):
-            return f"there is no module {error.name}", ""
-        return f"{missing} is not installed", install([missing])
-    first: BaseException = error
-    while first.__cause__ is not None:
-        first = first.__cause__
-    line = one_line(f"{type(first).__name__}: {first}")[:200]
-    if not isinstance(error, ImportError | OSError):
-        return line, ""
-    found = _distributions(error)
-    if not found:
-        return line, ""
-    library = found[0]
-    others = sorted({name for name in _needed(library) | set(found[1:]) if name in ("torch", "numpy")})
-    beside = f" beside {' and '.join(f'{name} {_version(name)}' for name in others)}" if others else ""
-    return f"{library} {_version(library)} does not load{beside}: {line}", _reinstall([library, *others])
-
-
-def libraries_behind(module: str) -> set[str]:
-    """The third-party packages that a module and those of its own package import, at any depth of the code.
-
-    Args:
-        module: Name of a module; read, not run.
-    """
-    own, libraries, waiting, seen = module.partition(".")[0], set(), [module], set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        if name.partition(".")[0] != own:
-            libraries.add(name.partition(".")[0])
-            continue
-        waiting += _imported(name)
-    return libraries - sys.stdlib_module_names - {"gen"}
-
-
-def _imported(module: str) -> Iterator[str]:
-    """Absolute names of the modules that the source of a module imports."""
-    file = _source(module)
-    if file is None:
-        return
-    tree = ast.parse(file.read_bytes())
-    # Annotations need no library.
-    skipped = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if node in skipped:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            package = module.split(".")[: None if file.name == "__init__.py" else -1]
-            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
-            name = ".".join(filter(None, (base, node.module or "")))
-            yield name
-            # Names may be modules themselves.
-            if name.partition(".")[0] == module.partition(".")[0]:
-                yield from (f"{name}.{alias.name}" for alias in node.names)
-
-
-def _source(module: str) -> Path | None:
-    """The file of a module; found without running its package."""
-    own, *parts = module.split(".")
-    found = importlib.util.find_spec(own)
-    if found is None or not found.origin:
-        return None
-    if not parts:
-        files = [Path(found.origin)]
-    else:
-        inside = Path(found.origin).parent.joinpath(*parts)
-        files = [inside.with_name(f"{inside.name}.py"), inside / "__init__.py"]
-    return next((file for file in files if file.suffix == ".py" and file.is_file()), None)
-
-
 def _end(code: int) -> str:
     if code > 0:
         return f"the process ended with exit code {code}"
     names = {one.value: one.name for one in signal.Signals}
     return f"the process was ended by {names.get(-code, f'signal {-code}')}"
-
-
-def _distributions(error: BaseException) -> list[str]:
-    """The installed distributions through which an exception came, that of our own import first."""
-    owners = packages_distributions()
-    found = []
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package != "gen" and not package.startswith("gen_") and package in owners:
-            found.append(owners[package][0])
-    if not found and isinstance(error, ImportError) and error.name:
-        found = owners.get(error.name.partition(".")[0], [])[:1]
-    return list(dict.fromkeys(found))
-
-
-def _needed(library: str) -> set[str]:
-    return {re.split(r"[^\w.-]", text)[0].lower() for text in requires(library) or ()}
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "?"
-
-
-def _reinstall(distributions: Sequence[str]) -> str:
-    """Libraries that are compiled against others fit them when they are installed together."""
-    kind = _version("torch").partition("+")[2] if "torch" in distributions else ""
-    index = f" --index-url {TORCH_INDEX}{kind}" if kind else ""
-    return f"pip install --upgrade --force-reinstall {' '.join(distributions)}{index}"
 
 
 def _run(host: Host, name: str, results: TextIO) -> None:

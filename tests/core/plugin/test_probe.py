@@ -8,8 +8,10 @@ import pytest
 from sample_plugins import Install, modality
 
 from gen.cli.commands import doctor
+from gen.cli.imported_libraries import libraries_behind
+from gen.cli.library_faults import fault_of
 from gen.cli.main import main
-from gen.cli.probe import Outcome, fault_of, libraries_behind, try_modalities
+from gen.cli.probe import Outcome, try_modalities
 
 MODELS = """
 from gen.plugin import ModelSpec
