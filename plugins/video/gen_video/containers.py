@@ -6,7 +6,6 @@ in AUTOMATIC1111's form), ``artist`` (the program) and ``keywords`` (the IPTC Di
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -25,13 +24,14 @@ from gen.errors import GenError, UsageError
 from gen.recipe import MAX_BYTES, SCHEMA, Metadata
 from gen_video.even_rate import evenly
 from gen_video.pixels import check_read, opaque, to_bytes
+from gen_video.timing import fps_of
+from gen_video.truncation import DAMAGED, TOO_EARLY, check_whole
 
 SOUND_RATE = 48_000
 """Samples per second in a file; Opus knows no other, and every player plays it."""
 
 _BT709 = 1
 _LIMITED = 1
-_MAX_BOXES = 20_000
 _TAGS = {"comment": "gen", "description": "parameters", "artist": "Software"}
 
 
@@ -94,7 +94,7 @@ def read(file: BinaryIO) -> Artifact:
     Raises:
         UsageError: Something else, damaged, cut short, without pictures, or more than is read.
     """
-    _check_whole(file)
+    check_whole(file)
     with _opened(file) as container:
         if not container.streams.video:
             raise UsageError("it has no pictures")
@@ -264,7 +264,7 @@ def _write(
             options["movflags"] = "+faststart"
         with av.open(str(path), "w", format=container, container_options=options) as out:
             _tag(out, metadata)
-            video = _video_stream(out, frames, Fraction(str(artifact.attributes["fps"])), picture)
+            video = _video_stream(out, frames, fps_of(artifact), picture)
             sound = None
             if samples is not None:
                 layout = "mono" if len(samples) == 1 else "stereo"
@@ -335,48 +335,6 @@ def _sounding(stream: Any, samples: np.ndarray, rate: int) -> Iterator[Any]:
     yield from stream.encode(None)
 
 
-def _check_whole(file: BinaryIO) -> None:
-    """Refuse a file that is shorter than its parts say; FFmpeg reads what is there without a word."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    head = file.read(4096)
-    ends = _end_of_segment(head) if head.startswith(b"\x1a\x45\xdf\xa3") else _end_of_boxes(file, size)
-    file.seek(0)
-    if ends > size:
-        raise UsageError("it ends too early")
-
-
-def _end_of_segment(head: bytes) -> int:
-    """Where a WebM ends, of which these are the first bytes; 0 where it does not say it."""
-    at = head.find(b"\x18\x53\x80\x67") + 4
-    if at < 4 or at == len(head):
-        return 0
-    # A number of EBML (RFC 8794, 4): leading zeros of the first byte count the bytes that follow it.
-    length = 9 - head[at].bit_length()
-    content = int.from_bytes(head[at : at + length]) & ((1 << 7 * length) - 1)
-    unknown = content == (1 << 7 * length) - 1
-    return 0 if unknown else at + length + content
-
-
-def _end_of_boxes(file: BinaryIO, size: int) -> int:
-    """Where the last of the boxes of an MP4 ends that hold its index or its content (ISO 14496-12, 4.2)."""
-    at = last = 0
-    for _ in range(_MAX_BOXES):
-        if at >= size:
-            break
-        file.seek(at)
-        head = file.read(16)
-        length, name = int.from_bytes(head[:4]), head[4:8]
-        if length == 1:
-            length = int.from_bytes(head[8:])
-        if length < 8:
-            break
-        at += length
-        if name in (b"moov", b"mdat", b"moof"):
-            last = at
-    return last
-
-
 @contextmanager
 def _opened(file: BinaryIO) -> Iterator[InputContainer]:
     try:
@@ -388,6 +346,6 @@ def _opened(file: BinaryIO) -> Iterator[InputContainer]:
     except (GenError, MemoryError):
         raise
     except av.EOFError as error:
-        raise UsageError("it ends too early") from error
+        raise UsageError(TOO_EARLY) from error
     except Exception as error:
-        raise UsageError("it is damaged") from error
+        raise UsageError(DAMAGED) from error

@@ -25,7 +25,7 @@ from gen_video.sizes import FPS, FRAMES, SIDE
 from gen_video.sound import at_most_stereo, check_channels
 from gen_video.state import CHANNELS, HEAD, PER_PICTURE, pack, unpack
 from gen_video.taking_apart import taken_apart
-from gen_video.timing import Timing, timing
+from gen_video.timing import Timing, fps_of, timing
 
 ARCHITECTURE = "gen-video/layered-clip/1"
 OVERLAP = 4
@@ -87,7 +87,7 @@ class ClipCodec:
         states = []
         for artifact in artifacts:
             frames = artifact.arrays["frames"]
-            seen = [self._frame(frames[row]) for row in _rows(artifact, asked)]
+            seen = [self._frame(frames[row]) for row in _rows(artifact, Fraction(FPS), asked.drawn)]
             states.append(self._state(torch.cat(seen)))
         return torch.stack(states)
 
@@ -103,7 +103,7 @@ class ClipCodec:
         the things where all of them together are white on a tenth of the picture.
         """
         asked, _ = self._asked(params)
-        white = _white(mask, _rows(mask, asked), SIDE)
+        white = _white(mask, _rows(mask, Fraction(FPS), asked.drawn), SIDE)
         anywhere = white.any(0).float()
         moves = white.float().mean((1, 2)) < 0.5
         things = (anywhere.mean() < 0.1).expand(THINGS * PER_PICTURE)
@@ -154,8 +154,10 @@ class ClipCodec:
         frames = made.arrays["frames"]
         asked, size = self._asked(params)
         if init is not None and mask is not None and _holds(init.arrays["frames"], frames):
-            given = _delivered(init.arrays["frames"][_shown(init, asked)], size, frames.shape[-1])
-            white = _white(mask, _shown(mask, asked), size).numpy()
+            given = _delivered(
+                init.arrays["frames"][_rows(init, asked.fps, asked.frames)], size, frames.shape[-1]
+            )
+            white = _white(mask, _rows(mask, asked.fps, asked.frames), size).numpy()
             frames = keep_pixels(frames, given, white, max(1, round(size * SEAM)))
         for name, place in (("first", 0), ("last", -1)):
             picture = params.get(name)
@@ -259,16 +261,10 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     )
 
 
-def _rows(clip: Artifact, asked: Timing) -> list[int]:
-    """Which of a clip's frames are seen when the model's own are; its last one from where it ends."""
-    rate, last = Fraction(str(clip.attributes["fps"])), len(clip.arrays["frames"]) - 1
-    return [min(round(Fraction(index, FPS) * rate), last) for index in range(asked.drawn)]
-
-
-def _shown(clip: Artifact, asked: Timing) -> list[int]:
-    """Which of a clip's frames are seen at the times of the delivered ones."""
-    rate, last = Fraction(str(clip.attributes["fps"])), len(clip.arrays["frames"]) - 1
-    return [min(round(index / asked.fps * rate), last) for index in range(asked.frames)]
+def _rows(clip: Artifact, rate: Fraction, count: int) -> list[int]:
+    """Which of a clip's frames are seen at ``count`` times, ``rate`` a second; after its end, its last."""
+    own, last = fps_of(clip), len(clip.arrays["frames"]) - 1
+    return [min(round(index / rate * own), last) for index in range(count)]
 
 
 def _white(mask: Artifact, rows: Sequence[int], size: int) -> Tensor:

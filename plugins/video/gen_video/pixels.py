@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from gen.artifact import Artifact
 from gen.errors import UsageError
 
 MAX_PIXELS = 2**27
@@ -14,6 +16,14 @@ MAX_PIXELS = 2**27
 def to_bytes(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Values in [0, 1] as whole numbers from 0 to 255."""
     return np.rint(pixels * 255).astype(np.uint8)
+
+
+def pictures(artifact: Artifact) -> list[Image.Image]:
+    """The frames of a clip, RGB or RGBA; grey ones become RGB."""
+    frames = artifact.arrays["frames"]
+    if frames.shape[-1] == 1:
+        frames = np.repeat(frames, 3, -1)
+    return [Image.fromarray(np.ascontiguousarray(to_bytes(frame))) for frame in frames]
 
 
 def opaque(frames: NDArray[np.float32], name: str, hint: str) -> NDArray[np.float32]:

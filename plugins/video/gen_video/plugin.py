@@ -70,12 +70,12 @@ def gen_formats() -> tuple[FormatSpec, ...]:
             kind="video",
             suffixes=(".zip",),
             media_type="application/zip",
-            writer="gen_video.animations:write_zip",
-            reader="gen_video.animations:read_zip",
-            metadata_reader="gen_video.animations:read_zip_metadata",
+            writer="gen_video.frame_archives:write_zip",
+            reader="gen_video.frame_archives:read_zip",
+            metadata_reader="gen_video.frame_archives:read_zip_metadata",
         ),
-        _format("png", (".png",), "image/png", "animations:write_png_sheet"),
-        _format("jpeg", (".jpg", ".jpeg"), "image/jpeg", "animations:write_jpeg_sheet"),
+        _format("png", (".png",), "image/png", "sheets:write_png_sheet"),
+        _format("jpeg", (".jpg", ".jpeg"), "image/jpeg", "sheets:write_jpeg_sheet"),
     )
 
 

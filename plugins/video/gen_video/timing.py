@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from gen.artifact import Artifact
 from gen_video.sizes import FPS, FRAMES
 
 MAX_SECONDS = 60
@@ -98,6 +99,11 @@ def _checked(fps: Fraction) -> Fraction:
         limits = f"from {float(MIN_FPS):g} to {MAX_FPS}"
         raise ValueError(f"{float(fps):g} frames per second: {limits} are possible")
     return fps
+
+
+def fps_of(clip: Artifact) -> Fraction:
+    """Frames per second of a clip."""
+    return Fraction(str(clip.attributes["fps"]))
 
 
 def parse_fps(text: str) -> Fraction:

@@ -17,7 +17,7 @@ from gen.errors import UsageError
 from gen.formats import encode
 from gen.plugin.host import Host
 from gen.recipe import ModelReference, Recipe
-from gen_video import animations, containers, pixels
+from gen_video import animations, containers, frame_archives, pixels
 from gen_video.plugin import gen_formats
 
 FORMATS = {spec.name: spec for spec in gen_formats()}
@@ -96,7 +96,7 @@ def test_fractions_of_a_rate_are_kept(name: str, fps: str) -> None:
 def test_sound_is_as_long_as_the_pictures_and_in_tune(name: str, channels: int, rate: int) -> None:
     made = clip(frames=16, sound=channels, rate=rate)
     spec = FORMATS[name]
-    reader = containers.read if name != "zip" else animations.read_zip
+    reader = containers.read if name != "zip" else frame_archives.read_zip
     back = reader(io.BytesIO(encode(made, spec)))
     samples, got = back.arrays["samples"], int(back.attributes["sample_rate"])
     assert samples.shape[0] == channels
@@ -140,7 +140,7 @@ def test_colours_come_back(name: str, colour: tuple[float, ...]) -> None:
 @pytest.mark.parametrize("name", ["webm", "webp", "zip", "gif"])
 def test_alpha_comes_back(name: str) -> None:
     made = clip(channels=4)
-    reader = {"webm": containers.read, "zip": animations.read_zip}.get(name, animations.read)
+    reader = {"webm": containers.read, "zip": frame_archives.read_zip}.get(name, animations.read)
     back = reader(io.BytesIO(encode(made, FORMATS[name]))).arrays["frames"]
     assert back.shape == made.arrays["frames"].shape
     assert np.abs(back[..., 3] - made.arrays["frames"][..., 3]).mean() < 0.02
@@ -257,7 +257,7 @@ def test_a_recipe_with_a_byte_order_mark_is_read() -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as parts:
         parts.writestr("recipe.json", text.encode("utf-16"))
-    assert Recipe.from_json(animations.read_zip_metadata(archive)["gen"]) == recipe()
+    assert Recipe.from_json(frame_archives.read_zip_metadata(archive)["gen"]) == recipe()
 
 
 @pytest.mark.parametrize(("name", "columns", "rows"), [("png", 4, 3), ("jpeg", 4, 3)])
@@ -288,7 +288,7 @@ def test_damaged_files_give_one_line(name: str, tmp_path) -> None:
 def test_bombs_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pixels, "MAX_PIXELS", 20_000)
     for name in READABLE:
-        reader = {"mp4": containers.read, "webm": containers.read, "zip": animations.read_zip}.get(
+        reader = {"mp4": containers.read, "webm": containers.read, "zip": frame_archives.read_zip}.get(
             name, animations.read
         )
         with pytest.raises(UsageError, match="at most 20000 pixels are read"):
@@ -302,7 +302,7 @@ def test_a_zip_of_other_things_is_refused() -> None:
             for name in names:
                 archive.writestr(name, b"x")
         with pytest.raises(UsageError, match=message):
-            animations.read_zip(file)
+            frame_archives.read_zip(file)
 
 
 @pytest.mark.parametrize("name", ["mp4", "webm"])
@@ -345,4 +345,4 @@ def test_a_zip_says_a_rate_and_sound_that_can_be_read() -> None:
                 sound.writeframes(bytes(width * 10))
             archive.writestr("sound.wav", content.getvalue())
         with pytest.raises(UsageError, match=message):
-            animations.read_zip(file)
+            frame_archives.read_zip(file)
