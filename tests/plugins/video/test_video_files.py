@@ -4,6 +4,7 @@ import io
 import struct
 import wave
 import zipfile
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -106,6 +107,18 @@ def test_sound_is_as_long_as_the_pictures_and_in_tune(name: str, channels: int, 
         assert np.sqrt((part**2).mean()) == pytest.approx(0.4 / np.sqrt(2), rel=0.1)
     spectrum = np.abs(np.fft.rfft(samples[0]))
     assert spectrum.argmax() * got / samples.shape[1] == pytest.approx(440, abs=2)
+
+
+def test_a_zip_keeps_every_sample_of_16_bits() -> None:
+    samples = np.arange(-32768, 32768, dtype=np.float32)[None] / np.float32(32768)
+    silent = clip(frames=16)
+    made = replace(
+        silent,
+        arrays={**silent.arrays, "samples": samples},
+        attributes={**silent.attributes, "sample_rate": 44_100},
+    )
+    back = frame_archives.read_zip(io.BytesIO(encode(made, FORMATS["zip"])))
+    assert np.array_equal(back.arrays["samples"], samples)
 
 
 def test_mp4_is_what_players_expect() -> None:
