@@ -45,9 +45,16 @@ SETTINGS: Mapping[str, type] = {
 OFFLINE = "offline"
 """The setting of the whole process that forbids connections."""
 
+TRAINING_DATA = "GEN_TRAINING_DATA"
+"""The variable that names a folder with training data."""
+
 HOST_VARIABLES = (
-    *("GEN_CONFIG", "GEN_CACHE", "GEN_PLUGINS", "GEN_DISABLE_PLUGINS", "GEN_OFFLINE"),
-    "GEN_TRAINING_DATA",
+    "GEN_CONFIG",
+    "GEN_CACHE",
+    "GEN_PLUGINS",
+    "GEN_DISABLE_PLUGINS",
+    "GEN_OFFLINE",
+    TRAINING_DATA,
 )
 """Variables of the environment that belong to no modality."""
 

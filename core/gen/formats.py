@@ -281,10 +281,12 @@ def _entries(path: str | os.PathLike[str], file: BinaryIO, spec: FormatSpec) -> 
 
 
 def _about(path: str | os.PathLike[str], action: Callable[[], _T]) -> _T:
-    """Run an action; its errors and warnings name the file, and what a library said of it is only shown by
-    ``-v``."""
+    """Run an action; its errors and warnings name the file.
+
+    The words of a library about a damaged file stay in the cause, which ``-v`` shows.
+    """
     try:
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", GenWarning)
             result = action()
     except UsageError as error:
@@ -295,8 +297,8 @@ def _about(path: str | os.PathLike[str], action: Callable[[], _T]) -> _T:
         raise UsageError(
             f"cannot read {path_in_a_line(path)}: it is damaged, or not of the kind that its ending says"
         ) from error
-    for one in told:
-        warnings.warn(f"{path_in_a_line(path)}: {one.message}", one.category, stacklevel=3)
+    for warning in caught:
+        warnings.warn(f"{path_in_a_line(path)}: {warning.message}", warning.category, stacklevel=3)
     return result
 
 

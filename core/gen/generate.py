@@ -227,27 +227,27 @@ def _batch(
 
         def draw(run: windows.Cut, keep: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
             own = noise.child(f"window/{run.index}") if run.index else noise
-            told = run.told(conditioning) if len(runs) > 1 else conditioning
-            asked = denoiser
+            conditions = run.conditioning(conditioning) if len(runs) > 1 else conditioning
+            constrained = denoiser
             if bool(keep.any()):
                 given = keep * known
-                told = told.with_conditions(
+                conditions = conditions.with_conditions(
                     known=diffusion.Condition(torch.cat([keep, given], 1), "channels")
                 )
-                # Exact where the network is only told, and all there is for one that has no such channels.
+                # The network only comes near the given part, or has no channels for it: here it is exact.
                 measurement = diffusion.Measurement(diffusion.Mask(keep), given)
-                asked = diffusion.constrained(denoiser, measurement, diffusion.MaskBlend())
+                constrained = diffusion.constrained(denoiser, measurement, diffusion.MaskBlend())
             x = diffusion.prior(process, grid, own, known.shape[1:], plan.device)
             if start is not None and plan.strength is not None:
                 eps = own.prior(known.shape[1:]).to(start)
                 x = process.diffuse(run.of(start).expand_as(eps), eps, process.level(grid.times[0]))
             made = diffusion.sample(
-                asked,
+                constrained,
                 process,
                 grid,
                 solver,
                 x=x,
-                conditioning=told,
+                conditioning=conditions,
                 noise=own,
                 on_step=lambda step: report(step, run.index, len(runs)),
             ).x

@@ -184,8 +184,8 @@ def resolve(
         request: What is asked for.
         host: Where plugins come from.
         settings: What is set outside the request; None reads the environment and the files.
-        check: Called with the plan before its device is looked for, which loads torch: what is wrong with the
-            places of outputs, say, is told before those seconds have passed.
+        check: Called with the plan before its device is chosen, since that imports torch for seconds. It may
+            raise, for paths of outputs that cannot be written, for instance.
 
     Raises:
         UsageError: A value that cannot be used.

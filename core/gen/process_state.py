@@ -160,7 +160,7 @@ def _seed(seed: int) -> None:
 
 
 def _value(setting: _Setting) -> Any:
-    """The value of a setting; None where torch refuses to tell it, since newer settings overrule it."""
+    """The value of a setting; None where torch raises, since newer settings overrule it."""
     try:
         return setting.read()
     except RuntimeError:

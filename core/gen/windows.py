@@ -49,7 +49,7 @@ class Cut:
         taken = part.narrow(self.dim, skip, self.head + self.size - skip)
         tensor.index_copy_(self.dim, self.cells(tensor)[skip:], taken.to(tensor))
 
-    def told(self, conditioning: Conditioning) -> Conditioning:
+    def conditioning(self, conditioning: Conditioning) -> Conditioning:
         """Conditioning with its conditions on the route "channels" cut; those that do not vary are whole."""
         cut = {
             name: replace(condition, value=self.of(condition.value))
@@ -57,7 +57,9 @@ class Cut:
             else condition
             for name, condition in conditioning.items()
         }
-        return Conditioning(cut, None if conditioning.uncond is None else self.told(conditioning.uncond))
+        return Conditioning(
+            cut, None if conditioning.uncond is None else self.conditioning(conditioning.uncond)
+        )
 
 
 Draw: TypeAlias = Callable[[Cut, Tensor, Tensor], Tensor]

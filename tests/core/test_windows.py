@@ -77,7 +77,7 @@ def test_both_sides_of_the_seam_of_a_short_loop_are_given(total: int) -> None:
 def test_conditions_along_the_axis_are_cut_and_others_are_whole() -> None:
     along = Condition(torch.arange(40.0).reshape(1, 1, 40), "channels")
     whole = Condition(torch.ones(1, 8), "global")
-    told = Cut(1, 2, 12, 16).told(
+    told = Cut(1, 2, 12, 16).conditioning(
         Conditioning({"a": along, "b": whole}, Conditioning({"a": along, "b": whole}))
     )
     assert told["a"].value.flatten().tolist() == list(range(12, 28))
@@ -161,7 +161,7 @@ def test_what_fits_one_piece_is_made_in_one(behind: int, *, loop: bool) -> None:
 def test_conditions_along_the_axis_have_the_head() -> None:
     along = Condition(torch.arange(46.0).reshape(1, 1, 46), "channels")
     for run in cuts(46, HEADED, loop=False):
-        told = run.told(Conditioning({"a": along}, Conditioning({"a": along})))
+        told = run.conditioning(Conditioning({"a": along}, Conditioning({"a": along})))
         cells = [*range(6), *range(6 + run.start, 22 + run.start)]
         assert told["a"].value.flatten().tolist() == cells
         assert told.uncond is not None

@@ -147,9 +147,9 @@ def _run(words: list[str], wanted: str, session: Session, offline: bool) -> int:
         with contextlib.redirect_stdout(help_text) if captured else contextlib.nullcontext():
             outcome = command.main(args=words, prog_name="gen", standalone_mode=False)
     except CommandUsageError as error:
-        told = error.format_message()  # type: ignore[attr-defined]
+        message = error.format_message()  # type: ignore[attr-defined]
         path = " ".join(["gen", wanted]).strip()
-        raise UsageError(told.rstrip("."), f"see `{path} --help`") from None
+        raise UsageError(message.rstrip("."), f"see `{path} --help`") from None
     except typer.Abort:
         raise KeyboardInterrupt from None
     if outcome == INTERRUPTED:

@@ -113,7 +113,7 @@ def next_name(path: Path, outputs: Outputs) -> Path:
 
 
 def metadata_level(given: str | None, settings: Mapping[str, Setting]) -> str:
-    """What files tell: what is asked for, else what is set, else everything.
+    """The level of the metadata in files: that of the request, else of the settings, else ``full``.
 
     Raises:
         UsageError: There is no such level.

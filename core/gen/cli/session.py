@@ -33,7 +33,7 @@ class Session:
         self.quiet = False
         self.verbose = False
         self.data: dict[str, Any] = {}
-        """What the envelope tells; filled while the command runs, so that a failure tells what was done."""
+        """``data`` of the envelope; filled while the command runs, so that it is there after a failure."""
         self.warnings: list[str] = []
         # Kept here because plugins' prints are sent to stderr while they run.
         self.stdout: TextIO | None = sys.stdout
@@ -94,9 +94,9 @@ class Session:
             The exit code.
         """
         message, hint = (one_line(_with_flags(text)) for text in (error.message, error.hint))
-        told = {"code": error.code, "message": message, "hint": hint}
-        envelope = {"ok": False, "data": {**self.data, "warnings": self.warnings}, "error": told}
-        if isinstance(error, StdoutError) or not self._told(envelope):
+        fields = {"code": error.code, "message": message, "hint": hint}
+        envelope = {"ok": False, "data": {**self.data, "warnings": self.warnings}, "error": fields}
+        if isinstance(error, StdoutError) or not self._failed(envelope):
             _to_stderr(f"gen: error: {message}" + (f" ({hint})" if hint else ""))
         if self.verbose:
             import traceback
@@ -104,8 +104,8 @@ class Session:
             _to_stderr("".join(traceback.format_exception(error)).rstrip())
         return error.exit_code
 
-    def _told(self, envelope: dict[str, Any]) -> bool:
-        """Whether the envelope was asked for and could be written."""
+    def _failed(self, envelope: dict[str, Any]) -> bool:
+        """Write the envelope of a failure, under ``--json``; returns whether it is written."""
         try:
             if self.as_json:
                 self._envelope(envelope)

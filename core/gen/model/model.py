@@ -104,7 +104,7 @@ class LimitedEncoder(Encoder, Protocol):
     """An encoder that reads no more than the beginning of a long prompt."""
 
     def unread(self, prompt: str, params: Mapping[str, object]) -> str:
-        """The end of a prompt that the network is not told; empty where it is told everything."""
+        """The end of a prompt that is too long for the network; empty where it reads all of it."""
         ...
 
 

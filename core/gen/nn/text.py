@@ -174,11 +174,11 @@ class TextEncoder:
     def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
         """Conditioning with ``text`` (route "prepend"): ids (B, L) int64, and their mask (B, L).
 
-        The network is told what captions could say: known words, and the commas between them. Other
-        punctuation, characters that it never met and unknown words are left out, since their subwords spoil
-        what the known words ask for. Where no word is known, the unknown ones are told.
+        The network reads what captions could say: known words, and the commas between them. Other
+        punctuation, characters that no caption held and unknown words are left out, since their subwords
+        spoil the effect of the known words. Where no word is known, it reads the unknown ones.
         """
-        texts = [self.said(self._told(prompt, params), params) for prompt in prompts]
+        texts = [self.said(self._read(prompt, params), params) for prompt in prompts]
         ids, mask = self.subwords.batch(texts, self.length)
         longest = max(1, int(mask.sum(1).max()))
         return text_conditions(ids[:, :longest])
@@ -186,8 +186,8 @@ class TextEncoder:
     def unread(self, prompt: str, params: Mapping[str, object]) -> str:
         """The end of a prompt that is too long; mostly empty."""
         text, places = self._text(prompt)
-        told = self._told(prompt, params)
-        return prompt[places[len(told)] :] if len(told) < len(text) else ""
+        read = self._read(prompt, params)
+        return prompt[places[len(read)] :] if len(read) < len(text) else ""
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words that no caption held in any form, and symbols such as emoji."""
@@ -195,7 +195,7 @@ class TextEncoder:
         return tuple(dict.fromkeys(piece.written for piece in pieces if not piece.known))
 
     def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:  # noqa: ARG002
-        """Lines about what of a prompt is not read as it is written."""
+        """A line about each weight of a word, which is left out."""
         return tuple(
             f"weights of words are not read: {found[0].strip()!r} is left out"
             for found in WEIGHT.finditer(prompt)
@@ -237,21 +237,21 @@ class TextEncoder:
     def _text(self, prompt: str) -> tuple[str, list[int]]:
         """A prompt as captions are written, and the place in the prompt of each of its characters."""
         pieces = list(self._pieces(WEIGHT.sub(_blanks, prompt)))
-        if any(piece.known and piece.told not in _FUNCTION_WORDS for piece in pieces):
+        if any(piece.known and piece.plain not in _FUNCTION_WORDS for piece in pieces):
             pieces = [piece for piece in pieces if piece.known]
         text, comma = "", False
         places: list[int] = []
         for piece in pieces:
-            if piece.comma or not piece.told:
+            if piece.comma or not piece.plain:
                 comma = comma or piece.comma
                 continue
             between = (", " if comma else " ") if text else ""
-            text, comma = f"{text}{between}{piece.told}", False
+            text, comma = f"{text}{between}{piece.plain}", False
             places += [piece.place] * len(between)
-            places += [piece.place + min(index, len(piece.written)) for index in range(len(piece.told))]
+            places += [piece.place + min(index, len(piece.written)) for index in range(len(piece.plain))]
         return text, places
 
-    def _told(self, prompt: str, params: Mapping[str, object]) -> str:
+    def _read(self, prompt: str, params: Mapping[str, object]) -> str:
         text, _ = self._text(prompt)
         added = len(self.subwords.ids(self.said(text, params))) - len(self.subwords.ids(text))
         return self.subwords.beginning(text, max(self.length - added, 0))
@@ -264,14 +264,14 @@ class _Piece:
     Args:
         place: Where in the prompt it begins.
         written: As it is there.
-        told: What the network is told instead; empty for what no subword stands for.
+        plain: As the network reads it; empty for a symbol, which no subword stands for.
         known: Whether captions held it.
         comma: Whether it is a comma.
     """
 
     place: int
     written: str
-    told: str
+    plain: str
     known: bool
     comma: bool = False
 

@@ -22,8 +22,8 @@ class Param:
         help: One line for ``--help``.
         minimum, maximum: Inclusive bounds of a number.
         multiple_of: What an integer must be divisible by.
-        choices: The values allowed, when they are few; upper and lower case are not told apart, unless that
-            makes two choices the same.
+        choices: The values allowed, when they are few; in any case of letters, unless two choices differ in
+            nothing else.
         aliases: Pairs of another spelling and the choice that it means: ``(("Db", "C#"), …)``.
         unit: Unit of a number, for messages: ``"px"``, ``"s"``.
         kind: Where the parameter is a file: the kind of artifact in it. The core reads the file, with the

@@ -110,7 +110,7 @@ SOLVERS: Mapping[str, SolverPreset] = table(
             "flow_map",
             (),
             "For flow maps, told where a step ends",
-            Call("gen.diffusion:FlowMap"),
+            _call("FlowMap"),
             1,
         ),
         SolverPreset("heun", ("k_heun",), "Heun in sigma / alpha, as Karras et al.", _call("Heun"), 2, 2),

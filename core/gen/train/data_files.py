@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gen.config import TRAINING_DATA
 from gen.errors import UsageError
-
-FOLDER = "GEN_TRAINING_DATA"
-"""The environment variable that names a folder with training data."""
 
 
 def locate(*installed: Path, packages: str) -> Path:
@@ -27,12 +25,12 @@ def locate(*installed: Path, packages: str) -> Path:
     Raises:
         UsageError: None exists.
     """
-    folder = os.environ.get(FOLDER)
+    folder = os.environ.get(TRAINING_DATA)
     own = [Path(folder) / path.name for path in installed] if folder else []
     for path in (*own, *installed):
         if path.is_file():
             return path
     raise UsageError(
         f"training data not found: {installed[0]}",
-        f"apt-get install {packages}, or set {FOLDER} to a folder that holds {installed[0].name}",
+        f"apt-get install {packages}, or set {TRAINING_DATA} to a folder that holds {installed[0].name}",
     )

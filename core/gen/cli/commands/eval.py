@@ -53,8 +53,8 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         request = Request(modality=modality, prompts=("-",), seeds=(0,), model=model, device=device)
         plan = resolve(request, host)
         recipe = plan.recipe(plan.items[0]).to_dict()
-        told = ("model", "solver", "grid", "steps", "guidance", "params", "device", "dtype", "versions")
-        session.data.update({key: recipe[key] for key in told})
+        shown = ("model", "solver", "grid", "steps", "guidance", "params", "device", "dtype", "versions")
+        session.data.update({key: recipe[key] for key in shown})
         with contextlib.redirect_stdout(sys.stderr):
             loaded = load(plan, host)
 
