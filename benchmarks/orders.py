@@ -29,10 +29,9 @@ from gen.diffusion import (
     Process,
     RectifiedFlow,
     Solver,
-    State,
-    Update,
     VariancePreserving,
 )
+from gen.diffusion.solvers import State, Update
 
 PROCESSES: dict[str, Process] = {
     "preserving": VariancePreserving(),

@@ -77,7 +77,7 @@ def processes() -> Figure:
     """The path of (alpha, sigma), alpha and log_snr over time."""
     named: dict[str, gd.Process] = {
         "VariancePreserving": VP, "Cosine, TrigFlow": gd.Cosine(), "RectifiedFlow": FLOW,
-        "SubVariancePreserving": gd.SubVariancePreserving(), "VarianceExploding, EDM": gd.VarianceExploding(),
+        "SubVariancePreserving": gd.process.SubVariancePreserving(), "VarianceExploding, EDM": gd.VarianceExploding(),
         "shifted(RectifiedFlow(), 3)": gd.shifted(FLOW, 3.0),
     }  # fmt: skip
     figure, (plane, alphas, snrs) = plt.subplots(1, 3, figsize=(9, 2.9))
@@ -128,7 +128,7 @@ def training() -> Figure:
     figure, (density, weights) = plt.subplots(1, 2, figsize=(9, 2.7))
     times: dict[str, gd.Times] = {
         "UniformTimes": gd.UniformTimes(), "LogitNormalTimes": gd.LogitNormalTimes(),
-        "ModeTimes": gd.ModeTimes(), "CosMapTimes": gd.CosMapTimes(),
+        "ModeTimes": gd.training.ModeTimes(), "CosMapTimes": gd.training.CosMapTimes(),
         "LogNormalSigmas": gd.LogNormalSigmas(FLOW),
     }  # fmt: skip
     shares = torch.linspace(0.002, 0.998, 997, dtype=torch.float64)
@@ -141,8 +141,8 @@ def training() -> Figure:
     level = FLOW.level(FLOW.t_of_log_snr(snrs))
     weightings: dict[str, gd.Weighting] = {
         "SNR (L_simple)": gd.SNRWeighting(), "MinSNR": gd.MinSNRWeighting(),
-        "TruncatedSNR": gd.TruncatedSNRWeighting(), "EDM": gd.EDMWeighting(), "P2": gd.P2Weighting(),
-        "Variational": gd.VariationalWeighting(FLOW), "Sigmoid": gd.SigmoidWeighting(FLOW),
+        "TruncatedSNR": gd.training.TruncatedSNRWeighting(), "EDM": gd.training.EDMWeighting(), "P2": gd.training.P2Weighting(),
+        "Variational": gd.training.VariationalWeighting(FLOW), "Sigmoid": gd.SigmoidWeighting(FLOW),
     }  # fmt: skip
     for name, weighting in weightings.items():
         width = 4 if weighting == gd.SNRWeighting() else 1.4  # others lie on it
@@ -167,7 +167,7 @@ def grids() -> Figure:
         "linspace": gd.TimeGrid.linspace(10), "trailing": gd.TimeGrid.trailing(10),
         "uniform.shift(3)": gd.TimeGrid.uniform(10).shift(3.0), "karras": gd.TimeGrid.karras(10, sd),
         "uniform_log_snr": gd.TimeGrid.uniform_log_snr(10, sd),
-        "table (AYS, sd1)": gd.TimeGrid.table(gd.ALIGN_YOUR_STEPS["sd1"], sd),
+        "table (AYS, sd1)": gd.TimeGrid.table(gd.grid.ALIGN_YOUR_STEPS["sd1"], sd),
         "search_grid": gd.search_grid(LINE, sd, 10, noise=noise, shape=(1,)),
     }  # fmt: skip
     figure, (rows, restarts) = plt.subplots(1, 2, figsize=(9, 3), width_ratios=(5, 3))
@@ -247,7 +247,7 @@ def orders() -> Figure:
     named: dict[str, tuple[gd.Solver, int]] = {
         "DDIM()": (gd.DDIM(), 1), "Heun()": (gd.Heun(), 2),
         "DPMpp2M()": (gd.DPMpp2M(), 2),
-        "DPMSolver3()": (gd.DPMSolver3(), 3),
+        "DPMSolver3()": (gd.solvers.DPMSolver3(), 3),
         "FlowAdams(3)": (gd.FlowAdams(3), 3),
         "LMS()": (gd.LMS(), 4),
         "UniPC()": (gd.UniPC(lower_order_final=False), 4),

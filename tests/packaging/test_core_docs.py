@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,8 @@ def test_every_public_name_is_explained(space: str) -> None:
 
 
 def test_classes_that_are_named_exist() -> None:
-    known = set(dir(builtins)).union(*(dir(module) for module in SPACES.values()))
+    modules = pkgutil.walk_packages(gen.diffusion.__path__, "gen.diffusion.")
+    known = set(dir(builtins)).union(*(dir(importlib.import_module(module.name)) for module in modules))
     quoted = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL))
     named = {name for code in quoted for name in re.findall(r"(?<![\w.])[A-Z][A-Za-z]+(?=\(|$)", code)}
     assert len(named) > 80

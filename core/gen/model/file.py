@@ -24,7 +24,8 @@ from gen.model.model import Codec, Defaults, Encoder, Model, Window
 if TYPE_CHECKING:
     import torch
 
-    from gen.diffusion import Network, Parameterization, Process
+    from gen.diffusion import Parameterization, Process
+    from gen.diffusion.denoiser import Network
 
 Module = TypeVar("Module", bound="torch.nn.Module")
 

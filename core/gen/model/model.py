@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     import torch
 
     from gen.artifact import Artifact
-    from gen.diffusion import Conditioning, Network, Parameterization, Process
+    from gen.diffusion import Conditioning, Parameterization, Process
+    from gen.diffusion.denoiser import Network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -186,7 +186,9 @@ def default_sampler(
     built, made = solver(names.solver), GRIDS[names.grid].make
     if not names.solver.startswith("scale"):
         return built, grid(names.grid, nfe, process)
-    from gen.diffusion import ScaleClock, ScaleMultistep, scale_grid
+    from gen.diffusion import scale_grid
+    from gen.diffusion.scale_clock import ScaleClock
+    from gen.diffusion.solvers import ScaleMultistep
 
     assert isinstance(built, ScaleMultistep)
     fine, coarse = (cast(float, made.options[end]) * scale for end in ("fine", "coarse"))

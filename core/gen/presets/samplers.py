@@ -34,7 +34,7 @@ SCHEDULERS: Mapping[str, Sampler] = MappingProxyType(
         "DDIMScheduler": Sampler(LINEAR, "ddim", "leading"),
         "DDPMParallelScheduler": Sampler(LINEAR, "ddpm", "leading"),
         "DDPMScheduler": Sampler(LINEAR, "ddpm", "leading"),
-        "DDPMWuerstchenScheduler": Sampler("gen.diffusion:OffsetCosine", "ddpm", "uniform"),
+        "DDPMWuerstchenScheduler": Sampler("gen.diffusion.process:OffsetCosine", "ddpm", "uniform"),
         "DEISMultistepScheduler": Sampler(LINEAR, "deis_2", "linspace_open"),
         "DPMSolverMultistepScheduler": Sampler(LINEAR, "dpmpp_2m", "linspace_open"),
         "DPMSolverSDEScheduler": Sampler(LINEAR, "dpmpp_sde", "normal", NARROW),
@@ -74,7 +74,7 @@ CogVideoX's are on the grid that its models ask for. DEIS, SA-Solver and Wuerstc
 level; here every run ends at the data.
 """
 
-_TOKENS = "it draws tokens: see `{}` in gen.diffusion"
+_TOKENS = "it draws tokens: see `{}` in gen.diffusion.categorical"
 _CFG_PP = "no solver here is the same; the nearest is `{}` with the guidance `CFGPlusPlus` of gen.diffusion"
 _NEAREST = "no solver here is the same; the nearest is `{}`"
 _SEARCHED = "it is found for a network: see `search_grid` in gen.diffusion; the nearest is `scale`"

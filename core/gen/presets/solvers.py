@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from gen.presets.specs import Call, SolverPreset, table
 
-CORE = "gen.diffusion"
+CORE = "gen.diffusion.solvers"
 # The order of a run whose first step is of first order, and of one where it is corrected to second.
 UNCORRECTED, CORRECTED = 2, 3
 
@@ -40,7 +40,11 @@ SOLVERS: Mapping[str, SolverPreset] = table(
             "scale_3_fine",
             (),
             "As scale_3 on a clock of finer scales: from 12 evaluations",
-            _call("ScaleMultistep", order=3, clock=_call("ScaleClock", fine=0.08, coarse=10.0)),
+            _call(
+                "ScaleMultistep",
+                order=3,
+                clock=Call("gen.diffusion.scale_clock:ScaleClock", {"fine": 0.08, "coarse": 10.0}),
+            ),
             4,
             limit=CORRECTED,
         ),
@@ -102,7 +106,10 @@ SOLVERS: Mapping[str, SolverPreset] = table(
             "tcd",
             (),
             "For TCD models on Stable Diffusion's chain, gamma = 0.3",
-            _call("DDIM", eta=_call("TCDStep", gamma=0.3, process=_call("DiscreteBetas.scaled_linear"))),
+            _call(
+                "DDIM",
+                eta=_call("TCDStep", gamma=0.3, process=Call("gen.diffusion:DiscreteBetas.scaled_linear")),
+            ),
             1,
             stochastic=True,
         ),

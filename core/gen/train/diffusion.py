@@ -16,10 +16,9 @@ from gen.diffusion import (
     TimeGrid,
     Times,
     Weighting,
-    broadcast,
-    step_divergence,
 )
-from gen.diffusion.level import stack
+from gen.diffusion.bound import step_divergence
+from gen.diffusion.level import broadcast, stack
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gen.diffusion import BlockAverage, Blur, CompressedSensing, LinearOperator, Mask
+from gen.diffusion.inverse import BlockAverage, Blur, CompressedSensing, LinearOperator, Mask
 
 AUDIO, IMAGE, VIDEO, POINTS = (2, 24), (3, 8, 8), (2, 4, 6, 6), (10, 3)
 

@@ -15,7 +15,6 @@ from gen.diffusion import (
     Condition,
     Conditioning,
     Heun,
-    LossGuidance,
     Memory,
     ModelDenoiser,
     NoiseSource,
@@ -23,12 +22,13 @@ from gen.diffusion import (
     Sample,
     TimeGrid,
     Velocity,
-    cache_report,
     guided,
     iterate,
     prior,
 )
 from gen.diffusion.block_cache import BlockStack, first_block_cached, taylor_cached, tea_cached
+from gen.diffusion.cache import cache_report
+from gen.diffusion.guidance import LossGuidance
 from gen.nn.text_transformer import TextTransformer, TextTransformerShape
 
 FLOW = RectifiedFlow()

@@ -10,16 +10,9 @@ import torch
 from exact import PROCESSES, Gaussian, Mixture, denoiser_of, level_at, slope_of
 from exponential_oracle import ExponentialMultistep, ExponentialRungeKutta
 
-from gen.diffusion import (
-    DDIM,
-    Langevin,
-    NoiseSource,
-    PredictorCorrector,
-    RectifiedFlow,
-    TimeGrid,
-    part,
-    sample,
-)
+from gen.diffusion import DDIM, NoiseSource, RectifiedFlow, TimeGrid, sample
+from gen.diffusion.noise import part
+from gen.diffusion.solvers import Langevin, PredictorCorrector
 
 FLOW = RectifiedFlow()
 SOURCE = NoiseSource([3, 8], brownian=True)

@@ -19,18 +19,18 @@ from gen.diffusion import (
     Condition,
     Conditioning,
     Heun,
-    LossGuidance,
     Memory,
     NoiseSource,
     Prediction,
     RectifiedFlow,
     TimeGrid,
-    cache_report,
     cached,
     guided,
     iterate,
     prior,
 )
+from gen.diffusion.cache import cache_report
+from gen.diffusion.guidance import LossGuidance
 
 FLOW = RectifiedFlow()
 MIXTURE = denoiser_of(Mixture())

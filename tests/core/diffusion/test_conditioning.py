@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from gen.diffusion import Condition, Conditioning, concatenate
+from gen.diffusion import Condition, Conditioning
+from gen.diffusion.conditioning import concatenate
 
 
 def _tokens(batch: int, length: int, fill: float = 1.0) -> Conditioning:

@@ -14,23 +14,19 @@ from gen.diffusion import (
     ClassifierFree,
     Condition,
     Conditioning,
-    FlowAncestralStep,
     FlowMap,
-    FlowMapDenoiser,
     Heun,
-    LCMStep,
     Memory,
     ModelDenoiser,
     NoiseSource,
     Prediction,
     RectifiedFlow,
-    TCDStep,
     TimeGrid,
-    Towards,
     Velocity,
     guided,
     sample,
 )
+from gen.diffusion.solvers import FlowAncestralStep, FlowMapDenoiser, LCMStep, TCDStep, Towards
 
 DATA, FLOW, NOISE = Gaussian(), RectifiedFlow(), NoiseSource([2])
 X = torch.randn(1, 20, generator=torch.Generator().manual_seed(1), dtype=torch.float64)

@@ -19,7 +19,6 @@ from gen.diffusion import (
     Memory,
     ModelDenoiser,
     NoiseSource,
-    Past,
     Prediction,
     RectifiedFlow,
     Solver,
@@ -29,6 +28,7 @@ from gen.diffusion import (
     VPrediction,
     sample,
 )
+from gen.diffusion.solvers import Past
 
 X = torch.randn(1, 50, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 Z = torch.randn(1, 50, generator=torch.Generator().manual_seed(2), dtype=torch.float64)

@@ -8,16 +8,9 @@ import pytest
 import scipy.special
 from exact import PROCESSES
 
-from gen.diffusion import (
-    ALIGN_YOUR_STEPS,
-    DiscreteBetas,
-    EDMProcess,
-    Level,
-    RectifiedFlow,
-    TimeGrid,
-    VarianceExploding,
-)
+from gen.diffusion import DiscreteBetas, EDMProcess, Level, RectifiedFlow, TimeGrid, VarianceExploding
 from gen.diffusion.beta_distribution import beta_quantile
+from gen.diffusion.grid import ALIGN_YOUR_STEPS
 
 EXPLODING = VarianceExploding(0.01, 50.0)
 CHAIN = DiscreteBetas.scaled_linear()

@@ -8,13 +8,13 @@ import pytest
 import torch
 from inverse_problems import IMAGE, LINEAR, matrix, normal
 
-from gen.diffusion import (
+from gen.diffusion import Measurement
+from gen.diffusion.inverse import (
     BlockAverage,
     Blur,
     CompressedSensing,
     FourierMagnitude,
     Mask,
-    Measurement,
     SpectrogramMagnitude,
     extension,
 )

@@ -17,22 +17,14 @@ from gen.diffusion import (
     Condition,
     Conditioning,
     Cosine,
-    EntropyBound,
     Heun,
-    LossGuidance,
-    Mask,
-    MaskBlend,
-    Masked,
     Measurement,
     Memory,
     ModelDenoiser,
     NoiseSource,
-    PosteriorSample,
     Prediction,
     RectifiedFlow,
     TimeGrid,
-    Uniform,
-    Unmask,
     VarianceExploding,
     Velocity,
     VPrediction,
@@ -43,7 +35,9 @@ from gen.diffusion import (
     joint,
     shifted,
 )
-from gen.diffusion.categorical import given
+from gen.diffusion.categorical import EntropyBound, Masked, PosteriorSample, Uniform, Unmask, given
+from gen.diffusion.guidance import LossGuidance
+from gen.diffusion.inverse import Mask, MaskBlend
 from gen.diffusion.joint import Part
 
 PROCESSES = {"picture": RectifiedFlow(), "sound": shifted(Cosine(), 3.0)}

@@ -12,29 +12,31 @@ from exponential_oracle import ExponentialMultistep, ExponentialRungeKutta
 from torch import Tensor
 
 from gen.diffusion import (
-    DEIS,
     Ancestral,
     Churn,
     DPMpp2M,
-    DPMpp2S,
     DPMpp3M,
-    DPMpp3S,
-    DPMSolver2,
-    DPMSolver2M,
-    DPMSolver3,
     Heun,
-    Langevin,
     Level,
     NoiseSource,
     Prediction,
-    PredictorCorrector,
     RectifiedFlow,
     SASolver,
-    ScaleMultistep,
     Solver,
     TimeGrid,
     UniPC,
     sample,
+)
+from gen.diffusion.solvers import (
+    DEIS,
+    DPMpp2S,
+    DPMpp3S,
+    DPMSolver2,
+    DPMSolver2M,
+    DPMSolver3,
+    Langevin,
+    PredictorCorrector,
+    ScaleMultistep,
 )
 
 MULTISTEP, RUNGE_KUTTA = ExponentialMultistep, ExponentialRungeKutta

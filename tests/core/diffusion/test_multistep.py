@@ -28,23 +28,17 @@ from torch import Tensor
 
 from gen.diffusion import (
     DDIM,
-    DEIS,
     EDM,
-    IPNDM,
     LMS,
-    PLMS,
     Conditioning,
     DPMpp2M,
     DPMpp3M,
-    DPMSolver2M,
     Epsilon,
     FlowAdams,
-    GradientEstimation,
     Level,
     Memory,
     ModelDenoiser,
     NoiseSource,
-    Past,
     Prediction,
     RectifiedFlow,
     Sample,
@@ -58,7 +52,7 @@ from gen.diffusion import (
     iterate,
     sample,
 )
-from gen.diffusion.solvers import lagrange
+from gen.diffusion.solvers import DEIS, IPNDM, PLMS, DPMSolver2M, GradientEstimation, Past, lagrange
 
 
 def unipc(order: int, variant="bh2", target="x0") -> UniPC:

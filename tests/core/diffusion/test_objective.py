@@ -12,12 +12,9 @@ from exact import PROCESSES, Gaussian, denoiser_of
 from gen.diffusion import (
     EDM,
     Conditioning,
-    ConstantWeighting,
     Cosine,
-    CosMapTimes,
     DiscreteBetas,
     EDMProcess,
-    EDMWeighting,
     Epsilon,
     Level,
     LogitNormalTimes,
@@ -25,9 +22,7 @@ from gen.diffusion import (
     Memory,
     MinSNRWeighting,
     ModelDenoiser,
-    ModeTimes,
     NoiseSource,
-    P2Weighting,
     Prediction,
     Process,
     RectifiedFlow,
@@ -36,19 +31,24 @@ from gen.diffusion import (
     SNRWeighting,
     TimeGrid,
     Times,
-    TruncatedSNRWeighting,
     UniformTimes,
     VarianceExploding,
     VariancePreserving,
-    VariationalWeighting,
     Velocity,
     VPrediction,
     Weighting,
-    log_likelihood_of_bins,
-    log_variances,
     posterior,
-    step_divergence,
     variational_bound,
+)
+from gen.diffusion.bound import log_likelihood_of_bins, log_variances, step_divergence
+from gen.diffusion.training import (
+    ConstantWeighting,
+    CosMapTimes,
+    EDMWeighting,
+    ModeTimes,
+    P2Weighting,
+    TruncatedSNRWeighting,
+    VariationalWeighting,
 )
 from gen.train import DiffusionLoss, LearnedVarianceLoss
 

@@ -18,7 +18,6 @@ from gen.diffusion import (
     Memory,
     NoiseSource,
     Parameterization,
-    Past,
     Process,
     Sample,
     Score,
@@ -28,6 +27,7 @@ from gen.diffusion import (
     VPrediction,
     sample,
 )
+from gen.diffusion.solvers import Past
 
 ORDERS: list[tuple[Solver, int]] = [
     (DDIM(), 1),

@@ -11,7 +11,6 @@ from gen.diffusion import (
     Cosine,
     DiscreteBetas,
     Epsilon,
-    LatentConsistency,
     Level,
     Parameterization,
     RectifiedFlow,
@@ -22,6 +21,7 @@ from gen.diffusion import (
     Velocity,
     VPrediction,
 )
+from gen.diffusion.parameterization import LatentConsistency
 
 PARAMETERIZATIONS: list[Parameterization] = [
     Epsilon(), Sample(), VPrediction(), Velocity(1), Velocity(-1), Score(), EDM(0.5), EDM(1.3),

@@ -41,29 +41,31 @@ from gen import presets
 from gen.diffusion import (
     DDIM,
     DDPM,
-    DEIS,
     LMS,
-    PLMS,
     Ancestral,
     DiscreteBetas,
     DPMpp2M,
     DPMpp3M,
-    DPMSolver2,
-    DPMSolver2M,
     FlowAdams,
-    FlowAncestralStep,
     FlowHeun,
     FlowMap,
     Heun,
-    Langevin,
-    LatentConsistency,
-    LCMStep,
     Level,
-    PredictorCorrector,
-    ReverseDiffusion,
     SASolver,
     Solver,
     UniPC,
+)
+from gen.diffusion.parameterization import LatentConsistency
+from gen.diffusion.solvers import (
+    DEIS,
+    PLMS,
+    DPMSolver2,
+    DPMSolver2M,
+    FlowAncestralStep,
+    Langevin,
+    LCMStep,
+    PredictorCorrector,
+    ReverseDiffusion,
 )
 
 # What diffusers calls in torch, numpy and itself, and deprecates, is not ours to mend.

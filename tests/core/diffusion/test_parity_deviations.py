@@ -25,7 +25,8 @@ from parity import (
     v_of,
 )
 
-from gen.diffusion import DDIM, IPNDM, DPMpp2M, DPMpp2S, Level
+from gen.diffusion import DDIM, DPMpp2M, Level
+from gen.diffusion.solvers import IPNDM, DPMpp2S
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 STEPS = 16

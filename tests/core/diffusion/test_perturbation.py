@@ -17,14 +17,13 @@ from gen.diffusion import (
     Memory,
     ModelDenoiser,
     NoiseSource,
-    Perturbed,
     RectifiedFlow,
     TimeGrid,
     Velocity,
     guided,
     sample,
 )
-from gen.diffusion.guidance import nag, pag, perturbed, seg, slg
+from gen.diffusion.guidance import Perturbed, nag, pag, perturbed, seg, slg
 from gen.nn.text_transformer import TextTransformer, TextTransformerShape
 from gen.nn.transformer import TransformerBlock
 

@@ -11,20 +11,17 @@ from gen.diffusion import (
     Cosine,
     DiscreteBetas,
     EDMProcess,
-    OffsetCosine,
     Process,
     RectifiedFlow,
-    SubVariancePreserving,
     TrigFlow,
     VarianceExploding,
     VariancePreserving,
     VPrediction,
-    exponential_shift,
-    linear_shift,
-    resolution_shift,
     shifted,
     zero_terminal_snr,
 )
+from gen.diffusion.process import OffsetCosine, SubVariancePreserving
+from gen.diffusion.schedule import exponential_shift, linear_shift, resolution_shift
 
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64).tolist()
 PROCESSES: dict[str, Process] = {

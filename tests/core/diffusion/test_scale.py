@@ -15,13 +15,13 @@ from gen.diffusion import (
     Conditioning,
     NoiseSource,
     RectifiedFlow,
-    ScaleClock,
-    ScaleMultistep,
     TimeGrid,
     VarianceExploding,
     sample,
     scale_grid,
 )
+from gen.diffusion.scale_clock import ScaleClock
+from gen.diffusion.solvers import ScaleMultistep
 
 CLOCK = ScaleClock(0.2, 10.0)
 X = torch.linspace(-2, 2, 9, dtype=torch.float64)[None]

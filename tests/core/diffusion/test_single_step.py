@@ -17,13 +17,13 @@ from gen.diffusion import (
     Memory,
     NoiseSource,
     RectifiedFlow,
-    ReverseDiffusion,
     Solver,
     TimeGrid,
     VarianceExploding,
     VariancePreserving,
     sample,
 )
+from gen.diffusion.solvers import ReverseDiffusion
 
 ORDERS: list[tuple[Solver, int]] = [
     *((ExponentialRungeKutta(order, target), order) for order in (1, 2, 3) for target in ("x0", "eps")),

@@ -8,7 +8,6 @@ import torch
 from gen.diffusion import (
     DDIM,
     AdaptiveProjected,
-    Chain,
     ClassifierFree,
     Condition,
     Conditioning,
@@ -17,7 +16,6 @@ from gen.diffusion import (
     Prediction,
     RectifiedFlow,
     TimeGrid,
-    cache_report,
     cached,
     clipped,
     guided,
@@ -25,6 +23,8 @@ from gen.diffusion import (
     sample,
     thresholded,
 )
+from gen.diffusion.cache import cache_report
+from gen.diffusion.guidance import Chain
 
 FLOW = RectifiedFlow()
 LEVEL = FLOW.level(0.5)

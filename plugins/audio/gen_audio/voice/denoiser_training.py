@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gen.diffusion import EDMWeighting, ModelDenoiser, NoiseSource, RectifiedFlow, Sample, prior, sample
+from gen.diffusion import ModelDenoiser, NoiseSource, RectifiedFlow, Sample, prior, sample
+from gen.diffusion.training import EDMWeighting
 from gen.presets import grid, solver
 from gen.train import DiffusionLoss, LogitNormalTimes, Settings, Stage, Task, block_matrix
 from gen_audio.picture import save_mels
