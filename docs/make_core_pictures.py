@@ -77,7 +77,8 @@ def processes() -> Figure:
     """The path of (alpha, sigma), alpha and log_snr over time."""
     named: dict[str, gd.Process] = {
         "VariancePreserving": VP, "Cosine, TrigFlow": gd.Cosine(), "RectifiedFlow": FLOW,
-        "SubVariancePreserving": gd.process.SubVariancePreserving(), "VarianceExploding, EDM": gd.VarianceExploding(),
+        "SubVariancePreserving": gd.process.SubVariancePreserving(),
+        "VarianceExploding, EDM": gd.VarianceExploding(),
         "shifted(RectifiedFlow(), 3)": gd.shifted(FLOW, 3.0),
     }  # fmt: skip
     figure, (plane, alphas, snrs) = plt.subplots(1, 3, figsize=(9, 2.9))
@@ -141,7 +142,8 @@ def training() -> Figure:
     level = FLOW.level(FLOW.t_of_log_snr(snrs))
     weightings: dict[str, gd.Weighting] = {
         "SNR (L_simple)": gd.SNRWeighting(), "MinSNR": gd.MinSNRWeighting(),
-        "TruncatedSNR": gd.training.TruncatedSNRWeighting(), "EDM": gd.training.EDMWeighting(), "P2": gd.training.P2Weighting(),
+        "TruncatedSNR": gd.training.TruncatedSNRWeighting(), "EDM": gd.training.EDMWeighting(),
+        "P2": gd.training.P2Weighting(),
         "Variational": gd.training.VariationalWeighting(FLOW), "Sigmoid": gd.SigmoidWeighting(FLOW),
     }  # fmt: skip
     for name, weighting in weightings.items():

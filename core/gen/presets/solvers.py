@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from gen.presets.specs import Call, SolverPreset, table
 
 CORE = "gen.diffusion.solvers"
+CLOCK = "gen.diffusion.scale_clock:ScaleClock"
+CHAIN = "gen.diffusion:DiscreteBetas.scaled_linear"
 # The order of a run whose first step is of first order, and of one where it is corrected to second.
 UNCORRECTED, CORRECTED = 2, 3
 
@@ -43,7 +45,7 @@ SOLVERS: Mapping[str, SolverPreset] = table(
             _call(
                 "ScaleMultistep",
                 order=3,
-                clock=Call("gen.diffusion.scale_clock:ScaleClock", {"fine": 0.08, "coarse": 10.0}),
+                clock=Call(CLOCK, {"fine": 0.08, "coarse": 10.0}),
             ),
             4,
             limit=CORRECTED,
@@ -108,7 +110,7 @@ SOLVERS: Mapping[str, SolverPreset] = table(
             "For TCD models on Stable Diffusion's chain, gamma = 0.3",
             _call(
                 "DDIM",
-                eta=_call("TCDStep", gamma=0.3, process=Call("gen.diffusion:DiscreteBetas.scaled_linear")),
+                eta=_call("TCDStep", gamma=0.3, process=Call(CHAIN)),
             ),
             1,
             stochastic=True,
