@@ -235,8 +235,8 @@ def _batch(
                     known=diffusion.Condition(torch.cat([keep, given], 1), "channels")
                 )
                 # The network only comes near the given part, or has no channels for it: here it is exact.
-                measurement = diffusion.Measurement(diffusion.Mask(keep), given)
-                constrained = diffusion.constrained(denoiser, measurement, diffusion.MaskBlend())
+                measurement = diffusion.Measurement(diffusion.inverse.Mask(keep), given)
+                constrained = diffusion.constrained(denoiser, measurement, diffusion.inverse.MaskBlend())
             x = diffusion.prior(process, grid, own, known.shape[1:], plan.device)
             if start is not None and plan.strength is not None:
                 eps = own.prior(known.shape[1:]).to(start)
