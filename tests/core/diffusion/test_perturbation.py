@@ -211,6 +211,7 @@ def _text(network, x: Tensor) -> Tensor:
     return network(x, torch.full((len(x),), 0.4, dtype=torch.float64), _prompts(TEXT))
 
 
+@torch.no_grad()
 @pytest.mark.parametrize(("network", "layers"), LAYERS.values(), ids=LAYERS)
 def test_seg_goes_from_the_network_itself_towards_uniform_queries(network, layers) -> None:
     plain, flat = _output(network), _output(seg(network, layers))
