@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, overload
 
-from gen import formats
+from gen import formats, presets
 from gen.artifact import Artifact
 from gen.checks import unknown
 from gen.config import offline_origin
@@ -208,6 +208,9 @@ def plan_again(
     for param in host.modality(recipe.modality).params:
         if param.kind and recipe.params.get(param.name) is not None and param.name not in files:
             raise UsageError(f"the recipe names a file as {param.name} that is not among its inputs")
+    if presets.grid_list(recipe.grid) is None:
+        # Else a path in the recipe would be opened.
+        presets.find(presets.GRIDS, recipe.grid, "grid")
     if model is None and recipe.model.name not in {spec.name for spec in host.models(recipe.modality)}:
         raise ModelError(
             f"the recipe's model {recipe.model.name!r} is not installed",

@@ -338,6 +338,9 @@ def test_a_recipe_opens_no_file_that_it_names(monkeypatch: pytest.MonkeyPatch) -
     listed = dataclasses.replace(hostile, inputs=(near,))
     with pytest.raises(UsageError, match=r"needs near\.png as left"):
         gen.rerun(listed)
+    Path("levels.txt").write_text("2, 1, 0")
+    with pytest.raises(UsageError, match=r"unknown grid 'levels\.txt'"):
+        gen.rerun(dataclasses.replace(made.recipe, grid="levels.txt", steps=2))
 
 
 def test_zero_has_no_sign() -> None:

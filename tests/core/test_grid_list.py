@@ -30,6 +30,25 @@ def test_a_list_in_a_file_is_kept_as_text(text: str, tmp_path: pathlib.Path) -> 
     assert presets.grid_name("Karras") == "karras"
 
 
+@pytest.mark.parametrize("name", ["./levels.txt", "info.txt", "inf.txt", "~/levels.txt"])
+def test_paths_that_begin_as_numbers_do_are_paths(
+    name: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / pathlib.Path(name).name).write_text("2, 1")
+    assert presets.grid_name(name) == "2, 1, 0"
+
+
+def test_a_file_with_the_name_of_a_grid_is_not_read(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "karras").write_text("2, 1")
+    assert presets.grid_name("karras") == "karras"
+    assert presets.grid_list("karras") is None
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from gen.errors import UsageError
-from gen.presets.grid_list import GridList, grid_list
+from gen.presets.grid_list import GridList, grid_list, read_grid_list
 from gen.presets.grids import GRIDS
 from gen.presets.samplers import REFUSED, SCHEDULERS
 from gen.presets.solvers import SOLVERS
@@ -85,7 +85,7 @@ def grid(name: str, steps: int, process: Process, *, shift: float = 1.0) -> Time
     Raises:
         UsageError: There is no such grid, or it cannot have these steps or this shift.
     """
-    numbers = None if _key(name) in _known(GRIDS) else grid_list(name)
+    numbers = grid_list(name)
     if numbers is not None:
         if steps != numbers.steps:
             raise UsageError(f"the list of the grid has {numbers.steps} steps, not {steps}")
@@ -103,12 +103,16 @@ def grid(name: str, steps: int, process: Process, *, shift: float = 1.0) -> Time
 def grid_name(text: str) -> str:
     """The name in ``GRIDS`` that a name or alias means; a list, also one in a file, as text.
 
+    Args:
+        text: A name, an alias, a list, or the path of a file with a list.
+
     Raises:
-        UsageError: It is neither.
+        UsageError: It is none of them.
     """
-    if _key(text) not in _known(GRIDS) and (numbers := grid_list(text)) is not None:
-        return str(numbers)
-    return find(GRIDS, text, "grid").name
+    if _key(text) in _known(GRIDS):
+        return find(GRIDS, text, "grid").name
+    numbers = grid_list(text) or read_grid_list(text)
+    return find(GRIDS, text, "grid").name if numbers is None else str(numbers)
 
 
 def sampler(name: str) -> Sampler:

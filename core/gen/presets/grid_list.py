@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from gen.errors import UsageError
+from gen.recipe import MAX_GRID
 
 if TYPE_CHECKING:
     from gen.diffusion import Process, TimeGrid
 
-MAX_CHARACTERS = 10_000
-"""Length of a list as text; of one in a file, too."""
 _KINDS = re.compile(r"\s*(sigmas|times)\s*:", re.IGNORECASE)
-_NUMBER = re.compile(r"\s*\[?\s*([-+]?[.\d]|inf)", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*\[?\s*([-+]?\.?\d|inf\b(?!\.))", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -55,25 +54,32 @@ class GridList:
 
 
 def grid_list(text: str) -> GridList | None:
-    """The list that a text is, or that the file of this name holds; None where it is neither.
+    """The list that a text is; None for any other text, such as a name or a path.
 
     Values of sigma / alpha, or after "times:" times, are separated by commas, spaces or lines; brackets
     around them do not count. A list that does not end at 0 gets it.
 
+    Raises:
+        UsageError: The numbers do not fall, lie outside their range, or are none.
+    """
+    return _parsed(text, "the grid") if _KINDS.match(text) or _NUMBER.match(text) else None
+
+
+def read_grid_list(text: str) -> GridList | None:
+    """The list in a file, written as for ``grid_list``; None where there is no file.
+
     Args:
-        text: A list or the path of a file.
+        text: The path of a file, also with ``~``.
 
     Raises:
-        UsageError: A list that is no falling list of numbers, or a file that cannot be read.
+        UsageError: It cannot be read, or holds no list.
     """
-    if _KINDS.match(text) or _NUMBER.match(text):
-        return _parsed(text, "the grid")
     path = Path(text).expanduser()
     try:
         if not path.is_file():
             return None
         with path.open(encoding="utf-8") as file:
-            content = file.read(MAX_CHARACTERS + 1)
+            content = file.read(MAX_GRID + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise UsageError(f"cannot read the grid in {text[:200]}: {reason}") from None
@@ -81,8 +87,8 @@ def grid_list(text: str) -> GridList | None:
 
 
 def _parsed(text: str, what: str) -> GridList:
-    if len(text) > MAX_CHARACTERS:
-        raise UsageError(f"{what} has more than {MAX_CHARACTERS:,} characters")
+    if len(text) > MAX_GRID:
+        raise UsageError(f"{what} has more than {MAX_GRID:,} characters")
     found = _KINDS.match(text)
     kind = cast(Literal["sigmas", "times"], found[1].lower() if found else "sigmas")
     body = text[found.end() if found else 0 :].strip().removeprefix("[").removesuffix("]")
