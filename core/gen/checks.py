@@ -132,8 +132,7 @@ def check_seed(value: object) -> int:
 def between(name: str, minimum: N, maximum: N) -> Callable[[N], N]:
     def check(value: N) -> N:
         within(name, value, (minimum, maximum))
-        # Adding zero turns -0 into 0.
-        return type(minimum)(value + 0)
+        return type(minimum)(value)
 
     return check
 

@@ -81,6 +81,11 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
 
 
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG with its length and checksum (ISO/IEC 15948, 5.3)."""
+    return len(data).to_bytes(4) + name + data + zlib.crc32(data, zlib.crc32(name)).to_bytes(4)
+
+
 def only_pixels(content: bytes) -> bytes:
     """A PNG without all that is not needed for the pixels of its first picture; other files as they are.
 
@@ -92,7 +97,7 @@ def only_pixels(content: bytes) -> bytes:
     parts = [PNG_SIGNATURE]
     for name, data in png_chunks(content):
         if name in _PIXEL_CHUNKS or not name[0] & 0x20:
-            parts += [len(data).to_bytes(4), name, data, zlib.crc32(data, zlib.crc32(name)).to_bytes(4)]
+            parts.append(png_chunk(name, data))
     return b"".join(parts)
 
 

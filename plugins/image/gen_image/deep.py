@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gen.errors import UsageError
-from gen_image.chunks import PNG_SIGNATURE, png_chunks
+from gen_image.chunks import PNG_SIGNATURE, png_chunk, png_chunks
 
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -73,13 +73,9 @@ def _unfilter(rows: NDArray[np.uint8], samples: NDArray[np.uint16]) -> None:
             grey = np.concatenate([filters, pixels[:, :, channel, half]], 1)
             file = io.BytesIO(
                 PNG_SIGNATURE
-                + _chunk(b"IHDR", header)
-                + _chunk(b"IDAT", zlib.compress(grey.tobytes(), 1))
-                + _chunk(b"IEND", b"")
+                + png_chunk(b"IHDR", header)
+                + png_chunk(b"IDAT", zlib.compress(grey.tobytes(), 1))
+                + png_chunk(b"IEND", b"")
             )
             with Image.open(file, formats=["PNG"]) as image:
                 samples[..., channel] |= np.asarray(image).astype(np.uint16) << (8 - 8 * half)
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return len(data).to_bytes(4) + name + data + zlib.crc32(data, zlib.crc32(name)).to_bytes(4)
