@@ -2,7 +2,8 @@
 
 from gen.nn.autoencoder import GridAutoencoder, picture_coders
 from gen.nn.conv import ResidualBlock, conv
-from gen.nn.text import Subwords, TextEncoder, text_conditions
+from gen.nn.subwords import Subwords
+from gen.nn.text import TextEncoder, text_conditions
 from gen.nn.text_transformer import TextTransformer, TextTransformerShape
 from gen.nn.transformer import Modulation, TimeEmbedding, TransformerBlock
 
