@@ -165,11 +165,13 @@ def grids() -> Figure:
     noise = gd.NoiseSource(range(16))
     named = {
         "uniform": gd.TimeGrid.uniform(10), "quadratic": gd.TimeGrid.quadratic(10),
-        "beta": gd.TimeGrid.beta(10), "leading": gd.TimeGrid.leading(10),
+        "beta_on_chain": gd.TimeGrid.beta_on_chain(10), "leading": gd.TimeGrid.leading(10),
         "linspace": gd.TimeGrid.linspace(10), "trailing": gd.TimeGrid.trailing(10),
         "uniform.shift(3)": gd.TimeGrid.uniform(10).shift(3.0), "karras": gd.TimeGrid.karras(10, sd),
         "uniform_log_snr": gd.TimeGrid.uniform_log_snr(10, sd),
         "table (AYS, sd1)": gd.TimeGrid.table(gd.grid.ALIGN_YOUR_STEPS["sd1"], sd),
+        "kl_optimal": gd.TimeGrid.kl_optimal(10, sd), "laplace": gd.TimeGrid.laplace(10, sd),
+        "linear_quadratic": gd.TimeGrid.linear_quadratic(10, sd),
         "search_grid": gd.search_grid(LINE, sd, 10, noise=noise, shape=(1,)),
     }  # fmt: skip
     figure, (rows, restarts) = plt.subplots(1, 2, figsize=(9, 3), width_ratios=(5, 3))
