@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gen.diffusion.arguments import whole_number
 from gen.diffusion.level import Level
 
 StepNoise: TypeAlias = Callable[[Tensor, str], Tensor]
@@ -59,10 +60,8 @@ class NoiseSource:
     brownian: bool = False
 
     def __init__(self, seeds: Sequence[int], brownian: bool = False) -> None:
-        for seed in seeds:
-            if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-                raise ValueError(f"a seed must be a whole number from 0 to 2**63 - 1, not {seed}")
-        object.__setattr__(self, "seeds", tuple(seeds))
+        checked = (whole_number(seed, "a seed", least=0, most=2**63 - 1) for seed in seeds)
+        object.__setattr__(self, "seeds", tuple(checked))
         object.__setattr__(self, "brownian", brownian)
 
     def normal(self, shape: Sequence[int], stream: str, index: int = 0) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from gen.diffusion.arguments import whole_number
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.process import Process
 
@@ -56,8 +57,7 @@ def scale_grid(steps: int, process: Process, *, fine: float, coarse: float) -> T
     Raises:
         ValueError: An argument is out of range.
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps must be a whole number of at least 1, not {steps}")
+    steps = whole_number(steps, "steps")
     clock, start = ScaleClock(fine, coarse), process.level(1.0)
     first, last = clock.of(start.alpha, start.sigma), clock.of(1.0, 0.0)
     inner = (first + (last - first) * i / steps for i in range(1, steps))

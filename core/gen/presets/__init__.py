@@ -156,8 +156,9 @@ def default_names(nfe: int, process: Process, *, guidance: float = 1.0) -> Sampl
     Raises:
         ValueError: ``nfe`` is below 1.
     """
-    if isinstance(nfe, bool) or not isinstance(nfe, int) or nfe < 1:
-        raise ValueError(f"nfe must be a whole number of at least 1, not {nfe}")
+    from gen.diffusion.arguments import whole_number
+
+    nfe = whole_number(nfe, "nfe")
     start = process.level(1.0).alpha
     if guidance > GUIDED and start == 0:
         return Sampler("", "flow_adams_2", "uniform")

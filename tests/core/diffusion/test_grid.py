@@ -8,7 +8,16 @@ import pytest
 import scipy.special
 from exact import PROCESSES
 
-from gen.diffusion import DiscreteBetas, EDMProcess, Level, RectifiedFlow, TimeGrid, VarianceExploding
+from gen.diffusion import (
+    DiscreteBetas,
+    EDMProcess,
+    Level,
+    NoiseSource,
+    RectifiedFlow,
+    TimeGrid,
+    VarianceExploding,
+    scale_grid,
+)
 from gen.diffusion.beta_distribution import beta_quantile
 from gen.diffusion.grid import ALIGN_YOUR_STEPS
 
@@ -76,6 +85,12 @@ def test_the_first_level_of_a_process_can_come_before_clean_data() -> None:
 def test_steps_may_be_of_any_integer_type() -> None:
     assert TimeGrid.uniform(np.int64(4)) == TimeGrid.uniform(4)
     assert TimeGrid.trailing(np.int32(4), np.int64(50)) == TimeGrid.trailing(4, 50)
+    flow = RectifiedFlow()
+    assert scale_grid(np.int64(4), flow, fine=0.1, coarse=4.0) == scale_grid(4, flow, fine=0.1, coarse=4.0)
+
+
+def test_seeds_may_be_of_any_integer_type() -> None:
+    assert NoiseSource(np.arange(3)) == NoiseSource([0, 1, 2])
 
 
 def test_uniform_log_snr_has_equal_steps() -> None:

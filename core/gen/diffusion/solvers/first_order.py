@@ -9,6 +9,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from gen.diffusion.arguments import whole_number
 from gen.diffusion.chain import posterior, transition
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.items import norm
@@ -173,8 +174,7 @@ class Langevin:
     def __post_init__(self) -> None:
         if not 0 < self.snr < math.inf:
             raise ValueError(f"snr must be a finite number above 0, not {self.snr}")
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
-            raise ValueError(f"steps must be a whole number of at least 1, not {self.steps}")
+        whole_number(self.steps, "steps")
 
     def __call__(self, x: Tensor, denoise: Denoise, level: Level[float], *, noise: StepNoise) -> Tensor:
         """x (B, ...) after the repetitions, at the same level; sigma > 0."""
