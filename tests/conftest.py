@@ -65,8 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name whole files by their parameter: their bytes hold the time they were made, and no name."""
-    return argname if isinstance(val, bytes) and len(val) > 40 else None
+    """Name whole files and long texts by their parameter: archives hold the time at which they were made."""
+    return argname if isinstance(val, bytes | str) and len(val) > 100 else None
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
