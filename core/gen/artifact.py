@@ -153,7 +153,7 @@ class Artifact:
             path: Where to; its ending names the format.
             format: Name of the format, where the ending names none.
             overwrite: Whether a file there may be replaced.
-            metadata: ``"full"``, ``"minimal"`` or ``"none"``; see ``gen.recipe.Metadata.of``.
+            metadata: ``"full"``, ``"minimal"`` or ``"none"``; see ``gen.metadata.Metadata.of``.
 
         Raises:
             UsageError: A format that is unknown, contradicts the ending or cannot hold the artifact.

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from gen.atomic import atomic_file, path_in_a_line
 from gen.errors import GenError, GenWarning, OutputError, PluginError, UsageError, line_of
 from gen.foreign_recipe import foreign_recipe
+from gen.metadata import Metadata
 from gen.plugin.specs import FormatSpec
-from gen.recipe import Metadata, Recipe
+from gen.recipe import Recipe
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
@@ -96,7 +97,7 @@ def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full") -> byte
     Args:
         artifact: What to store.
         spec: The format.
-        metadata: Level of the metadata; see ``gen.recipe.Metadata.of``.
+        metadata: Level of the metadata; see ``gen.metadata.Metadata.of``.
 
     Raises:
         UsageError: The format cannot hold this artifact, or an unknown level.
@@ -135,7 +136,7 @@ def write(
         formats: The formats that there are.
         name: Name of the format.
         overwrite: Whether a file there may be replaced.
-        metadata: Level of the metadata; see ``gen.recipe.Metadata.of``.
+        metadata: Level of the metadata; see ``gen.metadata.Metadata.of``.
 
     Raises:
         UsageError: The format is unknown, contradicts the ending or cannot hold the artifact.

@@ -17,19 +17,16 @@ from gen.foreign_recipe import (
     parse_comfyui,
     parse_invokeai,
 )
+from gen.metadata import Metadata, decode_text, recipe_in_xmp, xmp_in_gif
 from gen.recipe import (
     MAX_BYTES,
     MAX_GENERATIONS,
     MAX_PROMPT,
     MAX_SEED,
     Input,
-    Metadata,
     ModelReference,
     Recipe,
-    decode_text,
-    recipe_in_xmp,
     timestamp,
-    xmp_in_gif,
 )
 
 SHA = "0123456789abcdef" * 4

@@ -13,9 +13,9 @@ from gen import presets
 from gen.checks import DEVICES, DTYPES
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
+from gen.metadata import METADATA_LEVELS
 from gen.plugin.host import Host
 from gen.plugin.specs import ModalitySpec, Param
-from gen.recipe import METADATA_LEVELS
 
 ALIASES: Mapping[str, str] = {
     "negative_prompt": "negative",

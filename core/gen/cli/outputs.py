@@ -14,9 +14,9 @@ from gen.checks import naming
 from gen.config import Setting
 from gen.errors import OutputError, UsageError
 from gen.formats import find_format
+from gen.metadata import METADATA_LEVELS
 from gen.plan import Item, Plan
 from gen.plugin.specs import FormatSpec
-from gen.recipe import METADATA_LEVELS
 
 FIELDS = ("seed", "index", "model")
 STDOUT = "-"

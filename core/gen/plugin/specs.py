@@ -134,7 +134,7 @@ class FormatSpec:
         kind: Kind of artifact that it holds: ``"image"``.
         suffixes: File endings with the dot, lower case; the first is the one that is written.
         media_type: ``"image/png"``.
-        writer: Import string of ``(artifact, file: BinaryIO, metadata: gen.recipe.Metadata) -> None``.
+        writer: Import string of ``(artifact, file: BinaryIO, metadata: gen.metadata.Metadata) -> None``.
         reader: Import string of ``(file: BinaryIO) -> Artifact``; empty when it is only written.
         metadata_reader: Import string of ``(file: BinaryIO) -> Mapping[str, str]``: the raw text entries.
         also: Further kinds that it holds, where a modality makes more than one: writer and reader must serve

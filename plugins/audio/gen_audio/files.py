@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from gen.artifact import Artifact
 from gen.errors import GenError, GenWarning, UsageError
-from gen.recipe import MAX_BYTES, Metadata
+from gen.metadata import Metadata
+from gen.recipe import MAX_BYTES
 from gen_audio import riff
 from gen_audio.truncation import check_mp3, ogg_has_end
 

@@ -20,7 +20,8 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from gen.artifact import Artifact
 from gen.errors import GenError, UsageError
-from gen.recipe import MAX_BYTES, Metadata, decode_text, recipe_in_xmp
+from gen.metadata import Metadata, decode_text, recipe_in_xmp
+from gen.recipe import MAX_BYTES
 from gen_image.chunks import PNG_SIGNATURE, embedded, only_pixels
 from gen_image.deep import is_deep, read_deep
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gen.artifact import Artifact
 from gen.atomic import temporary_folder
-from gen.recipe import Metadata
+from gen.metadata import Metadata
 from gen_mesh import cloud, files, render, surface
 
 STILL, MOVING = 512, 320

@@ -19,7 +19,8 @@ from PIL.GifImagePlugin import getdata
 
 from gen.artifact import Artifact
 from gen.errors import GenError, UsageError
-from gen.recipe import MAX_BYTES, Metadata, decode_text, recipe_in_xmp, xmp_in_gif
+from gen.metadata import Metadata, decode_text, recipe_in_xmp, xmp_in_gif
+from gen.recipe import MAX_BYTES
 from gen_video.even_rate import evenly
 from gen_video.pixels import check_read, pictures
 from gen_video.timing import fps_of

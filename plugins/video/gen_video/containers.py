@@ -21,7 +21,8 @@ from av.sidedata.sidedata import Type as SideData
 from gen.artifact import Artifact
 from gen.atomic import temporary_folder
 from gen.errors import GenError, UsageError
-from gen.recipe import MAX_BYTES, SCHEMA, Metadata
+from gen.metadata import Metadata
+from gen.recipe import MAX_BYTES, SCHEMA
 from gen_video.even_rate import evenly
 from gen_video.pixels import check_read, opaque, to_bytes
 from gen_video.timing import fps_of

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.evaluation import Share, Trial, frechet_distance
-from gen.recipe import Metadata
+from gen.metadata import Metadata
 from gen_video import judges
 from gen_video.containers import write_mp4
 from gen_video.data import clips, things

@@ -17,7 +17,8 @@ from PIL import Image
 
 from gen.artifact import Artifact
 from gen.errors import GenError, UsageError
-from gen.recipe import MAX_BYTES, Metadata, decode_text
+from gen.metadata import Metadata, decode_text
+from gen.recipe import MAX_BYTES
 from gen_video.pixels import check_read, pictures
 from gen_video.timing import fps_of, parse_fps
 from gen_video.truncation import fault_of

@@ -9,7 +9,7 @@ from PIL import Image, PngImagePlugin
 
 from gen.artifact import Artifact
 from gen.errors import UsageError
-from gen.recipe import Metadata
+from gen.metadata import Metadata
 from gen_video.pixels import opaque, pictures
 
 SHEET_FRAMES = 16

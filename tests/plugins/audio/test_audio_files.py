@@ -17,7 +17,7 @@ from PIL import Image
 from gen import formats
 from gen.artifact import Artifact
 from gen.errors import GenWarning, UsageError
-from gen.recipe import Metadata
+from gen.metadata import Metadata
 from gen_audio import files, loudness
 from gen_audio.plugin import gen_formats
 

@@ -12,9 +12,9 @@ import torch
 
 from gen.artifact import Artifact
 from gen.errors import ModelError
+from gen.metadata import Metadata
 from gen.model import CompletingCodec, CompositingCodec, Model, ModelFile, RemarkingEncoder, save_model
 from gen.nn import text_conditions
-from gen.recipe import Metadata
 from gen_audio.artifacts import downmixed, turned
 from gen_audio.autoencoder import Autoencoder
 from gen_audio.denoiser_training import cut

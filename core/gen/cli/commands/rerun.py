@@ -21,9 +21,9 @@ from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import GenError, UsageError
 from gen.generate import generate, load
+from gen.metadata import METADATA_LEVELS
 from gen.plan import settings_of
 from gen.plugin.host import Host
-from gen.recipe import METADATA_LEVELS
 
 if TYPE_CHECKING:
     from gen.plan import Plan

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from gen.artifact import Artifact
 from gen.errors import UsageError
-from gen.recipe import Metadata
+from gen.metadata import Metadata
 from gen_mesh import surface
 from gen_mesh.files import gltf
 from gen_mesh.files.artifacts import parts, sampled

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from gen.errors import UsageError
-from gen.recipe import MAX_BYTES, Metadata
+from gen.metadata import Metadata
+from gen.recipe import MAX_BYTES
 
 HEAD_BYTES = 4 * MAX_BYTES
 """How far into a file its recipe is looked for."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from gen.artifact import Artifact
 from gen.errors import UsageError
-from gen.recipe import MAX_BYTES, Metadata
+from gen.metadata import Metadata
+from gen.recipe import MAX_BYTES
 from gen_mesh.files import artifacts
 from gen_mesh.files.artifacts import parts, sampled
 from gen_mesh.files.colours import Array, fractions

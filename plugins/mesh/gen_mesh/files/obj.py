@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gen.artifact import Artifact
 from gen.errors import GenWarning, UsageError
-from gen.recipe import Metadata
+from gen.metadata import Metadata
 from gen_mesh import cloud, surface
 from gen_mesh.files import artifacts
 from gen_mesh.files.artifacts import parts

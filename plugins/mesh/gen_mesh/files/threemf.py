@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
-from gen.recipe import Metadata
+from gen.metadata import Metadata
 from gen_mesh import cloud
 from gen_mesh.files import artifacts, threemf_model
 from gen_mesh.files.artifacts import on_bed, parts
