@@ -1,7 +1,7 @@
 """Elementary functions of a Python float or of a float64 tensor, with the same type out as in.
 
-Sampling works on one noise level at a time and keeps it in Python floats, which cost nothing; training works
-on one level per item and keeps them in a tensor of shape (B,). Every formula is written once, for both.
+Sampling has one noise level at a time, in Python floats: they cost nothing, and a step compiles as one graph.
+Training has one level per item, in a tensor (B,). These functions let every formula be written once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Time grids: the times at which a trajectory stops, as a value that can be transformed."""
+"""Time grids: the times at which a run stops."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ class TimeGrid:
             steps: From 1 to ``chain``.
             chain: Number of steps that the network was trained on.
             offset: Added to every index.
-            with_first: Whether the network is asked at the lowest index, ``offset``. Without it the other
+            with_first: Whether the network is evaluated at the lowest index, ``offset``. Without it the other
                 steps are those of ``steps + 1``, as in diffusers' multistep schedulers.
         """
         count = whole_number(steps, "steps", most=chain) + (not with_first)

@@ -85,7 +85,7 @@ class Process(ABC):
         return Renoised(torch.add(x if scale == 1 else x * scale, z, alpha=std), std, z)
 
     def prior_scale(self, level: Level[float]) -> float:
-        """Standard deviation of x_t for data of unit variance: what pure noise is scaled by at the start."""
+        """sqrt(alpha**2 + sigma**2), the deviation of x_t for data of unit variance: that of the first noise."""
         return math.hypot(level.alpha, level.sigma)
 
 
@@ -270,8 +270,8 @@ class VarianceExploding(Process):
 
     Its first level, at t = 0, has the noise sigma_min; the step from there to clean data is the last of a
     ``TimeGrid``. Also known as ``EDMProcess`` (Karras et al. 2022, arXiv 2206.00364): x = x0 + sigma eps on
-    another clock, which neither solvers nor networks see; ``TimeGrid.karras`` spaces its levels and
-    ``LogNormalSigmas`` trains it.
+    another clock, which changes neither solvers nor networks; ``TimeGrid.karras`` spaces its levels, and
+    ``LogNormalSigmas`` gives its times of training.
 
     Args:
         sigma_min: The smallest noise, > 0, in units of the data.

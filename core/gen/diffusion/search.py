@@ -42,7 +42,7 @@ def search_grid(
     step from one of them to another is the distance between where ``solver`` lands, starting on the teacher's
     trajectory, and where the teacher is; the grid is the path with the smallest sum of costs. Distances are
     mean squares of x / sqrt(alpha**2 + sigma**2), in which the flow of data of unit variance neither widens
-    nor narrows, so that what is lost early counts for what it does to the end.
+    nor narrows, so that an early error counts by its effect at the end.
 
     Args:
         denoiser: Predicts the data.
