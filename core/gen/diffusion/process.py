@@ -85,7 +85,7 @@ class Process(ABC):
         return Renoised(torch.add(x if scale == 1 else x * scale, z, alpha=std), std, z)
 
     def prior_scale(self, level: Level[float]) -> float:
-        """sqrt(alpha**2 + sigma**2), the deviation of x_t for data of unit variance: that of the first noise."""
+        """sqrt(alpha**2 + sigma**2): the deviation of x_t for data of unit variance, or of pure noise."""
         return math.hypot(level.alpha, level.sigma)
 
 
