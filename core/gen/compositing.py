@@ -29,8 +29,16 @@ AUDIBLE = 0.01
 GAP = 0.05
 """Seconds of silence in a mask that still belong to the sound around it: 20 Hz has a period so long."""
 
+SEAM = 1 / 64
+"""Width of the seam of an edited picture, as a share of its shorter side."""
+
 FADE = 0.02
 """Seconds in which a sound passes from what is kept to what was made."""
+
+
+def seam(side: int) -> int:
+    """Width in pixels of the seam of an edited picture with this shorter side; at least 1."""
+    return max(1, round(side * SEAM))
 
 
 def keep_pixels(made: Floats, given: Floats, changed: Booleans, feather: int = 0) -> Floats:

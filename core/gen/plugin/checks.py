@@ -21,7 +21,7 @@ COMMANDS = _words("""
 
 MODULES = _words("""
     api artifact atomic checks cli compositing diffusion errors evaluation foreign_recipe formats generate
-    metadata model nn offline plan plugin process_state recipe testing windows
+    metadata model nn offline plan plugin process_state recipe squares testing windows
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from gen import squares
 from gen.artifact import Artifact
-from gen.compositing import keep_pixels, marked
+from gen.compositing import keep_pixels, marked, seam
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile
 from gen.nn import TextEncoder
@@ -19,9 +20,6 @@ from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_image.denoiser import SceneTransformer, Shape
 
 ARCHITECTURE = "gen-image/scene-transformer/1"
-
-SEAM = 1 / 64
-"""Width of the seam of an edit, inside the mask, as a share of the picture's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +48,12 @@ class LatentCodec:
         Raises:
             ValueError: Width and height differ.
         """
-        self._size(params)
+        squares.side(params, self.side)
         return (len(self.mean), self.grid, self.grid)
 
     def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
         """Pictures of any size, resized to the network's; transparency is laid on white."""
-        self._size(params)
+        squares.side(params, self.side)
         pixels = np.stack([_fit(_opaque(artifact.arrays["pixels"]), self.side) for artifact in artifacts])
         device = self.mean.device
         tensor = (
@@ -67,7 +65,7 @@ class LatentCodec:
 
     def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
         """Latents (B, C, grid, grid) to pictures, resized when another size is asked for."""
-        size = self._size(params)
+        size = squares.side(params, self.side)
         latents = (x0.to(self.mean) * self.std + self.mean).to(next(self.network.parameters()).dtype)
         with torch.no_grad():
             # One at a time: a batch may take another path through the kernels and differ in the last bit.
@@ -77,7 +75,7 @@ class LatentCodec:
 
     def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
         """A picture, marked where it is drawn anew, as (1, 1, grid, grid): 1 where latents are kept."""
-        self._size(params)
+        squares.side(params, self.side)
         changed = _changed(mask, self.side)
         blocks = changed.reshape(self.grid, DOWNSAMPLING, self.grid, DOWNSAMPLING).any((1, 3))
         return torch.from_numpy((~blocks).astype(np.float32))[None, None].to(self.mean.device)
@@ -88,29 +86,14 @@ class LatentCodec:
         """The picture with the input's own pixels outside the mask, as they are when fitted to its size."""
         if init is None or mask is None:
             return made
-        size = self._size(params)
+        size = squares.side(params, self.side)
         given = _fit(_opaque(init.arrays["pixels"]), size)
-        feather = max(1, round(size * SEAM))
-        pixels = keep_pixels(made.arrays["pixels"], given, _changed(mask, size), feather)
+        pixels = keep_pixels(made.arrays["pixels"], given, _changed(mask, size), seam(size))
         return Artifact("image", {"pixels": pixels})
 
     def cropped(self, artifact: Artifact, params: Mapping[str, object]) -> str:  # noqa: ARG002
-        """What is used of a picture that is not square."""
-        width, height = artifact.sizes["width"], artifact.sizes["height"]
-        edge = min(width, height)
-        if width == height:
-            return ""
-        return f"of {width} × {height} pixels, only the {edge} × {edge} in the middle are used"
-
-    def _size(self, params: Mapping[str, object]) -> int:
-        width = params.get("width") or params.get("height") or self.side
-        height = params.get("height") or width
-        if width != height:
-            raise ValueError(
-                f"this model draws squares: give width and height one value, not {width} and {height}"
-            )
-        assert isinstance(width, int)
-        return width
+        """One line about the part that is used of a picture that is not square."""
+        return squares.cropped(artifact)
 
 
 def load(file: ModelFile, device: str, dtype: str) -> Model:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gen import squares
 from gen.artifact import Artifact
-from gen.compositing import keep_pixels, marked
+from gen.compositing import keep_pixels, marked, seam
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Window
 from gen.nn import TextEncoder
@@ -30,9 +31,6 @@ from gen_video.timing import Timing, fps_of, timing
 ARCHITECTURE = "gen-video/layered-clip/1"
 OVERLAP = 4
 """Frames that a piece of a longer clip is given of the one before, and that are drawn anew at a seam."""
-
-SEAM = 1 / 64
-"""Width of the seam of an edit, inside the mask, as a share of the frame's."""
 
 MAX_PIXELS = 2**27
 """Largest number of pixels of all frames together."""
@@ -158,7 +156,7 @@ class ClipCodec:
                 init.arrays["frames"][_rows(init, asked.fps, asked.frames)], size, frames.shape[-1]
             )
             white = _white(mask, _rows(mask, asked.fps, asked.frames), size).numpy()
-            frames = keep_pixels(frames, given, white, max(1, round(size * SEAM)))
+            frames = keep_pixels(frames, given, white, seam(size))
         for name, place in (("first", 0), ("last", -1)):
             picture = params.get(name)
             if isinstance(picture, Artifact) and _holds(picture.arrays["pixels"], frames):
@@ -167,22 +165,12 @@ class ClipCodec:
         return Artifact("video", {**made.arrays, "frames": frames}, made.attributes)
 
     def cropped(self, artifact: Artifact, params: Mapping[str, object]) -> str:  # noqa: ARG002
-        """What is used of pictures that are not square."""
-        width, height = artifact.sizes.get("width"), artifact.sizes.get("height")
-        if width is None or height is None or width == height:
-            return ""
-        edge = min(width, height)
-        return f"of {width} × {height} pixels, only the {edge} × {edge} in the middle are used"
+        """One line about the part that is used of pictures that are not square."""
+        return squares.cropped(artifact)
 
     def _asked(self, params: Mapping[str, object]) -> tuple[Timing, int]:
         """The frames and their width and height."""
-        width = params.get("width") or params.get("height") or SIDE
-        height = params.get("height") or width
-        if width != height:
-            raise ValueError(
-                f"this model draws squares: give width and height one value, not {width} and {height}"
-            )
-        assert isinstance(width, int)
+        width = squares.side(params, SIDE)
         if isinstance(audio := params.get("audio"), Artifact):
             check_channels(audio.sizes["channels"])
         asked = timing(params)
