@@ -129,7 +129,8 @@ class ModelDenoiser:
     Args:
         network: (c_in x (B, ...), c_noise (B,) float32, conditioning) -> F (B, ...). x is cast to the dtype
             of the network's first parameter, if it has any; all else stays in the dtype of the state. The
-            network may overwrite its input. It gets the conditioning without uncond and other prompts.
+            network must not change its input in place. It gets the conditioning without uncond and other
+            prompts.
         process: The process that the network was trained on.
         parameterization: What F means.
         learned_variance: Whether the network returns twice the channels (dimension 1): F, then w in [-1, 1]
@@ -148,7 +149,11 @@ class ModelDenoiser:
         conditioning: Conditioning,
         memory: Memory,  # noqa: ARG002
     ) -> Prediction:
-        """The prediction for x (B, ...); nothing is remembered."""
+        """The prediction for x (B, ...); nothing is remembered.
+
+        Raises:
+            ValueError: The network changed its input in place, or returned another shape.
+        """
         own, ratio = self.process.level(level.t), 1.0
         if own != level:
             own = self.process.level(self.process.t_of_log_snr(level.log_snr))
@@ -156,8 +161,13 @@ class ModelDenoiser:
             x = x * ratio
         c = self.parameterization.coefficients(own)
         timestep = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
+        version = _version(x)
         # The model input has no name, so that it is gone when the output is converted.
         output = self.network(_model_input(x, c.c_in, self.network), timestep, conditioning.cond)
+        if _version(x) != version:
+            raise ValueError(
+                "the network changes its input in place, which is the state of the run: use x.clone() in it"
+            )
         shape = torch.Size((x.shape[0], 2 * x.shape[1], *x.shape[2:])) if self.learned_variance else x.shape
         if output.shape != shape:
             raise ValueError(f"the network must return {tuple(shape)}, not {tuple(output.shape)}")
@@ -175,10 +185,19 @@ class ModelDenoiser:
 
 
 def _model_input(x: Tensor, c_in: float, network: Network) -> Tensor:
-    """c_in x in the dtype of the network's first parameter, if it has any; never x itself, which the network
-    may overwrite."""
+    """c_in x in the dtype of the network's first parameter, if it has any; x itself where that is equal and
+    torch counts its changes."""
     parameter = next(network.parameters(), None) if isinstance(network, nn.Module) else None
-    scaled = x.clone() if c_in == 1 else x * c_in
+    if c_in != 1:
+        scaled = x * c_in
+    else:
+        scaled = x.clone() if _version(x) is None else x
     if parameter is None or parameter.dtype == x.dtype or not parameter.is_floating_point():
         return scaled
     return scaled.to(parameter.dtype)
+
+
+def _version(x: Tensor) -> int | None:
+    """The number of changes of x in place; None where torch does not count them, so that networks get a copy:
+    in inference mode and in graphs of torch.compile."""
+    return None if torch.compiler.is_compiling() or x.is_inference() else x._version

@@ -13,6 +13,7 @@ import pytest
 import torch
 from exact import PROCESSES, Gaussian, denoiser_of
 from exponential_oracle import ExponentialMultistep
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gen import presets
 from gen.diffusion import (
@@ -241,18 +242,49 @@ def test_complex_states_are_sampled_and_checked_in_both_parts() -> None:
 
 
 @pytest.mark.parametrize("parameterization", [Velocity(), Sample(), EDM()], ids=str)
-def test_a_network_may_overwrite_its_input(parameterization) -> None:
-    def careful(x, c, _):
-        return (x * 0.5 + c[:, None]).tanh()
-
+def test_a_network_that_changes_the_state_in_place_is_refused(parameterization) -> None:
     def careless(x, c, _):
         return x.mul_(0.5).add_(c[:, None]).tanh_()
 
     x = torch.linspace(-1, 1, 6).reshape(2, 3)
+    with pytest.raises(ValueError, match=r"in place.*x\.clone\(\)"):
+        _end(careless, x, parameterization=parameterization)
+    # A copy of the state is the network's own, as is the input where it is scaled.
+    expected = _end(lambda x, c, _: (x * 0.5 + c[:, None]).tanh(), x, parameterization=parameterization)
     kept = x.clone()
-    expected = _end(careful, x, parameterization=parameterization)
-    assert torch.equal(_end(careless, x, parameterization=parameterization), expected)
+    end = _end(lambda x, c, k: careless(x.clone(), c, k), x, parameterization=parameterization)
+    assert torch.equal(end, expected)
     assert torch.equal(x, kept)
+
+
+def test_where_changes_in_place_are_not_counted_the_network_gets_a_copy() -> None:
+    def careless(x, c, _):
+        return x.mul_(0.5).add_(c[:, None]).tanh_()
+
+    expected = _end(lambda x, c, _: (x * 0.5 + c[:, None]).tanh(), torch.ones(2, 3))
+    with torch.inference_mode():
+        assert torch.equal(_end(careless, torch.ones(2, 3)), expected)
+
+
+class _Writes(TorchDispatchMode):
+    """Counts the operations that write a tensor as large as ``numel``."""
+
+    def __init__(self, numel: int) -> None:
+        super().__init__()
+        self.numel, self.count = numel, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        self.count += isinstance(out, torch.Tensor) and out.numel() == self.numel
+        return out
+
+
+def test_euler_on_a_flow_writes_two_tensors_of_the_state_per_step() -> None:
+    """The predicted data and the next state, nothing else: as few as the loop x + dt * velocity."""
+    x = torch.ones(1, 4, 8, 8)
+    with _Writes(x.numel()) as writes:
+        _end(lambda x, _c, _k: x, x, Velocity())
+    assert writes.count == 2 * 4
 
 
 @pytest.mark.parametrize("steps", [np.int64(5), np.uint8(5), torch.tensor(5)], ids=str)
