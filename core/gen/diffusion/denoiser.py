@@ -163,8 +163,8 @@ class ModelDenoiser:
         timestep = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
         version = _version(x)
         # The model input has no name, so that it is gone when the output is converted.
-        output = self.network(_model_input(x, c.c_in, self.network), timestep, conditioning.cond)
-        if _version(x) != version:
+        output = self.network(self._model_input(x, c.c_in, version is None), timestep, conditioning.cond)
+        if version is not None and x._version != version:
             raise ValueError(
                 "the network changes its input in place, which is the state of the run: use x.clone() in it"
             )
@@ -183,21 +183,17 @@ class ModelDenoiser:
             x0 = (x * c.c_skip).add_(output, alpha=c.c_out)
         return Prediction(x0, None, variance, (c.c_skip * ratio, c.c_out))
 
-
-def _model_input(x: Tensor, c_in: float, network: Network) -> Tensor:
-    """c_in x in the dtype of the network's first parameter, if it has any; x itself where that is equal and
-    torch counts its changes."""
-    parameter = next(network.parameters(), None) if isinstance(network, nn.Module) else None
-    if c_in != 1:
-        scaled = x * c_in
-    else:
-        scaled = x.clone() if _version(x) is None else x
-    if parameter is None or parameter.dtype == x.dtype or not parameter.is_floating_point():
-        return scaled
-    return scaled.to(parameter.dtype)
+    def _model_input(self, x: Tensor, c_in: float, copy: bool) -> Tensor:
+        """c_in x in the dtype of the network's first parameter, if it has any; x itself where that is equal,
+        unless it must be a copy."""
+        scaled = x * c_in if copy or c_in != 1 else x
+        parameter = next(self.network.parameters(), None) if isinstance(self.network, nn.Module) else None
+        if parameter is None or parameter.dtype == x.dtype or not parameter.is_floating_point():
+            return scaled
+        return scaled.to(parameter.dtype)
 
 
 def _version(x: Tensor) -> int | None:
-    """The number of changes of x in place; None where torch does not count them, so that networks get a copy:
-    in inference mode and in graphs of torch.compile."""
+    """The number of changes of x in place; None in inference mode and in graphs of torch.compile, where torch
+    does not count them."""
     return None if torch.compiler.is_compiling() or x.is_inference() else x._version

@@ -220,21 +220,22 @@ def iterate(
     check_conditioning(conditioning, x)
     run, finite = Run(process, grid, solver, x, noise, after), FiniteCheck()
     memory, evaluations = Memory() if after is None else after.memory.copy(), 0
+    steps = grid.steps
     del x, after  # the run holds what it needs of them
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         nonlocal evaluations
         evaluations += 1
         prediction = denoiser(x, level, conditioning, memory)
-        finite.watch(prediction.x0, f"step {index + 1} of {grid.steps}", level)
+        finite.watch(prediction.x0, f"step {index + 1} of {steps}", level)
         return prediction
 
-    for index in range(run.first, grid.steps):
+    for index in range(run.first, steps):
         evaluations = 0
         # Only here: a generator that yielded inside no_grad would switch gradients off for its caller.
         with torch.set_grad_enabled(gradients):
             update = run.update(index, denoise)
-        if index + 1 == grid.steps:
+        if index + 1 == steps:
             finite.settle()
             if run.levels[-1].sigma == 0:
                 # A combination of several predictions of x0 may miss the known part by a rounding error.
