@@ -1,6 +1,7 @@
 """What a sampler itself costs per evaluation: whole loops with a free network, ours and those of others.
 
-All run here, in turn, on a 1 x 4 x 64 x 64 float32 state; the best of the repeats is printed, with ratios.
+All run here, in turn, on one thread and one float32 item of 4 x 64 x 64 numbers, or of ``--shape``; the best
+of the repeats is printed, with ratios.
 
 - Ours: ``sample`` with a ``ModelDenoiser``: conversion, the check for NaN, and the network call.
 - diffusers: the loop of its pipelines (``scale_model_input``, the network, ``step``), and ``step`` alone.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import diffusers
 import torch
@@ -37,7 +38,6 @@ from gen.diffusion import (
     sample,
 )
 
-SHAPE = (4, 64, 64)
 VP, FLOW = VariancePreserving(), RectifiedFlow()
 SDE = {"algorithm_type": "sde-dpmsolver++"}
 # Our solver, its process; the scheduler of diffusers; the sampler of k-diffusion; the ratio to reach.
@@ -60,12 +60,14 @@ def free_network(x: Tensor, _c_noise: Tensor, _conditioning: Conditioning) -> Te
     return x
 
 
-def ours(solver_name: str, process: Process, steps: int) -> Callable[[], tuple[float, ...]]:
+def ours(
+    solver_name: str, process: Process, steps: int, shape: Sequence[int]
+) -> Callable[[], tuple[float, ...]]:
     """A function that samples once and returns milliseconds per evaluation."""
     parameterization = Velocity() if isinstance(process, RectifiedFlow) else Epsilon()
     denoiser = ModelDenoiser(free_network, process, parameterization)
     grid, noise, solver = TimeGrid.uniform(steps), NoiseSource([0]), presets.solver(solver_name)
-    x = prior(process, grid, noise, SHAPE)
+    x = prior(process, grid, noise, shape)
 
     def run() -> tuple[float, ...]:
         begin = time.perf_counter()
@@ -75,17 +77,19 @@ def ours(solver_name: str, process: Process, steps: int) -> Callable[[], tuple[f
     return run
 
 
-def of_diffusers(name: str, options: dict[str, object], steps: int) -> Callable[[], tuple[float, ...]]:
+def of_diffusers(
+    name: str, options: dict[str, object], steps: int, shape: Sequence[int]
+) -> Callable[[], tuple[float, ...]]:
     """A function that runs a whole schedule and returns milliseconds per evaluation: loop, ``step`` alone."""
     scheduler = getattr(diffusers, name)(**options)
 
     def run() -> tuple[float, ...]:
         scheduler.set_timesteps(steps)
-        x = torch.randn(1, *SHAPE)
+        x = torch.randn(1, *shape)
         inside, begin = 0.0, time.perf_counter()
         for t in scheduler.timesteps:
-            shown = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
-            output = free_network(shown, t.expand(1), Conditioning())
+            scaled = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
+            output = free_network(scaled, t.expand(1), Conditioning())
             entered = time.perf_counter()
             x = scheduler.step(output, t, x, return_dict=False)[0]
             inside += time.perf_counter() - entered
@@ -95,7 +99,9 @@ def of_diffusers(name: str, options: dict[str, object], steps: int) -> Callable[
     return run
 
 
-def of_k_diffusion(name: str | None, steps: int) -> Callable[[], tuple[float, ...]] | None:
+def of_k_diffusion(
+    name: str | None, steps: int, shape: Sequence[int]
+) -> Callable[[], tuple[float, ...]] | None:
     """A function that samples once and returns milliseconds per evaluation; None where there is none."""
     k = k_sampling()
     if k is None or name is None:
@@ -112,10 +118,10 @@ def of_k_diffusion(name: str | None, steps: int) -> Callable[[], tuple[float, ..
     model, sigmas = external.VDenoiser(Free()), k.get_sigmas_karras(steps, 0.03, 14.6)
     # Their SDE samplers build a Brownian tree unless told what to draw; ours draws one normal as well.
     draws = "sde" in name or "ancestral" in name
-    options = {"noise_sampler": lambda *_: torch.randn(1, *SHAPE)} if draws else {}
+    options = {"noise_sampler": lambda *_: torch.randn(1, *shape)} if draws else {}
 
     def run() -> tuple[float, ...]:
-        x, Free.evaluations = torch.randn(1, *SHAPE) * sigmas[0], 0
+        x, Free.evaluations = torch.randn(1, *shape) * sigmas[0], 0
         begin = time.perf_counter()
         getattr(k, name)(model, x, sigmas, disable=True, **options)
         return ((time.perf_counter() - begin) * 1e3 / Free.evaluations,)
@@ -125,6 +131,7 @@ def of_k_diffusion(name: str | None, steps: int) -> Callable[[], tuple[float, ..
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--shape", type=int, nargs="+", default=[4, 64, 64], help="of one item")
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=15)
     arguments = parser.parse_args()
@@ -137,9 +144,9 @@ def main() -> None:
     )
     for solver_name, process, class_name, options, k_name, goal in PAIRS:
         runs = (
-            ours(solver_name, process, arguments.steps),
-            of_diffusers(class_name, options, arguments.steps),
-            of_k_diffusion(k_name, arguments.steps),
+            ours(solver_name, process, arguments.steps, arguments.shape),
+            of_diffusers(class_name, options, arguments.steps, arguments.shape),
+            of_k_diffusion(k_name, arguments.steps, arguments.shape),
         )
         with torch.no_grad():
             rounds = [[None if run is None else run() for run in runs] for _ in range(arguments.repeats)]

@@ -34,6 +34,7 @@ from gen.diffusion import (
     Sample,
     Step,
     TimeGrid,
+    VariancePreserving,
     Velocity,
     VPrediction,
     guided,
@@ -460,12 +461,37 @@ def test_a_step_compiles_as_one_graph(name: str) -> None:
     torch.testing.assert_close(torch.compile(step, fullgraph=True, backend="eager")(x), step(x))
 
 
-def test_a_whole_run_compiles_as_one_graph() -> None:
-    model = ModelDenoiser(lambda x, c, _: torch.tanh(x) * c[:, None], FLOW, Velocity())
-    grid, noise, solver = TimeGrid.uniform(4), NoiseSource([0]), presets.solver("dpmpp_2m")
+class _Graphs:
+    """A backend that counts the graphs that it gets, and needs no compiler."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, graph, _inputs):
+        self.count += 1
+        return graph.forward
+
+
+@pytest.mark.parametrize("process", [FLOW, VariancePreserving()], ids=["flow", "vp"])
+@pytest.mark.parametrize("name", ["ddim", "heun", "dpmpp_2m"])
+def test_a_whole_run_compiles_once_as_one_graph(name: str, process) -> None:
+    model = ModelDenoiser(lambda x, c, _: torch.tanh(x) * c[:, None], process, VPrediction())
+    grid, noise, solver, graphs = TimeGrid.uniform(6), NoiseSource([0]), presets.solver(name), _Graphs()
 
     def run(x):
-        return sample(model, FLOW, grid, solver, noise=noise, x=x).x
+        return sample(model, process, grid, solver, noise=noise, x=x).x
 
-    x = torch.linspace(-1, 1, 6)[None]
-    torch.testing.assert_close(torch.compile(run, fullgraph=True, backend="eager")(x), run(x))
+    compiled = torch.compile(run, fullgraph=True, backend=graphs)
+    for scale in (1.0, 0.5):
+        x = torch.linspace(-scale, scale, 6)[None]
+        torch.testing.assert_close(compiled(x), run(x))
+    assert graphs.count == 1
+
+
+@pytest.mark.parametrize("name", ["ddim", "heun", "dpmpp_2m", "dpmpp_2m_sde", "unipc_2", "lms"])
+def test_a_compiled_network_is_compiled_once_in_a_run(name: str) -> None:
+    graphs = _Graphs()
+    network = torch.compile(lambda x, c, _: torch.tanh(x) * c[:, None], fullgraph=True, backend=graphs)
+    model, grid = ModelDenoiser(network, FLOW, Velocity()), TimeGrid.uniform(12)
+    sample(model, FLOW, grid, presets.solver(name), noise=NoiseSource([0]), shape=(6,))
+    assert graphs.count == 1
