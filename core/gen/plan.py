@@ -207,7 +207,10 @@ def resolve(
 
     model = os.fspath(request.model) if isinstance(request.model, os.PathLike) else request.model
     file = chosen("model", model, spec.default_model, lambda name: _model(name, spec.name, host))
+    entry = next((entry for entry in host.models(spec.name) if entry.name == file.name), None)
     defaults = file.defaults
+    if entry is not None and entry.solver:
+        defaults = replace(defaults, solver=entry.solver)
     count = chosen("count", request.count, 1, between("count", 1, MAX_ITEMS))
     seeds = tuple(check_seed(convert(seed, int, "seed", "")) for seed in request.seeds)
     if not seeds and "seed" in settings:
@@ -238,7 +241,7 @@ def resolve(
     plan = Plan(
         spec=spec,
         file=file,
-        licence=next((entry.licence for entry in host.models(spec.name) if entry.name == file.name), ""),
+        licence="" if entry is None else entry.licence,
         items=_items(request.prompts, count, seeds),
         negative=chosen(
             "negative", request.negative, "", lambda text: check_prompt(text, "negative", empty=True)

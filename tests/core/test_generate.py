@@ -40,6 +40,13 @@ def test_what_is_left_open_comes_from_the_model_then_from_the_plugin(host: Host)
     assert plan.licence == "CC0-1.0"
 
 
+def test_a_spec_may_name_another_solver_than_the_file(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    [spec] = host.models("toy")
+    monkeypatch.setattr(host, "models", lambda modality: (replace(spec, solver="DPM++ 2M"),))
+    assert planned(host).solver == "dpmpp_2m"
+    assert planned(host, solver="heun").solver == "heun"
+
+
 def test_precedence(host: Host, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = toy.parent / "config"
     config.mkdir(exist_ok=True)

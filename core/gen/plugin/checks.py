@@ -166,7 +166,7 @@ def model_fault(spec: ModelSpec) -> str:
     Returns:
         One line, or an empty string.
     """
-    fault = _strings(spec, ("name", "modality", "summary", "source", "licence"))
+    fault = _strings(spec, ("name", "modality", "summary", "source", "licence"), ("solver",))
     if fault:
         return f"model {spec.name!r}: {fault}"
     if not isinstance(spec.sha256, str) or not _SHA256.fullmatch(spec.sha256):

@@ -112,6 +112,8 @@ class ModelSpec:
         sha256: Hex digest of the file; checked before use.
         size: Bytes of the file.
         licence: SPDX expression of the weights.
+        solver: Default solver, by a name of ``gen solvers``, in place of the one in the file: weights need not
+            change when a better solver is found. Empty keeps the file's.
         api: Version of the contract.
     """
 
@@ -122,6 +124,7 @@ class ModelSpec:
     sha256: str
     size: int
     licence: str
+    solver: str = ""
     api: int = API
 
 

@@ -96,5 +96,6 @@ def gen_models() -> tuple[ModelSpec, ...]:
             sha256="c9619b5be2b4dbbc45eada6169b137f6001bcb5de6b546cf1c8a5066ba35a60f",
             size=15722536,
             licence="Apache-2.0",
+            solver="flow_adams_2",
         ),
     )

@@ -87,7 +87,7 @@ def emoji_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Re
             "modality": "image",
             "architecture": ARCHITECTURE,
             "params": {"width": side, "height": side},
-            "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 12, "guidance": 2.0},
+            "defaults": {"solver": "flow_adams_2", "grid": "uniform", "steps": 12, "guidance": 2.0},
             "shape": dataclasses.asdict(network.shape),
             **encoder.entries,
         }

@@ -84,7 +84,7 @@ def test_a_given_frame_is_kept_and_the_others_follow(motion) -> None:
     first, last = (Artifact("image", {"pixels": np.ascontiguousarray(whole[i])}) for i in (0, -1))
     made = motion("a ball moves right", seed=6, first=first, last=last).arrays["frames"]
     for given, frame in ((whole[0], made[0]), (whole[-1], made[-1])):
-        assert -10 * np.log10(np.square(given - frame).mean()) > 22
+        assert np.array_equal(frame, given)
     steps = np.abs(np.diff(made, axis=0)).mean((1, 2, 3))
     assert steps.max() < 4 * np.median(steps)
 

@@ -69,7 +69,8 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             **(dataclasses.asdict(spec) if spec else {"name": file.name, "modality": modality}),
             "sha256": file.sha256,
             "size": file.path.stat().st_size,
-            "defaults": dataclasses.asdict(file.defaults),
+            "defaults": dataclasses.asdict(file.defaults)
+            | ({"solver": spec.solver} if spec and spec.solver else {}),
             "params": dict(file.params),
             "card": dict(file.card),
         }
