@@ -112,7 +112,7 @@ class ModelSpec:
         sha256: Hex digest of the file; checked before use.
         size: Bytes of the file.
         licence: SPDX expression of the weights.
-        solver: Default solver, by a name of ``gen solvers``, in place of the one in the file: weights need not
+        solver: Default solver, a name of ``gen solvers``, in place of the one in the file: weights need not
             change when a better solver is found. Empty keeps the file's.
         api: Version of the contract.
     """
