@@ -125,7 +125,7 @@ def _settings() -> Iterator[None]:
 @contextmanager
 def _thread() -> Iterator[None]:
     """What every thread has for itself."""
-    device = torch.get_default_device()
+    device = _default_device()
     autocast = [(name, torch.is_autocast_enabled(name)) for name in _AUTOCAST_DEVICES]
     try:
         with ExitStack() as stack:
@@ -142,8 +142,13 @@ def _thread() -> Iterator[None]:
         for name, enabled in autocast:
             if torch.is_autocast_enabled(name) != enabled:
                 torch.set_autocast_enabled(name, enabled)
-        if torch.get_default_device() != device:
+        if _default_device() != device:
             torch.set_default_device(None if device.type == "cpu" else device)
+
+
+def _default_device() -> torch.device:
+    # torch.get_default_device of 2.8 fails after set_default_device(None).
+    return torch.empty(0).device
 
 
 def _set_threads(threads: int) -> None:

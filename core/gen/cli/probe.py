@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, TextIO
 
 from gen.atomic import temporary_folder
 from gen.cli.imported_libraries import libraries_behind
-from gen.cli.library_faults import fault_of
+from gen.cli.faulty_libraries import fault_of
 from gen.plugin.host import Host
 from gen.plugin.text import one_line
 

@@ -9,7 +9,7 @@ from sample_plugins import Install, modality
 
 from gen.cli.commands import doctor
 from gen.cli.imported_libraries import libraries_behind
-from gen.cli.library_faults import fault_of
+from gen.cli.faulty_libraries import fault_of
 from gen.cli.main import main
 from gen.cli.probe import Outcome, try_modalities
 

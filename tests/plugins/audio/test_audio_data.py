@@ -95,7 +95,7 @@ def test_clips_are_alike_in_loudness() -> None:
     sounds = clips.render([effects.Clip("rain", seed=1), effects.Clip("siren", seed=2)], 2 * RATE)
     block = sounds[:, : RATE // 2]
     np.testing.assert_allclose(np.sqrt((block**2).mean(1)), LEVEL, rtol=0.35)
-    assert np.abs(sounds).max() <= 0.97
+    assert np.abs(sounds).max() <= np.float32(0.97)
 
 
 @pytest.mark.data("fluidsynth", "fluid-soundfont-gm")
