@@ -20,8 +20,8 @@ from time import monotonic, perf_counter
 from typing import IO, TYPE_CHECKING, TextIO
 
 from gen.atomic import temporary_folder
-from gen.cli.imported_libraries import libraries_behind
 from gen.cli.faulty_libraries import fault_of
+from gen.cli.imported_libraries import libraries_behind
 from gen.plugin.host import Host
 from gen.plugin.text import one_line
 

@@ -8,8 +8,8 @@ import pytest
 from sample_plugins import Install, modality
 
 from gen.cli.commands import doctor
-from gen.cli.imported_libraries import libraries_behind
 from gen.cli.faulty_libraries import fault_of
+from gen.cli.imported_libraries import libraries_behind
 from gen.cli.main import main
 from gen.cli.probe import Outcome, try_modalities
 
