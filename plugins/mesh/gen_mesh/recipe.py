@@ -82,7 +82,7 @@ def shapes_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
             "modality": "mesh",
             "architecture": ARCHITECTURE,
             "params": {},
-            "defaults": {"solver": "flow_adams_2", "grid": "uniform", "steps": 16, "guidance": 3.0},
+            "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 16, "guidance": 3.0},
             "shape": dataclasses.asdict(network.shape),
             **encoder.entries,
         }
