@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, settings
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 
+# Buffers of stdout are part of what is tested.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # The duration of an example says more about the machine's load than about the code.
 settings.register_profile("gen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gen")

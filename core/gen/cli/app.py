@@ -81,6 +81,11 @@ def run(words: list[str]) -> int:
     except BrokenPipeError:
         silence_stdout()
         return 1
+    except SystemExit:
+        # Typer exits when the reader of stdout has left; buffered text would fail again at the interpreter's end.
+        if not _flushed():
+            silence_stdout()
+        raise
     except Exception as error:
         return _fail(session, _failure(error, words, session))
 
@@ -101,6 +106,16 @@ def _warnings_in(session: Session) -> Iterator[None]:
         warnings.simplefilter("default", GenWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
+
+
+def _flushed() -> bool:
+    """Whether stdout takes what is buffered, or there is none."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _guarded_stdout() -> contextlib.AbstractContextManager[object]:

@@ -18,7 +18,7 @@ import os
 import socket
 
 def load(file, device, dtype):
-    with socket.create_connection(("localhost", int(os.environ["LOCAL_PORT"])), timeout=5):
+    with socket.create_connection(("127.0.0.1", int(os.environ["LOCAL_PORT"])), timeout=5):
         print("local works", os.environ.get("HF_HUB_OFFLINE"))
     try:
         {call}
@@ -53,7 +53,7 @@ def caller(toy_folder: Path, toy: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
 def run(start: Start, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
     """Exit code and stderr of a run beside a server on this machine."""
-    with socket.create_server(("localhost", 0)) as server:
+    with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("LOCAL_PORT", str(server.getsockname()[1]))
         with start(*arguments) as process:
             _, err = process.communicate(timeout=60)
@@ -110,7 +110,7 @@ def test_python_heeds_the_variable(
     caller(CONNECT)
     monkeypatch.setenv("GEN_OFFLINE", "1")
     command = [sys.executable, "-c", "import gen; gen.toy('red')"]
-    with socket.create_server(("localhost", 0)) as server:
+    with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("LOCAL_PORT", str(server.getsockname()[1]))
         ran = subprocess.run(command, cwd=toy, capture_output=True, check=False, timeout=60)
     assert b"ModelError: no connection to 192.0.2.1:80: GEN_OFFLINE forbids it" in ran.stderr
