@@ -82,7 +82,7 @@ def run(words: list[str]) -> int:
         silence_stdout()
         return 1
     except SystemExit:
-        # Typer exits when the reader of stdout has left; buffered text would fail again at the interpreter's end.
+        # Typer exits when the reader of stdout has left; buffered text would fail again at the very end.
         if not _flushed():
             silence_stdout()
         raise
