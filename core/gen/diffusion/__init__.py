@@ -5,18 +5,14 @@ coefficients are float64, states float32, and only what the network sees has the
 """
 
 from gen.diffusion import joint
-from gen.diffusion.bound import variational_bound
 from gen.diffusion.cache import cached
-from gen.diffusion.chain import posterior, transition
-from gen.diffusion.clipping import clipped, thresholded
 from gen.diffusion.conditioning import Condition, Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, ModelDenoiser, Prediction
+from gen.diffusion.denoiser import Denoiser, Memory, ModelDenoiser, Prediction, clipped, thresholded
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.guidance import AdaptiveProjected, CFGPlusPlus, ClassifierFree, Guidance, guided
 from gen.diffusion.inverse import Measurement, constrained
-from gen.diffusion.level import Level
-from gen.diffusion.likelihood import log_likelihood
-from gen.diffusion.nfe import count_nfe, grid_for_nfe
+from gen.diffusion.level import Level, posterior, transition
+from gen.diffusion.likelihood import log_likelihood, variational_bound
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.parameterization import (
     EDM,
@@ -40,7 +36,7 @@ from gen.diffusion.process import (
 from gen.diffusion.sampling import Step, Trajectory, invert, iterate, prior, sample
 from gen.diffusion.scale_clock import scale_grid
 from gen.diffusion.schedule import DiscreteBetas, shifted, zero_terminal_snr
-from gen.diffusion.search import search_grid
+from gen.diffusion.search import count_nfe, grid_for_nfe, search_grid
 from gen.diffusion.solvers import (
     DDIM,
     DDPM,

@@ -19,7 +19,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from gen.diffusion.categorical.process import CategoricalProcess
+from gen.diffusion.categorical import CategoricalProcess
 from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid

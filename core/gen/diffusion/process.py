@@ -10,7 +10,6 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gen.diffusion.chain import Renoised, transition
 from gen.diffusion.elementary import (
     Real,
     angle_of,
@@ -25,7 +24,7 @@ from gen.diffusion.elementary import (
     sqrt,
     where_positive,
 )
-from gen.diffusion.level import Level, combine
+from gen.diffusion.level import Level, Renoised, combine, transition
 from gen.diffusion.noise import StepNoise
 
 HALF_PI = math.pi / 2

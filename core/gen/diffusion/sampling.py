@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from gen.diffusion.categorical.process import CategoricalProcess
+from gen.diffusion.categorical import CategoricalProcess
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid

@@ -17,8 +17,8 @@ from gen.diffusion import (
     Times,
     Weighting,
 )
-from gen.diffusion.bound import step_divergence
 from gen.diffusion.level import broadcast, stack
+from gen.diffusion.likelihood import step_divergence
 
 
 @dataclass(frozen=True)

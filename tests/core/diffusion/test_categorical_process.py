@@ -10,8 +10,15 @@ from tokens import MASK, PROCESSES, SEQUENCES, TABLE, K, L, law, logits_of
 from torch.nn import functional as F
 
 from gen.diffusion import Cosine, Level, NoiseSource, RectifiedFlow, VariancePreserving
-from gen.diffusion.categorical import CosineSchedule, Masked, Uniform, bits_per_token, draw, uniform
-from gen.diffusion.categorical.process import of_normal
+from gen.diffusion.categorical import (
+    CosineSchedule,
+    Masked,
+    Uniform,
+    bits_per_token,
+    draw,
+    of_normal,
+    uniform,
+)
 
 SCHEDULES = [RectifiedFlow(), CosineSchedule(), Cosine(), VariancePreserving()]
 GRID = torch.arange(0.5, 2**16, dtype=torch.float64) / 2**16

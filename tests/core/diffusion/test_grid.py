@@ -18,8 +18,7 @@ from gen.diffusion import (
     VarianceExploding,
     scale_grid,
 )
-from gen.diffusion.beta_distribution import beta_quantile
-from gen.diffusion.grid import ALIGN_YOUR_STEPS
+from gen.diffusion.grid import ALIGN_YOUR_STEPS, beta_quantile
 
 EXPLODING = VarianceExploding(0.01, 50.0)
 CHAIN = DiscreteBetas.scaled_linear()

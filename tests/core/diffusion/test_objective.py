@@ -40,7 +40,7 @@ from gen.diffusion import (
     posterior,
     variational_bound,
 )
-from gen.diffusion.bound import log_likelihood_of_bins, log_variances, step_divergence
+from gen.diffusion.likelihood import log_likelihood_of_bins, log_variances, step_divergence
 from gen.diffusion.training import (
     ConstantWeighting,
     CosMapTimes,

@@ -11,10 +11,10 @@ from gen.diffusion.guidance.classifier_free import (
     Mahiro,
     Perturbed,
     Tangential,
+    WeightedPrompts,
 )
 from gen.diffusion.guidance.gradient import ClassifierGuidance, LossGuidance
 from gen.diffusion.guidance.perturbation import nag, pag, perturbed, seg, slg
-from gen.diffusion.guidance.prompts import WeightedPrompts
 
 __all__ = [
     "AdaptiveProjected",

@@ -1,6 +1,17 @@
 """Inverse problems: data that is known only through a measurement, y = A x0 + std n."""
 
-from gen.diffusion.inverse.measurement import Measurement, extension
+from gen.diffusion.inverse.measurement import (
+    BlockAverage,
+    Blur,
+    CompressedSensing,
+    FourierMagnitude,
+    LinearOperator,
+    Mask,
+    Measurement,
+    Operator,
+    SpectrogramMagnitude,
+    extension,
+)
 from gen.diffusion.inverse.methods import (
     DDNM,
     DPS,
@@ -10,16 +21,6 @@ from gen.diffusion.inverse.methods import (
     MaskBlend,
     PiGDM,
     constrained,
-)
-from gen.diffusion.inverse.operators import (
-    BlockAverage,
-    Blur,
-    CompressedSensing,
-    FourierMagnitude,
-    LinearOperator,
-    Mask,
-    Operator,
-    SpectrogramMagnitude,
 )
 
 __all__ = [

@@ -1,14 +1,322 @@
-"""Measurements: an operator with its measured values."""
+"""Measurements y = A(x0) + std n, and their operators A.
+
+Operators act on states (B, ...) item by item and follow their device and dtype. Axes are counted from the
+end, so that one operator fits audio (C, L), images (C, H, W), video (C, T, H, W) and points (N, 3).
+"""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, reduce
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
-from gen.diffusion.inverse.operators import Mask, Operator
+SpectralFilter: TypeAlias = Callable[[Tensor], Tensor]
+"""A function g of the eigenvalues of A A^T, element by element."""
+
+LOST = 1e-10
+"""Eigenvalues of A A^T up to this (singular values up to 1e-5) count as 0: float32 holds no more."""
+
+
+class Operator(Protocol):
+    """A differentiable function of the data, not necessarily linear."""
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """A(x) for the data x (B, ...)."""
+
+
+class LinearOperator(ABC):
+    """An operator with an adjoint, for which the eigenvectors of A A^T are known."""
+
+    @abstractmethod
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """A x."""
+
+    @abstractmethod
+    def adjoint(self, y: Tensor) -> Tensor:
+        """A^T y, in the shape of the data; <A x, y> = <x, A^T y>."""
+
+    @abstractmethod
+    def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
+        """g(A A^T) y."""
+
+    def inverse(self, y: Tensor, ridge: float = 0.0) -> Tensor:
+        """A^T (A A^T + ridge)^-1 y, the minimum of |y - A x|**2 + ridge |x|**2.
+
+        Args:
+            y: The measured values (B, ...).
+            ridge: >= 0; with 0 this is the pseudo-inverse A^+ y.
+        """
+        return self.adjoint(self.filtered(y, lambda v: torch.where(v > LOST, 1 / (v + ridge), 0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Mask(LinearOperator):
+    """A x = weight * x: inpainting.
+
+    Args:
+        weight: 1 or True where the data is known, 0 or False where not, between for soft edges; any shape
+            that broadcasts to the state, such as (H, W), (L,) or (N, 1).
+
+    Raises:
+        ValueError: A weight is outside [0, 1].
+    """
+
+    weight: Tensor
+
+    def __post_init__(self) -> None:
+        if not bool(((self.weight >= 0) & (self.weight <= 1)).all()):
+            raise ValueError("the weights of a mask must lie in [0, 1]")
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        return self.weight.to(x) * x
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self.weight.to(y) * y
+
+    def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
+        return g(self.weight.to(y) ** 2) * y
+
+
+@dataclass(frozen=True)
+class BlockAverage(LinearOperator):
+    """The mean of every block of ``factor`` elements along each axis: super-resolution.
+
+    Args:
+        factor: Edge of a block, at least 1; the lengths of the axes must be multiples of it.
+        axes: Which axes, counted from the end: (-1,), (-2, -1), (-3, -2, -1), or (-2,) for points (N, 3).
+
+    Raises:
+        ValueError: The factor is below 1, or an axis is not counted from the end.
+    """
+
+    factor: int
+    axes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.factor < 1:
+            raise ValueError(f"factor must be at least 1, not {self.factor}")
+        _check_axes(self.axes)
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """Raises ValueError where an axis is no multiple of the factor."""
+        for axis in self.axes:
+            if x.shape[axis] % self.factor:
+                raise ValueError(
+                    f"axis {axis} must be a multiple of the factor {self.factor}, not {x.shape[axis]}"
+                )
+            position = axis % x.ndim
+            x = x.unflatten(position, (-1, self.factor)).mean(position + 1)
+        return x
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        for axis in self.axes:
+            y = y.repeat_interleave(self.factor, axis)
+        return y / self.factor ** len(self.axes)
+
+    def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
+        return g(y.new_tensor(self.factor ** -len(self.axes))) * y
+
+
+@dataclass(frozen=True, eq=False)
+class Blur(LinearOperator):
+    """Convolution with a kernel on a periodic state, computed in Fourier space: deblurring.
+
+    Args:
+        kernel: Real, one dimension per axis, centred at index size // 2 of each; not larger than the state.
+        axes: The axes of the state that it runs along, counted from the end.
+
+    Raises:
+        ValueError: The kernel's dimensions are not as many as the axes, or an axis is not counted from the
+            end.
+    """
+
+    kernel: Tensor
+    axes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check_axes(self.axes)
+        if self.kernel.ndim != len(self.axes):
+            raise ValueError(
+                f"the kernel must have as many dimensions as there are axes, {len(self.axes)}, "
+                f"not {self.kernel.ndim}"
+            )
+
+    @classmethod
+    def gaussian(cls, std: float, axes: tuple[int, ...]) -> Blur:
+        """A Gaussian of sum 1, cut off at three standard deviations.
+
+        Args:
+            std: Standard deviation in elements, > 0.
+            axes: Which axes, counted from the end.
+        """
+        if not 0 < std < math.inf:
+            raise ValueError(f"std must be a finite number above 0, not {std}")
+        radius = math.ceil(3 * std)
+        line = torch.exp(-((torch.arange(-radius, radius + 1) / std) ** 2) / 2)
+        line /= line.sum()
+        return cls(reduce(lambda kernel, _: kernel[..., None] * line, axes[1:], line), axes)
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """Raises ValueError where the kernel is larger than the state."""
+        return self._multiply(x, self._transfer(x))
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self._multiply(y, self._transfer(y).conj())
+
+    def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
+        return self._multiply(y, g(self._transfer(y).abs() ** 2))
+
+    def _transfer(self, x: Tensor) -> Tensor:
+        """The Fourier transform of the kernel, broadcast to that of x."""
+        sizes = [x.shape[axis] for axis in self.axes]
+        if any(length > size for length, size in zip(self.kernel.shape, sizes, strict=True)):
+            raise ValueError(f"the kernel {tuple(self.kernel.shape)} is larger than the state {tuple(sizes)}")
+        padded = x.new_zeros(sizes)
+        padded[tuple(slice(length) for length in self.kernel.shape)] = self.kernel.to(x)
+        dims = tuple(range(len(sizes)))
+        centred = padded.roll([-(length // 2) for length in self.kernel.shape], dims)
+        # Ascending axes, each at its own place in a tensor like x.
+        order = sorted(dims, key=lambda dim: self.axes[dim])
+        shape = [1] * x.ndim
+        for axis, size in zip(self.axes, sizes, strict=True):
+            shape[axis] = size
+        return torch.fft.fftn(centred.permute(order)).reshape(shape)
+
+    def _multiply(self, x: Tensor, transfer: Tensor) -> Tensor:
+        return torch.fft.ifftn(torch.fft.fftn(x, dim=self.axes) * transfer, dim=self.axes).real
+
+
+@dataclass(frozen=True)
+class CompressedSensing(LinearOperator):
+    """A random choice of random orthonormal projections of the whole item, y (B, rows).
+
+    A = S H D: random signs D, the orthonormal Hartley transform H and a random choice S of rows, a
+    structurally random matrix (Do et al. 2012, arXiv 1106.5037, sec. II). A A^T = 1, and nothing of size rows
+    x elements is ever stored.
+
+    Args:
+        shape: Shape of one item.
+        rows: How many numbers are measured of it, from 1 to its number of elements.
+        seed: Which projections; 0 to 2**63 - 1.
+
+    Raises:
+        ValueError: ``rows`` is out of range.
+    """
+
+    shape: tuple[int, ...]
+    rows: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.rows <= math.prod(self.shape):
+            raise ValueError(f"rows must lie from 1 to {math.prod(self.shape)}, not {self.rows}")
+
+    @cached_property
+    def _choice(self) -> tuple[Tensor, Tensor]:
+        """Signs (elements,) and the numbers of the rows (rows,)."""
+        generator = torch.Generator().manual_seed(self.seed)
+        elements = math.prod(self.shape)
+        signs = torch.randint(2, (elements,), generator=generator) * 2 - 1
+        return signs, torch.randperm(elements, generator=generator)[: self.rows]
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """Raises ValueError where an item has another shape."""
+        if tuple(x.shape[1:]) != self.shape:
+            raise ValueError(f"an item must have the shape {self.shape}, not {tuple(x.shape[1:])}")
+        signs, rows = self._choice
+        return _hartley(x.flatten(1) * signs.to(x))[:, rows.to(x.device)]
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        signs, rows = self._choice
+        spectrum = y.new_zeros(y.shape[0], signs.numel()).index_copy(1, rows.to(y.device), y)
+        return (_hartley(spectrum) * signs.to(y)).reshape(-1, *self.shape)
+
+    def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
+        return g(y.new_tensor(1.0)) * y
+
+
+@dataclass(frozen=True)
+class FourierMagnitude:
+    """The magnitude of the Fourier transform, without its phase: phase retrieval. Not linear.
+
+    Args:
+        axes: Which axes, counted from the end.
+        oversampling: How many times an axis is longer after padding with zeros, at least 1; the phase can be
+            found again from 2 on.
+
+    Raises:
+        ValueError: The oversampling is below 1, or an axis is not counted from the end.
+    """
+
+    axes: tuple[int, ...]
+    oversampling: int = 2
+
+    def __post_init__(self) -> None:
+        if self.oversampling < 1:
+            raise ValueError(f"oversampling must be at least 1, not {self.oversampling}")
+        _check_axes(self.axes)
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        sizes = [x.shape[axis] * self.oversampling for axis in self.axes]
+        return torch.fft.fftn(x, s=sizes, dim=self.axes, norm="ortho").abs()
+
+
+@dataclass(frozen=True)
+class SpectrogramMagnitude:
+    """The magnitude of the short-time Fourier transform along the last axis: sound from a spectrogram.
+
+    (B, ..., L) becomes (B, ..., window // 2 + 1, L // hop + 1); Hann window, frames centred. Not linear.
+
+    Args:
+        window: Length of a frame in samples, at least 2.
+        hop: Samples from one frame to the next, at least 1.
+
+    Raises:
+        ValueError: A length is too small.
+    """
+
+    window: int
+    hop: int
+
+    def __post_init__(self) -> None:
+        if self.window < 2 or self.hop < 1:
+            raise ValueError(
+                f"window must be at least 2 and hop at least 1, not {self.window} and {self.hop}"
+            )
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        # Item by item: the gradient of a batch may round differently with the batch's size.
+        frames = torch.stack([self._frames(item.reshape(-1, x.shape[-1])) for item in x])
+        return frames.reshape(*x.shape[:-1], *frames.shape[-2:])
+
+    def _frames(self, x: Tensor) -> Tensor:
+        """The magnitudes (rows, frequencies, frames) of x (rows, L)."""
+        return torch.stft(
+            x,
+            self.window,
+            self.hop,
+            window=torch.hann_window(self.window, dtype=x.dtype, device=x.device),
+            normalized=True,
+            pad_mode="constant",
+            return_complex=True,
+        ).abs()
+
+
+def _hartley(x: Tensor) -> Tensor:
+    """The orthonormal Hartley transform of the rows of x, its own inverse."""
+    spectrum = torch.fft.fft(x, norm="ortho")
+    return spectrum.real - spectrum.imag
+
+
+def _check_axes(axes: tuple[int, ...]) -> None:
+    if not axes or len(set(axes)) < len(axes) or any(axis >= 0 for axis in axes):
+        raise ValueError(f"axes must be different and counted from the end, as in (-2, -1), not {axes}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Known, Memory, Prediction
-from gen.diffusion.inverse.measurement import Measurement
-from gen.diffusion.inverse.operators import LOST, LinearOperator, Mask
+from gen.diffusion.inverse.measurement import LOST, LinearOperator, Mask, Measurement
 from gen.diffusion.level import Level, broadcast
 from gen.diffusion.solvers.base import Denoise
 

@@ -10,10 +10,9 @@ from typing import Literal
 from torch import Tensor
 
 from gen.diffusion.arguments import whole_number
-from gen.diffusion.chain import posterior, transition
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.items import norm
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, posterior, transition
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.ancestral import SigmaUp, refuse_corrector, rule_of
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, implied
