@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
-from gen.diffusion.elementary import Real, cos, sin
+from gen.diffusion.elementary import Real, derivative, sin
 from gen.diffusion.level import Level, Renoised, broadcast
 from gen.diffusion.noise import NoiseSource, StepNoise
 from gen.diffusion.process import HALF_PI, RectifiedFlow
@@ -62,9 +62,6 @@ class NoiseSchedule(Protocol):
     def alpha(self, t: Real) -> Real:
         """Probability that a token is kept; falls from 1 at t = 0."""
 
-    def d_alpha(self, t: Real) -> Real:
-        """d alpha / d t."""
-
 
 @dataclass(frozen=True)
 class CosineSchedule:
@@ -72,9 +69,6 @@ class CosineSchedule:
 
     def alpha(self, t: Real) -> Real:
         return 1 - sin(HALF_PI * t)
-
-    def d_alpha(self, t: Real) -> Real:
-        return -HALF_PI * cos(HALF_PI * t)
 
 
 @dataclass(frozen=True)
@@ -228,7 +222,7 @@ class Masked(CategoricalProcess):
         """
         log_p = self._without_mask(logits.float() if logits.dtype.itemsize < 4 else logits).log_softmax(-1)
         surprise = -log_p.gather(-1, x0[..., None]).squeeze(-1)
-        weight = broadcast(-self.schedule.d_alpha(level.t) / level.sigma, surprise)
+        weight = broadcast(-derivative(self.schedule.alpha, level.t) / level.sigma, surprise)
         return torch.where(self.unmasked(x), 0.0, weight * surprise)
 
 
@@ -287,7 +281,7 @@ class Uniform(CategoricalProcess):
 
         predicted, true = excess(p), excess(F.one_hot(x0, self.tokens).to(p))
         terms = predicted - true + (1 + true) * (true.log1p() - predicted.log1p())
-        rate = broadcast(-self.schedule.d_alpha(level.t) / level.alpha / self.tokens, p[..., 0])
+        rate = broadcast(-derivative(self.schedule.alpha, level.t) / level.alpha / self.tokens, p[..., 0])
         return rate * (terms * (1 - is_x)).sum(-1)
 
 

@@ -240,7 +240,7 @@ class TimeGrid:
             raise ValueError("a table needs at least two falling numbers above 0")
         n = len(sigmas) - 1 if steps is None else whole_number(steps, "steps")
         indices, logs = range(len(sigmas)), [math.log(sigma) for sigma in sigmas]
-        points = (interpolate(i * (len(sigmas) - 1) / n, indices, logs)[0] for i in range(n))
+        points = (interpolate(i * (len(sigmas) - 1) / n, indices, logs) for i in range(n))
         return cls.of_sigmas([*(math.exp(point) for point in points), 0.0], process)
 
     @classmethod

@@ -15,14 +15,12 @@ from gen.diffusion.elementary import (
     angle_of,
     asinh,
     clip,
-    cos,
     exp,
     expm1,
     log,
     sin,
     softplus,
     sqrt,
-    where_positive,
 )
 from gen.diffusion.level import Level, Renoised, combine, transition
 from gen.diffusion.noise import StepNoise
@@ -31,9 +29,10 @@ HALF_PI = math.pi / 2
 
 
 class Process(ABC):
-    """A Gaussian forward process. Subclasses are frozen dataclasses that give the five functions of time.
+    """A Gaussian forward process; subclasses are frozen dataclasses.
 
-    Every function takes a float, or a float64 tensor with one time per item, and returns the same type.
+    alpha, sigma and ``t_of_log_snr`` take a float, or a float64 tensor with one number per item, and return
+    the same type; tensors can be differentiated.
     """
 
     @abstractmethod
@@ -43,14 +42,6 @@ class Process(ABC):
     @abstractmethod
     def sigma(self, t: Real) -> Real:
         """Factor of the noise; rises from 0, or from a smallest noise, at t = 0."""
-
-    @abstractmethod
-    def d_alpha(self, t: Real) -> Real:
-        """d alpha / d t."""
-
-    @abstractmethod
-    def d_sigma(self, t: Real) -> Real:
-        """d sigma / d t."""
 
     @abstractmethod
     def t_of_log_snr(self, log_snr: Real) -> Real:
@@ -107,13 +98,6 @@ class _Betas(Process):
         low = math.sqrt(self.beta_min)
         return low, math.sqrt(self.beta_max) - low
 
-    def beta(self, t: Real) -> Real:
-        """Rate of the noise at time t."""
-        if self.betas == "linear":
-            return self.beta_min + t * (self.beta_max - self.beta_min)
-        low, rise = self._roots
-        return (low + t * rise) ** 2
-
     def beta_integral(self, t: Real) -> Real:
         """B(t), the integral of beta from 0 to t."""
         if self.betas == "linear":
@@ -135,9 +119,6 @@ class _Betas(Process):
     def alpha(self, t: Real) -> Real:
         return exp(-self.beta_integral(t) / 2)
 
-    def d_alpha(self, t: Real) -> Real:
-        return -self.beta(t) / 2 * self.alpha(t)
-
 
 @dataclass(frozen=True)
 class VariancePreserving(_Betas):
@@ -158,12 +139,6 @@ class VariancePreserving(_Betas):
     def sigma(self, t: Real) -> Real:
         return sqrt(-expm1(-self.beta_integral(t)))
 
-    def d_sigma(self, t: Real) -> Real:
-        sigma = self.sigma(t)
-        # sigma grows like sqrt(t): its slope at t = 0 is infinite.
-        slope = self.beta(t) / 2 * self.alpha(t) ** 2 / where_positive(sigma, sigma, sigma + 1)
-        return where_positive(sigma, slope, slope * 0 + math.inf)
-
     def t_of_log_snr(self, log_snr: Real) -> Real:
         # alpha**2 = sigmoid(2 lambda), hence B = -log alpha**2 = softplus(-2 lambda).
         return clip(self.t_of_beta_integral(softplus(-2 * log_snr)), 0.0, 1.0)
@@ -178,9 +153,6 @@ class SubVariancePreserving(_Betas):
 
     def sigma(self, t: Real) -> Real:
         return -expm1(-self.beta_integral(t))
-
-    def d_sigma(self, t: Real) -> Real:
-        return self.beta(t) * exp(-self.beta_integral(t))
 
     def t_of_log_snr(self, log_snr: Real) -> Real:
         # sigma / alpha = exp(B / 2) - exp(-B / 2) = 2 sinh(B / 2); the bound keeps exp finite.
@@ -200,12 +172,6 @@ class Cosine(Process):
 
     def sigma(self, t: Real) -> Real:
         return sin(HALF_PI * t)
-
-    def d_alpha(self, t: Real) -> Real:
-        return -HALF_PI * sin(HALF_PI * t)
-
-    def d_sigma(self, t: Real) -> Real:
-        return HALF_PI * cos(HALF_PI * t)
 
     def t_of_log_snr(self, log_snr: Real) -> Real:
         return angle_of(log_snr) / HALF_PI
@@ -246,14 +212,6 @@ class OffsetCosine(Process):
         # sin(w)**2 - sin(w (1 - t))**2 as a product, which keeps its digits near t = 0.
         w = self._width
         return sqrt(sin(w * (2 - t)) * sin(w * t)) / math.sin(w)
-
-    def d_alpha(self, t: Real) -> Real:
-        return -self._width * cos(self._width * (1 - t)) / math.sin(self._width)
-
-    def d_sigma(self, t: Real) -> Real:
-        sigma = self.sigma(t)
-        slope = -self.alpha(t) * self.d_alpha(t) / where_positive(sigma, sigma, sigma + 1)
-        return where_positive(sigma, slope, slope * 0 + math.inf)  # sigma grows like sqrt(t)
 
     def t_of_log_snr(self, log_snr: Real) -> Real:
         w, phi = self._width, angle_of(log_snr)
@@ -299,15 +257,8 @@ class VarianceExploding(Process):
     def sigma(self, t: Real) -> Real:
         return self.sigma_min * exp(self._log_ratio * t)
 
-    def d_alpha(self, t: Real) -> Real:
-        return t * 0
-
-    def d_sigma(self, t: Real) -> Real:
-        return self._log_ratio * self.sigma_min * exp(self._log_ratio * t)
-
     def t_of_log_snr(self, log_snr: Real) -> Real:
-        t = (-log_snr - math.log(self.sigma_min)) / self._log_ratio
-        return clip(t, 0.0, 1.0)
+        return clip((-log_snr - math.log(self.sigma_min)) / self._log_ratio, 0.0, 1.0)
 
 
 EDMProcess = VarianceExploding
@@ -322,12 +273,6 @@ class RectifiedFlow(Process):
 
     def sigma(self, t: Real) -> Real:
         return t
-
-    def d_alpha(self, t: Real) -> Real:
-        return t * 0 - 1
-
-    def d_sigma(self, t: Real) -> Real:
-        return t * 0 + 1
 
     def t_of_log_snr(self, log_snr: Real) -> Real:
         # t = sigmoid(-lambda) = exp(-softplus(lambda))

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gen.diffusion.arguments import whole_number
-from gen.diffusion.elementary import Real, angle_of, cos, interpolate, log, sin, sqrt, where_positive
-from gen.diffusion.level import Level
+from gen.diffusion.elementary import Real, angle_of, cos, interpolate, log, sin, sqrt
 from gen.diffusion.process import HALF_PI, Process
 
 
@@ -53,21 +52,13 @@ class DiscreteBetas(Process):
         return tuple(angles)
 
     def alpha(self, t: Real) -> Real:
-        return sin(HALF_PI - interpolate(t, self._times, self._angles)[0])
+        return sin(HALF_PI - interpolate(t, self._times, self._angles))
 
     def sigma(self, t: Real) -> Real:
-        return sin(interpolate(t, self._times, self._angles)[0])
-
-    def d_alpha(self, t: Real) -> Real:
-        angle, slope = interpolate(t, self._times, self._angles)
-        return -slope * sin(angle)
-
-    def d_sigma(self, t: Real) -> Real:
-        angle, slope = interpolate(t, self._times, self._angles)
-        return slope * cos(angle)
+        return sin(interpolate(t, self._times, self._angles))
 
     def t_of_log_snr(self, log_snr: Real) -> Real:
-        return interpolate(angle_of(log_snr), self._angles, self._times)[0]
+        return interpolate(angle_of(log_snr), self._angles, self._times)
 
     @classmethod
     def linear(cls, steps: int = 1000, first: float = 1e-4, last: float = 0.02) -> DiscreteBetas:
@@ -173,30 +164,11 @@ class Shifted(Process):
     def _clock(self, t: Real) -> Real:
         return self.inner.t_of_log_snr(self.inner.level(t).log_snr - math.log(self.shift))
 
-    def _speed(self, t: Real) -> Real:
-        """d tau / d t, from tan(phi(tau)) = s tan(phi(t)), tan(phi) = sigma / alpha."""
-        here, there = self.inner.level(t), self.inner.level(self._clock(t))
-        ratio = self._wronskian(here) / self._wronskian(there)
-        # Two forms of one number; each is 0/0 at the other's end.
-        near_data = here.alpha - here.sigma
-        low = self.shift * (there.alpha / where_positive(near_data, here.alpha, here.alpha * 0 + 1)) ** 2
-        high = (there.sigma / where_positive(near_data, here.sigma * 0 + 1, here.sigma)) ** 2 / self.shift
-        return ratio * where_positive(near_data, low, high)
-
-    def _wronskian(self, level: Level[Real]) -> Real:
-        return level.alpha * self.inner.d_sigma(level.t) - level.sigma * self.inner.d_alpha(level.t)
-
     def alpha(self, t: Real) -> Real:
         return self.inner.alpha(self._clock(t))
 
     def sigma(self, t: Real) -> Real:
         return self.inner.sigma(self._clock(t))
-
-    def d_alpha(self, t: Real) -> Real:
-        return self.inner.d_alpha(self._clock(t)) * self._speed(t)
-
-    def d_sigma(self, t: Real) -> Real:
-        return self.inner.d_sigma(self._clock(t)) * self._speed(t)
 
     def t_of_log_snr(self, log_snr: Real) -> Real:
         return self.inner.t_of_log_snr(log_snr + math.log(self.shift))
@@ -241,7 +213,9 @@ def linear_shift(
     Raises:
         ValueError: The numbers of tokens are not 1 <= low < high, or ``tokens`` is below 1.
     """
-    return _line(tokens, low, high)
+    if not 1 <= low[0] < high[0] or tokens < 1:
+        raise ValueError(f"tokens must be at least 1 and those of low below those of high, not {tokens}")
+    return low[1] + (high[1] - low[1]) * (tokens - low[0]) / (high[0] - low[0])
 
 
 def exponential_shift(
@@ -251,13 +225,7 @@ def exponential_shift(
 
     The arguments and errors are those of ``linear_shift``, with mu in place of the shift.
     """
-    return math.exp(_line(tokens, low, high))
-
-
-def _line(tokens: int, low: tuple[int, float], high: tuple[int, float]) -> float:
-    if not 1 <= low[0] < high[0] or tokens < 1:
-        raise ValueError(f"tokens must be at least 1 and those of low below those of high, not {tokens}")
-    return low[1] + (high[1] - low[1]) * (tokens - low[0]) / (high[0] - low[0])
+    return math.exp(linear_shift(tokens, low, high))
 
 
 @dataclass(frozen=True)
@@ -285,25 +253,13 @@ class ZeroTerminalSNR(Process):
     def _share(self) -> float:
         return 1 - self.inner.alpha(1.0)
 
-    def _lost(self, t: Real) -> Real:
-        """1 - alpha, from inner.sigma**2 = (1 - alpha) (1 + alpha): exact near t = 0."""
-        return self.inner.sigma(t) ** 2 / (1 + self.inner.alpha(t)) / self._share
-
     def alpha(self, t: Real) -> Real:
         return (self.inner.alpha(t) - self.inner.alpha(1.0)) / self._share
 
     def sigma(self, t: Real) -> Real:
-        lost = self._lost(t)
+        # 1 - alpha, from sigma_inner**2 = (1 - alpha_inner) (1 + alpha_inner): exact near t = 0.
+        lost = self.inner.sigma(t) ** 2 / (1 + self.inner.alpha(t)) / self._share
         return sqrt(lost * (2 - lost))
-
-    def d_alpha(self, t: Real) -> Real:
-        return self.inner.d_alpha(t) / self._share
-
-    def d_sigma(self, t: Real) -> Real:
-        sigma = self.sigma(t)
-        slope = -self.alpha(t) * self.d_alpha(t) / where_positive(sigma, sigma, sigma + 1)
-        # At t = 0, where both are 0, sigma is that of inner but for a factor.
-        return where_positive(sigma, slope, self.inner.d_sigma(t) / math.sqrt(self._share))
 
     def t_of_log_snr(self, log_snr: Real) -> Real:
         angle = angle_of(log_snr)

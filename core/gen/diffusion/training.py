@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gen.diffusion.elementary import Real, clip, exp, softplus
+from gen.diffusion.elementary import Real, clip, derivative, exp, softplus
 from gen.diffusion.level import Level
 from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import Process
@@ -197,10 +197,10 @@ class P2Weighting(Weighting):
 
 @dataclass(frozen=True)
 class VariationalWeighting(Weighting):
-    """w = -SNR'(t) / 2: with uniform times the loss is the variational bound of infinitely many steps.
+    """w = -SNR'(t) / 2 (Kingma et al. 2021, arXiv 2107.00630, eq. 17).
 
-    In nats per number where errors are averaged over numbers, without the terms of the prior and of the
-    reconstruction (Kingma et al. 2021, arXiv 2107.00630, eq. 17).
+    With uniform times the loss is the variational bound of infinitely many steps, without the terms of the
+    prior and of the reconstruction; in nats per number where errors are averaged over numbers.
 
     Args:
         process: That of the levels.
@@ -209,8 +209,7 @@ class VariationalWeighting(Weighting):
     process: Process
 
     def __call__(self, level: Level[Real]) -> Real:
-        fall = self.process.d_sigma(level.t) - self.process.d_alpha(level.t) * level.sigma / level.alpha
-        return _snr(level) * fall / level.sigma
+        return derivative(lambda t: _snr(self.process.level(t)), level.t) / -2
 
 
 @dataclass(frozen=True)

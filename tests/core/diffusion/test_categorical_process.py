@@ -26,10 +26,9 @@ GRID = torch.arange(0.5, 2**16, dtype=torch.float64) / 2**16
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
-def test_schedules_fall_from_one_and_their_derivative_is_right(schedule) -> None:
-    t = torch.linspace(0.01, 0.99, 50, dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(schedule.alpha(t).sum(), t)
-    torch.testing.assert_close(schedule.d_alpha(t.detach()), slope)
+def test_schedules_fall_from_one(schedule) -> None:
+    alphas = schedule.alpha(torch.linspace(0, 1, 50, dtype=torch.float64))
+    assert (alphas.diff() < 0).all()
     assert schedule.alpha(0.0) == 1
     assert 0 <= schedule.alpha(1.0) < 0.01
     level = Masked(K, MASK, schedule=schedule).level(0.3)

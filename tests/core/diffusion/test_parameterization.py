@@ -21,6 +21,7 @@ from gen.diffusion import (
     Velocity,
     VPrediction,
 )
+from gen.diffusion.elementary import derivative
 from gen.diffusion.parameterization import LatentConsistency
 
 PARAMETERIZATIONS: list[Parameterization] = [
@@ -68,8 +69,8 @@ def test_velocity_is_the_derivative_of_the_flow() -> None:
     x0, eps = torch.tensor([[2.0]]), torch.tensor([[-1.0]])
     process = RectifiedFlow()
     target = Velocity().target(x0, eps, process.level(0.4))
-    derivative = process.d_alpha(0.4) * x0 + process.d_sigma(0.4) * eps
-    torch.testing.assert_close(target, derivative)
+    slope = derivative(process.alpha, 0.4) * x0 + derivative(process.sigma, 0.4) * eps
+    torch.testing.assert_close(target, slope)
 
 
 @pytest.mark.parametrize(
