@@ -23,7 +23,7 @@ from gen.diffusion.categorical import CategoricalProcess
 from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid
-from gen.diffusion.guidance.base import Evaluate, Guidance
+from gen.diffusion.guidance.base import Evaluate, Evaluation, Guidance
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
@@ -260,7 +260,9 @@ def guided(denoiser: JointDenoiser, guidance: Mapping[str, Guidance]) -> JointDe
         for name, rule in guidance.items():
             if rule.on(levels[name]):
                 own = memory.child(f"guidance of {name}")
-                predictions[name] = rule.predict(evaluate_of(name), x[name], levels[name], conditioning, own)
+                predictions[name] = rule.predict(
+                    Evaluation(x[name], levels[name], conditioning, own, evaluate_of(name))
+                )
         if len(predictions) < len(x):
             plain = next((found["cond"] for found in known.values() if "cond" in found), None)
             if plain is None:

@@ -1,6 +1,6 @@
 """Guidance: predictions that follow the conditioning, or a loss, more closely."""
 
-from gen.diffusion.guidance.base import Chain, Evaluate, Guidance, Guided, Scale, guided
+from gen.diffusion.guidance.base import Chain, Evaluate, Evaluation, Guidance, Guided, Scale, guided
 from gen.diffusion.guidance.classifier_free import (
     AdaptiveProjected,
     CFGPlusPlus,
@@ -24,6 +24,7 @@ __all__ = [
     "ClassifierFree",
     "ClassifierGuidance",
     "Evaluate",
+    "Evaluation",
     "Extrapolation",
     "FrequencyDecoupled",
     "Guidance",

@@ -30,6 +30,51 @@ Evaluate: TypeAlias = Callable[[Tensor, Level[float], Mapping[str, Conditioning]
 the conditionings can be concatenated."""
 
 
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One evaluation of a guided denoiser.
+
+    Args:
+        x: State (B, ...).
+        level: Its level, in the interval of the guidance.
+        conditioning: The conditions, with uncond and other prompts where there are any.
+        memory: Of the guidance; to be read and written.
+        evaluate: Evaluates the denoiser that is guided.
+    """
+
+    x: Tensor
+    level: Level[float]
+    conditioning: Conditioning
+    memory: Memory
+    evaluate: Evaluate
+
+    def conditional(self) -> Prediction:
+        """The prediction for the conditioning, without guidance."""
+        return self.evaluate(self.x, self.level, {"cond": self.conditioning})["cond"]
+
+    def number(self, scale: Scale) -> float | Tensor:
+        """The scale at this level: a number, or a tensor in the dtype of x that broadcasts to x.
+
+        Raises:
+            ValueError: There is not one number per item, and the tensor does not broadcast to x.
+        """
+        strength = scale(self.level) if callable(scale) else scale
+        if isinstance(strength, int | float):
+            return strength
+        values, x = torch.as_tensor(strength), self.x
+        if values.shape == x.shape[:1]:
+            return values.to(x).reshape(-1, *(1,) * (x.ndim - 1))
+        fits = values.ndim == x.ndim and all(
+            size in (1, full) for size, full in zip(values.shape, x.shape, strict=True)
+        )
+        if values.ndim and not fits:
+            raise ValueError(
+                f"a scale must be one number, ({x.shape[0]},) with one per item, or broadcast to the state "
+                f"{tuple(x.shape)} with as many dimensions, not {tuple(values.shape)}"
+            )
+        return values.to(x)
+
+
 @dataclass(frozen=True)
 class Guidance(ABC):
     """A change of the prediction of a denoiser.
@@ -57,18 +102,8 @@ class Guidance(ABC):
         return self.interval[0] <= level.log_snr <= self.interval[1]
 
     @abstractmethod
-    def predict(
-        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Prediction:
-        """The guided prediction.
-
-        Args:
-            evaluate: Evaluates the denoiser that is guided.
-            x: State (B, ...).
-            level: A level in the interval.
-            conditioning: The conditions, with uncond and other prompts where there are any.
-            memory: Of this guidance; to be read and written.
-        """
+    def predict(self, at: Evaluation) -> Prediction:
+        """The guided prediction."""
 
 
 @dataclass(frozen=True)
@@ -109,14 +144,17 @@ class Guided:
         ) -> dict[str, Prediction]:
             predictions: dict[str, Prediction] = {}
             for names in _batches(prompts):
-                child = memory.child(" and ".join(names))
-                batch = [prompts[name] for name in names]
-                predictions |= zip(names, _joint(self.denoiser, x, level, batch, child), strict=True)
+                count, rows, child = len(names), x.shape[0], memory.child(" and ".join(names))
+                repeated = x.repeat(count, *(1,) * (x.ndim - 1)) if count > 1 else x
+                joined = concatenate([prompts[name] for name in names]) if count > 1 else prompts[names[0]]
+                prediction = self.denoiser(repeated, level, joined, child)
+                for i, name in enumerate(names):
+                    own = itemgetter(slice(i * rows, (i + 1) * rows))
+                    predictions[name] = prediction.map(own) if count > 1 else prediction
             return predictions
 
-        if not self.guidance.on(level):
-            return conditional(evaluate, x, level, conditioning)
-        return self.guidance.predict(evaluate, x, level, conditioning, memory)
+        at = Evaluation(x, level, conditioning, memory, evaluate)
+        return self.guidance.predict(at) if self.guidance.on(level) else at.conditional()
 
 
 def guided(denoiser: Denoiser, guidance: Guidance | Chain) -> Denoiser:
@@ -126,66 +164,20 @@ def guided(denoiser: Denoiser, guidance: Guidance | Chain) -> Denoiser:
     return denoiser
 
 
-def conditional(evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning) -> Prediction:
-    """The prediction for the conditioning, without guidance."""
-    return evaluate(x, level, {"cond": conditioning})["cond"]
-
-
 def check_scale(scale: Scale) -> None:
     """Raises ValueError where a constant scale is not finite."""
     if not callable(scale) and not bool(torch.as_tensor(scale).isfinite().all()):
         raise ValueError(f"a guidance scale must be finite, not {scale}")
 
 
-def scale_at(scale: Scale, level: Level[float], x: Tensor) -> float | Tensor:
-    """The scale at ``level``: a number, or a tensor in the dtype of x that broadcasts to x (B, ...).
-
-    Raises:
-        ValueError: There is not one number per item, and the tensor does not broadcast to x.
-    """
-    strength = scale(level) if callable(scale) else scale
-    if isinstance(strength, int | float):
-        return strength
-    values = torch.as_tensor(strength)
-    if values.shape == x.shape[:1]:
-        return values.to(x).reshape(-1, *(1,) * (x.ndim - 1))
-    fits = values.ndim == x.ndim and all(
-        size in (1, full) for size, full in zip(values.shape, x.shape, strict=True)
-    )
-    if values.ndim and not fits:
-        raise ValueError(
-            f"a scale must be one number, ({x.shape[0]},) with one per item, or broadcast to the state "
-            f"{tuple(x.shape)} with as many dimensions, not {tuple(values.shape)}"
-        )
-    return values.to(x)
-
-
-def _joint(
-    denoiser: Denoiser, x: Tensor, level: Level[float], conditionings: Sequence[Conditioning], memory: Memory
-) -> list[Prediction]:
-    """The prediction for each conditioning, all in one batch."""
-    count, rows = len(conditionings), x.shape[0]
-    if count == 1:
-        return [denoiser(x, level, conditionings[0], memory)]
-    joint = denoiser(x.repeat(count, *(1,) * (x.ndim - 1)), level, concatenate(conditionings), memory)
-    return [joint.map(itemgetter(slice(i * rows, (i + 1) * rows))) for i in range(count)]
-
-
 def _batches(prompts: Mapping[str, Conditioning]) -> list[tuple[str, ...]]:
     """The names in groups whose conditionings can be concatenated."""
     kinds: dict[object, list[str]] = {}
     for name, conditioning in prompts.items():
-        kinds.setdefault(_kind(conditioning), []).append(name)
-    return [tuple(names) for names in kinds.values()]
-
-
-def _kind(conditioning: Conditioning) -> object:
-    """Equal for conditionings that can be concatenated."""
-    return (
-        frozenset(
+        shapes = frozenset(
             (name, condition.route, condition.value.shape[2 if condition.has_tokens else 1 :])
             for name, condition in conditioning.items()
-        ),
-        conditioning.uncond is None,
-        len(conditioning.others),
-    )
+        )
+        kind = (shapes, conditioning.uncond is None, len(conditioning.others))
+        kinds.setdefault(kind, []).append(name)
+    return [tuple(names) for names in kinds.values()]

@@ -1,6 +1,7 @@
 """Guidance that leads from an unconditional or weak prediction through the conditional one and beyond.
 
 An explicit eps and a learned variance stay those of the conditional prediction unless a class says otherwise.
+The formulas of most classes are functions of tensors, in ``rules``.
 """
 
 from __future__ import annotations
@@ -9,34 +10,15 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction
-from gen.diffusion.guidance.base import Evaluate, Guidance, Scale, check_scale, conditional, scale_at
+from gen.diffusion.denoiser import Denoiser, Prediction
+from gen.diffusion.guidance.base import Evaluation, Guidance, Scale, check_scale
 from gen.diffusion.guidance.rules import apg, cfg, cfg_zero_star, fdg, mahiro, renormed, rescaled
 from gen.diffusion.items import inner_product
-from gen.diffusion.level import Level
-
-
-class Both(NamedTuple):
-    """The two predictions that guidance combines.
-
-    Args:
-        x: The state (B, ...).
-        level: Its level.
-        cond, uncond: The predictions for x.
-        memory: Of the guidance.
-    """
-
-    x: Tensor
-    level: Level[float]
-    cond: Prediction
-    uncond: Prediction
-    memory: Memory
 
 
 @dataclass(frozen=True)
@@ -51,6 +33,9 @@ class Extrapolation(Guidance):
         interval: (low, high) in log_snr, outside of which there is no guidance.
     """
 
+    neutral: ClassVar[float | None] = 1.0
+    """The scale without guidance, at which uncond is not evaluated; None where there is none."""
+
     scale: Scale
     weak: Denoiser | None = field(default=None, kw_only=True)
 
@@ -58,30 +43,31 @@ class Extrapolation(Guidance):
         super().__post_init__()
         check_scale(self.scale)
 
-    def predict(
-        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Prediction:
-        """See ``Guidance``."""
-        scale = scale_at(self.scale, level, x)
-        if isinstance(scale, int | float) and scale == 1:
-            return conditional(evaluate, x, level, conditioning)
-        return self.combine(self.evaluate_both(evaluate, x, level, conditioning, memory), scale)
-
-    def evaluate_both(
-        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Both:
-        """Both predictions, in one batch where they are of one denoiser."""
-        if self.weak is not None:
-            cond = conditional(evaluate, x, level, conditioning)
-            return Both(x, level, cond, self.weak(x, level, conditioning, memory.child("weak")), memory)
-        if conditioning.uncond is None:
-            raise ValueError("guidance needs a conditioning with uncond, a weak denoiser, or scale 1")
-        found = evaluate(x, level, {"cond": conditioning.cond, "uncond": conditioning.uncond.cond})
-        return Both(x, level, found["cond"], found["uncond"], memory)
+    def predict(self, at: Evaluation) -> Prediction:
+        scale = at.number(self.scale)
+        if isinstance(scale, int | float) and scale == self.neutral:
+            return at.conditional()
+        if self.weak is None:
+            cond, uncond = _cond_and_uncond(at)
+        else:
+            cond = at.conditional()
+            uncond = self.weak(at.x, at.level, at.conditioning, at.memory.child("weak"))
+        return self.combine(at, cond, uncond, scale)
 
     @abstractmethod
-    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
-        """The guided prediction out of both."""
+    def combine(
+        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
+    ) -> Prediction:
+        """The guided prediction out of the two."""
+
+
+def _cond_and_uncond(at: Evaluation) -> tuple[Prediction, Prediction]:
+    """The predictions for the conditioning and its uncond, in one batch."""
+    if at.conditioning.uncond is None:
+        raise ValueError("guidance needs a conditioning with uncond, a weak denoiser, or scale 1")
+    prompts = {"cond": at.conditioning.cond, "uncond": at.conditioning.uncond.cond}
+    found = at.evaluate(at.x, at.level, prompts)
+    return found["cond"], found["uncond"]
 
 
 @dataclass(frozen=True)
@@ -108,9 +94,9 @@ class ClassifierFree(Extrapolation):
         if self.renorm is not None and (self.renorm >= 0 or self.rescale > 0):
             raise ValueError("renorm is an axis counted from the end, and excludes rescale")
 
-    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
-        """See ``Extrapolation``."""
-        x, _, cond, uncond, _ = both
+    def combine(
+        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
+    ) -> Prediction:
         x0 = cfg(cond.x0, uncond.x0, scale)
         if self.rescale == 0 and self.renorm is None:
             return replace(cond, x0=x0)
@@ -122,21 +108,21 @@ class ClassifierFree(Extrapolation):
         skip, out = cond.output
         if out == 0:  # x0 does not depend on the output
             return replace(cond, x0=x0)
-        output, plain = (x0 - skip * x) / out, (cond.x0 - skip * x) / out
+        output, plain = (x0 - skip * at.x) / out, (cond.x0 - skip * at.x) / out
         if self.renorm is None:
             output = rescaled(output, plain, self.rescale)
         else:
             output = renormed(output, plain, self.renorm)
-        return replace(cond, x0=skip * x + out * output)
+        return replace(cond, x0=skip * at.x + out * output)
 
 
 @dataclass(frozen=True)
 class Perturbed(Guidance):
     """cfg(cond, uncond) + scale (cond - weak), for a weak denoiser with a perturbed network.
 
-    Perturbed-attention guidance (Ahn et al. 2024, arXiv 2403.17377) with ``pag``, smoothed
-    energy guidance (Hong 2024, arXiv 2408.00760) with ``seg``, skip-layer guidance (Hyung et al. 2024, arXiv
-    2411.18664) with ``slg``.
+    Perturbed-attention guidance (Ahn et al. 2024, arXiv 2403.17377) with ``pag``, smoothed energy guidance
+    (Hong 2024, arXiv 2408.00760) with ``seg``, skip-layer guidance (Hyung et al. 2024, arXiv 2411.18664) with
+    ``slg``.
 
     Args:
         scale: A ``Scale``; 0 is no perturbation guidance (the weak denoiser is not evaluated).
@@ -157,20 +143,16 @@ class Perturbed(Guidance):
         check_scale(self.scale)
         check_scale(self.cfg)
 
-    def predict(
-        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Prediction:
-        """See ``Guidance``."""
-        scale, strength = scale_at(self.scale, level, x), scale_at(self.cfg, level, x)
-        free = ClassifierFree(self.cfg)
+    def predict(self, at: Evaluation) -> Prediction:
+        scale, strength = at.number(self.scale), at.number(self.cfg)
         if isinstance(strength, int | float) and strength == 1:
-            cond = guided = conditional(evaluate, x, level, conditioning)
+            cond = guided = at.conditional()
         else:
-            both = free.evaluate_both(evaluate, x, level, conditioning, memory)
-            cond, guided = both.cond, free.combine(both, strength)
+            cond, uncond = _cond_and_uncond(at)
+            guided = replace(cond, x0=cfg(cond.x0, uncond.x0, strength))
         if isinstance(scale, int | float) and scale == 0:
             return guided
-        weak = self.weak(x, level, conditioning, memory.child("weak"))
+        weak = self.weak(at.x, at.level, at.conditioning, at.memory.child("weak"))
         return replace(guided, x0=guided.x0 + scale * (cond.x0 - weak.x0))
 
 
@@ -186,6 +168,8 @@ class CFGPlusPlus(Extrapolation):
         scale: lambda in [0, 1], a ``Scale``; uncond is always evaluated.
     """
 
+    neutral: ClassVar[float | None] = None
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not callable(self.scale):
@@ -193,17 +177,10 @@ class CFGPlusPlus(Extrapolation):
             if not bool(((values >= 0) & (values <= 1)).all()):
                 raise ValueError(f"the scale of CFG++ must lie in [0, 1], not {self.scale}")
 
-    def predict(
-        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    def combine(
+        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
     ) -> Prediction:
-        """See ``Guidance``."""
-        both = self.evaluate_both(evaluate, x, level, conditioning, memory)
-        return self.combine(both, scale_at(self.scale, level, x))
-
-    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
-        """See ``Extrapolation``."""
-        x, level, cond, uncond, _ = both
-        return replace(cond, x0=cfg(cond.x0, uncond.x0, scale), eps=uncond.noise(x, level))
+        return replace(cond, x0=cfg(cond.x0, uncond.x0, scale), eps=uncond.noise(at.x, at.level))
 
 
 @dataclass(frozen=True)
@@ -230,14 +207,14 @@ class AdaptiveProjected(Extrapolation):
         if not -1 < self.momentum < 1:
             raise ValueError(f"momentum must lie between -1 and 1, not {self.momentum}")
 
-    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
-        """See ``Extrapolation``."""
-        _, _, cond, uncond, memory = both
+    def combine(
+        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
+    ) -> Prediction:
         difference = cond.x0 - uncond.x0
         if self.momentum != 0:
-            if "momentum" in memory.values:
-                difference = difference + self.momentum * memory.values["momentum"]
-            memory.values["momentum"] = difference.detach()
+            if "momentum" in at.memory.values:
+                difference = difference + self.momentum * at.memory.values["momentum"]
+            at.memory.values["momentum"] = difference.detach()
         return replace(cond, x0=apg(cond.x0, difference, scale, self.eta, self.radius))
 
 
@@ -255,20 +232,17 @@ class CFGZeroStar(Extrapolation):
 
     zero_until: float | None = -math.inf
 
-    def predict(
-        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Prediction:
-        """See ``Guidance``."""
-        if self.zero_until is not None and level.log_snr <= self.zero_until:
-            return Prediction(x / (level.alpha + level.sigma))
-        return super().predict(evaluate, x, level, conditioning, memory)
+    def predict(self, at: Evaluation) -> Prediction:
+        if self.zero_until is not None and at.level.log_snr <= self.zero_until:
+            return Prediction(at.x / (at.level.alpha + at.level.sigma))
+        return super().predict(at)
 
-    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
-        """See ``Extrapolation``."""
-        x, level, cond, uncond, _ = both
+    def combine(
+        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
+    ) -> Prediction:
         # The state of the rectified flow is x / (alpha + sigma) = (1 - t) x0 + t eps, hence t v = x - x0; the
         # rule is linear in v, so t drops out.
-        x = x / (level.alpha + level.sigma)
+        x = at.x / (at.level.alpha + at.level.sigma)
         return replace(cond, x0=x - cfg_zero_star(x - cond.x0, x - uncond.x0, scale))
 
 
@@ -283,11 +257,12 @@ class Tangential(Extrapolation):
         f = atan2(|eps_cond|**2 - |eps_uncond|**2, 2 <eps_cond, eps_uncond>).
     """
 
-    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
-        """See ``Extrapolation``."""
-        x, level, cond, uncond, _ = both
+    def combine(
+        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
+    ) -> Prediction:
         # eps_cond = m + r d and eps_uncond = m - r d. In x0 the projection gains (1 - weights) x / alpha,
         # which has a limit at alpha = 0.
+        x, level = at.x, at.level
         r, d = level.alpha / level.sigma, (uncond.x0 - cond.x0) / 2
         m = (x - level.alpha * (cond.x0 + uncond.x0) / 2) / level.sigma
         mm, md, dd = inner_product(m, m), inner_product(m, d), inner_product(d, d)
@@ -315,6 +290,8 @@ class FrequencyDecoupled(Extrapolation):
             scale of a coarser band varies along the axes.
     """
 
+    neutral: ClassVar[float | None] = None
+
     coarser: Sequence[Scale] = field(kw_only=True)
     axes: tuple[int, ...] = field(default=(-2, -1), kw_only=True)
 
@@ -328,34 +305,27 @@ class FrequencyDecoupled(Extrapolation):
         if not self.axes or len(set(self.axes)) < len(self.axes) or any(axis >= 0 for axis in self.axes):
             raise ValueError(f"axes must be different and counted from the end, not {self.axes}")
 
-    def predict(
-        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    def combine(
+        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
     ) -> Prediction:
-        """See ``Guidance``."""
-        both = self.evaluate_both(evaluate, x, level, conditioning, memory)
-        return self.combine(both, scale_at(self.scale, level, x))
-
-    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
-        """See ``Extrapolation``."""
-        x, level, cond, uncond, _ = both
-        _check_real(x, "FDG")
-        if -min(self.axes) >= x.ndim:
-            raise ValueError(f"the axes {self.axes} reach beyond an item of a state {tuple(x.shape)}")
-        scales = [scale, *(scale_at(coarse, level, x) for coarse in self.coarser)]
-        for value in scales[1:]:
+        _check_real(at.x, "FDG")
+        if -min(self.axes) >= at.x.ndim:
+            raise ValueError(f"the axes {self.axes} reach beyond an item of a state {tuple(at.x.shape)}")
+        coarser = [at.number(coarse) for coarse in self.coarser]
+        for value in coarser:
             if isinstance(value, Tensor) and any(value.shape[axis] > 1 for axis in self.axes):
                 raise ValueError("the scale of a coarser band must not vary along the axes of the bands")
-        return replace(cond, x0=fdg(cond.x0, uncond.x0, scales, self.axes))
+        return replace(cond, x0=fdg(cond.x0, uncond.x0, [scale, *coarser], self.axes))
 
 
 @dataclass(frozen=True)
 class Mahiro(Extrapolation):
     """Guidance along cond itself where cond and uncond are unlike: ``rules.mahiro``."""
 
-    def combine(self, both: Both, scale: float | Tensor) -> Prediction:
-        """See ``Extrapolation``."""
-        x, _, cond, uncond, _ = both
-        _check_real(x, "Mahiro")
+    def combine(
+        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
+    ) -> Prediction:
+        _check_real(at.x, "Mahiro")
         return replace(cond, x0=mahiro(cond.x0, uncond.x0, scale))
 
 
@@ -381,46 +351,33 @@ class WeightedPrompts(Guidance):
             uncond is needed and missing.
     """
 
-    weights: tuple[Scale, ...]
+    weights: Sequence[Scale]
 
-    def __init__(
-        self, weights: Sequence[Scale], *, interval: tuple[float, float] = (-math.inf, math.inf)
-    ) -> None:
-        object.__setattr__(self, "weights", tuple(weights))
-        object.__setattr__(self, "interval", interval)
+    def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "weights", tuple(self.weights))
         if not self.weights:
             raise ValueError("there must be at least one weight")
         for weight in self.weights:
             check_scale(weight)
 
-    def predict(
-        self,
-        evaluate: Evaluate,
-        x: Tensor,
-        level: Level[float],
-        conditioning: Conditioning,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
-        """See ``Guidance``."""
-        prompts = (conditioning, *conditioning.others)
+    def predict(self, at: Evaluation) -> Prediction:
+        prompts = (at.conditioning, *at.conditioning.others)
         if len(prompts) != len(self.weights):
             raise ValueError(
                 f"there must be one weight for each prompt: {len(self.weights)} for {len(prompts)}"
             )
-        names = [f"prompt {number}" for number in range(1, len(prompts) + 1)]
-        factors = {name: scale_at(weight, level, x) for name, weight in zip(names, self.weights, strict=True)}
-        batch = {name: prompt.cond for name, prompt in zip(names, prompts, strict=True)}
+        factors = {f"prompt {i}": at.number(weight) for i, weight in enumerate(self.weights, 1)}
+        batch = {name: prompt.cond for name, prompt in zip(factors, prompts, strict=True)}
         numbers = [factor for factor in factors.values() if not isinstance(factor, Tensor)]
-        factors["uncond"] = 1 - (
-            math.fsum(numbers) + sum(factor for factor in factors.values() if isinstance(factor, Tensor))
-        )
+        tensors = [factor for factor in factors.values() if isinstance(factor, Tensor)]
+        factors["uncond"] = 1 - (math.fsum(numbers) + sum(tensors))
         if _counts(factors["uncond"]):
-            if conditioning.uncond is None:
+            if at.conditioning.uncond is None:
                 raise ValueError("weights that do not sum to 1 need a conditioning with uncond")
-            batch["uncond"] = conditioning.uncond.cond
+            batch["uncond"] = at.conditioning.uncond.cond
         batch = {name: prompt for name, prompt in batch.items() if _counts(factors[name])}
-        found = evaluate(x, level, batch)
+        found = at.evaluate(at.x, at.level, batch)
         first, *rest = batch
         x0 = found[first].x0 * factors[first]
         for name in rest:

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Memory, Prediction
-from gen.diffusion.elementary import Real, where_positive
-from gen.diffusion.guidance.base import Evaluate, Guidance, Scale, check_scale, conditional, scale_at
+from gen.diffusion.denoiser import Prediction
+from gen.diffusion.guidance.base import Evaluation, Guidance, Scale, check_scale
 from gen.diffusion.level import Level
 
 Objective: TypeAlias = Callable[[Tensor, Level[float], Conditioning], Tensor]
@@ -44,25 +43,16 @@ class ClassifierGuidance(Guidance):
         super().__post_init__()
         check_scale(self.scale)
 
-    def predict(
-        self,
-        evaluate: Evaluate,
-        x: Tensor,
-        level: Level[float],
-        conditioning: Conditioning,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
-        """See ``Guidance``."""
-        prediction = conditional(evaluate, x, level, conditioning)
-        scale, factor = scale_at(self.scale, level, x), _tweedie(level)
-        if _zero(scale) or _zero(factor):
+    def predict(self, at: Evaluation) -> Prediction:
+        prediction, factor = at.conditional(), _tweedie(at, self.scale)
+        if factor is None:
             return prediction
         differentiable = torch.is_grad_enabled()
         with torch.enable_grad():
-            point = x if x.requires_grad else x.detach().requires_grad_()
-            values = self.log_probability(point, level, conditioning)
+            point = at.x if at.x.requires_grad else at.x.detach().requires_grad_()
+            values = self.log_probability(point, at.level, at.conditioning)
             gradient = _gradient(values, point, create_graph=differentiable)
-        return replace(prediction, x0=prediction.x0 + scale * factor * gradient)
+        return replace(prediction, x0=prediction.x0 + factor * gradient)
 
 
 @dataclass(frozen=True)
@@ -91,37 +81,27 @@ class LossGuidance(Guidance):
         super().__post_init__()
         check_scale(self.scale)
 
-    def predict(
-        self,
-        evaluate: Evaluate,
-        x: Tensor,
-        level: Level[float],
-        conditioning: Conditioning,
-        memory: Memory,  # noqa: ARG002
-    ) -> Prediction:
-        """See ``Guidance``."""
-        scale, factor = scale_at(self.scale, level, x), _tweedie(level)
-        if _zero(scale) or _zero(factor):
-            return conditional(evaluate, x, level, conditioning)
+    def predict(self, at: Evaluation) -> Prediction:
+        factor = _tweedie(at, self.scale)
+        if factor is None:
+            return at.conditional()
         differentiable = torch.is_grad_enabled()
         with torch.enable_grad():
-            point = x if x.requires_grad else x.detach().requires_grad_()
-            prediction = conditional(evaluate, point, level, conditioning)
-            losses = self.loss(prediction.x0, level, conditioning)
+            point = at.x if at.x.requires_grad else at.x.detach().requires_grad_()
+            prediction = replace(at, x=point).conditional()
+            losses = self.loss(prediction.x0, at.level, at.conditioning)
             gradient = _gradient(losses, point, create_graph=differentiable)
         if not differentiable:
             prediction = prediction.map(Tensor.detach)
-        return replace(prediction, x0=prediction.x0 - scale * factor * gradient)
+        return replace(prediction, x0=prediction.x0 - factor * gradient)
 
 
-def _tweedie(level: Level[Real]) -> Real:
-    """sigma**2 / alpha, and 0 at alpha = 0."""
-    divisor = where_positive(level.alpha, level.alpha, level.sigma)
-    return where_positive(level.alpha, level.sigma**2 / divisor, level.alpha)
-
-
-def _zero(value: float | Tensor) -> bool:
-    return not torch.as_tensor(value).any()
+def _tweedie(at: Evaluation, scale: Scale) -> float | Tensor | None:
+    """scale sigma**2 / alpha; None where there is no guidance."""
+    number, level = at.number(scale), at.level
+    if level.alpha == 0 or level.sigma == 0 or not torch.as_tensor(number).any():
+        return None
+    return number * (level.sigma**2 / level.alpha)
 
 
 def _gradient(values: Tensor, point: Tensor, *, create_graph: bool) -> Tensor:
