@@ -14,10 +14,10 @@ from torch import Tensor
 
 from gen import presets
 from gen.diffusion import Conditioning, Denoiser, ModelDenoiser, NoiseSource, guided, sample
-from gen.generate import load
-from gen.model.model import Model
+from gen.model import Model
 from gen.plan import Request, resolve
 from gen.plugin.host import Host
+from gen.run import load
 
 PROMPTS = {
     "image": ("a red apple", "a dog"),

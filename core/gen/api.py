@@ -13,12 +13,12 @@ from gen.artifact import Artifact
 from gen.checks import unknown
 from gen.config import offline_origin
 from gen.errors import GenWarning, ModelError, UsageError
-from gen.generate import Progress, generate, load, notices
 from gen.model import Model
 from gen.offline import forbid_connections
 from gen.plan import Plan, Request, modality_of, resolve
 from gen.plugin.host import Host
 from gen.recipe import Recipe
+from gen.run import Progress, generate, load, notices
 
 if TYPE_CHECKING:
     from typing import Any
@@ -55,7 +55,7 @@ class Generator:
             count: How many of each prompt; given, the result is a list.
             **options: ``seed`` (a number, or one per item), ``negative``, ``steps``, ``guidance``,
                 ``solver``, ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``device``, ``dtype``,
-                ``threads`` as in ``gen.plan.Request``; ``on_step``, called with a ``gen.generate.Progress``
+                ``threads`` as in ``gen.plan.Request``; ``on_step``, called with a ``gen.run.Progress``
                 after each step; and the modality's own parameters.
 
         Raises:

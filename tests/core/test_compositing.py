@@ -12,7 +12,7 @@ import torch
 import gen
 from gen import presets
 from gen.artifact import Artifact
-from gen.compositing import FADE, keep_outside, keep_pixels, keep_samples, marked, sounding
+from gen.run.compositing import FADE, keep_outside, keep_pixels, keep_samples, marked, sounding
 
 RATE = 8000
 

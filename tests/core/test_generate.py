@@ -12,9 +12,9 @@ import pytest
 
 import gen
 from gen.errors import DeviceError, GenError, GenWarning, ModelError, PluginError, UsageError
-from gen.generate import generate, load, notices
 from gen.plan import Plan, Request, resolve
 from gen.plugin.host import Host
+from gen.run import generate, load, notices
 
 pytestmark = pytest.mark.usefixtures("toy")
 

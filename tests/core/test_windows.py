@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from gen.diffusion import Condition, Conditioning
-from gen.generate import Progress, generate, load
 from gen.model import Window
 from gen.plan import Request, resolve
 from gen.plugin.host import Host
-from gen.windows import Cut, assemble, cuts
+from gen.run import Progress, generate, load
+from gen.run.windows import Cut, assemble, cuts
 
 WINDOW = Window(axis=1, size=16, overlap=4)
 HEADED = Window(axis=1, size=16, overlap=4, head=6)

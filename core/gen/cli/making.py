@@ -13,10 +13,10 @@ from gen.cli.outputs import Outputs, next_name
 from gen.cli.progress import progress_bar
 from gen.cli.session import Session, StdoutError, spelt_out
 from gen.errors import GenError, OutputError, PartialError
-from gen.generate import generate, load, notices
 from gen.plan import Item, Plan
 from gen.plugin.host import Host
 from gen.plugin.specs import FormatSpec
+from gen.run import generate, load, notices
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact

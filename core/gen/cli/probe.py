@@ -181,9 +181,9 @@ def _run(host: Host, name: str, results: TextIO) -> None:
 def _make(host: Host, spec: ModalitySpec, model: str) -> None:
     """Make one thing in one step, and encode it."""
     from gen.formats import encode, find_format
-    from gen.generate import generate, load
     from gen.model import find_model
     from gen.plan import Request, resolve
+    from gen.run import generate, load
 
     file = find_model(model, spec.name, host.models(spec.name))
     prompt = file.names[0] if file.names else "a"

@@ -1,20 +1,12 @@
 """What a model is, the one file it is kept in, and where models come from."""
 
+from gen.model.codec import Codec, CompletingCodec, CompositingCodec, CroppingCodec
+from gen.model.encoder import Encoder, LimitedEncoder, RemarkingEncoder, SettlingEncoder
 from gen.model.file import FORMAT, ModelFile, save_model
-from gen.model.model import (
-    Codec,
-    CompletingCodec,
-    CompositingCodec,
-    CroppingCodec,
-    Defaults,
-    Encoder,
-    LimitedEncoder,
-    Model,
-    RemarkingEncoder,
-    SettlingEncoder,
-    Window,
-)
-from gen.model.resolve import find_model
+from gen.model.find import find_model
+from gen.model.model import Model
+from gen.model.stage import Defaults, Stage, Window
+from gen.model.task import Shape, State, Task
 
 __all__ = [
     "FORMAT",
@@ -29,6 +21,10 @@ __all__ = [
     "ModelFile",
     "RemarkingEncoder",
     "SettlingEncoder",
+    "Shape",
+    "Stage",
+    "State",
+    "Task",
     "Window",
     "find_model",
     "save_model",

@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gen.atomic import atomic_file
 from gen.errors import ModelError, line_of
-from gen.model.model import Codec, Defaults, Encoder, Model, Window
+from gen.model.codec import Codec
+from gen.model.encoder import Encoder
+from gen.model.model import Model
+from gen.model.stage import Defaults, Window
 
 if TYPE_CHECKING:
     import torch

@@ -131,8 +131,8 @@ class ModalityConformance:
         """Items that go through the network together do not see each other; rounding may differ."""
         from gen.api import make_request
         from gen.artifact import distance
-        from gen.generate import generate, load
         from gen.plan import resolve
+        from gen.run import generate, load
 
         host = Host.discover()
         request = make_request(host, self.name, [self.prompt], {**self.options, "seed": 1, "count": 2})

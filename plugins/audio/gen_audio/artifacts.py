@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gen.artifact import Artifact
-from gen.compositing import AUDIBLE, keep_samples, sounding
+from gen.run.compositing import AUDIBLE, keep_samples, sounding
 from gen_audio.loudness import mastered
 from gen_audio.mel import RATE, around
 from gen_audio.resampling import resampled

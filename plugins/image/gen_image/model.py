@@ -12,10 +12,10 @@ from torch import Tensor
 
 from gen import squares
 from gen.artifact import Artifact
-from gen.compositing import keep_pixels, marked, seam
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile
 from gen.nn import TextEncoder
+from gen.run.compositing import keep_pixels, marked, seam
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_image.denoiser import SceneTransformer, Shape
 

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from gen import squares
 from gen.artifact import Artifact
-from gen.compositing import keep_pixels, marked, seam
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Window
 from gen.nn import TextEncoder
+from gen.run.compositing import keep_pixels, marked, seam
 from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.camera import camera_words
 from gen_video.denoiser import ClipTransformer, Shape

@@ -16,7 +16,7 @@ import pytest
 
 from gen.cli.progress import progress_bar
 from gen.diffusion import Level, Step
-from gen.generate import Progress
+from gen.run import Progress
 
 
 class Terminal(io.StringIO):

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.errors import ModelError, UsageError
-from gen.generate import Progress, generate
 from gen.model import CompletingCodec, Model, ModelFile, save_model
 from gen.nn import Subwords, text_conditions
 from gen.plan import Item, Plan
+from gen.run import Progress, generate
 from gen_video import known_cells
 from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.denoiser import ClipTransformer, Shape

@@ -14,9 +14,9 @@ from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import PluginError
 from gen.evaluation import Trial
-from gen.generate import generate, load
 from gen.plan import Request, resolve
 from gen.plugin.host import Host
+from gen.run import generate, load
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact

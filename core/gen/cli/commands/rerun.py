@@ -20,10 +20,10 @@ from gen.cli.progress import progress_bar
 from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import GenError, UsageError
-from gen.generate import generate, load
 from gen.metadata import METADATA_LEVELS
 from gen.plan import settings_of
 from gen.plugin.host import Host
+from gen.run import generate, load
 
 if TYPE_CHECKING:
     from gen.plan import Plan

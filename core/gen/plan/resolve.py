@@ -1,20 +1,18 @@
 """From a request to a plan: everything that somebody leaves open is decided, everything given is checked.
 
-A ``Request`` is what somebody asks for, with None for what they leave open. ``resolve`` turns it into a
-``Plan`` in which nothing is left open. No torch here.
+No torch here.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gen import presets
 from gen.checks import (
@@ -35,137 +33,17 @@ from gen.checks import (
 from gen.config import SETTINGS, Setting, convert, read_settings
 from gen.errors import ModelError, PluginError, UsageError
 from gen.model import ModelFile, find_model
+from gen.plan.inputs import Source, check_shapes, read_input
+from gen.plan.plan import Item, Plan
+from gen.plan.request import Request
 from gen.plugin.specs import ModalitySpec, Param
-from gen.recipe import MAX_SEED, MAX_THREADS, Input, ModelReference, Recipe
+from gen.recipe import MAX_SEED, MAX_THREADS, Input
 
 if TYPE_CHECKING:
-    from gen.artifact import Artifact
     from gen.plugin.discovery import Record
     from gen.plugin.host import Host
 
 T = TypeVar("T")
-Source: TypeAlias = "str | os.PathLike[str] | Artifact"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What somebody asks for; None leaves a choice to the settings, the model or the plugin.
-
-    Args:
-        modality: Name of the modality: ``"image"``.
-        prompts: What to make, each 1 to 2,000 characters.
-        count: How many of each prompt, at least 1.
-        seeds: One seed, from which the items count upwards, or one seed per item; 0 to 2**63 - 1. A random
-            seed below 2**32 is drawn when there is none.
-        negative: What to stay away from.
-        steps: 1 to 10,000.
-        guidance: Classifier-free guidance scale, 0 to 100; 1 is none.
-        solver, grid: Names as in ``gen.presets``; a grid may be a list, whose steps then are the run's.
-        model: Name of a registered model or path of a model file.
-        init: A file or an artifact to start from.
-        strength: How far ``init`` may change, in (0, 1].
-        mask: A file or an artifact whose bright parts are made anew, the others kept, of the shape of
-            ``init``, which it needs. Of one with transparent parts only what can be seen counts.
-        params: The modality's own parameters; files by path or as artifacts.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, with an index where there are several.
-        dtype: Type of the network's weights: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
-        threads: Threads of torch's kernels on the CPU, 1 to 1,024; no more are used than the machine has, and
-            by default as many as torch uses.
-    """
-
-    modality: str
-    prompts: tuple[str, ...]
-    count: int | None = None
-    seeds: tuple[int, ...] = ()
-    negative: str | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    solver: str | None = None
-    grid: str | None = None
-    model: str | os.PathLike[str] | None = None
-    init: str | os.PathLike[str] | Artifact | None = None
-    strength: float | None = None
-    mask: str | os.PathLike[str] | Artifact | None = None
-    params: Mapping[str, object] = field(default_factory=dict)
-    device: str | None = None
-    dtype: str | None = None
-    threads: int | None = None
-
-
-@dataclass(frozen=True)
-class Item:
-    """One artifact to be made.
-
-    Args:
-        index: Place in the batch, from 0.
-        prompt: What to make.
-        seed: The item's own seed.
-    """
-
-    index: int
-    prompt: str
-    seed: int
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Plan:
-    """A request in which nothing is left open. Fields as in ``Request`` unless said.
-
-    Args:
-        spec: The modality.
-        file: The model's file; its tensors are not loaded.
-        licence: SPDX expression of the weights; empty when unknown.
-        items: What to make.
-        params: All parameters that are decided; one that is absent is for the model to decide.
-        init, mask: Artifacts, read and checked.
-        artifacts: Those of the parameters that are files, by name.
-        inputs: The files behind them.
-        versions: Versions of what takes part.
-    """
-
-    spec: ModalitySpec
-    file: ModelFile
-    licence: str
-    items: tuple[Item, ...]
-    negative: str
-    steps: int
-    guidance: float
-    solver: str
-    grid: str
-    params: Mapping[str, int | float | bool | str]
-    device: str
-    dtype: str
-    threads: int | None = None
-    init: Artifact | None = None
-    strength: float | None = None
-    mask: Artifact | None = None
-    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
-    inputs: tuple[Input, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=dict)
-
-    def recipe(self, item: Item) -> Recipe:
-        """How an item comes about."""
-        files = [self.init, self.mask, *self.artifacts.values()]
-        parents = [artifact.recipe for artifact in files if artifact is not None]
-        return Recipe(
-            modality=self.spec.name,
-            prompt=item.prompt,
-            negative=self.negative,
-            seed=item.seed,
-            steps=self.steps,
-            guidance=self.guidance,
-            solver=self.solver,
-            grid=self.grid,
-            strength=self.strength,
-            params=self.params,
-            model=ModelReference(name=self.file.name, sha256=self.file.sha256, licence=self.licence),
-            inputs=self.inputs,
-            parents=tuple(recipe for recipe in parents if recipe is not None),
-            versions=self.versions,
-            device=self.device,
-            dtype=self.dtype,
-            threads=self.threads,
-        )
 
 
 def resolve(
@@ -260,14 +138,14 @@ def resolve(
     )
     files = {name: request.params.get(name) for name, param in own.items() if param.kind}
     artifacts = {
-        name: _input(name, cast(Source, source), own[name].kind, host, inputs)
+        name: read_input(name, cast(Source, source), own[name].kind, host, inputs)
         for name, source in files.items()
         if source is not None
     }
-    start = None if init is None else _input("init", init, spec.kind, host, inputs)
-    marks = None if mask is None else _input("mask", mask, spec.kind, host, inputs)
+    start = None if init is None else read_input("init", init, spec.kind, host, inputs)
+    marks = None if mask is None else read_input("mask", mask, spec.kind, host, inputs)
     if start is not None and marks is not None:
-        _check_shapes(start, marks)
+        check_shapes(start, marks)
     plan = replace(
         plan,
         init=start,
@@ -384,51 +262,6 @@ def _params(
             with naming(origin):
                 values[name] = check_param(param, value)
     return values
-
-
-def _input(role: str, source: Source, kind: str, host: Host, inputs: list[Input]) -> Artifact:
-    """Read an input, and note its digest: of the file, or of the content of one that was never in a file."""
-    from gen import formats
-    from gen.artifact import Artifact
-
-    if isinstance(source, Artifact):
-        kinds = dict.fromkeys(
-            [kind, *(also for form in host.formats(kind) if form.reader for also in form.also)]
-        )
-        if source.kind not in kinds:
-            raise UsageError(f"{role} must be {' or '.join(kinds)}, not {source.kind}")
-        digest = hashlib.sha256()
-        for name, array in sorted(source.arrays.items()):
-            digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
-        for name, value in sorted(source.attributes.items()):
-            digest.update(f"{name} {value!r}".encode())
-        inputs.append(Input(role=role, name="memory", sha256=digest.hexdigest()))
-        return source
-    if not isinstance(source, str | os.PathLike):
-        raise UsageError(
-            f"{role} must be a file or an artifact, not {type(source).__name__}",
-            f"gen.Artifact({kind!r}, …) holds arrays",
-        )
-    path = Path(source)
-    artifact = formats.read(path, host.formats(kind), kind=kind)
-    with path.open("rb") as file:
-        inputs.append(
-            Input(role=role, name=path.name, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-        )
-    return artifact
-
-
-def _check_shapes(init: Artifact, mask: Artifact) -> None:
-    """Refuse a mask that would lie elsewhere on the input than where it was drawn."""
-    (width, height), (across, down) = (
-        (item.sizes.get("width", 0), item.sizes.get("height", 0)) for item in (init, mask)
-    )
-    # Of the same shape, but for the rounding of a side when it was scaled.
-    if abs(width * down - across * height) > max(width, height, across, down):
-        raise UsageError(
-            f"the mask has {across} × {down} pixels and the input {width} × {height}: their shapes differ",
-            "scale the mask to the input",
-        )
 
 
 def _versions(plugin: Record) -> dict[str, str]:

@@ -1,0 +1,11 @@
+"""From a request to a plan: everything that somebody leaves open is decided, everything given is checked.
+
+A ``Request`` is what somebody asks for, with None for what they leave open. ``resolve`` turns it into a
+``Plan`` in which nothing is left open. No torch here.
+"""
+
+from gen.plan.plan import Item, Plan
+from gen.plan.request import Request
+from gen.plan.resolve import modality_of, resolve, settings_of
+
+__all__ = ["Item", "Plan", "Request", "modality_of", "resolve", "settings_of"]

@@ -1,0 +1,90 @@
+"""A request in which nothing is left open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gen.model import ModelFile
+from gen.plugin.specs import ModalitySpec
+from gen.recipe import Input, ModelReference, Recipe
+
+if TYPE_CHECKING:
+    from gen.artifact import Artifact
+
+
+@dataclass(frozen=True)
+class Item:
+    """One artifact to be made.
+
+    Args:
+        index: Place in the batch, from 0.
+        prompt: What to make.
+        seed: The item's own seed.
+    """
+
+    index: int
+    prompt: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """A request in which nothing is left open. Fields as in ``Request`` unless said.
+
+    Args:
+        spec: The modality.
+        file: The model's file; its tensors are not loaded.
+        licence: SPDX expression of the weights; empty when unknown.
+        items: What to make.
+        params: All parameters that are decided; one that is absent is for the model to decide.
+        init, mask: Artifacts, read and checked.
+        artifacts: Those of the parameters that are files, by name.
+        inputs: The files behind them.
+        versions: Versions of what takes part.
+    """
+
+    spec: ModalitySpec
+    file: ModelFile
+    licence: str
+    items: tuple[Item, ...]
+    negative: str
+    steps: int
+    guidance: float
+    solver: str
+    grid: str
+    params: Mapping[str, int | float | bool | str]
+    device: str
+    dtype: str
+    threads: int | None = None
+    init: Artifact | None = None
+    strength: float | None = None
+    mask: Artifact | None = None
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    inputs: tuple[Input, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def recipe(self, item: Item) -> Recipe:
+        """How an item comes about."""
+        files = [self.init, self.mask, *self.artifacts.values()]
+        parents = [artifact.recipe for artifact in files if artifact is not None]
+        return Recipe(
+            modality=self.spec.name,
+            prompt=item.prompt,
+            negative=self.negative,
+            seed=item.seed,
+            steps=self.steps,
+            guidance=self.guidance,
+            solver=self.solver,
+            grid=self.grid,
+            strength=self.strength,
+            params=self.params,
+            model=ModelReference(name=self.file.name, sha256=self.file.sha256, licence=self.licence),
+            inputs=self.inputs,
+            parents=tuple(recipe for recipe in parents if recipe is not None),
+            versions=self.versions,
+            device=self.device,
+            dtype=self.dtype,
+            threads=self.threads,
+        )

@@ -1,0 +1,56 @@
+"""What somebody asks for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gen.artifact import Artifact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What somebody asks for; None leaves a choice to the settings, the model or the plugin.
+
+    Args:
+        modality: Name of the modality: ``"image"``.
+        prompts: What to make, each 1 to 2,000 characters.
+        count: How many of each prompt, at least 1.
+        seeds: One seed, from which the items count upwards, or one seed per item; 0 to 2**63 - 1. A random
+            seed below 2**32 is drawn when there is none.
+        negative: What to stay away from.
+        steps: 1 to 10,000.
+        guidance: Classifier-free guidance scale, 0 to 100; 1 is none.
+        solver, grid: Names as in ``gen.presets``; a grid may be a list, whose steps then are the run's.
+        model: Name of a registered model or path of a model file.
+        init: A file or an artifact to start from.
+        strength: How far ``init`` may change, in (0, 1].
+        mask: A file or an artifact whose bright parts are made anew, the others kept, of the shape of
+            ``init``, which it needs. Of one with transparent parts only what can be seen counts.
+        params: The modality's own parameters; files by path or as artifacts.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, with an index where there are several.
+        dtype: Type of the network's weights: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        threads: Threads of torch's kernels on the CPU, 1 to 1,024; no more are used than the machine has, and
+            by default as many as torch uses.
+    """
+
+    modality: str
+    prompts: tuple[str, ...]
+    count: int | None = None
+    seeds: tuple[int, ...] = ()
+    negative: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    solver: str | None = None
+    grid: str | None = None
+    model: str | os.PathLike[str] | None = None
+    init: str | os.PathLike[str] | Artifact | None = None
+    strength: float | None = None
+    mask: str | os.PathLike[str] | Artifact | None = None
+    params: Mapping[str, object] = field(default_factory=dict)
+    device: str | None = None
+    dtype: str | None = None
+    threads: int | None = None
