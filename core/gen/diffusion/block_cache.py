@@ -13,13 +13,23 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from gen.diffusion.attention import layer_names
-from gen.diffusion.cache import REPORT, CacheReport, check_interval, check_skips, merged, ratios
+from gen.diffusion.cache import (
+    CacheReport,
+    add_report,
+    check_interval,
+    check_skips,
+    items,
+    largest,
+    may_skip,
+    merged,
+    ratios,
+)
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, ModelDenoiser, Prediction
 from gen.diffusion.guidance.perturbation import perturbed
@@ -97,13 +107,10 @@ def tea_cached(
     ``first_block_cached``. Their code evaluates the last step too: leave it out of the interval.
 
     Args:
-        model: The model, whose network is an ``nn.Module``.
-        stack: The blocks of its network, with ``modulated``.
-        tolerance: The largest sum, > 0.
         polynomial: Coefficients of p, the highest power first, as fitted for a network and published in their
             code; by default p is the identity.
-        longest: The largest number of consecutive skips, >= 1.
-        interval: (low, high) in log_snr, outside of which everything is evaluated.
+
+    The other arguments are those of ``first_block_cached``, with a stack that has ``modulated``.
 
     Raises:
         ValueError: As ``first_block_cached``; or the stack has no ``modulated``.
@@ -134,14 +141,10 @@ def taylor_cached(
     order + 1 calls are evaluated; so is each call that does not continue in one direction of t.
 
     Args:
-        model: The model, whose network is an ``nn.Module``.
-        stack: The blocks of its network.
         every: n, >= 2.
         order: Degree of the polynomial, >= 0; their code has 1 to 4.
-        interval: (low, high) in log_snr, outside of which everything is evaluated.
 
-    Raises:
-        ValueError: As ``first_block_cached``.
+    The other arguments and the errors are those of ``first_block_cached``.
     """
     if every < 2 or order < 0:
         raise ValueError(f"TaylorSeer needs every >= 2 and order >= 0, not {every} and {order}")
@@ -155,13 +158,13 @@ class _Pass:
 
     Args:
         residual: Replaces the blocks; None where they are evaluated.
-        after_first: Whether the residual is that of the blocks after the first.
+        start: The recorded state that the residual is added to, "input" or "first".
         first: Whether the first block is evaluated beside the residual.
         recorded: Name to the input, the state after the first block, the output and the modulated input.
     """
 
     residual: Tensor | None = None
-    after_first: bool = False
+    start: str = "input"
     first: bool = True
     recorded: dict[str, Tensor] = field(default_factory=dict)
 
@@ -188,7 +191,7 @@ class _Block(nn.Module):
             run.recorded |= {"input": x, "first": output}
         if self.last:
             if run.residual is not None:
-                output = run.recorded["first" if run.after_first else "input"] + run.residual
+                output = run.recorded[run.start] + run.residual
             run.recorded["output"] = output
         return output
 
@@ -235,96 +238,79 @@ def _run(
 
 @dataclass(frozen=True, eq=False)
 class _Held:
-    """The state of a cache of residuals; the tuples have one number for each item.
+    """The state of a cache of residuals.
 
     Args:
         residual: Of the blocks that are skipped, (B, ...).
-        signal: That new signals are compared with, (B, ...).
-        change: The sum of the changes since the evaluation, or the last change.
-        run: Skips since the evaluation.
+        signal: The one that new signals are compared with, (B, ...).
+        change: The change that is compared with the tolerance, (B,).
+        run: Skips since the evaluation, (B,).
     """
 
     residual: Tensor
     signal: Tensor
-    change: tuple[float, ...]
-    run: tuple[int, ...]
+    change: Tensor
+    run: Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class _Residuals(ABC):
     """The base of the first-block cache and TeaCache: a signal decides for each item whether to skip."""
 
+    start: ClassVar[str]
+    """The recorded state from which the residual leads to the output."""
+
     model: ModelDenoiser
     longest: int
     interval: tuple[float, float]
     tolerance: float
-
-    @property
-    @abstractmethod
-    def after_first(self) -> bool:
-        """Whether the residual is that of the blocks after the first."""
 
     @abstractmethod
     def signal(self, recorded: dict[str, Tensor]) -> Tensor:
         """The tensor (B, ...) whose change decides."""
 
     @abstractmethod
-    def total(self, change: float, before: float) -> float:
-        """The number to compare with the tolerance, from the signal's relative change and the last total."""
+    def total(self, change: Tensor, before: Tensor) -> Tensor:
+        """The numbers to compare with the tolerance, from the signal's relative changes and the last ones."""
 
     @abstractmethod
-    def compared(self, held: Tensor, now: Tensor, rows: Tensor) -> Tensor:
-        """The signal that the next one is compared with; ``rows`` (B,) are those that were evaluated."""
+    def compared(self, held: Tensor, now: Tensor, kept: Tensor) -> Tensor:
+        """The signal that the next one is compared with; ``kept`` (B,) is False where it was evaluated."""
 
     def __call__(
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
         held: _Held | None = memory.values.get("held blocks")
-        allowed = self.interval[0] <= level.log_snr <= self.interval[1] and not torch.is_grad_enabled()
-        if held is None or len(held.run) != x.shape[0] or not allowed:
-            return self._evaluate(x, level, conditioning, memory)
-        skip = _Pass(held.residual, self.after_first)
+        if held is None or len(held.run) != len(x) or not may_skip(level, self.interval):
+            prediction, recorded = _run(self.model, _Pass(), x, level, conditioning)
+            zeros = torch.zeros(len(x), dtype=torch.float64)
+            memory.values["held blocks"] = _Held(
+                recorded["output"] - recorded[self.start], self.signal(recorded), zeros, zeros
+            )
+            add_report(memory, CacheReport(evaluated=len(x)))
+            return prediction
+        skip = _Pass(held.residual, self.start)
         prediction, recorded = _run(self.model, skip, x, level, conditioning)
-        signal = self.signal(recorded)
-        changes = ratios(_size(signal - held.signal), _size(held.signal))
-        totals = [self.total(*pair) for pair in zip(changes, held.change, strict=True)]
-        kept = [
-            total <= self.tolerance and run < self.longest
-            for total, run in zip(totals, held.run, strict=True)
-        ]
-        rows = [row for row, keep in enumerate(kept) if not keep]
-        index, residual, observed = torch.tensor(rows, dtype=torch.long, device=x.device), held.residual, 0.0
-        if rows:
-            fresh, recorded_fresh = _run(self.model, _Pass(), x[rows], level, conditioning.select(rows))
+        residual, signal, observed = held.residual, self.signal(recorded), 0.0
+        total = self.total(ratios(_size(signal - held.signal), _size(held.signal)), held.change)
+        kept = (total <= self.tolerance) & (held.run < self.longest)
+        rows = (~kept).nonzero()[:, 0]
+        if len(rows):
+            own, conditions = items(x, conditioning, rows)
+            fresh, recorded = _run(self.model, _Pass(), own, level, conditions)
             errors = ratios(norm(fresh.x0 - prediction.x0[rows]), norm(fresh.x0))
-            observed = max((e for e, row in zip(errors, rows, strict=True) if held.run[row]), default=0.0)
-            prediction = merged(prediction, fresh, rows)
-            residual = residual.index_copy(0, index, self._residual(recorded_fresh))
-            signal = signal.index_copy(0, index, self.signal(recorded_fresh))
-        fresh_rows = torch.zeros(x.shape[0], dtype=torch.bool, device=x.device).index_fill_(0, index, True)
+            observed = largest(errors[held.run[rows] > 0])
+            prediction, index = merged(prediction, fresh, rows), rows.to(x.device)
+            residual = residual.index_copy(0, index, recorded["output"] - recorded[self.start])
+            signal = signal.index_copy(0, index, self.signal(recorded))
         memory.values["held blocks"] = _Held(
             residual,
-            self.compared(held.signal, signal, fresh_rows),
-            tuple(total if keep else 0.0 for total, keep in zip(totals, kept, strict=True)),
-            tuple(run + 1 if keep else 0 for run, keep in zip(held.run, kept, strict=True)),
+            self.compared(held.signal, signal, kept.to(x.device)),
+            total.where(kept, 0.0),
+            (held.run + 1).where(kept, 0.0),
         )
-        estimated = max((t for t, keep in zip(totals, kept, strict=True) if keep), default=0.0)
-        _count(memory, CacheReport(len(rows), len(kept) - len(rows), estimated, observed))
-        return prediction
-
-    def _residual(self, recorded: dict[str, Tensor]) -> Tensor:
-        return recorded["output"] - recorded["first" if self.after_first else "input"]
-
-    def _evaluate(
-        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Prediction:
-        """Without a skip."""
-        prediction, recorded = _run(self.model, _Pass(), x, level, conditioning)
-        count = x.shape[0]
-        memory.values["held blocks"] = _Held(
-            self._residual(recorded), self.signal(recorded), (0.0,) * count, (0,) * count
-        )
-        _count(memory, CacheReport(evaluated=count))
+        report = CacheReport(len(rows), len(x) - len(rows), largest(total[kept]), observed)
+        add_report(memory, report)
         return prediction
 
 
@@ -332,29 +318,25 @@ class _Residuals(ABC):
 class _FirstBlock(_Residuals):
     """See ``first_block_cached``."""
 
-    @property
-    def after_first(self) -> bool:
-        return True
+    start: ClassVar[str] = "first"
 
     def signal(self, recorded: dict[str, Tensor]) -> Tensor:
         return recorded["first"] - recorded["input"]
 
-    def total(self, change: float, before: float) -> float:  # noqa: ARG002
+    def total(self, change: Tensor, before: Tensor) -> Tensor:  # noqa: ARG002
         return change
 
-    def compared(self, held: Tensor, now: Tensor, rows: Tensor) -> Tensor:
-        return torch.where(rows.view(-1, *(1,) * (now.ndim - 1)), now, held)
+    def compared(self, held: Tensor, now: Tensor, kept: Tensor) -> Tensor:
+        return torch.where(kept.view(-1, *(1,) * (now.ndim - 1)), held, now)
 
 
 @dataclass(frozen=True, eq=False)
 class _Tea(_Residuals):
     """See ``tea_cached``."""
 
-    polynomial: tuple[float, ...]
+    start: ClassVar[str] = "input"
 
-    @property
-    def after_first(self) -> bool:
-        return False
+    polynomial: tuple[float, ...]
 
     def signal(self, recorded: dict[str, Tensor]) -> Tensor:
         if "modulated" not in recorded:
@@ -363,13 +345,13 @@ class _Tea(_Residuals):
             )
         return recorded["modulated"]
 
-    def total(self, change: float, before: float) -> float:
-        value = 0.0
+    def total(self, change: Tensor, before: Tensor) -> Tensor:
+        value = torch.zeros_like(change)
         for coefficient in self.polynomial:
             value = value * change + coefficient
         return before + value
 
-    def compared(self, held: Tensor, now: Tensor, rows: Tensor) -> Tensor:  # noqa: ARG002
+    def compared(self, held: Tensor, now: Tensor, kept: Tensor) -> Tensor:  # noqa: ARG002
         return now
 
 
@@ -387,23 +369,20 @@ class _Taylor:
     ) -> Prediction:
         past: tuple[tuple[float, Tensor], ...] = memory.values.get("residuals", ())
         skips: int = memory.values.get("skips", 0)
-        if past and past[-1][1].shape[0] != x.shape[0]:
+        times = [*(t for t, _ in past), level.t]
+        steps = [b - a for a, b in itertools.pairwise(times)]
+        if past and (len(past[-1][1]) != len(x) or not all(step * steps[-1] > 0 for step in steps)):
             past = ()
-        times = [t for t, _ in past]
-        onward = all((b - a) * (level.t - times[-1]) > 0 for a, b in itertools.pairwise(times))
-        if not onward or level.t in times:
-            past = ()
-        allowed = self.interval[0] <= level.log_snr <= self.interval[1] and not torch.is_grad_enabled()
-        if allowed and len(past) == self.order + 1 and skips < self.longest:
+        if may_skip(level, self.interval) and len(past) == self.order + 1 and skips < self.longest:
             residual = _extrapolated(past, level.t)
             prediction, _ = _run(self.model, _Pass(residual, first=False), x, level, conditioning)
             memory.values["skips"] = skips + 1
-            _count(memory, CacheReport(skipped=x.shape[0]))
+            add_report(memory, CacheReport(skipped=len(x)))
             return prediction
         prediction, recorded = _run(self.model, _Pass(), x, level, conditioning)
         past = (*past, (level.t, recorded["output"] - recorded["input"]))[-self.order - 1 :]
         memory.values |= {"residuals": past, "skips": 0}
-        _count(memory, CacheReport(evaluated=x.shape[0]))
+        add_report(memory, CacheReport(evaluated=len(x)))
         return prediction
 
 
@@ -419,7 +398,3 @@ def _extrapolated(past: Sequence[tuple[float, Tensor]], t: float) -> Tensor:
 def _size(signal: Tensor) -> Tensor:
     """mean |signal| of each item in float64."""
     return per_item(lambda item: item.double().abs().mean(), signal)
-
-
-def _count(memory: Memory, report: CacheReport) -> None:
-    memory.values[REPORT] = memory.values.get(REPORT, CacheReport()) + report

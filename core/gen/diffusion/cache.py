@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,7 +13,6 @@ from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.items import norm
 from gen.diffusion.level import Level
 
-_HELD = "held prediction"
 REPORT = "cache report"
 """The key of a ``CacheReport`` in the values of a memory."""
 
@@ -55,25 +54,24 @@ def cache_report(memory: Memory) -> CacheReport:
 
 @dataclass(frozen=True, eq=False)
 class _Held:
-    """The state of a cache between calls; the tuples have one number for each item.
+    """The state of a cache between calls.
 
     Args:
         prediction: The last one.
         scaled: x / hypot(alpha, sigma) of the last call.
         angle: atan2(sigma, alpha) of the last call.
-        drift: Movement of scaled and angle since the prediction was evaluated.
-        rate: Relative change of x0 per drift between the last two evaluations; infinite before there are two.
-        run: Calls since the evaluation.
-        report: The counts so far.
+        drift: Movement of scaled and angle since the prediction was evaluated, (B,).
+        rate: Relative change of x0 per drift between the last two evaluations, (B,); infinite before there
+            are two.
+        run: Calls since the evaluation, (B,).
     """
 
     prediction: Prediction
     scaled: Tensor
     angle: float
-    drift: tuple[float, ...]
-    rate: tuple[float, ...]
-    run: tuple[int, ...]
-    report: CacheReport = field(default_factory=CacheReport)
+    drift: Tensor
+    rate: Tensor
+    run: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,84 +84,41 @@ class _Cached:
     def __call__(
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
-        held: _Held | None = memory.values.get(_HELD)
+        held: _Held | None = memory.values.get("held prediction")
         scaled = x.detach() / math.hypot(level.alpha, level.sigma)
         angle = math.atan2(level.sigma, level.alpha)
         if held is None or held.scaled.shape != x.shape:
-            report = CacheReport() if held is None else held.report
-            held = self._first(x, level, conditioning, memory, scaled, angle, report)
-        else:
-            held = self._next(held, x, level, conditioning, memory, scaled, angle)
-        memory.values[_HELD] = replace(held, prediction=held.prediction.map(Tensor.detach))
-        memory.values[REPORT] = held.report
-        return held.prediction
-
-    def _first(
-        self,
-        x: Tensor,
-        level: Level[float],
-        conditioning: Conditioning,
-        memory: Memory,
-        scaled: Tensor,
-        angle: float,
-        report: CacheReport,
-    ) -> _Held:
-        count = x.shape[0]
-        prediction = self._evaluate(x, level, conditioning, memory)
-        drift, rate, run = (0.0,) * count, (math.inf,) * count, (0,) * count
-        return _Held(prediction, scaled, angle, drift, rate, run, report + CacheReport(evaluated=count))
-
-    def _next(
-        self,
-        held: _Held,
-        x: Tensor,
-        level: Level[float],
-        conditioning: Conditioning,
-        memory: Memory,
-        scaled: Tensor,
-        angle: float,
-    ) -> _Held:
-        # On a flow, |d scaled| per d angle is about |scaled|: both parts of the movement count alike.
-        moved = ratios(norm(scaled - held.scaled), norm(held.scaled))
-        drift = [
-            before + step + abs(angle - held.angle) for before, step in zip(held.drift, moved, strict=True)
-        ]
-        rate, run = list(held.rate), [number + 1 for number in held.run]
-        estimates = [change * path for change, path in zip(rate, drift, strict=True)]
-        # A repeated prediction has no gradient.
-        allowed = self.interval[0] <= level.log_snr <= self.interval[1] and not torch.is_grad_enabled()
-        # An infinite rate times no drift is NaN, which is not within the tolerance either.
-        kept = [
-            allowed and estimate <= self.tolerance and number <= self.longest
-            for estimate, number in zip(estimates, run, strict=True)
-        ]
-        rows = [row for row, keep in enumerate(kept) if not keep]
-        fresh = None
-        if len(rows) == len(kept):
-            fresh = prediction = self._evaluate(x, level, conditioning, memory)
-        elif rows:
-            fresh = self._evaluate(x[rows], level, conditioning.select(rows), memory)
-            prediction = merged(held.prediction, fresh, rows)
+            prediction = self._evaluate(x, conditioning, level, memory)
+            drift = torch.zeros(x.shape[0], dtype=torch.float64)
+            rate, run = torch.full_like(drift, math.inf), torch.zeros_like(drift)
+            add_report(memory, CacheReport(evaluated=x.shape[0]))
         else:
             prediction = held.prediction
-        observed = 0.0
-        if fresh is not None:
-            x0 = fresh.x0.detach()
-            changes = ratios(norm(x0 - held.prediction.x0[rows]), norm(x0))
-            for row, change in zip(rows, changes, strict=True):
-                if run[row] > 1:
-                    observed = max(observed, change)
-                if drift[row] > 0:
-                    rate[row] = change / drift[row]
-                drift[row], run[row] = 0.0, 0
-        estimated = max(
-            (estimate for estimate, keep in zip(estimates, kept, strict=True) if keep), default=0.0
+            # On a flow, |d scaled| per d angle is about |scaled|: both parts of the movement count alike.
+            moved = ratios(norm(scaled - held.scaled), norm(held.scaled))
+            drift, rate, run = held.drift + moved + abs(angle - held.angle), held.rate, held.run + 1
+            estimates = rate * drift
+            # An infinite rate times no drift is NaN, which is not within the tolerance either.
+            kept = (estimates <= self.tolerance) & (run <= self.longest) & may_skip(level, self.interval)
+            rows, observed = (~kept).nonzero()[:, 0], 0.0
+            if len(rows):
+                prediction = self._evaluate(*items(x, conditioning, rows), level, memory)
+                x0 = prediction.x0.detach()
+                changes = ratios(norm(x0 - held.prediction.x0[rows]), norm(x0))
+                observed = largest(changes[run[rows] > 1])
+                rate = rate.index_copy(
+                    0, rows, torch.where(drift[rows] > 0, changes / drift[rows], rate[rows])
+                )
+                prediction = merged(held.prediction, prediction, rows)
+            add_report(memory, CacheReport(len(rows), len(x) - len(rows), largest(estimates[kept]), observed))
+            drift, run = drift.where(kept, 0.0), run.where(kept, 0)
+        memory.values["held prediction"] = _Held(
+            prediction.map(Tensor.detach), scaled, angle, drift, rate, run
         )
-        report = held.report + CacheReport(len(rows), len(kept) - len(rows), estimated, observed)
-        return _Held(prediction, scaled, angle, tuple(drift), tuple(rate), tuple(run), report)
+        return prediction
 
     def _evaluate(
-        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+        self, x: Tensor, conditioning: Conditioning, level: Level[float], memory: Memory
     ) -> Prediction:
         own = memory.children["denoiser"] = Memory()
         prediction = self.denoiser(x, level, conditioning, own)
@@ -222,15 +177,36 @@ def check_interval(interval: tuple[float, float]) -> None:
         raise ValueError(f"interval must be (low, high) in log_snr, not {interval}")
 
 
-def ratios(above: Tensor, below: Tensor) -> list[float]:
-    """above / below of each item; 0 / 0 is 0."""
-    return (above / below.clamp(min=torch.finfo(below.dtype).tiny)).flatten().tolist()
+def may_skip(level: Level[float], interval: tuple[float, float]) -> bool:
+    """Whether a level lies in the interval, with gradients off: a repeated prediction has none."""
+    return interval[0] <= level.log_snr <= interval[1] and not torch.is_grad_enabled()
 
 
-def merged(held: Prediction, fresh: Prediction, rows: list[int]) -> Prediction:
+def ratios(above: Tensor, below: Tensor) -> Tensor:
+    """above / below of each item, (B,) on the CPU; 0 / 0 is 0."""
+    return (above / below.clamp(min=torch.finfo(below.dtype).tiny)).flatten().cpu()
+
+
+def largest(values: Tensor) -> float:
+    """The largest of the values, (N,); 0 where there are none."""
+    return float(values.max()) if len(values) else 0.0
+
+
+def items(x: Tensor, conditioning: Conditioning, rows: Tensor) -> tuple[Tensor, Conditioning]:
+    """The items ``rows`` of a batch."""
+    return (x, conditioning) if len(rows) == len(x) else (x[rows], conditioning.select(rows))
+
+
+def merged(held: Prediction, fresh: Prediction, rows: Tensor) -> Prediction:
     """``held`` with ``fresh`` in the rows ``rows``."""
-    index = torch.tensor(rows, device=held.x0.device)
-    x0, variance = held.x0.index_copy(0, index, fresh.x0), None
+    if len(rows) == len(held.x0):
+        return fresh
+    index, variance = rows.to(held.x0.device), None
     if held.variance is not None and fresh.variance is not None:
         variance = held.variance.index_copy(0, index, fresh.variance)
-    return Prediction(x0, None, variance, fresh.output)
+    return Prediction(held.x0.index_copy(0, index, fresh.x0), None, variance, fresh.output)
+
+
+def add_report(memory: Memory, report: CacheReport) -> None:
+    """Add to the report of a cache."""
+    memory.values[REPORT] = memory.values.get(REPORT, CacheReport()) + report
