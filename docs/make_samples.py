@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 import gen
-from gen_mesh.render import picture
+from gen_mesh.files.render import picture
 from gen_mesh.surface import normals
 
 PICTURES = (

@@ -24,7 +24,7 @@ from fontTools.ttLib.tables.E_B_L_C_ import (
 )
 from PIL import Image, ImageDraw
 
-from gen_video.data.things import GAITS
+from gen_video.training.data.things import GAITS
 
 FIRST = 0x1F300
 WIDTH, HEIGHT = 136, 128

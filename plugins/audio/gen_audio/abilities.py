@@ -42,7 +42,7 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
         UsageError: What the ability is measured with is not installed.
     """
     if isinstance(trial.model.encoder, voice.SpeechEncoder):
-        from gen_audio.voice.evaluate import evaluate as measure
+        from gen_audio.voice.training.evaluate import evaluate as measure
     else:
-        from gen_audio.evaluate import evaluate as measure
+        from gen_audio.training.evaluate import evaluate as measure
     return measure(trial)

@@ -115,13 +115,13 @@ def gen_modality() -> ModalitySpec:
             RecipeSpec(
                 name="sounds",
                 summary="Music and effects: a vocoder, a latent codec and a text-to-sound transformer.",
-                factory="gen_audio.recipe:sounds_recipe",
+                factory="gen_audio.training.recipe:sounds_recipe",
                 presets=("cpu", "gpu"),
             ),
             RecipeSpec(
                 name="voice",
                 summary="Speech: pronunciation, phones and their lengths, a phones-to-speech transformer.",
-                factory="gen_audio.voice.recipe:voice_recipe",
+                factory="gen_audio.voice.training.recipe:voice_recipe",
                 presets=("cpu", "gpu"),
             ),
         ),
@@ -153,9 +153,9 @@ def gen_formats() -> tuple[FormatSpec, ...]:
                 kind="audio",
                 suffixes=suffixes,
                 media_type=media_type,
-                writer=f"gen_audio.files:write_{name}",
-                reader=f"gen_audio.files:read_{'coded' if name in ('mp3', 'opus') else 'plain'}",
-                metadata_reader=f"gen_audio.files:read_{'wav' if name == 'wav' else 'coded'}_metadata",
+                writer=f"gen_audio.files.sounds:write_{name}",
+                reader=f"gen_audio.files.sounds:read_{'coded' if name in ('mp3', 'opus') else 'plain'}",
+                metadata_reader=f"gen_audio.files.sounds:read_{'wav' if name == 'wav' else 'coded'}_metadata",
             )
             for name, suffixes, media_type in coded
         ),
@@ -164,7 +164,7 @@ def gen_formats() -> tuple[FormatSpec, ...]:
             kind="audio",
             suffixes=(".png",),
             media_type="image/png",
-            writer="gen_audio.files:write_png",
+            writer="gen_audio.files.sounds:write_png",
         ),
     )
 

@@ -39,11 +39,11 @@ def gen_modality() -> ModalitySpec:
             RecipeSpec(
                 name="emoji",
                 summary="Emoji scenes: a latent codec and a text-to-image flow transformer.",
-                factory="gen_image.recipe:emoji_recipe",
+                factory="gen_image.training.recipe:emoji_recipe",
                 presets=("cpu", "gpu"),
             ),
         ),
-        evaluation="gen_image.evaluate:evaluate",
+        evaluation="gen_image.training.evaluate:evaluate",
         requires=("PIL",),
         extra="image",
         examples=('gen image "a red apple on a blue background" -o apple.png',),

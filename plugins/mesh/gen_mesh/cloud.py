@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from gen.artifact import Artifact
 from gen_mesh import surface
-from gen_mesh.data.fields import Array
+from gen_mesh.grids import Array
 from gen_mesh.orientation import outwards
 
 POINTS = 20_000

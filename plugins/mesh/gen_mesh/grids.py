@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from gen_mesh.data.fields import Array
-from gen_mesh.data.shapes import BAND, Shape
+Array = NDArray[np.float32]
+SIZE = 48
+"""Cells per side of the grid."""
+BAND = 3 / SIZE
+"""Distances are right up to this one; beyond, only their sign is."""
 
 
 def stacked(distance: Array, colours: Array) -> Array:
@@ -18,11 +18,6 @@ def stacked(distance: Array, colours: Array) -> Array:
     near = (np.abs(truncated) < 1).astype(np.float32)
     tints = (2 * np.moveaxis(colours, -1, 0) - 1) * near
     return np.concatenate([truncated[None], tints]).astype(np.float32)
-
-
-def of_shapes(shapes: Iterable[Shape]) -> Tensor:
-    """Grids of shapes, (B, 4, S, S, S)."""
-    return torch.from_numpy(np.stack([stacked(*shape.grid()) for shape in shapes]))
 
 
 def unstacked(grid: Array) -> tuple[Array, Array]:

@@ -15,8 +15,8 @@ from gen.model import Model, ModelFile
 from gen.nn import TextEncoder
 from gen_mesh import cloud, grids, surface
 from gen_mesh.autoencoder import DOWNSAMPLING, Autoencoder
-from gen_mesh.data.shapes import BAND
 from gen_mesh.denoiser import Shape, ShapeTransformer
+from gen_mesh.grids import BAND
 from gen_mesh.plugin import POINTS, SMOOTHING, THICKENING
 
 ARCHITECTURE = "gen-mesh/shape-transformer/1"

@@ -64,11 +64,11 @@ def gen_modality() -> ModalitySpec:
             RecipeSpec(
                 name="shapes",
                 summary="Coloured shapes: a latent codec and a text-to-shape flow transformer.",
-                factory="gen_mesh.recipe:shapes_recipe",
+                factory="gen_mesh.training.recipe:shapes_recipe",
                 presets=("cpu", "gpu"),
             ),
         ),
-        evaluation="gen_mesh.evaluate:evaluate",
+        evaluation="gen_mesh.training.evaluate:evaluate",
         requires=("trimesh", "mapbox_earcut", "scipy", "skimage", "fast_simplification", "PIL", "av"),
         extra="mesh",
         examples=(
@@ -112,7 +112,7 @@ def gen_formats() -> tuple[FormatSpec, ...]:
                 kind="mesh",
                 suffixes=(f".{name}",),
                 media_type=media_type,
-                writer=f"gen_mesh.pictures:write_{name}",
+                writer=f"gen_mesh.files.pictures:write_{name}",
                 also=("points",),
             )
             for name, media_type in pictures

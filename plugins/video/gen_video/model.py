@@ -20,13 +20,13 @@ from gen.run.compositing import keep_pixels, marked, seam
 from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.camera import camera_words
 from gen_video.denoiser import ClipTransformer, Shape
+from gen_video.files.sound import at_most_stereo, check_channels
+from gen_video.files.timing import Timing, fps_of, timing
 from gen_video.layers import THINGS, Layers
 from gen_video.matte import Matte
 from gen_video.sizes import FPS, FRAMES, SIDE
-from gen_video.sound import at_most_stereo, check_channels
 from gen_video.state import CHANNELS, HEAD, PER_PICTURE, pack, unpack
 from gen_video.taking_apart import taken_apart
-from gen_video.timing import Timing, fps_of, timing
 
 ARCHITECTURE = "gen-video/layered-clip/1"
 OVERLAP = 4

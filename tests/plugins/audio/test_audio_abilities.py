@@ -15,9 +15,9 @@ from gen.checks import check_param
 from gen.plugin.host import Host
 from gen_audio.model import DURATIONS
 from gen_audio.plugin import KEYS, gen_modality
-from gen_audio.voice import bank
-from gen_audio.voice.data import lexicon, sentences, sphinx
 from gen_audio.voice.model import LONGEST, SHORTEST
+from gen_audio.voice.training import bank
+from gen_audio.voice.training.data import lexicon, sentences, sphinx
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -174,9 +174,12 @@ def test_a_batch_with_a_text_that_cannot_be_said_makes_nothing(models: Path, gen
 
 
 def test_each_ability_has_its_yardstick(models: Path, gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("gen_audio.evaluate", "gen_audio.voice.evaluate"):
+    for name in ("gen_audio.training.evaluate", "gen_audio.voice.training.evaluate"):
         monkeypatch.setattr(f"{name}.evaluate", lambda trial, name=name: {name: trial.model.name})
-    for model, name in (("sounds", "gen_audio.evaluate"), ("voice", "gen_audio.voice.evaluate")):
+    for model, name in (
+        ("sounds", "gen_audio.training.evaluate"),
+        ("voice", "gen_audio.voice.training.evaluate"),
+    ):
         code, out, err = gen_cli("eval", "audio", "--model", f"../{model}.safetensors")
         assert code == 0, err
         assert json.loads(out)["metrics"] == {name: model}

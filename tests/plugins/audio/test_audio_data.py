@@ -9,10 +9,10 @@ import torch
 
 from gen.errors import UsageError
 from gen.nn import Subwords
-from gen_audio import bank, measures
-from gen_audio.data import clips, effects, midi, music
-from gen_audio.data.synthesis import RATE
 from gen_audio.loudness import LEVEL
+from gen_audio.training import bank, measures
+from gen_audio.training.data import clips, effects, midi, music
+from gen_audio.training.data.synthesis import RATE
 
 
 def drawn(count: int) -> list[clips.Clip]:

@@ -18,7 +18,8 @@ from gen import formats
 from gen.artifact import Artifact
 from gen.errors import GenWarning, UsageError
 from gen.metadata import Metadata
-from gen_audio import files, loudness
+from gen_audio import loudness
+from gen_audio.files import sounds as files
 from gen_audio.plugin import gen_formats
 
 CODED = ("flac", "ogg", "mp3", "opus")

@@ -5,12 +5,13 @@ import math
 import pytest
 import torch
 
-from gen_audio import measures, vocoder
-from gen_audio.codec_training import distance
+from gen_audio import vocoder
 from gen_audio.mel import FFT, HOP, RATE, SPREAD, istft, log_mel, log_spectral_distance, stft
 from gen_audio.phases import single_pass, sounding
+from gen_audio.training import measures
+from gen_audio.training.codec import distance
+from gen_audio.training.vocoder import log_distance
 from gen_audio.vocoder import GriffinLim, Vocoder, VocoderShape
-from gen_audio.vocoder_training import log_distance
 
 
 def tone(hertz: float, frames: int = 86) -> torch.Tensor:

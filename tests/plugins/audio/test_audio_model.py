@@ -17,9 +17,9 @@ from gen.model import CompletingCodec, CompositingCodec, Model, ModelFile, Remar
 from gen.nn import text_conditions
 from gen_audio.artifacts import downmixed, turned
 from gen_audio.autoencoder import Autoencoder
-from gen_audio.denoiser_training import cut
 from gen_audio.mel import HOP, RATE, SPREAD, log_mel
 from gen_audio.model import SoundCodec, load
+from gen_audio.training.denoiser import cut
 
 PARAMS = {"duration": 2.0, "sample_rate": 22_050, "channels": "mono", "loop": False}
 TOKEN = 4096
@@ -281,7 +281,7 @@ def test_training_gives_parts_and_cuts_the_rest_at_the_beginning() -> None:
 
 @pytest.mark.parametrize(("channels", "rate"), [("mono", 22_050), ("stereo", 22_050), ("stereo", 44_100)])
 def test_what_is_kept_of_a_sound_is_the_same_16_bits(model: Model, channels: str, rate: int) -> None:
-    from gen_audio.files import read_plain, write_wav
+    from gen_audio.files.sounds import read_plain, write_wav
 
     codec, wide = model.codec, 2 if channels == "stereo" else 1
     assert isinstance(codec, CompositingCodec)

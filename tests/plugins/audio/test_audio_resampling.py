@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from gen.errors import PluginError
-from gen_audio import measures
 from gen_audio.mel import RATE, mel_filters
 from gen_audio.resampling import resampled, resampled_as_in_training
+from gen_audio.training import measures
 
 
 def tone(hertz: float, rate: int, seconds: float = 1.0) -> torch.Tensor:
@@ -110,7 +110,8 @@ def test_loudness_is_torchaudios() -> None:
 
 def test_nothing_that_makes_or_reads_sounds_imports_torchaudio() -> None:
     script = (
-        "import sys, gen_audio.abilities, gen_audio.files, gen_audio.picture, gen_audio.measures\n"
+        "import sys, gen_audio.abilities, gen_audio.training.measures\n"
+        "import gen_audio.files.sounds, gen_audio.files.picture\n"
         "print('torchaudio' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -12,10 +12,10 @@ import torch
 
 import gen
 from gen.model import ModelFile
-from gen_audio import measures
 from gen_audio.loudness import loudness, true_peak
 from gen_audio.mel import RATE
 from gen_audio.plugin import gen_models
+from gen_audio.training import measures
 
 SPECS = {spec.name: spec for spec in gen_models()}
 PAGES = Path(__file__).parents[3] / "docs" / "models"

@@ -11,11 +11,12 @@ import torch
 
 from gen.errors import UsageError
 from gen_audio.mel import HOP, RATE
-from gen_audio.voice import bank, phones
-from gen_audio.voice.data import flite, sentences, sphinx
-from gen_audio.voice.denoiser_training import draw, parts
-from gen_audio.voice.measures import edits
+from gen_audio.voice import phones
 from gen_audio.voice.reading import read
+from gen_audio.voice.training import bank
+from gen_audio.voice.training.data import flite, sentences, sphinx
+from gen_audio.voice.training.denoiser import draw, parts
+from gen_audio.voice.training.measures import edits
 
 
 def test_tales_can_be_read_whole() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gen_audio.mel import BANDS, SPREAD
-from gen_audio.voice.measures import COEFFICIENTS, cepstra, distortion, edits
+from gen_audio.voice.training.measures import COEFFICIENTS, cepstra, distortion, edits
 
 
 def test_warped_time_costs_nothing() -> None:

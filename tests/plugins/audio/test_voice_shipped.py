@@ -13,7 +13,7 @@ from gen.artifact import Artifact
 from gen_audio.loudness import loudness
 from gen_audio.mel import RATE
 from gen_audio.resampling import resampled
-from gen_audio.voice.data.sphinx import Ear
+from gen_audio.voice.training.data.sphinx import Ear
 
 HEARD = 16_000
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gen.train.emoji import Emoji, EmojiSet
-from gen_image.data.render import Renderer, backdrop
-from gen_image.data.scenes import (
+from gen_image.training.data.render import Renderer, backdrop
+from gen_image.training.data.scenes import (
     BACKGROUNDS,
     COLOURS,
     HUES,

@@ -11,8 +11,8 @@ import pytest
 
 import gen
 from gen.model import ModelFile
-from gen_image.data.scenes import COLOURS
 from gen_image.plugin import gen_models
+from gen_image.training.data.scenes import COLOURS
 
 [SPEC] = gen_models()
 WEIGHTS = files("gen_image") / "weights" / "emoji.safetensors"

@@ -8,9 +8,9 @@ import pytest
 
 from gen.artifact import Artifact
 from gen.evaluation import Trial
-from gen_mesh import classifier, evaluate
-from gen_mesh.data import shapes
-from gen_mesh.data.shapes import Shape
+from gen_mesh.training import classifier, evaluate
+from gen_mesh.training.data import shapes
+from gen_mesh.training.data.shapes import Shape
 
 
 def said(shape: Shape) -> list[str]:

@@ -6,9 +6,9 @@ import random
 import numpy as np
 import pytest
 
-from gen_mesh.data import fields, shapes
-from gen_mesh.data.builder import PALETTE, Builder
-from gen_mesh.data.fields import Part, Solid
+from gen_mesh.training.data import fields, shapes
+from gen_mesh.training.data.builder import PALETTE, Builder
+from gen_mesh.training.data.fields import Part, Solid
 
 SOLIDS = {
     "box": fields.box((0.3, 0.2, 0.4), 0.05),

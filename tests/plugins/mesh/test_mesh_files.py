@@ -20,11 +20,11 @@ from gen.errors import UsageError
 from gen.plugin import FormatSpec
 from gen.plugin.host import Host
 from gen.recipe import ModelReference, Recipe
-from gen_mesh import files, grids, pictures, plugin, render, surface
-from gen_mesh.data import fields
-from gen_mesh.data.fields import Part
-from gen_mesh.data.shapes import BAND, SIZE
-from gen_mesh.files import colours, limits
+from gen_mesh import files, grids, plugin, surface
+from gen_mesh.files import colours, limits, pictures, render
+from gen_mesh.grids import BAND, SIZE
+from gen_mesh.training.data import fields
+from gen_mesh.training.data.fields import Part
 
 SHAPES = ("glb", "ply", "obj", "stl", "3mf", "xyz", "npz")
 SPECS = {spec.name: spec for spec in plugin.gen_formats()}

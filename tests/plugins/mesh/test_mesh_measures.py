@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from gen_mesh import measures
+from gen_mesh.training import measures
 
 
 def test_distances_of_moved_clouds() -> None:

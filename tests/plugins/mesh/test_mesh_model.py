@@ -14,13 +14,14 @@ from gen.artifact import Artifact
 from gen.errors import ModelError
 from gen.model import Model, ModelFile, save_model
 from gen.nn import Subwords, text_conditions
-from gen_mesh import bank, grids, surface
+from gen_mesh import surface
 from gen_mesh.autoencoder import Autoencoder, shuffle, unshuffle
-from gen_mesh.codec_training import reconstruction_loss
-from gen_mesh.data import shapes
 from gen_mesh.denoiser import Shape, ShapeTransformer
 from gen_mesh.model import ARCHITECTURE, GridCodec, load
 from gen_mesh.plugin import POINTS
+from gen_mesh.training import bank
+from gen_mesh.training.codec import reconstruction_loss
+from gen_mesh.training.data import shapes
 
 WORDS = ["a", "red", "mug", "dog"]
 
@@ -72,7 +73,7 @@ EXACT = GridCodec(Exact(), torch.zeros(2048, 1, 1, 1), torch.ones(2048, 1, 1, 1)
 
 
 def chair() -> torch.Tensor:
-    return grids.of_shapes([shapes.make("chair", "green", random.Random(0), {"size": ""})])
+    return shapes.stacked_grids([shapes.make("chair", "green", random.Random(0), {"size": ""})])
 
 
 def test_another_architecture_or_shape_is_refused(tmp_path: Path) -> None:

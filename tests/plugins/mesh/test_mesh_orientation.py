@@ -9,7 +9,7 @@ import trimesh
 import gen
 from gen.artifact import Artifact
 from gen_mesh import cloud, orientation
-from gen_mesh.data.shapes import BAND, SIZE
+from gen_mesh.grids import BAND, SIZE
 
 
 def volumes(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gen_mesh import grids, surface
-from gen_mesh.data import shapes
-from gen_mesh.data.builder import FAMILIES, PALETTE
+from gen_mesh.training.data import shapes
+from gen_mesh.training.data.builder import FAMILIES, PALETTE
 
 
 def test_there_are_many_families() -> None:

@@ -11,10 +11,11 @@ import pytest
 
 import gen
 from gen.model import ModelFile
-from gen_mesh import cloud, measures, surface
-from gen_mesh.data.builder import PALETTE
-from gen_mesh.data.shapes import BAND, SIZE
+from gen_mesh import cloud, surface
+from gen_mesh.grids import BAND, SIZE
 from gen_mesh.plugin import gen_models
+from gen_mesh.training import measures
+from gen_mesh.training.data.builder import PALETTE
 
 [SPEC] = gen_models()
 WEIGHTS = files("gen_mesh") / "weights" / "shapes.safetensors"

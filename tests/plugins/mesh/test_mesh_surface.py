@@ -8,9 +8,9 @@ import trimesh
 
 from gen.artifact import Artifact
 from gen_mesh import cloud, grids, surface
-from gen_mesh.data import fields
-from gen_mesh.data.fields import Part
-from gen_mesh.data.shapes import BAND, SIZE
+from gen_mesh.grids import BAND, SIZE
+from gen_mesh.training.data import fields
+from gen_mesh.training.data.fields import Part
 
 
 def ball(radius: float = 0.35, *more: Part) -> tuple[np.ndarray, np.ndarray]:

@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from gen.nn import Subwords
-from gen_video import bank, codec_training
 from gen_video.autoencoder import Autoencoder, on_white
-from gen_video.codec_training import pretrained
-from gen_video.data import clips, examples, things
-from gen_video.data.backgrounds import PATTERNED, PLAIN, SCENIC, tile
-from gen_video.data.clips import Actor, Clip
-from gen_video.data.motion import MOTIONS, SPEEDS
-from gen_video.data.render import TIMES, Renderer
 from gen_video.state import unpack
+from gen_video.training import bank
+from gen_video.training import codec as codec_training
+from gen_video.training.codec import pretrained
+from gen_video.training.data import clips, examples, things
+from gen_video.training.data.backgrounds import PATTERNED, PLAIN, SCENIC, tile
+from gen_video.training.data.clips import Actor, Clip
+from gen_video.training.data.motion import MOTIONS, SPEEDS
+from gen_video.training.data.render import TIMES, Renderer
 
 T = np.linspace(0, 1, 65)
 

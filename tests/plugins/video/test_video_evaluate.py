@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from gen_video import evaluate, judges
-from gen_video.data import things
-from gen_video.data.clips import Actor, Clip
-from gen_video.data.render import Renderer
+from gen_video.training import evaluate, judges
+from gen_video.training.data import things
+from gen_video.training.data.clips import Actor, Clip
+from gen_video.training.data.render import Renderer
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ import random
 import numpy as np
 import pytest
 
-from gen_video.data import examples, things
-from gen_video.data.examples import SHARES, Example
-from gen_video.data.render import Renderer
 from gen_video.layers import POSE, unposed
+from gen_video.training.data import examples, things
+from gen_video.training.data.examples import SHARES, Example
+from gen_video.training.data.render import Renderer
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from gen.errors import UsageError
 from gen.formats import encode
 from gen.plugin.host import Host
 from gen.recipe import ModelReference, Recipe
-from gen_video import animations, containers, frame_archives, pixels
+from gen_video.files import animations, containers, frame_archives, pixels
 from gen_video.plugin import gen_formats
 
 FORMATS = {spec.name: spec for spec in gen_formats()}

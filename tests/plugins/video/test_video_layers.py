@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from gen_video.data import things
-from gen_video.data.backgrounds import PATTERNED
-from gen_video.data.clips import Actor, Clip
-from gen_video.data.render import Renderer
 from gen_video.layers import NUMBERS, POSE, Layers, absent, pose, resized, steady, unposed
+from gen_video.training.data import things
+from gen_video.training.data.backgrounds import PATTERNED
+from gen_video.training.data.clips import Actor, Clip
+from gen_video.training.data.render import Renderer
 
 RED, BLUE, GREEN = ([float(row == column) for row in range(3)] for column in (0, 2, 1))
 GROUND = torch.tensor([0.2, 0.4, 0.6])[:, None, None].expand(3, 128, 128)

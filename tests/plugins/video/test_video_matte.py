@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from gen.train import Settings
-from gen_video import matte_training
-from gen_video.data import clips, things
-from gen_video.data.render import Renderer
 from gen_video.matte import Matte, laid, lifted
+from gen_video.training import matte as matte_training
+from gen_video.training.data import clips, things
+from gen_video.training.data.render import Renderer
 
 
 @pytest.fixture(scope="module")

@@ -16,15 +16,15 @@ from gen.model import CompletingCodec, Model, ModelFile, save_model
 from gen.nn import Subwords, text_conditions
 from gen.plan import Item, Plan
 from gen.run import Progress, generate
-from gen_video import known_cells
 from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.denoiser import ClipTransformer, Shape
+from gen_video.files.sound import at_most_stereo
 from gen_video.layers import POSE, unposed
 from gen_video.matte import Matte
 from gen_video.model import ARCHITECTURE, ClipCodec, layers, load
 from gen_video.plugin import gen_modality
-from gen_video.sound import at_most_stereo
 from gen_video.state import HEAD, unpack
+from gen_video.training import known_cells
 
 WORDS = ["a", "red", "ball", "bounces", "the", "camera", "pans", "left", "loop"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gen.errors import UsageError
-from gen_video import containers
-from gen_video.even_rate import evenly
+from gen_video.files import containers
+from gen_video.files.even_rate import evenly
 
 HEIGHT, WIDTH = 32, 48
 SOUND_RATE = 48_000

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from gen_video import known_cells
 from gen_video.layers import NUMBERS
 from gen_video.sizes import FRAMES
 from gen_video.state import CHANNELS, COPIES, HEAD, PER_PICTURE, pack, unpack
+from gen_video.training import known_cells
 
 
 def test_what_is_packed_comes_out() -> None:

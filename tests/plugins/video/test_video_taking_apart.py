@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from gen_video import matte_training
-from gen_video.data import things
-from gen_video.data.backgrounds import Background
-from gen_video.data.clips import Actor, Clip
-from gen_video.data.render import TIMES, Renderer
 from gen_video.layers import POSE, unposed
 from gen_video.matte import Matte
 from gen_video.taking_apart import taken_apart
+from gen_video.training import matte as matte_training
+from gen_video.training.data import things
+from gen_video.training.data.backgrounds import Background
+from gen_video.training.data.clips import Actor, Clip
+from gen_video.training.data.render import TIMES, Renderer
 
 
 @pytest.fixture(scope="module")

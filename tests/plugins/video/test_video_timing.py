@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gen_video.timing import Timing, parse_fps, timing
+from gen_video.files.timing import Timing, parse_fps, timing
 
 RATES = st.sampled_from([Fraction(1, 3), Fraction(8), Fraction(24), Fraction(30000, 1001), Fraction(60)])
 

@@ -1,0 +1,1 @@
+"""How the shipped models were trained and are measured: data, recipes, judges."""

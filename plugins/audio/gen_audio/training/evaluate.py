@@ -1,0 +1,180 @@
+"""Metrics of a text-to-sound model, on prompts and seeds fixed beforehand."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from gen.evaluation import Share, Trial, frechet_distance
+from gen_audio.artifacts import fitted, mono
+from gen_audio.mel import HOP, RATE, log_mel
+from gen_audio.training import classifier as judges
+from gen_audio.training import measures
+from gen_audio.training.data import clips, effects, music
+from gen_audio.training.data.clips import Clip
+
+SEED = 20_250_000
+GROUP = 150
+STEADY = ("piano", "organ", "violin", "cello", "flute", "trumpet", "clarinet", "oboe", "saxophone", "guitar")
+
+
+def evaluate(trial: Trial) -> Mapping[str, object]:
+    """Measure a model of sounds.
+
+    Args:
+        trial: The model. All prompts are 150 of each sort.
+
+    Returns:
+        Metric to its value as text, in groups.
+
+    Raises:
+        UsageError: The programs that render the references are not installed.
+    """
+    return _Evaluation(trial).run()
+
+
+class _Evaluation:
+    def __init__(self, trial: Trial) -> None:
+        self.draw, self.report = trial.draw, trial.report
+        self.count = min(trial.samples or GROUP, GROUP)
+        self.classifier = judges.judge(self.report)
+        self.levels = measures.Levels()
+
+    def run(self) -> Mapping[str, object]:
+        result: dict[str, object] = {}
+        made: list[Tensor] = []
+        references: list[Clip] = []
+        for kind in ("instruments", "effects"):
+            for split in ("seen", "held out"):
+                wanted = self._clips(kind, split)
+                name = f"{kind}, {split}"
+                mels = torch.stack([log_mel(x)[0] for x in self._sounds(wanted, name)])
+                result[name] = self._recovered(wanted, mels)
+                if split == "seen":
+                    made.append(mels)
+                    references += wanted
+        result["pitch"] = self._pitch()
+        result["tempo"] = self._tempo()
+        result["levels"] = self.levels.told()
+        result["loops"] = self._loops()
+        result["distribution"] = self._distribution(torch.cat(made), references)
+        return result
+
+    def _clips(self, kind: str, split: str) -> list[Clip]:
+        """Clips that were seen in training or held out, in a fixed order."""
+        rng = random.Random(f"{SEED} {kind} {split}")
+        found: list[Clip] = []
+        while len(found) < self.count:
+            if kind == "effects":
+                name = rng.choice(list(effects.EFFECTS))
+                levels = {axis: rng.choice((-1, 0, 1)) for axis in effects.EFFECTS[name].axes}
+                effect = effects.Clip(name, **levels, far=rng.random() < 0.15, seed=rng.getrandbits(32))
+                if effects.held_out(effect) == (split == "held out"):
+                    found.append(effect)
+                continue
+            tune = dataclasses.replace(
+                music.draw(rng),
+                instrument=rng.choice(list(music.INSTRUMENTS)),
+                figure=rng.choice(music.FIGURES),
+            )
+            if music.held_out(tune) == (split == "held out"):
+                found.append(tune)
+        return found
+
+    def _sounds(self, wanted: Sequence[Clip], name: str, **params: object) -> Iterator[Tensor]:
+        """What the model makes of the clips' captions, (1, 110592) at the model's rate."""
+        prompts = [clips.canonical(clip) for clip in wanted]
+        seeds = range(SEED, SEED + len(prompts))
+        for index, artifact in enumerate(self.draw(prompts, seeds, **params)):
+            self.levels.add(artifact)
+            if index % 50 == 0:
+                self.report(f"{name}: {index} of {len(prompts)}")
+            sound = fitted(mono(artifact), judges.FRAMES * HOP)
+            # At the level of the references.
+            yield torch.from_numpy(clips.levelled(sound.numpy()))[None]
+
+    def _recovered(self, wanted: Sequence[Clip], mels: Tensor) -> Mapping[str, str]:
+        """How often the classifier hears what was asked for, in what is made and in what is rendered."""
+        labels = torch.tensor([judges.label(clip) for clip in wanted])
+        result = {}
+        for name, found in (("", mels), (", rendered", judges.rendered(list(wanted)))):
+            order = judges.classify(self.classifier, found)
+            for top in (1, 5):
+                right = (order[:, :top] == labels[:, None]).any(1).tolist()
+                result[f"recovered, top {top}{name}"] = _share(right)
+        return result
+
+    def _pitch(self) -> Mapping[str, str]:
+        """Distance of single notes from their pitch."""
+        rng = random.Random(f"{SEED} pitch")
+        wanted: list[Clip] = [
+            music.Music(rng.choice(STEADY), "note", key=rng.randrange(12), seed=rng.getrandbits(32))
+            for _ in range(self.count)
+        ]
+        keys = [clip.pitch for clip in wanted if isinstance(clip, music.Music)]
+        rendered = torch.from_numpy(clips.render(wanted, judges.FRAMES * HOP))
+        result = {}
+        for name, sounds in (("", self._sounds(wanted, "pitch")), (", rendered", iter(rendered[:, None]))):
+            off = [
+                abs(measures.cents(measures.pitch(x[0]), key)) for x, key in zip(sounds, keys, strict=True)
+            ]
+            result[f"median error, octaves aside{name}"] = f"{measures.median(off):.1f} cents"
+            result[f"within 50 cents, octaves aside{name}"] = _share([x < 50 for x in off])
+        return result
+
+    def _tempo(self) -> Mapping[str, str]:
+        """Error of the rate of onsets, of which arpeggios and scales have two per beat."""
+        rng = random.Random(f"{SEED} tempo")
+        wanted: list[Clip] = []
+        while len(wanted) < self.count:
+            tune = dataclasses.replace(
+                music.draw(rng), instrument=rng.choice(("piano", "guitar", "marimba", "harp", "xylophone"))
+            )
+            if tune.figure in ("arpeggio", "scale") and not music.held_out(tune):
+                wanted.append(tune)
+        rates = [clip.bpm / 30 for clip in wanted if isinstance(clip, music.Music)]
+        made = (log_mel(x)[0] for x in self._sounds(wanted, "tempo"))
+        result = {}
+        for name, mels in (("", made), (", rendered", iter(judges.rendered(wanted)))):
+            off = [
+                abs(measures.rate_of_onsets(mel) / rate - 1) for mel, rate in zip(mels, rates, strict=True)
+            ]
+            result[f"median error{name}"] = f"{100 * measures.median(off):.1f} %"
+            result[f"within 4 %{name}"] = _share([x < 0.04 for x in off])
+        return result
+
+    def _loops(self) -> Mapping[str, str]:
+        """How much a loop changes where it begins again, beside renderings, which end before they do."""
+        wanted = self._clips("effects", "seen")
+        made = self._sounds(wanted, "loops", loop=True, duration=judges.FRAMES * HOP / RATE)
+        rendered = torch.from_numpy(clips.render(wanted, judges.FRAMES * HOP))
+        result = {}
+        for name, sounds in (("", made), (", rendered", iter(rendered[:, None]))):
+            steps = [measures.seam(x[0]) for x in sounds]
+            result[f"step over the seam{name}"] = f"{measures.median(steps):.2f} of the median step"
+            result[f"within twice the median step{name}"] = _share([x < 2 for x in steps])
+        return result
+
+    def _distribution(self, made: Tensor, wanted: list[Clip]) -> Mapping[str, str]:
+        """Fréchet distance on statistics of log-mels, to clips that training never saw."""
+        rng = random.Random(f"{SEED} distribution")
+        again: list[Clip] = [dataclasses.replace(clip, seed=rng.getrandbits(32)) for clip in wanted]
+        seeds = [dataclasses.replace(clip, seed=rng.getrandbits(32)) for clip in wanted]
+        real, other = (measures.statistics(judges.rendered(found)) for found in (again, list(seeds)))
+        _, _, rows = torch.linalg.svd(real - real.mean(0), full_matrices=False)
+        axes = rows[: min(16, len(real) - 1)].mT
+        features = [(x - real.mean(0)) @ axes for x in (measures.statistics(made), real, other)]
+        drawn, floor = (frechet_distance(features[i], features[1]) for i in (0, 2))
+        return {
+            "Fréchet distance to fresh renderings": f"{drawn:.3f}",
+            "the same between two sets of renderings": f"{floor:.3f}",
+            "clips in each": str(len(made)),
+        }
+
+
+def _share(right: Sequence[bool]) -> str:
+    return str(Share(sum(right), len(right)))

@@ -1,0 +1,130 @@
+"""The recipe behind ``gen train audio --recipe sounds``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from torch import nn
+
+from gen.model import save_model
+from gen.nn import TextEncoder
+from gen.train import LatentBank, Recipe, Settings, halves, trained
+from gen_audio.autoencoder import Autoencoder
+from gen_audio.denoiser import SoundTransformer
+from gen_audio.model import ARCHITECTURE
+from gen_audio.training import bank, quality
+from gen_audio.training import codec as codec_training
+from gen_audio.training import denoiser as denoiser_training
+from gen_audio.training import vocoder as vocoder_training
+from gen_audio.training.data import effects, music
+from gen_audio.training.data.shelf import Shelf
+from gen_audio.vocoder import Vocoder
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Sizes of a run.
+
+    Args:
+        vocoder, codec, denoiser, decoder: How the stages are optimised.
+        vocoder_batch, codec_batch, batch: Pieces and clips per step.
+        clips: Clips on the shelf, by kind.
+    """
+
+    vocoder: Settings
+    vocoder_batch: int
+    codec: Settings
+    codec_batch: int
+    denoiser: Settings
+    batch: int
+    decoder: Settings
+    clips: Mapping[str, int]
+
+
+PRESETS = {
+    "cpu": Preset(
+        vocoder=Settings(steps=4000, rate=1.5e-3, matrix_rate=3e-3, warmup=50, decay=0.6, ema=0.998),
+        vocoder_batch=12,
+        codec=Settings(steps=2000, rate=2e-3, matrix_rate=4e-3, warmup=50, decay=0.6, ema=0.995),
+        codec_batch=24,
+        denoiser=Settings(steps=5000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
+        batch=96,
+        decoder=Settings(steps=3000, rate=1.5e-3, matrix_rate=3e-3, warmup=50, decay=0.7, ema=0.998),
+        clips={"music": 3200, "effects": 2400, "speech": 160},
+    ),
+    "gpu": Preset(
+        vocoder=Settings(steps=60_000, rate=1e-3, matrix_rate=2e-3, warmup=200, decay=0.6, ema=0.999),
+        vocoder_batch=48,
+        codec=Settings(steps=30_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.6, ema=0.999),
+        codec_batch=96,
+        denoiser=Settings(steps=80_000, rate=2e-3, matrix_rate=4e-3, warmup=200, decay=0.5, ema=0.9995),
+        batch=1024,
+        decoder=Settings(steps=20_000, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.7, ema=0.999),
+        clips={"music": 24_000, "effects": 16_000, "speech": 2000},
+    ),
+}
+
+CARD: Mapping[str, object] = {
+    "summary": "Makes music phrases and sound effects, 22,050 samples per second, from English text.",
+    "data": "Music rendered from a grammar of notes with the sound font FluidR3 GM (Debian "
+    "fluid-soundfont-gm) by fluidsynth; sound effects synthesised by code of this project; for the vocoder "
+    "also sentences spoken by flite's voices kal16, slt, awb and rms.",
+    "data_licence": "MIT (FluidR3 GM), flite's BSD-like licence",
+    "licence": "Apache-2.0",
+    "held_out": "one in fourteen of instrument x figure, one in twelve of effect x variation",
+}
+
+
+def sounds_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Recipe:
+    """Sounds: a vocoder, a latent codec of log-mels, a text-to-sound flow transformer, the decoder refined.
+
+    Args:
+        preset: ``"cpu"`` (two and a half hours) or ``"gpu"``.
+        folder: Of the run; the rendered clips and the bank of latents are kept in it.
+        report: Called with lines of progress.
+    """
+    sizes = PRESETS[preset]
+
+    shelf = Shelf(folder / "shelf", dict(sizes.clips), report)
+
+    def export(
+        modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
+    ) -> None:
+        vocoder, codec, network = modules["vocoder"], modules["decoder"], modules["denoiser"]
+        assert isinstance(vocoder, Vocoder)
+        assert isinstance(codec, Autoencoder)
+        assert isinstance(network, SoundTransformer)
+        kept = LatentBank.load(folder / "bank.safetensors")
+        encoder = TextEncoder(
+            kept.subwords,
+            network.shape.length,
+            (*music.INSTRUMENTS, *effects.EFFECTS),
+            frozenset(bank.words()),
+        )
+        tensors = {**kept.scale, **halves({"vocoder": vocoder, "codec": codec, "denoiser": network})}
+        config = {
+            "modality": "audio",
+            "architecture": ARCHITECTURE,
+            "defaults": {"solver": "flow_adams_2", "grid": "uniform", "steps": 16, "guidance": 3.0},
+            "shape": dataclasses.asdict(network.shape),
+            "codec": dataclasses.asdict(codec.shape),
+            "vocoder": dataclasses.asdict(vocoder.shape),
+            **encoder.entries,
+        }
+        report("measuring codec and vocoder beside Griffin–Lim")
+        lost = dict(quality.measure(vocoder, codec))
+        save_model(path, tensors, config, {**trained(CARD, preset, history), "quality": lost})
+
+    codec, decoder = codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch, shelf)
+    return Recipe(
+        name="sounds",
+        stages=(
+            vocoder_training.stage(sizes.vocoder, sizes.vocoder_batch, shelf),
+            codec,
+            denoiser_training.stage(sizes.denoiser, sizes.batch, shelf, folder, report),
+            decoder,
+        ),
+        export=export,
+    )

@@ -1,0 +1,185 @@
+"""Metrics of a text-to-image model of emoji scenes, on prompts and seeds fixed beforehand."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gen.evaluation import Share, Trial
+from gen.train import emoji
+from gen_image.training import classifier as judges
+from gen_image.training.codec import KINDS, to_tensor
+from gen_image.training.data import scenes
+from gen_image.training.data.render import Renderer, backdrop
+from gen_image.training.data.scenes import BACKGROUNDS, LAYOUTS, POSITIONS, Background, Scene, Thing
+
+SEED = 20_240_000
+GROUP = 200
+
+
+def evaluate(trial: Trial) -> Mapping[str, object]:
+    """Measure a model.
+
+    Args:
+        trial: The model. All prompts are 1,367 names and 200 of each other sort.
+
+    Returns:
+        Metric to its value as text, in groups.
+
+    Raises:
+        UsageError: The data is not installed.
+    """
+    return _Evaluation(trial).run()
+
+
+class _Evaluation:
+    def __init__(self, trial: Trial) -> None:
+        self.set = emoji.load()
+        self.renderer = Renderer(self.set)
+        self.draw, self.limit, self.report = trial.draw, trial.samples, trial.report
+        self._references: dict[tuple[str, Background], Tensor] = {}
+        self.classifier = judges.judge(self.set, self.report)
+
+    def run(self) -> Mapping[str, object]:
+        names = [Scene("single", (Thing(i),)) for i in range(len(self.set.emoji))]
+        random.Random(SEED).shuffle(names)
+        result: dict[str, object] = {"names": self._things(names, "names")}
+        for split in ("seen", "held out"):
+            result[f"backgrounds, {split}"] = self._things(
+                self._scenes("background", split), f"backgrounds {split}"
+            )
+            result[f"positions, {split}"] = self._things(
+                self._scenes("position", split), f"positions {split}"
+            )
+            result[f"pairs, {split}"] = self._things(self._scenes("pair", split), f"pairs {split}")
+        result["memorisation"] = self._memorisation()
+        return result
+
+    def _scenes(self, kind: str, split: str) -> list[Scene]:
+        """Scenes of a kind with names only, seen or held out, in a fixed order."""
+        rng = random.Random(f"{SEED} {kind} {split}")
+        found: list[Scene] = []
+        while len(found) < GROUP:
+            first, second = rng.sample(range(len(self.set.emoji)), 2)
+            if kind == "background":
+                scene = Scene("single", (Thing(first),), rng.choice(BACKGROUNDS[1:]))
+            elif kind == "position":
+                scene = Scene(rng.choice(list(POSITIONS)), (Thing(first),))
+            else:
+                scene = Scene(rng.choice(["beside", "above"]), (Thing(first), Thing(second)))
+            if scenes.held_out(scene, self.set.emoji) == (split == "held out"):
+                found.append(scene)
+        return found
+
+    def _pictures(self, wanted: Sequence[Scene], name: str) -> Tensor:
+        prompts = [scenes.canonical(scene, self.set.emoji) for scene in wanted]
+        pictures = []
+        for index, artifact in enumerate(self.draw(prompts, [SEED + i for i in range(len(prompts))])):
+            pictures.append((artifact.arrays["pixels"][..., :3] * 255).round().astype(np.uint8))
+            if index % 100 == 0:
+                self.report(f"{name}: {index} of {len(prompts)}")
+        return to_tensor(np.stack(pictures))
+
+    def _things(self, wanted: list[Scene], name: str) -> Mapping[str, str]:
+        """Things, backgrounds and places of scenes of one sort."""
+        wanted = wanted[: self.limit]
+        pictures = self._pictures(wanted, name)
+        ranks: dict[str, list[int]] = {"pixels": [], "classifier": []}
+        everything: dict[str, list[bool]] = {"pixels": [], "classifier": []}
+        grounds, places = [], []
+        for scene, picture in zip(wanted, pictures, strict=True):
+            found: dict[str, list[int]] = {"pixels": [], "classifier": []}
+            for thing, box in zip(scene.things, _boxes(scene), strict=True):
+                crop = picture[None, :, *box]
+                order = judges.classify(self.classifier, crop)[0]
+                found["classifier"].append(int((order == thing.emoji).nonzero()))
+                found["pixels"].append(self._pixel_rank(crop, scene, thing))
+            for judge, positions in found.items():
+                ranks[judge] += positions
+                everything[judge].append(all(position < 5 for position in positions))
+            grounds.append(_nearest_background(picture) == scene.background)
+            if scene.layout in POSITIONS:
+                places.append(_position(picture, scene.background) == scene.layout)
+        result = {}
+        for judge, positions in ranks.items():
+            result[f"{judge} top 1"] = str(Share(sum(p < 1 for p in positions), len(positions)))
+            result[f"{judge} top 5"] = str(Share(sum(p < 5 for p in positions), len(positions)))
+            if len(wanted) and len(wanted[0].things) > 1:
+                result[f"{judge} both in the top 5"] = str(Share(sum(everything[judge]), len(wanted)))
+        if any(scene.background != Background() for scene in wanted):
+            result["background right"] = str(Share(sum(grounds), len(grounds)))
+        if places:
+            result["position right"] = str(Share(sum(places), len(places)))
+        return result
+
+    def _pixel_rank(self, crop: Tensor, scene: Scene, thing: Thing) -> int:
+        """How many emoji, on the same background, are nearer than the right one at 16 × 16 pixels."""
+        key = (scene.layout if scene.layout == "single" else "box", scene.background)
+        if key not in self._references:
+            everyone = range(len(self.set.emoji))
+            layout = scene.layout if scene.layout == "single" else "top left"
+            rendered = self.renderer.render(Scene(layout, (Thing(i),), scene.background) for i in everyone)
+            corner = _boxes(Scene(layout, (Thing(0),)))[0]
+            self._references[key] = _tiny(to_tensor(rendered)[:, :, *corner])
+        distances = (self._references[key] - _tiny(crop)).square().sum((1, 2, 3))
+        return int((distances < distances[thing.emoji]).sum())
+
+    def _memorisation(self) -> Mapping[str, str]:
+        """Distance to the nearest training picture, of drawn and of real scenes that training never saw."""
+        rng = random.Random(SEED)
+        training = [
+            scenes.draw(rng.choice(KINDS), self.set.emoji, self.renderer.tintable, rng) for _ in range(20_000)
+        ]
+        shelf = torch.cat(
+            [_tiny(to_tensor(self.renderer.render(training[i : i + 500]))) for i in range(0, 20_000, 500)]
+        )
+        # The same held-out pairs as the model draws them and as they are.
+        unseen = self._scenes("pair", "held out")[: self.limit]
+        real = _tiny(to_tensor(self.renderer.render(unseen)))
+        drawn = _tiny(self._pictures(unseen, "memorisation"))
+        drawn_at, real_at = (torch.cdist(rows.flatten(1), shelf.flatten(1)).amin(1) for rows in (drawn, real))
+        return {
+            "median distance to the nearest training picture, drawn": f"{drawn_at.median():.2f}",
+            "median distance to the nearest training picture, rendered": f"{real_at.median():.2f}",
+            "training pictures": str(len(shelf)),
+            "samples": str(len(unseen)),
+        }
+
+
+def _boxes(scene: Scene) -> list[tuple[slice, slice]]:
+    """Where the things of a scene stand, as rows and columns."""
+    if scene.layout == "single":
+        return [(slice(0, 128), slice(0, 128))]
+    return [(slice(y, y + 64), slice(x, x + 64)) for y, x in LAYOUTS[scene.layout]]
+
+
+def _tiny(pictures: Tensor) -> Tensor:
+    return functional.interpolate(pictures, size=16, mode="area")
+
+
+def _nearest_background(picture: Tensor) -> Background:
+    """The background nearest to the frame around the thing, where no pixel may count for more than a half."""
+    frame = torch.ones(picture.shape[1:], dtype=torch.bool)
+    frame[14:-14, 14:-14] = False
+    grounds = torch.cat([to_tensor(backdrop(ground)[None]) for ground in BACKGROUNDS])
+    distances = (grounds - picture).abs().sum(1)[:, frame].clamp(max=0.5).mean(1)
+    return BACKGROUNDS[int(distances.argmin())]
+
+
+def _position(picture: Tensor, background: Background) -> str:
+    """The position whose box is nearest to the centre of everything that is not background."""
+    ground = to_tensor(backdrop(background)[None])[0]
+    weight = (picture - ground).abs().sum(0)
+    weight = weight * (weight > 0.3)
+    rows, columns = (torch.arange(128.0) + 0.5 for _ in range(2))
+    total = weight.sum().clamp(min=1e-6)
+    y, x = (weight.sum(1) @ rows) / total, (weight.sum(0) @ columns) / total
+    centres = {name: (top + 32, left + 32) for name, (top, left) in POSITIONS.items()}
+    return min(
+        centres, key=lambda name: (centres[name][0] - float(y)) ** 2 + (centres[name][1] - float(x)) ** 2
+    )

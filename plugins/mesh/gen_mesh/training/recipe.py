@@ -1,0 +1,112 @@
+"""The recipe behind ``gen train mesh --recipe shapes``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from torch import nn
+
+from gen.model import save_model
+from gen.nn import TextEncoder
+from gen.train import LatentBank, Recipe, Settings, halves, trained
+from gen_mesh.denoiser import ShapeTransformer
+from gen_mesh.model import ARCHITECTURE
+from gen_mesh.training import bank
+from gen_mesh.training import codec as codec_training
+from gen_mesh.training import denoiser as denoiser_training
+from gen_mesh.training.data.builder import FAMILIES
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Sizes of a run.
+
+    Args:
+        codec, denoiser, decoder: How the stages are optimised.
+        codec_batch, batch: Shapes per step.
+        shapes: In the bank.
+    """
+
+    codec: Settings
+    codec_batch: int
+    denoiser: Settings
+    batch: int
+    shapes: int
+    decoder: Settings
+
+
+PRESETS = {
+    "cpu": Preset(
+        codec=Settings(steps=1500, rate=3e-3, matrix_rate=4e-3, warmup=40, decay=0.6, ema=0.998),
+        codec_batch=8,
+        denoiser=Settings(steps=4000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
+        batch=128,
+        shapes=40_000,
+        decoder=Settings(steps=3500, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.998),
+    ),
+    "gpu": Preset(
+        codec=Settings(steps=30_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.5, ema=0.999),
+        codec_batch=32,
+        denoiser=Settings(steps=60_000, rate=2e-3, matrix_rate=4e-3, warmup=200, decay=0.5, ema=0.9995),
+        batch=1024,
+        shapes=600_000,
+        decoder=Settings(steps=10_000, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.6, ema=0.999),
+    ),
+}
+
+
+def shapes_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Recipe:
+    """Coloured shapes: a latent codec, a text-to-shape flow transformer, and the decoder refined.
+
+    Args:
+        preset: ``"cpu"`` (an hour or two on one core) or ``"gpu"``.
+        folder: Of the run; the bank of latents is kept in it.
+        report: Called with lines of progress.
+    """
+    sizes = PRESETS[preset]
+
+    def export(
+        modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
+    ) -> None:
+        network = modules["denoiser"]
+        assert isinstance(network, ShapeTransformer)
+        kept = LatentBank.load(folder / "bank.safetensors")
+        encoder = TextEncoder(
+            kept.subwords,
+            network.shape.length,
+            tuple(name for family in FAMILIES.values() for name in family.names),
+            frozenset(bank.spoken()),
+        )
+        tensors = {**kept.scale, **halves({"codec": modules["decoder"], "denoiser": network})}
+        config = {
+            "modality": "mesh",
+            "architecture": ARCHITECTURE,
+            "params": {},
+            "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 16, "guidance": 3.0},
+            "shape": dataclasses.asdict(network.shape),
+            **encoder.entries,
+        }
+        save_model(path, tensors, config, trained(CARD, preset, history))
+
+    codec, decoder = codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch)
+    return Recipe(
+        name="shapes",
+        stages=(
+            codec,
+            denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.shapes, folder, report),
+            decoder,
+        ),
+        export=export,
+    )
+
+
+CARD: Mapping[str, object] = {
+    "summary": f"Makes coloured shapes of {len(FAMILIES)} kinds of everyday things from English text.",
+    "data": f"{len(FAMILIES)} parametric families of coloured signed distances, written for this model, with "
+    "captions from a grammar.",
+    "data_licence": "Apache-2.0",
+    "licence": "Apache-2.0",
+    "held_out": "one in twelve of family x colour and of family x size or proportion",
+}

@@ -1,0 +1,73 @@
+"""Clips as states with several captions each, for the denoiser's loop."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gen.nn import Subwords
+from gen.train import LatentBank
+from gen_video.autoencoder import Autoencoder, on_white
+from gen_video.state import pack
+from gen_video.training.data import clips, examples, things
+from gen_video.training.data.render import Look, Renderer
+from gen_video.training.data.things import Things
+
+CAPTIONS = 5
+PIECES = 250
+
+
+def words(known: Things) -> tuple[str, ...]:
+    """Every word that a caption may hold."""
+    texts = [*clips.spoken(), *(name for names in known.names for name in names)]
+    return tuple(dict.fromkeys(word for text in texts for word in Subwords.words(text)))
+
+
+def vocabulary(known: Things) -> Subwords:
+    """Every word of the captions whole, and pieces for others."""
+    return Subwords.train(words(known), [name for names in known.names for name in names], PIECES)
+
+
+def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], None]) -> LatentBank:
+    """Take clips apart and encode what is seen in them.
+
+    Args:
+        codec: The trained codec.
+        count: Number of clips.
+        length: Longest caption in subwords.
+        report: Called with lines of progress.
+    """
+    known = things.load()
+    renderer = Renderer(known)
+    subwords = vocabulary(known)
+    rng = random.Random(1)
+    device = next(codec.parameters()).device
+    encoded: dict[Look, Tensor] = {}
+
+    @torch.no_grad()
+    def latents(look: Look, picture: Tensor) -> Tensor:
+        if look not in encoded:
+            encoded[look] = codec.encode(on_white(picture)[None].to(device))[0].cpu()
+        return encoded[look]
+
+    kinds = [kind for kind, share in examples.SHARES.items() for _ in range(round(share * count))]
+    states = torch.empty(0)
+    texts = []
+    for index, kind in enumerate(kinds):
+        example = examples.draw(renderer, kind, rng)
+        texts += [clips.caption(example.clip, known, rng, loop=rng.random() < 0.5) for _ in range(CAPTIONS)]
+        seen = zip(example.looks, example.pictures, strict=True)
+        motion = torch.from_numpy(example.motion).float()
+        state = pack(torch.stack([latents(look, picture) for look, picture in seen]), motion)
+        if not index:
+            states = torch.empty(len(kinds), *state.shape, dtype=torch.float16)
+        states[index] = state
+        if index % 5000 == 0:
+            report(f"bank: {index} of {len(kinds)} clips encoded")
+    rows = {
+        kind: range(kinds.index(kind), kinds.index(kind) + kinds.count(kind)) for kind in dict.fromkeys(kinds)
+    }
+    return LatentBank.of(states, texts, subwords, length, rows)
