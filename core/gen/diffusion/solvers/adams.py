@@ -12,11 +12,14 @@ Ordinary Differential Equations, sec. 24).
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from torch import Tensor
 
+from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers import lagrange
@@ -39,9 +42,54 @@ EQUAL = ((1.0,), (3 / 2, -1 / 2), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 / 2
 """The weights of equal steps, by order."""
 
 
-def _adams(nodes: Sequence[float]) -> list[float]:
-    """The weights, of sum 1, of values at these fractions of the step, 0 first."""
-    return lagrange.weights(nodes, [1 / (k + 1) for k in range(len(nodes))])
+class Weights(NamedTuple):
+    """x_s = scale x_t + sum of c_k eps_k, or v_k, newest first."""
+
+    scale: float
+    c: Sequence[float]
+
+
+class _Multistep(Solver):
+    """One evaluation per step: a sum of its prediction and those of earlier steps."""
+
+    @property
+    @abstractmethod
+    def order(self) -> int:
+        """Number of predictions used."""
+
+    @abstractmethod
+    def weights(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> Weights:
+        """Those of the step, given the earlier predictions, newest first."""
+
+    def first_order(self, t: Level[float], s: Level[float]) -> bool:
+        """Whether the step is of first order whatever came before."""
+        return min(t.alpha, s.alpha) == 0
+
+    def value(self, prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
+        """The part of a prediction that is interpolated."""
+        return prediction.noise(x, t)
+
+    def step(
+        self,
+        state: State,
+        x: Tensor,
+        denoise: Denoise,
+        t: Level[float],
+        s: Level[float],
+        *,
+        noise: StepNoise,  # noqa: ARG002
+    ) -> Update:
+        prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
+        value = self.value(prediction, x, t)
+        known = (Past(t, value), *state)
+        if self.first_order(t, s):
+            scale = s.sigma / t.sigma
+            end = affine(x, scale, (s.alpha - t.alpha * scale, x0))
+        else:
+            scale, c = self.weights(state, t, s)
+            end = affine(x, scale, *((c_k, p.value) for c_k, p in zip(c, known, strict=False)))
+        return Update(end, known[: self.order - 1], x0)
 
 
 def _check(order: int, highest: int) -> None:
@@ -49,21 +97,19 @@ def _check(order: int, highest: int) -> None:
         raise ValueError(f"order must be a whole number from 1 to {highest}, not {order}")
 
 
-def _euler(x: Tensor, x0: Tensor, t: Level[float], s: Level[float]) -> Tensor:
-    """The step of first order; finite everywhere."""
-    scale = s.sigma / t.sigma
-    return affine(x, scale, (s.alpha - t.alpha * scale, x0))
+def _adams(nodes: Sequence[float]) -> list[float]:
+    """The weights, of sum 1, of values at these fractions of the step, 0 first."""
+    return lagrange.weights(nodes, [1 / (k + 1) for k in range(len(nodes))])
 
 
-def _in_rho(x: Tensor, t: Level[float], s: Level[float], terms: Sequence[tuple[float, Tensor]]) -> Tensor:
+def _of_eps(t: Level[float], s: Level[float], weights: Sequence[float]) -> Weights:
     """(alpha_s / alpha_t) x + alpha_s (rho_s - rho_t) sum of w eps; alpha_t > 0."""
     scale = s.alpha / t.alpha
-    step = s.sigma - t.sigma * scale
-    return affine(x, scale, *((step * weight, eps) for weight, eps in terms))
+    return Weights(scale, [(s.sigma - t.sigma * scale) * weight for weight in weights])
 
 
 @dataclass(frozen=True)
-class FlowAdams(Solver):
+class FlowAdams(_Multistep):
     """Adams-Bashforth of order k for the velocity in flow time, one evaluation per step.
 
         x_s = (alpha_s + sigma_s) (x_t / (alpha_t + sigma_t) + (u_s - u_t) sum of w_k v_k)
@@ -83,32 +129,20 @@ class FlowAdams(Solver):
     def __post_init__(self) -> None:
         _check(self.order, 4)
 
-    def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,  # noqa: ARG002
-    ) -> Update:
-        prediction = denoise(x, t)
-        x0, x = prediction.x0, implied(prediction, x, t)
-        v = prediction.noise(x, t) - x0
-        past = history(state[: self.order - 1], t, s, flow_time)
-        step = flow_time(s) - flow_time(t)
-        weights = _adams([0.0, *((flow_time(p.level) - flow_time(t)) / step for p in past)])
-        norm = s.alpha + s.sigma
-        terms = zip(weights, (v, *(p.value for p in past)), strict=True)
-        end = affine(
-            x, norm / (t.alpha + t.sigma), *((norm * step * weight, value) for weight, value in terms)
-        )
-        return Update(end, (Past(t, v), *state[: self.order - 2]) if self.order > 1 else (), x0)
+    def first_order(self, t: Level[float], s: Level[float]) -> bool:  # noqa: ARG002
+        return False
+
+    def value(self, prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
+        return prediction.noise(x, t) - prediction.x0
+
+    def weights(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> Weights:
+        u_t, step, norm = flow_time(t), flow_time(s) - flow_time(t), s.alpha + s.sigma
+        nodes = [0.0, *((flow_time(p.level) - u_t) / step for p in history(past, t, s, flow_time))]
+        return Weights(norm / (t.alpha + t.sigma), [norm * step * weight for weight in _adams(nodes)])
 
 
 @dataclass(frozen=True)
-class LMS(Solver):
+class LMS(_Multistep):
     """Adams-Bashforth for eps in rho: the linear multistep method of k-diffusion, one evaluation per step.
 
     The same as DEIS with polynomials in rho (Zhang & Chen 2023, arXiv 2204.13902). A step from or to pure
@@ -129,31 +163,17 @@ class LMS(Solver):
     def __post_init__(self) -> None:
         _check(self.order, 4)
 
-    def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,  # noqa: ARG002
-    ) -> Update:
-        prediction = denoise(x, t)
-        x0, x = prediction.x0, implied(prediction, x, t)
-        eps = prediction.noise(x, t)
-        kept = (Past(t, eps), *state)[: self.order - 1]
-        if min(t.alpha, s.alpha) == 0 or (s.sigma == 0 and self.lower_order_final):
-            return Update(_euler(x, x0, t, s), kept, x0)
-        past = history(state[: self.order - 1], t, s, rho)
+    def first_order(self, t: Level[float], s: Level[float]) -> bool:
+        return super().first_order(t, s) or (s.sigma == 0 and self.lower_order_final)
+
+    def weights(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> Weights:
         step = rho(s) - rho(t)
-        weights = _adams([0.0, *((rho(p.level) - rho(t)) / step for p in past)])
-        terms = list(zip(weights, (eps, *(p.value for p in past)), strict=True))
-        return Update(_in_rho(x, t, s, terms), kept, x0)
+        nodes = [0.0, *((rho(p.level) - rho(t)) / step for p in history(past, t, s, rho))]
+        return _of_eps(t, s, _adams(nodes))
 
 
 @dataclass(frozen=True)
-class IPNDM(Solver):
+class IPNDM(_Multistep):
     """Improved PNDM: LMS with the weights of equal steps (Zhang & Chen 2023, arXiv 2204.13902, appendix).
 
     One evaluation per step; of order 4 on a grid of equal steps in rho, of order 2 on any other.
@@ -173,25 +193,11 @@ class IPNDM(Solver):
     def __post_init__(self) -> None:
         _check(self.order, 4)
 
-    def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,  # noqa: ARG002
-    ) -> Update:
-        prediction = denoise(x, t)
-        x0, x = prediction.x0, implied(prediction, x, t)
-        eps = prediction.noise(x, t)
-        kept = (Past(t, eps), *state)[: self.order - 1]
-        if min(t.alpha, s.alpha) == 0 or (s.sigma == 0 and self.lower_order_final):
-            return Update(_euler(x, x0, t, s), kept, x0)
-        values = [eps, *(p.value for p in history(state[: self.order - 1], t, s, flow_time))]
-        terms = list(zip(EQUAL[len(values) - 1], values, strict=True))
-        return Update(_in_rho(x, t, s, terms), kept, x0)
+    def first_order(self, t: Level[float], s: Level[float]) -> bool:
+        return super().first_order(t, s) or (s.sigma == 0 and self.lower_order_final)
+
+    def weights(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> Weights:
+        return _of_eps(t, s, EQUAL[len(history(past, t, s, flow_time))])
 
 
 @dataclass(frozen=True)
@@ -204,19 +210,20 @@ class PLMS(Solver):
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        rest = IPNDM(4, lower_order_final=False)
         if history(state, t, s, flow_time) or min(t.alpha, s.alpha, s.sigma) == 0:
-            return rest.step(state, x, denoise, t, s, noise=noise)
+            return IPNDM(4, lower_order_final=False).step(state, x, denoise, t, s, noise=noise)
         prediction = denoise(x, t)
         x = implied(prediction, x, t)
         eps = prediction.noise(x, t)
-        ahead = _in_rho(x, t, s, [(1.0, eps)])
+        scale, (step,) = _of_eps(t, s, [1.0])
+        ahead = affine(x, scale, (step, eps))
         end = denoise(ahead, s).noise(ahead, s)
-        return Update(_in_rho(x, t, s, [(0.5, eps), (0.5, end)]), (Past(t, eps),), prediction.x0)
+        moved = affine(x, scale, (step / 2, eps), (step / 2, end))
+        return Update(moved, (Past(t, eps),), prediction.x0)
 
 
 @dataclass(frozen=True)
-class DEIS(Solver):
+class DEIS(_Multistep):
     """DEIS with polynomials in log rho, as in diffusers (Zhang & Chen 2023, arXiv 2204.13902, sec. 3).
 
         x_s = (alpha_s / alpha_t) x_t + alpha_s sum of c_k eps_k,   c_k = integral of l_k(log rho) over rho
@@ -243,36 +250,23 @@ class DEIS(Solver):
         lowers = self.lower_order_final and len(levels) - 1 < SHORT
         return replace(self, tail=tuple(levels[-self.order :]) if lowers else ())
 
-    def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,  # noqa: ARG002
-    ) -> Update:
-        prediction = denoise(x, t)
-        x0, x = prediction.x0, implied(prediction, x, t)
-        eps = prediction.noise(x, t)
-        kept = (Past(t, eps), *state)[: self.order - 1]
-        if min(t.alpha, s.alpha, s.sigma) == 0:
-            return Update(_euler(x, x0, t, s), kept, x0)
-        order = int(min(self.order, steps_left(self.tail, s)))
-        past, h = history(state[: order - 1], t, s), s.log_snr - t.log_snr
-        nodes = [0.0, *((p.level.log_snr - t.log_snr) / h for p in past)]
+    def first_order(self, t: Level[float], s: Level[float]) -> bool:
+        return min(t.alpha, s.alpha, s.sigma) == 0
+
+    def weights(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> Weights:
+        order, h = int(min(self.order, steps_left(self.tail, s))), s.log_snr - t.log_snr
+        nodes = [0.0, *((p.level.log_snr - t.log_snr) / h for p in history(past[: order - 1], t, s))]
         scale = s.alpha / t.alpha
         # With rho = rho_s e**(h (1 - r)): alpha_s d rho = -sigma_s h e**(h (1 - r)) dr.
         _, *moments = lagrange.moments(-h, len(nodes))
-        whole = [s.sigma - t.sigma * scale, *(-s.sigma * h * moment for moment in moments)]
-        weights = lagrange.weights(nodes, whole)
-        terms = zip(weights, (eps, *(p.value for p in past)), strict=True)
-        return Update(affine(x, scale, *terms), kept, x0)
+        total = s.sigma - t.sigma * scale
+        return Weights(
+            scale, lagrange.weights(nodes, [total, *(-s.sigma * h * moment for moment in moments)])
+        )
 
 
 @dataclass(frozen=True)
-class GradientEstimation(Solver):
+class GradientEstimation(_Multistep):
     """Euler with an extrapolated direction (Permenter & Yuan 2024, arXiv 2306.04848, algorithm 2).
 
         x_s = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) (gamma eps + (1 - gamma) eps')
@@ -293,23 +287,12 @@ class GradientEstimation(Solver):
         if not math.isfinite(self.gamma):
             raise ValueError(f"gamma must be a finite number, not {self.gamma}")
 
-    def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,  # noqa: ARG002
-    ) -> Update:
-        prediction = denoise(x, t)
-        x0, x = prediction.x0, implied(prediction, x, t)
-        eps = prediction.noise(x, t)
-        kept = (Past(t, eps),)
-        if min(t.alpha, s.alpha, s.sigma) == 0:
-            return Update(_euler(x, x0, t, s), kept, x0)
-        terms = [(1.0, eps)]
-        if past := history(state, t, s, flow_time):
-            terms = [(self.gamma, eps), (1 - self.gamma, past[0].value)]
-        return Update(_in_rho(x, t, s, terms), kept, x0)
+    @property
+    def order(self) -> int:
+        return 2
+
+    def first_order(self, t: Level[float], s: Level[float]) -> bool:
+        return min(t.alpha, s.alpha, s.sigma) == 0
+
+    def weights(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> Weights:
+        return _of_eps(t, s, [self.gamma, 1 - self.gamma] if history(past, t, s, flow_time) else [1.0])
