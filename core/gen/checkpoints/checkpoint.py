@@ -1,0 +1,215 @@
+"""A checkpoint of other programs: a folder in the layout of diffusers, read without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from gen.checkpoints.digests import file_digests, joint_digest
+from gen.checkpoints.weights import Weights, find_weights
+from gen.errors import ModelError
+
+INDEX = "model_index.json"
+
+
+@dataclass(frozen=True)
+class Component:
+    """One part of a checkpoint: a network, a tokenizer, a scheduler.
+
+    Args:
+        name: Name of the part and its folder: ``"unet"``.
+        library: ``"diffusers"``, ``"transformers"``, or a module of ``diffusers.pipelines``.
+        class_name: Its class in that library.
+        folder: Where its files are.
+        variant: The variant of the weights that is wanted; None takes what is there.
+        allow_pickle: Whether weights in pickles are read.
+    """
+
+    name: str
+    library: str
+    class_name: str
+    folder: Path
+    variant: str | None = None
+    allow_pickle: bool = False
+
+    @cached_property
+    def config(self) -> Mapping[str, object]:
+        """Its configuration.
+
+        Raises:
+            ModelError: It is missing or unreadable.
+        """
+        file = "scheduler_config.json" if self.class_name.endswith("Scheduler") else "config.json"
+        config = read_json(self.folder / file)
+        if "auto_map" in config:
+            raise ModelError(
+                f"{self.name} needs code that comes with the checkpoint, which gen does not run",
+                "use a checkpoint of classes that diffusers or transformers have",
+            )
+        return config
+
+    @cached_property
+    def weights(self) -> Weights:
+        """Its weights; no tensor is read yet.
+
+        Raises:
+            ModelError: There are none that can be read.
+        """
+        return find_weights(self.folder, self.name, variant=self.variant, allow_pickle=self.allow_pickle)
+
+
+class Checkpoint:
+    """A pipeline in a folder: ``model_index.json``, and a folder for each part.
+
+    Args:
+        path: The folder.
+        name: What it is called; the folder's name by default.
+        variant: The variant of the weights: ``"fp16"``; None takes what is there.
+        allow_pickle: Whether weights in pickles are read, by torch and as weights only.
+
+    Raises:
+        ModelError: It is no such folder, or its index cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        name: str = "",
+        *,
+        variant: str | None = None,
+        allow_pickle: bool = False,
+    ) -> None:
+        self.path = Path(path).expanduser()
+        self.name = name or self.path.resolve().name
+        if not self.path.is_dir():
+            raise ModelError(f"there is no folder {self.path}", "name the folder of a checkpoint")
+        if not (self.path / INDEX).is_file():
+            raise ModelError(
+                f"the folder {self.path} is no checkpoint: it has no {INDEX}",
+                "name a folder in the layout of diffusers, or a model file",
+            )
+        index = read_json(self.path / INDEX)
+        self.pipeline = _pipeline(index)
+        self.settings: Mapping[str, object] = {
+            key: value for key, value in index.items() if not isinstance(value, list) and key[0] != "_"
+        }
+        """Values of the index that are no parts, such as ``force_zeros_for_empty_prompt``."""
+        self.components: Mapping[str, Component] = {
+            key: self._component(key, value, variant, allow_pickle)
+            for key, value in index.items()
+            if isinstance(value, list) and len(value) == 2 and None not in value
+        }
+        """The parts by name; those that the index leaves empty are absent."""
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a part of this name."""
+        return name in self.components
+
+    def __getitem__(self, name: str) -> Component:
+        """The part of this name.
+
+        Raises:
+            ModelError: There is none, or its folder is missing.
+        """
+        if name not in self.components:
+            raise ModelError(
+                f"the checkpoint {self.name} ({self.pipeline}) has no part {name!r}",
+                f"its {INDEX} names: {', '.join(sorted(self.components)) or 'none'}",
+            )
+        component = self.components[name]
+        if not component.folder.is_dir():
+            raise ModelError(
+                f"the checkpoint {self.name} lacks the folder {name!r} that its {INDEX} names",
+                "download it again, whole",
+            )
+        return component
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that decides what the checkpoint makes: configurations, vocabularies, weights.
+
+        Raises:
+            ModelError: The weights of a part are missing.
+        """
+        files = [self.path / INDEX]
+        for component in self.components.values():
+            if not component.folder.is_dir():
+                continue
+            texts = (
+                path for path in component.folder.iterdir() if path.suffix in (".json", ".txt", ".model")
+            )
+            files += sorted(path for path in texts if ".index." not in path.name)
+            if (component.folder / "config.json").is_file() and component.name != "safety_checker":
+                files += component.weights.files
+        return tuple(files)
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """sha256 of each of ``files``, by its path within the folder.
+
+        Raises:
+            ModelError: A file cannot be read.
+        """
+        found = file_digests(list(self.files))
+        return {path.relative_to(self.path).as_posix(): digest for path, digest in found.items()}
+
+    @cached_property
+    def sha256(self) -> str:
+        """One digest for the whole folder, see ``joint_digest``."""
+        return joint_digest(self.digests)
+
+    def _component(
+        self, name: str, entry: list[object], variant: str | None, allow_pickle: bool
+    ) -> Component:
+        library, class_name = map(str, entry)
+        if Path(name).name != name:
+            raise ModelError(f"{INDEX} of {self.name} names a part {name[:60]!r} outside the folder")
+        own_code = (self.path / name / f"{library}.py", self.path / f"{library}.py")
+        if any(file.exists() for file in own_code):
+            raise ModelError(
+                f"the part {name} of {self.name} needs {library}.py, code that gen does not run",
+                "use a checkpoint of classes that diffusers or transformers have",
+            )
+        return Component(name, library, class_name, self.path / name, variant, allow_pickle)
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """The object in a JSON file.
+
+    Raises:
+        ModelError: It is missing, unreadable or no object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"there is no file {path}", "download the checkpoint again, whole") from None
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror}", "check the file and its rights"
+        ) from None
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} holds no JSON object", "download it again")
+    return value
+
+
+def _pipeline(index: Mapping[str, object]) -> str:
+    """The class of pipeline that an index names.
+
+    Raises:
+        ModelError: It names none, or one in code that comes with the checkpoint.
+    """
+    found = index.get("_class_name")
+    if isinstance(found, list):
+        raise ModelError(
+            f"the checkpoint needs the code of {' '.join(map(str, found))}, which gen does not run",
+            "use a checkpoint of a pipeline of diffusers",
+        )
+    if not isinstance(found, str) or not found:
+        raise ModelError(f"{INDEX} does not say which pipeline it is", "download it again")
+    return found

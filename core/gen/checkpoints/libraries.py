@@ -1,0 +1,74 @@
+"""diffusers and transformers, imported when needed, also beside libraries that do not load."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gen.errors import ModelError, line_of
+
+COMPILED = ("torchaudio", "torchvision")
+"""Libraries that transformers imports where they are installed, and that may not fit the torch that is."""
+
+
+def library_class(library: str, name: str, where: str) -> Any:
+    """A class of diffusers or transformers; never one of the checkpoint's own.
+
+    Args:
+        library: ``"diffusers"``, ``"transformers"``, or a module of ``diffusers.pipelines``.
+        name: Of the class.
+        where: Name of the part that needs it, for messages.
+
+    Raises:
+        ModelError: The library is not installed or does not load, or has no such class.
+    """
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    module = library if library in ("diffusers", "transformers") else f"diffusers.pipelines.{library}"
+    found: object = None
+    try:
+        with without_broken_libraries():
+            found = getattr(importlib.import_module(module), name, None)
+    except ModuleNotFoundError as error:
+        if error.name in ("diffusers", "transformers"):
+            raise ModelError(
+                f"the part {where} needs {error.name}, which is not installed",
+                "pip install 'gen-toolkit[hub]'",
+            ) from None
+        if error.name is None or not module.startswith(error.name):
+            raise
+    except (ImportError, OSError, RuntimeError) as error:
+        raise ModelError(f"{library} cannot be imported: {line_of(error)}", "see `gen doctor`") from error
+    if not isinstance(found, type):
+        raise ModelError(
+            f"the part {where} is of the unknown class {library}.{name}",
+            "a newer diffusers or transformers may have it",
+        )
+    return found
+
+
+@contextmanager
+def without_broken_libraries() -> Iterator[None]:
+    """Imports inside see no library of ``COMPILED`` that does not load, as if it were not installed."""
+    hidden = [name for name in COMPILED if name not in sys.modules and not _loads(name)]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+def _loads(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        return True  # not installed, which is no fault
+    except Exception:  # what a library raises that does not fit is up to it
+        for module in [module for module in sys.modules if module.partition(".")[0] == name]:
+            del sys.modules[module]
+        return False
+    return True

@@ -1,0 +1,162 @@
+"""The files that hold the weights of one part of a checkpoint: whole, in shards, or in a variant."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gen.checkpoints.header import Entry, Header, read_header
+from gen.errors import ModelError, line_of
+
+if TYPE_CHECKING:
+    import torch
+
+STEMS = ("diffusion_pytorch_model", "model")
+"""What diffusers and transformers call a file of weights."""
+PICKLES = ("diffusion_pytorch_model", "pytorch_model")
+
+_FILE = re.compile(
+    rf"(?P<stem>{'|'.join(STEMS)})(?:\.(?P<variant>[A-Za-z0-9_]+))?(?P<shard>-\d{{5}}-of-(?P<count>\d{{5}}))?"
+    r"\.safetensors"
+)
+_PICKLE = re.compile(rf"(?:{'|'.join(PICKLES)})(?:\.\w+)?(?:-\d{{5}}-of-\d{{5}})?\.bin")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Tensors in one file or several.
+
+    Args:
+        files: Safetensors files; or pickles, read by torch as weights only.
+        where: Whose weights they are, for messages: ``"unet"``.
+    """
+
+    files: tuple[Path, ...]
+    where: str
+
+    @cached_property
+    def headers(self) -> tuple[Header, ...]:
+        """The header of each file.
+
+        Raises:
+            ModelError: A file is missing, truncated, or none of safetensors; or two hold the same tensor.
+        """
+        headers = tuple(read_header(file) for file in self.files)
+        if sum(len(header.tensors) for header in headers) > len(
+            {name for header in headers for name in header.tensors}
+        ):
+            raise ModelError(
+                f"two files of {self.where} hold the same tensor", "download the checkpoint again"
+            )
+        return headers
+
+    @cached_property
+    def entries(self) -> Mapping[str, Entry]:
+        """Type and shape of every tensor by name, without reading them.
+
+        Raises:
+            ModelError: As ``headers``.
+        """
+        return {name: entry for header in self.headers for name, entry in header.tensors.items()}
+
+    def tensors(self, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+        """The tensors whose names start with ``prefix``, which is taken off; those of safetensors are mapped.
+
+        Raises:
+            ModelError: They cannot be read.
+        """
+        for file in self.files:
+            read = _pickled(file) if file.suffix == ".bin" else self._mapped(file)
+            for name, tensor in read:
+                if name.startswith(prefix):
+                    yield name.removeprefix(prefix), tensor
+
+    def _mapped(self, file: Path) -> Iterator[tuple[str, torch.Tensor]]:
+        from safetensors import SafetensorError, safe_open
+
+        self.headers  # noqa: B018 - checked first, for a message that says what is wrong
+        try:
+            with safe_open(file, framework="pt", device="cpu") as opened:
+                for name in opened.keys():  # noqa: SIM118 - not a mapping
+                    yield name, opened.get_tensor(name)
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{file.name} cannot be loaded: {line_of(error)}", "download it again") from None
+
+
+def find_weights(
+    folder: Path, where: str, *, variant: str | None = None, allow_pickle: bool = False
+) -> Weights:
+    """The weights in a folder: those without a variant, or the only variant that is there.
+
+    Args:
+        folder: Of one part of a checkpoint.
+        where: Its name, for messages.
+        variant: ``"fp16"`` takes ``model.fp16.safetensors``; None takes what is there.
+        allow_pickle: Whether a ``.bin`` file is read where there is no other; by torch, weights only.
+
+    Raises:
+        ModelError: There are none, or several variants, or a shard is missing.
+    """
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    found = [match for match in map(_FILE.fullmatch, names) if match]
+    variants = {match["variant"] for match in found}
+    wanted = variant
+    if variant is None and None not in variants and variants:
+        if len(variants) > 1:
+            raise ModelError(
+                f"{where} has only variants: {', '.join(sorted(filter(None, variants)))}", "name one of them"
+            )
+        (wanted,) = variants
+    files = [match for match in found if match["variant"] == wanted]
+    if files:
+        shards = [match for match in files if match["shard"]]
+        if len(shards) == len(files):
+            return Weights(tuple(folder / name for name in _shards(folder, where, shards)), where)
+        return Weights((folder / next(match[0] for match in files if not match["shard"]),), where)
+    if variant is not None and variants:
+        known = ", ".join(sorted(name or "none" for name in variants))
+        raise ModelError(f"{where} has no weights of the variant {variant!r}", f"there are: {known}")
+    pickles = [folder / name for name in names if _PICKLE.fullmatch(name)]
+    if pickles and allow_pickle:
+        return Weights(tuple(pickles), where)
+    if pickles:
+        raise ModelError(
+            f"{where} has only pickles ({pickles[0].name}), which can run code and are not read",
+            "convert them to safetensors, or allow pickles for files that you trust",
+        )
+    raise ModelError(f"{where} has no weights in {folder}", "download the checkpoint again")
+
+
+def _shards(folder: Path, where: str, shards: list[re.Match[str]]) -> list[str]:
+    names = [match[0] for match in shards]
+    expected = int(shards[0]["count"])
+    if len(names) != expected:
+        raise ModelError(
+            f"{where} has {len(names)} of {expected} files of weights", "download the checkpoint again"
+        )
+    index = next(iter(folder.glob("*.safetensors.index*.json")), None)
+    if index is not None:
+        try:
+            listed = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise ModelError(f"{index.name} of {where} cannot be read", "download it again") from None
+        if len(listed) == len(names) and listed != set(names):
+            raise ModelError(
+                f"{where}: {index.name} names files that are not there", "download the checkpoint again"
+            )
+    return names
+
+
+def _pickled(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    import torch
+
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch has no narrower one
+        raise ModelError(f"{file.name} cannot be read as weights: {line_of(error)}") from None
+    yield from ((str(name), value) for name, value in state.items() if isinstance(value, torch.Tensor))
