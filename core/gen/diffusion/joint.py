@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -23,7 +24,7 @@ from gen.diffusion.categorical import CategoricalProcess
 from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid
-from gen.diffusion.guidance.base import Evaluate, Evaluation, Guidance
+from gen.diffusion.guidance.base import Evaluation, Guidance
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
@@ -169,7 +170,7 @@ def iterate(
         if index + 1 == grid.steps:
             finite.settle()
             updates = {
-                name: update._replace(x=_own_memory(memory, name).paste_known(update.x))
+                name: update._replace(x=memory.child(f"wrapper of {name}").paste_known(update.x))
                 if runs[name].levels[-1].sigma == 0
                 else update
                 for name, update in updates.items()
@@ -191,21 +192,12 @@ def sample(
     conditioning: Conditioning | None = None,
     on_step: Callable[[dict[str, Step]], None] | None = None,
 ) -> JointTrajectory:
-    """A whole joint run, see ``iterate``.
+    """A whole joint run; arguments and errors are those of ``iterate``.
 
     Args:
-        denoiser: Predicts the data of all parts.
-        parts: Name to process and solver.
-        grid: Where to stop.
-        noise: One seed per item.
         x: Each part's state (B, ...) at the grid's first level, or
         shapes: The shape of one item of each part, to start from pure noise on the CPU; one of the two.
-        conditioning: Of the denoiser.
         on_step: Called after every step.
-
-    Raises:
-        ValueError: The arguments do not fit each other.
-        FloatingPointError: The denoiser returned NaN or infinity.
     """
     if (x is None) == (shapes is None):
         raise ValueError("give either x, the states to start from, or shapes, those of one item")
@@ -236,37 +228,29 @@ def guided(denoiser: JointDenoiser, guidance: Mapping[str, Guidance]) -> JointDe
     ) -> dict[str, Prediction]:
         known: dict[tuple[str, ...], dict[str, Mapping[str, Prediction]]] = {}
 
-        def branches_of(
-            state: JointState, at: Mapping[str, Level[float]], branches: Mapping[str, Conditioning]
-        ) -> dict[str, Mapping[str, Prediction]]:
-            return _of_branches(denoiser, state, at, branches, memory.child(" and ".join(branches)))
-
-        def evaluate_of(name: str) -> Evaluate:
-            def evaluate(
-                part: Tensor, level: Level[float], branches: Mapping[str, Conditioning]
-            ) -> dict[str, Prediction]:
-                names = tuple(branches)
-                if part is not x[name] or level != levels[name]:
-                    found = branches_of({**x, name: part}, {**levels, name: level}, branches)
-                else:
-                    if names not in known:
-                        known[names] = branches_of(x, levels, branches)
-                    found = known[names]
-                return {branch: found[branch][name] for branch in names}
-
-            return evaluate
+        def evaluate(
+            name: str, part: Tensor, level: Level[float], branches: Mapping[str, Conditioning]
+        ) -> dict[str, Prediction]:
+            names, child = tuple(branches), memory.child(" and ".join(branches))
+            unmoved = part is x[name] and level == levels[name]
+            found = known.get(names) if unmoved else None
+            if found is None:
+                states, places = {**x, name: part}, {**levels, name: level}
+                found = _of_branches(denoiser, states, places, branches, child)
+                if unmoved:
+                    known[names] = found
+            return {branch: found[branch][name] for branch in names}
 
         predictions: dict[str, Prediction] = {}
         for name, rule in guidance.items():
             if rule.on(levels[name]):
                 own = memory.child(f"guidance of {name}")
-                predictions[name] = rule.predict(
-                    Evaluation(x[name], levels[name], conditioning, own, evaluate_of(name))
-                )
+                at = Evaluation(x[name], levels[name], conditioning, own, partial(evaluate, name))
+                predictions[name] = rule.predict(at)
         if len(predictions) < len(x):
             plain = next((found["cond"] for found in known.values() if "cond" in found), None)
             if plain is None:
-                plain = branches_of(x, levels, {"cond": conditioning})["cond"]
+                plain = denoiser(x, levels, conditioning, memory.child("cond"))
             predictions = {**plain, **predictions}
         return predictions
 
@@ -309,16 +293,11 @@ def _with_wrapped_part(
             predictions.update(denoiser({**x, name: state}, {**levels, name: level}, conditioning, memory))
             return predictions[name]
 
-        own = _own_memory(memory, name)
+        own = memory.child(f"wrapper of {name}")
         predictions[name] = wrapper(part)(x[name], levels[name], conditioning, own)
         return predictions
 
     return denoise
-
-
-def _own_memory(memory: Memory, name: str) -> Memory:
-    """What the wrapper of a part remembers, and knows of the data."""
-    return memory.child(f"wrapper of {name}")
 
 
 def _of_branches(

@@ -24,9 +24,9 @@ from gen.diffusion.solvers.base import Denoise
 class InverseMethod(ABC):
     """The rule by which a prediction follows a measurement."""
 
-    @abstractmethod
     def check(self, measurement: Measurement) -> None:
         """Raises ValueError where the method cannot use the measurement."""
+        _linear(self, measurement)
 
     @abstractmethod
     def predict(
@@ -85,13 +85,11 @@ class MaskBlend(InverseMethod):
     that of the result, with every solver and dtype: the loop pastes it (``Memory.known``).
 
     RePaint (Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1) is this with DDIM(1) on a grid with
-    restarts (``TimeGrid.restart``). A single run leaves a bias, as the unknown part sees y only through
-    the noisy x; with short stretches it falls like 1 / repeats. RePaint needs the known part of x to be
-    distributed as alpha y + sigma n at every level. Its own fresh draw of that part is not needed for this:
-    from such an x, with y as its x0, DDIM of every eta leads to such an x at the next level, and adding the
-    renoising does so too. The start is such an x where it is noisy data (``Process.diffuse``), or
-    pure noise and alpha = 0. What differs is that the noise of the known part is not independent from level
-    to level but follows the same chain as that of the unknown part.
+    restarts (``TimeGrid.restart``). A single run leaves a bias, as the unknown part sees y only through the
+    noisy x; with short intervals it falls like 1 / repeats. As in RePaint the known part of x is distributed
+    as alpha y + sigma n at every level, where it is so at the start: in noisy data (``Process.diffuse``), or
+    in pure noise at alpha = 0. RePaint draws n anew at every level; here it follows the chain of the unknown
+    part.
     """
 
     def check(self, measurement: Measurement) -> None:
@@ -106,12 +104,10 @@ class MaskBlend(InverseMethod):
     def predict(
         self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
     ) -> Prediction:
-        mask = measurement.operator
-        assert isinstance(mask, Mask)
         prediction = denoise(x, level)
-        residual = measurement.residual(mask(prediction.x0))
-        known = self.known(measurement)
-        return _with_x0(prediction, known.paste(prediction.x0 + residual), level)
+        residual = measurement.residual(measurement.operator(prediction.x0))
+        x0 = self.known(measurement).paste(prediction.x0 + residual)
+        return _with_x0(prediction, x0, level)
 
     def known(self, measurement: Measurement) -> Known:
         """y where the mask is 1."""
@@ -120,8 +116,26 @@ class MaskBlend(InverseMethod):
         return Known(mask.weight == 1, measurement.y)
 
 
+class _Correction(InverseMethod):
+    """x0 + correction of the residual y - A x0."""
+
+    @abstractmethod
+    def correction(
+        self, operator: LinearOperator, residual: Tensor, level: Level[float], std: float
+    ) -> Tensor:
+        """What is added to x0; std is that of the noise in y."""
+
+    def predict(
+        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
+    ) -> Prediction:
+        operator, prediction = _linear(self, measurement), denoise(x, level)
+        residual = measurement.residual(operator(prediction.x0))
+        correction = self.correction(operator, residual, level, measurement.std)
+        return _with_x0(prediction, prediction.x0 + correction, level)
+
+
 @dataclass(frozen=True)
-class DDNM(InverseMethod):
+class DDNM(_Correction):
     """x0 + A^+ (y - A x0): the range of A^T comes from y, the null space from the denoiser.
 
     Wang et al. 2023, arXiv 2212.00490, eq. 13. For noisy y as their DDNM+ (sec. 3.3): along a singular value
@@ -130,25 +144,19 @@ class DDNM(InverseMethod):
     the one it starts from.
     """
 
-    def check(self, measurement: Measurement) -> None:
-        _linear(self, measurement)
-
-    def predict(
-        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
-    ) -> Prediction:
-        operator = _linear(self, measurement)
-        largest = _ratio(level.sigma, level.alpha * measurement.std)
+    def correction(
+        self, operator: LinearOperator, residual: Tensor, level: Level[float], std: float
+    ) -> Tensor:
+        largest = _ratio(level.sigma, level.alpha * std)
 
         def g(v: Tensor) -> Tensor:
             return torch.where(v > LOST, (1 / v).clamp_max(largest / v.sqrt()), 0)
 
-        prediction = denoise(x, level)
-        residual = measurement.residual(operator(prediction.x0))
-        return _with_x0(prediction, prediction.x0 + operator.adjoint(operator.filtered(residual, g)), level)
+        return operator.adjoint(operator.filtered(residual, g))
 
 
 @dataclass(frozen=True)
-class DiffPIR(InverseMethod):
+class DiffPIR(_Correction):
     """The proximal step argmin over z of |y - A z|**2 / std**2 + strength |z - x0|**2 / (sigma / alpha)**2.
 
     Zhu et al. 2023, arXiv 2305.08995, algorithm 1, where strength is lambda; the share of fresh noise, their
@@ -168,19 +176,11 @@ class DiffPIR(InverseMethod):
         if not 0 < self.strength < math.inf:
             raise ValueError(f"strength must be a finite number above 0, not {self.strength}")
 
-    def check(self, measurement: Measurement) -> None:
-        _linear(self, measurement)
-
-    def predict(
-        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
-    ) -> Prediction:
-        operator = _linear(self, measurement)
-        ridge = 0.0
-        if measurement.std > 0:
-            ridge = self.strength * _ratio(level.alpha * measurement.std, level.sigma) ** 2
-        prediction = denoise(x, level)
-        residual = measurement.residual(operator(prediction.x0))
-        return _with_x0(prediction, prediction.x0 + operator.inverse(residual, ridge), level)
+    def correction(
+        self, operator: LinearOperator, residual: Tensor, level: Level[float], std: float
+    ) -> Tensor:
+        ridge = self.strength * _ratio(level.alpha * std, level.sigma) ** 2 if std > 0 else 0.0
+        return operator.inverse(residual, ridge)
 
 
 @dataclass(frozen=True)
@@ -247,9 +247,6 @@ class PiGDM(InverseMethod):
     def __post_init__(self) -> None:
         if not 0 < self.data_std < math.inf:
             raise ValueError(f"data_std must be a finite number above 0, not {self.data_std}")
-
-    def check(self, measurement: Measurement) -> None:
-        _linear(self, measurement)
 
     def predict(
         self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
