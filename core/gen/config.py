@@ -54,6 +54,7 @@ HOST_VARIABLES = (
     "GEN_PLUGINS",
     "GEN_DISABLE_PLUGINS",
     "GEN_OFFLINE",
+    "GEN_REMEASURE",
     TRAINING_DATA,
 )
 """Variables of the environment that belong to no modality."""
