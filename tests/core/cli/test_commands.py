@@ -258,6 +258,17 @@ def test_the_doctor_checks_plugins_and_models(gen_cli: Cli, monkeypatch: pytest.
     assert "damaged or another file" in ran.err
 
 
+def test_the_doctor_measures_the_machine_once(gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEN_PLUGINS", "toy")
+    assert gen_cli("doctor", "--quick", "--json").envelope["data"]["precision"] is None
+    assert "precision: not measured yet" in gen_cli("doctor", "--quick").out
+    measured = gen_cli("doctor", "--json").envelope["data"]["precision"]
+    assert measured["matrix"]["float32"] > 0
+    assert measured["convolution"]["float32"] > 0
+    assert gen_cli("doctor", "--quick", "--json").envelope["data"]["precision"] == measured
+    assert f"float32 {measured['matrix']['float32']:g}" in gen_cli("doctor", "--quick").out
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

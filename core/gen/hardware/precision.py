@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gen.errors import UsageError
-from gen.runtime.packing import packed
+from gen.hardware.packing import packed
 
 Module = TypeVar("Module", bound=nn.Module)
 

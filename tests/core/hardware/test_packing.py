@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from gen.runtime.packing import PackedConvolution, PackedLinear, packed, packing_available
-from gen.runtime.precision import prepare
+from gen.hardware.packing import PackedConvolution, PackedLinear, packed, packing_available
+from gen.hardware.precision import prepare
 
 pytestmark = pytest.mark.skipif(not packing_available(), reason="this torch has no oneDNN")
 

@@ -128,8 +128,8 @@ def measure() -> MachineProfile:
     """Measure this machine, with as many threads as torch is set to."""
     import torch
 
-    from gen.runtime.packing import packed, packing_available
-    from gen.runtime.precision import prepare
+    from gen.hardware.packing import packed, packing_available
+    from gen.hardware.precision import prepare
 
     packing = packing_available()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -156,8 +156,8 @@ def _rates(layer: torch.nn.Module, x: torch.Tensor, operations: float, packing: 
     """
     import torch
 
-    from gen.runtime.packing import packed
-    from gen.runtime.precision import prepare
+    from gen.hardware.packing import packed
+    from gen.hardware.precision import prepare
 
     low, x_low = copy.deepcopy(layer).to(torch.bfloat16), x.to(torch.bfloat16)
     forms: dict[str, tuple[torch.nn.Module, torch.Tensor]] = {"float32": (layer, x), "bfloat16": (low, x_low)}

@@ -1,7 +1,7 @@
 """Layers with weights that oneDNN has reordered for its kernels, once instead of at every call.
 
 torch's compiler does the same with frozen networks. The operators are private ones of torch, the same from
-2.8 to 2.15. ``gen.runtime.machine`` finds out whether they exist, return the same bits and are faster.
+2.8 to 2.15. ``gen.hardware.profile`` finds out whether they exist, return the same bits and are faster.
 """
 
 from __future__ import annotations

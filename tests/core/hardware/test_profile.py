@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from gen.runtime import machine
-from gen.runtime.machine import MachineProfile, choose_dtype
+from gen.hardware import profile as module
+from gen.hardware.profile import MachineProfile, choose_dtype
 
 
 def profile(
@@ -32,8 +32,8 @@ FAST = profile(low=300, last=300, packed=400)
 @pytest.mark.parametrize(
     ("parameters", "device", "measured", "expected"),
     [
-        (machine.LARGE, "cpu", FAST, "bfloat16"),
-        (machine.LARGE - 1, "cpu", FAST, "float32"),
+        (module.LARGE, "cpu", FAST, "bfloat16"),
+        (module.LARGE - 1, "cpu", FAST, "float32"),
         (10**9, "cpu", profile(), "float32"),
         (10**9, "cpu", profile(low=300, last=300, packed=400, accurate=False), "float32"),
         (10**9, "cuda:0", profile(), "bfloat16"),
@@ -71,18 +71,18 @@ def test_a_form_without_kernels_is_never_chosen() -> None:
 
 def test_a_profile_is_kept_by_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GEN_CACHE", str(tmp_path))
-    monkeypatch.delenv(machine.REMEASURE, raising=False)
+    monkeypatch.delenv(module.REMEASURE, raising=False)
     results = iter([FAST, profile(), profile(low=7)])
-    monkeypatch.setattr(machine, "measure", lambda: next(results))
-    assert machine.remembered_profile() is None
-    assert machine.machine_profile() == FAST
-    assert machine.machine_profile() == machine.remembered_profile() == FAST
-    monkeypatch.setenv(machine.REMEASURE, "1")
-    assert machine.machine_profile() == profile()
-    monkeypatch.delenv(machine.REMEASURE)
-    assert machine.machine_profile() == profile()
-    monkeypatch.setattr(machine, "_cpu_name", lambda: "another CPU")
-    assert machine.machine_profile() == profile(low=7)
+    monkeypatch.setattr(module, "measure", lambda: next(results))
+    assert module.remembered_profile() is None
+    assert module.machine_profile() == FAST
+    assert module.machine_profile() == module.remembered_profile() == FAST
+    monkeypatch.setenv(module.REMEASURE, "1")
+    assert module.machine_profile() == profile()
+    monkeypatch.delenv(module.REMEASURE)
+    assert module.machine_profile() == profile()
+    monkeypatch.setattr(module, "_cpu_name", lambda: "another CPU")
+    assert module.machine_profile() == profile(low=7)
 
 
 @pytest.mark.parametrize("entry", [{}, [], {"cpu": "a"}, {**vars(FAST), "matrix": {"float32": "fast"}}])
@@ -90,13 +90,13 @@ def test_a_spoilt_entry_is_measured_anew(
     entry: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GEN_CACHE", str(tmp_path))
-    (tmp_path / "machine-profiles.json").write_text(json.dumps({machine._key(): entry}))
-    assert machine.remembered_profile() is None
+    (tmp_path / "machine-profiles.json").write_text(json.dumps({module._key(): entry}))
+    assert module.remembered_profile() is None
 
 
 def test_the_self_test_measures_every_form_and_leaves_no_trace() -> None:
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    measured = machine.measure()
+    measured = module.measure()
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
     assert measured.matrix["float32"] > 0
@@ -108,11 +108,11 @@ def test_the_self_test_measures_every_form_and_leaves_no_trace() -> None:
 
 def test_a_profile_is_read_without_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GEN_CACHE", str(tmp_path))
-    monkeypatch.setattr(machine, "measure", lambda: FAST)
-    machine.machine_profile()
+    monkeypatch.setattr(module, "measure", lambda: FAST)
+    module.machine_profile()
     script = (
         "import sys\n"
-        "from gen.runtime.machine import choose_dtype, machine_profile\n"
+        "from gen.hardware.profile import choose_dtype, machine_profile\n"
         "print(choose_dtype(10**9, 'cpu', machine_profile), 'torch' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from gen.errors import UsageError
-from gen.runtime.packing import PackedConvolution, PackedLinear, packing_available
-from gen.runtime.precision import check_dtype, islands, network_dtype, prepare
+from gen.hardware.packing import PackedConvolution, PackedLinear, packing_available
+from gen.hardware.precision import check_dtype, islands, network_dtype, prepare
 
 needs_packing = pytest.mark.skipif(not packing_available(), reason="this torch has no oneDNN")
 
