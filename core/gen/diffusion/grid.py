@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,6 +38,12 @@ class TimeGrid:
     Time 0 is clean data, sigma = 0, in every process: also in one whose own first level has noise, as
     ``VarianceExploding``. That level stands at the time ``FIRST``, next to 0.
 
+    The class methods make falling grids of ``steps`` >= 1 that end at t = 0. They refuse arguments out of
+    range by a ValueError. ``chain`` is the number of steps that the network was trained on, at least
+    ``steps``; step i (from 0) of a chain stands at t = (i + 1) / chain, as in ``DiscreteBetas``. ``end`` is
+    the last time before 0; by default that of the first level with noise, but 0.001 where the noise of the
+    process starts at 0.
+
     Args:
         times: At least two finite times, strictly falling or strictly rising, but for ``renoise_steps``.
         renoise_steps: Indices of the steps of a falling grid that go back up to an earlier time, where noise
@@ -63,16 +69,12 @@ class TimeGrid:
             raise ValueError(
                 "the times of a grid must be strictly falling or strictly rising, but for renoise_steps"
             )
-        if self.renoise_steps and not self._leads_back():
+        ordered = list(self.renoise_steps) == sorted(up) or not self.renoise_steps
+        known = all(self.times[i + 1] in self.times[:i] for i in self.renoise_steps)
+        if not ordered or not known or self.steps - 1 in self.renoise_steps:
             raise ValueError(
                 "a step that renoises must lead to an earlier time of the grid, and the last step must fall"
             )
-
-    def _leads_back(self) -> bool:
-        last = self.renoise_steps[-1] < self.steps - 1 and list(self.renoise_steps) == sorted(
-            set(self.renoise_steps)
-        )
-        return last and all(self.times[i + 1] in self.times[:i] for i in self.renoise_steps)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -94,6 +96,8 @@ class TimeGrid:
         """The noise levels of ``process`` at these times; that of time 0 is clean data."""
         return tuple(process.level(t) if t > 0 else DATA for t in self.times)
 
+    # Spaced by time.
+
     @classmethod
     def uniform(cls, steps: int) -> TimeGrid:
         """Equal steps of t from 1 to 0."""
@@ -113,29 +117,26 @@ class TimeGrid:
         """Quantiles of Beta(a, b) from start to end, then t = 0 (Lee et al. 2024, arXiv 2407.12173).
 
         Args:
-            steps: At least 1.
+            steps: Their number.
             a: > 0; below 1 it puts more steps near the data. With a = b = 1 the steps are equal.
             b: > 0; below 1 it puts more steps near the noise.
             start: The first time.
-            end: The last time before 0.
+            end: The last time before 0, in (0, start).
         """
-        n = whole_number(steps, "steps")
         if not 0 < end < start <= 1:
             raise ValueError(f"a grid needs 0 < end < start <= 1, not start = {start}, end = {end}")
-        shares = (beta_quantile(1 - i / (n - 1), a, b) for i in range(1, n))
+        shares = _beta_shares(whole_number(steps, "steps"), a, b)
         return cls((start, *(end + (start - end) * share for share in shares), 0.0))
+
+    # Spaced by the index of a chain.
 
     @classmethod
     def on_chain(cls, indices: Sequence[float], chain: int = 1000) -> TimeGrid:
         """The steps of a discrete chain with these indices, then t = 0.
 
         Args:
-            indices: Falling, in [0, chain - 1]; index i stands at t = (i + 1) / chain, as in
-                ``DiscreteBetas``. Fractions lie between two steps.
-            chain: Number of steps that the network was trained on.
-
-        Raises:
-            ValueError: An index is outside, or they do not fall.
+            indices: Falling, in [0, chain - 1]; fractions lie between two steps.
+            chain: Number of steps of the chain.
         """
         if not all(0 <= i <= chain - 1 for i in indices):
             raise ValueError(f"the indices of a chain of {chain} steps must lie in 0 to {chain - 1}")
@@ -143,36 +144,22 @@ class TimeGrid:
 
     @classmethod
     def trailing(cls, steps: int, chain: int = 1000) -> TimeGrid:
-        """Equal steps down from the end of a chain (Lin et al. 2023, 2305.08891, table 2); see ``on_chain``.
-
-        Args:
-            steps: From 1 to ``chain``.
-            chain: Number of steps that the network was trained on.
-        """
+        """Equal steps down from the end of a chain (Lin et al. 2023, 2305.08891, table 2)."""
         n = whole_number(steps, "steps", most=chain)
         return cls.on_chain([round(chain * (n - i) / n) - 1 for i in range(n)], chain)
 
     @classmethod
     def simple(cls, steps: int, chain: int = 1000) -> TimeGrid:
-        """As ``trailing``, each index rounded up: index i of the steps is chain - 1 - floor(i chain / steps).
-
-        ComfyUI's ``simple`` (its code). Args as ``trailing``.
-        """
+        """As ``trailing``, each index rounded up: chain - 1 - floor(i chain / steps) (ComfyUI)."""
         n = whole_number(steps, "steps", most=chain)
         return cls.on_chain([chain - 1 - int(i * (chain / n)) for i in range(n)], chain)
 
     @classmethod
     def beta_on_chain(cls, steps: int, a: float = 0.6, b: float = 0.6, chain: int = 1000) -> TimeGrid:
-        """Quantiles 1, 1 - 1 / n, ..., 1 / n of Beta(a, b) as indices of a chain.
+        """Quantiles 1, 1 - 1 / n, ..., 1 / n of Beta(a, b) as indices of a chain, ComfyUI's ``beta``.
 
-        Lee et al. 2024 (arXiv 2407.12173), as in ComfyUI's ``beta``; ``beta`` spaces times. Steps that are
-        rounded to one index are one step, as there.
-
-        Args:
-            steps: From 1 to ``chain``; with about 60 and more the grid has fewer.
-            a: > 0, as in ``beta``.
-            b: > 0.
-            chain: Number of steps that the network was trained on.
+        Lee et al. 2024 (arXiv 2407.12173); a and b as in ``beta``, which spaces times. Steps that are rounded
+        to one index are one step, as in ComfyUI: from about 60 on the grid has fewer.
         """
         n = whole_number(steps, "steps", most=chain)
         indices = (round(beta_quantile(1 - i / n, a, b) * (chain - 1)) for i in range(n))
@@ -183,8 +170,8 @@ class TimeGrid:
         """Whole equal steps up from the start of a chain, which miss its end (Lin et al. 2023, table 2).
 
         Args:
-            steps: From 1 to ``chain``.
-            chain: Number of steps that the network was trained on.
+            steps: Their number.
+            chain: Number of steps of the chain.
             offset: Added to every index.
             with_first: Whether the network is evaluated at the lowest index, ``offset``. Without it the other
                 steps are those of ``steps + 1``, as in diffusers' multistep schedulers.
@@ -200,8 +187,8 @@ class TimeGrid:
         """Equal steps from the end of a chain to its start, both included (Lin et al. 2023, table 2).
 
         Args:
-            steps: From 1 to ``chain``.
-            chain: Number of steps that the network was trained on.
+            steps: Their number.
+            chain: Number of steps of the chain.
             rounded: To whole indices; else the points lie between the steps of the chain.
             with_first: As in ``leading``.
         """
@@ -209,6 +196,8 @@ class TimeGrid:
         indices = [(chain - 1) * (count - 1 - i) / max(count - 1, 1) for i in range(steps)]
         indices[0] = chain - 1
         return cls.on_chain([round(i) for i in indices] if rounded else indices, chain)
+
+    # Spaced by the levels of a process.
 
     @classmethod
     def of_sigmas(cls, sigmas: Sequence[float], process: Process) -> TimeGrid:
@@ -219,7 +208,7 @@ class TimeGrid:
         """
         if not all(sigma >= 0 for sigma in sigmas):
             raise ValueError("the sigmas of a grid must be at least 0")
-        return cls(tuple(_time(process, -math.log(sigma)) if sigma > 0 else 0.0 for sigma in sigmas))
+        return cls(tuple(_time(process, sigma) if sigma > 0 else 0.0 for sigma in sigmas))
 
     @classmethod
     def table(cls, sigmas: Sequence[float], process: Process, steps: int | None = None) -> TimeGrid:
@@ -232,9 +221,6 @@ class TimeGrid:
             sigmas: At least two falling numbers above 0.
             process: Whose levels are meant.
             steps: One less than the numbers of the list where not given.
-
-        Raises:
-            ValueError: The list or ``steps`` is not so.
         """
         if len(sigmas) < 2 or not all(a > b > 0 for a, b in itertools.pairwise(sigmas)):
             raise ValueError("a table needs at least two falling numbers above 0")
@@ -250,22 +236,30 @@ class TimeGrid:
         """Equal steps of (sigma / alpha)**(1 / rho), then t = 0 (Karras et al. 2022, 2206.00364, eq. 5).
 
         Args:
-            steps: At least 1.
+            steps: Their number.
             process: Whose levels are spaced.
             rho: > 0; larger puts more steps near the data.
             start: The first time. Where it has no signal, the spacing is that from ``start - end``.
-            end: The last time before 0; by default that of the first level with noise, but at least 0.001
-                where the noise of the process starts at 0.
+            end: The last time before 0, at most half of ``start``.
         """
         if not 0 < rho < math.inf:
             raise ValueError(f"rho must be a finite number above 0, not {rho}")
-        return cls._spaced(
-            steps,
-            process,
-            start,
-            end,
-            (lambda log_snr: math.exp(-log_snr / rho), lambda y: -rho * math.log(y)),
-        )
+        high, low = _ends(process, start, end)
+        roots = _spaced(math.exp(-high / rho), math.exp(-low / rho), whole_number(steps, "steps"))
+        return cls((start, *(_time_of_log_snr(process, -rho * math.log(root)) for root in roots), 0.0))
+
+    @classmethod
+    def uniform_log_snr(
+        cls, steps: int, process: Process, *, start: float = 1.0, end: float | None = None
+    ) -> TimeGrid:
+        """Equal steps of log_snr, then t = 0 (Lu et al. 2022, 2206.00927, sec. 3.3); see ``karras``.
+
+        Equal steps of log(sigma / alpha) are the same: also known as ``exponential`` (k-diffusion).
+        """
+        log_snrs = _spaced(*_ends(process, start, end), whole_number(steps, "steps"))
+        return cls((start, *(_time_of_log_snr(process, log_snr) for log_snr in log_snrs), 0.0))
+
+    exponential = uniform_log_snr
 
     @classmethod
     def beta_sigmas(
@@ -274,22 +268,14 @@ class TimeGrid:
         """Quantiles of Beta(a, b) in sigma / alpha, then t = 0: diffusers' ``use_beta_sigmas`` (its code).
 
         Where nothing of the data is left at t = 1, sigma / alpha is infinite there; then it is ``beta``, as
-        there for flows.
-
-        Args:
-            steps: At least 1.
-            process: Whose levels are spaced.
-            a: > 0; below 1 it puts more steps near the data.
-            b: > 0; below 1 it puts more steps near the noise.
-            end: The last time before 0, in (0, 1).
+        there for flows. a and b as in ``beta``.
         """
-        n, high, low = whole_number(steps, "steps"), process.level(1.0), process.level(end)
+        high, low = process.level(1.0), process.level(end)
         if high.alpha == 0:
             return cls.beta(steps, a, b, end=end)
         least, most = low.sigma / low.alpha, high.sigma / high.alpha
-        shares = [beta_quantile(1 - i / (n - 1), a, b) for i in range(1, n)]
-        rhos = (least + (most - least) * share for share in shares)
-        return cls((1.0, *(_time(process, -math.log(rho)) for rho in rhos), 0.0))
+        shares = _beta_shares(whole_number(steps, "steps"), a, b)
+        return cls._from_one((least + (most - least) * share for share in shares), process)
 
     @classmethod
     def linear_quadratic(
@@ -302,13 +288,10 @@ class TimeGrid:
         its largest sigma / alpha, as in ComfyUI.
 
         Args:
-            steps: At least 1.
+            steps: Their number.
             process: Whose levels are spaced.
             threshold: How far the equal steps lead, in (0, 1).
             linear_steps: How many are equal, at least 1 and fewer than ``steps``; half of them by default.
-
-        Raises:
-            ValueError: An argument is out of range.
         """
         n = whole_number(steps, "steps")
         if not 0 < threshold < 1:
@@ -316,32 +299,24 @@ class TimeGrid:
         if n == 1:
             return cls((1.0, 0.0))
         m = n // 2 if linear_steps is None else whole_number(linear_steps, "linear_steps", most=n - 1)
-        slope, rest = threshold / m, n - m
+        slope = threshold / m
         # slope k + curve (k - m)**2 is 1 at k = n.
-        curve = (1 - slope * n) / rest**2
+        curve = (1 - slope * n) / (n - m) ** 2
         shares = [1 - slope * k - curve * max(k - m, 0) ** 2 for k in range(1, n)]
         first = process.level(1.0)
         if first.alpha == 0:
-            rhos = [share / (1 - share) for share in shares]
-        else:
-            rhos = [share * first.sigma / first.alpha for share in shares]
-        return cls((1.0, *(_time(process, -math.log(rho)) for rho in rhos), 0.0))
+            return cls._from_one((share / (1 - share) for share in shares), process)
+        return cls._from_one((share * first.sigma / first.alpha for share in shares), process)
 
     @classmethod
     def kl_optimal(cls, steps: int, process: Process, *, end: float | None = None) -> TimeGrid:
         """Equal steps of the angle atan(sigma / alpha), then t = 0: the best for unit Gaussian data.
 
         Sabour et al. 2024 (arXiv 2404.14507), theorem 3.1.
-
-        Args:
-            steps: At least 1.
-            process: Whose levels are spaced.
-            end: The last time before 0; as in ``karras`` by default.
         """
         n, end = whole_number(steps, "steps"), _end(process, end)
         high, low = (math.atan2(level.sigma, level.alpha) for level in map(process.level, (1.0, end)))
-        angles = [high + (low - high) * i / max(n - 1, 1) for i in range(n)]
-        return cls((1.0, *(_time(process, -math.log(math.tan(angle))) for angle in angles[1:]), 0.0))
+        return cls._from_one(map(math.tan, _spaced(high, low, n)), process)
 
     @classmethod
     def laplace(cls, steps: int, process: Process, *, mean: float = 0.0, scale: float = 0.5) -> TimeGrid:
@@ -353,55 +328,27 @@ class TimeGrid:
         from t = 1 to 1 / 1000.
 
         Args:
-            steps: At least 1.
+            steps: Their number.
             process: Whose levels are spaced.
             mean: Centre of the distribution.
             scale: Its scale, > 0.
-
-        Raises:
-            ValueError: ``scale`` is not above 0.
         """
         if not 0 < scale < math.inf:
             raise ValueError(f"scale must be a finite number above 0, not {scale}")
         n, last = whole_number(steps, "steps"), process.level(1e-3).log_snr
         log_snrs = []
-        for i in range(n):
-            u = i / max(n - 1, 1)
+        for u in (i / (n - 1) for i in range(1, n)):
             side = math.copysign(scale, 0.5 - u)
             log_snrs.append(min(-mean + side * math.log(1 - 2 * abs(0.5 - u) + 1e-5), last))
-        times = dict.fromkeys(process.t_of_log_snr(log_snr) for log_snr in log_snrs[1:])
+        times = dict.fromkeys(map(process.t_of_log_snr, log_snrs))
         return cls((1.0, *(t for t in times if t < 1), 0.0))
 
     @classmethod
-    def uniform_log_snr(
-        cls, steps: int, process: Process, *, start: float = 1.0, end: float | None = None
-    ) -> TimeGrid:
-        """Equal steps of log_snr, then t = 0 (Lu et al. 2022, 2206.00927, sec. 3.3); see ``karras``.
+    def _from_one(cls, rhos: Iterable[float], process: Process) -> TimeGrid:
+        """From t = 1 over the times with these values of sigma / alpha to 0."""
+        return cls((1.0, *(_time(process, rho) for rho in rhos), 0.0))
 
-        Equal steps of log(sigma / alpha) are the same: also known as ``exponential`` (k-diffusion).
-        """
-        return cls._spaced(steps, process, start, end, (lambda log_snr: log_snr, lambda log_snr: log_snr))
-
-    exponential = uniform_log_snr
-
-    @classmethod
-    def _spaced(
-        cls,
-        steps: int,
-        process: Process,
-        start: float,
-        end: float | None,
-        scale: tuple[Callable[[float], float], Callable[[float], float]],
-    ) -> TimeGrid:
-        n, (of_log_snr, to_log_snr) = whole_number(steps, "steps"), scale
-        end = _end(process, end)
-        if not 0 < 2 * end <= start <= 1:
-            raise ValueError(f"a grid needs 0 < 2 end <= start <= 1, not start = {start}, end = {end}")
-        first = process.level(start)
-        high = first.log_snr if first.alpha > 0 else process.level(start - end).log_snr
-        noisy, clean = of_log_snr(high), of_log_snr(process.level(end).log_snr)
-        inner = (noisy + (clean - noisy) * i / (n - 1) for i in range(1, n))
-        return cls((start, *(_time(process, to_log_snr(value)) for value in inner), 0.0))
+    # Changed.
 
     def shift(self, shift: float) -> TimeGrid:
         """t / (t + (1 - t) / s) for each t (Esser et al. 2024, 2403.03206, eq. 23): s > 1 favours the noise.
@@ -509,16 +456,39 @@ class TimeGrid:
             raise ValueError(f"a grid that renoises cannot be {done}: let restart come last")
 
 
+def _spaced(first: float, last: float, count: int) -> list[float]:
+    """``count`` equally spaced numbers without the first."""
+    return [first + (last - first) * i / (count - 1) for i in range(1, count)]
+
+
+def _ends(process: Process, start: float, end: float | None) -> tuple[float, float]:
+    """The log_snr at ``start``, or at ``start - end`` where that has no signal, and at ``end``."""
+    end = _end(process, end)
+    if not 0 < 2 * end <= start <= 1:
+        raise ValueError(f"a grid needs 0 < 2 end <= start <= 1, not start = {start}, end = {end}")
+    first = process.level(start)
+    return (first if first.alpha > 0 else process.level(start - end)).log_snr, process.level(end).log_snr
+
+
 def _end(process: Process, end: float | None) -> float:
-    """The last time before 0; see ``TimeGrid.karras``."""
     if end is not None:
         return end
     return FIRST if process.level(0.0).sigma > 0 else 1e-3
 
 
-def _time(process: Process, log_snr: float) -> float:
+def _time(process: Process, rho: float) -> float:
+    """The time with this sigma / alpha > 0."""
+    return _time_of_log_snr(process, -math.log(rho))
+
+
+def _time_of_log_snr(process: Process, log_snr: float) -> float:
     """The time of a level with noise, which is never 0."""
     return max(process.t_of_log_snr(log_snr), FIRST)
+
+
+def _beta_shares(steps: int, a: float, b: float) -> list[float]:
+    """The quantiles of Beta(a, b) at ``steps`` equally spaced shares from 1 to 0, without the first."""
+    return [beta_quantile(1 - i / (steps - 1), a, b) for i in range(1, steps)]
 
 
 def beta_quantile(share: float, a: float, b: float) -> float:
