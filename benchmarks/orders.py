@@ -32,6 +32,7 @@ from gen.diffusion import (
     VariancePreserving,
 )
 from gen.diffusion.solvers import State, Update
+from gen.plugin import SolverSpec
 
 PROCESSES: dict[str, Process] = {
     "preserving": VariancePreserving(),
@@ -117,7 +118,7 @@ def observed(
     return math.log(few / many) / math.log(steps[1] / steps[0])
 
 
-def row(preset: presets.SolverPreset) -> str:
+def row(preset: SolverSpec) -> str:
     """The line of a solver in the table."""
     solver, cells = presets.solver(preset.name), list[str]()
     for problem in problems():

@@ -23,6 +23,8 @@ from gen.diffusion import (
     sample,
 )
 from gen.errors import UsageError
+from gen.plugin import GridSpec, SolverSpec
+from gen.plugin.text import plain_name
 
 A1111 = [
     "DPM++ 2M",
@@ -147,7 +149,7 @@ GRIDS = [
 
 def _refusal(name: str, noun: str) -> UsageError | None:
     """Why this name is not offered; None where it is."""
-    if presets._key(name) not in {presets._key(refused) for refused in presets.REFUSED} | {"kdpmfast"}:
+    if plain_name(name) not in {plain_name(refused) for refused in presets.REFUSED} | {"kdpmfast"}:
         return None
     with pytest.raises(UsageError, match=f"is no {noun} here") as caught:
         presets.find(presets.SOLVERS if noun == "solver" else presets.GRIDS, name, noun)
@@ -155,7 +157,7 @@ def _refusal(name: str, noun: str) -> UsageError | None:
 
 
 @pytest.mark.parametrize("preset", presets.SOLVERS.values(), ids=lambda preset: preset.name)
-def test_solvers_are_what_the_table_says(preset: presets.SolverPreset) -> None:
+def test_solvers_are_what_the_table_says(preset: SolverSpec) -> None:
     built = presets.solver(preset.name)
     assert built.stochastic == preset.stochastic
     for alias in preset.aliases:
@@ -175,7 +177,7 @@ def test_solvers_are_what_the_table_says(preset: presets.SolverPreset) -> None:
 
 
 @pytest.mark.parametrize("preset", presets.GRIDS.values(), ids=lambda preset: preset.name)
-def test_grids_are_what_the_table_says(preset: presets.GridPreset) -> None:
+def test_grids_are_what_the_table_says(preset: GridSpec) -> None:
     built = presets.grid(preset.name, 5, RectifiedFlow())
     assert built.steps == 5
     assert presets.grid(preset.name, 5, RectifiedFlow(), shift=2.0) == built.shift(2.0)
@@ -187,8 +189,8 @@ def test_no_name_means_two_things() -> None:
     for table in (presets.SOLVERS, presets.GRIDS):
         names = [name.lower() for preset in table.values() for name in (preset.name, *preset.aliases)]
         assert len(set(names)) == len(names)
-    known = {presets._key(name) for p in presets.SOLVERS.values() for name in (p.name, *p.aliases)}
-    assert not known & {presets._key(name) for name in [*presets.REFUSED, *presets.SCHEDULERS]}
+    known = {plain_name(name) for p in presets.SOLVERS.values() for name in (p.name, *p.aliases)}
+    assert not known & {plain_name(name) for name in [*presets.REFUSED, *presets.SCHEDULERS]}
 
 
 @pytest.mark.parametrize("name", ["DPM++ 2M", "dpmpp-2m", "DPMPP_2M", "DPMSolverMultistepScheduler"])
@@ -246,7 +248,7 @@ def test_advice_names_what_exists() -> None:
             name = word.split(" ")[0]
             in_code = any(_found(module, name) for module in CORE)
             tables = {*presets._known(presets.SOLVERS), *presets._known(presets.GRIDS)}
-            assert in_code or presets._key(name) in tables or name == "gen", word
+            assert in_code or plain_name(name) in tables or name == "gen", word
 
 
 @pytest.mark.parametrize(

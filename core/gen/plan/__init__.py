@@ -4,8 +4,21 @@ A ``Request`` is what somebody asks for, with None for what they leave open. ``r
 ``Plan`` in which nothing is left open. No torch here.
 """
 
+from gen.plan.choice import Choice, Chosen, choose, choose_grid, choose_solver
 from gen.plan.plan import Item, Plan
 from gen.plan.request import Request
 from gen.plan.resolve import modality_of, resolve, settings_of
 
-__all__ = ["Item", "Plan", "Request", "modality_of", "resolve", "settings_of"]
+__all__ = [
+    "Choice",
+    "Chosen",
+    "Item",
+    "Plan",
+    "Request",
+    "choose",
+    "choose_grid",
+    "choose_solver",
+    "modality_of",
+    "resolve",
+    "settings_of",
+]

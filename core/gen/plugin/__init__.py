@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gen.plugin.specs import API, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec
+from gen.plugin.specs import (
+    API,
+    CacheSpec,
+    FormatSpec,
+    GridSpec,
+    GuidanceSpec,
+    ModalitySpec,
+    ModelSpec,
+    NoiseSpec,
+    Param,
+    RecipeSpec,
+    SolverSpec,
+)
 
 if TYPE_CHECKING:
     from gen.plugin.hookspecs import hookimpl
 
-__all__ = ["API", "FormatSpec", "ModalitySpec", "ModelSpec", "Param", "RecipeSpec", "hookimpl"]
+__all__ = [
+    "API",
+    "CacheSpec",
+    "FormatSpec",
+    "GridSpec",
+    "GuidanceSpec",
+    "ModalitySpec",
+    "ModelSpec",
+    "NoiseSpec",
+    "Param",
+    "RecipeSpec",
+    "SolverSpec",
+    "hookimpl",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -6,7 +6,20 @@ import keyword
 import re
 from collections.abc import Iterable
 
-from gen.plugin.specs import API, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec
+from gen.plugin.specs import (
+    API,
+    CacheSpec,
+    ChoiceSpec,
+    FormatSpec,
+    GridSpec,
+    GuidanceSpec,
+    ModalitySpec,
+    ModelSpec,
+    NoiseSpec,
+    Param,
+    RecipeSpec,
+    SolverSpec,
+)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -42,6 +55,7 @@ HEAVY_MODULES = _words("""
 """Modules that a plugin must not import at the top of its light module."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
+_CHOICE = re.compile(r"[a-z][a-z0-9_-]*")
 _FIELD = re.compile(r"[a-z][a-z0-9_]*")
 _IMPORT_STRING = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -124,10 +138,19 @@ def param_fault(param: Param) -> str:
     Returns:
         One line, or an empty string.
     """
+    if isinstance(param.name, str) and param.name in CORE_FLAGS:
+        return f"--{param.name.replace('_', '-')} belongs to the core; choose another name"
+    return value_fault(param)
+
+
+def value_fault(param: Param) -> str:
+    """Find the first fault of a parameter or a setting, whether or not its name can be a flag.
+
+    Returns:
+        One line, or an empty string.
+    """
     if not isinstance(param.name, str) or not _FIELD.fullmatch(param.name) or keyword.iskeyword(param.name):
         return "the name must be snake_case, no word of Python"
-    if param.name in CORE_FLAGS:
-        return f"--{param.name.replace('_', '-')} belongs to the core; choose another name"
     if param.type not in (int, float, bool, str):
         return f"type must be int, float, bool or str, not {param.type!r}"
     if fault := _strings(param, ("help",)):
@@ -173,6 +196,68 @@ def model_fault(spec: ModelSpec) -> str:
         return f"model {spec.name!r}: sha256 must be 64 lower-case hexadecimal digits"
     if type(spec.size) is not int or spec.size < 1:
         return f"model {spec.name!r}: size must be a positive number of bytes"
+    return ""
+
+
+NEEDS: dict[type[ChoiceSpec], frozenset[str]] = {
+    SolverSpec: _words("process"),
+    GridSpec: _words("process"),
+    GuidanceSpec: _words("process model layers"),
+    CacheSpec: _words("process layers"),
+    NoiseSpec: frozenset(),
+}
+"""What the factory of each kind of choice may need beside its settings."""
+
+PARTS: dict[type[ChoiceSpec], frozenset[str]] = {
+    SolverSpec: _words("churn churn_low churn_high s_noise"),
+    GridSpec: _words("steps shift terminal until restart_length restarts restart_low restart_high"),
+    GuidanceSpec: _words("scale guidance"),
+    CacheSpec: _words("denoiser"),
+    NoiseSpec: _words("seeds"),
+}
+"""What the factory of each kind of choice gets in any case, or what the core sets itself."""
+
+
+def choice_fault(spec: ChoiceSpec) -> str:
+    """Find the first fault in the spec of a solver, a grid, a guidance, a cache or a noise rule.
+
+    Returns:
+        One line, or an empty string.
+    """
+    noun = type(spec).__name__.removesuffix("Spec").lower()
+    start = f"{noun} {spec.name!r}"
+    if not isinstance(spec.name, str) or not _CHOICE.fullmatch(spec.name):
+        return f"{start}: the name must be lower-case letters, digits, - and _, a letter first"
+    fault = _strings(spec, ("summary",)) or _import_strings(spec, required=("factory",))
+    fault = fault or _tuples(spec, {"aliases": str, "settings": Param, "needs": str})
+    if fault:
+        return f"{start}: {fault}"
+    for param in spec.settings:
+        if fault := value_fault(param):
+            return f"{start}: setting {param.name!r}: {fault}"
+        if param.kind or param.follows:
+            return f"{start}: setting {param.name!r}: a setting is no file and follows no other"
+        if param.name in NEEDS[type(spec)] | PARTS[type(spec)]:
+            return f"{start}: setting {param.name!r}: the core gives something else by that name"
+        if unfit := next((choice for choice in param.choices if set(choice) & set(",=: ")), ""):
+            return f"{start}: setting {param.name!r}: the choice {unfit!r} holds one of , = : or a space"
+    if fault := _repeated("setting", (param.name for param in spec.settings)):
+        return f"{start}: {fault}"
+    if unknown := sorted(set(spec.needs) - NEEDS[type(spec)]):
+        known = ", ".join(sorted(NEEDS[type(spec)])) or "nothing"
+        return f"{start}: needs names {unknown[0]!r}; a {noun} may need {known}"
+    if isinstance(spec, SolverSpec):
+        for name, least in (("order", 1), ("evaluations", 0), ("limit", 1)):
+            if type(value := getattr(spec, name)) is not int or value < least:
+                return f"{start}: {name} must be a whole number of at least {least}, not {value!r}"
+        return _strings(spec, ("guidance",)) and f"{start}: {_strings(spec, ('guidance',))}"
+    if isinstance(spec, GuidanceSpec):
+        if spec.role not in ("rule", "modifier"):
+            return f"{start}: role must be 'rule' or 'modifier', not {spec.role!r}"
+        match spec.scales:
+            case (int() | float() as low, int() | float() as high) if low <= high:
+                return ""
+        return f"{start}: scales must be two numbers (low, high), not {spec.scales!r}"
     return ""
 
 

@@ -6,7 +6,16 @@ from collections.abc import Iterable
 
 import pluggy
 
-from gen.plugin.specs import FormatSpec, ModalitySpec, ModelSpec
+from gen.plugin.specs import (
+    CacheSpec,
+    FormatSpec,
+    GridSpec,
+    GuidanceSpec,
+    ModalitySpec,
+    ModelSpec,
+    NoiseSpec,
+    SolverSpec,
+)
 
 PROJECT = "gen"
 
@@ -27,3 +36,83 @@ def gen_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
 @hookspec
 def gen_formats() -> Iterable[FormatSpec]:  # type: ignore[empty-body]
     """Declare file formats."""
+
+
+@hookspec
+def gen_solvers() -> Iterable[SolverSpec]:  # type: ignore[empty-body]
+    """Declare solvers that ``--solver`` can name::
+
+        @hookimpl
+        def gen_solvers():
+            eta = Param(name="eta", type=float, help="Share of new noise.", default=0.5, minimum=0, maximum=1)
+            return [
+                SolverSpec(
+                    name="half-ancestral",
+                    summary="Euler with half of the ancestral noise.",
+                    factory="gen_half.solver:make",
+                    settings=(eta,),
+                    order=1,
+                    stochastic=True,
+                )
+            ]
+
+    where ``make(eta)`` returns a ``gen.diffusion.Solver``.
+    """
+
+
+@hookspec
+def gen_grids() -> Iterable[GridSpec]:  # type: ignore[empty-body]
+    """Declare time grids that ``--grid`` can name::
+
+        @hookimpl
+        def gen_grids():
+            return [
+                GridSpec(name="halves", summary="Halves of the time.", factory="gen_half.grid:make"),
+            ]
+
+    where ``make(steps)`` returns a ``gen.diffusion.TimeGrid``.
+    """
+
+
+@hookspec
+def gen_guidances() -> Iterable[GuidanceSpec]:  # type: ignore[empty-body]
+    """Declare rules of guidance, and modifiers of them, that ``--guide`` can name::
+
+        @hookimpl
+        def gen_guidances():
+            return [
+                GuidanceSpec(
+                    name="fading",
+                    summary="Classifier-free guidance that fades out.",
+                    factory="gen_fading.guidance:make",
+                )
+            ]
+
+    where ``make(scale)`` returns a ``gen.diffusion.Guidance``.
+    """
+
+
+@hookspec
+def gen_caches() -> Iterable[CacheSpec]:  # type: ignore[empty-body]
+    """Declare caches that ``--cache`` can name::
+
+        @hookimpl
+        def gen_caches():
+            return [CacheSpec(name="every-second", summary="Skips every second evaluation.",
+                              factory="gen_second.cache:make")]
+
+    where ``make(denoiser)`` returns a ``gen.diffusion.Denoiser``.
+    """
+
+
+@hookspec
+def gen_noises() -> Iterable[NoiseSpec]:  # type: ignore[empty-body]
+    """Declare noise rules that ``--noise`` can name::
+
+        @hookimpl
+        def gen_noises():
+            return [NoiseSpec(name="shared", summary="The noise of the first item for all.",
+                              factory="gen_shared.noise:make")]
+
+    where ``make(seeds)`` returns a ``gen.diffusion.NoiseSource``.
+    """

@@ -6,13 +6,21 @@ import contextlib
 import importlib
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from gen.errors import GenError, PluginError
-from gen.plugin.checks import HEAVY_MODULES, api_fault, format_fault, modality_fault, model_fault, name_fault
+from gen.plugin.checks import (
+    HEAVY_MODULES,
+    api_fault,
+    choice_fault,
+    format_fault,
+    modality_fault,
+    model_fault,
+    name_fault,
+)
 from gen.plugin.discovery import (
     OURS,
     Record,
@@ -26,8 +34,18 @@ from gen.plugin.discovery import (
 from gen.plugin.memory import Outcome, Status, remember
 from gen.plugin.scan import MODALITIES, PLUGINS
 from gen.plugin.settings import Settings, normalised, read_settings, write_disabled
-from gen.plugin.specs import FormatSpec, ModalitySpec, ModelSpec
-from gen.plugin.text import one_line
+from gen.plugin.specs import (
+    CacheSpec,
+    ChoiceSpec,
+    FormatSpec,
+    GridSpec,
+    GuidanceSpec,
+    ModalitySpec,
+    ModelSpec,
+    NoiseSpec,
+    SolverSpec,
+)
+from gen.plugin.text import one_line, plain_name
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -36,8 +54,24 @@ if TYPE_CHECKING:
 
     from gen.testing import Finding
 
-Spec = TypeVar("Spec", ModelSpec, FormatSpec)
-Checked = TypeVar("Checked", ModalitySpec, ModelSpec, FormatSpec)
+Spec = TypeVar("Spec", bound="Declared")
+Chosen = TypeVar("Chosen", bound=ChoiceSpec)
+
+Declared: TypeAlias = ModalitySpec | ModelSpec | FormatSpec | ChoiceSpec
+
+HOOKS: Mapping[type[Declared], tuple[str, Callable[[Any], str]]] = {
+    ModelSpec: ("gen_models", model_fault),
+    FormatSpec: ("gen_formats", format_fault),
+    SolverSpec: ("gen_solvers", choice_fault),
+    GridSpec: ("gen_grids", choice_fault),
+    GuidanceSpec: ("gen_guidances", choice_fault),
+    CacheSpec: ("gen_caches", choice_fault),
+    NoiseSpec: ("gen_noises", choice_fault),
+}
+"""The hooks that return lists: what is in the list, the hook, and what finds the first fault of one."""
+
+_CORE = Record(name="gen", group=PLUGINS, value="gen.presets.plugin")
+"""What the core declares. It comes through the same hooks as a plugin, and cannot be switched off."""
 
 _LONGEST = 200
 """Characters of a reason that are shown; `gen plugins show` has the whole traceback."""
@@ -49,13 +83,25 @@ class Plugin:
 
     Args:
         modality: Its modality; None for an entry of ``gen.plugins``.
-        models: Its models.
-        formats: Its file formats.
+        lists: What the other hooks returned, by the class of the specs.
     """
 
     modality: ModalitySpec | None
-    models: tuple[ModelSpec, ...]
-    formats: tuple[FormatSpec, ...]
+    lists: Mapping[type[Declared], tuple[Any, ...]]
+
+    def of(self, kind: type[Spec]) -> tuple[Spec, ...]:
+        """The specs of a class."""
+        return self.lists.get(cast(type[Declared], kind), ())
+
+    @property
+    def models(self) -> tuple[ModelSpec, ...]:
+        """Its models."""
+        return self.of(ModelSpec)
+
+    @property
+    def formats(self) -> tuple[FormatSpec, ...]:
+        """Its file formats."""
+        return self.of(FormatSpec)
 
 
 class _RefusedError(Exception):
@@ -78,7 +124,7 @@ class Host:
     """
 
     def __init__(self, records: Iterable[Record], settings: Settings) -> None:
-        self._records = list(records)
+        self._records = [*records, _CORE]
         self._settings = settings
         self._plugins: dict[int, Plugin | None] = {}
         self._lock = threading.RLock()
@@ -92,7 +138,7 @@ class Host:
     @property
     def records(self) -> tuple[Record, ...]:
         """Every plugin as it stands now, sorted by group and name."""
-        return tuple(self._records)
+        return tuple(self._records[: self._core])
 
     @property
     def modalities(self) -> tuple[Record, ...]:
@@ -112,7 +158,7 @@ class Host:
     def problems(self) -> tuple[str, ...]:
         """A line for each plugin that cannot be used or misbehaves: which one, what is wrong, what to do."""
         faults = [self._settings.fault] if self._settings.fault else []
-        known = {name for record in self._records for name in (record.name, record.distribution)}
+        known = {name for record in self.records for name in (record.name, record.distribution)}
         faults += self._settings.unknown(frozenset(map(normalised, known)))
         return (*faults, *(record.problem for record in self._records if record.problem))
 
@@ -186,6 +232,35 @@ class Host:
             return found(every)
         return found(near) or (() if named else found(every))
 
+    def choices(self, kind: type[Chosen], modality: str | None = None) -> tuple[Chosen, ...]:
+        """What can be chosen by name: solvers, grids, guidances, caches or noise rules.
+
+        Args:
+            kind: ``SolverSpec``, ``GridSpec``, ``GuidanceSpec``, ``CacheSpec`` or ``NoiseSpec``.
+            modality: Name of the modality that is used, whose plugin may declare some; None for those of all
+                plugins.
+
+        Returns:
+            The core's first. An alias that stands for something already is left out.
+
+        Raises:
+            PluginError: The modality cannot be used.
+        """
+        if modality is not None:
+            self.modality(modality)
+        own = self._group(MODALITIES) if modality is None else [self._find(modality, MODALITIES)]
+        indices = sorted([*self._group(PLUGINS), *own], key=lambda index: index != self._core)
+        return self._merged(indices, lambda plugin: plugin.of(kind), lambda _: True)
+
+    def owner(self, spec: Declared) -> Record | None:
+        """The plugin that declares a spec; None for one of the core."""
+        for index, plugin in self._plugins.items():
+            if plugin is not None and index != self._core:
+                name = (type(spec), getattr(spec, "name", ""))
+                if any((type(one), one.name) == name for one in plugin.of(type(spec))):
+                    return self._records[index]
+        return None
+
     def resolve(self, import_string: str) -> object:
         """Import what a spec names.
 
@@ -234,7 +309,7 @@ class Host:
         """
         key = self._known(name)
         if key not in self._settings.disabled:
-            record = next((item for item in self._records if self._is(item, key)), None)
+            record = next((item for item in self.records if self._is(item, key)), None)
             if record is not None and record.status == "disabled":
                 raise PluginError(f"{name} is {record.reason}", record.action)
             raise PluginError(f"{name} is not switched off", "gen plugins lists the state of each")
@@ -251,6 +326,11 @@ class Host:
         write_disabled(self._settings.file, self._settings.disabled | {self._known(name)})
         self._renew()
 
+    @property
+    def _core(self) -> int:
+        """Index of the core's own record, which stands last."""
+        return len(self._records) - 1
+
     @cached_property
     def _manager(self) -> pluggy.PluginManager:
         import pluggy
@@ -264,13 +344,13 @@ class Host:
     def _renew(self) -> None:
         with self._lock:
             self._settings = read_settings()
-            self._records = find_records(self._settings)
+            self._records = [*find_records(self._settings), _CORE]
             self._plugins.clear()
             self.__dict__.pop("_manager", None)
 
     def _known(self, name: str) -> str:
         key = normalised(name)
-        if key not in self._settings.disabled and not any(self._is(record, key) for record in self._records):
+        if key not in self._settings.disabled and not any(self._is(record, key) for record in self.records):
             self._find(name)
         return key
 
@@ -282,11 +362,11 @@ class Host:
         """Index of the record of that name, a usable one if there is one."""
         indices = [
             index
-            for index, record in enumerate(self._records)
+            for index, record in enumerate(self.records)
             if record.name == name and group in (None, record.group)
         ]
         if not indices:
-            known = sorted({record.name for record in self._records if group in (None, record.group)})
+            known = sorted({record.name for record in self.records if group in (None, record.group)})
             close = _close(name, known)
             noun = "modality" if group == MODALITIES else "plugin"
             hint = f"did you mean {close}?" if close else "gen plugins lists what is installed"
@@ -294,17 +374,17 @@ class Host:
         return min(indices, key=lambda index: self._records[index].status != "ok")
 
     def _group(self, group: str) -> list[int]:
-        """Indices of a group's records that are worth loading, our own first."""
+        """Indices of a group's records that are worth loading: the core's, then those that we bring."""
         indices = [
             index
             for index, record in enumerate(self._records)
             if record.group == group and (record.status == "ok" or record.retry)
         ]
-        return sorted(indices, key=lambda index: self._records[index].distribution != OURS)
+        return sorted(indices, key=lambda index: self._records[index].distribution not in ("", OURS))
 
     def _owner(self, module_name: str) -> Record | None:
         package = module_name.partition(".")[0]
-        return next((record for record in self._records if record.module.partition(".")[0] == package), None)
+        return next((record for record in self.records if record.module.partition(".")[0] == package), None)
 
     def _install(self, record: Record | None, module: str) -> str:
         """The command that installs a module which a plugin's heavy code did not find."""
@@ -326,13 +406,18 @@ class Host:
         for index in indices:
             plugin = self._load(index)
             for spec in filter(wanted, specs_of(plugin) if plugin else ()):
-                key = (spec.name, spec.modality if isinstance(spec, ModelSpec) else spec.kind)
-                if key in merged:
-                    noun = "model" if isinstance(spec, ModelSpec) else "format"
-                    self._note(index, f"{noun} {spec.name!r} is left out, {owners[key]} has it already")
-                else:
-                    merged[key] = spec
-                    owners[key] = self._records[index].label
+                label, noun = self._records[index].label, type(spec).__name__.removesuffix("Spec").lower()
+                first, *others = _keys(spec)
+                if first in owners:
+                    self._note(index, f"{noun} {spec.name!r} is left out, {owners[first]} has it already")
+                    continue
+                taken = {key for key in others if key in owners}
+                for key in sorted(taken):
+                    self._note(
+                        index, f"{noun} {spec.name!r} has no alias {key[0]!r}, {owners[key]} has it already"
+                    )
+                merged[first] = _without_aliases(spec, {key[0] for key in taken}) if taken else spec
+                owners |= dict.fromkeys({first, *others} - taken, label)
         return tuple(merged.values())
 
     def _note(self, index: int, note: str) -> None:
@@ -422,13 +507,12 @@ class Host:
                     f"{' and '.join(missing)} cannot be imported",
                     install_line(record.distribution, modality.extra, missing),
                 )
-        models = tuple(_each(record, self._answers(module, "gen_models"), ModelSpec, "gen_models"))
-        formats = tuple(_each(record, self._answers(module, "gen_formats"), FormatSpec, "gen_formats"))
-        for model in models:
-            _refuse(record, model_fault(model))
-        for form in formats:
-            _refuse(record, format_fault(form))
-        return Plugin(modalities[0] if modalities else None, models, formats)
+        lists: dict[type[Declared], tuple[Any, ...]] = {}
+        for kind, (hook, fault) in HOOKS.items():
+            lists[kind] = tuple(_each(record, self._answers(module, hook), kind, hook))
+            for spec in lists[kind]:
+                _refuse(record, fault(spec))
+        return Plugin(modalities[0] if modalities else None, lists)
 
     def _answers(self, module: object, hook: str) -> list[object]:
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
@@ -467,6 +551,19 @@ def _entry_point(record: Record) -> EntryPoint:
     return entry
 
 
+def _keys(spec: Declared) -> list[tuple[str, str]]:
+    """What a spec can be found by, its name first: names are compared without case and punctuation."""
+    if isinstance(spec, ChoiceSpec):
+        return [(plain_name(name), "") for name in (spec.name, *spec.aliases)]
+    return [(spec.name, spec.modality if isinstance(spec, ModelSpec) else spec.kind)]
+
+
+def _without_aliases(spec: Spec, taken: set[str]) -> Spec:
+    assert isinstance(spec, ChoiceSpec)
+    kept = tuple(alias for alias in spec.aliases if plain_name(alias) not in taken)
+    return cast(Spec, replace(spec, aliases=kept))
+
+
 def _each(record: Record, answers: list[object], kind: type[Spec], hook: str) -> Iterable[Spec]:
     for answer in answers:
         if not isinstance(answer, Iterable):
@@ -477,7 +574,7 @@ def _each(record: Record, answers: list[object], kind: type[Spec], hook: str) ->
             yield _expect(record, spec, kind, hook)
 
 
-def _expect(record: Record, spec: object, kind: type[Checked], hook: str) -> Checked:
+def _expect(record: Record, spec: object, kind: type[Spec], hook: str) -> Spec:
     if not isinstance(spec, kind):
         raise _RefusedError("broken", f"{hook} returns {spec!r}, not a {kind.__name__}", remedy(record))
     api = getattr(spec, "api", None)

@@ -6,6 +6,7 @@ Import strings have the form ``"package.module:attribute"`` and are resolved onl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 API = 1
 """The version of this contract. A spec says which version it was written for."""
@@ -13,7 +14,9 @@ API = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Param:
-    """One parameter of a modality, reachable from the command line and from Python with the same default.
+    """One parameter of a modality, or one setting of a solver, a grid, a guidance, a cache or a noise rule.
+
+    It is reachable from the command line and from Python with the same default.
 
     Args:
         name: Identifier in snake_case; the command line spells it ``--kebab-case``.
@@ -159,3 +162,103 @@ class FormatSpec:
     def kinds(self) -> tuple[str, ...]:
         """Every kind that it holds, the first that of its modality."""
         return (self.kind, *self.also)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceSpec:
+    """What can be chosen by name and has settings; the base of the five specs below.
+
+    A text names it with its settings: ``"dpmpp_2m_sde:eta=0.5"``. A value without a name before it is the
+    first setting: ``"easycache:0.1"``.
+
+    Args:
+        name: The name that is listed: lower-case letters, digits, hyphens and underscores. Case, spaces and
+            punctuation do not count where somebody writes it.
+        summary: One line.
+        factory: Import string of what makes it. It is called with the settings as keyword arguments, those
+            that are None left out, and with what ``needs`` names.
+        aliases: Other names of the same thing.
+        settings: What can be set, with defaults and bounds.
+        needs: Further keyword arguments of the factory, out of those that the class lists.
+        api: Version of the contract.
+    """
+
+    name: str
+    summary: str
+    factory: str
+    aliases: tuple[str, ...] = ()
+    settings: tuple[Param, ...] = ()
+    needs: tuple[str, ...] = ()
+    api: int = API
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolverSpec(ChoiceSpec):
+    """A solver: how the state moves from one noise level to the next.
+
+    ``factory`` makes a ``gen.diffusion.Solver``. It may need ``process``, the ``gen.diffusion.Process`` of
+    the model. Order, evaluations and noise are those of the default settings.
+
+    Args:
+        order: Order of convergence of its steps; where it draws noise, that for each path of it.
+        evaluations: Of the network per step; 0 where it depends on the data.
+        stochastic: Whether it draws noise.
+        limit: What the first steps, which have no history, leave of the order over a whole run.
+        guidance: Name of the guidance that belongs to it, where nobody names one.
+    """
+
+    order: int
+    evaluations: int = 1
+    stochastic: bool = False
+    limit: int = 4
+    guidance: str = "cfg"
+
+    @property
+    def run_order(self) -> int:
+        """Order of convergence of whole runs."""
+        return min(self.order, self.limit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridSpec(ChoiceSpec):
+    """A time grid: at which noise levels a run stops.
+
+    ``factory`` makes a ``gen.diffusion.TimeGrid`` from the keyword argument ``steps``, an int of at least 1.
+    It may need ``process``.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidanceSpec(ChoiceSpec):
+    """A rule of guidance, or a modifier of the guidance before it in a chain.
+
+    The ``factory`` of a rule makes a ``gen.diffusion.Guidance`` from the keyword argument ``scale``, the
+    guidance scale of the run. That of a modifier gets ``guidance``, what stands before it in the chain, and
+    returns a guidance or a chain. Both may need ``process``; ``model``, the ``gen.diffusion.ModelDenoiser``
+    that is guided; and ``layers``, what its network says about its layers (``gen.nn.Layers``).
+
+    Args:
+        role: ``"rule"`` or ``"modifier"``.
+        scales: The scales that a rule takes, (low, high), both included.
+    """
+
+    role: Literal["rule", "modifier"] = "rule"
+    scales: tuple[float, float] = (0.0, 100.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheSpec(ChoiceSpec):
+    """A cache: evaluations, or parts of the network, that are skipped where they would hardly change.
+
+    ``factory`` gets ``denoiser``, the ``gen.diffusion.Denoiser`` of the model, and returns the one with the
+    cache. It may need ``process``; and ``layers`` (see ``GuidanceSpec``), where ``denoiser`` is a
+    ``gen.diffusion.ModelDenoiser``.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseSpec(ChoiceSpec):
+    """A rule by which a run draws its noise.
+
+    ``factory`` gets ``seeds``, a sequence of one int per item, and returns a ``gen.diffusion.NoiseSource``.
+    """

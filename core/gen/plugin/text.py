@@ -1,6 +1,8 @@
-"""Texts of strangers, made fit for a line on a terminal."""
+"""Texts of strangers: made fit for a line on a terminal, and names as they are compared."""
 
 from __future__ import annotations
+
+import re
 
 
 def one_line(text: str) -> str:
@@ -11,6 +13,11 @@ def one_line(text: str) -> str:
 def without_controls(text: str) -> str:
     """Spell out, as JSON does, what could move the cursor, recolour or reorder text; lines and tabs stay."""
     return "".join(f"\\u{ord(char):04x}" if _drives_terminal(char) else char for char in text)
+
+
+def plain_name(name: str) -> str:
+    """A name without case, spaces and punctuation, "++" as "pp": "DPM++ 2M" is "dpmpp2m"."""
+    return re.sub(r"[^a-z0-9]", "", name.lower().replace("++", "pp"))
 
 
 def _drives_terminal(character: str) -> bool:

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gen.errors import UsageError
+from gen.plugin.specs import GridSpec, SolverSpec
+from gen.plugin.text import plain_name
 from gen.presets.grid_list import GridList, grid_list, read_grid_list
 from gen.presets.grids import GRIDS
+from gen.presets.guidances import GUIDANCES
 from gen.presets.samplers import REFUSED, SCHEDULERS
 from gen.presets.solvers import SOLVERS
-from gen.presets.specs import Call, Entry, GridPreset, P, Preset, Sampler, SolverPreset
+from gen.presets.specs import S, Sampler, build
 
 if TYPE_CHECKING:
     from gen.diffusion import Guidance, Process, Solver, TimeGrid
@@ -30,13 +32,9 @@ __all__ = [
     "REFUSED",
     "SCHEDULERS",
     "SOLVERS",
-    "Call",
-    "Entry",
     "GridList",
-    "GridPreset",
-    "Preset",
     "Sampler",
-    "SolverPreset",
+    "build",
     "default_names",
     "default_sampler",
     "find",
@@ -44,6 +42,7 @@ __all__ = [
     "grid_list",
     "grid_name",
     "guidance",
+    "read_grid_list",
     "sampler",
     "solver",
 ]
@@ -55,7 +54,7 @@ def solver(name: str) -> Solver:
     Raises:
         UsageError: There is none; names the closest.
     """
-    built: Solver = SOLVERS[sampler(name).solver].make.build()
+    built: Solver = build(SOLVERS[sampler(name).solver])
     return built
 
 
@@ -67,7 +66,7 @@ def guidance(name: str, scale: float) -> Guidance:
     """
     preset = SOLVERS[sampler(name).solver]
     try:
-        built: Guidance = Call(f"gen.diffusion:{preset.guidance}").build(scale=scale)
+        built: Guidance = build(find(GUIDANCES, preset.guidance, "guidance"), scale=scale)
     except ValueError as error:
         raise UsageError(f"solver {preset.name}: {error}", "change the guidance or the solver") from error
     return built
@@ -89,13 +88,13 @@ def grid(name: str, steps: int, process: Process, *, shift: float = 1.0) -> Time
     if numbers is not None:
         if steps != numbers.steps:
             raise UsageError(f"the list of the grid has {numbers.steps} steps, not {steps}")
-        label, build = "list", partial(numbers.build, process)
+        label, made = "list", partial(numbers.build, process)
     else:
         preset = find(GRIDS, name, "grid")
-        spaced = {"process": process} if preset.of_process else {}
-        label, build = preset.name, partial(preset.make.build, steps=steps, **spaced)
+        spaced: dict[str, Any] = {"process": process} if preset.needs else {}
+        label, made = preset.name, partial(build, preset, steps=steps, **spaced)
     try:
-        return build().shift(shift)
+        return made().shift(shift)
     except ValueError as error:
         raise UsageError(f"grid {label}: {error}") from error
 
@@ -109,30 +108,36 @@ def grid_name(text: str) -> str:
     Raises:
         UsageError: It is none of them.
     """
-    if _key(text) in _known(GRIDS):
+    if plain_name(text) in _known(GRIDS):
         return find(GRIDS, text, "grid").name
     numbers = grid_list(text) or read_grid_list(text)
     return find(GRIDS, text, "grid").name if numbers is None else str(numbers)
 
 
-def sampler(name: str) -> Sampler:
+def sampler(
+    name: str, solvers: Mapping[str, SolverSpec] = SOLVERS, grids: Mapping[str, GridSpec] = GRIDS
+) -> Sampler:
     """What a name stands for: "euler", "DPM++ 2M Karras", "dpmpp_2m_sde exponential", "DDIMScheduler".
+
+    Args:
+        name: The name.
+        solvers, grids: What there is, by name.
 
     Raises:
         UsageError: There is none; names the closest.
     """
-    key = _key(name)
+    key = plain_name(name)
     for scheduler, found in SCHEDULERS.items():
-        if _key(scheduler) == key:
+        if plain_name(scheduler) == key:
             return found
-    solvers, grids = _known(SOLVERS), _known(GRIDS)
-    if key in solvers:
-        return Sampler("", solvers[key].name, "")
+    known, known_grids = _known(solvers), _known(grids)
+    if key in known:
+        return Sampler("", known[key].name, "")
     # The longest grid first: "karras" rather than "s".
-    for suffix in sorted(grids, key=len, reverse=True):
-        if key.endswith(suffix) and key.removesuffix(suffix) in solvers:
-            return Sampler("", solvers[key.removesuffix(suffix)].name, grids[suffix].name)
-    return Sampler("", find(SOLVERS, name, "solver").name, "")
+    for suffix in sorted(known_grids, key=len, reverse=True):
+        if key.endswith(suffix) and key.removesuffix(suffix) in known:
+            return Sampler("", known[key.removesuffix(suffix)].name, known_grids[suffix].name)
+    return Sampler("", find(solvers, name, "solver").name, "")
 
 
 GUIDED = 2.0
@@ -188,7 +193,7 @@ def default_sampler(
     if not 0 < scale < math.inf:
         raise ValueError(f"scale must be a finite number above 0, not {scale}")
     names = default_names(nfe, process, guidance=guidance)
-    built, made = solver(names.solver), GRIDS[names.grid].make
+    built = solver(names.solver)
     if not names.solver.startswith("scale"):
         return built, grid(names.grid, nfe, process)
     from gen.diffusion import scale_grid
@@ -196,12 +201,13 @@ def default_sampler(
     from gen.diffusion.solvers import ScaleMultistep
 
     assert isinstance(built, ScaleMultistep)
-    fine, coarse = (cast(float, made.options[end]) * scale for end in ("fine", "coarse"))
+    defaults = {setting.name: setting.default for setting in GRIDS[names.grid].settings}
+    fine, coarse = (cast(float, defaults[end]) * scale for end in ("fine", "coarse"))
     clock = ScaleClock(built.clock.fine * scale, built.clock.coarse * scale)
     return replace(built, clock=clock), scale_grid(nfe, process, fine=fine, coarse=coarse)
 
 
-def find(presets: Mapping[str, P], name: str, noun: str) -> P:
+def find(presets: Mapping[str, S], name: str, noun: str) -> S:
     """The preset that ``name`` means: case, spaces and hyphens do not count, and "++" is "pp".
 
     Args:
@@ -213,22 +219,20 @@ def find(presets: Mapping[str, P], name: str, noun: str) -> P:
         UsageError: There is none; says what to use instead, or names the closest.
     """
     known = _known(presets)
-    preset = known.get(_key(name))
+    preset = known.get(plain_name(name))
     if preset is not None:
         return preset
     for refused, advice in REFUSED.items():
-        if _key(name) in (_key(refused), "k" + _key(refused)):
+        if plain_name(name) in (plain_name(refused), "k" + plain_name(refused)):
             raise UsageError(f"{name[:80]!r} is no {noun} here", advice)
-    close = difflib.get_close_matches(_key(name), known, n=3)
+    close = difflib.get_close_matches(plain_name(name), known, n=3)
     names = sorted({known[key].name for key in close}) or sorted(presets)
     raise UsageError(
         f"unknown {noun} {name[:80]!r}", f"{'did you mean' if close else 'known'}: {', '.join(names)}"
     )
 
 
-def _known(presets: Mapping[str, P]) -> dict[str, P]:
-    return {_key(name): preset for preset in presets.values() for name in (preset.name, *preset.aliases)}
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower().replace("++", "pp"))
+def _known(presets: Mapping[str, S]) -> dict[str, S]:
+    return {
+        plain_name(name): preset for preset in presets.values() for name in (preset.name, *preset.aliases)
+    }

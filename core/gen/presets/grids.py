@@ -4,147 +4,178 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gen.presets.specs import Call, Entry, GridPreset, table
+from gen.plugin.specs import GridSpec
+from gen.presets.settings import GRID_SETTINGS, with_defaults
+from gen.presets.specs import table
 
-GRID = "gen.diffusion:TimeGrid"
-AYS = (
-    ("", "sd1", "Stable Diffusion 1"),
-    ("_sdxl", "sdxl", "Stable Diffusion XL"),
-    ("_deepfloyd", "deepfloyd", "DeepFloyd IF"),
-    ("_svd", "svd", "Stable Video Diffusion"),
-)
+OWN = ("karras_open", "align_your_steps", "linear_quadratic")
+"""Grids that ``gen.presets.factories`` makes; the others are methods of the core's ``TimeGrid``."""
 
 
-def _scale(name: str, fine: float, coarse: float, summary: str, *aliases: str) -> GridPreset:
-    clock = {"fine": fine, "coarse": coarse}
-    return GridPreset(name, aliases, summary, Call("gen.diffusion:scale_grid", clock), True)
+def _grid(
+    name: str,
+    factory: str,
+    summary: str,
+    *,
+    aliases: tuple[str, ...] = (),
+    of_process: bool = False,
+    **defaults: float | bool | str,
+) -> GridSpec:
+    """A grid.
+
+    Args:
+        name, summary, aliases: As in ``GridSpec``.
+        factory: Name of a method of ``TimeGrid``, of ``gen.diffusion.scale_grid`` or of one of ``OWN``.
+        of_process: Whether it spaces the levels of a process.
+        **defaults: Of its settings, where they are not those of the factory.
+    """
+    if factory in OWN:
+        reference = f"gen.presets.factories:{factory}"
+    else:
+        reference = f"gen.diffusion:{factory if factory == 'scale_grid' else f'TimeGrid.{factory}'}"
+    return GridSpec(
+        name=name,
+        factory=reference,
+        summary=summary,
+        aliases=aliases,
+        settings=with_defaults(GRID_SETTINGS.get(factory, ()), **defaults),
+        needs=("process",) if of_process else (),
+    )
 
 
-GRIDS: Mapping[str, GridPreset] = table(
+GRIDS: Mapping[str, GridSpec] = table(
     [
-        GridPreset("uniform", ("linear", "flow"), "Equal steps of time", Call(f"{GRID}.uniform")),
-        GridPreset(
+        _grid("uniform", "uniform", "Equal steps of time", aliases=("linear", "flow")),
+        _grid(
             "trailing",
-            ("turbo",),
+            "trailing",
             "Equal steps down from the end of a chain of 1,000 steps",
-            Call(f"{GRID}.trailing"),
+            aliases=("turbo",),
         ),
-        GridPreset("simple", (), "ComfyUI's: as trailing, each step rounded up", Call(f"{GRID}.simple")),
-        GridPreset(
-            "leading",
-            (),
-            "Equal steps up from the start of the chain, which miss its end",
-            Call(f"{GRID}.leading"),
-        ),
-        GridPreset(
-            "ddim_uniform",
-            ("leading_1",),
-            "As leading, one step further up",
-            Call(f"{GRID}.leading", {"offset": 1}),
-        ),
-        GridPreset(
-            "leading_open",
-            (),
-            "As leading, without the lowest index",
-            Call(f"{GRID}.leading", {"with_first": False}),
-        ),
-        GridPreset(
-            "linspace", (), "From the end of the chain to its start, in whole steps", Call(f"{GRID}.linspace")
-        ),
-        GridPreset(
+        _grid("simple", "simple", "ComfyUI's: as trailing, each step rounded up"),
+        _grid("leading", "leading", "Equal steps up from the start of the chain, which miss its end"),
+        _grid("ddim_uniform", "leading", "As leading, one step further up", aliases=("leading_1",), offset=1),
+        _grid("leading_open", "leading", "As leading, without the lowest index", with_first=False),
+        _grid("linspace", "linspace", "From the end of the chain to its start, in whole steps"),
+        _grid(
             "normal",
-            (),
+            "linspace",
             "From the end of the chain to its start, also between its steps",
-            Call(f"{GRID}.linspace", {"rounded": False}),
+            rounded=False,
         ),
-        GridPreset(
-            "linspace_open",
-            (),
-            "As linspace, without the start",
-            Call(f"{GRID}.linspace", {"with_first": False}),
-        ),
-        GridPreset(
-            "sgm_uniform",
-            (),
-            "As normal, without the start",
-            Call(f"{GRID}.linspace", {"rounded": False, "with_first": False}),
-        ),
-        GridPreset(
-            "quadratic", (), "Equal steps of the root of time: finer near the data", Call(f"{GRID}.quadratic")
-        ),
-        GridPreset(
+        _grid("linspace_open", "linspace", "As linspace, without the start", with_first=False),
+        _grid("sgm_uniform", "linspace", "As normal, without the start", rounded=False, with_first=False),
+        _grid("quadratic", "quadratic", "Equal steps of the root of time: finer near the data"),
+        _grid(
             "beta",
-            ("beta_comfyui",),
+            "beta_on_chain",
             "ComfyUI's: quantiles of Beta(0.6, 0.6) on a chain, finer at both ends",
-            Call(f"{GRID}.beta_on_chain"),
+            aliases=("beta_comfyui",),
         ),
-        GridPreset(
+        _grid(
             "beta_diffusers",
-            (),
+            "beta_sigmas",
             "diffusers': quantiles of Beta(0.6, 0.6) in sigma, of flows in time",
-            Call(f"{GRID}.beta_sigmas"),
-            True,
+            of_process=True,
         ),
-        GridPreset("beta_times", (), "Quantiles of Beta(0.6, 0.6) in time", Call(f"{GRID}.beta")),
-        GridPreset(
+        _grid("beta_times", "beta", "Quantiles of Beta(0.6, 0.6) in time"),
+        _grid(
             "linear_quadratic",
-            (),
+            "linear_quadratic",
             "Half of the steps small and equal at the noise, then growing quadratically",
-            Call(f"{GRID}.linear_quadratic"),
-            True,
+            of_process=True,
         ),
-        GridPreset(
-            "kl_optimal",
-            (),
-            "Equal steps of the angle atan(sigma / alpha)",
-            Call(f"{GRID}.kl_optimal"),
-            True,
-        ),
-        GridPreset(
+        _grid("kl_optimal", "kl_optimal", "Equal steps of the angle atan(sigma / alpha)", of_process=True),
+        _grid(
             "laplace",
-            (),
+            "laplace",
             "Quantiles of a Laplace distribution of log sigma: finer at sigma = 1",
-            Call(f"{GRID}.laplace"),
-            True,
+            of_process=True,
         ),
-        GridPreset(
+        _grid(
             "karras",
-            ("ka",),
+            "karras",
             "Karras et al. with rho = 7: many small steps near the data",
-            Call(f"{GRID}.karras"),
-            True,
+            aliases=("ka",),
+            of_process=True,
         ),
-        GridPreset(
+        _grid(
             "karras_open",
-            (),
+            "karras_open",
             "As Karras with rho = 9, down to the first level of a chain instead of clean data",
-            Call("gen.presets.open_grids:karras_open", {"rho": 9.0}),
-            True,
+            of_process=True,
         ),
-        GridPreset(
+        _grid(
             "uniform_log_snr",
-            ("exponential", "polyexponential", "lu"),
+            "uniform_log_snr",
             "Equal steps of log_snr",
-            Call(f"{GRID}.uniform_log_snr"),
-            True,
+            aliases=("exponential", "polyexponential", "lu"),
+            of_process=True,
         ),
-        *(
-            GridPreset(
-                f"align_your_steps{suffix}",
-                (f"ays{suffix}",),
-                f"Align Your Steps, found for {model}",
-                Call(f"{GRID}.table", {"sigmas": Entry("gen.diffusion.grid:ALIGN_YOUR_STEPS", key)}),
-                True,
-            )
-            for suffix, key, model in AYS
+        _grid(
+            "align_your_steps",
+            "align_your_steps",
+            "Align Your Steps, found for Stable Diffusion 1",
+            aliases=("ays",),
+            of_process=True,
+            model="sd1",
         ),
-        _scale("scale_coarse", 0.06, 4.0, "Equal steps on the clock of the data's scales, for up to 6 steps"),
-        _scale(
-            "scale_medium", 0.035, 8.0, "Equal steps on the clock of the data's scales, for 7 to 11 steps"
+        _grid(
+            "align_your_steps_sdxl",
+            "align_your_steps",
+            "Align Your Steps, found for Stable Diffusion XL",
+            aliases=("ays_sdxl",),
+            of_process=True,
+            model="sdxl",
         ),
-        _scale(
-            "scale_fine", 0.035, 4.0, "Equal steps on the clock of the data's scales, for 12 to 24", "scale"
+        _grid(
+            "align_your_steps_deepfloyd",
+            "align_your_steps",
+            "Align Your Steps, found for DeepFloyd IF",
+            aliases=("ays_deepfloyd",),
+            of_process=True,
+            model="deepfloyd",
         ),
-        _scale("scale_finest", 0.02, 4.0, "Equal steps on the clock of the data's scales, from 25 steps"),
+        _grid(
+            "align_your_steps_svd",
+            "align_your_steps",
+            "Align Your Steps, found for Stable Video Diffusion",
+            aliases=("ays_svd",),
+            of_process=True,
+            model="svd",
+        ),
+        _grid(
+            "scale_coarse",
+            "scale_grid",
+            "Equal steps on the clock of the data's scales, for up to 6 steps",
+            of_process=True,
+            fine=0.06,
+            coarse=4.0,
+        ),
+        _grid(
+            "scale_medium",
+            "scale_grid",
+            "Equal steps on the clock of the data's scales, for 7 to 11 steps",
+            of_process=True,
+            fine=0.035,
+            coarse=8.0,
+        ),
+        _grid(
+            "scale_fine",
+            "scale_grid",
+            "Equal steps on the clock of the data's scales, for 12 to 24",
+            aliases=("scale",),
+            of_process=True,
+            fine=0.035,
+            coarse=4.0,
+        ),
+        _grid(
+            "scale_finest",
+            "scale_grid",
+            "Equal steps on the clock of the data's scales, from 25 steps",
+            of_process=True,
+            fine=0.02,
+            coarse=4.0,
+        ),
     ]
 )

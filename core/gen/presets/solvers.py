@@ -8,365 +8,382 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gen.presets.specs import Call, SolverPreset, table
+from gen.plugin.specs import SolverSpec
+from gen.presets.settings import SOLVER_SETTINGS, with_defaults
+from gen.presets.specs import table
 
-CORE = "gen.diffusion.solvers"
-CLOCK = "gen.diffusion.scale_clock:ScaleClock"
-CHAIN = "gen.diffusion:DiscreteBetas.scaled_linear"
 # The order of a run whose first step is of first order, and of one where it is corrected to second.
 UNCORRECTED, CORRECTED = 2, 3
 
 
-def _call(name: str, **options: object) -> Call:
-    return Call(f"{CORE}:{name}", options)
+def _solver(
+    name: str,
+    factory: str,
+    summary: str,
+    convergence: int,
+    *,
+    aliases: tuple[str, ...] = (),
+    evaluations: int = 1,
+    stochastic: bool = False,
+    limit: int = 4,
+    guidance: str = "cfg",
+    **defaults: float | bool | str,
+) -> SolverSpec:
+    """A solver.
+
+    Args:
+        name, summary, aliases, evaluations, stochastic, limit, guidance: As in ``SolverSpec``.
+        factory: Name of a class of ``gen.diffusion.solvers``, or of a function of ``gen.presets.factories``.
+        convergence: Order of convergence of its steps.
+        **defaults: Of its settings, where they are not those of the factory.
+    """
+    module = "gen.presets.factories" if factory.islower() else "gen.diffusion.solvers"
+    return SolverSpec(
+        name=name,
+        factory=f"{module}:{factory}",
+        summary=summary,
+        aliases=aliases,
+        settings=with_defaults(SOLVER_SETTINGS.get(factory, ()), **defaults),
+        order=convergence,
+        evaluations=evaluations,
+        stochastic=stochastic,
+        limit=limit,
+        guidance=guidance,
+    )
 
 
-SOLVERS: Mapping[str, SolverPreset] = table(
+SOLVERS: Mapping[str, SolverSpec] = table(
     [
-        SolverPreset(
+        _solver(
             "scale_2",
-            (),
+            "scale_multistep",
             "Predictor and corrector on the clock of the data's scales, for up to 6 evaluations",
-            _call("ScaleMultistep", order=2),
             3,
+            order=2,
         ),
-        SolverPreset(
+        _solver(
             "scale_3",
-            ("scale",),
+            "scale_multistep",
             "Predictor and corrector on the clock of the data's scales: for 7 to 11 evaluations",
-            _call("ScaleMultistep", order=3),
             4,
+            aliases=("scale",),
             limit=CORRECTED,
+            order=3,
         ),
-        SolverPreset(
+        _solver(
             "scale_3_fine",
-            (),
+            "scale_multistep",
             "As scale_3 on a clock of finer scales: from 12 evaluations",
-            _call(
-                "ScaleMultistep",
-                order=3,
-                clock=Call(CLOCK, {"fine": 0.08, "coarse": 10.0}),
-            ),
             4,
             limit=CORRECTED,
+            order=3,
+            fine=0.08,
+            coarse=10.0,
         ),
-        SolverPreset(
+        _solver(
             "flow_adams_2",
-            ("flow_adams",),
+            "FlowAdams",
             "Adams-Bashforth of order 2 for the velocity in flow time",
-            _call("FlowAdams", order=2),
             2,
+            aliases=("flow_adams",),
+            order=2,
         ),
-        SolverPreset(
+        _solver(
             "flow_adams_3",
-            (),
+            "FlowAdams",
             "Adams-Bashforth of order 3 for the velocity in flow time",
-            _call("FlowAdams", order=3),
             3,
             limit=UNCORRECTED,
+            order=3,
         ),
-        SolverPreset(
+        _solver(
             "ddim",
-            ("euler", "k_euler", "flow_euler"),
+            "DDIM",
             "DDIM, the same as Euler: plain and predictable",
-            _call("DDIM"),
             1,
+            aliases=("euler", "k_euler", "flow_euler"),
         ),
-        SolverPreset(
+        _solver(
             "ddpm",
-            ("euler_a", "euler_ancestral", "k_euler_a", "k_euler_ancestral"),
+            "DDIM",
             "DDPM, the same as Euler ancestral: new noise in every step",
-            _call("DDIM", eta=1.0),
             1,
+            aliases=("euler_a", "euler_ancestral", "k_euler_a", "k_euler_ancestral"),
             stochastic=True,
+            eta=1.0,
         ),
-        SolverPreset(
+        _solver(
             "ddpm_large",
-            (),
+            "DDPM",
             "DDPM with the variance of the forward step",
-            _call("DDPM", variance="large"),
             1,
             stochastic=True,
+            variance="large",
         ),
-        SolverPreset(
+        _solver(
             "euler_a_flow",
-            ("euler_ancestral_rf",),
+            "flow_ancestral",
             "Euler ancestral of ComfyUI on flows: down to a level below, then noise",
-            _call("DDIM", eta=_call("FlowAncestralStep")),
             1,
+            aliases=("euler_ancestral_rf",),
             stochastic=True,
         ),
-        SolverPreset(
+        _solver(
             "lcm",
-            ("consistency", "ping_pong"),
+            "lcm",
             "For consistency models: predict the data, add noise, repeat",
-            _call("DDIM", eta=_call("LCMStep")),
             1,
+            aliases=("consistency", "ping_pong"),
             stochastic=True,
         ),
-        SolverPreset(
-            "tcd",
-            (),
-            "For TCD models on Stable Diffusion's chain, gamma = 0.3",
-            _call(
-                "DDIM",
-                eta=_call("TCDStep", gamma=0.3, process=Call(CHAIN)),
-            ),
-            1,
-            stochastic=True,
+        _solver("tcd", "tcd", "For TCD models on Stable Diffusion's chain, gamma = 0.3", 1, stochastic=True),
+        _solver("flow_map", "FlowMap", "For flow maps, told where a step ends", 1),
+        _solver(
+            "heun", "Heun", "Heun in sigma / alpha, as Karras et al.", 2, aliases=("k_heun",), evaluations=2
         ),
-        SolverPreset(
-            "flow_map",
-            (),
-            "For flow maps, told where a step ends",
-            _call("FlowMap"),
-            1,
-        ),
-        SolverPreset("heun", ("k_heun",), "Heun in sigma / alpha, as Karras et al.", _call("Heun"), 2, 2),
-        SolverPreset("flow_heun", (), "Heun in flow time, as diffusers on flows", _call("FlowHeun"), 2, 2),
-        SolverPreset(
+        _solver("flow_heun", "FlowHeun", "Heun in flow time, as diffusers on flows", 2, evaluations=2),
+        _solver(
             "dpm_2",
-            ("dpm2", "k_dpm_2", "midpoint"),
+            "DPMSolver2",
             "The midpoint rule in log sigma (DPM-Solver-2)",
-            _call("DPMSolver2"),
             2,
-            2,
+            aliases=("dpm2", "k_dpm_2", "midpoint"),
+            evaluations=2,
         ),
-        SolverPreset("dpm_3", (), "DPM-Solver-3, single steps", _call("DPMSolver3"), 3, 3),
-        SolverPreset("dpmpp_2s", ("k_dpmpp_2s",), "DPM-Solver++ 2S, single steps", _call("DPMpp2S"), 2, 2),
-        SolverPreset("dpmpp_3s", (), "DPM-Solver++ 3S, single steps", _call("DPMpp3S"), 3, 3),
-        SolverPreset(
-            "exp_heun_2_x0",
-            (),
-            "Exponential Heun in x0",
-            _call("DPMpp2S", r=1.0, kind="heun"),
-            2,
-            2,
+        _solver("dpm_3", "DPMSolver3", "DPM-Solver-3, single steps", 3, evaluations=3),
+        _solver(
+            "dpmpp_2s", "DPMpp2S", "DPM-Solver++ 2S, single steps", 2, aliases=("k_dpmpp_2s",), evaluations=2
         ),
-        SolverPreset(
+        _solver("dpmpp_3s", "DPMpp3S", "DPM-Solver++ 3S, single steps", 3, evaluations=3),
+        _solver("exp_heun_2_x0", "DPMpp2S", "Exponential Heun in x0", 2, evaluations=2, r=1.0, kind="heun"),
+        _solver(
             "exp_heun_2_x0_sde",
-            (),
+            "DPMpp2S",
             "Exponential Heun in x0 as an SDE",
-            _call("DPMpp2S", r=1.0, eta=1.0, kind="heun"),
             1,
-            2,
-            True,
+            evaluations=2,
+            stochastic=True,
+            r=1.0,
+            eta=1.0,
+            kind="heun",
         ),
-        SolverPreset(
+        _solver(
             "dpm_2_ancestral",
-            ("dpm2_a", "k_dpm_2_a", "k_dpm_2_ancestral", "dpm_2_a"),
+            "dpm_2_ancestral",
             "DPM-Solver-2 with new noise in every step",
-            _call("Ancestral", inner=_call("DPMSolver2")),
             1,
-            2,
-            True,
+            aliases=("dpm2_a", "k_dpm_2_a", "k_dpm_2_ancestral", "dpm_2_a"),
+            evaluations=2,
+            stochastic=True,
         ),
-        SolverPreset(
+        _solver(
             "dpmpp_2s_ancestral",
-            ("dpmpp_2s_a", "k_dpmpp_2s_a"),
+            "dpmpp_2s_ancestral",
             "DPM-Solver++ 2S with new noise in every step",
-            _call("Ancestral", inner=_call("DPMpp2S")),
             1,
-            2,
-            True,
+            aliases=("dpmpp_2s_a", "k_dpmpp_2s_a"),
+            evaluations=2,
+            stochastic=True,
         ),
-        SolverPreset(
+        _solver(
             "dpmpp_sde",
-            ("k_dpmpp_sde", "dpmpp_sde_gpu", "seeds_2"),
+            "DPMpp2S",
             "DPM-Solver++ SDE, the same as SEEDS-2: two evaluations",
-            _call("DPMpp2S", eta=1.0),
             1,
-            2,
-            True,
+            aliases=("k_dpmpp_sde", "dpmpp_sde_gpu", "seeds_2"),
+            evaluations=2,
+            stochastic=True,
+            eta=1.0,
         ),
-        SolverPreset("seeds_3", (), "SEEDS-3: three evaluations", _call("DPMpp3S", eta=1.0), 1, 3, True),
-        SolverPreset(
+        _solver(
+            "seeds_3", "DPMpp3S", "SEEDS-3: three evaluations", 1, evaluations=3, stochastic=True, eta=1.0
+        ),
+        _solver(
             "dpm_adaptive",
-            ("dpm_ad", "k_dpm_ad", "k_dpm_adaptive"),
+            "Adaptive",
             "DPM-Solver-23 with steps as small as the error needs",
-            _call("Adaptive"),
             3,
-            0,
+            aliases=("dpm_ad", "k_dpm_ad", "k_dpm_adaptive"),
+            evaluations=0,
         ),
-        SolverPreset("dpm_2m", (), "DPM-Solver 2M: multistep in eps", _call("DPMSolver2M"), 2),
-        SolverPreset(
+        _solver("dpm_2m", "DPMSolver2M", "DPM-Solver 2M: multistep in eps", 2),
+        _solver(
             "dpmpp_2m",
-            ("k_dpmpp_2m",),
+            "DPMpp2M",
             "DPM-Solver++ 2M: second order with one evaluation per step",
-            _call("DPMpp2M"),
             2,
+            aliases=("k_dpmpp_2m",),
         ),
-        SolverPreset(
+        _solver(
             "dpmpp_2m_heun",
-            ("res_multistep",),
+            "DPMpp2M",
             "DPM-Solver++ 2M with exact integrals, the same as RES",
-            _call("DPMpp2M", kind="heun"),
             2,
+            aliases=("res_multistep",),
+            kind="heun",
         ),
-        SolverPreset(
+        _solver(
             "dpmpp_3m",
-            ("diffusers_dpmpp_3m",),
+            "DPMpp3M",
             "DPM-Solver++ 3M of diffusers: three predictions, of second order",
-            _call("DPMpp3M"),
             2,
+            aliases=("diffusers_dpmpp_3m",),
         ),
-        SolverPreset(
+        _solver(
             "dpmpp_2m_sde",
-            ("k_dpmpp_2m_sde", "dpmpp_2m_sde_gpu"),
+            "DPMpp2M",
             "DPM-Solver++ 2M as an SDE: new noise in every step",
-            _call("DPMpp2M", eta=1.0),
             1,
+            aliases=("k_dpmpp_2m_sde", "dpmpp_2m_sde_gpu"),
             stochastic=True,
+            eta=1.0,
         ),
-        SolverPreset(
+        _solver(
             "dpmpp_2m_sde_heun",
-            ("k_dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu", "res_multistep_ancestral"),
+            "DPMpp2M",
             "DPM-Solver++ 2M as an SDE, with exact integrals",
-            _call("DPMpp2M", eta=1.0, kind="heun"),
             1,
+            aliases=("k_dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu", "res_multistep_ancestral"),
             stochastic=True,
+            eta=1.0,
+            kind="heun",
         ),
-        SolverPreset(
+        _solver(
             "dpmpp_3m_sde",
-            ("k_dpmpp_3m_sde", "dpmpp_3m_sde_gpu"),
+            "DPMpp3M",
             "DPM-Solver++ 3M of k-diffusion as an SDE: new noise in every step",
-            _call("DPMpp3M", eta=1.0, lower_order_final=False),
             1,
+            aliases=("k_dpmpp_3m_sde", "dpmpp_3m_sde_gpu"),
             stochastic=True,
+            eta=1.0,
+            lower_order_final=False,
         ),
-        SolverPreset(
+        _solver(
             "unip_3",
-            (),
+            "UniPC",
             "UniPC of order 3 without its corrector: the exact form of DPM-Solver++ 3M",
-            _call("UniPC", order=3, corrector=False),
             3,
             limit=UNCORRECTED,
+            order=3,
+            corrector=False,
         ),
-        SolverPreset("unipc_2", ("unipc_bh2_2",), "UniPC of order 2 with B2", _call("UniPC", order=2), 3),
-        SolverPreset(
+        _solver("unipc_2", "UniPC", "UniPC of order 2 with B2", 3, aliases=("unipc_bh2_2",), order=2),
+        _solver(
             "unipc_3",
-            ("uni_pc_bh2", "unipc_bh2"),
+            "UniPC",
             "UniPC of order 3 with B2",
-            _call("UniPC"),
             4,
+            aliases=("uni_pc_bh2", "unipc_bh2"),
             limit=CORRECTED,
         ),
-        SolverPreset(
+        _solver(
             "unipc_3_bh1",
-            ("uni_pc", "unipc", "unipc_bh1", "uni_pc_bh1"),
+            "UniPC",
             "UniPC of order 3 with B1",
-            _call("UniPC", variant="bh1"),
             4,
+            aliases=("uni_pc", "unipc", "unipc_bh1", "uni_pc_bh1"),
             limit=CORRECTED,
+            variant="bh1",
         ),
-        SolverPreset(
+        _solver(
             "sa_solver",
-            ("comfy_sa_solver",),
+            "sa_solver",
             "SA-Solver of ComfyUI: order 3 with a corrector, noise from t = 0.8 to 0.2",
-            _call("SASolver", tau=_call("TauInterval", at_end=True), final_corrector=1),
             1,
+            aliases=("comfy_sa_solver",),
             stochastic=True,
         ),
-        SolverPreset(
+        _solver(
             "diffusers_sa_solver",
-            (),
+            "diffusers_sa_solver",
             "SA-Solver of diffusers: order 2 with a corrector, noise from t = 0.8 to 0.2",
-            _call(
-                "SASolver",
-                predictor=2,
-                corrector=2,
-                simple=True,
-                tau=_call("TauInterval", low=0.201, high=0.801),
-            ),
             1,
             stochastic=True,
         ),
-        SolverPreset("er_sde", (), "ER-SDE-Solver-3 of ComfyUI", _call("ERSDE"), 1, stochastic=True),
-        SolverPreset(
+        _solver("er_sde", "ERSDE", "ER-SDE-Solver-3 of ComfyUI", 1, stochastic=True),
+        _solver(
             "deis",
-            ("diffusers_deis", "deis_3"),
+            "DEIS",
             "DEIS of diffusers, with polynomials in log rho, order 3",
-            _call("DEIS"),
             3,
+            aliases=("diffusers_deis", "deis_3"),
             limit=UNCORRECTED,
         ),
-        SolverPreset(
-            "deis_2",
-            (),
-            "DEIS of diffusers, with polynomials in log rho, order 2",
-            _call("DEIS", order=2),
-            2,
-        ),
-        SolverPreset(
+        _solver("deis_2", "DEIS", "DEIS of diffusers, with polynomials in log rho, order 2", 2, order=2),
+        _solver(
             "lms",
-            ("k_lms",),
+            "LMS",
             "Linear multistep in sigma / alpha, order 4, as in k-diffusion and diffusers",
-            _call("LMS"),
             4,
+            aliases=("k_lms",),
             limit=UNCORRECTED,
         ),
-        SolverPreset(
+        _solver(
             "comfy_lms",
-            (),
+            "LMS",
             "lms of ComfyUI, whose last step is of first order",
-            _call("LMS", lower_order_final=True),
             4,
             limit=UNCORRECTED,
+            lower_order_final=True,
         ),
-        SolverPreset(
+        _solver(
             "ipndm",
-            ("comfy_ipndm",),
+            "IPNDM",
             "iPNDM of ComfyUI: order 4 as if the steps were equal",
-            _call("IPNDM"),
             2,
+            aliases=("comfy_ipndm",),
         ),
-        SolverPreset(
+        _solver(
             "diffusers_ipndm",
-            (),
+            "IPNDM",
             "iPNDM of diffusers, whose last step is like the others",
-            _call("IPNDM", lower_order_final=False),
             2,
+            lower_order_final=False,
         ),
-        SolverPreset("plms", ("pndm",), "PLMS: iPNDM with a first step of Heun", _call("PLMS"), 2),
-        SolverPreset(
-            "gradient_estimation",
-            (),
-            "Euler with an extrapolated direction, gamma = 2",
-            _call("GradientEstimation"),
+        _solver("plms", "PLMS", "PLMS: iPNDM with a first step of Heun", 2, aliases=("pndm",)),
+        _solver(
+            "gradient_estimation", "GradientEstimation", "Euler with an extrapolated direction, gamma = 2", 1
+        ),
+        _solver(
+            "euler_cfg_pp",
+            "DDIM",
+            "euler with the guidance CFG++, of scale 0 to 1",
             1,
+            aliases=("ddim_cfg_pp",),
+            guidance="cfg_pp",
         ),
-        *(
-            SolverPreset(
-                f"{name}_cfg_pp",
-                tuple(f"{alias}_cfg_pp" for alias in aliases),
-                f"{name} with the guidance CFG++, of scale 0 to 1",
-                make,
-                1,
-                stochastic=stochastic,
-                guidance="CFGPlusPlus",
-            )
-            for name, aliases, make, stochastic in (
-                ("euler", ("ddim",), _call("DDIM"), False),
-                ("euler_ancestral", ("euler_a",), _call("DDIM", eta=1.0), True),
-                ("gradient_estimation", (), _call("GradientEstimation"), False),
-            )
+        _solver(
+            "euler_ancestral_cfg_pp",
+            "DDIM",
+            "euler_ancestral with the guidance CFG++, of scale 0 to 1",
+            1,
+            aliases=("euler_a_cfg_pp",),
+            stochastic=True,
+            guidance="cfg_pp",
+            eta=1.0,
         ),
-        SolverPreset(
+        _solver(
+            "gradient_estimation_cfg_pp",
+            "GradientEstimation",
+            "gradient_estimation with the guidance CFG++, of scale 0 to 1",
+            1,
+            guidance="cfg_pp",
+        ),
+        _solver(
             "reverse_diffusion",
-            ("euler_maruyama",),
+            "ReverseDiffusion",
             "Euler-Maruyama on the reverse diffusion",
-            _call("ReverseDiffusion"),
             1,
+            aliases=("euler_maruyama",),
             stochastic=True,
         ),
-        SolverPreset(
+        _solver(
             "predictor_corrector",
-            (),
+            "predictor_corrector",
             "Euler-Maruyama, then Langevin dynamics at each level",
-            _call("PredictorCorrector", predictor=_call("ReverseDiffusion"), corrector=_call("Langevin")),
             1,
-            2,
-            True,
+            evaluations=2,
+            stochastic=True,
         ),
     ]
 )

@@ -1,4 +1,4 @@
-"""What a named solver, grid or sampler is. No torch here."""
+"""What a sampler's name stands for, and how what is declared is built. No torch here."""
 
 from __future__ import annotations
 
@@ -7,104 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from gen.plugin.specs import ChoiceSpec, Param
+from gen.presets.settings import COMMON_CHANGES, COMMON_SETTINGS
 
-@dataclass(frozen=True)
-class Call:
-    """Something to build, later.
-
-    Args:
-        factory: Import string, "module:qualified.name".
-        options: Keyword arguments; a ``Call`` or ``Entry`` among them is built first.
-    """
-
-    factory: str
-    options: Mapping[str, object] = field(default_factory=dict)
-
-    def build(self, **more: object) -> Any:
-        """The object. ``more`` are further keyword arguments."""
-        made = _imported(self.factory)
-        options = {k: v.build() if isinstance(v, Call | Entry) else v for k, v in self.options.items()}
-        return made(**options, **more)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An entry of a mapping, looked up later.
-
-    Args:
-        mapping: Import string, "module:qualified.name".
-        key: Of the entry.
-    """
-
-    mapping: str
-    key: str
-
-    def build(self) -> Any:
-        """The entry."""
-        return _imported(self.mapping)[self.key]
-
-
-class Preset(Protocol):
-    """What can be looked up by name."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def aliases(self) -> tuple[str, ...]: ...
-
-
-@dataclass(frozen=True)
-class SolverPreset:
-    """A named solver.
-
-    Args:
-        name: The name that is listed.
-        aliases: Other names of the same thing.
-        summary: One line.
-        make: Builds it.
-        order: Order of convergence of its steps; where it draws noise, that for each path of it.
-        evaluations: Of the network per step; 0 where it depends on the data.
-        stochastic: Whether it draws noise.
-        limit: What the first steps, which have no history, leave of the order over a whole run.
-        guidance: Name in ``gen.diffusion`` of the guidance that belongs to it.
-    """
-
-    name: str
-    aliases: tuple[str, ...]
-    summary: str
-    make: Call
-    order: int
-    evaluations: int = 1
-    stochastic: bool = False
-    limit: int = 4
-    guidance: str = "ClassifierFree"
-
-    @property
-    def run_order(self) -> int:
-        """Order of convergence of whole runs."""
-        return min(self.order, self.limit)
-
-
-@dataclass(frozen=True)
-class GridPreset:
-    """A named time grid.
-
-    Args:
-        name: The name that is listed.
-        aliases: Other names of the same thing.
-        summary: One line.
-        make: Builds it from ``steps`` and, where ``of_process``, ``process``.
-        of_process: Whether it spaces the levels of a process.
-    """
-
-    name: str
-    aliases: tuple[str, ...]
-    summary: str
-    make: Call
-    of_process: bool = False
+S = TypeVar("S", bound=ChoiceSpec)
 
 
 @dataclass(frozen=True)
@@ -125,15 +33,37 @@ class Sampler:
 
     def build_process(self) -> Any:
         """The process; only where the name implies one."""
-        return Call(self.process, self.options).build()
+        return _imported(self.process)(**self.options)
 
 
-P = TypeVar("P", bound=Preset)
+def settings_of(spec: ChoiceSpec) -> tuple[Param, ...]:
+    """The settings of a spec, its own and those that all of its kind have."""
+    return (*spec.settings, *COMMON_SETTINGS.get(type(spec), ()))
 
 
-def table(presets: Iterable[P]) -> Mapping[str, P]:
-    """The presets by their names, read-only."""
-    return MappingProxyType({preset.name: preset for preset in presets})
+def build(spec: ChoiceSpec, settings: Mapping[str, object] | None = None, **parts: object) -> Any:
+    """What a spec declares.
+
+    Args:
+        spec: Of a solver, a grid, a guidance, a cache or a noise rule.
+        settings: Values by name, checked; the others have their defaults.
+        **parts: The further keyword arguments of the factory.
+    """
+    given = dict(settings or {})
+    common = {param.name for param in COMMON_SETTINGS.get(type(spec), ())}
+    own: dict[str, object] = {param.name: param.default for param in spec.settings}
+    own |= {name: value for name, value in given.items() if name not in common}
+    made = _imported(spec.factory)(
+        **{name: value for name, value in own.items() if value is not None}, **parts
+    )
+    if changes := {name: value for name, value in given.items() if name in common}:
+        made = _imported(COMMON_CHANGES[type(spec)])(made, **changes)
+    return made
+
+
+def table(specs: Iterable[S]) -> Mapping[str, S]:
+    """The specs by their names, read-only."""
+    return MappingProxyType({spec.name: spec for spec in specs})
 
 
 def _imported(reference: str) -> Any:

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from gen import presets
+from gen.plugin import SolverSpec
 
 SOLVERS = [p for p in presets.SOLVERS.values() if p.evaluations and not p.stochastic]
 
@@ -26,7 +27,7 @@ def orders() -> ModuleType:
 
 
 @pytest.mark.parametrize("preset", SOLVERS, ids=lambda preset: preset.name)
-def test_the_order_of_the_steps(preset: presets.SolverPreset, orders: ModuleType) -> None:
+def test_the_order_of_the_steps(preset: SolverSpec, orders: ModuleType) -> None:
     flow, (_, mixture) = orders.PROCESSES["flow"], orders.problems()
     assert orders.observed(presets.solver(preset.name), flow, mixture, orders.STEPS) == pytest.approx(
         preset.order, abs=0.15
@@ -36,7 +37,7 @@ def test_the_order_of_the_steps(preset: presets.SolverPreset, orders: ModuleType
 @pytest.mark.parametrize(
     "preset", [p for p in SOLVERS if p.run_order < p.order], ids=lambda preset: preset.name
 )
-def test_the_first_steps_limit_whole_runs(preset: presets.SolverPreset, orders: ModuleType) -> None:
+def test_the_first_steps_limit_whole_runs(preset: SolverSpec, orders: ModuleType) -> None:
     """Not below; above where the first error is small beside the others."""
     flow, (_, mixture) = orders.PROCESSES["flow"], orders.problems()
     assert (

@@ -10,6 +10,7 @@ from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.cli.tables import table
 from gen.plugin.host import Host
+from gen.plugin.specs import ChoiceSpec
 
 
 def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:  # noqa: ARG001
@@ -64,6 +65,6 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:  
                 session.show(line)
 
 
-def _described(preset: presets.SolverPreset | presets.GridPreset) -> str:
+def _described(preset: ChoiceSpec) -> str:
     also = f" (also {', '.join(preset.aliases)})" if preset.aliases else ""
     return preset.summary + also

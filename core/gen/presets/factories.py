@@ -1,0 +1,242 @@
+"""What makes the presets that are no single class or method of the core."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+from torch import Tensor
+
+from gen.diffusion import (
+    DDIM,
+    Ancestral,
+    Conditioning,
+    Denoiser,
+    DiscreteBetas,
+    Guidance,
+    Level,
+    Memory,
+    NoiseSource,
+    Prediction,
+    Process,
+    SASolver,
+    Solver,
+    TimeGrid,
+    cached,
+    clipped,
+    thresholded,
+)
+from gen.diffusion.grid import ALIGN_YOUR_STEPS
+from gen.diffusion.guidance import CFGZeroStar, Chain, Evaluate, FrequencyDecoupled
+from gen.diffusion.scale_clock import ScaleClock
+from gen.diffusion.solvers import (
+    Churn,
+    DPMpp2S,
+    DPMSolver2,
+    FlowAncestralStep,
+    Langevin,
+    LCMStep,
+    PredictorCorrector,
+    ReverseDiffusion,
+    ScaleMultistep,
+    TauInterval,
+    TCDStep,
+)
+
+
+def scale_multistep(order: Literal[1, 2, 3], fine: float, coarse: float) -> Solver:
+    """Predictor and corrector on the clock of the scales ``fine`` and ``coarse`` of the data."""
+    return ScaleMultistep(order, ScaleClock(fine, coarse))
+
+
+def flow_ancestral(eta: float) -> Solver:
+    """Euler ancestral of flows."""
+    return DDIM(FlowAncestralStep(eta))
+
+
+def lcm() -> Solver:
+    """Multistep consistency sampling."""
+    return DDIM(LCMStep())
+
+
+def tcd(gamma: float) -> Solver:
+    """Strategic stochastic sampling in the time of Stable Diffusion's chain."""
+    return DDIM(TCDStep(gamma, DiscreteBetas.scaled_linear()))
+
+
+def dpm_2_ancestral(eta: float, r: float) -> Solver:
+    """DPM-Solver-2 within ancestral steps."""
+    return Ancestral(DPMSolver2(r), eta)
+
+
+def dpmpp_2s_ancestral(eta: float, r: float, kind: Literal["midpoint", "heun"]) -> Solver:
+    """DPM-Solver++ 2S within ancestral steps."""
+    return Ancestral(DPMpp2S(r, kind=kind), eta)
+
+
+def sa_solver(
+    tau: float, low: float, high: float, predictor: int, corrector: int, lower_order_final: bool
+) -> Solver:
+    """SA-Solver as in ComfyUI, with the noise ``tau`` where a step ends between ``low`` and ``high``."""
+    return SASolver(
+        predictor,
+        corrector,
+        TauInterval(tau, low, high, at_end=True),
+        lower_order_final=lower_order_final,
+        final_corrector=1,
+    )
+
+
+def diffusers_sa_solver(
+    tau: float, low: float, high: float, predictor: int, corrector: int, lower_order_final: bool
+) -> Solver:
+    """SA-Solver as in diffusers, with the noise ``tau`` where a step starts between ``low`` and ``high``."""
+    return SASolver(
+        predictor,
+        corrector,
+        TauInterval(tau, low, high),
+        simple=True,
+        lower_order_final=lower_order_final,
+    )
+
+
+def predictor_corrector(snr: float, corrections: int, eta: float) -> Solver:
+    """Euler-Maruyama, then Langevin dynamics."""
+    return PredictorCorrector(ReverseDiffusion(eta), Langevin(snr, corrections))
+
+
+def karras_open(steps: int, process: Process, rho: float) -> TimeGrid:
+    """``TimeGrid.karras`` without its last step, to clean data.
+
+    The run ends at t = 1 / 1000, the first level of a chain of 1,000 steps, as Stable Diffusion's DDIM does.
+    That saves a step, and leaves the noise of this level in the result: sigma = 0.03 there.
+    """
+    return TimeGrid(TimeGrid.karras(steps + 1, process, rho=rho).times[:-1])
+
+
+def align_your_steps(steps: int, process: Process, model: str) -> TimeGrid:
+    """The levels that Align Your Steps found for a model, interpolated to ``steps``."""
+    return TimeGrid.table(ALIGN_YOUR_STEPS[model], process, steps)
+
+
+def linear_quadratic(steps: int, process: Process, threshold: float, linear_share: float) -> TimeGrid:
+    """``TimeGrid.linear_quadratic`` with a share of the steps in place of their number."""
+    linear = min(max(int(linear_share * steps), 1), max(steps - 1, 1))
+    return TimeGrid.linear_quadratic(
+        steps, process, threshold=threshold, linear_steps=linear if steps > 1 else None
+    )
+
+
+def log_snr_interval(process: Process, low: float, high: float) -> tuple[float, float]:
+    """(lowest, highest) log_snr of the levels between the times ``low`` and ``high``.
+
+    Raises:
+        ValueError: Not low <= high.
+    """
+    if not low <= high:
+        raise ValueError(f"low must be at most high, not {low} and {high}")
+    return process.level(high).log_snr, process.level(low).log_snr
+
+
+def cfg_zero_star(scale: float, process: Process, zero_init: bool, zero_until: float) -> Guidance:
+    """CFG-Zero* with the last level of velocity 0 as a time."""
+    return CFGZeroStar(scale, zero_until=process.level(zero_until).log_snr if zero_init else None)
+
+
+def frequency_decoupled(scale: float, coarse: float, bands: int, axes: int) -> Guidance:
+    """FDG with scales in equal steps from ``scale``, that of the finest band, to ``coarse``."""
+    coarser = [scale + (coarse - scale) * band / (bands - 1) for band in range(1, bands)]
+    return FrequencyDecoupled(scale, coarser=coarser, axes=tuple(range(-axes, 0)))
+
+
+def within_interval(
+    guidance: Guidance | Chain, process: Process, low: float, high: float
+) -> Guidance | Chain:
+    """``guidance`` between the times ``low`` and ``high`` alone."""
+    interval = log_snr_interval(process, low, high)
+    if isinstance(guidance, Chain):
+        return Chain(tuple(replace(part, interval=interval) for part in guidance.parts))
+    return replace(guidance, interval=interval)
+
+
+@dataclass(frozen=True)
+class Wrapped(Guidance):
+    """A change of a denoiser as a guidance, so that it has a place in a chain.
+
+    Args:
+        wrap: Denoiser to denoiser.
+    """
+
+    wrap: Callable[[Denoiser], Denoiser]
+
+    def predict(
+        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        """See ``Guidance``."""
+
+        def inner(
+            x: Tensor,
+            level: Level[float],
+            conditioning: Conditioning,
+            memory: Memory,  # noqa: ARG001
+        ) -> Prediction:
+            return evaluate(x, level, {"cond": conditioning})["cond"]
+
+        return self.wrap(inner)(x, level, conditioning, memory)
+
+
+def clip(guidance: Guidance | Chain, low: float, high: float) -> Chain:
+    """``guidance``, whose prediction is then clipped."""
+    return guidance >> Wrapped(partial(clipped, low=low, high=high))
+
+
+def threshold(guidance: Guidance | Chain, quantile: float, bound: float, cap: float = math.inf) -> Chain:
+    """``guidance``, whose prediction is then thresholded."""
+    return guidance >> Wrapped(partial(thresholded, quantile=quantile, bound=bound, cap=cap))
+
+
+def easy_cache(
+    denoiser: Denoiser, process: Process, tolerance: float, longest: int, low: float, high: float
+) -> Denoiser:
+    """EasyCache between two times."""
+    return cached(denoiser, tolerance, longest=longest, interval=log_snr_interval(process, low, high))
+
+
+def brownian(seeds: Sequence[int]) -> NoiseSource:
+    """Noise of one Brownian path per item."""
+    return NoiseSource(seeds, brownian=True)
+
+
+def churned(
+    solver: Solver,
+    churn: float = 0.0,
+    churn_low: float = 0.0,
+    churn_high: float = math.inf,
+    s_noise: float = 1.0,
+) -> Solver:
+    """``solver`` with noise added before its steps."""
+    return Churn(solver, churn, (churn_low, churn_high), s_noise) if churn > 0 else solver
+
+
+def changed_grid(
+    grid: TimeGrid,
+    shift: float = 1.0,
+    terminal: float | None = None,
+    until: float = 0.0,
+    restart_length: int = 1,
+    restarts: int = 1,
+    restart_low: float = 0.0,
+    restart_high: float = 1.0,
+) -> TimeGrid:
+    """``grid`` shifted, stretched and cut, with intervals that are run again."""
+    grid = grid.shift(shift)
+    if terminal is not None:
+        grid = grid.stretch(terminal)
+    if until > 0:
+        grid = grid.until(until)
+    if restarts > 1:
+        grid = grid.restart(restart_length, restarts, within=(restart_low, restart_high))
+    return grid

@@ -1,0 +1,182 @@
+"""Choices: names with settings, for all that comes through the hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from gen.diffusion import (
+    Conditioning,
+    Guidance,
+    NoiseSource,
+    Prediction,
+    RectifiedFlow,
+    Solver,
+    TimeGrid,
+    guided,
+    sample,
+)
+from gen.diffusion.guidance import Chain
+from gen.errors import UsageError
+from gen.plan.choice import Choice, Chosen, choose, choose_grid, choose_solver
+from gen.plugin.host import Host
+from gen.plugin.specs import CacheSpec, ChoiceSpec, GridSpec, GuidanceSpec, NoiseSpec, Param, SolverSpec
+from gen.presets.specs import settings_of
+
+HOST = Host([], None)  # type: ignore[arg-type]
+FLOW = RectifiedFlow()
+STEPS = 40
+
+
+def _settings(spec: ChoiceSpec) -> Iterator[dict[str, object]]:
+    """The defaults; then each setting at its limits, or at each of its choices."""
+    yield {}
+    for param in settings_of(spec):
+        values = [
+            *param.choices,
+            param.minimum,
+            param.maximum,
+            *((False, True) if param.type is bool else ()),
+        ]
+        yield from ({param.name: value} for value in values if value is not None)
+
+
+ALL = [
+    pytest.param(kind, spec, settings, id=str(Choice(spec.name, **settings)))
+    for kind in (SolverSpec, GridSpec, GuidanceSpec, CacheSpec, NoiseSpec)
+    for spec in HOST.choices(kind)
+    for settings in _settings(spec)
+]
+
+
+def _denoise(x, level, conditioning, memory) -> Prediction:
+    return Prediction(x * level.alpha, output=(0.0, 1.0))
+
+
+@pytest.mark.parametrize(("kind", "spec", "settings"), ALL)
+def test_a_factory_takes_every_setting_at_its_limits(
+    kind: type[ChoiceSpec], spec: ChoiceSpec, settings: dict[str, object]
+) -> None:
+    chosen = choose(HOST.choices(kind), Choice(spec.name, **settings), "thing")
+    again = choose(HOST.choices(kind), str(chosen), "thing")
+    assert again == chosen
+    state = torch.randn(1, 2, 16, 16, 16)
+    solver, grid, denoiser, noise = DDIMS, TimeGrid.uniform(3), _denoise, NoiseSource([0])
+    conditioning = Conditioning().with_uncond(Conditioning())
+    if (
+        kind is SolverSpec
+        and settings.get("churn")
+        and choose(HOST.choices(kind), spec.name, "").build().corrects
+    ):
+        with pytest.raises(UsageError, match="it must have no corrector"):
+            chosen.build(process=FLOW)
+        return
+    if kind is SolverSpec:
+        solver = chosen.build(process=FLOW)
+        assert isinstance(solver, Solver)
+        return
+    if kind is GridSpec:
+        grid = chosen.build(steps=STEPS, process=FLOW)
+        assert isinstance(grid, TimeGrid)
+        assert grid.steps >= 1
+        return
+    if kind is GuidanceSpec:
+        part = "guidance" if spec.role == "modifier" else "scale"
+        before = choose(HOST.choices(kind), "cfg", "guidance").build(scale=2.0)
+        guidance = chosen.build(process=FLOW, **{part: before if part == "guidance" else 0.7})
+        assert isinstance(guidance, Guidance | Chain)
+        denoiser = guided(_denoise, guidance)
+    elif kind is CacheSpec:
+        denoiser = chosen.build(denoiser=_denoise, process=FLOW)
+    else:
+        noise = chosen.build(seeds=[3])
+        assert isinstance(noise, NoiseSource)
+    made = sample(denoiser, FLOW, grid, solver, noise=noise, x=state, conditioning=conditioning).x
+    assert made.isfinite().all()
+
+
+DDIMS = choose(HOST.choices(SolverSpec), "ddim", "solver").build()
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("euler", "ddim"),
+        ("DPM++ 2M SDE : eta = 0.5", "dpmpp_2m_sde:eta=0.5"),
+        ("dpmpp_2m_sde:eta=1", "dpmpp_2m_sde"),
+        ("dpmpp_2m:kind=HEUN,eta=1", "dpmpp_2m:eta=1,kind=heun"),
+        ("ddim:0.25", "ddim:eta=0.25"),
+        ("unipc_3:lower-order-final=no", "unipc_3:lower_order_final=false"),
+        ("heun:churn=0.4,s-noise=1.003", "heun:churn=0.4,s_noise=1.003"),
+    ],
+)
+def test_texts_become_canonical(text: str, canonical: str) -> None:
+    chosen, _ = choose_solver(HOST.choices(SolverSpec), HOST.choices(GridSpec), text)
+    assert str(chosen) == canonical
+    assert choose(HOST.choices(SolverSpec), canonical, "solver") == chosen
+
+
+def test_settings_are_heeded() -> None:
+    def solver(text: str) -> object:
+        return choose(HOST.choices(SolverSpec), text, "solver").build()
+
+    assert solver("ddim:eta=1") == solver("ddpm")
+    assert solver("dpmpp_2m:eta=1,kind=heun") == solver("dpmpp_2m_sde_heun")
+    assert solver("heun:churn=0.3").stochastic  # type: ignore[attr-defined]
+    assert solver("heun:churn=0.3") != solver("heun:churn=0.2")
+    grid = choose_grid(HOST.choices(GridSpec), "karras:rho=3,shift=2")
+    assert isinstance(grid, Chosen)
+    assert grid.build(steps=5, process=FLOW) == TimeGrid.karras(5, FLOW, rho=3.0).shift(2.0)
+    restarted = choose(HOST.choices(GridSpec), "uniform:restarts=3,restart_length=2", "grid").build(steps=9)
+    assert restarted == TimeGrid.uniform(9).restart(2, 3)
+
+
+def test_a_name_with_its_grid_takes_settings_of_the_solver() -> None:
+    chosen, found = choose_solver(
+        HOST.choices(SolverSpec), HOST.choices(GridSpec), "DPM++ 2M SDE Karras:eta=0.3"
+    )
+    assert (str(chosen), found.grid) == ("dpmpp_2m_sde:eta=0.3", "karras")
+
+
+def test_a_choice_is_its_text() -> None:
+    choice = Choice("apg", momentum=-0.5, eta=0.0)
+    assert str(choice) == "apg:momentum=-0.5,eta=0"
+    assert str(choose(HOST.choices(GuidanceSpec), choice, "guidance")) == "apg:momentum=-0.5"
+    assert str(Choice.parse("easycache:0.1")) == "easycache:0.1"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ddim:eto=1", r"unknown setting 'eto' of solver ddim \(it has eta, churn"),
+        ("ddim:eta=2", "solver ddim: eta must be at least 0 and at most 1, not 2"),
+        ("ddim:eta=much", "solver ddim: eta must be a number"),
+        ("ddim:eta=nan", "solver ddim: eta must be"),
+        ("ddim:0.5,eta=0.5", "eta of solver ddim is given twice"),
+        ("ddim:eta=1,eta=1", "eta is given twice"),
+        ("ddim:", "is no name with settings"),
+        ("ddim:eta=1,2", "is no name with settings"),
+        ("ddim:=1", "is no name with settings"),
+        ("dpmpp_2m:kind=midpint", "unknown kind 'midpint'"),
+        ("ddin", "unknown solver 'ddin'"),
+    ],
+)
+def test_wrong_texts_are_refused_in_one_line(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        choose_solver(HOST.choices(SolverSpec), HOST.choices(GridSpec), text)
+
+
+def test_settings_that_do_not_fit_each_other_are_a_usage_error() -> None:
+    both = choose(HOST.choices(GuidanceSpec), "cfg:rescale=0.5,renorm=-1", "guidance")
+    with pytest.raises(UsageError, match=r"guidance cfg:renorm=-1,rescale=0.5: renorm is an axis"):
+        both.build(scale=3.0)
+
+
+def test_every_default_is_within_its_bounds() -> None:
+    for kind in (SolverSpec, GridSpec, GuidanceSpec, CacheSpec, NoiseSpec):
+        for spec in HOST.choices(kind):
+            for param in settings_of(spec):
+                assert isinstance(param, Param)
+                assert param.default is None or param.minimum is None or param.minimum <= param.default
