@@ -33,8 +33,8 @@ COMMANDS = _words("""
 """Commands that `gen` has or keeps for itself."""
 
 MODULES = _words("""
-    api artifact atomic checkpoints checks cli diffusion errors evaluation foreign_recipe formats metadata
-    model nn offline plan plugin process_state recipe squares testing
+    api artifact atomic checkpoints checks cli diffusion errors evaluation foreign_recipe formats hardware
+    metadata model nn offline plan plugin process_state recipe squares testing
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 

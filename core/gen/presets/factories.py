@@ -30,7 +30,7 @@ from gen.diffusion import (
     thresholded,
 )
 from gen.diffusion.grid import ALIGN_YOUR_STEPS
-from gen.diffusion.guidance import CFGZeroStar, Chain, Evaluate, FrequencyDecoupled
+from gen.diffusion.guidance import CFGZeroStar, Chain, Evaluation, FrequencyDecoupled
 from gen.diffusion.scale_clock import ScaleClock
 from gen.diffusion.solvers import (
     Churn,
@@ -172,20 +172,13 @@ class Wrapped(Guidance):
 
     wrap: Callable[[Denoiser], Denoiser]
 
-    def predict(
-        self, evaluate: Evaluate, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Prediction:
+    def predict(self, at: Evaluation) -> Prediction:
         """See ``Guidance``."""
 
-        def inner(
-            x: Tensor,
-            level: Level[float],
-            conditioning: Conditioning,
-            memory: Memory,  # noqa: ARG001
-        ) -> Prediction:
-            return evaluate(x, level, {"cond": conditioning})["cond"]
+        def inner(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
+            return Evaluation(x, level, conditioning, memory, at.evaluate).conditional()
 
-        return self.wrap(inner)(x, level, conditioning, memory)
+        return self.wrap(inner)(at.x, at.level, at.conditioning, at.memory)
 
 
 def clip(guidance: Guidance | Chain, low: float, high: float) -> Chain:
