@@ -129,10 +129,11 @@ class ModelDenoiser:
     mapped to the nearest, whose c_noise the network then gets.
 
     Args:
-        network: (c_in x (B, ...), c_noise (B,) float32, conditioning) -> F (B, ...). x is cast to the dtype
-            of the network's first parameter, if it has any; all else stays in the dtype of the state. The
-            network must not change its input in place. It gets the conditioning without uncond and other
-            prompts.
+        network: (c_in x (B, ...), c_noise (B,) float32, conditioning) -> F (B, ...). x and floating-point
+            conditions are cast to the network's dtype: its attribute ``dtype``, or that of its first
+            parameter, if it has any; F is cast back to the dtype of the state. c_noise keeps its digits, as
+            conditions of integers do. The network must not change its input in place. It gets the
+            conditioning without uncond and other prompts.
         process: The process that the network was trained on.
         parameterization: What F means.
         learned_variance: Whether the network returns twice the channels (dimension 1): F, then w in [-1, 1]
@@ -164,8 +165,11 @@ class ModelDenoiser:
         c = self.parameterization.coefficients(own)
         timestep = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
         version = _version(x)
+        dtype, conditions = self._dtype(x.dtype), conditioning.cond
+        if dtype != x.dtype:
+            conditions = conditions.map(lambda value: value.to(dtype) if value.is_floating_point() else value)
         # The model input has no name, so that it is gone when the output is converted.
-        output = self.network(self._model_input(x, c.c_in, version is None), timestep, conditioning.cond)
+        output = self.network(_model_input(x, c.c_in, version is None, dtype), timestep, conditions)
         if version is not None and x._version != version:
             raise ValueError(
                 "the network changes its input in place, which is the state of the run: use x.clone() in it"
@@ -185,14 +189,19 @@ class ModelDenoiser:
             x0 = (x * c.c_skip).add_(output, alpha=c.c_out)
         return Prediction(x0, None, variance, (c.c_skip * ratio, c.c_out))
 
-    def _model_input(self, x: Tensor, c_in: float, copy: bool) -> Tensor:
-        """c_in x in the dtype of the network's first parameter, if it has any; x itself where that is equal,
-        unless it must be a copy."""
-        scaled = x * c_in if copy or c_in != 1 else x
+    def _dtype(self, otherwise: torch.dtype) -> torch.dtype:
+        """The dtype of the network's inputs; ``otherwise`` where it has none."""
+        declared = getattr(self.network, "dtype", None)
+        if isinstance(declared, torch.dtype):
+            return declared
         parameter = next(self.network.parameters(), None) if isinstance(self.network, nn.Module) else None
-        if parameter is None or parameter.dtype == x.dtype or not parameter.is_floating_point():
-            return scaled
-        return scaled.to(parameter.dtype)
+        return otherwise if parameter is None or not parameter.is_floating_point() else parameter.dtype
+
+
+def _model_input(x: Tensor, c_in: float, copy: bool, dtype: torch.dtype) -> Tensor:
+    """c_in x as ``dtype``; x itself where that is equal, unless it must be a copy."""
+    scaled = x * c_in if copy or c_in != 1 else x
+    return scaled if dtype == x.dtype else scaled.to(dtype)
 
 
 def _version(x: Tensor) -> int | None:

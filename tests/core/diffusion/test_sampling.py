@@ -502,3 +502,45 @@ def test_a_compiled_network_is_compiled_once_in_a_run(name: str) -> None:
     model, grid = ModelDenoiser(network, FLOW, Velocity()), TimeGrid.uniform(12)
     sample(model, FLOW, grid, presets.solver(name), noise=NoiseSource([0]), shape=(6,))
     assert graphs.count == 1
+
+
+class Declared:
+    """A network that declares a dtype, and notes what it gets."""
+
+    dtype = torch.bfloat16
+
+    def __init__(self) -> None:
+        self.seen: dict[str, torch.dtype] = {}
+
+    def __call__(self, x, c_noise, conditioning):
+        self.seen = {name: condition.value.dtype for name, condition in conditioning.items()}
+        self.seen |= {"x": x.dtype, "c_noise": c_noise.dtype, "mask": conditioning["text"].mask.dtype}
+        return x
+
+
+def test_a_network_declares_the_dtype_of_its_inputs() -> None:
+    """Conditions too; but time and integers keep their digits: bfloat16 has no 999."""
+    network = Declared()
+    conditioning = Conditioning(
+        {
+            "text": Condition(torch.ones(1, 2, 3), "cross_attention", torch.ones(1, 2, dtype=torch.bool)),
+            "size": Condition(torch.tensor([[1023]]), "global"),
+        }
+    )
+    result = sample(
+        ModelDenoiser(network, FLOW, Velocity()),
+        FLOW,
+        TimeGrid.uniform(2),
+        DDIM(),
+        noise=NoiseSource([0]),
+        shape=(4,),
+        conditioning=conditioning,
+    ).x
+    assert network.seen == {
+        "x": torch.bfloat16,
+        "text": torch.bfloat16,
+        "size": torch.int64,
+        "mask": torch.bool,
+        "c_noise": torch.float32,
+    }
+    assert result.dtype == torch.float32
