@@ -1,4 +1,4 @@
-"""Discrete diffusion: forward processes on tokens, and their denoisers.
+"""Discrete diffusion: forward processes on tokens, their denoisers and their solvers.
 
     q(x_t | x0) = alpha_t [x_t = x0] + sigma_t noise(x_t),   sigma_t = 1 - alpha_t
 
@@ -387,14 +387,7 @@ class PosteriorSample(_TokenSolver):
     process: CategoricalProcess
 
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         unmasked = self.process.unmasked(x)
         if unmasked.all():
@@ -448,14 +441,7 @@ class Unmask(_TokenSolver):
             raise ValueError(f"block must be at least 1, not {self.block}")
 
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         masked = ~self.process.unmasked(x)
         if not masked.any():
@@ -523,14 +509,7 @@ class EntropyBound(_TokenSolver):
             raise ValueError(f"temperature must be finite and >= 0, not {self.temperature}")
 
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         masked = ~self.process.unmasked(x)
         total = state[0] if state else masked.flatten(1).sum(1).double() / t.sigma

@@ -210,16 +210,12 @@ def _version(x: Tensor) -> int | None:
     return None if torch.compiler.is_compiling() or x.is_inference() else x._version
 
 
-@dataclass(frozen=True, eq=False)
-class _Bounded:
-    denoiser: Denoiser
-    bound: Callable[[Tensor], Tensor]
+def _bounded(denoiser: Denoiser, bound: Callable[[Tensor], Tensor]) -> Denoiser:
+    def denoise(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
+        prediction = denoiser(x, level, conditioning, memory)
+        return replace(prediction, x0=bound(prediction.x0))
 
-    def __call__(
-        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Prediction:
-        prediction = self.denoiser(x, level, conditioning, memory)
-        return replace(prediction, x0=self.bound(prediction.x0))
+    return denoise
 
 
 def clipped(denoiser: Denoiser, low: float = -1.0, high: float = 1.0) -> Denoiser:
@@ -230,7 +226,7 @@ def clipped(denoiser: Denoiser, low: float = -1.0, high: float = 1.0) -> Denoise
     """
     if not low < high:
         raise ValueError(f"clipping needs low < high, not {low}, {high}")
-    return _Bounded(denoiser, partial(torch.clamp, min=low, max=high))
+    return _bounded(denoiser, partial(torch.clamp, min=low, max=high))
 
 
 def thresholded(
@@ -267,4 +263,4 @@ def thresholded(
         largest = per_item(rank, x0).clamp(min=bound, max=cap)
         return x0.clamp(-largest, largest) * (bound / largest)
 
-    return _Bounded(denoiser, threshold)
+    return _bounded(denoiser, threshold)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,7 +38,7 @@ class Likelihood:
     nfe: int
 
     @property
-    def bits_per_dimension(self) -> Tensor:
+    def bits_per_dim(self) -> Tensor:
         """-log2 p(x0) / dimensions, (B,). For bytes scaled to [-1, 1), add log2(256 / 2) = 7."""
         return -self.nats / (self.dimensions * math.log(2))
 
@@ -87,22 +88,25 @@ def log_likelihood(
     inner = [level for level in grid.levels(process) if level.alpha > 0 and level.sigma > 0]
     if len(inner) < 2:
         raise ValueError("a likelihood needs a grid with at least two levels of both signal and noise")
-    shape = x0.shape[1:]
-    directions: tuple[Tensor, ...] | None = None
+    shape, dimensions = x0.shape[1:], x0.shape[1:].numel()
+    directions: list[Tensor] | None = None
     if noise is not None and probes is not None:
-        directions = tuple(noise.normal(shape, "probe", i).sign().to(x0) for i in range(probes))
+        directions = [noise.normal(shape, "probe", i).sign().to(x0) for i in range(probes)]
+
+    def augmented(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
+        """The denoiser of (x, alpha L), flat: (B, dimensions + 1)."""
+        with torch.enable_grad():
+            state = x[:, :-1].unflatten(1, shape).detach().requires_grad_()
+            predicted = denoiser(state, level, conditioning, memory).x0
+            divergence = level.alpha * _divergence(predicted, state, directions)
+        total = x[:, -1] / level.alpha + divergence - dimensions
+        return Prediction(torch.cat([predicted.detach().flatten(1), total[:, None]], 1))
+
     start = torch.cat([(x0 * inner[-1].alpha).flatten(1), x0.new_zeros(x0.shape[0], 1)], 1)
-    end = sample(
-        _Augmented(denoiser, shape, directions),
-        process,
-        TimeGrid(tuple(level.t for level in inner[::-1])),
-        solver,
-        noise=noise or NoiseSource([0] * x0.shape[0]),
-        x=start,
-        conditioning=conditioning,
-    )
+    rising = TimeGrid(tuple(level.t for level in inner[::-1]))
+    source = noise or NoiseSource([0] * x0.shape[0])
+    end = sample(augmented, process, rising, solver, noise=source, x=start, conditioning=conditioning)
     latent, integral = end.x[:, :-1], end.x[:, -1] / inner[0].alpha
-    dimensions = latent.shape[1]
     scale = process.prior_scale(inner[0])
     normal = -(latent / scale).square().sum(1) / 2 - dimensions * math.log(scale * math.sqrt(2 * math.pi))
     # The density is that of y = x / alpha at either end.
@@ -110,27 +114,7 @@ def log_likelihood(
     return Likelihood(nats, dimensions, latent.unflatten(1, shape), end.nfe)
 
 
-@dataclass(frozen=True, eq=False)
-class _Augmented:
-    """The denoiser of (x, alpha L), flat: (B, elements + 1)."""
-
-    denoiser: Denoiser
-    shape: torch.Size
-    directions: tuple[Tensor, ...] | None
-
-    def __call__(
-        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Prediction:
-        dimensions = x.shape[1] - 1
-        with torch.enable_grad():
-            state = x[:, :-1].unflatten(1, self.shape).detach().requires_grad_()
-            x0 = self.denoiser(state, level, conditioning, memory).x0
-            divergence = level.alpha * _divergence(x0, state, self.directions)
-        total = x[:, -1] / level.alpha + divergence - dimensions
-        return Prediction(torch.cat([x0.detach().flatten(1), total[:, None]], 1))
-
-
-def _divergence(output: Tensor, at: Tensor, directions: tuple[Tensor, ...] | None) -> Tensor:
+def _divergence(output: Tensor, at: Tensor, directions: Sequence[Tensor] | None) -> Tensor:
     """The trace of d output / d at of each item, (B,), or its mean estimate over ``directions``."""
     if directions is not None:
         estimates = [(_product(output, at, v) * v).flatten(1).sum(1) for v in directions]

@@ -167,18 +167,14 @@ class EDM(Parameterization):
     sigma_data: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 < self.sigma_data < math.inf:
-            raise ValueError(f"sigma_data must be a finite number above 0, not {self.sigma_data}")
-
-    def _norm(self, level: Level[Real]) -> Real:
-        return sqrt(level.sigma**2 + (level.alpha * self.sigma_data) ** 2)
+        _check_positive(sigma_data=self.sigma_data)
 
     def mix(self, level: Level[Real]) -> tuple[Real, Real]:
-        norm = self._norm(level) * self.sigma_data
+        norm = _norm(level, self.sigma_data) * self.sigma_data
         return level.sigma / norm, -level.alpha * self.sigma_data**2 / norm
 
     def c_in(self, level: Level[Real]) -> Real:
-        return 1 / self._norm(level)
+        return 1 / _norm(level, self.sigma_data)
 
     def c_noise(self, level: Level[Real]) -> Real:
         return -level.log_snr / 4
@@ -227,17 +223,15 @@ class Consistency(_Boundary):
     sigma_min: float = 0.002
 
     def __post_init__(self) -> None:
-        if not 0 < self.sigma_data < math.inf or not 0 <= self.sigma_min < math.inf:
-            raise ValueError(
-                "sigma_data must be above 0 and sigma_min at least 0, "
-                f"not {self.sigma_data}, {self.sigma_min}"
-            )
+        _check_positive(sigma_data=self.sigma_data)
+        if not 0 <= self.sigma_min < math.inf:
+            raise ValueError(f"sigma_min must be a finite number of at least 0, not {self.sigma_min}")
 
     def c_in(self, level: Level[Real]) -> Real:
-        return EDM(self.sigma_data).c_in(level)
+        return 1 / _norm(level, self.sigma_data)
 
     def c_noise(self, level: Level[Real]) -> Real:
-        return 1000 * EDM(self.sigma_data).c_noise(level)
+        return 1000 * (-level.log_snr / 4)
 
     def skip_and_out(self, level: Level[Real]) -> tuple[Real, Real]:
         # Multiplied through by alpha: finite at alpha = 0.
@@ -268,11 +262,7 @@ class LatentConsistency(_Boundary):
     timestep_scaling: float = 10.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.sigma_data < math.inf or not 0 < self.timestep_scaling < math.inf:
-            raise ValueError(
-                "sigma_data and timestep_scaling must be finite numbers above 0, "
-                f"not {self.sigma_data}, {self.timestep_scaling}"
-            )
+        _check_positive(sigma_data=self.sigma_data, timestep_scaling=self.timestep_scaling)
 
     def c_in(self, level: Level[Real]) -> Real:
         return self.inner.c_in(level)
@@ -286,3 +276,14 @@ class LatentConsistency(_Boundary):
         norm, c = sqrt(scaled**2 + self.sigma_data**2), self.inner.coefficients(level)
         kept, given = (self.sigma_data / norm) ** 2, scaled / norm
         return kept + given * c.c_skip, given * c.c_out
+
+
+def _norm(level: Level[Real], sigma_data: float) -> Real:
+    """The deviation of x for data of the deviation sigma_data."""
+    return sqrt(level.sigma**2 + (level.alpha * sigma_data) ** 2)
+
+
+def _check_positive(**numbers: float) -> None:
+    for name, number in numbers.items():
+        if not 0 < number < math.inf:
+            raise ValueError(f"{name} must be a finite number above 0, not {number}")

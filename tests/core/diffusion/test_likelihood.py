@@ -47,7 +47,7 @@ def test_the_density_of_data_is_found(process, distribution) -> None:
     torch.testing.assert_close(found.nats, _density(distribution, DATA), rtol=0, atol=0.02)
     assert found.latent.shape == DATA.shape
     expected = -_density(distribution, DATA) / 6 / math.log(2)
-    torch.testing.assert_close(found.bits_per_dimension, expected, rtol=0, atol=0.01)
+    torch.testing.assert_close(found.bits_per_dim, expected, rtol=0, atol=0.01)
 
 
 @pytest.mark.parametrize("name", SOLVERS)

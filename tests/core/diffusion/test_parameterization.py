@@ -133,7 +133,7 @@ def test_latent_consistency_mixes_the_state_with_the_inner_x0() -> None:
 def test_impossible_boundaries_are_refused() -> None:
     with pytest.raises(ValueError, match="above 0"):
         Consistency(0.0)
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(ValueError, match="at least 0"):
         Consistency(0.5, -1.0)
     with pytest.raises(ValueError, match="above 0"):
         LatentConsistency(sigma_data=0)

@@ -9,7 +9,7 @@ import copy
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -187,21 +187,16 @@ def nag(
         z[:half, :, part] = alpha * bound * g + (1 - alpha) * cond
         return shared(z)
 
-    return _NormalisedAttention(replace(model, network=_ruled(model.network, layers, normalised)))
+    changed = replace(model, network=_ruled(model.network, layers, normalised))
 
-
-@dataclass(frozen=True, eq=False)
-class _NormalisedAttention:
-    model: ModelDenoiser
-
-    def __call__(
-        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Prediction:
+    def denoise(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
         if conditioning.uncond is None:
             raise ValueError("NAG needs a conditioning with uncond, the negative prompt")
         both = concatenate([conditioning.cond, conditioning.uncond.cond])
-        joint = self.model(x.repeat(2, *(1,) * (x.ndim - 1)), level, both, memory)
+        joint = changed(x.repeat(2, *(1,) * (x.ndim - 1)), level, both, memory)
         return joint.map(itemgetter(slice(x.shape[0])))
+
+    return denoise
 
 
 class _Skip(nn.Module):
