@@ -18,11 +18,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from gen.diffusion.arguments import whole_number
 from gen.diffusion.attention import layer_names
 from gen.diffusion.cache import (
     CacheReport,
     add_report,
-    check_interval,
     check_skips,
     items,
     largest,
@@ -34,7 +34,7 @@ from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, ModelDenoiser, Prediction
 from gen.diffusion.guidance.perturbation import perturbed
 from gen.diffusion.items import norm, per_item
-from gen.diffusion.level import Level
+from gen.diffusion.level import EVERYWHERE, Interval, Level, check_interval
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def first_block_cached(
     tolerance: float,
     *,
     longest: int = 3,
-    interval: tuple[float, float] = (-math.inf, math.inf),
+    interval: Interval = EVERYWHERE,
 ) -> Denoiser:
     """First-block cache: all blocks but the first are skipped while the residual of the first hardly changes.
 
@@ -97,7 +97,7 @@ def tea_cached(
     *,
     polynomial: Sequence[float] = (1.0, 0.0),
     longest: int = 3,
-    interval: tuple[float, float] = (-math.inf, math.inf),
+    interval: Interval = EVERYWHERE,
 ) -> Denoiser:
     """TeaCache: all blocks are skipped while the modulated input of the first changes little in sum.
 
@@ -129,7 +129,7 @@ def taylor_cached(
     every: int,
     *,
     order: int = 1,
-    interval: tuple[float, float] = (-math.inf, math.inf),
+    interval: Interval = EVERYWHERE,
 ) -> Denoiser:
     """TaylorSeer: all blocks are evaluated at every n-th call; between, their residual is extrapolated in t.
 
@@ -146,8 +146,8 @@ def taylor_cached(
 
     The other arguments and the errors are those of ``first_block_cached``.
     """
-    if every < 2 or order < 0:
-        raise ValueError(f"TaylorSeer needs every >= 2 and order >= 0, not {every} and {order}")
+    whole_number(every, "every", least=2)
+    whole_number(order, "order", least=0)
     check_interval(interval)
     return _Taylor(_recording(model, stack), every - 1, interval, order)
 
@@ -262,7 +262,7 @@ class _Residuals(ABC):
 
     model: ModelDenoiser
     longest: int
-    interval: tuple[float, float]
+    interval: Interval
     tolerance: float
 
     @abstractmethod
@@ -361,7 +361,7 @@ class _Taylor:
 
     model: ModelDenoiser
     longest: int
-    interval: tuple[float, float]
+    interval: Interval
     order: int
 
     def __call__(

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gen.diffusion.arguments import whole_number
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.items import norm
-from gen.diffusion.level import Level
+from gen.diffusion.level import EVERYWHERE, Interval, Level, check_interval
 
 REPORT = "cache report"
 """The key of a ``CacheReport`` in the values of a memory."""
@@ -79,7 +80,7 @@ class _Cached:
     denoiser: Denoiser
     tolerance: float
     longest: int
-    interval: tuple[float, float]
+    interval: Interval
 
     def __call__(
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
@@ -133,7 +134,7 @@ def cached(
     tolerance: float,
     *,
     longest: int = 3,
-    interval: tuple[float, float] = (-math.inf, math.inf),
+    interval: Interval = EVERYWHERE,
 ) -> Denoiser:
     """``denoiser`` that repeats its last x0 while the estimated relative error is within the tolerance.
 
@@ -162,24 +163,17 @@ def cached(
     return _Cached(denoiser, tolerance, longest, interval)
 
 
-def check_skips(tolerance: float, longest: int, interval: tuple[float, float]) -> None:
+def check_skips(tolerance: float, longest: int, interval: Interval) -> None:
     """Raises ValueError where a setting of a cache is out of range."""
     if not 0 < tolerance < math.inf:
         raise ValueError(f"tolerance must be a finite number above 0, not {tolerance}")
-    if longest < 1:
-        raise ValueError(f"longest must be at least 1, not {longest}")
+    whole_number(longest, "longest")
     check_interval(interval)
 
 
-def check_interval(interval: tuple[float, float]) -> None:
-    """Raises ValueError where an interval is not (low, high)."""
-    if not interval[0] <= interval[1]:
-        raise ValueError(f"interval must be (low, high) in log_snr, not {interval}")
-
-
-def may_skip(level: Level[float], interval: tuple[float, float]) -> bool:
+def may_skip(level: Level[float], interval: Interval) -> bool:
     """Whether a level lies in the interval, with gradients off: a repeated prediction has none."""
-    return interval[0] <= level.log_snr <= interval[1] and not torch.is_grad_enabled()
+    return level.within(interval) and not torch.is_grad_enabled()
 
 
 def ratios(above: Tensor, below: Tensor) -> Tensor:

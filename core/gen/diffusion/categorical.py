@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gen.diffusion.arguments import whole_number
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.elementary import Real, derivative, sin
@@ -87,8 +88,7 @@ class CategoricalProcess(ABC):
     schedule: NoiseSchedule = field(default_factory=RectifiedFlow, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.tokens < 2:
-            raise ValueError(f"a categorical process needs at least 2 tokens, not {self.tokens}")
+        whole_number(self.tokens, "tokens", least=2)
 
     def level(self, t: Real) -> Level[Real]:
         """(alpha_t, sigma_t = 1 - alpha_t) at time t in [0, 1]."""
@@ -186,8 +186,7 @@ class Masked(CategoricalProcess):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.mask_token <= self.tokens:
-            raise ValueError(f"the mask token must be one of 0 ... {self.tokens}, not {self.mask_token}")
+        whole_number(self.mask_token, "mask_token", least=0, most=self.tokens)
 
     def diffuse(self, x0: Tensor, u: Tensor, level: Level[Real]) -> Tensor:
         return torch.where(u < broadcast(level.alpha, u), x0, self.mask_token)
@@ -437,8 +436,8 @@ class Unmask(_TokenSolver):
             )
         if self.order == "random" and self.order_noise > 0:
             raise ValueError("order_noise must be 0 for a random order, which is nothing but noise")
-        if self.block is not None and self.block < 1:
-            raise ValueError(f"block must be at least 1, not {self.block}")
+        if self.block is not None:
+            whole_number(self.block, "block")
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise

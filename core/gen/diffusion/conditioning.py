@@ -52,15 +52,19 @@ class Condition:
         """``change`` applied to value and mask."""
         return replace(self, value=change(self.value), mask=None if self.mask is None else change(self.mask))
 
+    @property
+    def present(self) -> Tensor:
+        """The mask, or one that is True everywhere, (B, L)."""
+        return self.value.new_ones(self.value.shape[:2], dtype=torch.bool) if self.mask is None else self.mask
+
     def padded(self, length: int) -> Condition:
         """With empty, masked-out tokens up to ``length``."""
-        missing = length - self.value.shape[1]
-        if missing == 0:
+        batch, tokens, *rest = self.value.shape
+        if tokens == length:
             return self
-        batch, present = self.value.shape[:2]
-        mask = self.mask if self.mask is not None else self.value.new_ones(batch, present, dtype=torch.bool)
-        value = torch.cat([self.value, self.value.new_zeros(batch, missing, *self.value.shape[2:])], 1)
-        return replace(self, value=value, mask=torch.cat([mask, mask.new_zeros(batch, missing)], 1))
+        value = torch.cat([self.value, self.value.new_zeros(batch, length - tokens, *rest)], 1)
+        mask = torch.cat([self.present, self.present.new_zeros(batch, length - tokens)], 1)
+        return replace(self, value=value, mask=mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +115,7 @@ class Conditioning(Mapping[str, Condition]):
 
     def with_conditions(self, **conditions: Condition) -> Conditioning:
         """With further conditions, the same for uncond and other prompts."""
-        uncond = None if self.uncond is None else self.uncond.with_conditions(**conditions)
-        others = tuple(other.with_conditions(**conditions) for other in self.others)
-        return Conditioning({**self.conditions, **conditions}, uncond, others)
+        return self._each(lambda part: {**part.conditions, **conditions})
 
     def with_uncond(self, uncond: Conditioning | None) -> Conditioning:
         """With another ``uncond``."""
@@ -125,9 +127,12 @@ class Conditioning(Mapping[str, Condition]):
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Conditioning:
         """``change`` applied to every value and mask, of uncond and other prompts too."""
-        uncond = None if self.uncond is None else self.uncond.map(change)
-        others = tuple(other.map(change) for other in self.others)
-        return Conditioning({name: condition.map(change) for name, condition in self.items()}, uncond, others)
+        return self._each(lambda part: {name: condition.map(change) for name, condition in part.items()})
+
+    def _each(self, change: Callable[[Conditioning], Mapping[str, Condition]]) -> Conditioning:
+        """With changed conditions, those of uncond and other prompts too."""
+        uncond = None if self.uncond is None else self.uncond._each(change)
+        return Conditioning(change(self), uncond, tuple(other._each(change) for other in self.others))
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Conditioning:
         """On ``device``, floating-point tensors as ``dtype``."""
@@ -167,13 +172,8 @@ def _join(conditions: Sequence[Condition]) -> Condition:
     if conditions[0].has_tokens:
         length = max(condition.value.shape[1] for condition in conditions)
         conditions = [condition.padded(length) for condition in conditions]
-    masks: list[Tensor] | None = None
+    mask = None
     if any(condition.mask is not None for condition in conditions):
-        masks = [
-            condition.value.new_ones(condition.value.shape[:2], dtype=torch.bool)
-            if condition.mask is None
-            else condition.mask
-            for condition in conditions
-        ]
+        mask = torch.cat([condition.present for condition in conditions])
     value = torch.cat([condition.value for condition in conditions])
-    return Condition(value, conditions[0].route, None if masks is None else torch.cat(masks))
+    return Condition(value, conditions[0].route, mask)

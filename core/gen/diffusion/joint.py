@@ -243,7 +243,7 @@ def guided(denoiser: JointDenoiser, guidance: Mapping[str, Guidance]) -> JointDe
 
         predictions: dict[str, Prediction] = {}
         for name, rule in guidance.items():
-            if rule.on(levels[name]):
+            if levels[name].within(rule.interval):
                 own = memory.child(f"guidance of {name}")
                 at = Evaluation(x[name], levels[name], conditioning, own, partial(evaluate, name))
                 predictions[name] = rule.predict(at)

@@ -5,9 +5,10 @@ The transitions follow from the levels alone, so they hold for every process who
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple
+from typing import Generic, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -36,6 +37,21 @@ class Level(Generic[Real]):
     def log_snr(self) -> Real:
         """lambda = log(alpha / sigma): half the log of the signal-to-noise ratio, infinite at the ends."""
         return log(self.alpha) - log(self.sigma)
+
+    def within(self: Level[float], interval: Interval) -> bool:
+        """Whether the level lies in the interval."""
+        return interval[0] <= self.log_snr <= interval[1]
+
+
+Interval: TypeAlias = tuple[float, float]
+"""(low, high) in log_snr, both included."""
+EVERYWHERE: Interval = (-math.inf, math.inf)
+
+
+def check_interval(interval: Interval) -> None:
+    """Raises ValueError where low is above high."""
+    if not interval[0] <= interval[1]:
+        raise ValueError(f"interval must be (low, high) in log_snr, not {interval}")
 
 
 DATA = Level(0.0, 1.0, 0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
-from gen.diffusion.level import Level
+from gen.diffusion.level import EVERYWHERE, Interval, Level, check_interval
 
 Strength: TypeAlias = float | Sequence[float] | Tensor
 Scale: TypeAlias = Strength | Callable[[Level[float]], Strength]
@@ -87,19 +86,14 @@ class Guidance(ABC):
         ValueError: The interval is not (low, high).
     """
 
-    interval: tuple[float, float] = field(default=(-math.inf, math.inf), kw_only=True)
+    interval: Interval = field(default=EVERYWHERE, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.interval[0] <= self.interval[1]:
-            raise ValueError(f"interval must be (low, high) in log_snr, not {self.interval}")
+        check_interval(self.interval)
 
     def __rshift__(self, other: Guidance | Chain) -> Chain:
         """This guidance, then ``other`` of the denoiser that it guides."""
         return Chain((self,)) >> other
-
-    def on(self, level: Level[float]) -> bool:
-        """Whether ``level`` lies in the interval."""
-        return self.interval[0] <= level.log_snr <= self.interval[1]
 
     @abstractmethod
     def predict(self, at: Evaluation) -> Prediction:
@@ -154,7 +148,7 @@ class Guided:
             return predictions
 
         at = Evaluation(x, level, conditioning, memory, evaluate)
-        return self.guidance.predict(at) if self.guidance.on(level) else at.conditional()
+        return self.guidance.predict(at) if level.within(self.guidance.interval) else at.conditional()
 
 
 def guided(denoiser: Denoiser, guidance: Guidance | Chain) -> Denoiser:

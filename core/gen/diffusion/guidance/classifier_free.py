@@ -30,7 +30,6 @@ class Extrapolation(Guidance):
         weak: A weaker denoiser, evaluated with the same conditioning, whose prediction replaces uncond:
             autoguidance (Karras et al. 2024, arXiv 2406.02507, eq. 3). By default uncond is the prediction of
             the same denoiser for ``conditioning.uncond``.
-        interval: (low, high) in log_snr, outside of which there is no guidance.
     """
 
     neutral: ClassVar[float | None] = 1.0

@@ -30,7 +30,6 @@ class ClassifierGuidance(Guidance):
         log_probability: (x (B, ...), level, conditioning) -> log p(y | x) (B,), of a classifier of noisy
             states.
         scale: A ``Scale``; 1 samples from p(x0 | y), 0 is no guidance.
-        interval: (low, high) in log_snr, outside of which there is no guidance.
 
     Raises:
         ValueError: A value is out of range, or (when evaluated) the log-probabilities are not (B,).
@@ -68,7 +67,6 @@ class LossGuidance(Guidance):
         loss: (x0 (B, ...), level, conditioning) -> (B,). A Euclidean norm in place of its square normalises
             the gradient.
         scale: A ``Scale``; 0 is no guidance.
-        interval: (low, high) in log_snr, outside of which there is no guidance.
 
     Raises:
         ValueError: A value is out of range, or (when evaluated) the losses are not (B,).

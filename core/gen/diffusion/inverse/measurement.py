@@ -16,6 +16,8 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
+from gen.diffusion.arguments import whole_number
+
 SpectralFilter: TypeAlias = Callable[[Tensor], Tensor]
 """A function g of the eigenvalues of A A^T, element by element."""
 
@@ -99,8 +101,7 @@ class BlockAverage(LinearOperator):
     axes: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if self.factor < 1:
-            raise ValueError(f"factor must be at least 1, not {self.factor}")
+        whole_number(self.factor, "factor")
         _check_axes(self.axes)
 
     def __call__(self, x: Tensor, /) -> Tensor:
@@ -214,8 +215,7 @@ class CompressedSensing(LinearOperator):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.rows <= math.prod(self.shape):
-            raise ValueError(f"rows must lie from 1 to {math.prod(self.shape)}, not {self.rows}")
+        whole_number(self.rows, "rows", most=math.prod(self.shape))
 
     @cached_property
     def _choice(self) -> tuple[Tensor, Tensor]:
@@ -258,8 +258,7 @@ class FourierMagnitude:
     oversampling: int = 2
 
     def __post_init__(self) -> None:
-        if self.oversampling < 1:
-            raise ValueError(f"oversampling must be at least 1, not {self.oversampling}")
+        whole_number(self.oversampling, "oversampling")
         _check_axes(self.axes)
 
     def __call__(self, x: Tensor, /) -> Tensor:
@@ -285,10 +284,8 @@ class SpectrogramMagnitude:
     hop: int
 
     def __post_init__(self) -> None:
-        if self.window < 2 or self.hop < 1:
-            raise ValueError(
-                f"window must be at least 2 and hop at least 1, not {self.window} and {self.hop}"
-            )
+        whole_number(self.window, "window", least=2)
+        whole_number(self.hop, "hop")
 
     def __call__(self, x: Tensor, /) -> Tensor:
         # Item by item: the gradient of a batch may round differently with the batch's size.
