@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gen import presets
 from gen.diffusion import Conditioning, Denoiser, ModelDenoiser, NoiseSource, guided, sample
-from gen.model import Model
+from gen.model import Model, Task
 from gen.plan import Request, resolve
 from gen.plugin.host import Host
 from gen.run import load
@@ -35,7 +35,7 @@ def prepared(modality: str) -> tuple[Model, Conditioning, tuple[int, ...]]:
     model, params = load(plan, host), dict(plan.params)
     prompts = list(PROMPTS[modality])
     conditioning = model.encoder(prompts, params).with_uncond(model.encoder([""] * len(prompts), params))
-    return model, conditioning, model.codec.shape(params)
+    return model, conditioning, model.codec.shape(Task(params=params))
 
 
 def end(

@@ -515,7 +515,7 @@ def test_of_several_texts_the_bad_one_is_named_before_anything_is_made(
 ) -> None:
     from gen_toy.model import Words
 
-    def settle(_self: object, prompt: str, _params: object) -> dict[str, int]:
+    def settle(_self: object, prompt: str, _params: object, _seed: int) -> dict[str, int]:
         if "blue" in prompt:
             raise ValueError("no word of it can be said")
         return {}
@@ -547,7 +547,7 @@ def test_a_decoder_that_fails_is_no_mistake_of_the_user(
 
     monkeypatch.setattr(Pixels, "decode", decode)
     plan = planned(host)
-    expected = "not finite" if wrong == "nan" else "did not return 1 artifacts"
+    expected = "not finite" if wrong == "nan" else "did not return one artifact"
     with pytest.raises(GenError, match=f"toy failed: .*{expected}") as raised:
         list(generate(plan, load(plan, host)))
     assert raised.value.exit_code == 1

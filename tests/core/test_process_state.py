@@ -227,7 +227,7 @@ def test_a_rerun_takes_the_threads_of_the_recipe(monkeypatch: pytest.MonkeyPatch
 def test_what_a_text_decides_does_not_depend_on_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     from gen_toy.model import Words
 
-    def settle(_self: object, _prompt: str, _params: object) -> dict[str, int]:
+    def settle(_self: object, _prompt: str, _params: object, _seed: int) -> dict[str, int]:
         return {"height": 8 * torch.get_num_threads() if torch.ones(1).dtype == torch.float32 else 48}
 
     monkeypatch.setattr(Words, "settle", settle, raising=False)

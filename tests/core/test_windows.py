@@ -223,7 +223,7 @@ def test_the_road_makes_windows_with_a_head() -> None:
 def test_what_a_text_decides_is_in_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     from gen_toy.model import Words
 
-    def settle(_self: object, prompt: str, params: Mapping[str, object]) -> dict[str, int]:
+    def settle(_self: object, prompt: str, params: Mapping[str, object], _seed: int) -> dict[str, int]:
         return {} if params["height"] != 16 else {"height": 8 * len(prompt.split())}
 
     monkeypatch.setattr(Words, "settle", settle, raising=False)

@@ -29,9 +29,8 @@ class Bar:
         """Show how far the generation is."""
         if not self.shown:
             return
-        total = progress.step.total * progress.parts * progress.items
-        runs = progress.parts * progress.item + progress.part
-        done = progress.step.total * runs + progress.step.index + 1
+        total = progress.step.total * progress.parts * progress.stages * progress.items
+        done = round(total * progress.done)
         if self._bars is None:
             self._bars = _bars()
             self._bars.add_task(self.title, total=total, completed=done)

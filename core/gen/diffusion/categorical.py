@@ -316,8 +316,18 @@ class TokenDenoiser:
         conditioning: Conditioning,
         memory: Memory,  # noqa: ARG002
     ) -> Prediction:
-        timestep = torch.full((x.shape[0],), level.sigma, dtype=torch.float32, device=x.device)
-        logits = self.network(x, timestep, conditioning.cond)
+        return self.prediction(x, self.network(x, self.c_noise(x, level), conditioning.cond))
+
+    def c_noise(self, x: Tensor, level: Level[float]) -> Tensor:
+        """sigma_t for each item of x (B, ...): (B,) float32."""
+        return torch.full((x.shape[0],), level.sigma, dtype=torch.float32, device=x.device)
+
+    def prediction(self, x: Tensor, logits: Tensor) -> Prediction:
+        """What the network's logits for x say.
+
+        Raises:
+            ValueError: They have another shape than the network should return.
+        """
         if logits.shape != (*x.shape, self.process.tokens):
             raise ValueError(
                 f"the network must return {(*x.shape, self.process.tokens)}, not {tuple(logits.shape)}"

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.items import per_item
 from gen.diffusion.level import Level
-from gen.diffusion.parameterization import Parameterization
+from gen.diffusion.parameterization import Coefficients, Parameterization
 from gen.diffusion.process import Process
 
 
@@ -120,6 +120,22 @@ raises a TypeError in place of losing momentum or a cache.
 Network: TypeAlias = Callable[[Tensor, Tensor, Conditioning], Tensor]
 
 
+class Placed(NamedTuple):
+    """A state at a level of the network's own process.
+
+    Args:
+        x: The state (B, ...) there.
+        c_noise: What the network is told of the level, (B,) float32.
+        c: The coefficients of the level.
+        ratio: x over the state before.
+    """
+
+    x: Tensor
+    c_noise: Tensor
+    c: Coefficients[float]
+    ratio: float
+
+
 @dataclass(frozen=True, eq=False)
 class ModelDenoiser:
     """A network as a denoiser.
@@ -157,23 +173,37 @@ class ModelDenoiser:
         Raises:
             ValueError: The network changed its input in place, or returned another shape.
         """
+        placed = self.place(x, level)
+        version = _version(placed.x)
+        # The model input has no name, so that it is gone when the output is converted.
+        output = self.network(
+            self.model_input(placed, copy=version is None),
+            placed.c_noise,
+            self.conditions(conditioning, placed.x.dtype),
+        )
+        if version is not None and placed.x._version != version:
+            raise ValueError(
+                "the network changes its input in place, which is the state of the run: use x.clone() in it"
+            )
+        return self.prediction(placed, output)
+
+    def place(self, x: Tensor, level: Level[float]) -> Placed:
+        """x (B, ...) at the level of the network's own process that has the same log_snr."""
         own, ratio = self.process.level(level.t), 1.0
         if own != level:
             own = self.process.level(self.process.t_of_log_snr(level.log_snr))
             ratio = math.hypot(own.alpha, own.sigma) / math.hypot(level.alpha, level.sigma)
             x = x * ratio
         c = self.parameterization.coefficients(own)
-        timestep = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
-        version = _version(x)
-        dtype, conditions = self._dtype(x.dtype), conditioning.cond
-        if dtype != x.dtype:
-            conditions = conditions.map(lambda value: value.to(dtype) if value.is_floating_point() else value)
-        # The model input has no name, so that it is gone when the output is converted.
-        output = self.network(_model_input(x, c.c_in, version is None, dtype), timestep, conditions)
-        if version is not None and x._version != version:
-            raise ValueError(
-                "the network changes its input in place, which is the state of the run: use x.clone() in it"
-            )
+        return Placed(x, x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32), c, ratio)
+
+    def prediction(self, placed: Placed, output: Tensor) -> Prediction:
+        """What the network's output means at a place.
+
+        Raises:
+            ValueError: It has another shape than the network should return.
+        """
+        x, c = placed.x, placed.c
         shape = torch.Size((x.shape[0], 2 * x.shape[1], *x.shape[2:])) if self.learned_variance else x.shape
         if output.shape != shape:
             raise ValueError(f"the network must return {tuple(shape)}, not {tuple(output.shape)}")
@@ -187,7 +217,25 @@ class ModelDenoiser:
             x0 = torch.add(x, output, alpha=c.c_out)
         else:
             x0 = (x * c.c_skip).add_(output, alpha=c.c_out)
-        return Prediction(x0, None, variance, (c.c_skip * ratio, c.c_out))
+        return Prediction(x0, None, variance, (c.c_skip * placed.ratio, c.c_out))
+
+    def model_input(self, placed: Placed, *, copy: bool) -> Tensor:
+        """c_in x in the network's dtype.
+
+        Args:
+            placed: Where x is.
+            copy: Whether it must be another tensor than x, also where it is equal.
+        """
+        dtype = self._dtype(placed.x.dtype)
+        scaled = placed.x * placed.c.c_in if copy or placed.c.c_in != 1 else placed.x
+        return scaled if dtype == placed.x.dtype else scaled.to(dtype)
+
+    def conditions(self, conditioning: Conditioning, otherwise: torch.dtype) -> Conditioning:
+        """The conditions alone, numbers in the network's dtype; as they are where that is ``otherwise``."""
+        dtype, conditions = self._dtype(otherwise), conditioning.cond
+        if dtype == otherwise:
+            return conditions
+        return conditions.map(lambda value: value.to(dtype) if value.is_floating_point() else value)
 
     def _dtype(self, otherwise: torch.dtype) -> torch.dtype:
         """The dtype of the network's inputs; ``otherwise`` where it has none."""
@@ -196,12 +244,6 @@ class ModelDenoiser:
             return declared
         parameter = next(self.network.parameters(), None) if isinstance(self.network, nn.Module) else None
         return otherwise if parameter is None or not parameter.is_floating_point() else parameter.dtype
-
-
-def _model_input(x: Tensor, c_in: float, copy: bool, dtype: torch.dtype) -> Tensor:
-    """c_in x as ``dtype``; x itself where that is equal, unless it must be a copy."""
-    scaled = x * c_in if copy or c_in != 1 else x
-    return scaled if dtype == x.dtype else scaled.to(dtype)
 
 
 def _version(x: Tensor) -> int | None:

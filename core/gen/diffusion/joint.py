@@ -13,20 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from operator import itemgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
 
-from gen.diffusion.categorical import CategoricalProcess
+from gen.diffusion.categorical import CategoricalProcess, TokenDenoiser
 from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
+from gen.diffusion.denoiser import ModelDenoiser as OneModelDenoiser
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.guidance.base import Evaluation, Guidance
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
+from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import Process
 from gen.diffusion.sampling import FiniteCheck, Run, Step, check_conditioning
 from gen.diffusion.sampling import prior as prior_of
@@ -34,8 +36,10 @@ from gen.diffusion.solvers.base import Solver, Update
 
 __all__ = [
     "JointDenoiser",
+    "JointNetwork",
     "JointState",
     "JointTrajectory",
+    "ModelDenoiser",
     "Part",
     "guided",
     "iterate",
@@ -49,6 +53,11 @@ JointDenoiser: TypeAlias = Callable[
     [JointState, Mapping[str, Level[float]], Conditioning, Memory], Mapping[str, Prediction]
 ]
 """(each part's state (B, ...), each part's level, conditioning, memory) -> each part's prediction."""
+JointNetwork: TypeAlias = Callable[
+    [Mapping[str, Tensor], Mapping[str, Tensor], Conditioning], Mapping[str, Tensor]
+]
+"""(each part's c_in x (B, ...) or tokens, its c_noise (B,) float32, conditioning) -> each part's output
+(B, ...) or logits (B, ..., K)."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,79 @@ class Part:
 
     process: Process | CategoricalProcess
     solver: Solver
+
+
+@dataclass(frozen=True, eq=False)
+class ModelDenoiser:
+    """A network of joint states as a denoiser, each part as ``gen.diffusion.ModelDenoiser`` or
+    ``TokenDenoiser`` have it.
+
+    Args:
+        network: See ``JointNetwork``.
+        processes: The process of each part that the network was trained on.
+        parameterizations: What its outputs mean, for each part that is no tokens.
+
+    Raises:
+        ValueError: The names differ.
+    """
+
+    network: JointNetwork
+    processes: Mapping[str, Process | CategoricalProcess]
+    parameterizations: Mapping[str, Parameterization]
+
+    def __post_init__(self) -> None:
+        numbers = {n: p for n, p in self.processes.items() if not isinstance(p, CategoricalProcess)}
+        _check_names("the parameterizations", self.parameterizations, numbers)
+
+    def __call__(
+        self,
+        x: JointState,
+        levels: Mapping[str, Level[float]],
+        conditioning: Conditioning,
+        memory: Memory,  # noqa: ARG002
+    ) -> dict[str, Prediction]:
+        """The prediction for each part of x, from one evaluation of the network.
+
+        Raises:
+            ValueError: The network returned other parts or shapes.
+        """
+        placed = {
+            name: part.place(x[name], levels[name])
+            for name, part in self._parts.items()
+            if isinstance(part, OneModelDenoiser)
+        }
+        inputs: dict[str, Tensor] = {}
+        times: dict[str, Tensor] = {}
+        for name, part in self._parts.items():
+            if isinstance(part, OneModelDenoiser):
+                inputs[name] = part.model_input(placed[name], copy=True)
+                times[name] = placed[name].c_noise
+            else:
+                inputs[name] = x[name].clone()
+                times[name] = part.c_noise(x[name], levels[name])
+        conditions = conditioning.cond
+        for name, part in self._parts.items():
+            if isinstance(part, OneModelDenoiser):
+                conditions = part.conditions(conditioning, x[name].dtype)
+        outputs = self.network(inputs, times, conditions)
+        _check_names("the network's outputs", outputs, self.processes)
+        return {
+            name: part.prediction(placed[name], outputs[name])
+            if isinstance(part, OneModelDenoiser)
+            else part.prediction(x[name], outputs[name])
+            for name, part in self._parts.items()
+        }
+
+    @cached_property
+    def _parts(self) -> dict[str, OneModelDenoiser | TokenDenoiser]:
+        """A denoiser for each part, which turns levels into inputs and outputs into predictions."""
+        network = cast(Any, self.network)
+        return {
+            name: TokenDenoiser(network, process)
+            if isinstance(process, CategoricalProcess)
+            else OneModelDenoiser(network, process, self.parameterizations[name])
+            for name, process in self.processes.items()
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -373,7 +455,7 @@ class _Replay:
         return Prediction(x, variance=torch.zeros_like(x))
 
 
-def _check_names(what: str, found: Mapping[str, object], parts: Mapping[str, Part]) -> None:
+def _check_names(what: str, found: Mapping[str, object], parts: Mapping[str, object]) -> None:
     if set(found) != set(parts):
         raise ValueError(
             f"{what} must have the parts {', '.join(sorted(parts))}, not {', '.join(sorted(found))}"

@@ -1,12 +1,25 @@
 """What a model is, the one file it is kept in, and where models come from."""
 
-from gen.model.codec import Codec, CompletingCodec, CompositingCodec, CroppingCodec
-from gen.model.encoder import Encoder, LimitedEncoder, RemarkingEncoder, SettlingEncoder
+from gen.model.codec import (
+    Codec,
+    CompletingCodec,
+    CompositingCodec,
+    CroppingCodec,
+    EncodingCodec,
+    MaskingCodec,
+)
+from gen.model.encoder import (
+    Encoder,
+    LimitedEncoder,
+    RemarkingEncoder,
+    SettlingEncoder,
+    VocabularyEncoder,
+)
 from gen.model.file import FORMAT, ModelFile, save_model
 from gen.model.find import find_model
 from gen.model.model import Model
 from gen.model.stage import Defaults, Stage, Window
-from gen.model.task import Shape, State, Task
+from gen.model.task import Edits, Shape, State, Task
 
 __all__ = [
     "FORMAT",
@@ -15,8 +28,11 @@ __all__ = [
     "CompositingCodec",
     "CroppingCodec",
     "Defaults",
+    "Edits",
     "Encoder",
+    "EncodingCodec",
     "LimitedEncoder",
+    "MaskingCodec",
     "Model",
     "ModelFile",
     "RemarkingEncoder",
@@ -25,6 +41,7 @@ __all__ = [
     "Stage",
     "State",
     "Task",
+    "VocabularyEncoder",
     "Window",
     "find_model",
     "save_model",

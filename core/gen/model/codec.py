@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    import torch
-
     from gen.artifact import Artifact
+    from gen.model.task import Shape, State, Task
 
 
 class Codec(Protocol):
-    """Turns artifacts into the state that is sampled, and back."""
+    """Turns states into artifacts.
 
-    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
+    Where a state is joint, shapes and states are mappings by the name of the part.
+    """
+
+    def shape(self, task: Task) -> Shape:
         """Shape of the state of one item, e.g. ``(16, 16, 16)``.
 
         Raises:
@@ -22,20 +24,38 @@ class Codec(Protocol):
         """
         ...
 
-    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> torch.Tensor:
-        """Clean states (B, *shape), float32, of artifacts that are fitted to the parameters.
+    def decode(self, state: Any, task: Task) -> Sequence[Artifact]:
+        """Artifacts of clean states (B, *shape); they carry no recipe yet.
+
+        The run decodes one item at a time, so that no item depends on the others.
+
+        Args:
+            state: The end of the last stage, a tensor or a mapping of tensors.
+            task: That of these items; what is left to chance is drawn from ``task.noise.child("decode")``.
+        """
+        ...
+
+
+@runtime_checkable
+class EncodingCodec(Codec, Protocol):
+    """A codec that reads what the user gives to start from: the ability "init"."""
+
+    def encode(self, artifacts: Sequence[Artifact], task: Task) -> State:
+        """Clean states (B, *shape), float32 or tokens, of artifacts that are fitted to the parameters.
 
         Raises:
             ValueError: If an artifact cannot be used.
         """
         ...
 
-    def decode(self, x0: torch.Tensor, params: Mapping[str, object]) -> list[Artifact]:
-        """Artifacts of clean states (B, *shape); they carry no recipe yet."""
-        ...
 
-    def mask(self, mask: Artifact, params: Mapping[str, object]) -> torch.Tensor:
-        """What of the state is kept, (B, 1, *spatial) with 1 = keep, from a mask whose bright parts change.
+@runtime_checkable
+class MaskingCodec(EncodingCodec, Protocol):
+    """A codec that knows which part of a state a mask keeps: the ability "mask"."""
+
+    def mask(self, mask: Artifact, task: Task) -> State:
+        """1 where the state is kept, from a mask whose bright parts change: (1, 1, *spatial), or (1, *shape)
+        where channels are kept one by one.
 
         Raises:
             ValueError: If the mask cannot be used.
@@ -56,12 +76,13 @@ class CroppingCodec(Codec, Protocol):
 class CompletingCodec(Codec, Protocol):
     """A codec for parameters that give parts of what is made: the first frame of a clip, for instance.
 
-    The network is told of them as it is of ``--init`` with ``--mask``: by the condition ``known`` on the
-    route "channels", (B, 1 + C, *spatial), a mask that is 1 where the state is given, and the state there.
+    The network gets them as it gets ``--init`` with ``--mask``: by the condition ``known`` on the route
+    "channels", (B, 1 + C, *spatial), a mask that is 1 where the state is given, and the state there. For each
+    part of a joint state the condition ``known/NAME`` has (B, 2, *shape).
     """
 
-    def given(self, params: Mapping[str, object]) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """Where the state is given, (1, 1, *spatial) with 1 = given, and a state (1, *shape); None: nowhere.
+    def given(self, task: Task) -> tuple[State, State] | None:
+        """Where the state is given, as ``mask`` says it, and a state (1, *shape); None: nowhere.
 
         Raises:
             ValueError: If what is given cannot be used.
@@ -78,16 +99,13 @@ class CompositingCodec(Codec, Protocol):
     them itself where the inputs have the size of what is made, and to ``init`` with ``mask`` alone.
     """
 
-    def composite(
-        self, made: Artifact, init: Artifact | None, mask: Artifact | None, params: Mapping[str, object]
-    ) -> Artifact:
+    def composite(self, made: Artifact, task: Task) -> Artifact:
         """``made`` with all that is kept as the inputs have it, bit for bit.
 
         Args:
             made: One artifact that ``decode`` has returned.
-            init: What it started from; None where there is no mask.
-            mask: What is made anew of it is bright.
-            params: With the artifacts that give parts of what is made (``CompletingCodec``).
+            task: With ``init`` and ``mask``, and the artifacts among the parameters that give parts of what
+                is made (``CompletingCodec``).
 
         Raises:
             ValueError: If an input cannot be used.

@@ -24,6 +24,11 @@ class Encoder(Protocol):
         """
         ...
 
+
+@runtime_checkable
+class VocabularyEncoder(Encoder, Protocol):
+    """An encoder that knows some words and not others."""
+
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words of a prompt that the model never met, in order of appearance."""
         ...
@@ -35,10 +40,19 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class SettlingEncoder(Encoder, Protocol):
-    """An encoder whose texts decide parameters: how long it takes to say a sentence, for instance."""
+    """An encoder that decides parameters: how long a sentence takes, or how many atoms there are."""
 
-    def settle(self, prompt: str, params: Mapping[str, object]) -> Mapping[str, int | float | bool | str]:
-        """Parameters that nobody has given and the prompt decides, by name; they go into the recipe.
+    def settle(
+        self, prompt: str, params: Mapping[str, object], seed: int
+    ) -> Mapping[str, int | float | bool | str]:
+        """Parameters that nobody has given and the prompt or chance decides; they go into the recipe.
+
+        Items with equal ones are made together.
+
+        Args:
+            prompt: The prompt of an item.
+            params: What has been given, and the defaults.
+            seed: The item's own, for what chance decides: ``NoiseSource([seed]).child("size")``.
 
         Raises:
             ValueError: If the prompt cannot be made with the parameters given.

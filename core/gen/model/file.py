@@ -22,13 +22,15 @@ from gen.errors import ModelError, line_of
 from gen.model.codec import Codec
 from gen.model.encoder import Encoder
 from gen.model.model import Model
-from gen.model.stage import Defaults, Window
+from gen.model.stage import AnyProcess, Defaults, Stage, Window
 
 if TYPE_CHECKING:
     import torch
 
-    from gen.diffusion import Parameterization, Process
+    from gen.diffusion import Parameterization
+    from gen.diffusion.categorical import TokenNetwork
     from gen.diffusion.denoiser import Network
+    from gen.diffusion.joint import JointNetwork
 
 Module = TypeVar("Module", bound="torch.nn.Module")
 
@@ -83,6 +85,7 @@ class ModelFile:
                 grid=str(entry["grid"]),  # type: ignore[index]
                 steps=int(entry["steps"]),  # type: ignore[index]
                 guidance=float(entry["guidance"]),  # type: ignore[index]
+                token_solver=str(entry.get("token_solver", Defaults.token_solver)),  # type: ignore[attr-defined]
             )
         except (KeyError, TypeError, ValueError):
             raise ModelError(
@@ -244,32 +247,37 @@ class ModelFile:
     def model(
         self,
         *,
-        process: Process,
-        parameterization: Parameterization,
-        network: Network,
-        encoder: Encoder,
         codec: Codec,
+        process: AnyProcess | Mapping[str, AnyProcess] | None = None,
+        parameterization: Parameterization | Mapping[str, Parameterization] | None = None,
+        network: Network | TokenNetwork | JointNetwork | None = None,
+        encoder: Encoder | None = None,
         window: Window | None = None,
+        stages: tuple[Stage, ...] = (),
+        batch: int = 1,
     ) -> Model:
         """The model of the file: the parts that are given, and the file's name, digest, defaults and card.
 
         Args:
-            process, parameterization, network, encoder, codec, window: See ``Model``.
+            codec, process, parameterization, network, encoder, window, stages, batch: See ``Model``.
 
         Raises:
             ModelError: If the file lacks valid defaults.
+            ValueError: If the parts make no model.
         """
         return Model(
             name=self.name,
             modality=self.modality,
             sha256=self.sha256,
+            codec=codec,
+            defaults=self.defaults,
             process=process,
             parameterization=parameterization,
             network=network,
             encoder=encoder,
-            codec=codec,
-            defaults=self.defaults,
             window=window,
+            stages=stages,
+            batch=batch,
             card=self.card,
         )
 

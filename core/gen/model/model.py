@@ -8,52 +8,79 @@ from typing import TYPE_CHECKING
 
 from gen.model.codec import Codec
 from gen.model.encoder import Encoder
-from gen.model.stage import Defaults, Stage, Window
+from gen.model.stage import AnyProcess, Defaults, Stage, Window
 
 if TYPE_CHECKING:
-    from gen.diffusion import Parameterization, Process
+    from gen.diffusion import Parameterization
+    from gen.diffusion.categorical import TokenNetwork
     from gen.diffusion.denoiser import Network
+    from gen.diffusion.joint import JointNetwork
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
     """A model that is loaded and ready to be sampled.
 
+    A model that is sampled once needs ``process``, ``parameterization`` and ``network``; one that is sampled
+    several times, or otherwise than ``Stage`` does it by default, has ``stages`` in place of them.
+
     Args:
         name: As given to ``--model``, or the stem of the file.
         modality: Name of the modality that drives it.
         sha256: Hex digest of its file.
-        process: The diffusion process that it was trained on.
-        parameterization: What its network predicts.
-        network: ``(x_in (B, *shape), c_noise (B,), conditioning) -> (B, *shape)``.
-        encoder: Prompts to conditioning.
         codec: Artifacts to states and back.
         defaults: How it is sampled.
-        window: How it makes what is longer than a piece; None where the codec's shapes fit the network.
+        process, parameterization, network, window: Those of the only stage, see ``Stage``.
+        encoder: What reads the prompts; with ``stages`` by default that of the first that has one. None where
+            no text is read.
+        stages: What is sampled, one after another; each gets the end of the one before as ``task.previous``.
+        batch: How many items are always made at once. A smaller number is filled up with copies, so that the
+            network always sees arrays of the same sizes and an item's bits do not depend on how many are made
+            together. For networks that are so small that many items cost little more than one.
         card: Data, licence and metrics.
+
+    Raises:
+        ValueError: It has both stages and the parts of one, or neither, or ``batch`` is below 1.
     """
 
     name: str
     modality: str
     sha256: str
-    process: Process
-    parameterization: Parameterization
-    network: Network
-    encoder: Encoder
     codec: Codec
     defaults: Defaults
+    process: AnyProcess | Mapping[str, AnyProcess] | None = None
+    parameterization: Parameterization | Mapping[str, Parameterization] | None = None
+    network: Network | TokenNetwork | JointNetwork | None = None
+    encoder: Encoder | None = None
     window: Window | None = None
+    stages: tuple[Stage, ...] = ()
+    batch: int = 1
     card: Mapping[str, object] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        parts = (self.process, self.parameterization, self.network, self.window)
+        if self.stages and any(part is not None for part in parts):
+            raise ValueError("a model with stages has process, parameterization, network and window in them")
+        if not self.stages and (self.process is None or self.network is None):
+            raise ValueError("a model needs a process and a network, or stages that have them")
+        if self.batch < 1:
+            raise ValueError(f"batch must be at least 1, not {self.batch}")
+        if self.encoder is None:
+            found = next((stage.encoder for stage in self.stages if stage.encoder is not None), None)
+            object.__setattr__(self, "encoder", found)
+
     @property
-    def stages(self) -> tuple[Stage, ...]:
-        """What is sampled, one after another."""
-        return (
-            Stage(
-                process=self.process,
-                parameterization=self.parameterization,
-                network=self.network,
-                encoder=self.encoder,
-                window=self.window,
-            ),
+    def path(self) -> tuple[Stage, ...]:
+        """What is sampled, one after another; at least one."""
+        if self.stages:
+            return self.stages
+        assert self.process is not None
+        assert self.network is not None
+        only = Stage(
+            process=self.process,
+            parameterization=self.parameterization,
+            network=self.network,
+            encoder=self.encoder,
+            window=self.window,
         )
+        return (only,)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gen.model import ModelFile
-from gen.plugin.specs import ModalitySpec
+from gen.plugin.specs import ModalitySpec, Param
 from gen.recipe import Input, ModelReference, Recipe
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Plan:
 
     Args:
         spec: The modality.
+        own: The parameters of the modality and of the model.
         file: The model's file; its tensors are not loaded.
         licence: SPDX expression of the weights; empty when unknown.
         items: What to make.
@@ -46,6 +47,7 @@ class Plan:
     """
 
     spec: ModalitySpec
+    own: tuple[Param, ...]
     file: ModelFile
     licence: str
     items: tuple[Item, ...]

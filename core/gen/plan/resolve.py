@@ -118,6 +118,7 @@ def resolve(
         steps = numbers.steps
     plan = Plan(
         spec=spec,
+        own=tuple(own.values()),
         file=file,
         licence="" if entry is None else entry.licence,
         items=_items(request.prompts, count, seeds),

@@ -21,7 +21,7 @@ from gen.presets.grid_list import GridList, grid_list, read_grid_list
 from gen.presets.grids import GRIDS
 from gen.presets.guidances import GUIDANCES
 from gen.presets.samplers import REFUSED, SCHEDULERS
-from gen.presets.solvers import SOLVERS
+from gen.presets.solvers import SOLVERS, TOKEN_SOLVERS
 from gen.presets.specs import S, Sampler, build
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = [
     "REFUSED",
     "SCHEDULERS",
     "SOLVERS",
+    "TOKEN_SOLVERS",
     "GridList",
     "Sampler",
     "build",

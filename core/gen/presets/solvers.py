@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gen.plugin.specs import SolverSpec
+from gen.plugin.specs import Param, SolverSpec
 from gen.presets.settings import SOLVER_SETTINGS, with_defaults
 from gen.presets.specs import table
 
@@ -387,3 +387,58 @@ SOLVERS: Mapping[str, SolverSpec] = table(
         ),
     ]
 )
+
+
+def _token_solver(
+    name: str, factory: str, summary: str, *settings: Param, evaluations: int = 1, aliases: tuple[str, ...] = ()
+) -> SolverSpec:
+    """A solver of tokens: a class of ``gen.diffusion.categorical``."""
+    return SolverSpec(
+        name=name,
+        factory=f"gen.diffusion.categorical:{factory}",
+        summary=summary,
+        aliases=aliases,
+        settings=settings,
+        needs=("process",),
+        order=1,
+        evaluations=evaluations,
+        stochastic=True,
+    )
+
+
+_TEMPERATURE = Param(
+    name="temperature", type=float, help="Of the tokens; 0 takes the likeliest.", default=1.0, minimum=0.0
+)
+
+TOKEN_SOLVERS: Mapping[str, SolverSpec] = table(
+    [
+        _token_solver(
+            "posterior", "PosteriorSample", "Each token from its posterior, independently of the others"
+        ),
+        _token_solver(
+            "unmask",
+            "Unmask",
+            "A share of the masks per step, in an order by certainty",
+            Param(
+                name="order",
+                type=str,
+                help="What comes first.",
+                default="margin",
+                choices=("random", "confidence", "margin", "entropy"),
+            ),
+            _TEMPERATURE,
+            Param(name="order_noise", type=float, help="Noise on the order.", default=0.0, minimum=0.0),
+            Param(name="block", type=int, help="Length of blocks, left to right.", minimum=1),
+            aliases=("maskgit",),
+        ),
+        _token_solver(
+            "entropy_bound",
+            "EntropyBound",
+            "As many masks per step as are nearly independent",
+            Param(name="bound", type=float, help="Of their mutual information in nats.", default=0.1, minimum=0.0),
+            _TEMPERATURE,
+            evaluations=0,
+        ),
+    ]
+)
+"""The solvers of tokens by name; those of numbers cannot draw tokens."""

@@ -2,32 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
+from gen.checks import check_param
+from gen.errors import PluginError
 from gen.model import Model, SettlingEncoder
 from gen.plan import Item, Plan
 from gen.run.failures import user_values
 from gen.run.notices import in_quotes
 
+Settled: TypeAlias = Mapping[str, int | float | bool | str]
 
-def batches(
-    plan: Plan, model: Model, batch_size: int
-) -> list[tuple[Mapping[str, int | float | bool | str], Sequence[Item]]]:
-    """Items that can be made together, with the parameters that their texts decide.
+
+@dataclass(frozen=True)
+class Batch:
+    """Items that are made together.
+
+    Args:
+        items: Those that are wanted.
+        settled: Parameters that their prompts or seeds decide.
+        rows: How many are made: the items, then copies of the last.
+    """
+
+    items: tuple[Item, ...]
+    settled: Settled
+    rows: int
+
+
+def batches(plan: Plan, model: Model, batch_size: int) -> list[Batch]:
+    """The items of a plan in batches, those with equal parameters together.
+
+    Args:
+        plan: Whose items.
+        model: Decides parameters, and how many items are always made at once, ``Model.batch``.
+        batch_size: At most so many items at once, where the model leaves that open.
 
     Raises:
-        UsageError: A text cannot be made; where there are several, it says which.
+        UsageError: A prompt cannot be made; where there are several, it says which.
+        PluginError: The model decides a parameter that does not exist.
     """
-    encoder, params = model.encoder, {**plan.params, **plan.artifacts}
-    if not isinstance(encoder, SettlingEncoder):
-        return [
-            ({}, plan.items[first : first + batch_size]) for first in range(0, len(plan.items), batch_size)
-        ]
-    settled: dict[str, Mapping[str, int | float | bool | str]] = {}
-    several = len({item.prompt for item in plan.items}) > 1
+    size = model.batch if model.batch > 1 else batch_size
+    alike: dict[str, tuple[Settled, list[Item]]] = {}
     for item in plan.items:
-        if item.prompt not in settled:
-            what = f"prompt {item.index + 1} of {len(plan.items)}, {in_quotes(item.prompt)}: " * several
-            with user_values(what):
-                settled[item.prompt] = encoder.settle(item.prompt, params)
-    return [(settled[item.prompt], (item,)) for item in plan.items]
+        settled = _settled(plan, model, item)
+        alike.setdefault(repr(sorted(settled.items())), (settled, []))[1].append(item)
+    return [
+        Batch(tuple(part), settled, model.batch if model.batch > 1 else len(part))
+        for settled, items in alike.values()
+        for part in _cut(items, size)
+    ]
+
+
+def _settled(plan: Plan, model: Model, item: Item) -> Settled:
+    """What the model decides for an item, within the bounds of the parameters."""
+    if not isinstance(model.encoder, SettlingEncoder):
+        return {}
+    several = len({item.prompt for item in plan.items}) > 1
+    what = f"prompt {item.index + 1} of {len(plan.items)}, {in_quotes(item.prompt)}: " * several
+    own = {param.name: param for param in plan.own}
+    with user_values(what):
+        found = model.encoder.settle(item.prompt, {**plan.params, **plan.artifacts}, item.seed)
+        for name in found.keys() - own.keys():
+            raise PluginError(
+                f"model {model.name} decides {name!r}, which is no parameter of {plan.spec.name}"
+            )
+        return {name: check_param(own[name], value) for name, value in found.items()}
+
+
+def _cut(items: Sequence[Item], size: int) -> Iterable[Sequence[Item]]:
+    return (items[first : first + size] for first in range(0, len(items), size))

@@ -1,11 +1,12 @@
-"""What a generation is given to start from and to keep."""
+"""What a generation is given to start from and to keep, encoded as states."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
-from gen.model import Codec, CompletingCodec
+from gen.errors import UsageError
+from gen.model import CompletingCodec, Edits, EncodingCodec, MaskingCodec, Model, Shape, State, Task
 from gen.plan import Plan
 from gen.run.failures import user_values
 
@@ -13,35 +14,83 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def given_parts(
-    plan: Plan, codec: Codec, params: Mapping[str, object], shape: tuple[int, ...]
-) -> tuple[Tensor | None, Tensor, Tensor]:
-    """What is started from (1, *shape), where the state is given (1, 1, *spatial), and the state there."""
+def edits_of(plan: Plan, model: Model, task: Task) -> Edits:
+    """What the codec makes of the inputs.
+
+    Args:
+        plan: Names the files, for messages.
+        model: Whose codec it is.
+        task: With the codec's shape.
+
+    Raises:
+        UsageError: The codec cannot use an input, or reads none.
+        ValueError: The codec returned states of other shapes.
+    """
+    codec, edits = model.codec, Edits()
+    if task.init is not None:
+        if not isinstance(codec, EncodingCodec):
+            raise UsageError(f"model {model.name} starts from noise alone", "leave out init")
+        with user_values(_file_of(plan, "init")):
+            start = codec.encode([task.init], task)
+        _check_fit("the input", start, task.shape)
+        edits = Edits(start=start)
+        if task.mask is not None:
+            if not isinstance(codec, MaskingCodec):
+                raise UsageError(f"model {model.name} keeps no part of an input", "leave out mask")
+            with user_values(_file_of(plan, "mask")):
+                keep = codec.mask(task.mask, task)
+            _check_fit("the mask", keep, task.shape, mask=True)
+            edits = Edits(start=start, keep=keep, known=start)
+    parts = codec.given(task) if isinstance(codec, CompletingCodec) else None
+    if parts is not None:
+        _check_fit("the place of what is given", parts[0], task.shape, mask=True)
+        _check_fit("what is given", parts[1], task.shape)
+        edits = _with(edits, *parts)
+    return edits
+
+
+def _with(edits: Edits, keep: State, known: State) -> Edits:
+    """Edits with a further given part, which covers what they have there."""
+    if edits.keep is None or edits.known is None:
+        return Edits(start=edits.start, keep=keep, known=known)
+    if isinstance(keep, Mapping):
+        before, states = cast("Mapping[str, Tensor]", edits.keep), cast("Mapping[str, Tensor]", edits.known)
+        pairs = {name: _laid(before[name], states[name], keep[name], known[name]) for name in keep}  # type: ignore[index, call-overload]
+        return Edits(
+            start=edits.start,
+            keep={name: pair[0] for name, pair in pairs.items()},
+            known={name: pair[1] for name, pair in pairs.items()},
+        )
+    both = _laid(cast("Tensor", edits.keep), cast("Tensor", edits.known), keep, cast("Tensor", known))
+    return Edits(start=edits.start, keep=both[0], known=both[1])
+
+
+def _laid(keep: Tensor, known: Tensor, where: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    """The second pair over the first."""
     import torch
 
-    keep, known = torch.zeros(1, 1, *shape[1:]), torch.zeros(1, *shape)
-    start: Tensor | None = None
-    if plan.init is not None:
-        with user_values(_file_of(plan, "init")):
-            start = codec.encode([plan.init], params).cpu()
-        _fits("the input", start.shape, (1, *shape))
-        if plan.mask is not None:
-            with user_values(_file_of(plan, "mask")):
-                keep, known = codec.mask(plan.mask, params).to(start), start
-            _fits("the mask", keep.shape, (1, 1, *shape[1:]))
-    parts = codec.given(params) if isinstance(codec, CompletingCodec) else None
-    if parts is not None:
-        where, state = parts[0].to(keep), parts[1].to(known)
-        _fits("what is given", state.shape, (1, *shape))
-        known = torch.where(where > 0, state, known)
-        keep = torch.maximum(keep, where)
-    to = plan.device
-    return None if start is None else start.to(to), keep.to(to), known.to(to)
+    where, state = where.to(keep), state.to(known)
+    return torch.maximum(keep, where), torch.where(where > 0, state, known)
 
 
-def _fits(what: str, shape: Sequence[int], expected: Sequence[int]) -> None:
-    if tuple(shape) != tuple(expected):
-        raise ValueError(f"{what} became a state of {tuple(shape)}, not {tuple(expected)}")
+def _check_fit(what: str, state: State, shape: Shape, *, mask: bool = False) -> None:
+    """Raises ValueError for a state that is not (1, *shape); a mask may have one channel in place of all."""
+    found = dict(_shapes(state))
+    expected = dict(shape) if isinstance(shape, Mapping) else {"": shape}
+    if found.keys() != expected.keys():
+        raise ValueError(f"{what} has the parts {', '.join(found)}, not {', '.join(expected)}")
+    for name, size in expected.items():
+        one_channel = mask and tuple(found[name]) == (1, 1, *size[1:])
+        if tuple(found[name]) != (1, *size) and not one_channel:
+            of = f" of {name}" if name else ""
+            raise ValueError(f"{what} became a state{of} of {tuple(found[name])}, not {(1, *size)}")
+
+
+def _shapes(state: State) -> Iterator[tuple[str, Sequence[int]]]:
+    if isinstance(state, Mapping):
+        yield from ((name, part.shape) for name, part in state.items())
+    else:
+        yield "", state.shape
 
 
 def _file_of(plan: Plan, role: str) -> str:

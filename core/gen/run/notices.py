@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gen.model import CroppingCodec, LimitedEncoder, Model, RemarkingEncoder
+from gen.model import CroppingCodec, LimitedEncoder, Model, RemarkingEncoder, VocabularyEncoder
 from gen.plan import Plan
 
 
@@ -31,11 +31,11 @@ def notices(plan: Plan, model: Model) -> Iterator[str]:
 
 def _unknown_words(prompt: str, plan: Plan, model: Model) -> str:
     """One line about words that the model does not know; empty when it knows them all."""
-    words = model.encoder.unknown_words(prompt)
-    if not words:
+    encoder = model.encoder
+    if not isinstance(encoder, VocabularyEncoder) or not (words := encoder.unknown_words(prompt)):
         return ""
     line = f"the model {model.name} does not know {', '.join(map(repr, words))}"
-    near = ", ".join(model.encoder.suggestions(prompt, 5))
+    near = ", ".join(encoder.suggestions(prompt, 5))
     names = f"`gen models show {model.name} --names` lists what it knows" if plan.file.names else ""
     return "; ".join(filter(None, (line, near and f"nearest are {near}", names)))
 

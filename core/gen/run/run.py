@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from gen import presets
 from gen.errors import GenError, UsageError
-from gen.model import Codec, CompositingCodec, Model
-from gen.plan import Item, Plan
-from gen.run.batches import batches
-from gen.run.edits import given_parts
+from gen.model import Codec, CompositingCodec, Model, State, Task
+from gen.model.task import row_of
+from gen.plan import Plan
+from gen.run.batches import Batch, batches
+from gen.run.edits import edits_of
 from gen.run.failures import failures, user_values
 from gen.run.load import threads_of
-from gen.run.progress import Progress
+from gen.run.progress import Progress, StageReport
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from gen.artifact import Artifact
     from gen.diffusion import Step
-
-Params: TypeAlias = Mapping[str, object]
 
 
 def generate(
@@ -37,9 +34,9 @@ def generate(
     Args:
         plan: What to make.
         model: The plan's model.
-        batch_size: How many items go through the network at once. The noise of an item never depends on it.
-            With 1 the artifact is, bit for bit, the one that its recipe makes alone; with more, a matrix
-            product may round differently.
+        batch_size: At most so many items go through the network at once, where the model leaves that open
+            (``Model.batch`` is 1). The noise of an item never depends on it. With 1 the artifact is, bit for
+            bit, the one that its recipe makes alone; with more, a matrix product may round differently.
         on_step: Called after each step; what it raises ends the generation and comes out as it is.
 
     Yields:
@@ -55,120 +52,102 @@ def generate(
     raised: list[Exception] = []
     threads = threads_of(plan)
     what = f"{plan.spec.name} failed"
-    # A text may be decided upon by a network, too.
+    # A parameter may be decided by a network, too.
     with failures(what, GenError), fresh_process_state(seed=0, threads=threads):
         groups = batches(plan, model, batch_size)
-    for settled, items in groups:
-        decided = replace(plan, params={**plan.params, **settled}, threads=threads)
+    made: dict[int, Artifact] = {}
+    done, waiting = 0, deque(plan.items)
+    for batch in groups:
+        decided = replace(plan, params={**plan.params, **batch.settled}, threads=threads)
 
-        def report(step: Step, part: int, parts: int, first: int = items[0].index) -> None:
+        def report(
+            stage: int,
+            part: int,
+            parts: int,
+            steps: Mapping[str, Step],
+            done: int = done,
+            size: int = len(batch.items),
+        ) -> None:
             if on_step is None:
                 return
             try:
-                on_step(Progress(first, len(plan.items), part, parts, step))
+                on_step(
+                    Progress(
+                        item=done,
+                        items=len(plan.items),
+                        part=part,
+                        parts=parts,
+                        steps=steps,
+                        batch=size,
+                        stage=stage,
+                        stages=len(model.path),
+                    )
+                )
             except Exception as error:
                 raised.append(error)
                 raise
 
         with (
             failures(what, GenError, raised),
-            fresh_process_state(seed=items[0].seed, threads=threads),
+            fresh_process_state(seed=batch.items[0].seed, threads=threads),
         ):
-            artifacts = _batch(decided, model, items, report)
-        for item, artifact in zip(items, artifacts, strict=True):
-            yield replace(artifact, recipe=decided.recipe(item))
+            artifacts = _made(decided, model, batch, report)
+        for item, artifact in zip(batch.items, artifacts, strict=True):
+            made[item.index] = replace(artifact, recipe=decided.recipe(item))
+        done += len(batch.items)
+        # In the order of the items, however they were batched.
+        while waiting and waiting[0].index in made:
+            yield made.pop(waiting.popleft().index)
 
 
-def _batch(
-    plan: Plan, model: Model, items: Sequence[Item], report: Callable[[Step, int, int], None]
-) -> list[Artifact]:
+def _made(plan: Plan, model: Model, batch: Batch, report: StageReport) -> list[Artifact]:
+    """The artifacts of a batch, with what is kept of the inputs as it was."""
     import torch
 
-    from gen import diffusion
-    from gen.run import windows
+    from gen.diffusion import NoiseSource
+    from gen.run.stages import run_stages
 
-    codec, process = model.codec, model.process
-    params: Params = {**plan.params, **plan.artifacts}
-    prompts, negatives = [item.prompt for item in items], [plan.negative] * len(items)
-    noise = diffusion.NoiseSource([item.seed for item in items])
+    rows = [*batch.items, *[batch.items[-1]] * (batch.rows - len(batch.items))]
+    task = Task(
+        prompts=tuple(item.prompt for item in rows),
+        negatives=(plan.negative,) * len(rows) if plan.negative else None,
+        params={**plan.params, **plan.artifacts},
+        guidance=plan.guidance,
+        steps=plan.steps,
+        noise=NoiseSource([item.seed for item in rows]),
+        device=plan.device,
+        init=plan.init,
+        mask=plan.mask,
+    )
     with torch.inference_mode():
         with user_values():
-            shape = codec.shape(params)
-            solver = presets.solver(plan.solver)
-            grid = presets.grid(plan.grid, plan.steps, process)
-            conditioning = model.encoder(prompts, params).with_uncond(model.encoder(negatives, params))
-            conditioning = conditioning.to(plan.device)
-            start, keep, known = given_parts(plan, codec, params, shape)
-        if start is not None and plan.strength is not None:
-            grid = grid.truncate(plan.strength)
-        denoiser = diffusion.guided(
-            diffusion.ModelDenoiser(model.network, process, model.parameterization),
-            presets.guidance(plan.solver, plan.guidance),
-        )
-        axis = model.window.axis if model.window else 0
-        loop = model.window is not None and bool(params.get("loop"))
-        runs = windows.cuts(shape[axis], model.window, loop=loop)
-
-        def draw(run: windows.Cut, keep: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-            own = noise.child(f"window/{run.index}") if run.index else noise
-            conditions = run.conditioning(conditioning) if len(runs) > 1 else conditioning
-            constrained = denoiser
-            if bool(keep.any()):
-                given = keep * known
-                conditions = conditions.with_conditions(
-                    known=diffusion.Condition(torch.cat([keep, given], 1), "channels")
-                )
-                # The network only comes near the given part, or has no channels for it: here it is exact.
-                measurement = diffusion.Measurement(diffusion.inverse.Mask(keep), given)
-                constrained = diffusion.constrained(denoiser, measurement, diffusion.inverse.MaskBlend())
-            x = diffusion.prior(process, grid, own, known.shape[1:], plan.device)
-            if start is not None and plan.strength is not None:
-                eps = own.prior(known.shape[1:]).to(start)
-                x = process.diffuse(run.of(start).expand_as(eps), eps, process.level(grid.times[0]))
-            made = diffusion.sample(
-                constrained,
-                process,
-                grid,
-                solver,
-                x=x,
-                conditioning=conditions,
-                noise=own,
-                on_step=lambda step: report(step, run.index, len(runs)),
-            ).x
-            # Also where the grid ends above the data.
-            return torch.where(keep == 1, known, made)
-
-        rows = len(items)
-        x0 = windows.assemble(
-            draw,
-            runs,
-            model.window,
-            keep.expand(rows, -1, *shape[1:]),
-            known.expand(rows, *shape),
-        )
-        return _artifacts(plan, codec, x0, params)
+            task = replace(task, shape=model.codec.shape(task))
+            edits = edits_of(plan, model, task)
+        state = run_stages(plan, model, task, edits, report)
+        return [
+            _artifact(plan, model.codec, row_of(state, index), task.row(index))
+            for index in range(len(batch.items))
+        ]
 
 
-def _artifacts(plan: Plan, codec: Codec, x0: Tensor, params: Params) -> list[Artifact]:
-    """Artifacts of clean states (B, *shape), with what is kept of the inputs as it was.
+def _artifact(plan: Plan, codec: Codec, state: State, task: Task) -> Artifact:
+    """The artifact of a clean state (1, *shape).
 
     Raises:
         GenError: The codec gave something else, or arrays that no artifact may hold: with NaN, for instance.
     """
     from gen.artifact import Artifact
-
-    try:
-        made = codec.decode(x0, params)
-    except UsageError as error:
-        raise GenError(f"{plan.spec.name} failed: {error.message}", error.hint) from error
-    if len(made) != len(x0) or not all(isinstance(artifact, Artifact) for artifact in made):
-        raise GenError(f"{plan.spec.name} failed: its codec did not return {len(x0)} artifacts")
-    init = None if plan.mask is None else plan.init
-    if isinstance(codec, CompositingCodec):
-        with user_values():
-            return [codec.composite(artifact, init, plan.mask, params) for artifact in made]
-    if init is None or plan.mask is None:
-        return made
     from gen.run.compositing import keep_outside
 
-    return [keep_outside(artifact, init, plan.mask) for artifact in made]
+    try:
+        made = codec.decode(state, task)
+    except UsageError as error:
+        raise GenError(f"{plan.spec.name} failed: {error.message}", error.hint) from error
+    if len(made) != 1 or not isinstance(made[0], Artifact):
+        raise GenError(f"{plan.spec.name} failed: its codec did not return one artifact for one state")
+    if isinstance(codec, CompositingCodec):
+        with user_values():
+            return codec.composite(made[0], task)
+    if task.init is None or task.mask is None:
+        return made[0]
+    return keep_outside(made[0], task.init, task.mask)

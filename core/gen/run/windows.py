@@ -57,9 +57,8 @@ class Cut:
             else condition
             for name, condition in conditioning.items()
         }
-        return Conditioning(
-            cut, None if conditioning.uncond is None else self.conditioning(conditioning.uncond)
-        )
+        uncond = None if conditioning.uncond is None else self.conditioning(conditioning.uncond)
+        return Conditioning(cut, uncond, tuple(map(self.conditioning, conditioning.others)))
 
 
 Draw: TypeAlias = Callable[[Cut, Tensor, Tensor], Tensor]

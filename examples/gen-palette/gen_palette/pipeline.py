@@ -15,7 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from gen.artifact import Artifact
 from gen.diffusion import Condition, Conditioning, RectifiedFlow, Sample
-from gen.model import Model, ModelFile
+from gen.model import Model, ModelFile, Task
 
 STRIPES = 5
 SPREAD = 0.12
@@ -53,23 +53,23 @@ class Words:
 class Stripes:
     """Pictures with STRIPES vertical stripes; the state (3, STRIPES) holds their colours in [-1, 1]."""
 
-    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:  # noqa: ARG002
+    def shape(self, task: Task) -> tuple[int, ...]:  # noqa: ARG002
         """(3, STRIPES), whatever the size of the picture."""
         return (3, STRIPES)
 
-    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:  # noqa: ARG002
+    def encode(self, artifacts: Sequence[Artifact], task: Task) -> Tensor:  # noqa: ARG002
         """Mean colours of the stripes of any pictures: (B, 3, STRIPES)."""
         return torch.stack([_pooled(artifact) for artifact in artifacts]) * 2 - 1
 
-    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+    def decode(self, state: Tensor, task: Task) -> list[Artifact]:
         """Striped pictures of the size asked for."""
-        width, height = int(str(params["width"])), int(str(params["height"]))
+        width, height = int(str(task.params["width"])), int(str(task.params["height"]))
         stripe = np.arange(width) * STRIPES // width
-        colours = ((x0 + 1) / 2).clamp(0, 1).cpu().numpy()
+        colours = ((state + 1) / 2).clamp(0, 1).cpu().numpy()
         rows = [item.T[stripe][None] for item in colours]
         return [Artifact("image", {"pixels": np.repeat(row, height, axis=0)}) for row in rows]
 
-    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:  # noqa: ARG002
+    def mask(self, mask: Artifact, task: Task) -> Tensor:  # noqa: ARG002
         """1 where a stripe is kept: where the mask is dark."""
         return (_pooled(mask).mean(0) < 0.5).float()[None, None]
 

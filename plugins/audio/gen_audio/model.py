@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from gen.artifact import Artifact
 from gen.diffusion import Conditioning, RectifiedFlow, Velocity
-from gen.model import Model, ModelFile, Window
+from gen.model import Model, ModelFile, Task, Window
 from gen.nn import TextEncoder
 from gen_audio.artifacts import composited, delivered, fitted, kept, mono, number
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
@@ -107,57 +107,55 @@ class SoundCodec:
     mean: Tensor
     std: Tensor
 
-    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
+    def shape(self, task: Task) -> tuple[int, ...]:
         """(C, T) with as many tokens as the duration needs; of a loop, which is stretched to it, the nearest.
 
         Raises:
             ValueError: Something is asked for that only speech has, or a duration beyond ``DURATIONS``.
         """
-        given = [name for name in _OTHERS if name in params]
+        given = [name for name in _OTHERS if name in task.params]
         if given:
             raise ValueError(
                 f"sounds have no {' or '.join(given)}: leave it out, or take `model='voice'` for speech"
             )
-        duration, (shortest, longest) = number(params, "duration"), DURATIONS
+        duration, (shortest, longest) = number(task.params, "duration"), DURATIONS
         if not shortest <= duration <= longest:
             raise ValueError(f"sounds last {shortest:g} to {longest:g} s, not {duration:g} s")
-        whole = round if params.get("loop") else math.ceil
+        whole = round if task.params.get("loop") else math.ceil
         return (len(self.mean), whole(duration * RATE / _TOKEN))
 
-    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
+    def encode(self, artifacts: Sequence[Artifact], task: Task) -> Tensor:
         """Sounds of any rate and number of channels, cut or padded with silence to the duration."""
-        length = self.shape(params)[1] * _TOKEN
+        length = self.shape(task)[1] * _TOKEN
         return self._encoded([fitted(mono(artifact), length) for artifact in artifacts])
 
-    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+    def decode(self, state: Tensor, task: Task) -> list[Artifact]:
         """Latents (B, C, T) to sounds of the duration, rate, loudness and channels that are asked for.
 
         The end of a loop meets its beginning because every step, from latents to levelling, sees what lies
         beyond either end.
         """
-        latents = x0.to(self.mean) * self.std + self.mean
-        return delivered(latents, params, lambda item: self._sound(item.to(self._dtype), params))
+        latents = state.to(self.mean) * self.std + self.mean
+        return delivered(latents, task.params, lambda item: self._sound(item.to(self._dtype), task.params))
 
-    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
+    def mask(self, mask: Artifact, task: Task) -> Tensor:
         """A sound, not silent where something is made anew, as (1, 1, T): 1 where latents are kept."""
-        return kept(mask, self.shape(params)[1], _TOKEN).to(self.mean.device)
+        return kept(mask, self.shape(task)[1], _TOKEN).to(self.mean.device)
 
-    def composite(
-        self, made: Artifact, init: Artifact | None, mask: Artifact | None, params: Mapping[str, object]
-    ) -> Artifact:
+    def composite(self, made: Artifact, task: Task) -> Artifact:
         """The sound with the inputs' own samples where they are kept."""
-        return composited(made, init, mask, params)
+        return composited(made, task.init, task.mask, task.params)
 
-    def given(self, params: Mapping[str, object]) -> tuple[Tensor, Tensor] | None:
+    def given(self, task: Task) -> tuple[Tensor, Tensor] | None:
         """The beginning, where the parameter ``extend`` gives it, as whole tokens.
 
         Raises:
             ValueError: It is not shorter than the duration, or shorter than a token.
         """
-        start = params.get("extend")
+        start = task.params.get("extend")
         if not isinstance(start, Artifact):
             return None
-        tokens = self.shape(params)[1]
+        tokens = self.shape(task)[1]
         samples, rate = start.sizes["samples"], int(start.attributes["sample_rate"])
         count = samples * RATE // (rate * _TOKEN)
         if not 0 < count < tokens:

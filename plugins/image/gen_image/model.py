@@ -13,7 +13,7 @@ from torch import Tensor
 from gen import squares
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
-from gen.model import Model, ModelFile
+from gen.model import Model, ModelFile, Task
 from gen.nn import TextEncoder
 from gen.run.compositing import keep_pixels, marked, seam
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
@@ -42,18 +42,18 @@ class LatentCodec:
         """Width and height in pixels of what the network draws."""
         return self.grid * DOWNSAMPLING
 
-    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
+    def shape(self, task: Task) -> tuple[int, ...]:
         """(C, grid, grid) for any square size.
 
         Raises:
             ValueError: Width and height differ.
         """
-        squares.side(params, self.side)
+        squares.side(task.params, self.side)
         return (len(self.mean), self.grid, self.grid)
 
-    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
+    def encode(self, artifacts: Sequence[Artifact], task: Task) -> Tensor:
         """Pictures of any size, resized to the network's; transparency is laid on white."""
-        squares.side(params, self.side)
+        squares.side(task.params, self.side)
         pixels = np.stack([_fit(_opaque(artifact.arrays["pixels"]), self.side) for artifact in artifacts])
         device = self.mean.device
         tensor = (
@@ -63,32 +63,30 @@ class LatentCodec:
             latents = self.network.encode(tensor * 2 - 1).float()
         return (latents - self.mean) / self.std
 
-    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+    def decode(self, state: Tensor, task: Task) -> list[Artifact]:
         """Latents (B, C, grid, grid) to pictures, resized when another size is asked for."""
-        size = squares.side(params, self.side)
-        latents = (x0.to(self.mean) * self.std + self.mean).to(next(self.network.parameters()).dtype)
+        size = squares.side(task.params, self.side)
+        latents = (state.to(self.mean) * self.std + self.mean).to(next(self.network.parameters()).dtype)
         with torch.no_grad():
             # One at a time: a batch may take another path through the kernels and differ in the last bit.
             pixels = torch.cat([self.network.decode(item[None]) for item in latents]).float()
         pictures = ((pixels + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
         return [Artifact("image", {"pixels": _fit(picture, size)}) for picture in pictures]
 
-    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
+    def mask(self, mask: Artifact, task: Task) -> Tensor:
         """A picture, marked where it is drawn anew, as (1, 1, grid, grid): 1 where latents are kept."""
-        squares.side(params, self.side)
+        squares.side(task.params, self.side)
         changed = _changed(mask, self.side)
         blocks = changed.reshape(self.grid, DOWNSAMPLING, self.grid, DOWNSAMPLING).any((1, 3))
         return torch.from_numpy((~blocks).astype(np.float32))[None, None].to(self.mean.device)
 
-    def composite(
-        self, made: Artifact, init: Artifact | None, mask: Artifact | None, params: Mapping[str, object]
-    ) -> Artifact:
+    def composite(self, made: Artifact, task: Task) -> Artifact:
         """The picture with the input's own pixels outside the mask, as they are when fitted to its size."""
-        if init is None or mask is None:
+        if task.init is None or task.mask is None:
             return made
-        size = squares.side(params, self.side)
-        given = _fit(_opaque(init.arrays["pixels"]), size)
-        pixels = keep_pixels(made.arrays["pixels"], given, _changed(mask, size), seam(size))
+        size = squares.side(task.params, self.side)
+        given = _fit(_opaque(task.init.arrays["pixels"]), size)
+        pixels = keep_pixels(made.arrays["pixels"], given, _changed(task.mask, size), seam(size))
         return Artifact("image", {"pixels": pixels})
 
     def cropped(self, artifact: Artifact, params: Mapping[str, object]) -> str:  # noqa: ARG002

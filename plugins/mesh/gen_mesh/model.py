@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
-from gen.model import Model, ModelFile
+from gen.model import Model, ModelFile, Task
 from gen.nn import TextEncoder
 from gen_mesh import cloud, grids, surface
 from gen_mesh.autoencoder import DOWNSAMPLING, Autoencoder
@@ -42,11 +42,11 @@ class GridCodec:
         """Cells per side of the grid."""
         return self.side * DOWNSAMPLING
 
-    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:  # noqa: ARG002
+    def shape(self, task: Task) -> tuple[int, ...]:  # noqa: ARG002
         """(C, side, side, side), whatever the parameters."""
         return (len(self.mean), self.side, self.side, self.side)
 
-    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
+    def encode(self, artifacts: Sequence[Artifact], task: Task) -> Tensor:
         """Meshes, or points with normals; what reaches out of the unit box is fitted into it.
 
         The surface is moved inwards by as much as ``decode`` is going to move it outwards.
@@ -54,26 +54,26 @@ class GridCodec:
         Raises:
             ValueError: A surface without area, or points without normals.
         """
-        inwards = self._thickening(params)
+        inwards = self._thickening(task.params)
         stacks = np.stack([grids.stacked(*self._grid(artifact, inwards)) for artifact in artifacts])
         parameter = next(self.network.parameters())
         with torch.no_grad():
             latents = self.network.encode(torch.from_numpy(stacks).to(parameter)).float()
         return (latents - self.mean) / self.std
 
-    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+    def decode(self, state: Tensor, task: Task) -> list[Artifact]:
         """Latents (B, C, s, s, s) to closed coloured meshes, or to points on them.
 
         Raises:
             ValueError: A shape that is empty, or that the smoothing has made empty.
         """
-        latents = (x0.to(self.mean) * self.std + self.mean).to(next(self.network.parameters()).dtype)
+        latents = (state.to(self.mean) * self.std + self.mean).to(next(self.network.parameters()).dtype)
         with torch.no_grad():
             # One at a time: a batch may take another path through the kernels and differ in the last bit.
             stacks = [self.network.decode(item[None])[0].float().cpu().numpy() for item in latents]
-        return [self._artifact(stack, params) for stack in stacks]
+        return [self._artifact(stack, task.params) for stack in stacks]
 
-    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:  # noqa: ARG002
+    def mask(self, mask: Artifact, task: Task) -> Tensor:  # noqa: ARG002
         """A closed shape, within which everything is made anew, as (1, 1, s, s, s): 1 where latents are kept.
 
         Raises:
@@ -84,24 +84,19 @@ class GridCodec:
         kept = ~blocks.any(axis=(1, 3, 5))
         return torch.from_numpy(kept.astype(np.float32))[None, None].to(self.mean.device)
 
-    def composite(
-        self,
-        made: Artifact,
-        init: Artifact | None,
-        mask: Artifact | None,
-        params: Mapping[str, object],  # noqa: ARG002
-    ) -> Artifact:
+    def composite(self, made: Artifact, task: Task) -> Artifact:
         """Points: the input's own outside the mask, those made inside it.
 
         A mesh is returned as it is: its whole surface is extracted from the field, so that outside the mask
         it lies where the input's does, but has vertices of its own.
         """
-        if init is None or mask is None or not made.kind == init.kind == "points":
+        if task.init is None or task.mask is None or not made.kind == task.init.kind == "points":
             return made
-        inside = self._grid(mask)[0] < 0
-        chosen = ~self._within(inside, init.arrays["points"]), self._within(inside, made.arrays["points"])
+        inside = self._grid(task.mask)[0] < 0
+        init = task.init.arrays["points"]
+        chosen = ~self._within(inside, init), self._within(inside, made.arrays["points"])
         names = ("points", "normals", "colours")
-        given = {**init.arrays, "colours": cloud.oriented(init)[2]}
+        given = {**task.init.arrays, "colours": cloud.oriented(task.init)[2]}
         parts = {name: (given[name][chosen[0]], made.arrays[name][chosen[1]]) for name in names}
         return Artifact("points", {name: np.concatenate(pair) for name, pair in parts.items()})
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from gen import squares
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
-from gen.model import Model, ModelFile, Window
+from gen.model import Model, ModelFile, Task, Window
 from gen.nn import TextEncoder
 from gen.run.compositing import keep_pixels, marked, seam
 from gen_video.autoencoder import Autoencoder, off_white, on_white
@@ -71,17 +71,17 @@ class ClipCodec:
     mean: Tensor
     std: Tensor
 
-    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
+    def shape(self, task: Task) -> tuple[int, ...]:
         """(C, 48 + T), T frames at the model's own rate.
 
         Raises:
             ValueError: Width and height differ, or the parameters of time make no sense.
         """
-        return (len(self.mean), HEAD + self._asked(params)[0].drawn)
+        return (len(self.mean), HEAD + self._asked(task.params)[0].drawn)
 
-    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
+    def encode(self, artifacts: Sequence[Artifact], task: Task) -> Tensor:
         """Clips of any size and rate, fitted to the parameters; a shorter one stays at its last frame."""
-        asked, _ = self._asked(params)
+        asked, _ = self._asked(task.params)
         states = []
         for artifact in artifacts:
             frames = artifact.arrays["frames"]
@@ -89,18 +89,18 @@ class ClipCodec:
             states.append(self._state(torch.cat(seen)))
         return torch.stack(states)
 
-    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+    def decode(self, state: Tensor, task: Task) -> list[Artifact]:
         """States (B, C, 48 + T) to clips, at the rate and of the size that are asked for."""
-        asked, size = self._asked(params)
-        return [self._clip(state, asked, size, params) for state in x0.to(self.mean)]
+        asked, size = self._asked(task.params)
+        return [self._clip(one, asked, size, task.params) for one in state.to(self.mean)]
 
-    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
+    def mask(self, mask: Artifact, task: Task) -> Tensor:
         """A clip, white where something is drawn anew, as (1, 1, 48 + T): 1 where cells are kept.
 
         A frame that is mostly white moves anew. What is behind is drawn anew wherever any frame is white, and
         the things where all of them together are white on a tenth of the picture.
         """
-        asked, _ = self._asked(params)
+        asked, _ = self._asked(task.params)
         white = _white(mask, _rows(mask, Fraction(FPS), asked.drawn), SIDE)
         anywhere = white.any(0).float()
         moves = white.float().mean((1, 2)) < 0.5
@@ -109,7 +109,7 @@ class ClipCodec:
         behind = functional.max_pool2d(anywhere[None, None], side).flatten() < 0.5
         return torch.cat([things, behind, moves]).float()[None, None].to(self.mean.device)
 
-    def given(self, params: Mapping[str, object]) -> tuple[Tensor, Tensor] | None:
+    def given(self, task: Task) -> tuple[Tensor, Tensor] | None:
         """The frames ``first`` and ``last``: a mask (1, 1, 48 + T) and a state (1, C, 48 + T).
 
         What stands out is one thing, as the one shows it that shows more of it.
@@ -117,22 +117,23 @@ class ClipCodec:
         Raises:
             ValueError: The last frame is given of a clip that has only one, or of one whose camera moves.
         """
-        asked, _ = self._asked(params)
+        asked, _ = self._asked(task.params)
         places = {"first": 0, "last": asked.last}
-        pictures = {name: params[name] for name in places if isinstance(params.get(name), Artifact)}
+        pictures = {
+            name: picture for name in places if isinstance(picture := task.params.get(name), Artifact)
+        }
         if not pictures:
             return None
         if "last" in pictures and asked.frames == 1:
             raise ValueError(
                 "a clip of one frame has no last frame: leave `last=…` out or ask for more frames"
             )
-        if "last" in pictures and params.get("camera"):
+        if "last" in pictures and task.params.get("camera"):
             raise ValueError(
                 "where the camera goes is not known beforehand: leave `last=…` or `camera=…` out"
             )
         frames = []
         for picture in pictures.values():
-            assert isinstance(picture, Artifact)
             frames.append(self._frame(picture.arrays["pixels"]))
         found = self._state(torch.cat(frames))
         mask = self.mean.new_zeros(1, 1, HEAD + asked.drawn)
@@ -142,23 +143,21 @@ class ClipCodec:
         state[:, :, cells] = found
         return mask, state
 
-    def composite(
-        self, made: Artifact, init: Artifact | None, mask: Artifact | None, params: Mapping[str, object]
-    ) -> Artifact:
+    def composite(self, made: Artifact, task: Task) -> Artifact:
         """The clip with the inputs' own pixels outside the mask, and the given first and last frame.
 
         An input without transparency has nothing to keep in a clip of cut-out things.
         """
         frames = made.arrays["frames"]
-        asked, size = self._asked(params)
-        if init is not None and mask is not None and _holds(init.arrays["frames"], frames):
+        asked, size = self._asked(task.params)
+        if task.init is not None and task.mask is not None and _holds(task.init.arrays["frames"], frames):
             given = _delivered(
-                init.arrays["frames"][_rows(init, asked.fps, asked.frames)], size, frames.shape[-1]
+                task.init.arrays["frames"][_rows(task.init, asked.fps, asked.frames)], size, frames.shape[-1]
             )
-            white = _white(mask, _rows(mask, asked.fps, asked.frames), size).numpy()
+            white = _white(task.mask, _rows(task.mask, asked.fps, asked.frames), size).numpy()
             frames = keep_pixels(frames, given, white, seam(size))
         for name, place in (("first", 0), ("last", -1)):
-            picture = params.get(name)
+            picture = task.params.get(name)
             if isinstance(picture, Artifact) and _holds(picture.arrays["pixels"], frames):
                 frames = frames.copy()
                 frames[place] = _delivered(picture.arrays["pixels"][None], size, frames.shape[-1])[0]

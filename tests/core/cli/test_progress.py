@@ -28,7 +28,8 @@ def at(item: int, index: int) -> Progress:
     import torch
 
     x = torch.zeros(1)
-    return Progress(item, 2, 0, 1, Step(index, 4, Level(0.5, 0.5, 0.5), x, x, 1, ()))
+    step = Step(index, 4, Level(0.5, 0.5, 0.5), x, x, 1, ())
+    return Progress(item, 2, 0, 1, {"": step})
 
 
 def test_a_terminal_gets_a_bar_that_counts_the_steps_of_all_items(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import torch
 from gen.artifact import Artifact
 from gen.errors import ModelError
 from gen.metadata import Metadata
-from gen.model import CompletingCodec, CompositingCodec, Model, ModelFile, RemarkingEncoder, save_model
+from gen.model import CompletingCodec, CompositingCodec, Model, ModelFile, RemarkingEncoder, Task, save_model
 from gen.nn import text_conditions
 from gen_audio.artifacts import downmixed, turned
 from gen_audio.autoencoder import Autoencoder
@@ -128,21 +128,21 @@ def test_a_sound_is_as_long_and_wide_as_it_is_asked_to_be(
     model: Model, rate: int, loop: bool, channels: str
 ) -> None:
     params = {"duration": 1.7, "sample_rate": rate, "channels": channels, "loop": loop}
-    _, tokens = model.codec.shape(params)
-    [sound] = model.codec.decode(latents(tokens), params)
+    _, tokens = model.codec.shape(Task(params=params))
+    [sound] = model.codec.decode(latents(tokens), Task(params=params))
     assert sound.attributes["sample_rate"] == rate
     assert sound.arrays["samples"].shape == (2 if channels == "stereo" else 1, 1.7 * rate)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 1.3, 1.7, 2.04, 5.0])
 def test_a_loop_is_stretched_by_half_a_token_at_most(model: Model, seconds: float) -> None:
-    _, tokens = model.codec.shape({**PARAMS, "duration": seconds, "loop": True})
+    _, tokens = model.codec.shape(Task(params={**PARAMS, "duration": seconds, "loop": True}))
     assert abs(tokens - seconds * RATE / TOKEN) <= 0.5
 
 
 def test_a_loop_is_delivered_without_a_seam(quiet: SoundCodec) -> None:
     params = {**PARAMS, "duration": 2.03, "loop": True, "sample_rate": 16_000}
-    [sound] = quiet.decode(latents(quiet.shape(params)[1]), params)
+    [sound] = quiet.decode(latents(quiet.shape(Task(params=params))[1]), Task(params=params))
     [samples] = sound.arrays["samples"]
     steps = np.abs(np.diff(np.append(samples, samples[0])))
     assert steps[-1] < np.quantile(steps, 0.99)
@@ -150,9 +150,9 @@ def test_a_loop_is_delivered_without_a_seam(quiet: SoundCodec) -> None:
 
 def test_a_batch_is_its_items_bit_for_bit_and_so_is_a_second_time(model: Model) -> None:
     states = latents(11, 3)
-    together = model.codec.decode(states, PARAMS)
+    together = model.codec.decode(states, Task(params=PARAMS))
     for state, sound in zip(states, together, strict=True):
-        [alone] = model.codec.decode(state[None], PARAMS)
+        [alone] = model.codec.decode(state[None], Task(params=PARAMS))
         assert np.array_equal(alone.arrays["samples"], sound.arrays["samples"])
 
 
@@ -161,7 +161,7 @@ def test_a_loop_begins_wherever_one_likes(quiet: SoundCodec) -> None:
     params = {**PARAMS, "duration": 10 * TOKEN / RATE, "loop": True}
     states = latents(10)
     straight, rolled = (
-        quiet.decode(state, params)[0].arrays["samples"] for state in (states, states.roll(3, 2))
+        quiet.decode(state, Task(params=params))[0].arrays["samples"] for state in (states, states.roll(3, 2))
     )
 
     def mel(samples: np.ndarray) -> torch.Tensor:
@@ -173,22 +173,22 @@ def test_a_loop_begins_wherever_one_likes(quiet: SoundCodec) -> None:
     decibels = 20 / math.log(10) * SPREAD
     for seam in (0, 3 * TOKEN // HOP):
         assert decibels * error.roll(2 - seam)[:4].mean() < 1
-    once = quiet.decode(states.roll(3, 2), {**params, "loop": False})[0].arrays["samples"]
+    once = quiet.decode(states.roll(3, 2), Task(params={**params, "loop": False}))[0].arrays["samples"]
     assert (mel(once) - mel(rolled)).abs().mean(0)[-2:].mean() > 3 / decibels
 
 
 def test_stereo_differs_in_its_noise_alone(model: Model, quiet: SoundCodec) -> None:
     params = {**PARAMS, "channels": "stereo"}
-    left, right = quiet.decode(latents(11), params)[0].arrays["samples"]
+    left, right = quiet.decode(latents(11), Task(params=params))[0].arrays["samples"]
     np.testing.assert_allclose(left, right, atol=1e-5)
-    left, right = model.codec.decode(latents(11), params)[0].arrays["samples"]
+    left, right = model.codec.decode(latents(11), Task(params=params))[0].arrays["samples"]
     assert np.abs(left - right).max() > 1e-3
 
 
 def test_sounds_of_any_rate_and_width_become_states(model: Model) -> None:
-    shape = model.codec.shape(PARAMS)
+    shape = model.codec.shape(Task(params=PARAMS))
     states = [
-        model.codec.encode([tone(1.0, rate, channels)], PARAMS)
+        model.codec.encode([tone(1.0, rate, channels)], Task(params=PARAMS))
         for rate, channels in ((22_050, 1), (48_000, 2))
     ]
     for state in states:
@@ -212,7 +212,10 @@ def test_channels_that_cancel_out_are_still_heard(model: Model) -> None:
     ):
         torch.testing.assert_close(downmixed(torch.stack(channels)), expected)
     inverted = Artifact("audio", {"samples": torch.stack([wave, -wave]).numpy()}, {"sample_rate": 22_050})
-    assert torch.equal(model.codec.encode([inverted], PARAMS), model.codec.encode([tone(1.0)], PARAMS))
+    assert torch.equal(
+        model.codec.encode([inverted], Task(params=PARAMS)),
+        model.codec.encode([tone(1.0)], Task(params=PARAMS)),
+    )
 
 
 def test_a_period_keeps_its_amplitude_at_any_length() -> None:
@@ -235,14 +238,14 @@ def test_a_model_without_a_vocoder_sounds_by_griffin_lim(
     )
     codec = load(ModelFile(bare), "cpu", "float32").codec
     for loop in (False, True):
-        [sound] = codec.decode(latents(11), {**PARAMS, "loop": loop})
+        [sound] = codec.decode(latents(11), Task(params={**PARAMS, "loop": loop}))
         assert np.abs(sound.arrays["samples"]).max() > 0.1
 
 
 def test_a_mask_keeps_what_it_leaves_silent(model: Model) -> None:
     mask = np.zeros((1, 2 * RATE), np.float32)
     mask[:, 2 * TOKEN : 4 * TOKEN] = 1
-    kept = model.codec.mask(Artifact("audio", {"samples": mask}, {"sample_rate": RATE}), PARAMS)
+    kept = model.codec.mask(Artifact("audio", {"samples": mask}, {"sample_rate": RATE}), Task(params=PARAMS))
     assert kept.shape == (1, 1, 11)
     assert kept[0, 0].tolist() == [1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1]
 
@@ -250,21 +253,21 @@ def test_a_mask_keeps_what_it_leaves_silent(model: Model) -> None:
 def test_a_beginning_is_given_as_whole_tokens(model: Model) -> None:
     codec = model.codec
     assert isinstance(codec, CompletingCodec)
-    assert codec.given(PARAMS) is None
-    given = codec.given({**PARAMS, "extend": tone(1.0)})
+    assert codec.given(Task(params=PARAMS)) is None
+    given = codec.given(Task(params={**PARAMS, "extend": tone(1.0)}))
     assert given is not None
     assert given[0][0, 0].tolist() == [1] * 5 + [0] * 6
     [samples] = tone(1.0).arrays["samples"]
     mirrored = np.concatenate([samples, samples[::-1], samples])[None]
     there_and_back = Artifact("audio", {"samples": mirrored}, {"sample_rate": RATE})
-    assert torch.equal(given[1], codec.encode([there_and_back], PARAMS))
+    assert torch.equal(given[1], codec.encode([there_and_back], Task(params=PARAMS)))
     # Ten tokens are ten, whatever rounding makes of their seconds.
-    whole = codec.given({**PARAMS, "extend": tone(10 * TOKEN / RATE)})
+    whole = codec.given(Task(params={**PARAMS, "extend": tone(10 * TOKEN / RATE)}))
     assert whole is not None
     assert whole[0].sum() == 10
     for seconds in (0.1, 2.5):
         with pytest.raises(ValueError, match="extend needs a sound of at least"):
-            codec.given({**PARAMS, "extend": tone(seconds)})
+            codec.given(Task(params={**PARAMS, "extend": tone(seconds)}))
 
 
 def test_training_gives_parts_and_cuts_the_rest_at_the_beginning() -> None:
@@ -291,10 +294,10 @@ def test_what_is_kept_of_a_sound_is_the_same_16_bits(model: Model, channels: str
     marks = np.zeros((1, 2 * rate), np.float32)
     marks[:, rate // 2 : rate] = np.sin(np.arange(rate - rate // 2) + 1)
     mask = Artifact("audio", {"samples": marks}, {"sample_rate": rate})
-    (made,) = codec.decode(latents(11), params)
-    found = codec.composite(made, init, mask, params)
+    (made,) = codec.decode(latents(11), Task(params=params))
+    found = codec.composite(made, Task(params=params, init=init, mask=mask))
     start = Artifact("audio", {"samples": init.arrays["samples"][:, : rate // 2]}, {"sample_rate": rate})
-    extended = codec.composite(made, None, None, {**params, "extend": start})
+    extended = codec.composite(made, Task(params={**params, "extend": start}))
     for artifact, kept in ((found, [slice(0, rate // 2), slice(rate, None)]), (extended, [slice(rate // 2)])):
         file = io.BytesIO()
         write_wav(artifact, file, Metadata())
@@ -303,14 +306,14 @@ def test_what_is_kept_of_a_sound_is_the_same_16_bits(model: Model, channels: str
             assert np.array_equal(again[:, part], bits[:, part])
     middle = (slice(None), slice(rate // 2 + rate // 10, rate - rate // 10))
     assert not np.array_equal(found.arrays["samples"][middle], init.arrays["samples"][middle])
-    assert codec.composite(made, None, None, params).arrays["samples"] is made.arrays["samples"]
+    assert codec.composite(made, Task(params=params)).arrays["samples"] is made.arrays["samples"]
 
 
 def test_inputs_of_any_rate_and_width_are_brought_to_what_was_made(model: Model) -> None:
     codec = model.codec
     assert isinstance(codec, CompositingCodec)
-    (made,) = codec.decode(latents(11), PARAMS)
+    (made,) = codec.decode(latents(11), Task(params=PARAMS))
     for start in (tone(0.5, 44_100, 2), tone(0.5, 8_000), tone(3.0)):
-        found = codec.composite(made, None, None, {**PARAMS, "extend": start}).arrays["samples"]
+        found = codec.composite(made, Task(params={**PARAMS, "extend": start})).arrays["samples"]
         assert found.shape == made.arrays["samples"].shape
         np.testing.assert_allclose(found[:, 2000:9000], tone(2.0).arrays["samples"][:, 2000:9000], atol=0.01)

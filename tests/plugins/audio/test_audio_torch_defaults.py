@@ -10,7 +10,7 @@ import torch
 
 import gen
 from gen.artifact import Artifact
-from gen.model import CompletingCodec, Model, ModelFile
+from gen.model import CompletingCodec, Model, ModelFile, Task
 from gen_audio import mel
 from gen_audio.abilities import load
 
@@ -47,13 +47,13 @@ def states(model: Model, params: Mapping[str, object]) -> Iterator[torch.Tensor]
     wave = 0.3 * np.sin(0.1 * np.arange(24_000, dtype=np.float32))[None]
     sound = Artifact("audio", {"samples": wave}, {"sample_rate": 24_000})
     codec = model.codec
-    encoded = codec.encode([sound], params)
+    encoded = codec.encode([sound], Task(params=params))
     yield encoded
-    yield codec.mask(sound, params)
-    for artifact in codec.decode(encoded, params):
+    yield codec.mask(sound, Task(params=params))
+    for artifact in codec.decode(encoded, Task(params=params)):
         yield torch.from_numpy(artifact.arrays["samples"])
     if isinstance(codec, CompletingCodec):
-        yield from codec.given({**params, "extend": sound}) or ()
+        yield from codec.given(Task(params={**params, "extend": sound})) or ()
 
 
 @pytest.mark.parametrize(("name", "loop"), [("sounds", False), ("sounds", True), ("voice", False)])

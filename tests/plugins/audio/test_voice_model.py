@@ -11,7 +11,7 @@ import torch
 from gen.artifact import Artifact
 from gen.diffusion import Condition
 from gen.errors import ModelError
-from gen.model import Model, ModelFile, SettlingEncoder
+from gen.model import Model, ModelFile, SettlingEncoder, Task
 from gen_audio.mel import BANDS, HOP, RATE
 from gen_audio.voice.denoiser import Shape, conditions
 from gen_audio.voice.layers import LocalTransformer
@@ -67,26 +67,26 @@ def test_the_text_decides_how_long_it_takes(model: Model) -> None:
     encoder = model.encoder
     assert isinstance(encoder, SettlingEncoder)
     seconds = {
-        rate: float(encoder.settle("The fox. An apple.", {**PARAMS, "rate": rate})["duration"])
+        rate: float(encoder.settle("The fox. An apple.", {**PARAMS, "rate": rate}, 0)["duration"])
         for rate in (0.5, 1.0, 2.0)
     }
     assert seconds[0.5] == pytest.approx(2 * seconds[1.0], abs=0.02)
     assert seconds[2.0] == pytest.approx(seconds[1.0] / 2, abs=0.02)
-    longer = float(encoder.settle("The fox. An apple. The fox, the fox.", PARAMS)["duration"])
+    longer = float(encoder.settle("The fox. An apple. The fox, the fox.", PARAMS, 0)["duration"])
     assert longer > 1.5 * seconds[1.0]
-    assert encoder.settle("A.", {**PARAMS, "rate": 2.0}) == {"duration": SHORTEST}
+    assert encoder.settle("A.", {**PARAMS, "rate": 2.0}, 0) == {"duration": SHORTEST}
     # What is settled is enough when it is given, as by a recipe that is run again.
-    assert encoder.settle("The fox. An apple.", {**PARAMS, "duration": seconds[1.0]}) == {}
+    assert encoder.settle("The fox. An apple.", {**PARAMS, "duration": seconds[1.0]}, 0) == {}
     with pytest.raises(ValueError, match="the text takes"):
-        encoder.settle("The fox. An apple.", {**PARAMS, "duration": seconds[1.0] - 0.05})
+        encoder.settle("The fox. An apple.", {**PARAMS, "duration": seconds[1.0] - 0.05}, 0)
     with pytest.raises(ValueError, match="no word"):
-        encoder.settle("… 狐", PARAMS)
+        encoder.settle("… 狐", PARAMS, 0)
     with pytest.raises(ValueError, match="at most 600 s"):
-        encoder.settle("The fox. " * 150, {**PARAMS, "rate": 0.05})
+        encoder.settle("The fox. " * 150, {**PARAMS, "rate": 0.05}, 0)
     with pytest.raises(ValueError, match="female, male"):
-        encoder.settle("The fox.", {**PARAMS, "voice": "robot"})
+        encoder.settle("The fox.", {**PARAMS, "voice": "robot"}, 0)
     with pytest.raises(ValueError, match="no bpm or key"):
-        encoder.settle("The fox.", {**PARAMS, "bpm": 120, "key": "C"})
+        encoder.settle("The fox.", {**PARAMS, "bpm": 120, "key": "C"}, 0)
 
 
 def test_the_is_spoken_as_what_follows_wants_it(model: Model) -> None:
@@ -100,7 +100,7 @@ def test_the_is_spoken_as_what_follows_wants_it(model: Model) -> None:
 
 def test_an_empty_text_tells_nothing(model: Model) -> None:
     conditioning = model.encoder(["The fox.", ""], {**PARAMS, "duration": 3.0, "voice": "male"})
-    assert conditioning["phones"].value.shape[2] == model.codec.shape({"duration": 3.0})[1]
+    assert conditioning["phones"].value.shape[2] == model.codec.shape(Task(params={"duration": 3.0}))[1]
     assert not conditioning["phones"].value[1].any()
     assert conditioning["voice"].value.tolist() == [[0.0, 1.0], [0.0, 0.0]]
     assert model.encoder.remarks("The fox said 狐", {}) == ("left out, as it cannot be read aloud: 狐",)
@@ -108,15 +108,15 @@ def test_an_empty_text_tells_nothing(model: Model) -> None:
 
 def test_states_become_sounds_of_the_duration_rate_and_channels(model: Model) -> None:
     params = {**PARAMS, "duration": 1.5, "sample_rate": 16_000, "channels": "stereo"}
-    shape = model.codec.shape(params)
+    shape = model.codec.shape(Task(params=params))
     assert shape[0] == BANDS
     assert shape[1] % 8 == 0
     assert 0 <= shape[1] * HOP / RATE - 1.5 < 8 * HOP / RATE
-    assert dataclasses.replace(model.codec, step=12).shape(params)[1] % 12 == 0
+    assert dataclasses.replace(model.codec, step=12).shape(Task(params=params))[1] % 12 == 0
     states = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
-    both = model.codec.decode(states, params)
+    both = model.codec.decode(states, Task(params=params))
     assert both[0].arrays["samples"].shape == (2, 24_000)
-    alone = model.codec.decode(states[1:], params)[0]
+    alone = model.codec.decode(states[1:], Task(params=params))[0]
     np.testing.assert_array_equal(both[1].arrays["samples"], alone.arrays["samples"])
 
 
@@ -128,12 +128,14 @@ def test_sounds_become_states_whatever_their_level(model: Model) -> None:
             Artifact("audio", {"samples": gain * tone}, {"sample_rate": RATE})
             for gain in (1.0, np.float32(0.05))
         ],
-        params,
+        Task(params=params),
     )
-    assert states.shape == (2, *model.codec.shape(params))
+    assert states.shape == (2, *model.codec.shape(Task(params=params)))
     torch.testing.assert_close(states[0], states[1], atol=0.01, rtol=0)
     half = np.concatenate([np.zeros((1, RATE // 2), np.float32), tone[:, : RATE // 2]], 1)
-    kept = model.codec.mask(Artifact("audio", {"samples": half}, {"sample_rate": RATE}), params)[0, 0]
+    kept = model.codec.mask(Artifact("audio", {"samples": half}, {"sample_rate": RATE}), Task(params=params))[
+        0, 0
+    ]
     assert kept[:42].all()
     assert not kept[44:80].any()
 

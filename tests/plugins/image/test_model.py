@@ -9,7 +9,7 @@ import torch
 from gen.artifact import Artifact
 from gen.diffusion import Condition
 from gen.errors import ModelError
-from gen.model import CompositingCodec, CroppingCodec, Model, ModelFile, save_model
+from gen.model import CompositingCodec, CroppingCodec, Model, ModelFile, Task, save_model
 from gen.nn import Subwords, text_conditions
 from gen.plan import Request, resolve
 from gen.plugin.host import Host
@@ -82,20 +82,20 @@ def test_text_and_known_regions_reach_the_network(model: Model) -> None:
 
 
 def test_the_codec_gives_pictures_of_the_size_asked_for(model: Model) -> None:
-    latents = torch.randn(2, *model.codec.shape({}))
+    latents = torch.randn(2, *model.codec.shape(Task()))
     for params, size in (({}, 128), ({"width": 200, "height": 200}, 200)):
-        pictures = model.codec.decode(latents, params)
+        pictures = model.codec.decode(latents, Task(params=params))
         assert [p.arrays["pixels"].shape for p in pictures] == [(size, size, 3)] * 2
         assert all(0 <= p.arrays["pixels"].min() <= p.arrays["pixels"].max() <= 1 for p in pictures)
     with pytest.raises(ValueError, match="one value, not 64 and 128"):
-        model.codec.shape({"width": 64, "height": 128})
+        model.codec.shape(Task(params={"width": 64, "height": 128}))
 
 
 def test_decoding_does_not_depend_on_the_batch(model: Model) -> None:
     latents = torch.randn(3, 32, 8, 8)
-    together = model.codec.decode(latents, {})
+    together = model.codec.decode(latents, Task())
     for index in range(3):
-        alone = model.codec.decode(latents[index : index + 1], {})[0]
+        alone = model.codec.decode(latents[index : index + 1], Task())[0]
         assert np.array_equal(alone.arrays["pixels"], together[index].arrays["pixels"])
 
 
@@ -104,7 +104,7 @@ def test_any_picture_can_be_encoded(model: Model, channels: int) -> None:
     picture = Artifact(
         "image", {"pixels": np.random.default_rng(0).random((90, 150, channels), dtype=np.float32)}
     )
-    state = model.codec.encode([picture], {})
+    state = model.codec.encode([picture], Task())
     assert state.shape == (1, 32, 8, 8)
     # Latents are scaled to unit mean square at every place.
     torch.testing.assert_close(state.square().mean(1), torch.ones(1, 8, 8), atol=1e-3, rtol=1e-3)
@@ -113,7 +113,7 @@ def test_any_picture_can_be_encoded(model: Model, channels: int) -> None:
 def test_a_mask_keeps_what_is_dark(model: Model) -> None:
     pixels = np.zeros((128, 128, 1), np.float32)
     pixels[:, 64:] = 1
-    keep = model.codec.mask(Artifact("image", {"pixels": pixels}), {})
+    keep = model.codec.mask(Artifact("image", {"pixels": pixels}), Task())
     assert keep.shape == (1, 1, 8, 8)
     assert (keep[..., :4] == 1).all()
     assert (keep[..., 4:] == 0).all()
@@ -130,26 +130,26 @@ def test_pixels_outside_a_mask_are_the_inputs_own(
     init, marks = Artifact("image", {"pixels": bits / 255}), np.zeros((*shape[:2], 3), np.float32)
     marks[shape[0] // 4 : shape[0] // 2, shape[1] // 4 : shape[1] // 2] = 1
     mask = Artifact("image", {"pixels": marks})
-    (made,) = codec.decode(torch.randn(1, *codec.shape(params)), params)
-    found = codec.composite(made, init, mask, params).arrays["pixels"]
+    (made,) = codec.decode(torch.randn(1, *codec.shape(Task(params=params))), Task(params=params))
+    found = codec.composite(made, Task(params=params, init=init, mask=mask)).arrays["pixels"]
     assert found.shape == made.arrays["pixels"].shape
     changed = (found != made.arrays["pixels"]).any(-1)
     # What stays is most of the picture, and equals an edit with another state bit for bit.
     assert changed.mean() > 0.8
-    (other,) = codec.decode(torch.randn(1, *codec.shape(params)), params)
-    again = codec.composite(other, init, mask, params).arrays["pixels"]
+    (other,) = codec.decode(torch.randn(1, *codec.shape(Task(params=params))), Task(params=params))
+    again = codec.composite(other, Task(params=params, init=init, mask=mask)).arrays["pixels"]
     same = (found == again).all(-1)
     assert same.mean() > 0.8
     if width is None:
         black = marks[..., 0] == 0
         assert np.array_equal(np.rint(found[black] * 255), bits[black])
-    assert codec.composite(made, None, None, params) is made
+    assert codec.composite(made, Task(params=params)) is made
 
 
 def test_what_was_painted_on_a_transparent_layer_is_made_anew(model: Model) -> None:
     layer = np.zeros((128, 128, 4), np.float32)
     layer[32:64, 64:96, 3] = 1
-    keep = model.codec.mask(Artifact("image", {"pixels": layer}), {})[0, 0]
+    keep = model.codec.mask(Artifact("image", {"pixels": layer}), Task())[0, 0]
     assert (1 - keep).nonzero().tolist() == [[2, 4], [2, 5], [3, 4], [3, 5]]
 
 

@@ -12,7 +12,7 @@ import trimesh
 
 from gen.artifact import Artifact
 from gen.errors import ModelError
-from gen.model import Model, ModelFile, save_model
+from gen.model import Model, ModelFile, Task, save_model
 from gen.nn import Subwords, text_conditions
 from gen_mesh import surface
 from gen_mesh.autoencoder import Autoencoder, shuffle, unshuffle
@@ -109,17 +109,17 @@ def test_cells_go_into_channels_and_back() -> None:
 
 def test_decoded_shapes_are_closed_coloured_and_follow_the_parameters() -> None:
     state = EXACT.network.encode(chair())
-    (plain,) = EXACT.decode(state, {})
+    (plain,) = EXACT.decode(state, Task())
     assert plain.kind == "mesh"
     assert plain.attributes == {"points": POINTS}
     assert surface.closed(plain.arrays["faces"])
     red, green, blue = np.median(plain.arrays["colours"], axis=0)
     assert green > 1.5 * max(red, blue)
-    (few,) = EXACT.decode(state, {"faces": 400, "smoothing": 0.0, "points": 99})
+    (few,) = EXACT.decode(state, Task(params={"faces": 400, "smoothing": 0.0, "points": 99}))
     assert len(few.arrays["faces"]) <= 400 < len(plain.arrays["faces"])
     assert surface.closed(few.arrays["faces"])
     assert few.attributes == {"points": 99}
-    (points,) = EXACT.decode(state, {"points": 99, "representation": "points"})
+    (points,) = EXACT.decode(state, Task(params={"points": 99, "representation": "points"}))
     assert points.kind == "points"
     assert {name: len(array) for name, array in points.arrays.items()} == {
         "points": 99,
@@ -127,13 +127,17 @@ def test_decoded_shapes_are_closed_coloured_and_follow_the_parameters() -> None:
         "colours": 99,
     }
     with pytest.raises(ValueError, match="no inside"):
-        EXACT.decode(EXACT.network.encode(torch.ones(1, 4, 48, 48, 48)), {})
+        EXACT.decode(EXACT.network.encode(torch.ones(1, 4, 48, 48, 48)), Task())
 
 
 def test_thickening_moves_the_surface_outwards_by_cells() -> None:
     state = EXACT.network.encode(chair())
     heights = [
-        np.ptp(EXACT.decode(state, {"smoothing": 0.0, "thickening": cells})[0].arrays["vertices"][:, 1])
+        np.ptp(
+            EXACT.decode(state, Task(params={"smoothing": 0.0, "thickening": cells}))[0].arrays["vertices"][
+                :, 1
+            ]
+        )
         for cells in (0.0, 0.5, 1.0)
     ]
     assert np.diff(heights) == pytest.approx(2 * 0.5 / 48, rel=0.2)
@@ -141,37 +145,37 @@ def test_thickening_moves_the_surface_outwards_by_cells() -> None:
 
 def test_batches_are_their_items(model: Model) -> None:
     states = torch.randn(2, 16, 6, 6, 6)
-    both = [one.arrays["vertices"] for one in model.codec.decode(states, {})]
+    both = [one.arrays["vertices"] for one in model.codec.decode(states, Task())]
     for state, vertices in zip(states, both, strict=True):
-        np.testing.assert_array_equal(model.codec.decode(state[None], {})[0].arrays["vertices"], vertices)
+        np.testing.assert_array_equal(model.codec.decode(state[None], Task())[0].arrays["vertices"], vertices)
 
 
 def test_a_mesh_or_its_points_become_the_grid_they_were_made_of() -> None:
     stack = chair()
-    (mesh,) = EXACT.decode(EXACT.network.encode(stack), {"smoothing": 0.0, "thickening": 0.0})
+    (mesh,) = EXACT.decode(EXACT.network.encode(stack), Task(params={"smoothing": 0.0, "thickening": 0.0}))
     arrays = surface.points_on(*(mesh.arrays[n] for n in ("vertices", "faces", "colours")), 8000)
     points = Artifact("points", dict(zip(("points", "normals", "colours"), arrays, strict=True)))
     for artifact in (mesh, points):
-        again = EXACT.network.decode(EXACT.encode([artifact], {"thickening": 0.0}))
+        again = EXACT.network.decode(EXACT.encode([artifact], Task(params={"thickening": 0.0})))
         inside, before = again[0, 0] < 0, stack[0, 0] < 0
         assert (inside & before).sum() > 0.93 * (inside | before).sum()
     with pytest.raises(ValueError, match="no normals"):
-        EXACT.encode([Artifact("points", {"points": points.arrays["points"]})], {})
+        EXACT.encode([Artifact("points", {"points": points.arrays["points"]})], Task())
 
 
 def test_what_is_kept_does_not_grow_when_it_is_edited() -> None:
-    (mesh,) = EXACT.decode(EXACT.network.encode(chair()), {})
-    (again,) = EXACT.decode(EXACT.encode([mesh], {}), {})
+    (mesh,) = EXACT.decode(EXACT.network.encode(chair()), Task())
+    (again,) = EXACT.decode(EXACT.encode([mesh], Task()), Task())
     one, other = (trimesh.Trimesh(of.arrays["vertices"], of.arrays["faces"]) for of in (mesh, again))
     assert abs(other.volume - one.volume) / one.area < 0.2 / 48  # half a cell without taking it back
-    stack = EXACT.network.decode(EXACT.encode([mesh], {}))[0]
+    stack = EXACT.network.decode(EXACT.encode([mesh], Task()))[0]
     assert (stack[1:, stack[0] == -1] == 0).all()  # colours are near the surface alone
 
 
 def test_a_mask_frees_the_cells_that_it_touches() -> None:
     vertices = np.array([[0, 0, 0], [0.3, 0, 0], [0, 0.3, 0], [0, 0, 0.3]], np.float32) + 0.05
     faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
-    kept = EXACT.mask(Artifact("mesh", {"vertices": vertices, "faces": faces}), {})
+    kept = EXACT.mask(Artifact("mesh", {"vertices": vertices, "faces": faces}), Task())
     assert kept.shape == (1, 1, 6, 6, 6)
     assert (kept[0, 0, 3, 3, 3], kept[0, 0, 0, 0, 0]) == (0, 1)
     assert kept[0, 0, :3].all()
@@ -209,7 +213,7 @@ def test_points_outside_a_mask_are_the_inputs_own() -> None:
 
     init = points(0)
     made = points(1, colours=rng.random((len(points(1).arrays["points"]), 3), np.float32))
-    found = EXACT.composite(made, init, mask, {}).arrays
+    found = EXACT.composite(made, Task(init=init, mask=mask)).arrays
     low, high = (one.arrays["points"][:, 1] for one in (init, made))
     cell = 1 / EXACT.size
     for name in ("points", "normals"):
@@ -220,5 +224,5 @@ def test_points_outside_a_mask_are_the_inputs_own() -> None:
     count = len(found["points"])
     assert (low < -cell).sum() + (high > cell).sum() <= count < len(low) + len(high)
     assert len(found["normals"]) == len(found["colours"]) == count
-    assert EXACT.composite(mask, mask, mask, {}) is mask
-    assert EXACT.composite(made, None, None, {}) is made
+    assert EXACT.composite(mask, Task(init=mask, mask=mask)) is mask
+    assert EXACT.composite(made, Task()) is made

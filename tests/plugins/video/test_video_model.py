@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.errors import ModelError, UsageError
-from gen.model import CompletingCodec, Model, ModelFile, save_model
+from gen.model import CompletingCodec, Model, ModelFile, Task, save_model
 from gen.nn import Subwords, text_conditions
 from gen.plan import Item, Plan
 from gen.run import Progress, generate
@@ -105,7 +105,9 @@ def image(pixels: np.ndarray) -> Artifact:
 
 
 def noise(codec: ClipCodec, params: Mapping[str, object], count: int = 1, seed: int = 0) -> Tensor:
-    return torch.randn(count, *codec.shape(params), generator=torch.Generator().manual_seed(seed))
+    return torch.randn(
+        count, *codec.shape(Task(params=params)), generator=torch.Generator().manual_seed(seed)
+    )
 
 
 def test_another_architecture_or_shape_is_refused(tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_padding_of_the_text_changes_nothing(model: Model) -> None:
     ],
 )
 def test_the_state_is_as_long_as_the_clip(codec: ClipCodec, params: dict[str, object], drawn: int) -> None:
-    assert codec.shape(params) == (128, 48 + drawn)
+    assert codec.shape(Task(params=params)) == (128, 48 + drawn)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def test_the_state_is_as_long_as_the_clip(codec: ClipCodec, params: dict[str, ob
 def test_clips_have_the_size_and_rate_asked_for(
     codec: ClipCodec, params: dict[str, object], frames: int, size: int, fps: str
 ) -> None:
-    made = codec.decode(noise(codec, params), params)[0]
+    made = codec.decode(noise(codec, params), Task(params=params))[0]
     assert made.arrays["frames"].shape == (frames, size, size, 3)
     assert made.arrays["frames"].dtype == np.float32
     assert made.arrays["frames"].min() >= 0
@@ -210,24 +212,26 @@ def test_clips_have_the_size_and_rate_asked_for(
 
 
 def test_the_frames_that_were_drawn_are_delivered_as_they_are(codec: ClipCodec) -> None:
-    x0 = codec.encode([video([square(x) for x in range(-32, 32, 4)])] * 2, {})
+    x0 = codec.encode([video([square(x) for x in range(-32, 32, 4)])] * 2, Task())
     x0 = x0 + 0.01 * noise(codec, {}, 2)
-    plain = codec.decode(x0, {})
-    finer = codec.decode(x0, {"frames": 31, "fps": "16"})
+    plain = codec.decode(x0, Task())
+    finer = codec.decode(x0, Task(params={"frames": 31, "fps": "16"}))
     for a, b in zip(plain, finer, strict=True):
         assert np.abs(a.arrays["frames"] - b.arrays["frames"][::2]).max() < 1e-4
         assert np.abs(np.diff(a.arrays["frames"], axis=0)).max((1, 2, 3)).min() > 0.01
     # Each alone, bit for bit as in a batch.
-    assert np.array_equal(codec.decode(x0[1:], {})[0].arrays["frames"], plain[1].arrays["frames"])
+    assert np.array_equal(codec.decode(x0[1:], Task())[0].arrays["frames"], plain[1].arrays["frames"])
 
 
 def test_what_is_not_delivered_is_not_looked_at(codec: ClipCodec) -> None:
     x0 = noise(codec, {})
     other = x0.clone()
     other[:, :, HEAD + 5 :] = 9
-    first, second = (codec.decode(x, {"frames": 9, "fps": "16"})[0] for x in (x0, other))
+    first, second = (codec.decode(x, Task(params={"frames": 9, "fps": "16"}))[0] for x in (x0, other))
     assert np.array_equal(first.arrays["frames"], second.arrays["frames"])
-    looped = [codec.decode(x, {"frames": 16, "loop": True})[0].arrays["frames"] for x in (x0, other)]
+    looped = [
+        codec.decode(x, Task(params={"frames": 16, "loop": True}))[0].arrays["frames"] for x in (x0, other)
+    ]
     assert not np.array_equal(*looped)
 
 
@@ -235,7 +239,7 @@ def test_what_is_not_delivered_is_not_looked_at(codec: ClipCodec) -> None:
 def test_a_clip_becomes_what_is_seen_and_how_it_moves(codec: ClipCodec, size: int) -> None:
     unit = size // 128
     frames = [square(unit * x, unit * 10, unit * 32, size) for x in range(-32, 32, 4)]
-    state = codec.encode([video(frames)], {})
+    state = codec.encode([video(frames)], Task())
     assert state.shape == (1, 128, 64)
     latents, motion = unpack(state[0])
     x, y, angle, wide, high, opacity = unposed(motion[:POSE].double().numpy())
@@ -257,7 +261,7 @@ def test_a_clip_becomes_what_is_seen_and_how_it_moves(codec: ClipCodec, size: in
 
 def test_a_clip_of_another_rate_and_length_is_fitted(codec: ClipCodec) -> None:
     # Every third of 24 frames, and then the last one on.
-    state = codec.encode([video([square(x) for x in range(-24, 24, 2)], "24")], {})
+    state = codec.encode([video([square(x) for x in range(-24, 24, 2)], "24")], Task())
     x = across(state)
     assert np.abs(x - [-24, -18, -12, -6, 0, 6, 12, 18, *[22] * 8]).max() < 0.1
 
@@ -265,7 +269,7 @@ def test_a_clip_of_another_rate_and_length_is_fitted(codec: ClipCodec) -> None:
 def test_what_is_transparent_is_white_and_grey_is_colour(codec: ClipCodec) -> None:
     opaque = square(8)
     clear = np.concatenate([np.zeros_like(opaque), 1 - opaque[..., :1]], -1)
-    states = [codec.encode([video([pixels] * 2)], {}) for pixels in (opaque, clear, opaque[..., :1])]
+    states = [codec.encode([video([pixels] * 2)], Task()) for pixels in (opaque, clear, opaque[..., :1])]
     assert torch.equal(states[0], states[1])
     assert torch.equal(states[0], states[2])
 
@@ -275,7 +279,7 @@ def test_a_transparent_picture_says_itself_what_stands_out(codec: ClipCodec) -> 
     pixels = np.concatenate([square(8), np.zeros((128, 128, 1), np.float32)], -1)
     pixels[48:80, 56:88, 3] = 1
     pixels[48:80, 72:88, :3] = 1
-    found = codec.given({"first": image(pixels)})
+    found = codec.given(Task(params={"first": image(pixels)}))
     assert found is not None
     x, y, _, wide, *_ = unposed(unpack(found[1][0])[1][:POSE, :1].double().numpy())
     assert (round(float(x[0])), round(float(y[0]))) == (8, 0)
@@ -283,8 +287,8 @@ def test_a_transparent_picture_says_itself_what_stands_out(codec: ClipCodec) -> 
 
 
 def test_without_what_is_behind_a_clip_is_transparent(codec: ClipCodec) -> None:
-    x0 = codec.encode([video([square(x) for x in range(-32, 32, 4)])], {})
-    [whole], [cut] = (codec.decode(x0, params) for params in ({}, {"transparent": True}))
+    x0 = codec.encode([video([square(x) for x in range(-32, 32, 4)])], Task())
+    [whole], [cut] = (codec.decode(x0, Task(params=params)) for params in ({}, {"transparent": True}))
     frames, opaque = cut.arrays["frames"], whole.arrays["frames"]
     assert frames.shape == (16, 128, 128, 4)
     assert frames.min() >= 0
@@ -296,9 +300,9 @@ def test_without_what_is_behind_a_clip_is_transparent(codec: ClipCodec) -> None:
 
 
 def test_first_and_last_frames_are_given_where_they_will_be_seen(codec: ClipCodec) -> None:
-    assert codec.given({}) is None
+    assert codec.given(Task()) is None
     first, last = square(-20), square(48, side=64, size=384)
-    found = codec.given({"first": image(first), "last": image(last), "frames": 10})
+    found = codec.given(Task(params={"first": image(first), "last": image(last), "frames": 10}))
     assert found is not None
     mask, state = found
     assert mask.shape == (1, 1, 64)
@@ -306,7 +310,7 @@ def test_first_and_last_frames_are_given_where_they_will_be_seen(codec: ClipCode
     given = [*range(HEAD), HEAD, HEAD + 9]
     assert mask[0, 0].nonzero().flatten().tolist() == given
     # As those of the clip of both.
-    both = codec.encode([video([first, square(16, side=64 // 3)])], {"frames": 16})
+    both = codec.encode([video([first, square(16, side=64 // 3)])], Task(params={"frames": 16}))
     assert torch.allclose(state[0][:, :HEAD], both[0][:, :HEAD], atol=0.05)
     x, _, _, wide, _, _ = unposed(unpack(state[0])[1][:POSE].double().numpy())
     assert np.abs(x[[0, 9]] - [-20, 16]).max() < 0.6
@@ -325,22 +329,22 @@ def test_first_and_last_frames_are_given_where_they_will_be_seen(codec: ClipCode
     ],
 )
 def test_the_last_frame_alone_can_be_given(codec: ClipCodec, params: dict[str, object], cell: int) -> None:
-    found = codec.given({**params, "last": image(square(0))})
+    found = codec.given(Task(params={**params, "last": image(square(0))}))
     assert found is not None
     assert found[0][0, 0, HEAD:].nonzero().flatten().tolist() == [cell]
 
 
 def test_what_cannot_be_given_is_refused(codec: ClipCodec) -> None:
     with pytest.raises(ValueError, match="has no last frame"):
-        codec.given({"last": image(square(0)), "frames": 1})
+        codec.given(Task(params={"last": image(square(0)), "frames": 1}))
     with pytest.raises(ValueError, match="leave `last=…` or `camera=…` out"):
-        codec.given({"last": image(square(0)), "camera": "pan left"})
+        codec.given(Task(params={"last": image(square(0)), "camera": "pan left"}))
     with pytest.raises(ValueError, match="leave `loop=…` or `camera=…` out"):
-        codec.shape({"loop": True, "camera": "zoom in"})
+        codec.shape(Task(params={"loop": True, "camera": "zoom in"}))
     with pytest.raises(ValueError, match="draws squares"):
-        codec.shape({"width": 128, "height": 64})
+        codec.shape(Task(params={"width": 128, "height": 64}))
     with pytest.raises(ValueError, match="too much at once: at most 128 frames of this size fit"):
-        codec.shape({"width": 1024, "frames": 400})
+        codec.shape(Task(params={"width": 1024, "frames": 400}))
 
 
 def test_sound_is_as_long_as_the_clip(codec: ClipCodec) -> None:
@@ -348,7 +352,7 @@ def test_sound_is_as_long_as_the_clip(codec: ClipCodec) -> None:
     for length in (100, 48_000, 200_000):
         samples = np.full((2, length), 0.5, np.float32)
         sound = Artifact("audio", {"samples": samples}, {"sample_rate": 48_000})
-        made = codec.decode(x0, {"audio": sound})[0]
+        made = codec.decode(x0, Task(params={"audio": sound}))[0]
         assert made.arrays["samples"].shape == (2, 96_000)
         assert made.attributes == {"fps": "8", "sample_rate": 48_000}
         assert made.arrays["samples"].sum() == pytest.approx(0.5 * 2 * min(length, 96_000))
@@ -361,7 +365,7 @@ def test_sound_of_many_channels_becomes_stereo(codec: ClipCodec) -> None:
         samples = np.zeros((6, 16_000), np.float32)
         samples[channel] = 0.2
         sound = Artifact("audio", {"samples": samples}, {"sample_rate": 8000})
-        made = codec.decode(torch.zeros(1, 128, 64), {"audio": sound})[0].arrays["samples"]
+        made = codec.decode(torch.zeros(1, 128, 64), Task(params={"audio": sound}))[0].arrays["samples"]
         assert made.shape == (2, 16_000)
         np.testing.assert_allclose(made[:, 100], 0.2 * np.array(sides), atol=1e-4)
     for count in (3, 4, 5, 7, 8):
@@ -371,15 +375,15 @@ def test_sound_of_many_channels_becomes_stereo(codec: ClipCodec) -> None:
         np.testing.assert_allclose(mixed, loud[:2], atol=1e-4)
     many = Artifact("audio", {"samples": np.zeros((9, 100), np.float32)}, {"sample_rate": 8000})
     with pytest.raises(ValueError, match="9 channels cannot go with a clip: give it at most 8"):
-        codec.shape({"audio": many})
+        codec.shape(Task(params={"audio": many}))
 
 
 def test_a_clip_painted_on_a_transparent_layer_is_made_anew(codec: ClipCodec) -> None:
     layer = np.zeros((16, 64, 64, 4), np.float32)
     layer[4:, 16:32, 16:32, 3] = 1
-    kept = codec.mask(Artifact("video", {"frames": layer}, {"fps": "8"}), {})
+    kept = codec.mask(Artifact("video", {"frames": layer}, {"fps": "8"}), Task())
     white = layer[..., 3:]
-    same = codec.mask(Artifact("video", {"frames": white}, {"fps": "8"}), {})
+    same = codec.mask(Artifact("video", {"frames": white}, {"fps": "8"}), Task())
     assert torch.equal(kept, same)
     assert 0 < kept.sum() < kept.numel()
 
@@ -396,7 +400,7 @@ def test_masks_say_which_cells_are_kept(codec: ClipCodec) -> None:
     def kept(rows: slice, part: tuple[slice, slice]) -> tuple[Tensor, Tensor, Tensor]:
         white = np.zeros((16, 64, 64, 1), np.float32)
         white[rows, *part] = 1
-        mask = codec.mask(Artifact("video", {"frames": white}, {"fps": "8"}), {})
+        mask = codec.mask(Artifact("video", {"frames": white}, {"fps": "8"}), Task())
         assert mask.shape == (1, 1, 64)
         things, behind, moves = mask[0, 0].split((32, 16, 16))
         return things, behind.view(4, 4), moves
@@ -446,7 +450,14 @@ def plan(file: ModelFile, prompt: str = "a ball bounces", **changes: object) -> 
     }
     items = (Item(0, prompt, 7),)
     return Plan(
-        spec=gen_modality(), file=file, licence="", items=items, device="cpu", dtype="float32", **settled
+        spec=gen_modality(),
+        own=gen_modality().params,
+        file=file,
+        licence="",
+        items=items,
+        device="cpu",
+        dtype="float32",
+        **settled,
     )
 
 
@@ -460,9 +471,9 @@ def states(plan: Plan, model: Model) -> tuple[list[int], Tensor]:
         return model.network(x, *told)
 
     class Watched(ClipCodec):
-        def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
-            made.append(x0)
-            return super().decode(x0, params)
+        def decode(self, state: Tensor, task: Task) -> list[Artifact]:
+            made.append(state)
+            return super().decode(state, task)
 
     [artifact] = generate(plan, replace(model, network=network, codec=Watched(**vars(model.codec))))
     assert np.isfinite(artifact.arrays["frames"]).all()
@@ -501,7 +512,7 @@ def test_what_is_given_is_kept_in_clips_of_any_length(file: ModelFile, model: Mo
         asked = plan(file, params=params, artifacts=given)
         _, state = states(asked, model)
         assert isinstance(model.codec, ClipCodec)
-        found = model.codec.given({**params, **given})
+        found = model.codec.given(Task(params={**params, **given}))
         assert found is not None
         assert torch.allclose(torch.where(found[0] > 0, found[1] - state, 0.0), torch.zeros(()), atol=1e-5)
         x = across(state)
@@ -529,19 +540,19 @@ def test_what_makes_no_sense_is_said_in_one_line(file: ModelFile, model: Model) 
 def test_what_is_given_of_a_clip_is_shown_as_it_is(codec: ClipCodec) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.float32) / 255
     params = {"first": image(picture), "last": image(picture[::-1].copy()), "frames": 4}
-    (made,) = codec.decode(noise(codec, params), params)
-    frames = codec.composite(made, None, None, params).arrays["frames"]
+    (made,) = codec.decode(noise(codec, params), Task(params=params))
+    frames = codec.composite(made, Task(params=params)).arrays["frames"]
     assert np.array_equal(frames[0], picture)
     assert np.array_equal(frames[-1], picture[::-1])
     assert np.array_equal(frames[1:-1], made.arrays["frames"][1:-1])
     # A clip of cut-out things has no place for a picture without transparency.
     clear = {**params, "transparent": True}
-    (made,) = codec.decode(noise(codec, clear), clear)
-    assert np.array_equal(codec.composite(made, None, None, clear).arrays["frames"], made.arrays["frames"])
+    (made,) = codec.decode(noise(codec, clear), Task(params=clear))
+    assert np.array_equal(codec.composite(made, Task(params=clear)).arrays["frames"], made.arrays["frames"])
     seen = np.concatenate([picture, picture[..., :1]], -1)
     clear = {"first": image(seen), "frames": 4, "transparent": True}
-    (made,) = codec.decode(noise(codec, clear), clear)
-    assert np.array_equal(codec.composite(made, None, None, clear).arrays["frames"][0], seen)
+    (made,) = codec.decode(noise(codec, clear), Task(params=clear))
+    assert np.array_equal(codec.composite(made, Task(params=clear)).arrays["frames"][0], seen)
 
 
 @pytest.mark.parametrize("fps", ["8", "4", "24"])
@@ -550,8 +561,10 @@ def test_frames_and_regions_outside_a_mask_are_the_inputs_own(codec: ClipCodec, 
     frames = np.random.default_rng(0).integers(0, 256, (8, 128, 128, 3)).astype(np.float32) / 255
     marks = np.zeros((8, 128, 128, 3), np.float32)
     marks[5:, 30:90, 40:100] = 1
-    (made,) = codec.decode(noise(codec, params), params)
-    found = codec.composite(made, video(list(frames), fps), video(list(marks), fps), params)
+    (made,) = codec.decode(noise(codec, params), Task(params=params))
+    found = codec.composite(
+        made, Task(params=params, init=video(list(frames), fps), mask=video(list(marks), fps))
+    )
     black = marks[..., 0] == 0
     assert np.array_equal(found.arrays["frames"][black], frames[black])
     assert np.array_equal(found.arrays["frames"][5:, 40:80, 50:90], made.arrays["frames"][5:, 40:80, 50:90])

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from gen.artifact import Artifact
 from gen.diffusion import Conditioning, RectifiedFlow, Sample
-from gen.model import Model, ModelFile, Window
+from gen.model import Model, ModelFile, Task, Window
 from gen_audio.artifacts import composited, delivered, fitted, kept, mono, number
 from gen_audio.mel import BANDS, HOP, RATE, log_mel
 from gen_audio.vocoder import GriffinLim, Vocoder, vocoder_of
@@ -60,7 +60,12 @@ class SpeechEncoder:
         told = torch.tensor([[bool(prompt)] for prompt in prompts], device="cpu").float()
         return conditions(torch.stack(rows), voice * told)
 
-    def settle(self, prompt: str, params: Mapping[str, object]) -> Mapping[str, int | float | bool | str]:
+    def settle(
+        self,
+        prompt: str,
+        params: Mapping[str, object],
+        seed: int,  # noqa: ARG002
+    ) -> Mapping[str, int | float | bool | str]:
         """The duration that the text takes.
 
         Raises:
@@ -137,36 +142,38 @@ class SpeechCodec:
     std: Tensor
     step: int
 
-    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
+    def shape(self, task: Task) -> tuple[int, ...]:
         """(80, F) with as many frames as the duration needs."""
-        _only_speech(params)
-        return (BANDS, _frames(params, self.step))
+        _only_speech(task.params)
+        return (BANDS, _frames(task.params, self.step))
 
-    def encode(self, artifacts: Sequence[Artifact], params: Mapping[str, object]) -> Tensor:
+    def encode(self, artifacts: Sequence[Artifact], task: Task) -> Tensor:
         """Speech of any rate and number of channels, cut or padded with silence to the duration."""
-        length = self.shape(params)[1] * HOP
+        length = self.shape(task)[1] * HOP
         rows = []
         for artifact in artifacts:
             sound = fitted(mono(artifact), length)
             rows.append(sound * (_LEVEL / (sound.square().mean().sqrt() + 1e-9)).clamp(max=1e3))
         return (log_mel(torch.stack(rows).to(self.mean.device)) - self.mean) / self.std
 
-    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
+    def decode(self, state: Tensor, task: Task) -> list[Artifact]:
         """Frames (B, 80, F) to sounds of the duration, rate, loudness and channels that are asked for."""
-        channels = 2 if params.get("channels") == "stereo" else 1
-        length = round(number(params, "duration") * RATE)
-        mels = x0.to(self.mean) * self.std + self.mean
-        return delivered(mels, params, lambda mel: self.vocoder.sound(mel)[:, :length].expand(channels, -1))
+        channels = 2 if task.params.get("channels") == "stereo" else 1
+        length = round(number(task.params, "duration") * RATE)
+        mels = state.to(self.mean) * self.std + self.mean
 
-    def mask(self, mask: Artifact, params: Mapping[str, object]) -> Tensor:
+        def sound(mel: Tensor) -> Tensor:
+            return self.vocoder.sound(mel)[:, :length].expand(channels, -1)
+
+        return delivered(mels, task.params, sound)
+
+    def mask(self, mask: Artifact, task: Task) -> Tensor:
         """A sound, not silent where something is said anew, as (1, 1, F): 1 where frames are kept."""
-        return kept(mask, self.shape(params)[1], HOP).to(self.mean.device)
+        return kept(mask, self.shape(task)[1], HOP).to(self.mean.device)
 
-    def composite(
-        self, made: Artifact, init: Artifact | None, mask: Artifact | None, params: Mapping[str, object]
-    ) -> Artifact:
+    def composite(self, made: Artifact, task: Task) -> Artifact:
         """The sound with the inputs' own samples where they are kept."""
-        return composited(made, init, mask, params)
+        return composited(made, task.init, task.mask, task.params)
 
 
 def load(file: ModelFile, device: str, dtype: str) -> Model:

@@ -15,7 +15,7 @@ from gen.artifact import Artifact
 from gen.diffusion import Condition, Conditioning, RectifiedFlow, Sample
 from gen.errors import GenWarning
 from gen.evaluation import Trial
-from gen.model import Model, ModelFile
+from gen.model import Model, ModelFile, Task
 
 
 class Words:
@@ -44,30 +44,31 @@ class Words:
 class Pixels:
     """States (3, H, W) in [-1, 1] are the pixels themselves."""
 
-    def shape(self, params: Mapping[str, object]) -> tuple[int, ...]:
-        if params["width"] == params["height"] == 64:
+    def shape(self, task: Task) -> tuple[int, ...]:
+        width, height = task.params["width"], task.params["height"]
+        if width == height == 64:
             raise ValueError("this model makes nothing of 64 x 64")
-        return (3, params["height"], params["width"])
+        return (3, height, width)
 
-    def encode(self, artifacts: Sequence[Artifact], _params: Mapping[str, object]) -> Tensor:
+    def encode(self, artifacts: Sequence[Artifact], _task: Task) -> Tensor:
         pixels = torch.stack([torch.from_numpy(item.arrays["pixels"][..., :3]) for item in artifacts])
         return pixels.permute(0, 3, 1, 2) * 2 - 1
 
-    def decode(self, x0: Tensor, params: Mapping[str, object]) -> list[Artifact]:
-        pixels = (x0.permute(0, 2, 3, 1) / 2 + 0.5).clamp(0, 1) * params["gain"]
+    def decode(self, state: Tensor, task: Task) -> list[Artifact]:
+        pixels = (state.permute(0, 2, 3, 1) / 2 + 0.5).clamp(0, 1) * task.params["gain"]
         return [Artifact("image", {"pixels": np.ascontiguousarray(item.numpy())}) for item in pixels]
 
-    def given(self, params: Mapping[str, object]) -> tuple[Tensor, Tensor] | None:
-        if "left" not in params:
+    def given(self, task: Task) -> tuple[Tensor, Tensor] | None:
+        if "left" not in task.params:
             return None
-        left = self.encode([params["left"]], params)
-        keep, known = torch.zeros(1, 1, *self.shape(params)[1:]), torch.zeros(1, *self.shape(params))
+        left = self.encode([task.params["left"]], task)
+        keep, known = torch.zeros(1, 1, *self.shape(task)[1:]), torch.zeros(1, *self.shape(task))
         if left.shape[2] != known.shape[2] or left.shape[3] > known.shape[3]:
             raise ValueError(f"left does not fit: it is {left.shape[3]} x {left.shape[2]}")
         keep[..., : left.shape[3]], known[..., : left.shape[3]] = 1, left
         return keep, known
 
-    def mask(self, mask: Artifact, _params: Mapping[str, object]) -> Tensor:
+    def mask(self, mask: Artifact, _task: Task) -> Tensor:
         return 1 - torch.from_numpy(mask.arrays["pixels"][None, None, ..., 0])
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.evaluation import Share, Trial
-from gen.model import Model
+from gen.model import EncodingCodec, Model, Task
 from gen.plugin.cache import cache_folder
 from gen_audio.artifacts import mono
 from gen_audio.mel import HOP, RATE, SPREAD, log_mel
@@ -110,11 +110,12 @@ def _distortions(
     """Distance from the teacher, beside what the vocoder alone loses and what another text has."""
     true = [_spoken(speech) for speech in references]
     vocoded = []
+    assert isinstance(model.codec, EncodingCodec)
     for sound in true:
-        params = {"duration": len(sound) / RATE}
+        task = Task(params={"duration": len(sound) / RATE})
         artifact = Artifact("audio", {"samples": sound[None].numpy()}, {"sample_rate": RATE})
-        states = model.codec.encode([artifact], params)
-        vocoded.append(mono(model.codec.decode(states, params)[0]))
+        states = model.codec.encode([artifact], task)
+        vocoded.append(mono(model.codec.decode(states, task)[0]))
     sides = [[_cepstra(sound) for sound in sounds] for sounds in (true, made, vocoded)]
     others = [*sides[0][1:], sides[0][0]]
     pairs = {"voice": sides[1], "teacher through the vocoder": sides[2], "teacher, another sentence": others}
