@@ -390,7 +390,12 @@ SOLVERS: Mapping[str, SolverSpec] = table(
 
 
 def _token_solver(
-    name: str, factory: str, summary: str, *settings: Param, evaluations: int = 1, aliases: tuple[str, ...] = ()
+    name: str,
+    factory: str,
+    summary: str,
+    *settings: Param,
+    evaluations: int = 1,
+    aliases: tuple[str, ...] = (),
 ) -> SolverSpec:
     """A solver of tokens: a class of ``gen.diffusion.categorical``."""
     return SolverSpec(
@@ -435,7 +440,13 @@ TOKEN_SOLVERS: Mapping[str, SolverSpec] = table(
             "entropy_bound",
             "EntropyBound",
             "As many masks per step as are nearly independent",
-            Param(name="bound", type=float, help="Of their mutual information in nats.", default=0.1, minimum=0.0),
+            Param(
+                name="bound",
+                type=float,
+                help="Of their mutual information in nats.",
+                default=0.1,
+                minimum=0.0,
+            ),
             _TEMPERATURE,
             evaluations=0,
         ),
