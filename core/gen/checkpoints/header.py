@@ -34,6 +34,11 @@ class Entry:
     dtype: str
     shape: tuple[int, ...]
 
+    @property
+    def bytes(self) -> int:
+        """How long it is in the file; of a type that is not in ``BYTES``, its count of numbers."""
+        return math.prod(self.shape) * BYTES.get(self.dtype, 1)
+
 
 @dataclass(frozen=True)
 class Header:

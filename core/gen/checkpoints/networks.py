@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 Module = TypeVar("Module", bound="nn.Module")
 
 
-def load_network(component: Component, device: str = "cpu", dtype: torch.dtype | None = None) -> nn.Module:
+def load_network(
+    component: Component, device: str = "cpu", dtype: torch.dtype | None = None, *, pack: bool = False
+) -> nn.Module:
     """The network of a part, of its class in diffusers, in evaluation mode and without gradients.
 
     Args:
         component: The part.
         device: Where it goes.
         dtype: Of its numbers; None keeps what is stored.
+        pack: As of ``filled``.
 
     Raises:
         ModelError: The class is unknown, a library is missing, or configuration and weights do not fit.
@@ -35,7 +38,7 @@ def load_network(component: Component, device: str = "cpu", dtype: torch.dtype |
         network: nn.Module = made.from_config(config)
         return network
 
-    return filled(build, component.weights, component.name, device, dtype)
+    return filled(build, component.weights, component.name, device, dtype, pack=pack)
 
 
 def filled(
@@ -45,22 +48,29 @@ def filled(
     device: str = "cpu",
     dtype: torch.dtype | None = None,
     *,
+    pack: bool = False,
     rename: Callable[[str], str | None] = lambda name: name,
 ) -> Module:
-    """What ``build`` makes, with tensors from files, mapped where type and device allow.
+    """What ``build`` makes, with tensors from files, in the form in which it runs fast.
+
+    On the CPU, tensors that stay as they are stored are mapped; all others are converted one by one, so that
+    the memory needed is that of the network as it runs.
 
     Args:
         build: Makes the network; its own values are never used.
         weights: Where the tensors are.
         where: Name of the part, for messages.
         device: Where it goes.
-        dtype: Of floating-point tensors; None keeps what is stored.
+        dtype: Of floating-point tensors, but for those that the network keeps in float32
+            (``gen.hardware.precision.islands``); None keeps what is stored.
+        pack: Whether weights are reordered for oneDNN, as in ``gen.hardware.precision.prepare``.
         rename: From a name in the files to one in the network; None leaves a tensor out.
 
     Raises:
         ModelError: The network cannot be built of its configuration, or tensors are missing, left over or of
             other shapes.
     """
+    from gen.hardware.precision import prepare
     from gen.model.skeleton import skeleton
 
     try:
@@ -70,33 +80,60 @@ def filled(
         raise ModelError(
             f"{where} cannot be built of its config.json: {line_of(error)}", "the file may be damaged"
         ) from None
-    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    state: dict[str, torch.Tensor] = {}
+    # Reordered weights are copies: of mapped ones, the pages of the file would stay beside them.
+    copied = pack and dtype is not None and dtype.itemsize == 2
+    _fill(network, weights, where, device, dtype, rename, copied)
+    _place(network, device)
+    return network.eval().requires_grad_(False) if dtype is None else prepare(network, dtype, pack=pack)
+
+
+def _fill(
+    network: nn.Module,
+    weights: Weights,
+    where: str,
+    device: str,
+    dtype: torch.dtype | None,
+    rename: Callable[[str], str | None],
+    copied: bool,
+) -> None:
+    """Put the tensors of files into their places, each by itself.
+
+    Raises:
+        ModelError: Some are missing, left over or of other shapes.
+    """
+    import torch
+
+    from gen.hardware.precision import fill, islands, saved_tensors
+
+    # By place in the network, since one tensor may have several: files hold it once, or as often.
+    places = {place.full_name: shared for shared in saved_tensors(network) for place in shared}
+    kept = islands(network, dtype) if dtype is not None else set()
+    found: set[str] = set()
     for stored, tensor in weights.tensors():
         name = rename(stored)
-        if name is None or name not in wanted:
-            if name is not None:
-                raise ModelError(
-                    f"{where} has a tensor {stored!r} that its config.json has no place for",
-                    "config.json belongs to other weights, or a newer library knows it",
-                )
+        if name is None:
             continue
-        if tuple(tensor.shape) != wanted[name]:
+        if name not in places:
+            raise ModelError(
+                f"{where} has a tensor {stored!r} that its config.json has no place for",
+                "config.json belongs to other weights, or a newer library knows it",
+            )
+        shape = places[name][0].tensor.shape
+        if tensor.shape != shape:
             raise ModelError(
                 f"the shapes of {where} do not fit its config.json: {stored} is {list(tensor.shape)}, "
-                f"not {list(wanted[name])}",
+                f"not {list(shape)}",
                 "config.json belongs to other weights",
             )
-        kind = dtype if tensor.is_floating_point() else None
-        state[name] = tensor.to(device=device, dtype=kind)
-    if missing := sorted(wanted.keys() - state.keys()):
+        own = None if not tensor.is_floating_point() else torch.float32 if name in kept else dtype
+        fill(places[name], tensor.to(device=device, dtype=own, copy=copied))
+        found |= {place.full_name for place in places[name]}
+        del tensor  # the part of the file that is mapped for it
+    if missing := sorted(places.keys() - found):
         raise ModelError(
             f"{where} lacks {len(missing)} tensors, {missing[0]!r} among them",
             "download the checkpoint again",
         )
-    network.load_state_dict(state, assign=True)
-    _place(network, device)
-    return network.eval().requires_grad_(False)
 
 
 def _place(network: nn.Module, device: str) -> None:

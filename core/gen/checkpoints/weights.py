@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 STEMS = ("diffusion_pytorch_model", "model")
 """What diffusers and transformers call a file of weights."""
+MAPPED = 2**26
+"""Bytes of a file that are mapped at once while tensors are converted."""
 PICKLES = ("diffusion_pytorch_model", "pytorch_model")
 
 _FILE = re.compile(
@@ -79,11 +81,14 @@ class Weights:
     def _mapped(self, file: Path) -> Iterator[tuple[str, torch.Tensor]]:
         from safetensors import SafetensorError, safe_open
 
-        self.headers  # noqa: B018 - checked first, for a message that says what is wrong
+        # Checked first, for a message that says what is wrong.
+        header = self.headers[self.files.index(file)]
         try:
-            with safe_open(file, framework="pt", device="cpu") as opened:
-                for name in opened.keys():  # noqa: SIM118 - not a mapping
-                    yield name, opened.get_tensor(name)
+            # A map for each part: the pages of one whose tensors were converted are freed with it.
+            for names in _parts(header.tensors):
+                with safe_open(file, framework="pt", device="cpu") as opened:
+                    for name in names:
+                        yield name, opened.get_tensor(name)
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{file.name} cannot be loaded: {line_of(error)}", "download it again") from None
 
@@ -150,6 +155,19 @@ def _shards(folder: Path, where: str, shards: list[re.Match[str]]) -> list[str]:
                 f"{where}: {index.name} names files that are not there", "download the checkpoint again"
             )
     return names
+
+
+def _parts(entries: Mapping[str, Entry]) -> Iterator[list[str]]:
+    """Names of tensors, in parts of at most ``MAPPED`` bytes, but of one tensor at least."""
+    part: list[str] = []
+    size = 0
+    for name, entry in entries.items():
+        if part and size + entry.bytes > MAPPED:
+            yield part
+            part, size = [], 0
+        part.append(name)
+        size += entry.bytes
+    yield part
 
 
 def _pickled(file: Path) -> Iterator[tuple[str, torch.Tensor]]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gen.errors import UsageError
+from gen.hardware.memory import Freed
 from gen.hardware.packing import packed
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -53,15 +54,23 @@ def prepare(module: Module, dtype: torch.dtype, *, pack: bool = False) -> Module
         The module itself, or its packed form where it is a single layer.
     """
     module.eval().requires_grad_(False)
-    kept = islands(module, dtype)
     with torch.no_grad():
+        _cast(module, dtype)
+        return _packed(module, dtype) if pack and dtype.itemsize == 2 else module
+
+
+def _cast(module: nn.Module, dtype: torch.dtype) -> None:
+    """Give saved tensors their dtype and layout."""
+    kept = islands(module, dtype)
+    with Freed() as freed:
         for places in saved_tensors(module):
             tensor = places[0].tensor
             if tensor.is_floating_point():
                 own = torch.float32 if kept.intersection(place.full_name for place in places) else dtype
-                fill(places, _laid_out(tensor.to(own), places[0].owner))
-            del tensor
-        return _packed(module, dtype) if pack and dtype.itemsize == 2 else module
+                changed = _laid_out(tensor.to(own), places[0].owner)
+                if changed is not tensor:
+                    fill(places, changed)
+                    freed.add(tensor.nbytes)
 
 
 def network_dtype(module: nn.Module) -> torch.dtype:
@@ -133,7 +142,7 @@ def fill(places: Iterable[Place], tensor: Tensor) -> None:
     for place in places:
         if place.name in place.owner._buffers:
             place.owner._buffers[place.name] = tensor
-        elif tensor is not place.tensor:
+        else:
             shared = nn.Parameter(tensor, requires_grad=False) if shared is None else shared
             place.owner._parameters[place.name] = shared
 
@@ -149,14 +158,22 @@ def _laid_out(tensor: Tensor, owner: nn.Module) -> Tensor:
 
 def _packed(module: Module, dtype: torch.dtype) -> Module:
     """With packed layers in place of those that have a weight of ``dtype`` to themselves."""
-    uses = Counter(id(value) for part in module.modules() for value in part._parameters.values())
+    parts = [part for _, part in module.named_modules(remove_duplicate=False)]
+    uses = Counter(id(value) for part in parts for value in part._parameters.values())
+    del parts
 
-    def fast(layer: nn.Module) -> nn.Module:
-        weight = layer._parameters.get("weight")
-        own = weight is not None and weight.dtype == dtype and uses[id(weight)] == 1
-        return packed(layer) if own else layer
+    def fast(part: nn.Module, freed: Freed) -> nn.Module:
+        weight = part._parameters.get("weight")
+        if weight is not None and weight.dtype == dtype and uses[id(weight)] == 1:
+            changed = packed(part)
+            if changed is not part:
+                freed.add(weight.nbytes)
+                return changed
+        # By name: a list of the layers would keep all their plain weights until the end.
+        for name in list(part._modules):
+            if part._modules[name] is not None:
+                part._modules[name] = fast(cast(nn.Module, part._modules[name]), freed)
+        return part
 
-    for part in list(module.modules()):
-        for name, layer in part.named_children():
-            part._modules[name] = fast(layer)
-    return cast(Module, fast(module))
+    with Freed() as freed:
+        return cast(Module, fast(module, freed))

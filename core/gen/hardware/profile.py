@@ -96,6 +96,20 @@ def choose_dtype(parameters: int, device: str, profile: Callable[[], MachineProf
     return "bfloat16" if fast else "float32"
 
 
+def choose_packing(dtype: str, device: str, profile: Callable[[], MachineProfile]) -> bool:
+    """Whether a network that is called often gets weights in oneDNN's order (``precision.prepare``).
+
+    Args:
+        dtype: Of the network.
+        device: As torch spells it.
+        profile: Gives the profile of the machine; called only where it decides.
+
+    Returns:
+        True on a CPU in bfloat16 where it changes no bits and is not slower; else False.
+    """
+    return dtype == "bfloat16" and device.startswith("cpu") and profile().packs
+
+
 def machine_profile() -> MachineProfile:
     """The profile of this machine: from the cache, or measured now, which takes about a second."""
     found = None if os.environ.get(REMEASURE) else remembered_profile()

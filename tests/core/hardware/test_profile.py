@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gen.hardware import profile as module
-from gen.hardware.profile import MachineProfile, choose_dtype
+from gen.hardware.profile import MachineProfile, choose_dtype, choose_packing
 
 
 def profile(
@@ -61,6 +61,13 @@ def test_packing_needs_equal_bits_and_speed() -> None:
     inexact = profile(low=300, last=200, packed=400, exact=False)
     assert not inexact.packs
     assert inexact.speedup == pytest.approx(2 / (1 / 3 + 1 / 2))
+
+
+def test_weights_are_packed_in_bfloat16_on_a_cpu_alone() -> None:
+    assert choose_packing("bfloat16", "cpu", lambda: FAST)
+    assert not choose_packing("float32", "cpu", lambda: FAST)
+    assert not choose_packing("bfloat16", "cuda:0", lambda: FAST)
+    assert not choose_packing("bfloat16", "cpu", lambda: profile(exact=False))
 
 
 def test_a_form_without_kernels_is_never_chosen() -> None:
