@@ -1,6 +1,6 @@
 """Guidance: predictions that follow the conditioning, or a loss, more closely."""
 
-from gen.diffusion.guidance.base import Chain, Evaluate, Evaluation, Guidance, Guided, Scale, guided
+from gen.diffusion.guidance.base import Chain, Evaluate, Evaluation, Guidance, Scale, guided
 from gen.diffusion.guidance.classifier_free import (
     AdaptiveProjected,
     CFGPlusPlus,
@@ -28,7 +28,6 @@ __all__ = [
     "Extrapolation",
     "FrequencyDecoupled",
     "Guidance",
-    "Guided",
     "LossGuidance",
     "Mahiro",
     "Perturbed",

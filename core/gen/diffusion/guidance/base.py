@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -117,45 +118,36 @@ class Chain:
         return Chain(self.parts + (other.parts if isinstance(other, Chain) else (other,)))
 
 
-@dataclass(frozen=True, eq=False)
-class Guided:
-    """A denoiser with a guidance, see ``guided``.
-
-    The guidance uses the memory's values. Each batch of conditionings has a child memory, so that the rows of
-    two batches are never mixed.
-    """
-
-    denoiser: Denoiser
-    guidance: Guidance
-
-    def __call__(
-        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Prediction:
-        """The guided prediction for x (B, ...)."""
-
-        def evaluate(
-            x: Tensor, level: Level[float], prompts: Mapping[str, Conditioning]
-        ) -> dict[str, Prediction]:
-            predictions: dict[str, Prediction] = {}
-            for names in _batches(prompts):
-                count, rows, child = len(names), x.shape[0], memory.child(" and ".join(names))
-                repeated = x.repeat(count, *(1,) * (x.ndim - 1)) if count > 1 else x
-                joined = concatenate([prompts[name] for name in names]) if count > 1 else prompts[names[0]]
-                prediction = self.denoiser(repeated, level, joined, child)
-                for i, name in enumerate(names):
-                    own = itemgetter(slice(i * rows, (i + 1) * rows))
-                    predictions[name] = prediction.map(own) if count > 1 else prediction
-            return predictions
-
-        at = Evaluation(x, level, conditioning, memory, evaluate)
-        return self.guidance.predict(at) if level.within(self.guidance.interval) else at.conditional()
-
-
 def guided(denoiser: Denoiser, guidance: Guidance | Chain) -> Denoiser:
-    """``denoiser`` with ``guidance``."""
+    """``denoiser`` with ``guidance``, which uses the values of its memory."""
     for part in guidance.parts if isinstance(guidance, Chain) else (guidance,):
-        denoiser = Guided(denoiser, part)
+        denoiser = _guided(denoiser, part)
     return denoiser
+
+
+def _guided(denoiser: Denoiser, guidance: Guidance) -> Denoiser:
+    def denoise(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
+        at = Evaluation(x, level, conditioning, memory, partial(_evaluate, denoiser, memory))
+        return guidance.predict(at) if level.within(guidance.interval) else at.conditional()
+
+    return denoise
+
+
+def _evaluate(
+    denoiser: Denoiser, memory: Memory, x: Tensor, level: Level[float], prompts: Mapping[str, Conditioning]
+) -> dict[str, Prediction]:
+    """See ``Evaluate``. Each batch has a child memory, so that the rows of two batches are never mixed."""
+    predictions: dict[str, Prediction] = {}
+    for names in _batches(prompts):
+        count, rows, child = len(names), x.shape[0], memory.child(" and ".join(names))
+        if count == 1:
+            predictions[names[0]] = denoiser(x, level, prompts[names[0]], child)
+        else:
+            joined = concatenate([prompts[name] for name in names])
+            prediction = denoiser(x.repeat(count, *(1,) * (x.ndim - 1)), level, joined, child)
+            for i, name in enumerate(names):
+                predictions[name] = prediction.map(itemgetter(slice(i * rows, (i + 1) * rows)))
+    return predictions
 
 
 def check_scale(scale: Scale) -> None:

@@ -15,7 +15,6 @@ from gen.diffusion.inverse.measurement import (
 from gen.diffusion.inverse.methods import (
     DDNM,
     DPS,
-    Constrained,
     DiffPIR,
     InverseMethod,
     MaskBlend,
@@ -29,7 +28,6 @@ __all__ = [
     "BlockAverage",
     "Blur",
     "CompressedSensing",
-    "Constrained",
     "DiffPIR",
     "FourierMagnitude",
     "InverseMethod",

@@ -39,30 +39,6 @@ class InverseMethod(ABC):
         return None
 
 
-@dataclass(frozen=True, eq=False)
-class Constrained:
-    """A denoiser that follows a measurement; see ``constrained``."""
-
-    denoiser: Denoiser
-    measurement: Measurement
-    method: InverseMethod
-
-    def __post_init__(self) -> None:
-        self.method.check(self.measurement)
-
-    def __call__(
-        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
-    ) -> Prediction:
-        """The prediction for x (B, ...) given the measurement."""
-        memory.known = self.method.known(self.measurement)
-        within = memory.child("denoiser")  # which may know another part
-
-        def denoise(x: Tensor, level: Level[float]) -> Prediction:
-            return self.denoiser(x, level, conditioning, within)
-
-        return self.method.predict(x, level, denoise, self.measurement)
-
-
 def constrained(denoiser: Denoiser, measurement: Measurement, method: InverseMethod) -> Denoiser:
     """``denoiser`` made to follow ``measurement``.
 
@@ -74,7 +50,16 @@ def constrained(denoiser: Denoiser, measurement: Measurement, method: InverseMet
     Raises:
         ValueError: The method cannot use the measurement.
     """
-    return Constrained(denoiser, measurement, method)
+    method.check(measurement)
+
+    def denoise(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
+        memory.known = method.known(measurement)
+        within = memory.child("denoiser")  # which may know another part
+        return method.predict(
+            x, level, lambda x, level: denoiser(x, level, conditioning, within), measurement
+        )
+
+    return denoise
 
 
 @dataclass(frozen=True)
