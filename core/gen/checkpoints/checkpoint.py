@@ -198,6 +198,20 @@ def read_json(path: Path) -> dict[str, object]:
     return value
 
 
+def whole(config: Mapping[str, object], key: str, default: int) -> int:
+    """A whole number in a configuration; the default where it is absent or null.
+
+    Raises:
+        ModelError: It is something else.
+    """
+    value = config.get(key)
+    if value is None:
+        return default
+    if type(value) is not int:
+        raise ModelError(f"{key} must be a whole number, not {value!r}", "the configuration may be damaged")
+    return value
+
+
 def _pipeline(index: Mapping[str, object]) -> str:
     """The class of pipeline that an index names.
 

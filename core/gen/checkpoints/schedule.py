@@ -28,6 +28,7 @@ from gen.diffusion import (
 )
 from gen.diffusion.elementary import Real
 from gen.diffusion.level import Level
+from gen.diffusion.parameterization import LatentConsistency
 from gen.diffusion.schedule import exponential_shift, linear_shift
 from gen.errors import ModelError, UsageError, line_of
 
@@ -162,6 +163,10 @@ def _chain(settings: _Settings) -> Schedule:
     if get("rescale_betas_zero_snr", False):
         process = cast(DiscreteBetas, zero_terminal_snr(process))
     predicts = PREDICTIONS[get("prediction_type", "epsilon")]
+    parameterization: Parameterization = predicts(time_scale=count, time_shift=-1.0)
+    if settings.name == "LCMScheduler":
+        scaling = float(get("timestep_scaling", 10.0))
+        parameterization = LatentConsistency(parameterization, timestep_scaling=scaling)
     # The run ends at the first level of the chain in place of clean data.
     last = get("set_alpha_to_one", not settings.name.startswith("PNDM")) is False
     ends = "sigma_min" if settings.name.startswith(("DEIS", "SASolver")) else "zero"
@@ -171,9 +176,7 @@ def _chain(settings: _Settings) -> Schedule:
         grid = _respaced(settings, process, _spaced(settings, steps), steps)
         return grid.until(1 / count) if last and grid.times[-2] > 1 / count else grid
 
-    return Schedule(
-        process, predicts(time_scale=count, time_shift=-1.0), settings.solver, spacing, _bound(settings)
-    )
+    return Schedule(process, parameterization, settings.solver, spacing, _bound(settings))
 
 
 def _with_lower_snr(process: DiscreteBetas, scale: float) -> DiscreteBetas:

@@ -101,3 +101,194 @@ def t5(width: int = 16, **options: Any) -> Any:
 def umt5(width: int = 16) -> Any:
     sizes = {"vocab_size": 64, "d_model": width, "d_kv": 8, "d_ff": 24, "num_layers": 2, "num_heads": 2}
     return seeded(transformers.UMT5EncoderModel, config=transformers.UMT5Config(**sizes))
+
+
+SD_CHAIN = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+
+
+def unet(**options: Any) -> Any:
+    sizes = {
+        "sample_size": 8,
+        "block_out_channels": (8, 16),
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+        "cross_attention_dim": 16,
+        "attention_head_dim": 4,
+        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+    }
+    return seeded(diffusers.UNet2DConditionModel, **{**sizes, **options})
+
+
+def vae(channels: int = 4, **options: Any) -> Any:
+    """An autoencoder of two levels, whose latents have next to no variance."""
+    made = seeded(
+        diffusers.AutoencoderKL,
+        block_out_channels=(8, 16),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=channels,
+        norm_num_groups=4,
+        **options,
+    )
+    last = made.encoder.conv_out if made.quant_conv is None else made.quant_conv
+    with torch.no_grad():
+        last.weight[channels:] = 0
+        last.bias[channels:] = -40
+    return made
+
+
+def stable_diffusion(scheduler: Any, **options: Any) -> Any:
+    """A pipeline of Stable Diffusion with these options of its U-Net."""
+    kind = diffusers.StableDiffusionPipeline
+    if options.get("in_channels") == 9:
+        kind = diffusers.StableDiffusionInpaintPipeline
+    return kind(
+        vae=vae(),
+        text_encoder=clip(),
+        tokenizer=clip_tokenizer(),
+        unet=unet(**options),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def saved(pipeline: Any, folder: Any) -> Any:
+    """The folder, with the pipeline in it."""
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+def stable_diffusion_xl(scheduler: Any, **options: Any) -> Any:
+    """A pipeline of Stable Diffusion XL: two text encoders, sizes and a vector."""
+    inner = unet(
+        cross_attention_dim=40,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=4,
+        projection_class_embeddings_input_dim=24 + 6 * 4,
+        transformer_layers_per_block=(1, 2),
+        use_linear_projection=True,
+    )
+    return diffusers.StableDiffusionXLPipeline(
+        vae=vae(),
+        text_encoder=clip(),
+        text_encoder_2=clip(24, projected=True, hidden_act="gelu"),
+        tokenizer=clip_tokenizer(),
+        tokenizer_2=clip_tokenizer(pad_token="!"),
+        unet=inner,
+        scheduler=scheduler,
+        **options,
+    )
+
+
+def stable_diffusion_3(with_t5: bool = True) -> Any:
+    transformer = seeded(
+        diffusers.SD3Transformer2DModel,
+        sample_size=8,
+        patch_size=2,
+        in_channels=4,
+        out_channels=4,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=48,
+        caption_projection_dim=16,
+        pooled_projection_dim=40,
+        pos_embed_max_size=16,
+        qk_norm="rms_norm",
+    )
+    return diffusers.StableDiffusion3Pipeline(
+        transformer=transformer,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+        vae=vae(scaling_factor=1.5, shift_factor=0.06, use_quant_conv=False, use_post_quant_conv=False),
+        text_encoder=clip(16, projected=True),
+        tokenizer=clip_tokenizer(),
+        text_encoder_2=clip(24, projected=True),
+        tokenizer_2=clip_tokenizer(pad_token="!"),
+        text_encoder_3=t5(48) if with_t5 else None,
+        tokenizer_3=t5_tokenizer() if with_t5 else None,
+    )
+
+
+def flux(distilled: bool) -> Any:
+    transformer = seeded(
+        diffusers.FluxTransformer2DModel,
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        pooled_projection_dim=16,
+        axes_dims_rope=(4, 4, 8),
+        guidance_embeds=distilled,
+    )
+    shift = {"use_dynamic_shifting": True, "shift": 3.0} if distilled else {"shift": 1.0}
+    return diffusers.FluxPipeline(
+        transformer=transformer,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(**shift),
+        vae=vae(scaling_factor=0.36, shift_factor=0.12, use_quant_conv=False, use_post_quant_conv=False),
+        text_encoder=clip(),
+        tokenizer=clip_tokenizer(),
+        text_encoder_2=t5(32),
+        tokenizer_2=t5_tokenizer(),
+    )
+
+
+def pixart(sigma: bool) -> Any:
+    transformer = seeded(
+        diffusers.PixArtTransformer2DModel,
+        sample_size=8 if sigma else 128,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=3,
+        cross_attention_dim=24,
+        caption_channels=16,
+        out_channels=8,
+    )
+    kind = diffusers.PixArtSigmaPipeline if sigma else diffusers.PixArtAlphaPipeline
+    return kind(
+        transformer=transformer,
+        scheduler=diffusers.DPMSolverMultistepScheduler(timestep_spacing="leading"),
+        vae=vae(),
+        text_encoder=t5(16),
+        tokenizer=t5_tokenizer(),
+    )
+
+
+def dit() -> Any:
+    transformer = seeded(
+        diffusers.DiTTransformer2DModel,
+        sample_size=8,
+        num_layers=2,
+        patch_size=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        in_channels=4,
+        out_channels=8,
+        num_embeds_ada_norm=1000,
+        norm_type="ada_norm_zero",
+        norm_elementwise_affine=False,
+    )
+    return diffusers.DiTPipeline(
+        transformer=transformer,
+        scheduler=diffusers.DDIMScheduler(clip_sample=False),
+        vae=vae(),
+        id2label={"207": "golden retriever", "281": "tabby, tabby cat"},
+    )
+
+
+def latent_consistency() -> Any:
+    return diffusers.LatentConsistencyModelPipeline(
+        vae=vae(),
+        text_encoder=clip(),
+        tokenizer=clip_tokenizer(),
+        unet=unet(time_cond_proj_dim=8),
+        scheduler=diffusers.LCMScheduler(**SD_CHAIN),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )

@@ -1,14 +1,18 @@
 """The text encoders of checkpoints: tokenizers, CLIP, T5, and prompts with weights and of any length."""
 
 from gen.checkpoints.text.clip import ClipText, load_clip
+from gen.checkpoints.text.clip_prompts import ClipPrompts
 from gen.checkpoints.text.prompt import Piece, read_prompt, windows
 from gen.checkpoints.text.t5 import T5Encoder, load_t5
+from gen.checkpoints.text.t5_prompts import T5Prompts
 from gen.checkpoints.text.tokenizer import Tokenizer, load_tokenizer
 
 __all__ = [
+    "ClipPrompts",
     "ClipText",
     "Piece",
     "T5Encoder",
+    "T5Prompts",
     "Tokenizer",
     "load_clip",
     "load_t5",

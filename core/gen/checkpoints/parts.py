@@ -1,0 +1,84 @@
+"""The parts of a checkpoint, loaded for one device and precision: what a family builds its stages of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from gen.checkpoints.checkpoint import Checkpoint
+from gen.checkpoints.networks import load_network
+from gen.checkpoints.schedule import Schedule, read_schedule
+from gen.checkpoints.text import ClipPrompts, T5Prompts, load_clip, load_t5, load_tokenizer
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Loads parts by their names.
+
+    Args:
+        checkpoint: Where they are.
+        device: Where they go, as torch spells it.
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: of the networks.
+    """
+
+    checkpoint: Checkpoint
+    device: str
+    dtype: str
+
+    def network(self, name: str, dtype: str = "") -> nn.Module:
+        """A network of diffusers, in its fast form.
+
+        Args:
+            name: Of the part.
+            dtype: Its precision, where it is not that of all.
+
+        Raises:
+            ModelError: The part is missing or damaged.
+        """
+        from gen.hardware.precision import prepare
+
+        network = load_network(self.checkpoint[name], self.device)
+        return prepare(network, getattr(torch, dtype or self.dtype))
+
+    def autoencoder(self, name: str = "vae") -> nn.Module:
+        """An autoencoder, in float32 where its configuration says that it needs that.
+
+        Raises:
+            ModelError: The part is missing or damaged.
+        """
+        forced = self.checkpoint[name].config.get("force_upcast", False) and self.dtype == "float16"
+        return self.network(name, "float32" if forced else "")
+
+    def clip(self, number: str = "") -> ClipPrompts:
+        """CLIP's text encoder ``text_encoder{number}`` with its tokenizer.
+
+        Raises:
+            ModelError: A part is missing or damaged.
+        """
+        tokenizer = load_tokenizer(self.checkpoint[f"tokenizer{number}"])
+        part = self.checkpoint[f"text_encoder{number}"]
+        return ClipPrompts(tokenizer, load_clip(part, self.device, getattr(torch, self.dtype)))
+
+    def t5(self, number: str = "") -> T5Prompts:
+        """T5's encoder ``text_encoder{number}`` with its tokenizer.
+
+        Raises:
+            ModelError: A part is missing or damaged.
+        """
+        tokenizer = load_tokenizer(self.checkpoint[f"tokenizer{number}"])
+        part = self.checkpoint[f"text_encoder{number}"]
+        return T5Prompts(tokenizer, load_t5(part, self.device, getattr(torch, self.dtype)))
+
+    def schedule(self) -> Schedule:
+        """How the checkpoint is sampled.
+
+        Raises:
+            ModelError: The part is missing or damaged.
+        """
+        part = self.checkpoint["scheduler"]
+        return read_schedule(part.config, part.class_name)

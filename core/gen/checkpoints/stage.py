@@ -1,0 +1,78 @@
+"""The stage that families of checkpoints build upon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from gen.checkpoints.schedule import Schedule
+from gen.diffusion import Conditioning, TimeGrid
+from gen.diffusion.denoiser import Network
+from gen.model import Stage, Task
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CheckpointStage(Stage):
+    """A stage that is sampled as its checkpoint's scheduler says.
+
+    Args:
+        schedule: Read from the checkpoint.
+    """
+
+    schedule: Schedule
+
+    def tokens(self, task: Task) -> int:  # noqa: ARG002
+        """Tokens of the state, on which the shift of some grids depends."""
+        return 0
+
+    def own_grid(self, task: Task) -> TimeGrid:
+        """The grid that the checkpoint is made for."""
+        return self.schedule.grid(task.steps, self.tokens(task))
+
+
+def called(
+    module: nn.Module, call: Callable[[Tensor, Tensor, Conditioning], object], *, exact: tuple[str, ...] = ()
+) -> Network:
+    """A network that is called as ``call`` says, with inputs in the module's precision.
+
+    Args:
+        module: Of diffusers.
+        call: (x, timestep, conditioning) -> the output, or a tuple that begins with it.
+        exact: Conditions that 16 bits would round too far.
+    """
+    from gen.hardware.precision import network_dtype
+
+    dtype = network_dtype(module)
+
+    def network(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        values = conditioning.to(x.device, dtype)
+        whole = {name: conditioning[name] for name in exact if name in conditioning}
+        values = values.with_conditions(**Conditioning(whole).to(x.device))
+        output: Any = call(x.to(dtype), t, values)
+        return cast(Tensor, output[0] if isinstance(output, tuple) else output)
+
+    return network
+
+
+def sampled(schedule: Schedule) -> dict[str, Any]:
+    """The arguments of a ``CheckpointStage`` that its schedule decides."""
+    return {
+        "schedule": schedule,
+        "process": schedule.process,
+        "parameterization": schedule.parameterization,
+        "clipping": schedule.bound,
+    }
+
+
+def negatives(task: Task) -> tuple[str, ...]:
+    """The negative prompts, empty where nobody gave one."""
+    return task.negatives or ("",) * len(task.prompts)
+
+
+def scale_of(task: Task) -> Tensor:
+    """The scale of the guidance as an input of a network, (B, 1) float32."""
+    return torch.full((len(task.prompts), 1), task.guidance)

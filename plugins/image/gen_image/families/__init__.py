@@ -1,0 +1,1 @@
+"""Families of checkpoints that draw pictures, each driven by the core's sampler."""

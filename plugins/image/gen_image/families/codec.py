@@ -1,0 +1,121 @@
+"""Pictures as the latents of a checkpoint's autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gen.artifact import Artifact
+from gen.model import Task
+from gen.run.compositing import keep_pixels, marked, seam
+
+
+@dataclass(frozen=True, eq=False)
+class PictureCodec:
+    """An autoencoder of diffusers, and how its latents are scaled.
+
+    Args:
+        network: The autoencoder.
+        channels: Of the latents.
+        side: Width and height in pixels that the model was trained on.
+        step: Pixels to a cell of the latents.
+        multiple: Width and height must be multiples of this many pixels.
+        scale, shift: Latents are standardised as (z - shift) scale.
+    """
+
+    network: Any
+    channels: int
+    side: int
+    step: int
+    multiple: int
+    scale: float
+    shift: float = 0.0
+
+    def shape(self, task: Task) -> tuple[int, ...]:
+        """(C, height / step, width / step).
+
+        Raises:
+            ValueError: Width or height is no multiple.
+        """
+        width, height = self.size(task)
+        for name, value in (("width", width), ("height", height)):
+            if value % self.multiple:
+                near = max(1, round(value / self.multiple)) * self.multiple
+                raise ValueError(f"{name} must be a multiple of {self.multiple}, such as {near}, not {value}")
+        return (self.channels, height // self.step, width // self.step)
+
+    def size(self, task: Task) -> tuple[int, int]:
+        """Width and height in pixels; where one is given, the other is the same."""
+        width, height = (task.params.get(name) for name in ("width", "height"))
+        return int(str(width or height or self.side)), int(str(height or width or self.side))
+
+    def encode(self, artifacts: Sequence[Artifact], task: Task) -> Tensor:
+        """Pictures of any size, cut to the proportions that are asked for and resized."""
+        return self.latents(np.stack([fitted(each, *self.size(task)) for each in artifacts]))
+
+    def latents(self, pixels: np.ndarray) -> Tensor:
+        """The scaled latents of pixels (B, H, W, 3) in [0, 1]: the mean of what the autoencoder gives."""
+        parameter = next(self.network.parameters())
+        tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(parameter)
+        z = self.network.encode(tensor * 2 - 1).latent_dist.mean.float()
+        return (z - self.shift) * self.scale
+
+    def decode(self, state: Tensor, task: Task) -> list[Artifact]:  # noqa: ARG002
+        """Pictures of latents (B, C, h, w)."""
+        z = (state / self.scale + self.shift).to(next(self.network.parameters()))
+        pixels = self.network.decode(z).sample.float()
+        pictures = ((pixels + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+        return [Artifact("image", {"pixels": np.ascontiguousarray(picture)}) for picture in pictures]
+
+    def mask(self, mask: Artifact, task: Task) -> Tensor:
+        """A picture, marked where it is drawn anew, as (1, 1, h, w): 1 where latents are kept."""
+        width, height = self.size(task)
+        blocks = changed(mask, width, height).reshape(
+            height // self.step, self.step, width // self.step, self.step
+        )
+        return torch.from_numpy((~blocks.any((1, 3))).astype(np.float32))[None, None]
+
+    def composite(self, made: Artifact, task: Task) -> Artifact:
+        """The picture with the input's own pixels outside the mask, as they are when fitted to its size."""
+        if task.init is None or task.mask is None:
+            return made
+        width, height = self.size(task)
+        given, marks = fitted(task.init, width, height), changed(task.mask, width, height)
+        pixels = keep_pixels(made.arrays["pixels"], given, marks, seam(min(width, height)))
+        return Artifact("image", {"pixels": pixels})
+
+
+def fitted(artifact: Artifact, width: int, height: int) -> np.ndarray:
+    """The middle of a picture, resized to (height, width, 3), float32 in [0, 1], transparency on white."""
+    pixels = artifact.arrays["pixels"]
+    if pixels.shape[-1] == 4:
+        pixels = pixels[..., :3] * pixels[..., 3:] + (1 - pixels[..., 3:])
+    return _resized(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), width, height)
+
+
+def changed(mask: Artifact, width: int, height: int) -> np.ndarray:
+    """Where a mask is marked, (height, width) bool."""
+    marks = np.repeat(marked(mask.arrays["pixels"])[..., None], 3, -1)
+    return np.asarray(_resized(marks, width, height)[..., 0] >= 0.5)
+
+
+def _resized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    rows, columns = pixels.shape[:2]
+    if (columns, rows) == (width, height):
+        return np.ascontiguousarray(pixels, dtype=np.float32)
+    factor = min(columns / width, rows / height)
+    left, top = (columns - width * factor) / 2, (rows - height * factor) / 2
+    box = (left, top, left + width * factor, top + height * factor)
+    bands = [
+        Image.fromarray(np.ascontiguousarray(pixels[..., band], dtype=np.float32)).resize(
+            (width, height), Image.Resampling.LANCZOS, box
+        )
+        for band in range(pixels.shape[-1])
+    ]
+    return np.stack([np.asarray(band) for band in bands], -1).clip(0, 1)

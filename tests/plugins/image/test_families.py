@@ -1,0 +1,356 @@
+"""Checkpoints that draw pictures: ours beside diffusers' pipelines, from the same noise on the same grid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from torch import Tensor
+
+from gen import presets
+from gen.artifact import Artifact
+from gen.checkpoints import Checkpoint
+from gen.diffusion import AdaptiveProjected, ClassifierFree, NoiseSource, TimeGrid, guided, sample
+from gen.errors import UsageError
+from gen.model import Model, Task
+from gen_image.families import dit, flux, pixart, stable_diffusion, stable_diffusion_3, stable_diffusion_xl
+
+PROMPT, NEGATIVE = "a red fox on tall grass", "tall fox"
+SEED = 7
+
+
+THEIRS = "theirs"
+
+
+@dataclass(frozen=True)
+class Family:
+    """A tiny checkpoint, and how both sides are run on it.
+
+    Args:
+        build: Makes the pipeline.
+        load: Our loader.
+        steps, guidance: Of both.
+        options: Of the pipeline's call.
+        params: Of our task.
+        pack: From a state of ours to theirs.
+        size: Width and height in pixels.
+        negative: The negative prompt of both.
+        grid: ``THEIRS`` for the levels of their scheduler, which differ from ours where they err.
+    """
+
+    build: Callable[[], Any]
+    load: Callable[[Checkpoint, str, str], Model]
+    steps: int = 6
+    guidance: float = 5.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
+    pack: Callable[[Tensor], Tensor] = lambda x: x
+    size: tuple[int, int] = (16, 16)
+    negative: str | None = NEGATIVE
+    grid: str = ""
+
+
+def ours(
+    model: Model,
+    task: Task,
+    solver: str = "",
+    grid: TimeGrid | None = None,
+    guided_by: Callable[[float], Any] = ClassifierFree,
+) -> tuple[Tensor, Tensor]:
+    """The noise that our run starts from, and the latents at its end."""
+    [stage] = model.stages
+    task = replace(task, shape=model.codec.shape(task), steps=grid.steps if grid else task.steps)
+    grid = grid or stage.own_grid(task)
+    conditioning = stage.encode(task)
+    denoiser = guided(stage.denoiser(task), stage.guidance(task, guided_by(task.guidance)))
+    denoiser = denoiser if stage.clipping is None else stage.clipping(denoiser)
+    start = stage.prior(task, grid)
+    solver = solver or model.defaults.solver
+    made = sample(
+        denoiser, stage.process, grid, presets.solver(solver),
+        x=start, conditioning=conditioning, noise=task.noise,
+    )  # fmt: skip
+    return start, made.x
+
+
+def task_of(family: Family, **options: Any) -> Task:
+    width, height = family.size
+    params = {"width": width, "height": height, **family.params}
+    return Task(
+        prompts=(PROMPT,), negatives=family.negative and (family.negative,), params=params,
+        guidance=family.guidance, steps=family.steps, noise=NoiseSource([SEED]), **options,
+    )  # fmt: skip
+
+
+def their_grid(pipeline: Any, family: Family) -> TimeGrid | None:
+    """The times of a flow's scheduler, where a family is compared on them."""
+    if family.grid != THEIRS:
+        return None
+    if isinstance(pipeline, tiny.diffusers.FluxPipeline):
+        pipeline.scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / family.steps, family.steps))
+    else:
+        pipeline.scheduler.set_timesteps(family.steps)
+    return TimeGrid(tuple(map(float, pipeline.scheduler.sigmas)))
+
+
+def error(one: Tensor, other: Tensor) -> float:
+    """The largest difference, relative to the other's largest value."""
+    return float((one - other).abs().max() / other.abs().max())
+
+
+DDIM = {**tiny.SD_CHAIN, "clip_sample": False, "steps_offset": 1}
+EULER = {**tiny.SD_CHAIN, "timestep_spacing": "leading", "steps_offset": 1}
+UNBINNED = {"use_resolution_binning": False, "clean_caption": False}
+V = {
+    **DDIM,
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "timestep_spacing": "trailing",
+}
+
+FAMILIES = {
+    "sd1": Family(
+        lambda: tiny.stable_diffusion(tiny.diffusers.DDIMScheduler(**DDIM, set_alpha_to_one=False)),
+        stable_diffusion.load,
+    ),
+    "sd1-wide": Family(
+        lambda: tiny.stable_diffusion(
+            tiny.diffusers.DPMSolverMultistepScheduler(
+                **tiny.SD_CHAIN, timestep_spacing="leading", steps_offset=1
+            )
+        ),
+        stable_diffusion.load,
+        size=(24, 16),
+    ),
+    "sd2-v": Family(
+        lambda: tiny.stable_diffusion(tiny.diffusers.DDIMScheduler(**V), use_linear_projection=True),
+        stable_diffusion.load,
+        steps=5,  # diffusers' DDIM steps by 1000 // steps, whatever its grid
+    ),
+    "sdxl": Family(
+        lambda: tiny.stable_diffusion_xl(tiny.diffusers.EulerDiscreteScheduler(**EULER)),
+        stable_diffusion_xl.load,
+        size=(24, 16),
+    ),
+    "sdxl-empty-negative": Family(
+        lambda: tiny.stable_diffusion_xl(tiny.diffusers.EulerDiscreteScheduler(**EULER)),
+        stable_diffusion_xl.load,
+        negative=None,
+    ),
+    "sdxl-no-zeros": Family(
+        lambda: tiny.stable_diffusion_xl(
+            tiny.diffusers.EulerDiscreteScheduler(**EULER), force_zeros_for_empty_prompt=False
+        ),
+        stable_diffusion_xl.load,
+        negative=None,
+    ),
+    "lcm": Family(tiny.latent_consistency, stable_diffusion.load, steps=1, guidance=8.0, negative=None),
+    "sd3": Family(tiny.stable_diffusion_3, stable_diffusion_3.load, grid=THEIRS, size=(24, 16)),
+    "sd3-without-t5": Family(partial(tiny.stable_diffusion_3, False), stable_diffusion_3.load, grid=THEIRS),
+    "flux": Family(
+        partial(tiny.flux, True),
+        flux.load,
+        guidance=3.5,
+        negative=None,
+        pack=flux.packed,
+        size=(24, 16),
+    ),
+    "flux-true-cfg": Family(
+        partial(tiny.flux, True),
+        flux.load,
+        guidance=3.5,
+        options={"true_cfg_scale": 4.0},
+        params={"true_cfg": 4.0},
+        pack=flux.packed,
+    ),
+    "flux-schnell": Family(
+        partial(tiny.flux, False),
+        flux.load,
+        guidance=1.0,
+        options={"max_sequence_length": 256},
+        grid=THEIRS,
+        negative=None,
+        pack=flux.packed,
+    ),
+    "pixart-sigma": Family(
+        partial(tiny.pixart, True), pixart.load, options=UNBINNED, guidance=4.5, size=(24, 16)
+    ),
+    "pixart-alpha": Family(
+        partial(tiny.pixart, False), pixart.load, options=UNBINNED, guidance=4.5, size=(24, 16)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_parity(name: str, tmp_path: Path) -> None:
+    family = FAMILIES[name]
+    pipeline = family.build()
+    model = family.load(Checkpoint(tiny.saved(pipeline, tmp_path)), "cpu", "float32")
+    task = task_of(family)
+    with torch.inference_mode():
+        start, latents = ours(model, task, grid=their_grid(pipeline, family))
+        picture = model.codec.decode(latents, task)[0].arrays["pixels"]
+    width, height = family.size
+    options = {"width": width, "height": height, **family.options}
+    options |= {"negative_prompt": family.negative} if family.negative else {}
+    calls = {
+        kind: pipeline(
+            prompt=PROMPT, guidance_scale=family.guidance, num_inference_steps=family.steps,
+            latents=family.pack(start).clone(), output_type=kind, **options,
+        ).images
+        for kind in ("latent", "np")
+    }  # fmt: skip
+    assert error(family.pack(latents), calls["latent"]) < 1e-5
+    assert np.abs(picture - calls["np"][0]).max() < 1e-4
+    assert picture.shape == (height, width, 3)
+    assert picture.std() > 0.05, "the picture is empty"
+
+
+def test_dit(tmp_path: Path) -> None:
+    pipeline = tiny.dit()
+    index = tiny.saved(pipeline, tmp_path) / "model_index.json"
+    # Published ones have it; diffusers does not save it.
+    names = {"id2label": {"207": "golden retriever", "281": "tabby, tabby cat"}}
+    index.write_text(json.dumps(json.loads(index.read_text()) | names))
+    model = dit.load(Checkpoint(tmp_path), "cpu", "float32")
+    family = Family(tiny.dit, dit.load, steps=5, guidance=4.0)
+    task = replace(task_of(family), prompts=("golden retriever", "281"), noise=NoiseSource([1, 2]))
+    with torch.inference_mode():
+        start, latents = ours(model, task)
+        pictures = [picture.arrays["pixels"] for picture in model.codec.decode(latents, task)]
+        with pytest.MonkeyPatch.context() as patch:
+            # Their pipeline takes no latents.
+            patch.setattr("diffusers.pipelines.dit.pipeline_dit.randn_tensor", lambda **_: start.clone())
+            theirs = pipeline([207, 281], guidance_scale=4.0, num_inference_steps=5, output_type="np").images
+    assert np.abs(np.stack(pictures) - theirs).max() < 1e-4
+    [stage] = model.stages
+    assert stage.number("Tabby cat") == 281
+    with pytest.raises(UsageError, match=r"no class 'golden retrieve' \(did you mean golden retriever"):
+        stage.number("golden retrieve")
+
+
+def picture(width: int = 16, height: int = 16) -> Artifact:
+    """Something to edit."""
+    rows, columns = np.mgrid[:height, :width]
+    return Artifact(
+        "image",
+        {
+            "pixels": np.stack([rows / height, columns / width, (rows + columns) % 5 / 5], -1).astype(
+                np.float32
+            )
+        },
+    )
+
+
+def hole(width: int = 16, height: int = 16) -> Artifact:
+    """White where a picture is drawn anew."""
+    pixels = np.zeros((height, width, 3), np.float32)
+    pixels[4:12, 2:10] = 1
+    return Artifact("image", {"pixels": pixels})
+
+
+def test_filling_a_hole(tmp_path: Path) -> None:
+    """A network with nine channels: 1 where it is drawn anew, and the picture with a hole in its pixels."""
+    pipeline = tiny.stable_diffusion(tiny.diffusers.DDIMScheduler(**DDIM), in_channels=9)
+    model = stable_diffusion.load(Checkpoint(tiny.saved(pipeline, tmp_path)), "cpu", "float32")
+    family = Family(lambda: None, stable_diffusion.load)
+    task = task_of(family, init=picture(), mask=hole())
+    with torch.inference_mode():
+        start, latents = ours(model, task)
+        given = [torch.from_numpy(one.arrays["pixels"]).permute(2, 0, 1)[None] for one in (picture(), hole())]
+        theirs = pipeline(
+            prompt=PROMPT, negative_prompt=NEGATIVE, image=given[0] * 2 - 1, mask_image=given[1][:, :1],
+            width=16, height=16, guidance_scale=5.0, num_inference_steps=6, strength=1.0,
+            latents=start.clone(), output_type="latent",
+        ).images  # fmt: skip
+    assert error(latents, theirs) < 1e-5
+
+
+@pytest.fixture(scope="module")
+def painter(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    pipeline = tiny.stable_diffusion(tiny.diffusers.DDIMScheduler(**DDIM))
+    folder = tiny.saved(pipeline, tmp_path_factory.mktemp("sd"))
+    return stable_diffusion.load(Checkpoint(folder), "cpu", "float32")
+
+
+def test_latents_come_back_as_diffusers_encodes_them(painter: Model) -> None:
+    task = task_of(Family(lambda: None, stable_diffusion.load))
+    pixels = torch.from_numpy(picture().arrays["pixels"]).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        z = painter.codec.encode([picture()], task)
+        expected = tiny.vae().encode(pixels * 2 - 1).latent_dist.mean * 0.18215
+    assert torch.allclose(z, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_masks_and_sizes(painter: Model) -> None:
+    task = task_of(Family(lambda: None, stable_diffusion.load))
+    keep = painter.codec.mask(hole(), task)
+    assert keep[0, 0].int().tolist() == [
+        [int(not (2 <= y < 6 and 1 <= x < 5)) for x in range(8)] for y in range(8)
+    ]
+    with pytest.raises(ValueError, match="width must be a multiple of 2, such as 16, not 17"):
+        painter.codec.shape(replace(task, params={"width": 17, "height": 16}))
+    wide = replace(task, params={"width": 32})
+    assert painter.codec.shape(wide) == (4, 16, 16)
+    assert painter.codec.encode([picture(48, 16)], wide).shape == (1, 4, 16, 16)
+    made = Artifact("image", {"pixels": np.zeros((16, 16, 3), np.float32)})
+    edited = painter.codec.composite(made, replace(task, init=picture(), mask=hole())).arrays["pixels"]
+    outside = hole().arrays["pixels"][..., 0] == 0
+    assert np.array_equal(edited[outside], picture().arrays["pixels"][outside])
+
+
+def test_weights_and_long_prompts(painter: Model) -> None:
+    """Windows of 75 tokens one after the other, each with its start and end; weights keep the mean."""
+    [stage] = painter.stages
+    clip = tiny.clip()
+    tokenizer = tiny.clip_tokenizer()
+    with torch.no_grad():
+        states, _ = stage.text(["fox " * 100, "a (red:1.5) fox"], -1, normed=True)
+        ends = [tokenizer.bos_token_id, tokenizer.eos_token_id]
+        fox = tokenizer("fox").input_ids[1]
+        for window, count in enumerate((75, 25)):
+            row = [ends[0], *[fox] * count, *[ends[1]] * (76 - count)]
+            expected = clip(torch.tensor([row])).last_hidden_state
+            assert torch.allclose(states[:1, 77 * window : 77 * (window + 1)], expected, atol=1e-5)
+        plain = clip(
+            tokenizer("a red fox", padding="max_length", return_tensors="pt").input_ids
+        ).last_hidden_state
+    weights = torch.ones(77)
+    weights[2] = 1.5
+    weighted = plain * weights[:, None]
+    assert torch.allclose(states[1:, :77], weighted * plain.mean() / weighted.mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_clip_skip_leaves_out_layers(painter: Model) -> None:
+    [stage] = painter.stages
+    task = replace(task_of(Family(lambda: None, stable_diffusion.load)), params={"clip_skip": 1})
+    clip = tiny.clip()
+    ids = tiny.clip_tokenizer()(PROMPT, padding="max_length", return_tensors="pt").input_ids
+    with torch.no_grad():
+        expected = clip.final_layer_norm(clip(ids, output_hidden_states=True).hidden_states[-2])
+        found = stage.encode(task)["text"].value
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sd1", "sd3", "flux"])
+def test_solvers_and_guidances_that_the_pipelines_lack(name: str, tmp_path: Path) -> None:
+    """No line of a family knows them, and long runs of all of them lead to about the same picture."""
+    family = replace(FAMILIES[name], steps=30)
+    model = family.load(Checkpoint(tiny.saved(family.build(), tmp_path)), "cpu", "float32")
+    task = task_of(family)
+    with torch.inference_mode():
+        made = {solver: ours(model, task, solver)[1] for solver in ("unipc_3", "deis", "dpmpp_3m", "heun")}
+        plain = ours(model, task)[1]
+        apg = ours(model, task, guided_by=AdaptiveProjected)[1]
+    assert all(error(x, made["heun"]) < 0.1 for x in made.values())
+    assert apg.isfinite().all()
+    # Flux gets the scale as an input.
+    assert (error(apg, plain) > 1e-4) == (name != "flux")
