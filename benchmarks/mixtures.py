@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -159,6 +160,23 @@ def _ring(count: int, radius: float, std: float) -> Mixture:
 
 def _part(mixture: Mixture, count: int) -> Mixture:
     return Mixture(mixture.means[:count], mixture.stds[:count], mixture.logits[:count])
+
+
+def guided(problems: list[Problem], guidances: Sequence[float]) -> list[Problem]:
+    """The densities of the problems without guidance and without fault, each at every scale of guidance
+    towards a third of its components."""
+    return [
+        Problem(
+            problem.name if w == 1 else f"{problem.name}, guidance {w:g}",
+            problem.mixture,
+            w,
+            None if w == 1 else _part(problem.mixture, max(len(problem.mixture.logits) // 3, 2)),
+            seed=problem.seed,
+        )
+        for problem in problems
+        if problem.part is None and not problem.fault
+        for w in guidances
+    ]
 
 
 def test_problems() -> list[Problem]:

@@ -3,6 +3,17 @@
 The error is the root mean square distance of the end of a run from that of a long one with the same noise, in
 units of the state, over a few prompts. Guidance is classifier-free. "default" is ``presets.default_sampler``
 with the guidance of the run, on its own grid. Some minutes per network.
+
+Measured on the shipped image model with two prompts, at 8, 10, 15 and 20 evaluations:
+
+    guidance 1     dpmpp_2m .0320 .0218 .0110 .0062   unipc_3 .0297 .0195 .0088 .0048
+                   flow_adams_2 .0196 .0131 .0065 .0033   default .0049 .0037 .0020 .0018
+    guidance 2     dpmpp_2m .0378 .0267 .0143 .0087   unipc_3 .0376 .0238 .0109 .0059
+                   flow_adams_2 .0223 .0149 .0073 .0041   default .0110 .0055 .0032 .0012
+    guidance 4     dpmpp_2m .0807 .0542 .0269 .0161   unipc_3 .1509 .1176 .0488 .0225
+                   flow_adams_2 .0471 .0301 .0149 .0088   default .0392 .0210 .0065 .0036
+
+Guidance 2 is with a shift of 1.5 in place of 1.41.
 """
 
 from __future__ import annotations
@@ -25,7 +36,7 @@ PROMPTS = {
     "mesh": ("a red chair", "a blue cube"),
     "video": ("a red ball jumps", "a blue square turns"),
 }
-SOLVERS = ("ddim", "dpmpp_2m", "unipc_2", "unipc_3", "flow_adams_2", "flow_adams_3", "scale_3", "default")
+SOLVERS = ("ddim", "dpmpp_2m", "unipc_2", "unipc_3", "flow_adams_2", "flow_abm_2", "default")
 
 
 def prepared(modality: str) -> tuple[Model, Conditioning, tuple[int, ...]]:

@@ -34,7 +34,6 @@ from gen.diffusion.process import (
     VariancePreserving,
 )
 from gen.diffusion.sampling import Step, Trajectory, invert, iterate, prior, sample
-from gen.diffusion.scale_clock import scale_grid
 from gen.diffusion.schedule import DiscreteBetas, shifted, zero_terminal_snr
 from gen.diffusion.search import count_nfe, grid_for_nfe, search_grid
 from gen.diffusion.solvers import (
@@ -134,7 +133,6 @@ __all__ = [
     "posterior",
     "prior",
     "sample",
-    "scale_grid",
     "search_grid",
     "shifted",
     "thresholded",

@@ -10,9 +10,8 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from gen.errors import UsageError
 from gen.plugin.specs import GridSpec, SolverSpec
@@ -36,7 +35,6 @@ __all__ = [
     "GridList",
     "Sampler",
     "build",
-    "default_names",
     "default_sampler",
     "find",
     "grid",
@@ -142,70 +140,38 @@ def sampler(
 
 
 GUIDED = 2.0
-"""The guidance scale above which a run on a flow has the solver for strong guidance."""
-
-
-def default_names(nfe: int, process: Process, *, guidance: float = 1.0) -> Sampler:
-    """The solver and the grid that were most accurate with ``nfe`` evaluations on such a process.
-
-    Chosen on mixtures of Gaussians other than those on which ``benchmarks/solvers.py`` compares them with
-    the samplers of other programs, and on the shipped networks by ``benchmarks/networks.py``: guidance of a
-    network above 2 makes predictions jump, which high orders and clocks of the data's scales extrapolate;
-    there Adams-Bashforth of order 2 in flow time is the best. With few evaluations a chain, which starts with
-    a little signal, has the steps of DPM-Solver or DEIS and stops at its first level.
-
-    Args:
-        nfe: Evaluations of the network, at least 1.
-        process: What the network was trained on.
-        guidance: Scale of the guidance; 1 is none.
-
-    Raises:
-        ValueError: ``nfe`` is below 1.
-    """
-    from gen.diffusion.arguments import whole_number
-
-    nfe = whole_number(nfe, "nfe")
-    start = process.level(1.0).alpha
-    if guidance > GUIDED and start == 0:
-        return Sampler("", "flow_adams_2", "uniform")
-    if nfe <= 8 and 0 < start < 1:
-        return Sampler("", "dpm_2m" if nfe <= 6 else "deis", "karras_open")
-    if nfe <= 6:
-        return Sampler("", "scale_2", "scale_coarse")
-    if nfe <= 11:
-        return Sampler("", "scale_3", "scale_medium")
-    return Sampler("", "scale_3_fine", "scale_fine" if nfe <= 24 else "scale_finest")
+"""The guidance scale above which the first half of a default run has a low order."""
 
 
 def default_sampler(
     nfe: int, process: Process, *, guidance: float = 1.0, scale: float = 1.0
 ) -> tuple[Solver, TimeGrid]:
-    """``default_names`` built for a process: every step of it is one evaluation.
+    """The solver and the grid that were most accurate with ``nfe`` evaluations, one per step.
+
+    Adams-Bashforth-Moulton in flow time on ``flow_grid``. Guidance of scale w makes predictions change fast
+    near the noise: there the steps are smaller, by a shift of sqrt(w), 2 at most, and of lower order. Chosen
+    on mixtures of Gaussians other than those on which ``benchmarks/solvers.py`` compares it with the samplers
+    of other programs, and on shipped networks (``benchmarks/networks.py``).
 
     Args:
         nfe: Evaluations of the network, at least 1.
         process: What the network was trained on.
         guidance: Scale of the guidance; 1 is none.
-        scale: Standard deviation of the data, > 0. Clocks of the data's scales are in units of it.
+        scale: Standard deviation of the data, > 0: flow time is in units of it.
 
     Raises:
         ValueError: ``nfe`` is below 1, or ``scale`` is not a finite number above 0.
     """
-    if not 0 < scale < math.inf:
-        raise ValueError(f"scale must be a finite number above 0, not {scale}")
-    names = default_names(nfe, process, guidance=guidance)
-    built = solver(names.solver)
-    if not names.solver.startswith("scale"):
-        return built, grid(names.grid, nfe, process)
-    from gen.diffusion import scale_grid
-    from gen.diffusion.scale_clock import ScaleClock
-    from gen.diffusion.solvers import ScaleMultistep
+    from gen.diffusion.arguments import whole_number
+    from gen.diffusion.flow_grid import flow_grid
+    from gen.diffusion.solvers import FlowAdams
 
-    assert isinstance(built, ScaleMultistep)
-    defaults = {setting.name: setting.default for setting in GRIDS[names.grid].settings}
-    fine, coarse = (cast(float, defaults[end]) * scale for end in ("fine", "coarse"))
-    clock = ScaleClock(built.clock.fine * scale, built.clock.coarse * scale)
-    return replace(built, clock=clock), scale_grid(nfe, process, fine=fine, coarse=coarse)
+    nfe = whole_number(nfe, "nfe")
+    order = 1 if nfe <= 6 and 1 < guidance <= GUIDED else 2 if nfe < 15 or guidance > GUIDED else 3
+    solver = FlowAdams(
+        order, corrector=True, scale=scale, first_order_above=0.5 if guidance > GUIDED else 1.0
+    )
+    return solver, flow_grid(nfe, process, shift=scale * math.sqrt(min(max(guidance, 1.0), 4.0)))
 
 
 def find(presets: Mapping[str, S], name: str, noun: str) -> S:

@@ -31,7 +31,6 @@ from gen.diffusion import (
 )
 from gen.diffusion.grid import ALIGN_YOUR_STEPS
 from gen.diffusion.guidance import CFGZeroStar, Chain, Evaluation, FrequencyDecoupled
-from gen.diffusion.scale_clock import ScaleClock
 from gen.diffusion.solvers import (
     Churn,
     DPMpp2S,
@@ -41,15 +40,9 @@ from gen.diffusion.solvers import (
     LCMStep,
     PredictorCorrector,
     ReverseDiffusion,
-    ScaleMultistep,
     TauInterval,
     TCDStep,
 )
-
-
-def scale_multistep(order: Literal[1, 2, 3], fine: float, coarse: float) -> Solver:
-    """Predictor and corrector on the clock of the scales ``fine`` and ``coarse`` of the data."""
-    return ScaleMultistep(order, ScaleClock(fine, coarse))
 
 
 def flow_ancestral(eta: float) -> Solver:

@@ -25,14 +25,16 @@ def _grid(
 
     Args:
         name, summary, aliases: As in ``GridSpec``.
-        factory: Name of a method of ``TimeGrid``, of ``gen.diffusion.scale_grid`` or of one of ``OWN``.
+        factory: Name of a method of ``TimeGrid``, ``flow_grid``, or one of ``OWN``.
         of_process: Whether it spaces the levels of a process.
         **defaults: Of its settings, where they are not those of the factory.
     """
     if factory in OWN:
         reference = f"gen.presets.factories:{factory}"
+    elif factory == "flow_grid":
+        reference = "gen.diffusion.flow_grid:flow_grid"
     else:
-        reference = f"gen.diffusion:{factory if factory == 'scale_grid' else f'TimeGrid.{factory}'}"
+        reference = f"gen.diffusion:TimeGrid.{factory}"
     return GridSpec(
         name=name,
         factory=reference,
@@ -145,37 +147,10 @@ GRIDS: Mapping[str, GridSpec] = table(
             model="svd",
         ),
         _grid(
-            "scale_coarse",
-            "scale_grid",
-            "Equal steps on the clock of the data's scales, for up to 6 steps",
+            "flow_power",
+            "flow_grid",
+            "Equal steps of a root of flow time: finer near the data",
             of_process=True,
-            fine=0.06,
-            coarse=4.0,
-        ),
-        _grid(
-            "scale_medium",
-            "scale_grid",
-            "Equal steps on the clock of the data's scales, for 7 to 11 steps",
-            of_process=True,
-            fine=0.035,
-            coarse=8.0,
-        ),
-        _grid(
-            "scale_fine",
-            "scale_grid",
-            "Equal steps on the clock of the data's scales, for 12 to 24",
-            aliases=("scale",),
-            of_process=True,
-            fine=0.035,
-            coarse=4.0,
-        ),
-        _grid(
-            "scale_finest",
-            "scale_grid",
-            "Equal steps on the clock of the data's scales, from 25 steps",
-            of_process=True,
-            fine=0.02,
-            coarse=4.0,
         ),
     ]
 )

@@ -77,7 +77,7 @@ level; here every run ends at the data.
 _TOKENS = "it draws tokens: see `{}` in gen.diffusion.categorical"
 _CFG_PP = "no solver here is the same; the nearest is `{}` with the guidance `CFGPlusPlus` of gen.diffusion"
 _NEAREST = "no solver here is the same; the nearest is `{}`"
-_SEARCHED = "it is found for a network: see `search_grid` in gen.diffusion; the nearest is `scale`"
+_SEARCHED = "it is found for a network: see `search_grid` in gen.diffusion; the nearest is `flow_power`"
 _SPACING = "no grid here is the same; the nearest is `{}`"
 
 REFUSED: Mapping[str, str] = MappingProxyType(

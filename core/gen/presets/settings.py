@@ -61,7 +61,12 @@ SOLVER_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "DEIS": (whole("order", "Order of the polynomials", 3, 1, 3), _FINAL),
     "LMS": (whole("order", "Predictions used", 4, 1, 4), replace(_FINAL, default=False)),
     "IPNDM": (whole("order", "Predictions used", 4, 1, 4), _FINAL),
-    "FlowAdams": (whole("order", "Predictions used", 2, 1, 3),),
+    "FlowAdams": (
+        whole("order", "Predictions used", 2, 1, 4),
+        switch("corrector", "Whether steps are corrected, to one order more", False),
+        number("scale", "Standard deviation of the data", 1.0, 0.001, 1000),
+        number("first_order_above", "Flow time above which steps have order 1", 1.0, 0, 1),
+    ),
     "GradientEstimation": (number("gamma", "Extrapolation of the direction; 1 is Euler", 2.0, -10, 10),),
     "ERSDE": (whole("order", "Predictions used", 3, 1, 3),),
     "UniPC": (
@@ -83,11 +88,6 @@ SOLVER_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "tcd": (number("gamma", "Share of the way to the data that is renoised; 1 is LCM", 0.3, 0, 1),),
     "dpm_2_ancestral": (replace(_SHARE, default=1.0), _R),
     "dpmpp_2s_ancestral": (replace(_SHARE, default=1.0), _R, _KIND),
-    "scale_multistep": (
-        whole("order", "Order of predictor and corrector", 3, 1, 3),
-        number("fine", "Scale of the finest detail, in units of the data", 0.2, 0.001, 0.9),
-        number("coarse", "Scale of the coarsest detail, in units of the data", 10.0, 1, 1000),
-    ),
     "sa_solver": (
         number("tau", "Noise within the interval; 0 draws none", 1.0, 0, 10),
         number("low", "Lowest time with noise", 0.2, 0, 1),
@@ -148,10 +148,7 @@ GRID_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "align_your_steps": (
         one_of("model", "What the levels were found for", "sd1", "sdxl", "deepfloyd", "svd"),
     ),
-    "scale_grid": (
-        number("fine", "Scale of the finest detail, in units of the data", 0.035, 0.001, 0.9),
-        number("coarse", "Scale of the coarsest detail, in units of the data", 4.0, 1, 1000),
-    ),
+    "flow_grid": (number("power", "Larger puts more steps near the data", 1.5, 0.25, 4),),
 }
 
 COMMON_SETTINGS: Mapping[type[ChoiceSpec], tuple[Param, ...]] = {

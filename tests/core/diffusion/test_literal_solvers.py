@@ -16,6 +16,7 @@ from gen.diffusion import (
     Churn,
     DPMpp2M,
     DPMpp3M,
+    FlowAdams,
     Heun,
     Level,
     NoiseSource,
@@ -36,7 +37,6 @@ from gen.diffusion.solvers import (
     DPMSolver3,
     Langevin,
     PredictorCorrector,
-    ScaleMultistep,
 )
 
 MULTISTEP, RUNGE_KUTTA = ExponentialMultistep, ExponentialRungeKutta
@@ -144,7 +144,7 @@ def test_the_order_is_lowered_before_a_last_step_that_is_small(solver: Solver, s
 
 
 @pytest.mark.parametrize(
-    "corrector", [UniPC(), SASolver(tau=0.0), SASolver(2, 2, 0.0), ScaleMultistep()], ids=named
+    "corrector", [UniPC(), SASolver(tau=0.0), SASolver(2, 2, 0.0), FlowAdams(corrector=True)], ids=named
 )
 def test_what_moves_x_between_the_steps_refuses_a_corrector(corrector: Solver) -> None:
     for make in (

@@ -18,7 +18,6 @@ from gen.diffusion.solvers.first_order import DDIM, DDPM, Langevin, PredictorCor
 from gen.diffusion.solvers.flow_map import FlowMap, FlowMapDenoiser, Towards
 from gen.diffusion.solvers.runge_kutta import FlowHeun, Heun
 from gen.diffusion.solvers.sa import SASolver, TauInterval
-from gen.diffusion.solvers.scale_multistep import ScaleMultistep
 from gen.diffusion.solvers.unipc import UniPC
 
 __all__ = [
@@ -54,7 +53,6 @@ __all__ = [
     "PredictorCorrector",
     "ReverseDiffusion",
     "SASolver",
-    "ScaleMultistep",
     "SigmaUp",
     "Solver",
     "State",

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers import lagrange
@@ -37,13 +37,14 @@ from gen.diffusion.solvers.base import (
     steps_left,
 )
 from gen.diffusion.solvers.dpmpp import SHORT
+from gen.diffusion.solvers.unipc import Predicted, combined, corrections, split
 
 EQUAL = ((1.0,), (3 / 2, -1 / 2), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 / 24, 37 / 24, -9 / 24))
 """The weights of equal steps, by order."""
 
 
 class Weights(NamedTuple):
-    """x_s = scale x_t + sum of c_k eps_k, or v_k, newest first."""
+    """x_s = scale x_t + sum of c_k eps_k, newest first."""
 
     scale: float
     c: Sequence[float]
@@ -65,10 +66,6 @@ class _Multistep(Solver):
         """Whether the step is of first order whatever came before."""
         return min(t.alpha, s.alpha) == 0
 
-    def value(self, prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
-        """The part of a prediction that is interpolated."""
-        return prediction.noise(x, t)
-
     def step(
         self,
         state: State,
@@ -81,8 +78,7 @@ class _Multistep(Solver):
     ) -> Update:
         prediction = denoise(x, t)
         x0, x = prediction.x0, implied(prediction, x, t)
-        value = self.value(prediction, x, t)
-        known = (Past(t, value), *state)
+        known = (Past(t, prediction.noise(x, t)), *state)
         if self.first_order(t, s):
             scale = s.sigma / t.sigma
             end = affine(x, scale, (s.alpha - t.alpha * scale, x0))
@@ -109,36 +105,86 @@ def _of_eps(t: Level[float], s: Level[float], weights: Sequence[float]) -> Weigh
 
 
 @dataclass(frozen=True)
-class FlowAdams(_Multistep):
-    """Adams-Bashforth of order k for the velocity in flow time, one evaluation per step.
+class FlowAdams(Solver):
+    """Adams-Bashforth(-Moulton) for the velocity in flow time, one evaluation per step.
 
-        x_s = (alpha_s + sigma_s) (x_t / (alpha_t + sigma_t) + (u_s - u_t) sum of w_k v_k)
+    With N = c alpha + sigma, u = sigma / N and v = eps - x0 / c, for data of scale c:
+
+        x_s = N_s (x_t / N_t + (u_s - u_t) sum of w_k v_k)
+
+    where w are the weights of Adams-Bashforth for the last ``order`` velocities. With the corrector each step
+    is made again once the velocity at its end is known, by Adams-Moulton of one order more; that velocity,
+    of the predicted state, stays (the mode PEC: Hairer, Norsett & Wanner 1993, Solving Ordinary Differential
+    Equations I, sec. III.8; UniPC does so in log_snr).
 
     Nothing in it is infinite, on any process: steps from pure noise and to clean data have the order of the
-    others. Order 1 is the Euler step of a rectified flow.
+    others. Order 1 without corrector is the Euler step of a rectified flow.
 
     Args:
         order: Number of predictions used, 1 to 4.
+        corrector: Whether steps are corrected, all but the last.
+        scale: c, the standard deviation of the data, > 0. The error of a run is the same, in units of the
+            data, for data of any scale that is given here.
+        first_order_above: u above which steps have order 1 (and the corrector 2), in [0, 1]; for guidance,
+            with which v changes too fast near the noise for extrapolation.
 
     Raises:
-        ValueError: ``order`` is out of range.
+        ValueError: An argument is out of range.
     """
 
     order: int = 2
+    corrector: bool = False
+    scale: float = 1.0
+    first_order_above: float = 1.0
 
     def __post_init__(self) -> None:
         _check(self.order, 4)
+        if not 0 <= self.first_order_above <= 1:
+            raise ValueError(f"first_order_above must lie in [0, 1], not {self.first_order_above}")
+        if not 0 < self.scale < math.inf:
+            raise ValueError(f"scale must be a finite number above 0, not {self.scale}")
 
-    def first_order(self, t: Level[float], s: Level[float]) -> bool:  # noqa: ARG002
-        return False
+    @property
+    def corrects(self) -> bool:
+        return self.corrector
 
-    def value(self, prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
-        return prediction.noise(x, t) - prediction.x0
+    def step(
+        self,
+        state: State,
+        x: Tensor,
+        denoise: Denoise,
+        t: Level[float],
+        s: Level[float],
+        *,
+        noise: StepNoise,  # noqa: ARG002
+    ) -> Update:
+        prediction = denoise(x, t)
+        x0, x = prediction.x0, implied(prediction, x, t)
+        v = torch.sub(prediction.noise(x, t), x0, alpha=1 / self.scale)
+        last, past = split(state)
+        known, changes = (Past(t, v), *past), list[float]()
+        if last is not None and last.level == t:
+            used = past[: len(last.weights)]
+            changes = corrections(self._weights(known[:1], used, past[0].level, t), last)
+        order = self.order if self._time(t) <= self.first_order_above else 1
+        weights = self._weights((), known[:order], t, s)
+        scale = self._norm(s) / self._norm(t)
+        end = affine(x, scale, *combined(known, weights, changes, scale))
+        kept = known[: self.order if self.corrector else self.order - 1]
+        return Update(end, (Predicted(s, weights), *kept) if self.corrector else kept, x0)
 
-    def weights(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> Weights:
-        u_t, step, norm = flow_time(t), flow_time(s) - flow_time(t), s.alpha + s.sigma
-        nodes = [0.0, *((flow_time(p.level) - u_t) / step for p in history(past, t, s, flow_time))]
-        return Weights(norm / (t.alpha + t.sigma), [norm * step * weight for weight in _adams(nodes)])
+    def _norm(self, level: Level[float]) -> float:
+        return self.scale * level.alpha + level.sigma
+
+    def _time(self, level: Level[float]) -> float:
+        return level.sigma / self._norm(level)
+
+    def _weights(self, end: State, past: Sequence[Past], t: Level[float], s: Level[float]) -> list[float]:
+        """N_s (u_s - u_t) w of the velocities at s, ``end``, and at t and before, ``past``."""
+        u_t, step = self._time(t), self._time(s) - self._time(t)
+        earlier = history(past[1:], t, s, self._time)
+        nodes = [*(1.0 for _ in end), 0.0, *((self._time(p.level) - u_t) / step for p in earlier)]
+        return [self._norm(s) * step * weight for weight in _adams(nodes)]
 
 
 @dataclass(frozen=True)
