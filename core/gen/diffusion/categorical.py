@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from gen.diffusion.arguments import whole_number
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction
+from gen.diffusion.denoiser import Denoiser, Inputs, Memory, Prediction
 from gen.diffusion.elementary import Real, derivative, sin
 from gen.diffusion.level import Level, Renoised, broadcast
 from gen.diffusion.noise import NoiseSource, StepNoise
@@ -316,23 +316,21 @@ class TokenDenoiser:
         conditioning: Conditioning,
         memory: Memory,  # noqa: ARG002
     ) -> Prediction:
-        return self.prediction(x, self.network(x, self.c_noise(x, level), conditioning.cond))
+        tokens, c_noise, prediction = self.inputs(x, level)
+        return prediction(self.network(tokens, c_noise, conditioning.cond))
 
-    def c_noise(self, x: Tensor, level: Level[float]) -> Tensor:
-        """sigma_t for each item of x (B, ...): (B,) float32."""
-        return torch.full((x.shape[0],), level.sigma, dtype=torch.float32, device=x.device)
+    def inputs(self, x: Tensor, level: Level[float]) -> Inputs:
+        """The network's inputs for tokens x (B, ...), which are a copy."""
 
-    def prediction(self, x: Tensor, logits: Tensor) -> Prediction:
-        """What the network's logits for x say.
+        def prediction(logits: Tensor) -> Prediction:
+            if logits.shape != (*x.shape, self.process.tokens):
+                raise ValueError(
+                    f"the network must return {(*x.shape, self.process.tokens)}, not {tuple(logits.shape)}"
+                )
+            return Prediction(logits.float() if logits.dtype.itemsize < 4 else logits)
 
-        Raises:
-            ValueError: They have another shape than the network should return.
-        """
-        if logits.shape != (*x.shape, self.process.tokens):
-            raise ValueError(
-                f"the network must return {(*x.shape, self.process.tokens)}, not {tuple(logits.shape)}"
-            )
-        return Prediction(logits.float() if logits.dtype.itemsize < 4 else logits)
+        c_noise = torch.full((x.shape[0],), level.sigma, dtype=torch.float32, device=x.device)
+        return Inputs(x.clone(), c_noise, prediction)
 
 
 def given(denoiser: Denoiser, tokens: Tensor, known: Tensor) -> Denoiser:

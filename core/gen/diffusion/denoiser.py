@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.items import per_item
 from gen.diffusion.level import Level
-from gen.diffusion.parameterization import Coefficients, Parameterization
+from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import Process
 
 
@@ -120,20 +120,19 @@ raises a TypeError in place of losing momentum or a cache.
 Network: TypeAlias = Callable[[Tensor, Tensor, Conditioning], Tensor]
 
 
-class Placed(NamedTuple):
-    """A state at a level of the network's own process.
+class Inputs(NamedTuple):
+    """The inputs of a network for one state, and the meaning of its output.
 
     Args:
-        x: The state (B, ...) there.
-        c_noise: What the network is told of the level, (B,) float32.
-        c: The coefficients of the level.
-        ratio: x over the state before.
+        x: c_in x (B, ...) in the network's dtype, or tokens.
+        c_noise: (B,) float32.
+        prediction: The network's output -> the prediction; raises ValueError where the network returned
+            another shape, or changed the state in place.
     """
 
     x: Tensor
     c_noise: Tensor
-    c: Coefficients[float]
-    ratio: float
+    prediction: Callable[[Tensor], Prediction]
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,77 +172,61 @@ class ModelDenoiser:
         Raises:
             ValueError: The network changed its input in place, or returned another shape.
         """
-        placed = self.place(x, level)
-        version = _version(placed.x)
-        # The model input has no name, so that it is gone when the output is converted.
-        output = self.network(
-            self.model_input(placed, copy=version is None),
-            placed.c_noise,
-            self.conditions(conditioning, placed.x.dtype),
-        )
-        if version is not None and placed.x._version != version:
-            raise ValueError(
-                "the network changes its input in place, which is the state of the run: use x.clone() in it"
-            )
-        return self.prediction(placed, output)
+        model_input, c_noise, prediction = self.inputs(x, level)
+        output = self.network(model_input, c_noise, cast_conditions(self.network, conditioning, x.dtype))
+        del model_input  # its memory serves the conversion of the output
+        return prediction(output)
 
-    def place(self, x: Tensor, level: Level[float]) -> Placed:
-        """x (B, ...) at the level of the network's own process that has the same log_snr."""
+    def inputs(self, x: Tensor, level: Level[float]) -> Inputs:
+        """The network's inputs for x (B, ...), at the level of its own process with the same log_snr."""
         own, ratio = self.process.level(level.t), 1.0
         if own != level:
             own = self.process.level(self.process.t_of_log_snr(level.log_snr))
             ratio = math.hypot(own.alpha, own.sigma) / math.hypot(level.alpha, level.sigma)
             x = x * ratio
-        c = self.parameterization.coefficients(own)
-        return Placed(x, x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32), c, ratio)
+        c, version = self.parameterization.coefficients(own), _version(x)
+        c_noise = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
 
-    def prediction(self, placed: Placed, output: Tensor) -> Prediction:
-        """What the network's output means at a place.
-
-        Raises:
-            ValueError: It has another shape than the network should return.
-        """
-        x, c = placed.x, placed.c
-        shape = torch.Size((x.shape[0], 2 * x.shape[1], *x.shape[2:])) if self.learned_variance else x.shape
-        if output.shape != shape:
-            raise ValueError(f"the network must return {tuple(shape)}, not {tuple(output.shape)}")
-        variance = None
-        if self.learned_variance:
-            output, w = output.chunk(2, 1)
-            variance = w.to(x.dtype).add(1).div_(2)
-        if output.dtype != x.dtype:
+        def prediction(output: Tensor) -> Prediction:
+            if version is not None and x._version != version:
+                raise ValueError(
+                    "the network changes its input in place, the state of the run: use x.clone() in it"
+                )
+            shape = (x.shape[0], 2 * x.shape[1], *x.shape[2:]) if self.learned_variance else tuple(x.shape)
+            if output.shape != shape:
+                raise ValueError(f"the network must return {shape}, not {tuple(output.shape)}")
+            variance = None
+            if self.learned_variance:
+                output, w = output.chunk(2, 1)
+                variance = w.to(x.dtype).add(1).div_(2)
             output = output.to(x.dtype)
-        if c.c_skip == 1:
-            x0 = torch.add(x, output, alpha=c.c_out)
-        else:
-            x0 = (x * c.c_skip).add_(output, alpha=c.c_out)
-        return Prediction(x0, None, variance, (c.c_skip * placed.ratio, c.c_out))
+            if c.c_skip == 1:
+                x0 = torch.add(x, output, alpha=c.c_out)
+            else:
+                x0 = (x * c.c_skip).add_(output, alpha=c.c_out)
+            return Prediction(x0, None, variance, (c.c_skip * ratio, c.c_out))
 
-    def model_input(self, placed: Placed, *, copy: bool) -> Tensor:
-        """c_in x in the network's dtype.
+        # A copy where changes in place are not counted.
+        scaled = x * c.c_in if version is None or c.c_in != 1 else x
+        return Inputs(scaled.to(_input_dtype(self.network, x.dtype)), c_noise, prediction)
 
-        Args:
-            placed: Where x is.
-            copy: Whether it must be another tensor than x, also where it is equal.
-        """
-        dtype = self._dtype(placed.x.dtype)
-        scaled = placed.x * placed.c.c_in if copy or placed.c.c_in != 1 else placed.x
-        return scaled if dtype == placed.x.dtype else scaled.to(dtype)
 
-    def conditions(self, conditioning: Conditioning, otherwise: torch.dtype) -> Conditioning:
-        """The conditions alone, numbers in the network's dtype; as they are where that is ``otherwise``."""
-        dtype, conditions = self._dtype(otherwise), conditioning.cond
-        if dtype == otherwise:
-            return conditions
-        return conditions.map(lambda value: value.to(dtype) if value.is_floating_point() else value)
+def cast_conditions(network: object, conditioning: Conditioning, otherwise: torch.dtype) -> Conditioning:
+    """The conditions alone, floating-point ones in the network's dtype; as they are where that is
+    ``otherwise``."""
+    dtype, conditions = _input_dtype(network, otherwise), conditioning.cond
+    if dtype == otherwise:
+        return conditions
+    return conditions.map(lambda value: value.to(dtype) if value.is_floating_point() else value)
 
-    def _dtype(self, otherwise: torch.dtype) -> torch.dtype:
-        """The dtype of the network's inputs; ``otherwise`` where it has none."""
-        declared = getattr(self.network, "dtype", None)
-        if isinstance(declared, torch.dtype):
-            return declared
-        parameter = next(self.network.parameters(), None) if isinstance(self.network, nn.Module) else None
-        return otherwise if parameter is None or not parameter.is_floating_point() else parameter.dtype
+
+def _input_dtype(network: object, otherwise: torch.dtype) -> torch.dtype:
+    """The dtype of the network's inputs; ``otherwise`` where it has none."""
+    declared = getattr(network, "dtype", None)
+    if isinstance(declared, torch.dtype):
+        return declared
+    parameter = next(network.parameters(), None) if isinstance(network, nn.Module) else None
+    return otherwise if parameter is None or not parameter.is_floating_point() else parameter.dtype
 
 
 def _version(x: Tensor) -> int | None:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from gen.diffusion.categorical import CategoricalProcess, TokenDenoiser
 from gen.diffusion.conditioning import Conditioning, concatenate
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction, cast_conditions
 from gen.diffusion.denoiser import ModelDenoiser as OneModelDenoiser
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.guidance.base import Evaluation, Guidance
@@ -75,13 +75,13 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class ModelDenoiser:
-    """A network of joint states as a denoiser, each part as ``gen.diffusion.ModelDenoiser`` or
-    ``TokenDenoiser`` have it.
+    """A network of joint states as a denoiser; for each part as ``gen.diffusion.ModelDenoiser`` or
+    ``TokenDenoiser``.
 
     Args:
         network: See ``JointNetwork``.
         processes: The process of each part that the network was trained on.
-        parameterizations: What its outputs mean, for each part that is no tokens.
+        parameterizations: The meaning of the outputs, for each part that is not of tokens.
 
     Raises:
         ValueError: The names differ.
@@ -105,34 +105,16 @@ class ModelDenoiser:
         """The prediction for each part of x, from one evaluation of the network.
 
         Raises:
-            ValueError: The network returned other parts or shapes.
+            ValueError: The network returned other parts or shapes, or changed a state in place.
         """
-        placed = {
-            name: part.place(x[name], levels[name])
-            for name, part in self._parts.items()
-            if isinstance(part, OneModelDenoiser)
-        }
-        inputs: dict[str, Tensor] = {}
-        times: dict[str, Tensor] = {}
-        for name, part in self._parts.items():
-            if isinstance(part, OneModelDenoiser):
-                inputs[name] = part.model_input(placed[name], copy=True)
-                times[name] = placed[name].c_noise
-            else:
-                inputs[name] = x[name].clone()
-                times[name] = part.c_noise(x[name], levels[name])
+        inputs = {name: part.inputs(x[name], levels[name]) for name, part in self._parts.items()}
         conditions = conditioning.cond
-        for name, part in self._parts.items():
-            if isinstance(part, OneModelDenoiser):
-                conditions = part.conditions(conditioning, x[name].dtype)
-        outputs = self.network(inputs, times, conditions)
+        for name in self.parameterizations:
+            conditions = cast_conditions(self.network, conditions, x[name].dtype)
+        states = {name: part.x for name, part in inputs.items()}
+        outputs = self.network(states, {name: part.c_noise for name, part in inputs.items()}, conditions)
         _check_names("the network's outputs", outputs, self.processes)
-        return {
-            name: part.prediction(placed[name], outputs[name])
-            if isinstance(part, OneModelDenoiser)
-            else part.prediction(x[name], outputs[name])
-            for name, part in self._parts.items()
-        }
+        return {name: part.prediction(outputs[name]) for name, part in inputs.items()}
 
     @cached_property
     def _parts(self) -> dict[str, OneModelDenoiser | TokenDenoiser]:
