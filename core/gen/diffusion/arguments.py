@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 
 
@@ -28,3 +29,17 @@ def whole_number(value: int, name: str, *, least: int = 1, most: int | None = No
     if most is not None and number > most:
         raise ValueError(f"{name} must be at most {most}, not {number}")
     return number
+
+
+def check_positive(**numbers: float) -> None:
+    """Raises ValueError where a number, given by its name, is not finite and above 0."""
+    for name, number in numbers.items():
+        if not 0 < number < math.inf:
+            raise ValueError(f"{name} must be a finite number above 0, not {number}")
+
+
+def check_not_negative(**numbers: float) -> None:
+    """Raises ValueError where a number, given by its name, is not finite and at least 0."""
+    for name, number in numbers.items():
+        if not 0 <= number < math.inf:
+            raise ValueError(f"{name} must be a finite number of at least 0, not {number}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gen.diffusion.arguments import whole_number
+from gen.diffusion.arguments import check_positive, whole_number
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.items import norm
@@ -165,8 +165,7 @@ def cached(
 
 def check_skips(tolerance: float, longest: int, interval: Interval) -> None:
     """Raises ValueError where a setting of a cache is out of range."""
-    if not 0 < tolerance < math.inf:
-        raise ValueError(f"tolerance must be a finite number above 0, not {tolerance}")
+    check_positive(tolerance=tolerance)
     whole_number(longest, "longest")
     check_interval(interval)
 

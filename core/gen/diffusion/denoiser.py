@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from gen.diffusion.arguments import check_positive
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.items import per_item
 from gen.diffusion.level import Level
@@ -274,8 +275,7 @@ def thresholded(
     """
     if not 0 < quantile <= 1:
         raise ValueError(f"quantile must lie in (0, 1], not {quantile}")
-    if not 0 < bound < math.inf:
-        raise ValueError(f"bound must be a finite number above 0, not {bound}")
+    check_positive(bound=bound)
 
     if not cap >= bound:
         raise ValueError(f"cap must be at least bound, {bound}, not {cap}")

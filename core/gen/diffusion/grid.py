@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gen.diffusion.arguments import whole_number
+from gen.diffusion.arguments import check_positive, whole_number
 from gen.diffusion.elementary import interpolate
 from gen.diffusion.level import DATA, Level
 from gen.diffusion.process import Process
@@ -242,8 +242,7 @@ class TimeGrid:
             start: The first time. Where it has no signal, the spacing is that from ``start - end``.
             end: The last time before 0, at most half of ``start``.
         """
-        if not 0 < rho < math.inf:
-            raise ValueError(f"rho must be a finite number above 0, not {rho}")
+        check_positive(rho=rho)
         high, low = _ends(process, start, end)
         roots = _spaced(math.exp(-high / rho), math.exp(-low / rho), whole_number(steps, "steps"))
         return cls((start, *(_time_of_log_snr(process, -rho * math.log(root)) for root in roots), 0.0))
@@ -333,8 +332,7 @@ class TimeGrid:
             mean: Centre of the distribution.
             scale: Its scale, > 0.
         """
-        if not 0 < scale < math.inf:
-            raise ValueError(f"scale must be a finite number above 0, not {scale}")
+        check_positive(scale=scale)
         n, last = whole_number(steps, "steps"), process.level(1e-3).log_snr
         log_snrs = []
         for u in (i / (n - 1) for i in range(1, n)):
@@ -356,8 +354,7 @@ class TimeGrid:
         Raises:
             ValueError: ``shift`` is not a finite number above 0.
         """
-        if not 0 < shift < math.inf:
-            raise ValueError(f"shift must be a finite number above 0, not {shift}")
+        check_positive(shift=shift)
         return TimeGrid(tuple(t / (t + (1 - t) / shift) for t in self.times), self.renoise_steps)
 
     def stretch(self, terminal: float) -> TimeGrid:

@@ -15,6 +15,7 @@ from typing import Generic, Literal, NamedTuple
 
 from torch import Tensor
 
+from gen.diffusion.arguments import check_not_negative, check_positive
 from gen.diffusion.elementary import Real, clip, sqrt
 from gen.diffusion.level import Level, combine
 
@@ -167,7 +168,7 @@ class EDM(Parameterization):
     sigma_data: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_positive(sigma_data=self.sigma_data)
+        check_positive(sigma_data=self.sigma_data)
 
     def mix(self, level: Level[Real]) -> tuple[Real, Real]:
         norm = _norm(level, self.sigma_data) * self.sigma_data
@@ -223,9 +224,8 @@ class Consistency(_Boundary):
     sigma_min: float = 0.002
 
     def __post_init__(self) -> None:
-        _check_positive(sigma_data=self.sigma_data)
-        if not 0 <= self.sigma_min < math.inf:
-            raise ValueError(f"sigma_min must be a finite number of at least 0, not {self.sigma_min}")
+        check_positive(sigma_data=self.sigma_data)
+        check_not_negative(sigma_min=self.sigma_min)
 
     def c_in(self, level: Level[Real]) -> Real:
         return 1 / _norm(level, self.sigma_data)
@@ -262,7 +262,7 @@ class LatentConsistency(_Boundary):
     timestep_scaling: float = 10.0
 
     def __post_init__(self) -> None:
-        _check_positive(sigma_data=self.sigma_data, timestep_scaling=self.timestep_scaling)
+        check_positive(sigma_data=self.sigma_data, timestep_scaling=self.timestep_scaling)
 
     def c_in(self, level: Level[Real]) -> Real:
         return self.inner.c_in(level)
@@ -281,9 +281,3 @@ class LatentConsistency(_Boundary):
 def _norm(level: Level[Real], sigma_data: float) -> Real:
     """The deviation of x for data of the deviation sigma_data."""
     return sqrt(level.sigma**2 + (level.alpha * sigma_data) ** 2)
-
-
-def _check_positive(**numbers: float) -> None:
-    for name, number in numbers.items():
-        if not 0 < number < math.inf:
-            raise ValueError(f"{name} must be a finite number above 0, not {number}")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from gen.diffusion.arguments import whole_number
+from gen.diffusion.arguments import check_positive, whole_number
 from gen.diffusion.elementary import Real, angle_of, cos, interpolate, log, sin, sqrt
 from gen.diffusion.process import HALF_PI, Process
 
@@ -158,8 +158,7 @@ class Shifted(Process):
     shift: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.shift < math.inf:
-            raise ValueError(f"shift must be a finite number above 0, not {self.shift}")
+        check_positive(shift=self.shift)
 
     def _clock(self, t: Real) -> Real:
         return self.inner.t_of_log_snr(self.inner.level(t).log_snr - math.log(self.shift))

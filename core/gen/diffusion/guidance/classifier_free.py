@@ -15,6 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from gen.diffusion.arguments import check_not_negative
 from gen.diffusion.denoiser import Denoiser, Prediction
 from gen.diffusion.guidance.base import Evaluation, Guidance, Scale, check_scale
 from gen.diffusion.guidance.rules import apg, cfg, cfg_zero_star, fdg, mahiro, renormed, rescaled
@@ -199,8 +200,7 @@ class AdaptiveProjected(Extrapolation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.eta < math.inf:
-            raise ValueError(f"eta must be a finite number of at least 0, not {self.eta}")
+        check_not_negative(eta=self.eta)
         if not self.radius > 0:
             raise ValueError(f"radius must be above 0, not {self.radius}")
         if not -1 < self.momentum < 1:

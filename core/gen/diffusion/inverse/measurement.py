@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from gen.diffusion.arguments import whole_number
+from gen.diffusion.arguments import check_not_negative, check_positive, whole_number
 
 SpectralFilter: TypeAlias = Callable[[Tensor], Tensor]
 """A function g of the eigenvalues of A A^T, element by element."""
@@ -156,8 +156,7 @@ class Blur(LinearOperator):
             std: Standard deviation in elements, > 0.
             axes: Which axes, counted from the end.
         """
-        if not 0 < std < math.inf:
-            raise ValueError(f"std must be a finite number above 0, not {std}")
+        check_positive(std=std)
         radius = math.ceil(3 * std)
         line = torch.exp(-((torch.arange(-radius, radius + 1) / std) ** 2) / 2)
         line /= line.sum()
@@ -334,8 +333,7 @@ class Measurement:
     std: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.std < math.inf:
-            raise ValueError(f"std must be a finite number of at least 0, not {self.std}")
+        check_not_negative(std=self.std)
 
     def residual(self, expected: Tensor) -> Tensor:
         """y - expected, for expected = A(x0).

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from gen.diffusion.arguments import check_positive
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Known, Memory, Prediction
 from gen.diffusion.inverse.measurement import LOST, LinearOperator, Mask, Measurement
@@ -158,8 +159,7 @@ class DiffPIR(_Correction):
     strength: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.strength < math.inf:
-            raise ValueError(f"strength must be a finite number above 0, not {self.strength}")
+        check_positive(strength=self.strength)
 
     def correction(
         self, operator: LinearOperator, residual: Tensor, level: Level[float], std: float
@@ -230,8 +230,7 @@ class PiGDM(InverseMethod):
     data_std: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.data_std < math.inf:
-            raise ValueError(f"data_std must be a finite number above 0, not {self.data_std}")
+        check_positive(data_std=self.data_std)
 
     def predict(
         self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
