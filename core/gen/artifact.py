@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gen.errors import PluginError, UsageError
+from gen.errors import ArtifactError, PluginError, UsageError
 from gen.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Artifact:
         recipe: How it came about; None when that is not known.
 
     Raises:
-        UsageError: An array or attribute that is missing, unknown, of another shape or type, not finite or
+        ArtifactError: An array or attribute that is missing, unknown, of another shape or type, not finite or
             out of range.
     """
 
@@ -105,16 +105,18 @@ class Artifact:
             return
         sizes: dict[str, int] = {}
         for name in self.arrays.keys() - layouts.keys():
-            raise UsageError(f"{self.kind} has no array {name!r}", f"its arrays are {', '.join(layouts)}")
+            raise ArtifactError(f"{self.kind} has no array {name!r}", f"its arrays are {', '.join(layouts)}")
         for name, layout in layouts.items():
             if name in self.arrays:
                 _check(f"{self.kind} {name}", self.arrays[name], layout, sizes)
             elif layout.required:
-                raise UsageError(f"{self.kind} lacks the array {name!r}")
+                raise ArtifactError(f"{self.kind} lacks the array {name!r}")
         if "samples" in self.arrays:
             rate = self.attributes.get("sample_rate")
             if type(rate) is not int or rate < 1:
-                raise UsageError(f"sample_rate of {self.kind} is {rate!r}, not a whole number of hertz")
+                raise ArtifactError(
+                    f"sample_rate of {self.kind} is {rate!r}, not a whole number of hertz", values=True
+                )
         if self.kind == "video":
             fps = self.attributes.get("fps")
             try:
@@ -122,9 +124,11 @@ class Artifact:
             except (ValueError, ZeroDivisionError):
                 valid = False
             if not valid:
-                raise UsageError(f"fps of video is {fps!r}, not a fraction above 0")
+                raise ArtifactError(f"fps of video is {fps!r}, not a fraction above 0", values=True)
         if self.kind == "mesh" and self.arrays["faces"].max(initial=-1) >= sizes["vertices"]:
-            raise UsageError(f"mesh faces name a vertex that is not among the {sizes['vertices']}")
+            raise ArtifactError(
+                f"mesh faces name a vertex that is not among the {sizes['vertices']}", values=True
+            )
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -211,11 +215,11 @@ def _formats(kind: str) -> list[Any]:
 
 def _check(name: str, array: object, layout: Layout, sizes: dict[str, int]) -> None:
     if not isinstance(array, np.ndarray):
-        raise UsageError(f"{name} is {type(array).__name__}, not a numpy array")
+        raise ArtifactError(f"{name} is {type(array).__name__}, not a numpy array")
     if not (
         np.issubdtype(array.dtype, np.integer) if layout.dtype == "integer" else array.dtype == np.float32
     ):
-        raise UsageError(f"{name} is {array.dtype}, not {layout.dtype}")
+        raise ArtifactError(f"{name} is {array.dtype}, not {layout.dtype}")
     fits = array.ndim == len(layout.shape) and all(
         size == sizes.setdefault(dimension, size) and size > 0
         if isinstance(dimension, str)
@@ -224,13 +228,17 @@ def _check(name: str, array: object, layout: Layout, sizes: dict[str, int]) -> N
     )
     if not fits:
         shape = ", ".join(d if isinstance(d, str) else " or ".join(map(str, d)) for d in layout.shape)
-        raise UsageError(f"{name} has shape {array.shape}, not ({shape})")
+        raise ArtifactError(
+            f"{name} has shape {array.shape}, not ({shape})", values=array.ndim == len(layout.shape)
+        )
     low, high = array.min(), array.max()
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise UsageError(f"{name} holds values that are not finite")
+        raise ArtifactError(f"{name} holds values that are not finite", values=True)
     if (layout.low is not None and low < layout.low) or (layout.high is not None and high > layout.high):
         ends = [
             "-∞" if layout.low is None else f"{layout.low:g}",
             "∞" if layout.high is None else f"{layout.high:g}",
         ]
-        raise UsageError(f"{name} reaches from {low:g} to {high:g}, outside [{', '.join(ends)}]")
+        raise ArtifactError(
+            f"{name} reaches from {low:g} to {high:g}, outside [{', '.join(ends)}]", values=True
+        )

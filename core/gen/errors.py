@@ -6,6 +6,8 @@ API raises the same objects. ``code`` is the stable name that ``--json`` reports
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -30,10 +32,24 @@ class GenError(Exception):
 
 
 class UsageError(GenError):
-    """An argument, parameter or input that cannot be used."""
+    """An argument, parameter or input that cannot be used. Plugins raise it to refuse a value of the user."""
 
     code = "usage"
     exit_code = 2
+
+
+class ArtifactError(UsageError):
+    """Arrays or attributes that no artifact may hold.
+
+    Args:
+        message, hint: See ``GenError``.
+        values: Whether values or sizes of the arrays are at fault, as those of a damaged file may be, and
+            not their names, types or dimensions.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, values: bool = False) -> None:
+        super().__init__(message, hint)
+        self.values = values
 
 
 class PluginError(GenError):
@@ -75,6 +91,37 @@ class GenWarning(UserWarning):
     """A part of a request that has no effect, or that the model cannot heed; the result is made anyway."""
 
 
+@contextmanager
+def damaged_file() -> Iterator[None]:
+    """Lay what is raised inside to the file that is read: for readers whose library raises at damaged ones.
+
+    Raises:
+        UsageError: In place of every exception that is neither a ``GenError`` nor about memory.
+    """
+    try:
+        yield
+    except (GenError, MemoryError):
+        raise
+    except Exception as error:
+        raise UsageError("it is damaged, or not of the kind that its ending says") from error
+
+
 def line_of(error: BaseException) -> str:
     """What an exception says, on one line of at most 200 characters; its type where it says nothing."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return _text(error)[:200] or type(error).__name__
+
+
+def described(error: BaseException) -> str:
+    """The type of an exception and what it says, on one line of at most 200 characters."""
+    text = _text(error)
+    if isinstance(error, BaseExceptionGroup):
+        text = f"{text}: {'; '.join(map(described, error.exceptions))}"
+    return f"{type(error).__name__}: {text}".removesuffix(": ")[:200]
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception:
+        # A class of a plugin may fail at this, too.
+        return ""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from gen.errors import line_of
+from gen.plugin.boundary import Call
 from gen.plugin.cache import cache_folder, keep_in_cache
 
 if TYPE_CHECKING:
@@ -72,6 +75,25 @@ class Share:
         spread = 1.96 * math.sqrt(share * (1 - share) / self.of + 0.96 / self.of**2)
         low, high = (abs(centre + sign * spread) / (1 + 3.84 / self.of) for sign in (-1, 1))
         return f"{100 * share:.1f} % of {self.of} (95 %: {100 * low:.1f} to {100 * high:.1f})"
+
+
+def metrics_of(call: Call, found: object) -> dict[str, object]:
+    """What an evaluation has measured, as JSON values by name.
+
+    Args:
+        call: The call that returned it.
+        found: What it returned.
+
+    Raises:
+        PluginError: It is something else, or empty.
+    """
+    if not isinstance(found, Mapping) or not found:
+        raise call.returned(found, "metrics by name")
+    try:
+        metrics: dict[str, object] = json.loads(json.dumps(dict(found), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise call.fault(f"returned metrics that JSON cannot hold: {line_of(error)}") from error
+    return metrics
 
 
 def kept_judge(

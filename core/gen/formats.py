@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import importlib
 import io
 import os
 import stat
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from gen.atomic import atomic_file, path_in_a_line
-from gen.errors import GenError, GenWarning, OutputError, PluginError, UsageError, line_of
+from gen.errors import GenWarning, PluginError, UsageError
 from gen.foreign_recipe import foreign_recipe
 from gen.metadata import Metadata
+from gen.plugin.boundary import Call, calling, imported
 from gen.plugin.specs import FormatSpec
 from gen.recipe import Recipe
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
 
-_T = TypeVar("_T")
 MAX_FILE_BYTES = 1 << 30
 """Largest file that is read."""
 
@@ -101,22 +101,21 @@ def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full") -> byte
 
     Raises:
         UsageError: The format cannot hold this artifact, or an unknown level.
-        OutputError: The format's writer failed.
+        PluginError: The format's writer failed, or wrote nothing.
     """
     if artifact.kind not in spec.kinds:
         raise UsageError(
             f"{spec.name} holds {' or '.join(spec.kinds)}, not {artifact.kind}", "choose another format"
         )
     write_format = _load(spec, spec.writer)
-    file = io.BytesIO()
+    file = _Written()
     entries = Metadata.of(artifact.recipe, metadata)
-    try:
+    with calling(spec.plugin, f"writer of {spec.name}") as call:
         write_format(artifact, file, entries)
-    except (GenError, MemoryError):
-        raise
-    except Exception as error:
-        raise OutputError(f"cannot encode {spec.name}: {line_of(error)}") from error
-    return file.getvalue()
+        content = file.content()
+        if not content:
+            raise call.fault("wrote nothing")
+    return content
 
 
 def write(
@@ -192,7 +191,8 @@ def read_recipe(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> 
     """
     with _open(path) as file:
         entries = _entries(path, file, find_format(formats, path=path))
-    return _about(path, lambda: _recipe_in(entries))
+    with _about(path):
+        return _recipe_in(entries)
 
 
 def inspect(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> dict[str, Any]:
@@ -213,7 +213,8 @@ def inspect(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> dict
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
         entries = _entries(path, file, spec)
-        recipe = _about(path, lambda: _recipe_in(entries))
+        with _about(path):
+            recipe = _recipe_in(entries)
         if recipe is not None:
             spec = _own_format(path, known, recipe.modality) or spec
         artifact = _read_artifact(path, file, spec)
@@ -265,12 +266,17 @@ def _open(path: str | os.PathLike[str]) -> io.BufferedReader:
 
 
 def _read_artifact(path: str | os.PathLike[str], file: BinaryIO, spec: FormatSpec) -> Artifact:
+    from gen.artifact import Artifact
+
     if not spec.reader:
         raise UsageError(f"cannot read {path_in_a_line(path)}: {spec.name} can only be written")
     reader = _load(spec, spec.reader)
     file.seek(0)
-    artifact: Artifact = _about(path, lambda: reader(file))
-    return artifact
+    with _reading(path, spec, "reader") as call:
+        artifact = reader(file)
+        if not isinstance(artifact, Artifact) or artifact.kind not in spec.kinds:
+            raise call.returned(artifact, f"an Artifact of the kind {' or '.join(spec.kinds)}")
+        return artifact
 
 
 def _entries(path: str | os.PathLike[str], file: BinaryIO, spec: FormatSpec) -> dict[str, str]:
@@ -278,41 +284,63 @@ def _entries(path: str | os.PathLike[str], file: BinaryIO, spec: FormatSpec) -> 
         return {}
     reader = _load(spec, spec.metadata_reader)
     file.seek(0)
-    return dict(_about(path, lambda: reader(file)))
+    with _reading(path, spec, "metadata reader") as call:
+        found = reader(file)
+        if not isinstance(found, Mapping) or not all(
+            isinstance(text, str) for entry in found.items() for text in entry
+        ):
+            raise call.returned(found, "texts by name")
+        return dict(found)
 
 
-def _about(path: str | os.PathLike[str], action: Callable[[], _T]) -> _T:
-    """Run an action; its errors and warnings name the file.
+@contextmanager
+def _about(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name the file in errors about its content."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"cannot read {path_in_a_line(path)}: {error.message}", error.hint) from error
 
-    The words of a library about a damaged file stay in the cause, which ``-v`` shows.
-    """
+
+@contextmanager
+def _reading(path: str | os.PathLike[str], spec: FormatSpec, part: str) -> Iterator[Call]:
+    """Surround the reading of a file; errors about it and warnings name it."""
+    shown = path_in_a_line(path)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", GenWarning)
-            result = action()
-    except UsageError as error:
-        raise UsageError(f"cannot read {path_in_a_line(path)}: {error.message}", error.hint) from error
-    except (GenError, MemoryError):
-        raise
-    except Exception as error:
-        raise UsageError(
-            f"cannot read {path_in_a_line(path)}: it is damaged, or not of the kind that its ending says"
-        ) from error
+            with calling(
+                spec.plugin, f"{part} of {spec.name}", about=f"cannot read {shown}: ", files=True
+            ) as call:
+                yield call
+    except PluginError as error:
+        raise PluginError(f"cannot read {shown}: {error.message}", error.hint) from error.__cause__
     for warning in caught:
-        warnings.warn(f"{path_in_a_line(path)}: {warning.message}", warning.category, stacklevel=3)
-    return result
+        warnings.warn(f"{shown}: {warning.message}", warning.category, stacklevel=5)
+
+
+class _Written(io.BytesIO):
+    """A file in memory whose content outlives it: libraries close what they have written to."""
+
+    _kept: bytes | None = None
+
+    def close(self) -> None:
+        """Close the file and keep its content."""
+        if not self.closed:
+            self._kept = self.getvalue()
+        super().close()
+
+    def content(self) -> bytes:
+        """What was written."""
+        return self.getvalue() if self._kept is None else self._kept
 
 
 def _load(spec: FormatSpec, reference: str) -> Callable[..., Any]:
-    module, _, attribute = reference.partition(":")
     try:
-        function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"the format {spec.name} cannot load {reference!r}: {line_of(error)}",
-            'pip install "gen-toolkit[all]"' if isinstance(error, ModuleNotFoundError) else "",
-        ) from error
-    return function
+        return cast("Callable[..., Any]", imported(spec.plugin, reference))
+    except PluginError as error:
+        hint = 'pip install "gen-toolkit[all]"' if isinstance(error.__cause__, ModuleNotFoundError) else ""
+        raise PluginError(error.message, hint or error.hint) from error.__cause__
 
 
 def _choices(wrong: str, known: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gen.artifact import Artifact
+from gen.errors import UsageError
 
 
 def side(params: Mapping[str, object], default: int) -> int:
@@ -15,12 +16,12 @@ def side(params: Mapping[str, object], default: int) -> int:
         default: The side in pixels where they have neither.
 
     Raises:
-        ValueError: They differ.
+        UsageError: They differ.
     """
     width = params.get("width") or params.get("height") or default
     height = params.get("height") or width
     if width != height:
-        raise ValueError(
+        raise UsageError(
             f"this model draws squares: give width and height one value, not {width} and {height}"
         )
     assert isinstance(width, int)

@@ -93,5 +93,5 @@ def test_what_is_decided_is_checked_like_what_is_given() -> None:
     asked = plan("2", "12", params=(SIZE,))
     with pytest.raises(UsageError, match="prompt 2 of 2, '12': size must be at least 1 and at most 9"):
         list(generate(asked, sized(1, [])))
-    with pytest.raises(PluginError, match="model toy decides 'size', which is no parameter of thing"):
+    with pytest.raises(PluginError, match=r"encoder.settle decided 'size', which is no parameter"):
         list(generate(plan("2"), sized(1, [])))

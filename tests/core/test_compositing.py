@@ -163,16 +163,14 @@ class TestToy:
     def test_a_codec_may_compose_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from gen_toy.model import Pixels
 
-        def composite(
-            _self: object, made: Artifact, init: Artifact | None, mask: Artifact | None, params: Any
-        ) -> Artifact:
-            if "left" not in params:
+        def composite(_self: object, made: Artifact, task: Any) -> Artifact:
+            if "left" not in task.params:
                 return made
-            if params["left"].sizes["width"] == 16:
-                raise ValueError("left is too wide")
-            assert init is mask is None
+            if task.params["left"].sizes["width"] == 16:
+                raise gen.errors.UsageError("left is too wide")
+            assert task.mask is None
             pixels = made.arrays["pixels"].copy()
-            pixels[:, :8] = params["left"].arrays["pixels"]
+            pixels[:, :8] = task.params["left"].arrays["pixels"]
             return Artifact("image", {"pixels": pixels})
 
         monkeypatch.setattr(Pixels, "composite", composite, raising=False)

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from gen import formats
 from gen.artifact import Artifact
 from gen.atomic import atomic_file, check_writable
-from gen.errors import OutputError, PluginError, UsageError
+from gen.errors import OutputError, PluginError, UsageError, damaged_file
 from gen.formats import encode, find_format, inspect, read, read_recipe, write
 from gen.plugin import FormatSpec
 from gen.recipe import ModelReference, Recipe
@@ -30,10 +31,12 @@ def write_note(artifact, file, metadata):
     file.write(json.dumps({"text": text, "gen": metadata.recipe, "parameters": metadata.parameters}).encode())
 
 
+@damaged_file()
 def read_note(file):
     return note(json.load(file)["text"])
 
 
+@damaged_file()
 def read_note_entries(file):
     return {key: value for key, value in json.load(file).items() if value and key != "text"}
 
@@ -44,7 +47,7 @@ def write_badly(_artifact, file, _metadata):
 
 
 def interrupted(_artifact, _file, _metadata):
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def spec(name, *suffixes, writer="write_note", reader="read_note", kind="note"):
@@ -409,7 +412,7 @@ def test_until_the_end_the_name_is_free_or_old(tmp_path):
 
 
 def test_a_writer_that_fails_gives_one_line_and_no_file(tmp_path):
-    with pytest.raises(OutputError) as caught:
+    with pytest.raises(PluginError) as caught:
         write(note(), tmp_path / "a.bad", FORMATS)
     assert "the encoder broke" in one_line(caught)
     assert names(tmp_path) == []

@@ -23,7 +23,7 @@ from gen.diffusion import (
     clipped,
     thresholded,
 )
-from gen.errors import GenError, UsageError
+from gen.errors import PluginError, UsageError
 from gen.model import Defaults, Edits, Stage, Task, Window
 from gen.run import Progress, generate
 
@@ -159,7 +159,7 @@ def test_a_model_that_passes_all_stages_over_is_at_fault() -> None:
         def grid(self, _task: Task, _named: Any) -> None:
             return None
 
-    with pytest.raises(GenError, match="thing failed: all its stages pass the task over"):
+    with pytest.raises(PluginError, match="the model has no stage that does not pass the task over"):
         made(plan("1"), model(Arrays((2,)), stages=(Idle(network=smooth, encoder=Numbers(), **FLOW),)))
 
 

@@ -171,6 +171,7 @@ class ModelDenoiser:
         """The prediction for x (B, ...); nothing is remembered.
 
         Raises:
+            TypeError: The network returned something else than floating-point numbers.
             ValueError: The network changed its input in place, or returned another shape.
         """
         model_input, c_noise, prediction = self.inputs(x, level)
@@ -194,6 +195,9 @@ class ModelDenoiser:
                     "the network changes its input in place, the state of the run: use x.clone() in it"
                 )
             shape = (x.shape[0], 2 * x.shape[1], *x.shape[2:]) if self.learned_variance else tuple(x.shape)
+            if not isinstance(output, Tensor) or not (output.is_floating_point() or output.is_complex()):
+                found = output.dtype if isinstance(output, Tensor) else type(output).__name__
+                raise TypeError(f"the network must return floating-point numbers, not {found}")
             if output.shape != shape:
                 raise ValueError(f"the network must return {shape}, not {tuple(output.shape)}")
             variance = None

@@ -20,7 +20,7 @@ class Codec(Protocol):
         """Shape of the state of one item, e.g. ``(16, 16, 16)``.
 
         Raises:
-            ValueError: If the model cannot make such a thing.
+            UsageError: If the model cannot make such a thing.
         """
         ...
 
@@ -44,7 +44,7 @@ class EncodingCodec(Codec, Protocol):
         """Clean states (B, *shape), float32 or tokens, of artifacts that are fitted to the parameters.
 
         Raises:
-            ValueError: If an artifact cannot be used.
+            UsageError: If an artifact cannot be used.
         """
         ...
 
@@ -58,7 +58,7 @@ class MaskingCodec(EncodingCodec, Protocol):
         where channels are kept one by one.
 
         Raises:
-            ValueError: If the mask cannot be used.
+            UsageError: If the mask cannot be used.
         """
         ...
 
@@ -85,7 +85,7 @@ class CompletingCodec(Codec, Protocol):
         """Where the state is given, as ``mask`` says it, and a state (1, *shape); None: nowhere.
 
         Raises:
-            ValueError: If what is given cannot be used.
+            UsageError: If what is given cannot be used.
         """
         ...
 
@@ -108,6 +108,6 @@ class CompositingCodec(Codec, Protocol):
                 is made (``CompletingCodec``).
 
         Raises:
-            ValueError: If an input cannot be used.
+            UsageError: If an input cannot be used.
         """
         ...

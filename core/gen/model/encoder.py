@@ -55,7 +55,7 @@ class SettlingEncoder(Encoder, Protocol):
             seed: The item's own, for what chance decides: ``NoiseSource([seed]).child("size")``.
 
         Raises:
-            ValueError: If the prompt cannot be made with the parameters given.
+            UsageError: If the prompt cannot be made with the parameters given.
         """
         ...
 

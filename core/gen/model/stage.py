@@ -132,7 +132,7 @@ class Stage:
         """The shape of the state of one item; by default that of the codec, ``task.shape``.
 
         Raises:
-            ValueError: The model cannot make what the parameters ask for.
+            UsageError: The model cannot make what the parameters ask for.
         """
         return task.shape
 
@@ -150,7 +150,7 @@ class Stage:
         The default encodes the prompts, and the negative prompts, or the empty text, as ``uncond``.
 
         Raises:
-            ValueError: A prompt or a parameter cannot be used.
+            UsageError: A prompt or a parameter cannot be used.
         """
         from gen.diffusion import Conditioning
 

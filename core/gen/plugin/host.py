@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
-from gen.errors import GenError, PluginError
+from gen.errors import GenError, PluginError, described
+from gen.plugin.boundary import calling, imported
 from gen.plugin.checks import (
     HEAVY_MODULES,
     api_fault,
@@ -72,6 +73,9 @@ HOOKS: Mapping[type[Declared], tuple[str, Callable[[Any], str]]] = {
 
 _CORE = Record(name="gen", group=PLUGINS, value="gen.presets.plugin")
 """What the core declares. It comes through the same hooks as a plugin, and cannot be switched off."""
+
+_MOST = 1_000
+"""Specs that a hook may return."""
 
 _LONGEST = 200
 """Characters of a reason that are shown; `gen plugins show` has the whole traceback."""
@@ -271,24 +275,16 @@ class Host:
         Raises:
             PluginError: The module cannot be imported or has no such attribute; the message names the plugin.
         """
-        module_name, _, attribute = import_string.partition(":")
+        module_name = import_string.partition(":")[0]
         record = self._owner(module_name)
-        whose = f"plugin {record.label}" if record else "gen"
-        hint = remedy(record) if record else ""
         try:
-            found: object = importlib.import_module(module_name)
-            for part in attribute.split("."):
-                found = getattr(found, part)
-            return found
-        except GenError:
-            raise
-        except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if missing and missing != module_name.partition(".")[0]:
-                hint = self._install(record, missing)
-            raise PluginError(f"{whose} cannot load {import_string!r}: {_line(error)}", hint) from error
-        except (Exception, SystemExit) as error:
-            raise PluginError(f"{whose} cannot load {import_string!r}: {_line(error)}", hint) from error
+            return imported(record.label if record else "", import_string, remedy(record) if record else "")
+        except PluginError as error:
+            cause = error.__cause__
+            missing = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
+            if not missing or missing == module_name.partition(".")[0]:
+                raise
+            raise PluginError(error.message, self._install(record, missing)) from cause
 
     def check(self, name: str) -> list[Finding]:
         """Try a plugin against the contract, heavy code included; imports it even if its last load failed.
@@ -443,12 +439,10 @@ class Host:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                reason = (
-                    f"it stops the program ({_line(error)})"
-                    if isinstance(error, SystemExit)
-                    else _line(error)
-                )
-                outcome = Outcome("broken", reason, remedy(record), _trace(error))
+                fault = (error.__cause__ if isinstance(error, GenError) else None) or error
+                stops = isinstance(fault, SystemExit | KeyboardInterrupt)
+                reason = f"it stops the program ({_line(fault)})" if stops else _line(fault)
+                outcome = Outcome("broken", reason, remedy(record), _trace(fault))
             if record.key:
                 remember(record.key, outcome)
             self._records[index] = after(record, outcome)
@@ -489,7 +483,7 @@ class Host:
                 )
 
     def _asked(self, record: Record, module: object) -> Plugin:
-        answers = self._answers(module, "gen_modality")
+        answers = self._answers(record, module, "gen_modality")
         modalities = [_expect(record, answer, ModalitySpec, "gen_modality") for answer in answers]
         if record.group == MODALITIES and not modalities:
             raise _RefusedError("broken", "it implements no gen_modality", remedy(record))
@@ -507,24 +501,42 @@ class Host:
                     f"{' and '.join(missing)} cannot be imported",
                     install_line(record.distribution, modality.extra, missing),
                 )
+        label = record.label if record.distribution else ""
         lists: dict[type[Declared], tuple[Any, ...]] = {}
         for kind, (hook, fault) in HOOKS.items():
-            lists[kind] = tuple(_each(record, self._answers(module, hook), kind, hook))
-            for spec in lists[kind]:
+            specs = tuple(self._each(record, module, kind, hook))
+            for spec in specs:
                 _refuse(record, fault(spec))
-        return Plugin(modalities[0] if modalities else None, lists)
+            lists[kind] = tuple(replace(spec, plugin=label) for spec in specs)
+        return Plugin(replace(modalities[0], plugin=label) if modalities else None, lists)
 
-    def _answers(self, module: object, hook: str) -> list[object]:
+    def _each(self, record: Record, module: object, kind: type[Spec], hook: str) -> Iterable[Spec]:
+        for answer in self._answers(record, module, hook):
+            if not isinstance(answer, Iterable):
+                raise _RefusedError(
+                    "broken", f"{hook} returns {answer!r}, not a list of {kind.__name__}", remedy(record)
+                )
+            # Items of a generator are plugin code, too.
+            with calling(record.label, f"hook {hook}"):
+                specs = tuple(islice(answer, _MOST + 1))
+            if len(specs) > _MOST:
+                raise _RefusedError("broken", f"{hook} returns more than {_MOST} specs", remedy(record))
+            for spec in specs:
+                yield _expect(record, spec, kind, hook)
+
+    def _answers(self, record: Record, module: object, hook: str) -> list[object]:
         others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
-        answers: list[object] = self._manager.subset_hook_caller(hook, remove_plugins=others)()
+        with calling(record.label, f"hook {hook}"):
+            answers: list[object] = self._manager.subset_hook_caller(hook, remove_plugins=others)()
         return answers
 
 
 def _import(record: Record) -> tuple[object, tuple[str, ...]]:
     """Import a plugin's light module; what it prints goes to stderr, for stdout belongs to the command."""
     before = HEAVY_MODULES & sys.modules.keys()
-    with contextlib.redirect_stdout(sys.stderr):
-        module: object = _entry_point(record).load()
+    entry = _entry_point(record)
+    with calling(record.label, "light module"), contextlib.redirect_stdout(sys.stderr):
+        module: object = entry.load()
     heavy = sorted((HEAVY_MODULES & sys.modules.keys()) - before)
     if not heavy:
         # Where such modules are loaded already, what an earlier load showed still stands.
@@ -562,16 +574,6 @@ def _without_aliases(spec: Spec, taken: set[str]) -> Spec:
     assert isinstance(spec, ChoiceSpec)
     kept = tuple(alias for alias in spec.aliases if plain_name(alias) not in taken)
     return cast(Spec, replace(spec, aliases=kept))
-
-
-def _each(record: Record, answers: list[object], kind: type[Spec], hook: str) -> Iterable[Spec]:
-    for answer in answers:
-        if not isinstance(answer, Iterable):
-            raise _RefusedError(
-                "broken", f"{hook} returns {answer!r}, not a list of {kind.__name__}", remedy(record)
-            )
-        for spec in answer:
-            yield _expect(record, spec, kind, hook)
 
 
 def _expect(record: Record, spec: object, kind: type[Spec], hook: str) -> Spec:
@@ -624,4 +626,4 @@ def _trace(error: BaseException) -> str:
 
 def _line(error: BaseException) -> str:
     """An exception in one line."""
-    return one_line(f"{type(error).__name__}: {error}").removesuffix(":")[:_LONGEST]
+    return one_line(described(error))

@@ -5,7 +5,7 @@ Import strings have the form ``"package.module:attribute"`` and are resolved onl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 API = 1
@@ -86,6 +86,7 @@ class ModalitySpec:
         extra: The extra of the distribution that installs ``requires``.
         examples: Command lines to show in the help.
         api: Version of the contract.
+        plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
     """
 
     name: str
@@ -101,6 +102,7 @@ class ModalitySpec:
     extra: str = ""
     examples: tuple[str, ...] = ()
     api: int = API
+    plugin: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,7 @@ class ModelSpec:
         solver: Default solver, a name of ``gen solvers``, in place of the one in the file: weights need not
             change when a better solver is found. Empty keeps the file's.
         api: Version of the contract.
+        plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
     """
 
     name: str
@@ -129,6 +132,7 @@ class ModelSpec:
     licence: str
     solver: str = ""
     api: int = API
+    plugin: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +150,7 @@ class FormatSpec:
         also: Further kinds that it holds, where a modality makes more than one: writer and reader must serve
             them all, and what can be read may be given from memory in place of a file of ``kind``.
         api: Version of the contract.
+        plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
     """
 
     name: str
@@ -157,6 +162,7 @@ class FormatSpec:
     metadata_reader: str = ""
     also: tuple[str, ...] = ()
     api: int = API
+    plugin: str = field(default="", compare=False)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -181,6 +187,7 @@ class ChoiceSpec:
         settings: What can be set, with defaults and bounds.
         needs: Further keyword arguments of the factory, out of those that the class lists.
         api: Version of the contract.
+        plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
     """
 
     name: str
@@ -190,6 +197,7 @@ class ChoiceSpec:
     settings: tuple[Param, ...] = ()
     needs: tuple[str, ...] = ()
     api: int = API
+    plugin: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

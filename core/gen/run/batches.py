@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from gen.checks import check_param
-from gen.errors import PluginError
-from gen.model import Model, SettlingEncoder
+from gen.model import Model
+from gen.model.parts import Parts
 from gen.plan import Item, Plan
-from gen.run.failures import user_values
 from gen.run.notices import in_quotes
 
 Settled: TypeAlias = Mapping[str, int | float | bool | str]
@@ -41,7 +39,7 @@ def batches(plan: Plan, model: Model, batch_size: int) -> list[Batch]:
 
     Raises:
         UsageError: A prompt cannot be made; where there are several, it says which.
-        PluginError: The model decides a parameter that does not exist.
+        PluginError: The model fails, or decides what cannot be.
     """
     size = model.batch if model.batch > 1 else batch_size
     alike: dict[str, tuple[Settled, list[Item]]] = {}
@@ -57,18 +55,10 @@ def batches(plan: Plan, model: Model, batch_size: int) -> list[Batch]:
 
 def _settled(plan: Plan, model: Model, item: Item) -> Settled:
     """What the model decides for an item, within the bounds of the parameters."""
-    if not isinstance(model.encoder, SettlingEncoder):
-        return {}
     several = len({item.prompt for item in plan.items}) > 1
-    what = f"prompt {item.index + 1} of {len(plan.items)}, {in_quotes(item.prompt)}: " * several
-    own = {param.name: param for param in plan.own}
-    with user_values(what):
-        found = model.encoder.settle(item.prompt, {**plan.params, **plan.artifacts}, item.seed)
-        for name in found.keys() - own.keys():
-            raise PluginError(
-                f"model {model.name} decides {name!r}, which is no parameter of {plan.spec.name}"
-            )
-        return {name: check_param(own[name], value) for name, value in found.items()}
+    about = f"prompt {item.index + 1} of {len(plan.items)}, {in_quotes(item.prompt)}: " * several
+    parts = Parts(model, plan.spec.plugin)
+    return parts.settle(item.prompt, {**plan.params, **plan.artifacts}, item.seed, plan.own, about)
 
 
 def _cut(items: Sequence[Item], size: int) -> Iterable[Sequence[Item]]:

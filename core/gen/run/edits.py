@@ -2,51 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from gen.errors import UsageError
-from gen.model import CompletingCodec, Edits, EncodingCodec, MaskingCodec, Model, Shape, State, Task
+from gen.model import Edits, State, Task
+from gen.model.parts import Parts
 from gen.plan import Plan
-from gen.run.failures import user_values
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def edits_of(plan: Plan, model: Model, task: Task) -> Edits:
+def edits_of(plan: Plan, parts: Parts, task: Task) -> Edits:
     """What the codec makes of the inputs.
 
     Args:
         plan: Names the files, for messages.
-        model: Whose codec it is.
+        parts: Those of the model.
         task: With the codec's shape.
 
     Raises:
         UsageError: The codec cannot use an input, or reads none.
-        ValueError: The codec returned states of other shapes.
+        PluginError: The codec fails, or returned states of other shapes.
     """
-    codec, edits = model.codec, Edits()
+    edits = Edits()
     if task.init is not None:
-        if not isinstance(codec, EncodingCodec):
-            raise UsageError(f"model {model.name} starts from noise alone", "leave out init")
-        with user_values(_file_of(plan, "init")):
-            start = codec.encode([task.init], task)
-        _check_fit("the input", start, task.shape)
+        start = parts.encode(task.init, task, _file_of(plan, "init"))
         edits = Edits(start=start)
         if task.mask is not None:
-            if not isinstance(codec, MaskingCodec):
-                raise UsageError(f"model {model.name} keeps no part of an input", "leave out mask")
-            with user_values(_file_of(plan, "mask")):
-                keep = codec.mask(task.mask, task)
-            _check_fit("the mask", keep, task.shape, mask=True)
-            edits = Edits(start=start, keep=keep, known=start)
-    parts = codec.given(task) if isinstance(codec, CompletingCodec) else None
-    if parts is not None:
-        _check_fit("the place of what is given", parts[0], task.shape, mask=True)
-        _check_fit("what is given", parts[1], task.shape)
-        edits = _with(edits, *parts)
-    return edits
+            edits = Edits(start=start, keep=parts.mask(task.mask, task, _file_of(plan, "mask")), known=start)
+    given = parts.given(task)
+    return edits if given is None else _with(edits, *given)
 
 
 def _with(edits: Edits, keep: State, known: State) -> Edits:
@@ -71,26 +57,6 @@ def _laid(keep: Tensor, known: Tensor, where: Tensor, state: Tensor) -> tuple[Te
 
     where, state = where.to(keep), state.to(known)
     return torch.maximum(keep, where), torch.where(where > 0, state, known)
-
-
-def _check_fit(what: str, state: State, shape: Shape, *, mask: bool = False) -> None:
-    """Raises ValueError for a state that is not (1, *shape); a mask may have one channel in place of all."""
-    found = dict(_shapes(state))
-    expected = dict(shape) if isinstance(shape, Mapping) else {"": shape}
-    if found.keys() != expected.keys():
-        raise ValueError(f"{what} has the parts {', '.join(found)}, not {', '.join(expected)}")
-    for name, size in expected.items():
-        one_channel = mask and tuple(found[name]) == (1, 1, *size[1:])
-        if tuple(found[name]) != (1, *size) and not one_channel:
-            of = f" of {name}" if name else ""
-            raise ValueError(f"{what} became a state{of} of {tuple(found[name])}, not {(1, *size)}")
-
-
-def _shapes(state: State) -> Iterator[tuple[str, Sequence[int]]]:
-    if isinstance(state, Mapping):
-        yield from ((name, part.shape) for name, part in state.items())
-    else:
-        yield "", state.shape
 
 
 def _file_of(plan: Plan, role: str) -> str:

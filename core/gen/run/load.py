@@ -6,10 +6,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from gen.errors import ModelError
 from gen.model import Model, ModelFile
 from gen.plan import Plan
-from gen.run.failures import failures
+from gen.plugin.boundary import calling
 
 if TYPE_CHECKING:
     from gen.plugin.host import Host
@@ -21,16 +20,16 @@ def load(plan: Plan, host: Host) -> Model:
     Raises:
         ModelError: The plugin cannot make a model of the file.
         DeviceError: The memory does not suffice.
-        PluginError: The plugin's loader cannot be imported.
+        PluginError: The plugin's loader cannot be imported, fails, or returns something else.
     """
     from gen.process_state import fresh_process_state
 
-    state = fresh_process_state(seed=0, threads=threads_of(plan))
-    with failures(f"model {plan.file.name} cannot be loaded", ModelError), state:
+    with fresh_process_state(seed=0, threads=threads_of(plan)):
         loader = cast(Callable[[ModelFile, str, str], object], host.resolve(plan.spec.loader))
-        model = loader(plan.file, plan.device, plan.dtype)
-    if not isinstance(model, Model):
-        raise ModelError(f"the loader of {plan.spec.name} gave {type(model).__name__}, not a gen.model.Model")
+        with calling(plan.spec.plugin, "loader") as call:
+            model = loader(plan.file, plan.device, plan.dtype)
+            if not isinstance(model, Model):
+                raise call.returned(model, "a gen.model.Model")
     return model
 
 

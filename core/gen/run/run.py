@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gen.errors import GenError, UsageError
-from gen.model import Codec, CompositingCodec, Model, State, Task
+from gen.model import CompositingCodec, Model, State, Task
+from gen.model.parts import Parts
 from gen.model.task import row_of
 from gen.plan import Plan
 from gen.run.batches import Batch, batches
 from gen.run.edits import edits_of
-from gen.run.failures import failures, user_values
+from gen.run.failures import failures
 from gen.run.load import threads_of
 from gen.run.progress import Progress, StageReport
 
@@ -45,15 +45,15 @@ def generate(
     Raises:
         UsageError: The model cannot make what the parameters ask for.
         DeviceError: The memory does not suffice.
-        GenError: The model failed.
+        PluginError: The model failed, or returned something else than its protocol says.
     """
     from gen.process_state import fresh_process_state
 
-    raised: list[Exception] = []
+    raised: list[BaseException] = []
     threads = threads_of(plan)
     what = f"{plan.spec.name} failed"
     # A parameter may be decided by a network, too.
-    with failures(what, GenError), fresh_process_state(seed=0, threads=threads):
+    with fresh_process_state(seed=0, threads=threads):
         groups = batches(plan, model, batch_size)
     made: dict[int, Artifact] = {}
     done, waiting = 0, deque(plan.items)
@@ -83,15 +83,15 @@ def generate(
                         stages=len(model.path),
                     )
                 )
-            except Exception as error:
+            except BaseException as error:
                 raised.append(error)
                 raise
 
         with (
-            failures(what, GenError, raised),
+            failures(what, raised),
             fresh_process_state(seed=batch.items[0].seed, threads=threads),
         ):
-            artifacts = _made(decided, model, batch, report)
+            artifacts = _made(decided, model, batch, report, raised)
         for item, artifact in zip(batch.items, artifacts, strict=True):
             made[item.index] = replace(artifact, recipe=decided.recipe(item))
         done += len(batch.items)
@@ -100,7 +100,9 @@ def generate(
             yield made.pop(waiting.popleft().index)
 
 
-def _made(plan: Plan, model: Model, batch: Batch, report: StageReport) -> list[Artifact]:
+def _made(
+    plan: Plan, model: Model, batch: Batch, report: StageReport, raised: Sequence[BaseException]
+) -> list[Artifact]:
     """The artifacts of a batch, with what is kept of the inputs as it was."""
     import torch
 
@@ -119,35 +121,20 @@ def _made(plan: Plan, model: Model, batch: Batch, report: StageReport) -> list[A
         init=plan.init,
         mask=plan.mask,
     )
+    parts = Parts(model, plan.spec.plugin)
     with torch.inference_mode():
-        with user_values():
-            task = replace(task, shape=model.codec.shape(task))
-            edits = edits_of(plan, model, task)
-        state = run_stages(plan, model, task, edits, report)
-        return [
-            _artifact(plan, model.codec, row_of(state, index), task.row(index))
-            for index in range(len(batch.items))
-        ]
+        task = replace(task, shape=parts.shape(task))
+        state = run_stages(plan, model, task, edits_of(plan, parts, task), report, raised)
+        return [_artifact(parts, row_of(state, index), task.row(index)) for index in range(len(batch.items))]
 
 
-def _artifact(plan: Plan, codec: Codec, state: State, task: Task) -> Artifact:
-    """The artifact of a clean state (1, *shape).
-
-    Raises:
-        GenError: The codec gave something else, or arrays that no artifact may hold: with NaN, for instance.
-    """
-    from gen.artifact import Artifact
+def _artifact(parts: Parts, state: State, task: Task) -> Artifact:
+    """The artifact of a clean state (1, *shape)."""
     from gen.run.compositing import keep_outside
 
-    try:
-        made = codec.decode(state, task)
-    except UsageError as error:
-        raise GenError(f"{plan.spec.name} failed: {error.message}", error.hint) from error
-    if len(made) != 1 or not isinstance(made[0], Artifact):
-        raise GenError(f"{plan.spec.name} failed: its codec did not return one artifact for one state")
-    if isinstance(codec, CompositingCodec):
-        with user_values():
-            return codec.composite(made[0], task)
+    made = parts.decode(state, task)
+    if isinstance(parts.model.codec, CompositingCodec):
+        return parts.composite(made, task)
     if task.init is None or task.mask is None:
-        return made[0]
-    return keep_outside(made[0], task.init, task.mask)
+        return made
+    return keep_outside(made, task.init, task.mask)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -12,16 +12,24 @@ from gen.diffusion import Conditioning, Denoiser, Process, RectifiedFlow, Solver
 from gen.diffusion.categorical import CategoricalProcess
 from gen.diffusion.joint import Part
 from gen.model import Defaults, Edits, Model, Stage, State, Task
+from gen.model.parts import checked_conditioning, checked_shape
 from gen.model.stage import AnyGuidance, AnyProcess
 from gen.plan import Plan
 from gen.plan.choice import choose
-from gen.run.failures import user_values
+from gen.plugin.boundary import calling
 from gen.run.joint_run import sample_parts
 from gen.run.progress import Report, StageReport
 from gen.run.tensor_run import sample_tensor
 
 
-def run_stages(plan: Plan, model: Model, task: Task, edits: Edits, report: StageReport) -> State:
+def run_stages(
+    plan: Plan,
+    model: Model,
+    task: Task,
+    edits: Edits,
+    report: StageReport,
+    raised: Sequence[BaseException] = (),
+) -> State:
     """The end of the last stage, (B, *shape).
 
     Args:
@@ -30,10 +38,11 @@ def run_stages(plan: Plan, model: Model, task: Task, edits: Edits, report: Stage
         task: With the shape of the codec's state.
         edits: What the user gave, as the codec encoded it.
         report: Called after each step with the number of the stage.
+        raised: What ``report`` has raised, which comes out as it is.
 
     Raises:
         UsageError: A stage cannot make what the parameters ask for.
-        ValueError: All stages pass the task over.
+        PluginError: A stage fails or returns something else than it should, or all pass the task over.
     """
     ways = Defaults(
         solver=plan.solver,
@@ -42,19 +51,22 @@ def run_stages(plan: Plan, model: Model, task: Task, edits: Edits, report: Stage
         guidance=plan.guidance,
         token_solver=model.defaults.token_solver,
     )
+    plugin = plan.spec.plugin
     state: State | None = None
     entered = False
     for index, stage in enumerate(model.path):
         before = replace(task, previous=state)
-        run = _prepared(stage, before, edits, stage.defaults or ways, plan.strength)
+        run = _prepared(plugin, stage, before, edits, stage.defaults or ways, plan.strength)
         if run is None:
             continue
         if entered:
             run = replace(run, edits=replace(run.edits, start=None))
         entered = entered or run.edits.start is not None
-        state = run.end(partial(report, index))
+        with calling(plugin, f"network {stage.name}".strip(), exempt=raised):
+            state = run.end(partial(report, index))
     if state is None:
-        raise ValueError("all its stages pass the task over")
+        with calling(plugin, "model") as call:
+            raise call.fault("has no stage that does not pass the task over")
     return state
 
 
@@ -104,31 +116,46 @@ class _Run:
         return self.solver
 
 
-def _prepared(stage: Stage, task: Task, edits: Edits, ways: Defaults, strength: float | None) -> _Run | None:
+def _prepared(
+    plugin: str, stage: Stage, task: Task, edits: Edits, ways: Defaults, strength: float | None
+) -> _Run | None:
     """A stage with its answers; None where it passes the task over."""
     task = replace(task, guidance=ways.guidance, steps=ways.steps)
-    with user_values():
-        task = replace(task, shape=stage.shape(task))
-        given = (stage.edits(task, edits) if edits else None) or Edits()
+    with calling(plugin, "stage.shape") as call:
+        task = replace(task, shape=checked_shape(call, stage.shape(task)))
+    given = Edits()
+    if edits:
+        with calling(plugin, "stage.edits") as call:
+            answer = stage.edits(task, edits)
+            if not isinstance(answer, Edits | None):
+                raise call.returned(answer, "Edits or None")
+            given = answer or given
 
-        def named() -> TimeGrid:
-            grid = presets.grid(ways.grid, ways.steps, _gaussian(stage))
-            return grid if given.start is None or strength is None else grid.truncate(strength)
+    def named() -> TimeGrid:
+        grid = presets.grid(ways.grid, ways.steps, _gaussian(stage))
+        return grid if given.start is None or strength is None else grid.truncate(strength)
 
+    with calling(plugin, "stage.grid") as call:
         grid = stage.grid(task, named)
-        if grid is None:
-            return None
-        chosen = presets.guidance(ways.solver, ways.guidance)
-        return _Run(
-            stage=stage,
-            task=task,
-            edits=given,
-            grid=grid,
-            solver=presets.solver(ways.solver),
-            token_solver=ways.token_solver,
-            conditioning=stage.encode(task).to(task.device),
-            guidance=stage.guidance(task, chosen),
-        )
+        if not isinstance(grid, TimeGrid | None):
+            raise call.returned(grid, "a TimeGrid or None")
+    if grid is None:
+        return None
+    with calling(plugin, "encoder") as call:
+        conditioning = checked_conditioning(call, stage.encode(task), len(task.prompts))
+    chosen = presets.guidance(ways.solver, ways.guidance)
+    with calling(plugin, "stage.guidance"):
+        guidance = stage.guidance(task, chosen)
+    return _Run(
+        stage=stage,
+        task=task,
+        edits=given,
+        grid=grid,
+        solver=presets.solver(ways.solver),
+        token_solver=ways.token_solver,
+        conditioning=conditioning.to(task.device),
+        guidance=guidance,
+    )
 
 
 def _gaussian(stage: Stage) -> Process:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gen.artifact import Artifact
+from gen.errors import UsageError
 from gen.run.compositing import AUDIBLE, keep_samples, sounding
 from gen_audio.loudness import mastered
 from gen_audio.mel import RATE, around
@@ -24,11 +25,11 @@ def number(params: Mapping[str, object], name: str, default: float | None = None
     """The number that a parameter is.
 
     Raises:
-        ValueError: It is none.
+        UsageError: It is none.
     """
     value = params.get(name, default)
     if not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number, not {value!r}")
+        raise UsageError(f"{name} must be a number, not {value!r}")
     return float(value)
 
 

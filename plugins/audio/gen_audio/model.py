@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from gen.artifact import Artifact
 from gen.diffusion import Conditioning, RectifiedFlow, Velocity
+from gen.errors import UsageError
 from gen.model import Model, ModelFile, Task, Window
 from gen.nn import TextEncoder
 from gen_audio.artifacts import composited, delivered, fitted, kept, mono, number
@@ -111,16 +112,16 @@ class SoundCodec:
         """(C, T) with as many tokens as the duration needs; of a loop, which is stretched to it, the nearest.
 
         Raises:
-            ValueError: Something is asked for that only speech has, or a duration beyond ``DURATIONS``.
+            UsageError: Something is asked for that only speech has, or a duration beyond ``DURATIONS``.
         """
         given = [name for name in _OTHERS if name in task.params]
         if given:
-            raise ValueError(
+            raise UsageError(
                 f"sounds have no {' or '.join(given)}: leave it out, or take `model='voice'` for speech"
             )
         duration, (shortest, longest) = number(task.params, "duration"), DURATIONS
         if not shortest <= duration <= longest:
-            raise ValueError(f"sounds last {shortest:g} to {longest:g} s, not {duration:g} s")
+            raise UsageError(f"sounds last {shortest:g} to {longest:g} s, not {duration:g} s")
         whole = round if task.params.get("loop") else math.ceil
         return (len(self.mean), whole(duration * RATE / _TOKEN))
 
@@ -150,7 +151,7 @@ class SoundCodec:
         """The beginning, where the parameter ``extend`` gives it, as whole tokens.
 
         Raises:
-            ValueError: It is not shorter than the duration, or shorter than a token.
+            UsageError: It is not shorter than the duration, or shorter than a token.
         """
         start = task.params.get("extend")
         if not isinstance(start, Artifact):
@@ -159,7 +160,7 @@ class SoundCodec:
         samples, rate = start.sizes["samples"], int(start.attributes["sample_rate"])
         count = samples * RATE // (rate * _TOKEN)
         if not 0 < count < tokens:
-            raise ValueError(
+            raise UsageError(
                 f"extend needs a sound of at least {_TOKEN / RATE:.2f} s that is shorter than the duration, "
                 f"not {samples / rate:.2f} s"
             )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from gen.artifact import Artifact
-from gen.errors import GenError, UsageError
+from gen.errors import GenError, UsageError, damaged_file
 from gen.metadata import Metadata, decode_text, recipe_in_xmp
 from gen.recipe import MAX_BYTES
 from gen_image.chunks import PNG_SIGNATURE, embedded, only_pixels
@@ -88,6 +88,7 @@ def write_webp(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     image.save(file, "WEBP", lossless=True, exact=True, exif=_exif(metadata), xmp=xmp)
 
 
+@damaged_file()
 def read(file: BinaryIO) -> Artifact:
     """Read a picture: turned as its EXIF says, palettes and CMYK converted, the first frame of several.
 
@@ -109,6 +110,7 @@ def read(file: BinaryIO) -> Artifact:
         return Artifact("image", {"pixels": _turned(pixels, _parsed(embedded(content).exif))})
 
 
+@damaged_file()
 def read_metadata(file: BinaryIO) -> Mapping[str, str]:
     """Read the text entries of a picture without decoding it.
 

@@ -46,7 +46,7 @@ class LatentCodec:
         """(C, grid, grid) for any square size.
 
         Raises:
-            ValueError: Width and height differ.
+            UsageError: Width and height differ.
         """
         squares.side(task.params, self.side)
         return (len(self.mean), self.grid, self.grid)

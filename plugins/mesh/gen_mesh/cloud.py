@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from gen.artifact import Artifact
+from gen.errors import UsageError
 from gen_mesh import surface
 from gen_mesh.grids import Array
 from gen_mesh.orientation import outwards
@@ -26,15 +27,15 @@ def oriented(artifact: Artifact) -> tuple[Array, Array, Array]:
     as looking outwards, whichever way their faces turn.
 
     Raises:
-        ValueError: The faces have no area, the points have no normals, or they are too few or flat.
+        UsageError: The faces have no area, the points have no normals, or they are too few or flat.
     """
     arrays = artifact.arrays
     if artifact.kind == "points":
         points = arrays["points"].astype(np.float32)
         if "normals" not in arrays:
-            raise ValueError("the points have no normals, which say where the inside is")
+            raise UsageError("the points have no normals, which say where the inside is")
         if len(points) < 100:
-            raise ValueError(f"{len(points)} points are too few for a surface: at least 100 are needed")
+            raise UsageError(f"{len(points)} points are too few for a surface: at least 100 are needed")
         lengths = np.linalg.norm(arrays["normals"], axis=1, keepdims=True)
         normals = (arrays["normals"] / np.maximum(lengths, 1e-9)).astype(np.float32)
         colours = arrays["colours"][:, :3] if "colours" in arrays else np.full_like(points, GREY)
@@ -49,7 +50,7 @@ def fitted(points: Array | NDArray[np.float64]) -> Array:
     """Points within the unit box: unchanged where they are, else moved and scaled as a whole.
 
     Raises:
-        ValueError: They are all in one place.
+        UsageError: They are all in one place.
     """
     if np.abs(points).max() <= 0.5:
         return points.astype(np.float32, copy=False)
@@ -57,7 +58,7 @@ def fitted(points: Array | NDArray[np.float64]) -> Array:
     with np.errstate(over="ignore"):
         longest = float((high - low).max())
     if not 0 < longest < np.inf:
-        raise ValueError("the shape has no size")
+        raise UsageError("the shape has no size")
     return ((points - (low / 2 + high / 2)) * (LONGEST / longest)).astype(np.float32)
 
 

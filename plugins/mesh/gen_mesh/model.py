@@ -52,7 +52,7 @@ class GridCodec:
         The surface is moved inwards by as much as ``decode`` is going to move it outwards.
 
         Raises:
-            ValueError: A surface without area, or points without normals.
+            UsageError: A surface without area, or points without normals.
         """
         inwards = self._thickening(task.params)
         stacks = np.stack([grids.stacked(*self._grid(artifact, inwards)) for artifact in artifacts])
@@ -65,7 +65,7 @@ class GridCodec:
         """Latents (B, C, s, s, s) to closed coloured meshes, or to points on them.
 
         Raises:
-            ValueError: A shape that is empty, or that the smoothing has made empty.
+            GenError: A shape that is empty, or that the smoothing has made empty.
         """
         latents = (state.to(self.mean) * self.std + self.mean).to(next(self.network.parameters()).dtype)
         with torch.no_grad():
@@ -77,7 +77,7 @@ class GridCodec:
         """A closed shape, within which everything is made anew, as (1, 1, s, s, s): 1 where latents are kept.
 
         Raises:
-            ValueError: See ``encode``.
+            UsageError: See ``encode``.
         """
         inside = self._grid(mask)[0] < 0
         blocks = inside.reshape(self.side, DOWNSAMPLING, self.side, DOWNSAMPLING, self.side, DOWNSAMPLING)

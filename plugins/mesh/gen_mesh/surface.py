@@ -10,6 +10,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.measure import marching_cubes
 
+from gen.errors import GenError, UsageError
+
 Array = NDArray[np.float32]
 Faces = NDArray[np.int64]
 SMALLEST_PIECE = 0.004
@@ -46,13 +48,13 @@ def extract(distance: Array, colours: Array, smoothing: float, faces: int | None
         faces: About how many faces to keep; None keeps all.
 
     Raises:
-        ValueError: Nothing is inside, or nothing is left after smoothing.
+        GenError: Nothing is inside, or nothing is left after smoothing.
     """
     if smoothing > 0:
         distance = ndimage.gaussian_filter(distance, smoothing, mode="nearest")
     solid = _cleaned(distance)
     if not (solid < 0).any():
-        raise ValueError("the shape has no inside" + (": use less smoothing" if smoothing else ""))
+        raise GenError("the shape has no inside", "use less smoothing" if smoothing else "")
     size = len(solid)
     padded = np.pad(solid, 1, constant_values=np.float32(np.abs(solid).max()))
     vertices, triangles, _, _ = marching_cubes(padded, 0.0)  # type: ignore[no-untyped-call]
@@ -146,13 +148,13 @@ def points_on(
         Points, normals and colours, (N, 3) each.
 
     Raises:
-        ValueError: The faces have no area.
+        UsageError: The faces have no area.
     """
     corners = vertices[faces].astype(np.float64)
     crossed = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     doubled = np.linalg.norm(crossed, axis=1)
     if not doubled.sum() > 0:
-        raise ValueError("its faces have no area")
+        raise UsageError("its faces have no area")
     rng = np.random.default_rng(seed)
     many = 4 * count
     chosen = np.searchsorted(np.cumsum(doubled) / doubled.sum(), (np.arange(many) + rng.random(many)) / many)

@@ -14,6 +14,7 @@ from torch.nn import functional
 from gen import squares
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
+from gen.errors import UsageError
 from gen.model import Model, ModelFile, Task, Window
 from gen.nn import TextEncoder
 from gen.run.compositing import keep_pixels, marked, seam
@@ -75,7 +76,7 @@ class ClipCodec:
         """(C, 48 + T), T frames at the model's own rate.
 
         Raises:
-            ValueError: Width and height differ, or the parameters of time make no sense.
+            UsageError: Width and height differ, or the parameters of time make no sense.
         """
         return (len(self.mean), HEAD + self._asked(task.params)[0].drawn)
 
@@ -115,7 +116,7 @@ class ClipCodec:
         What stands out is one thing, as the one shows it that shows more of it.
 
         Raises:
-            ValueError: The last frame is given of a clip that has only one, or of one whose camera moves.
+            UsageError: The last frame is given of a clip that has only one, or of one whose camera moves.
         """
         asked, _ = self._asked(task.params)
         places = {"first": 0, "last": asked.last}
@@ -125,11 +126,11 @@ class ClipCodec:
         if not pictures:
             return None
         if "last" in pictures and asked.frames == 1:
-            raise ValueError(
+            raise UsageError(
                 "a clip of one frame has no last frame: leave `last=…` out or ask for more frames"
             )
         if "last" in pictures and task.params.get("camera"):
-            raise ValueError(
+            raise UsageError(
                 "where the camera goes is not known beforehand: leave `last=…` or `camera=…` out"
             )
         frames = []
@@ -174,9 +175,9 @@ class ClipCodec:
             check_channels(audio.sizes["channels"])
         asked = timing(params)
         if asked.loop and params.get("camera"):
-            raise ValueError("a camera that moves does not come back: leave `loop=…` or `camera=…` out")
+            raise UsageError("a camera that moves does not come back: leave `loop=…` or `camera=…` out")
         if asked.frames * width * width > MAX_PIXELS:
-            raise ValueError(
+            raise UsageError(
                 f"{asked.frames} frames of {width} × {width} pixels are too much at once: "
                 f"at most {MAX_PIXELS // width**2} frames of this size fit"
             )

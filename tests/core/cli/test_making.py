@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -256,7 +257,11 @@ def test_what_was_written_before_a_failure_stays_and_the_exit_code_says_so(
     ran = gen_cli("toy", "red", "-n", 3, "-o", "{index}.png", "--json")
     assert ran.code == 7
     assert ran.envelope["error"]["code"] == "partial"
-    assert "1 of 3 were written, then: toy failed: the paint is used up" in ran.envelope["error"]["message"]
+    message = ran.envelope["error"]["message"]
+    assert message.startswith(
+        "1 of 3 were written, then: the codec.decode of plugin toy (gen-toy 1.0) raised"
+    )
+    assert message.endswith("the paint is used up")
     assert [entry["path"] for entry in ran.envelope["data"]["artifacts"]] == ["1.png"]
     assert [path.name for path in toy.iterdir()] == ["1.png"]
 
@@ -267,7 +272,7 @@ def test_an_interrupt_keeps_whole_files_only(
     import gen_toy.model
 
     def interrupted(*_: Any) -> Any:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(gen_toy.model.Pixels, "decode", interrupted)
     ran = gen_cli("toy", "red", "-o", "a.png")

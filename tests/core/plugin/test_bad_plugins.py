@@ -284,10 +284,15 @@ def test_texts_cannot_drive_the_terminal(install: Install) -> None:
     assert all(line.isprintable() for line in host.problems)
 
 
-def test_keyboard_interrupt_passes(install: Install) -> None:
-    install("gen-slow", {"stop_plugin": "raise KeyboardInterrupt"}, modalities={"stop": "stop_plugin"})
+def test_ctrl_c_passes_and_an_interrupt_that_a_plugin_raises_does_not(install: Install) -> None:
+    pressed = "import signal; signal.raise_signal(signal.SIGINT)"
+    install("gen-slow", {"stop_plugin": pressed}, modalities={"stop": "stop_plugin"})
+    install("gen-rude", {"rude_plugin": "raise KeyboardInterrupt"}, modalities={"rude": "rude_plugin"})
+    host = Host.discover()
     with pytest.raises(KeyboardInterrupt):
-        Host.discover().load("stop")
+        host.load("stop")
+    assert host.load("rude") is None
+    assert host.record("rude").reason == "it stops the program (KeyboardInterrupt)"
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ FAULTS = {
     ),
     "hangs": ("import time; time.sleep(600)", "is not done after 10 s"),
     "lacks": ("import no_such_library", "no_such_library is not installed"),
-    "gives-nothing": ("return None", "gave NoneType, not a gen.model.Model"),
+    "gives-nothing": ("return None", "returned None, not a gen.model.Model"),
 }
 
 

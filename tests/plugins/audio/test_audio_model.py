@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gen.artifact import Artifact
-from gen.errors import ModelError
+from gen.errors import ModelError, UsageError
 from gen.metadata import Metadata
 from gen.model import CompletingCodec, CompositingCodec, Model, ModelFile, RemarkingEncoder, Task, save_model
 from gen.nn import text_conditions
@@ -266,7 +266,7 @@ def test_a_beginning_is_given_as_whole_tokens(model: Model) -> None:
     assert whole is not None
     assert whole[0].sum() == 10
     for seconds in (0.1, 2.5):
-        with pytest.raises(ValueError, match="extend needs a sound of at least"):
+        with pytest.raises(UsageError, match="extend needs a sound of at least"):
             codec.given(Task(params={**PARAMS, "extend": tone(seconds)}))
 
 

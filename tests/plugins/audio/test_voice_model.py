@@ -10,7 +10,7 @@ import torch
 
 from gen.artifact import Artifact
 from gen.diffusion import Condition
-from gen.errors import ModelError
+from gen.errors import ModelError, UsageError
 from gen.model import Model, ModelFile, SettlingEncoder, Task
 from gen_audio.mel import BANDS, HOP, RATE
 from gen_audio.voice.denoiser import Shape, conditions
@@ -77,15 +77,15 @@ def test_the_text_decides_how_long_it_takes(model: Model) -> None:
     assert encoder.settle("A.", {**PARAMS, "rate": 2.0}, 0) == {"duration": SHORTEST}
     # What is settled is enough when it is given, as by a recipe that is run again.
     assert encoder.settle("The fox. An apple.", {**PARAMS, "duration": seconds[1.0]}, 0) == {}
-    with pytest.raises(ValueError, match="the text takes"):
+    with pytest.raises(UsageError, match="the text takes"):
         encoder.settle("The fox. An apple.", {**PARAMS, "duration": seconds[1.0] - 0.05}, 0)
-    with pytest.raises(ValueError, match="no word"):
+    with pytest.raises(UsageError, match="no word"):
         encoder.settle("… 狐", PARAMS, 0)
-    with pytest.raises(ValueError, match="at most 600 s"):
+    with pytest.raises(UsageError, match="at most 600 s"):
         encoder.settle("The fox. " * 150, {**PARAMS, "rate": 0.05}, 0)
-    with pytest.raises(ValueError, match="female, male"):
+    with pytest.raises(UsageError, match="female, male"):
         encoder.settle("The fox.", {**PARAMS, "voice": "robot"}, 0)
-    with pytest.raises(ValueError, match="no bpm or key"):
+    with pytest.raises(UsageError, match="no bpm or key"):
         encoder.settle("The fox.", {**PARAMS, "bpm": 120, "key": "C"}, 0)
 
 

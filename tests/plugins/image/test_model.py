@@ -8,7 +8,7 @@ import torch
 
 from gen.artifact import Artifact
 from gen.diffusion import Condition
-from gen.errors import ModelError
+from gen.errors import ModelError, UsageError
 from gen.model import CompositingCodec, CroppingCodec, Model, ModelFile, Task, save_model
 from gen.nn import Subwords, text_conditions
 from gen.plan import Request, resolve
@@ -87,7 +87,7 @@ def test_the_codec_gives_pictures_of_the_size_asked_for(model: Model) -> None:
         pictures = model.codec.decode(latents, Task(params=params))
         assert [p.arrays["pixels"].shape for p in pictures] == [(size, size, 3)] * 2
         assert all(0 <= p.arrays["pixels"].min() <= p.arrays["pixels"].max() <= 1 for p in pictures)
-    with pytest.raises(ValueError, match="one value, not 64 and 128"):
+    with pytest.raises(UsageError, match="one value, not 64 and 128"):
         model.codec.shape(Task(params={"width": 64, "height": 128}))
 
 

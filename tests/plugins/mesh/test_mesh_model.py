@@ -11,7 +11,7 @@ import torch
 import trimesh
 
 from gen.artifact import Artifact
-from gen.errors import ModelError
+from gen.errors import GenError, ModelError, UsageError
 from gen.model import Model, ModelFile, Task, save_model
 from gen.nn import Subwords, text_conditions
 from gen_mesh import surface
@@ -126,7 +126,7 @@ def test_decoded_shapes_are_closed_coloured_and_follow_the_parameters() -> None:
         "normals": 99,
         "colours": 99,
     }
-    with pytest.raises(ValueError, match="no inside"):
+    with pytest.raises(GenError, match="no inside"):
         EXACT.decode(EXACT.network.encode(torch.ones(1, 4, 48, 48, 48)), Task())
 
 
@@ -159,7 +159,7 @@ def test_a_mesh_or_its_points_become_the_grid_they_were_made_of() -> None:
         again = EXACT.network.decode(EXACT.encode([artifact], Task(params={"thickening": 0.0})))
         inside, before = again[0, 0] < 0, stack[0, 0] < 0
         assert (inside & before).sum() > 0.93 * (inside | before).sum()
-    with pytest.raises(ValueError, match="no normals"):
+    with pytest.raises(UsageError, match="no normals"):
         EXACT.encode([Artifact("points", {"points": points.arrays["points"]})], Task())
 
 

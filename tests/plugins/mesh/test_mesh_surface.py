@@ -7,6 +7,7 @@ import pytest
 import trimesh
 
 from gen.artifact import Artifact
+from gen.errors import GenError, UsageError
 from gen_mesh import cloud, grids, surface
 from gen_mesh.grids import BAND, SIZE
 from gen_mesh.training.data import fields
@@ -62,7 +63,7 @@ def test_an_open_or_doubled_surface_is_told() -> None:
 
 
 def test_nothing_inside_is_said() -> None:
-    with pytest.raises(ValueError, match="no inside"):
+    with pytest.raises(GenError, match="no inside"):
         surface.extract(np.ones((8, 8, 8), np.float32), np.zeros((8, 8, 8, 3), np.float32), 0.0, None)
 
 
@@ -111,7 +112,7 @@ def test_what_reaches_out_of_the_box_is_fitted() -> None:
     np.testing.assert_allclose(np.ptp(fitted, axis=0) / np.ptp(points, axis=0), cloud.LONGEST / 10, rtol=1e-5)
     np.testing.assert_allclose(fitted.sum(0), 0, atol=1e-6)
     np.testing.assert_array_equal(cloud.fitted(fitted), fitted)
-    with pytest.raises(ValueError, match="no size"):
+    with pytest.raises(UsageError, match="no size"):
         cloud.fitted(np.full((3, 3), 7, np.float32))
 
 

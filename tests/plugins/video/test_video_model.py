@@ -335,15 +335,15 @@ def test_the_last_frame_alone_can_be_given(codec: ClipCodec, params: dict[str, o
 
 
 def test_what_cannot_be_given_is_refused(codec: ClipCodec) -> None:
-    with pytest.raises(ValueError, match="has no last frame"):
+    with pytest.raises(UsageError, match="has no last frame"):
         codec.given(Task(params={"last": image(square(0)), "frames": 1}))
-    with pytest.raises(ValueError, match="leave `last=…` or `camera=…` out"):
+    with pytest.raises(UsageError, match="leave `last=…` or `camera=…` out"):
         codec.given(Task(params={"last": image(square(0)), "camera": "pan left"}))
-    with pytest.raises(ValueError, match="leave `loop=…` or `camera=…` out"):
+    with pytest.raises(UsageError, match="leave `loop=…` or `camera=…` out"):
         codec.shape(Task(params={"loop": True, "camera": "zoom in"}))
-    with pytest.raises(ValueError, match="draws squares"):
+    with pytest.raises(UsageError, match="draws squares"):
         codec.shape(Task(params={"width": 128, "height": 64}))
-    with pytest.raises(ValueError, match="too much at once: at most 128 frames of this size fit"):
+    with pytest.raises(UsageError, match="too much at once: at most 128 frames of this size fit"):
         codec.shape(Task(params={"width": 1024, "frames": 400}))
 
 
@@ -374,7 +374,7 @@ def test_sound_of_many_channels_becomes_stereo(codec: ClipCodec) -> None:
         mixed = at_most_stereo(loud, 8000)
         np.testing.assert_allclose(mixed, loud[:2], atol=1e-4)
     many = Artifact("audio", {"samples": np.zeros((9, 100), np.float32)}, {"sample_rate": 8000})
-    with pytest.raises(ValueError, match="9 channels cannot go with a clip: give it at most 8"):
+    with pytest.raises(UsageError, match="9 channels cannot go with a clip: give it at most 8"):
         codec.shape(Task(params={"audio": many}))
 
 

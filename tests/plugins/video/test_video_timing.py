@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gen.errors import UsageError
 from gen_video.files.timing import Timing, parse_fps, timing
 
 RATES = st.sampled_from([Fraction(1, 3), Fraction(8), Fraction(24), Fraction(30000, 1001), Fraction(60)])
@@ -55,7 +56,7 @@ def test_two_of_three_say_everything(params: dict[str, object], frames: int, fps
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(params: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         timing(params)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 120

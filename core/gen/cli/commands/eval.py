@@ -13,8 +13,9 @@ from gen.cli import arguments
 from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import PluginError
-from gen.evaluation import Trial
+from gen.evaluation import Trial, metrics_of
 from gen.plan import Request, resolve
+from gen.plugin.boundary import calling
 from gen.plugin.host import Host
 from gen.run import generate, load
 
@@ -72,5 +73,6 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
 
             measure = cast("Measure", host.resolve(spec.evaluation))
             trial = Trial(model=loaded, draw=draw, samples=samples, report=session.say)
-            session.data["metrics"] = dict(measure(trial))
+            with calling(spec.plugin, "evaluation") as call:
+                session.data["metrics"] = metrics_of(call, measure(trial))
         session.show(json.dumps(session.data, indent=2, ensure_ascii=False))

@@ -14,6 +14,7 @@ from gen.cli.flags import parse_params
 from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
+from gen.plugin.boundary import calling
 from gen.plugin.host import Host
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         verbose: VERBOSE = False,
     ) -> None:
         session.quiet, session.verbose = quiet, verbose
-        recipes = {item.name: item for item in host.modality(modality).recipes}
+        modality_spec = host.modality(modality)
+        recipes = {item.name: item for item in modality_spec.recipes}
         if recipe not in recipes:
             raise unknown("recipe", recipe, recipes)
         spec = recipes[recipe]
@@ -57,11 +59,15 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         place = find_device(device)
         with contextlib.redirect_stdout(sys.stderr):
             make = cast("Callable[[str, Path, Callable[[str], None]], Recipe]", host.resolve(spec.factory))
-            from gen.train import run, run_folder
+            from gen.train import Recipe, run, run_folder
 
             with run_folder(folder):
-                made = make(size, folder, session.say)
-                path = run(made, folder, device=place, steps=counts, resume=resume, report=session.say)
+                with calling(modality_spec.plugin, f"recipe factory {recipe}") as call:
+                    made = make(size, folder, session.say)
+                    if not isinstance(made, Recipe):
+                        raise call.returned(made, "a gen.train.Recipe")
+                with calling(modality_spec.plugin, f"recipe {recipe}"):
+                    path = run(made, folder, device=place, steps=counts, resume=resume, report=session.say)
         session.data["model"] = str(path)
         session.show_path(str(path))
 

@@ -21,7 +21,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
-from gen.errors import GenError, GenWarning, UsageError
+from gen.errors import GenError, GenWarning, UsageError, damaged_file
 from gen.metadata import Metadata
 from gen.recipe import MAX_BYTES
 from gen_audio.files import riff
@@ -127,6 +127,7 @@ def write_png(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     large.save(file, "PNG", pnginfo=info)
 
 
+@damaged_file()
 def read_plain(file: BinaryIO) -> Artifact:
     """Read WAV of any sample type, FLAC or Ogg Vorbis.
 
@@ -165,6 +166,7 @@ def read_plain(file: BinaryIO) -> Artifact:
     return _artifact(np.concatenate(pieces).T, rate, lossy=lossy, cut=cut)
 
 
+@damaged_file()
 def read_wav_metadata(file: BinaryIO) -> Mapping[str, str]:
     """The text entries of a WAV without its sound: ``gen``, ``Software``, ``xmp``.
 
@@ -186,6 +188,7 @@ def read_wav_metadata(file: BinaryIO) -> Mapping[str, str]:
     return entries
 
 
+@damaged_file()
 def read_coded(file: BinaryIO) -> Artifact:
     """Read MP3 or Opus.
 
@@ -225,6 +228,7 @@ def _decoded(file: BinaryIO) -> tuple[NDArray[np.float32], int]:
     return np.concatenate(pieces, 1), rate
 
 
+@damaged_file()
 def read_coded_metadata(file: BinaryIO) -> Mapping[str, str]:
     """The tags of a FLAC, Ogg, MP3 or Opus file without its sound; our recipe is under ``gen``.
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from gen.artifact import Artifact
 from gen.diffusion import Conditioning, RectifiedFlow, Sample
+from gen.errors import UsageError
 from gen.model import Model, ModelFile, Task, Window
 from gen_audio.artifacts import composited, delivered, fitted, kept, mono, number
 from gen_audio.mel import BANDS, HOP, RATE, log_mel
@@ -69,26 +70,26 @@ class SpeechEncoder:
         """The duration that the text takes.
 
         Raises:
-            ValueError: Nothing in the text can be read, or it takes longer than the duration given or than
+            UsageError: Nothing in the text can be read, or it takes longer than the duration given or than
                 ``LONGEST``.
         """
         _only_speech(params)
         script = self._script(prompt, params)
         if not script.ids:
-            raise ValueError("the text holds no word that can be read aloud: write it in Latin letters")
+            raise UsageError("the text holds no word that can be read aloud: write it in Latin letters")
         takes = max(SHORTEST, math.ceil(script.duration * 100) / 100)
         duration = params.get("duration")
         if isinstance(duration, int | float):
             if duration > LONGEST:
-                raise ValueError(f"speech lasts at most {LONGEST:g} s, not {duration:g} s")
+                raise UsageError(f"speech lasts at most {LONGEST:g} s, not {duration:g} s")
             if duration < takes:
-                raise ValueError(
+                raise UsageError(
                     f"the text takes {takes:.2f} s, more than the duration of {duration:g} s: "
                     "give a higher rate, or no duration"
                 )
             return {}
         if takes > LONGEST:
-            raise ValueError(f"the text takes {takes:.0f} s; at most {LONGEST:.0f} s are spoken at once")
+            raise UsageError(f"the text takes {takes:.0f} s; at most {LONGEST:.0f} s are spoken at once")
         return {"duration": takes}
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:  # noqa: ARG002
@@ -110,7 +111,7 @@ class SpeechEncoder:
     def _voice(self, params: Mapping[str, object]) -> int:
         voice = str(params.get("voice") or self.voices[0])
         if voice not in self.voices:
-            raise ValueError(f"the voice must be one of {', '.join(self.voices)}, not {voice!r}")
+            raise UsageError(f"the voice must be one of {', '.join(self.voices)}, not {voice!r}")
         return self.voices.index(voice)
 
     @staticmethod
@@ -219,10 +220,10 @@ def _frames(params: Mapping[str, object], step: int) -> int:
 
 
 def _only_speech(params: Mapping[str, object]) -> None:
-    """Raise ValueError where something is asked for that speech does not have."""
+    """Raise UsageError where something is asked for that speech does not have."""
     given = [name for name in _OTHERS if params.get(name)]
     if given:
-        raise ValueError(f"speech has no {' or '.join(given)}: leave it out, or take `model='sounds'`")
+        raise UsageError(f"speech has no {' or '.join(given)}: leave it out, or take `model='sounds'`")
 
 
 def _list(value: object) -> Sequence[object]:

@@ -98,10 +98,7 @@ def points(
     table = _table(places, "points")
     if not len(table):
         raise UsageError("it holds no surface and no points")
-    try:
-        arrays = {"points": cloud.fitted(table)}
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    arrays = {"points": cloud.fitted(table)}
     if normals is not None:
         facing = _table(normals, "normals")
         if len(facing) != len(places):

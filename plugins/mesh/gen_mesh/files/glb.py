@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from gen.artifact import Artifact
-from gen.errors import UsageError
+from gen.errors import UsageError, damaged_file
 from gen.metadata import Metadata
 from gen_mesh import surface
 from gen_mesh.files import gltf
@@ -65,6 +65,7 @@ def write_glb(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     file.write(_joined(document, blob))
 
 
+@damaged_file()
 def read_glb(file: BinaryIO) -> Artifact:
     """Read a binary glTF: all of its scene as one mesh, or its points.
 
@@ -76,6 +77,7 @@ def read_glb(file: BinaryIO) -> Artifact:
     return gltf.artifact(document, lambda simple: _joined(simple, blob), len(blob))
 
 
+@damaged_file()
 def read_glb_metadata(file: BinaryIO) -> Mapping[str, str]:
     """The text entries in the extras of a GLB's asset."""
     asset = _chunks(file.read())[0].get("asset")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
-from gen.errors import UsageError
+from gen.errors import UsageError, damaged_file
 from gen.metadata import Metadata
 from gen.recipe import MAX_BYTES
 from gen_mesh.files import artifacts
@@ -46,6 +46,7 @@ def write_npz(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
             packed.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue(), zipfile.ZIP_DEFLATED)
 
 
+@damaged_file()
 def read_npz(file: BinaryIO) -> Artifact:
     """Read what ``write_npz`` writes, or Point-E's point clouds.
 
@@ -68,6 +69,7 @@ def read_npz(file: BinaryIO) -> Artifact:
     return artifacts.points(arrays["coords"], arrays.get("normals"), tints)
 
 
+@damaged_file()
 def read_npz_metadata(file: BinaryIO) -> Mapping[str, str]:
     """The text entries of an npz that ``write_npz`` wrote."""
     arrays = _arrays(file.read(), lambda name: name.startswith("metadata."))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
-from gen.errors import GenWarning, UsageError
+from gen.errors import GenWarning, UsageError, damaged_file
 from gen.metadata import Metadata
 from gen_mesh import cloud, surface
 from gen_mesh.files import artifacts
@@ -47,6 +47,7 @@ def write_obj(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     file.write(("\n".join(lines) + "\n").encode())
 
 
+@damaged_file()
 def read_obj(file: BinaryIO) -> Artifact:
     """Read an OBJ with its colours of vertices; materials and pictures beside it are not looked for.
 
@@ -70,6 +71,7 @@ def read_obj(file: BinaryIO) -> Artifact:
     return artifacts.points(places, _normals(normals) if len(normals) == len(places) else None, colours)
 
 
+@damaged_file()
 def read_obj_metadata(file: BinaryIO) -> Mapping[str, str]:
     """The recipe in the comments of an OBJ."""
     return in_comments(file.read(HEAD_BYTES).decode(errors="replace"), "# ")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
-from gen.errors import UsageError
+from gen.errors import UsageError, damaged_file
 from gen.metadata import Metadata
 from gen_mesh import surface
 from gen_mesh.files import artifacts
@@ -57,6 +57,7 @@ def write_ply(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
         file.write(corners.tobytes())
 
 
+@damaged_file()
 def read_ply(file: BinaryIO) -> Artifact:
     """Read a PLY, text or binary: a mesh, or points where it has no faces.
 
@@ -83,6 +84,7 @@ def read_ply(file: BinaryIO) -> Artifact:
     return artifacts.mesh(places, faces, colours)
 
 
+@damaged_file()
 def read_ply_metadata(file: BinaryIO) -> Mapping[str, str]:
     """The recipe in the comments of a PLY's header."""
     head, end, _ = file.read(HEAD_BYTES).partition(b"end_header")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
-from gen.errors import GenWarning, UsageError
+from gen.errors import GenWarning, UsageError, damaged_file
 from gen.metadata import Metadata
 from gen_mesh import surface
 from gen_mesh.files import artifacts
@@ -39,6 +39,7 @@ def write_stl(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     file.write(said[:80].ljust(80) + struct.pack("<I", len(faces)) + rows.tobytes())
 
 
+@damaged_file()
 def read_stl(file: BinaryIO) -> Artifact:
     """Read an STL, text or binary, Z up; corners in one place become one vertex.
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
+from gen.errors import damaged_file
 from gen.metadata import Metadata
 from gen_mesh import cloud
 from gen_mesh.files import artifacts, threemf_model
@@ -76,6 +77,7 @@ def write_3mf(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
             packed.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
 
 
+@damaged_file()
 def read_3mf(file: BinaryIO) -> Artifact:
     """Read a 3MF in whatever unit it is: all that it builds as one mesh, into the middle of the box.
 
@@ -92,6 +94,7 @@ def read_3mf(file: BinaryIO) -> Artifact:
     return artifacts.mesh(places[old], coloured, colours)
 
 
+@damaged_file()
 def read_3mf_metadata(file: BinaryIO) -> Mapping[str, str]:
     """The recipe in the metadata of a 3MF."""
     with Package(file.read()) as package, package.open(package.root) as part:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
-from gen.errors import UsageError
+from gen.errors import UsageError, damaged_file
 from gen.metadata import Metadata
 from gen_mesh.files import artifacts
 from gen_mesh.files.artifacts import sampled
@@ -41,6 +41,7 @@ def write_xyz(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:  
     file.write(("\n".join(pattern.format(*row) for row in rows) + "\n").encode())
 
 
+@damaged_file()
 def read_xyz(file: BinaryIO) -> Artifact:
     """Read lines of 3, 6 or 9 numbers: places, then colours and normals in either order, or one of them.
 

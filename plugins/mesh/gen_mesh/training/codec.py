@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from gen.errors import GenError
 from gen.train import Settings, Stage, Task, codec_stages, reconstruction_task
 from gen_mesh import grids, surface
 from gen_mesh.autoencoder import Autoencoder
@@ -60,7 +61,7 @@ def save_sheet(stacks: Iterable[Tensor], path: Path, columns: int, side: int = 1
     for stack in stacks:
         try:
             mesh = surface.extract(*grids.unstacked(stack.float().cpu().numpy()), 0.0, None)
-        except ValueError:
+        except GenError:
             pictures.append(np.full((side, side, 3), 255, np.uint8))
             continue
         facing = surface.normals(mesh.vertices, mesh.faces)

@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.GifImagePlugin import getdata
 
 from gen.artifact import Artifact
-from gen.errors import GenError, UsageError
+from gen.errors import GenError, UsageError, damaged_file
 from gen.metadata import Metadata, decode_text, recipe_in_xmp, xmp_in_gif
 from gen.recipe import MAX_BYTES
 from gen_video.files.even_rate import evenly
@@ -111,6 +111,7 @@ def write_webp(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     file.write(_riff(b"RIFF", b"WEBP" + b"".join(parts)))
 
 
+@damaged_file()
 def read(file: BinaryIO) -> Artifact:
     """Read a GIF or an animated WebP; frames that stay longer are repeated, so that the rate is even.
 
@@ -145,6 +146,7 @@ def read(file: BinaryIO) -> Artifact:
     return Artifact("video", {"frames": pixels[rows].astype(np.float32) / np.float32(255)}, {"fps": str(fps)})
 
 
+@damaged_file()
 def read_metadata(file: BinaryIO) -> Mapping[str, str]:
     """Read the text entries of a GIF or WebP without decoding it.
 

@@ -20,7 +20,7 @@ from av.sidedata.sidedata import Type as SideData
 
 from gen.artifact import Artifact
 from gen.atomic import temporary_folder
-from gen.errors import GenError, UsageError
+from gen.errors import GenError, UsageError, damaged_file
 from gen.metadata import Metadata
 from gen.recipe import MAX_BYTES, SCHEMA
 from gen_video.files.even_rate import evenly
@@ -79,6 +79,7 @@ def write_webm(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     _write(artifact, frames, file, metadata, "webm", picture, "libopus")
 
 
+@damaged_file()
 def read(file: BinaryIO) -> Artifact:
     """Read a clip with its sound, as it is meant to be seen and heard.
 
@@ -131,6 +132,7 @@ def read(file: BinaryIO) -> Artifact:
     return Artifact("video", arrays, attributes)
 
 
+@damaged_file()
 def read_metadata(file: BinaryIO) -> Mapping[str, str]:
     """Read the text entries of a clip without decoding it.
 

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from gen.artifact import Artifact
-from gen.errors import GenError, UsageError
+from gen.errors import GenError, UsageError, damaged_file
 from gen.metadata import Metadata, decode_text
 from gen.recipe import MAX_BYTES
 from gen_video.files.pixels import check_read, pictures
@@ -64,6 +64,7 @@ def write_zip(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
             archive.writestr(zipfile.ZipInfo(name, _FIXED_DATE), data)
 
 
+@damaged_file()
 def read_zip(file: BinaryIO) -> Artifact:
     """Read a ZIP of PNG frames, in the order of their names.
 
@@ -102,6 +103,7 @@ def read_zip(file: BinaryIO) -> Artifact:
     return Artifact("video", arrays, attributes)
 
 
+@damaged_file()
 def read_zip_metadata(file: BinaryIO) -> Mapping[str, str]:
     """Read the recipe of a ZIP of frames.
 
@@ -119,8 +121,8 @@ def _given_rate(about: object) -> Fraction:
     text = str(about.get("fps", "8")) if isinstance(about, dict) else "8"
     try:
         fps = parse_fps(text)
-    except ValueError as error:
-        raise UsageError(f"its {error}") from None
+    except UsageError as error:
+        raise UsageError(f"its {error.message}") from None
     if not 0 < fps <= MAX_RATE:
         raise UsageError(f"its fps is {text[:40]!r}: it has to be above 0 and at most {MAX_RATE}")
     return fps

@@ -6,6 +6,8 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 
+from gen.errors import UsageError
+
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """How channels stand in WAV and FLAC files by their number (RFC 9639, section 9.1.3), as FFmpeg names it."""
 
@@ -14,10 +16,10 @@ def check_channels(count: int) -> None:
     """Refuse a number of channels of which nobody knows where they stand.
 
     Raises:
-        ValueError: More than eight.
+        UsageError: More than eight.
     """
     if count not in LAYOUTS:
-        raise ValueError(f"sound of {count} channels cannot go with a clip: give it at most {max(LAYOUTS)}")
+        raise UsageError(f"sound of {count} channels cannot go with a clip: give it at most {max(LAYOUTS)}")
 
 
 def at_most_stereo(samples: np.ndarray, rate: int) -> np.ndarray:

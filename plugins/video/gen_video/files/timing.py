@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from gen.artifact import Artifact
+from gen.errors import UsageError
 from gen_video.sizes import FPS, FRAMES
 
 MAX_SECONDS = 60
@@ -64,40 +65,40 @@ def timing(params: Mapping[str, object]) -> Timing:
     Two of the first three say everything; what is missing is 8 frames per second, and 2 seconds.
 
     Raises:
-        ValueError: They contradict each other, or ask for too much or for nothing.
+        UsageError: They contradict each other, or ask for too much or for nothing.
     """
     frames, seconds, rate = params.get("frames"), params.get("seconds"), params.get("fps")
     fps = None if rate is None else _checked(parse_fps(str(rate)))
     length = None if seconds is None else Fraction(str(seconds))
     if length is not None and length <= 0:
-        raise ValueError(f"seconds is {seconds}: it has to be above 0")
+        raise UsageError(f"seconds is {seconds}: it has to be above 0")
     if frames is not None:
         assert isinstance(frames, int)
         count = frames
         if length is not None and fps is not None and count != round(length * fps):
-            raise ValueError(f"{count} frames at {fps} fps are not {seconds} seconds: leave one of them out")
+            raise UsageError(f"{count} frames at {fps} fps are not {seconds} seconds: leave one of them out")
         if fps is None:
             fps = Fraction(FPS) if length is None else _checked((count / length).limit_denominator(10_000))
     else:
         fps = Fraction(FPS) if fps is None else fps
         count = FRAMES if length is None and fps == FPS else round((length or Fraction(2)) * fps)
         if count < 1 and length is not None:
-            raise ValueError(
+            raise UsageError(
                 f"{seconds} seconds are less than a frame at {float(fps):g} frames per second: "
                 f"one takes {float(1 / fps):.3g} seconds"
             )
         count = max(1, count)
     if not 1 <= count <= MAX_FRAMES:
-        raise ValueError(f"{count} frames: from 1 to {MAX_FRAMES} are possible")
+        raise UsageError(f"{count} frames: from 1 to {MAX_FRAMES} are possible")
     if count / fps > MAX_SECONDS:
-        raise ValueError(f"{float(count / fps):g} seconds: at most {MAX_SECONDS} are possible")
+        raise UsageError(f"{float(count / fps):g} seconds: at most {MAX_SECONDS} are possible")
     return Timing(count, fps, bool(params.get("loop")))
 
 
 def _checked(fps: Fraction) -> Fraction:
     if not MIN_FPS <= fps <= MAX_FPS:
         limits = f"from {float(MIN_FPS):g} to {MAX_FPS}"
-        raise ValueError(f"{float(fps):g} frames per second: {limits} are possible")
+        raise UsageError(f"{float(fps):g} frames per second: {limits} are possible")
     return fps
 
 
@@ -110,10 +111,10 @@ def parse_fps(text: str) -> Fraction:
     """Frames per second as a fraction, from ``"24"``, ``"29.97"`` or ``"30000/1001"``.
 
     Raises:
-        ValueError: It is something else.
+        UsageError: It is something else.
     """
     # Nothing with an exponent: its digits could fill the memory.
     if not _RATE.fullmatch(text.strip()):
-        raise ValueError(f"fps is {text[:40]!r}, not a number such as 24, 29.97 or 30000/1001")
+        raise UsageError(f"fps is {text[:40]!r}, not a number such as 24, 29.97 or 30000/1001")
     # Containers keep numerator and denominator in 32 bits each.
     return Fraction(text.strip()).limit_denominator(1_000_000)

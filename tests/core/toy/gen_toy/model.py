@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.diffusion import Condition, Conditioning, RectifiedFlow, Sample
-from gen.errors import GenWarning
+from gen.errors import GenWarning, UsageError
 from gen.evaluation import Trial
 from gen.model import Model, ModelFile, Task
 
@@ -47,10 +47,15 @@ class Pixels:
     def shape(self, task: Task) -> tuple[int, ...]:
         width, height = task.params["width"], task.params["height"]
         if width == height == 64:
-            raise ValueError("this model makes nothing of 64 x 64")
+            raise UsageError("this model makes nothing of 64 x 64")
         return (3, height, width)
 
-    def encode(self, artifacts: Sequence[Artifact], _task: Task) -> Tensor:
+    def encode(self, artifacts: Sequence[Artifact], task: Task) -> Tensor:
+        for artifact in artifacts:
+            _fits("the input", artifact, task.params)
+        return self._states(artifacts)
+
+    def _states(self, artifacts: Sequence[Artifact]) -> Tensor:
         pixels = torch.stack([torch.from_numpy(item.arrays["pixels"][..., :3]) for item in artifacts])
         return pixels.permute(0, 3, 1, 2) * 2 - 1
 
@@ -61,15 +66,22 @@ class Pixels:
     def given(self, task: Task) -> tuple[Tensor, Tensor] | None:
         if "left" not in task.params:
             return None
-        left = self.encode([task.params["left"]], task)
+        left = self._states([task.params["left"]])
         keep, known = torch.zeros(1, 1, *self.shape(task)[1:]), torch.zeros(1, *self.shape(task))
         if left.shape[2] != known.shape[2] or left.shape[3] > known.shape[3]:
-            raise ValueError(f"left does not fit: it is {left.shape[3]} x {left.shape[2]}")
+            raise UsageError(f"left does not fit: it is {left.shape[3]} x {left.shape[2]}")
         keep[..., : left.shape[3]], known[..., : left.shape[3]] = 1, left
         return keep, known
 
-    def mask(self, mask: Artifact, _task: Task) -> Tensor:
+    def mask(self, mask: Artifact, task: Task) -> Tensor:
+        _fits("the mask", mask, task.params)
         return 1 - torch.from_numpy(mask.arrays["pixels"][None, None, ..., 0])
+
+
+def _fits(what: str, artifact: Artifact, params: Mapping[str, object]) -> None:
+    width, height = artifact.sizes["width"], artifact.sizes["height"]
+    if (width, height) != (params["width"], params["height"]):
+        raise UsageError(f"{what} is {width} x {height}, not {params['width']} x {params['height']}")
 
 
 def network(x: Tensor, _c_noise: Tensor, conditioning: Mapping[str, Condition]) -> Tensor:
