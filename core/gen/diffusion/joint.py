@@ -393,9 +393,9 @@ def _together(
 ) -> dict[str, Update]:
     """Step ``index`` of every part.
 
-    A step is a pure function of the predictions that its solver gets. So it is computed with those that there
-    are, and a placeholder for the first one missing, which says where to evaluate next; once none is missing
-    the result stands.
+    The evaluations of all parts must be made together, but a solver makes its own one after the other. A step is a
+    pure function of its predictions, so it is computed anew with each: with those known so far, and a
+    placeholder for the next one, whose place is recorded. A step without placeholders is the result.
     """
     places = {name: (run.x, run.levels[index]) for name, run in runs.items()}
     answers: dict[str, list[Prediction]] = {name: [] for name in runs}
