@@ -393,7 +393,7 @@ def _together(
 ) -> dict[str, Update]:
     """Step ``index`` of every part.
 
-    The evaluations of all parts must be made together, but a solver makes its own one after the other. A step is a
+    The parts are evaluated together, but each solver makes its evaluations one after the other. A step is a
     pure function of its predictions, so it is computed anew with each: with those known so far, and a
     placeholder for the next one, whose place is recorded. A step without placeholders is the result.
     """
