@@ -55,10 +55,8 @@ class Extrapolation(Guidance):
         return self.combine(at, cond, uncond, scale)
 
     @abstractmethod
-    def combine(
-        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
-    ) -> Prediction:
-        """The guided prediction out of the two."""
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
+        """The guided prediction of scale w."""
 
 
 def _cond_and_uncond(at: Evaluation) -> tuple[Prediction, Prediction]:
@@ -94,10 +92,8 @@ class ClassifierFree(Extrapolation):
         if self.renorm is not None and (self.renorm >= 0 or self.rescale > 0):
             raise ValueError("renorm is an axis counted from the end, and excludes rescale")
 
-    def combine(
-        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
-    ) -> Prediction:
-        x0 = cfg(cond.x0, uncond.x0, scale)
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
+        x0 = cfg(cond.x0, uncond.x0, w)
         if self.rescale == 0 and self.renorm is None:
             return replace(cond, x0=x0)
         if cond.output is None:
@@ -177,10 +173,8 @@ class CFGPlusPlus(Extrapolation):
             if not bool(((values >= 0) & (values <= 1)).all()):
                 raise ValueError(f"the scale of CFG++ must lie in [0, 1], not {self.scale}")
 
-    def combine(
-        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
-    ) -> Prediction:
-        return replace(cond, x0=cfg(cond.x0, uncond.x0, scale), eps=uncond.noise(at.x, at.level))
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
+        return replace(cond, x0=cfg(cond.x0, uncond.x0, w), eps=uncond.noise(at.x, at.level))
 
 
 @dataclass(frozen=True)
@@ -206,15 +200,13 @@ class AdaptiveProjected(Extrapolation):
         if not -1 < self.momentum < 1:
             raise ValueError(f"momentum must lie between -1 and 1, not {self.momentum}")
 
-    def combine(
-        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
-    ) -> Prediction:
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
         difference = cond.x0 - uncond.x0
         if self.momentum != 0:
             if "momentum" in at.memory.values:
                 difference = difference + self.momentum * at.memory.values["momentum"]
             at.memory.values["momentum"] = difference.detach()
-        return replace(cond, x0=apg(cond.x0, difference, scale, self.eta, self.radius))
+        return replace(cond, x0=apg(cond.x0, difference, w, self.eta, self.radius))
 
 
 @dataclass(frozen=True)
@@ -236,13 +228,11 @@ class CFGZeroStar(Extrapolation):
             return Prediction(at.x / (at.level.alpha + at.level.sigma))
         return super().predict(at)
 
-    def combine(
-        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
-    ) -> Prediction:
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
         # The state of the rectified flow is x / (alpha + sigma) = (1 - t) x0 + t eps, hence t v = x - x0; the
         # rule is linear in v, so t drops out.
         x = at.x / (at.level.alpha + at.level.sigma)
-        return replace(cond, x0=x - cfg_zero_star(x - cond.x0, x - uncond.x0, scale))
+        return replace(cond, x0=x - cfg_zero_star(x - cond.x0, x - uncond.x0, w))
 
 
 @dataclass(frozen=True)
@@ -256,9 +246,7 @@ class Tangential(Extrapolation):
         f = atan2(|eps_cond|**2 - |eps_uncond|**2, 2 <eps_cond, eps_uncond>).
     """
 
-    def combine(
-        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
-    ) -> Prediction:
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
         # eps_cond = m + r d and eps_uncond = m - r d. In x0 the projection gains (1 - weights) x / alpha,
         # which has a limit at alpha = 0.
         x, level = at.x, at.level
@@ -272,7 +260,7 @@ class Tangential(Extrapolation):
             rest = md / (level.sigma * torch.where(mm > 0, mm, 1.0))
         of_uncond, of_cond = (1 - f.sin()) / 2, f.cos() / 2
         projected = of_uncond.to(x) * uncond.x0 + of_cond.to(x) * cond.x0 + rest.to(x) * x
-        return replace(cond, x0=cfg(cond.x0, projected, scale))
+        return replace(cond, x0=cfg(cond.x0, projected, w))
 
 
 @dataclass(frozen=True)
@@ -304,9 +292,7 @@ class FrequencyDecoupled(Extrapolation):
         if not self.axes or len(set(self.axes)) < len(self.axes) or any(axis >= 0 for axis in self.axes):
             raise ValueError(f"axes must be different and counted from the end, not {self.axes}")
 
-    def combine(
-        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
-    ) -> Prediction:
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
         _check_real(at.x, "FDG")
         if -min(self.axes) >= at.x.ndim:
             raise ValueError(f"the axes {self.axes} reach beyond an item of a state {tuple(at.x.shape)}")
@@ -314,18 +300,16 @@ class FrequencyDecoupled(Extrapolation):
         for value in coarser:
             if isinstance(value, Tensor) and any(value.shape[axis] > 1 for axis in self.axes):
                 raise ValueError("the scale of a coarser band must not vary along the axes of the bands")
-        return replace(cond, x0=fdg(cond.x0, uncond.x0, [scale, *coarser], self.axes))
+        return replace(cond, x0=fdg(cond.x0, uncond.x0, [w, *coarser], self.axes))
 
 
 @dataclass(frozen=True)
 class Mahiro(Extrapolation):
     """Guidance along cond itself where cond and uncond are unlike: ``rules.mahiro``."""
 
-    def combine(
-        self, at: Evaluation, cond: Prediction, uncond: Prediction, scale: float | Tensor
-    ) -> Prediction:
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
         _check_real(at.x, "Mahiro")
-        return replace(cond, x0=mahiro(cond.x0, uncond.x0, scale))
+        return replace(cond, x0=mahiro(cond.x0, uncond.x0, w))
 
 
 def _check_real(x: Tensor, name: str) -> None:

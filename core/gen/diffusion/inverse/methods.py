@@ -30,9 +30,7 @@ class InverseMethod(ABC):
         _linear(self, measurement)
 
     @abstractmethod
-    def predict(
-        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
-    ) -> Prediction:
+    def predict(self, x: Tensor, level: Level[float], denoise: Denoise, measured: Measurement) -> Prediction:
         """The prediction for the state x (B, ...) given the measurement, from one evaluation."""
 
     def known(self, measurement: Measurement) -> Known | None:  # noqa: ARG002
@@ -87,12 +85,10 @@ class MaskBlend(InverseMethod):
         if measurement.std > 0:
             raise ValueError("MaskBlend takes y as exact; for noisy y use DDNM, DiffPIR or PiGDM")
 
-    def predict(
-        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
-    ) -> Prediction:
+    def predict(self, x: Tensor, level: Level[float], denoise: Denoise, measured: Measurement) -> Prediction:
         prediction = denoise(x, level)
-        residual = measurement.residual(measurement.operator(prediction.x0))
-        x0 = self.known(measurement).paste(prediction.x0 + residual)
+        residual = measured.residual(measured.operator(prediction.x0))
+        x0 = self.known(measured).paste(prediction.x0 + residual)
         return _with_x0(prediction, x0, level)
 
     def known(self, measurement: Measurement) -> Known:
@@ -111,12 +107,10 @@ class _Correction(InverseMethod):
     ) -> Tensor:
         """What is added to x0; std is that of the noise in y."""
 
-    def predict(
-        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
-    ) -> Prediction:
-        operator, prediction = _linear(self, measurement), denoise(x, level)
-        residual = measurement.residual(operator(prediction.x0))
-        correction = self.correction(operator, residual, level, measurement.std)
+    def predict(self, x: Tensor, level: Level[float], denoise: Denoise, measured: Measurement) -> Prediction:
+        operator, prediction = _linear(self, measured), denoise(x, level)
+        residual = measured.residual(operator(prediction.x0))
+        correction = self.correction(operator, residual, level, measured.std)
         return _with_x0(prediction, prediction.x0 + correction, level)
 
 
@@ -188,23 +182,19 @@ class DPS(InverseMethod):
     def check(self, measurement: Measurement) -> None:
         """Accepts every measurement."""
 
-    def predict(
-        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
-    ) -> Prediction:
+    def predict(self, x: Tensor, level: Level[float], denoise: Denoise, measured: Measurement) -> Prediction:
         def likelihood(x0: Tensor) -> tuple[Tensor, Tensor]:
-            expected = measurement.operator(x0)
-            return expected, measurement.residual(expected)
+            expected = measured.operator(x0)
+            return expected, measured.residual(expected)
 
         def step(x0: Tensor, move: Tensor) -> Tensor:
             # Reverse mode twice: the first derivative in forward mode loads a second's worth of modules.
-            expected, change = torch.autograd.functional.jvp(
-                measurement.operator, x0, move, create_graph=True
-            )
+            expected, change = torch.autograd.functional.jvp(measured.operator, x0, move, create_graph=True)
             # Item by item: a reduction over the batch may round differently with the batch's size.
-            pairs = list(zip(change, measurement.residual(expected), strict=True))
+            pairs = list(zip(change, measured.residual(expected), strict=True))
             gain = torch.stack([(item * residual).sum() for item, residual in pairs]).clamp_min(0)
             spread = torch.stack([item.square().sum() for item, _ in pairs])
-            weight = gain / (spread + measurement.std**2 * gain).clamp_min(torch.finfo(x.dtype).tiny)
+            weight = gain / (spread + measured.std**2 * gain).clamp_min(torch.finfo(x.dtype).tiny)
             return broadcast(weight, move) * move
 
         return _tweedie(x, level, denoise, likelihood, step)
@@ -232,15 +222,13 @@ class PiGDM(InverseMethod):
     def __post_init__(self) -> None:
         check_positive(data_std=self.data_std)
 
-    def predict(
-        self, x: Tensor, level: Level[float], denoise: Denoise, measurement: Measurement
-    ) -> Prediction:
-        operator = _linear(self, measurement)
+    def predict(self, x: Tensor, level: Level[float], denoise: Denoise, measured: Measurement) -> Prediction:
+        operator = _linear(self, measured)
         spread = self.data_std * level.sigma / math.hypot(self.data_std * level.alpha, level.sigma)
-        ridge = _ratio(measurement.std, spread) ** 2 if measurement.std > 0 else 0.0
+        ridge = _ratio(measured.std, spread) ** 2 if measured.std > 0 else 0.0
 
         def likelihood(x0: Tensor) -> tuple[Tensor, Tensor]:
-            residual = measurement.residual(operator(x0))
+            residual = measured.residual(operator(x0))
             return x0, operator.inverse(residual, ridge) / spread**2
 
         return _tweedie(x, level, denoise, likelihood, lambda _, move: move)
