@@ -208,7 +208,7 @@ def plan_again(
     for param in host.modality(recipe.modality).params:
         if param.kind and recipe.params.get(param.name) is not None and param.name not in files:
             raise UsageError(f"the recipe names a file as {param.name} that is not among its inputs")
-    if presets.grid_list(recipe.grid) is None:
+    if recipe.grid != presets.OWN_GRID and presets.grid_list(recipe.grid) is None:
         # Else a path in the recipe would be opened.
         presets.find(presets.GRIDS, recipe.grid, "grid")
     if model is None and recipe.model.name not in {spec.name for spec in host.models(recipe.modality)}:
@@ -272,7 +272,10 @@ def make_request(host: Host, modality: str, prompts: Sequence[str], options: Map
     Raises:
         UsageError: An option that does not exist.
     """
-    own = {param.name for param in host.modality(modality).params}
+    params = list(host.modality(modality).params)
+    for family in host.families(modality):
+        params += family.params
+    own = {param.name for param in params}
     options = dict(options)
     seed = options.pop("seed", None)
     listed = isinstance(seed, Iterable) and not isinstance(seed, str)

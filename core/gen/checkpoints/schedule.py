@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from gen import presets
+from gen.checkpoints.solver_names import default_solver
 from gen.diffusion import (
     EDM,
     Cosine,
@@ -94,9 +94,8 @@ def read_schedule(config: Mapping[str, object], class_name: str = "") -> Schedul
         ModelError: The class or a value is unknown.
     """
     name = class_name or str(config.get("_class_name", ""))
-    if name not in presets.SCHEDULERS:
-        raise ModelError(f"the scheduler {name or 'without a class'} is not known", "see `gen solvers`")
-    settings = _Settings(name, config)
+    solver = default_solver(name, config)
+    settings = _Settings(name, solver, config)
     try:
         if name.startswith("EDM"):
             return _edm(settings)
@@ -113,9 +112,10 @@ def read_schedule(config: Mapping[str, object], class_name: str = "") -> Schedul
 
 @dataclass(frozen=True)
 class _Settings:
-    """A configuration with the defaults of its class."""
+    """A configuration with the defaults of its class, and the name of the solver."""
 
     name: str
+    solver: str
     config: Mapping[str, object]
 
     def get(self, key: str, default: Any) -> Any:
@@ -130,23 +130,6 @@ class _Settings:
     @property
     def open(self) -> bool:
         return self.name.startswith(OPEN)
-
-    @property
-    def solver(self) -> str:
-        """Name of the solver: that of the class, changed as the configuration says."""
-        named, order = presets.SCHEDULERS[self.name].solver, self.get("solver_order", 2)
-        if self.name == "DPMSolverMultistepScheduler" and order == 1:
-            return "ddim"
-        if self.name == "DPMSolverMultistepScheduler":
-            heun = "_heun" if self.get("solver_type", "midpoint") == "heun" and order == 2 else ""
-            kind = self.get("algorithm_type", "dpmsolver++")
-            known = {"dpmsolver++": f"dpmpp_{order}m{heun}", "sde-dpmsolver++": f"dpmpp_{order}m_sde{heun}"}
-            return known.get(kind, "dpm_2m")
-        if self.name == "DPMSolverSinglestepScheduler":
-            return {1: "ddim", 2: "dpmpp_2s"}.get(order, "dpmpp_3s")
-        if self.name == "UniPCMultistepScheduler" and order == 3:
-            return "unipc_3_bh1" if self.get("solver_type", "bh2") == "bh1" else "unipc_3"
-        return "lcm" if self.get("stochastic_sampling", False) else named
 
 
 def _chain(settings: _Settings) -> Schedule:

@@ -181,11 +181,10 @@ def _run(host: Host, name: str, results: TextIO) -> None:
 def _make(host: Host, spec: ModalitySpec, model: str) -> None:
     """Make one thing in one step, and encode it."""
     from gen.formats import encode, find_format
-    from gen.model import find_model
-    from gen.plan import Request, resolve
+    from gen.plan import Request, find_source, resolve
     from gen.run import generate, load
 
-    file = find_model(model, spec.name, host.models(spec.name))
+    file = find_source(model, spec.name, host)
     prompt = file.names[0] if file.names else "a"
     request = Request(modality=spec.name, prompts=(prompt,), seeds=(0,), steps=1, model=model)
     plan = resolve(request, host, settings={})

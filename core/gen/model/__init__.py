@@ -18,6 +18,7 @@ from gen.model.encoder import (
 from gen.model.file import FORMAT, ModelFile, save_model
 from gen.model.find import find_model
 from gen.model.model import Model
+from gen.model.source import ModelSource
 from gen.model.stage import Defaults, Stage, Window
 from gen.model.task import Edits, Shape, State, Task
 
@@ -35,6 +36,7 @@ __all__ = [
     "MaskingCodec",
     "Model",
     "ModelFile",
+    "ModelSource",
     "RemarkingEncoder",
     "SettlingEncoder",
     "Shape",

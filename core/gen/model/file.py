@@ -23,6 +23,7 @@ from gen.model.codec import Codec
 from gen.model.encoder import Encoder
 from gen.model.model import Model
 from gen.model.stage import AnyProcess, Defaults, Stage, Window
+from gen.plugin.specs import Param
 
 if TYPE_CHECKING:
     import torch
@@ -109,6 +110,21 @@ class ModelFile:
         if isinstance(names, str):
             return tuple(name for name in names.split("|") if name)
         return tuple(map(str, voices)) if isinstance(voices, list) else ()
+
+    @property
+    def loader(self) -> str:
+        """The modality knows what makes a model of it."""
+        return ""
+
+    @property
+    def own(self) -> tuple[Param, ...]:
+        """It has no parameters beside those of its modality."""
+        return ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.path.stat().st_size
 
     @cached_property
     def sha256(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from gen.errors import UsageError
 from gen.model.task import Edits, Shape, State, Task
 
 if TYPE_CHECKING:
@@ -169,6 +170,14 @@ class Stage:
                 the stage starts from something given.
         """
         return named()
+
+    def own_grid(self, task: Task) -> TimeGrid:  # noqa: ARG002
+        """The grid that the model is made for, which the name ``model`` stands for.
+
+        Raises:
+            UsageError: It brings none, as by default.
+        """
+        raise UsageError("the model brings no grid of its own", "name a grid: see `gen solvers`")
 
     def guidance(self, task: Task, chosen: AnyGuidance) -> AnyGuidance | Mapping[str, AnyGuidance]:
         """The guidance of the network, or one for each part of a joint state that is guided.

@@ -7,7 +7,8 @@ A ``Request`` is what somebody asks for, with None for what they leave open. ``r
 from gen.plan.choice import Choice, Chosen, choose, choose_grid, choose_solver
 from gen.plan.plan import Item, Plan
 from gen.plan.request import Request
-from gen.plan.resolve import modality_of, resolve, settings_of
+from gen.plan.resolve import resolve, settings_of
+from gen.plan.sources import find_source, modality_of
 
 __all__ = [
     "Choice",
@@ -18,6 +19,7 @@ __all__ = [
     "choose",
     "choose_grid",
     "choose_solver",
+    "find_source",
     "modality_of",
     "resolve",
     "settings_of",

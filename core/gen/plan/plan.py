@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gen.model import ModelFile
+from gen.model import ModelSource
 from gen.plugin.specs import ModalitySpec, Param
 from gen.recipe import Input, ModelReference, Recipe
 
@@ -48,7 +48,7 @@ class Plan:
 
     spec: ModalitySpec
     own: tuple[Param, ...]
-    file: ModelFile
+    file: ModelSource
     licence: str
     items: tuple[Item, ...]
     negative: str

@@ -8,10 +8,8 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gen import presets
@@ -31,11 +29,12 @@ from gen.checks import (
     unknown,
 )
 from gen.config import SETTINGS, Setting, convert, read_settings
-from gen.errors import ModelError, PluginError, UsageError
-from gen.model import ModelFile, find_model
+from gen.errors import UsageError
+from gen.model import ModelSource
 from gen.plan.inputs import Source, check_shapes, read_input
 from gen.plan.plan import Item, Plan
 from gen.plan.request import Request
+from gen.plan.sources import find_source
 from gen.plugin.specs import ModalitySpec, Param
 from gen.recipe import MAX_SEED, MAX_THREADS, Input
 
@@ -72,7 +71,6 @@ def resolve(
         DeviceError: The device does not exist.
     """
     spec = host.modality(request.modality)
-    own = {param.name: param for param in spec.params}
     if settings is None:
         settings = settings_of(spec)
 
@@ -84,7 +82,8 @@ def resolve(
             return check(setting.value)
 
     model = os.fspath(request.model) if isinstance(request.model, os.PathLike) else request.model
-    file = chosen("model", model, spec.default_model, lambda name: _model(name, spec.name, host))
+    file = chosen("model", model, spec.default_model, lambda name: find_source(name, spec.name, host))
+    own = {param.name: param for param in (*spec.params, *file.own)}
     entry = next((entry for entry in host.models(spec.name) if entry.name == file.name), None)
     defaults = file.defaults
     if entry is not None and entry.solver:
@@ -160,24 +159,6 @@ def resolve(
     return replace(plan, device=chosen("device", request.device, "auto", find_device))
 
 
-def _model(reference: str, modality: str, host: Host) -> ModelFile:
-    """The file of a model; one of another modality is known by its name.
-
-    Raises:
-        ModelError: There is no such model, or it cannot be used.
-    """
-    specs = host.models(modality)
-    if reference not in {spec.name for spec in specs} and not Path(reference).is_file():
-        for record in host.modalities:
-            with suppress(PluginError):
-                if reference in {spec.name for spec in host.models(record.name)}:
-                    raise ModelError(
-                        f"model {reference} makes {record.name}, not {modality}",
-                        f"use it with `gen {record.name}`",
-                    )
-    return find_model(reference, modality, specs)
-
-
 def settings_of(spec: ModalitySpec) -> dict[str, Setting]:
     """What is set for a modality in the environment and the files.
 
@@ -185,35 +166,6 @@ def settings_of(spec: ModalitySpec) -> dict[str, Setting]:
         UsageError: A file cannot be read, or an entry is unknown or has the wrong type.
     """
     return read_settings(spec.name, {param.name: param.type for param in spec.params if not param.kind})
-
-
-def modality_of(reference: str, host: Host) -> str:
-    """The modality that drives a model.
-
-    Args:
-        reference: Name of a registered model, or path of a model file.
-        host: Where plugins come from.
-
-    Raises:
-        ModelError: The model is unknown, or several modalities have one of that name.
-    """
-    if Path(reference).is_file():
-        return ModelFile(reference).modality
-    known: dict[str, set[str]] = {}
-    for record in host.modalities:
-        with suppress(PluginError):
-            known[record.name] = {spec.name for spec in host.models(record.name)}
-    found = [name for name, models in known.items() if reference in models]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ModelError(
-            f"{' and '.join(found)} both have a model {reference!r}", f"add modality={found[0]!r}"
-        )
-    if reference.endswith(".safetensors"):
-        raise ModelError(f"no model file {reference}", "`gen models list` shows what is installed")
-    error = unknown("model", reference, sorted(set().union(*known.values())))
-    raise ModelError(error.message, error.hint)
 
 
 def _items(prompts: Sequence[str], count: int, seeds: tuple[int, ...]) -> tuple[Item, ...]:
@@ -241,7 +193,7 @@ def _threads(given: object) -> int:
 
 
 def _params(
-    own: Mapping[str, Param], given: Mapping[str, object], settings: Mapping[str, Setting], file: ModelFile
+    own: Mapping[str, Param], given: Mapping[str, object], settings: Mapping[str, Setting], file: ModelSource
 ) -> dict[str, int | float | bool | str]:
     for name in given:
         if name not in own:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gen.plugin.specs import (
     API,
     CacheSpec,
+    FamilySpec,
     FormatSpec,
     GridSpec,
     GuidanceSpec,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "API",
     "CacheSpec",
+    "FamilySpec",
     "FormatSpec",
     "GridSpec",
     "GuidanceSpec",

@@ -10,6 +10,7 @@ from gen.plugin.specs import (
     API,
     CacheSpec,
     ChoiceSpec,
+    FamilySpec,
     FormatSpec,
     GridSpec,
     GuidanceSpec,
@@ -197,6 +198,21 @@ def model_fault(spec: ModelSpec) -> str:
     if type(spec.size) is not int or spec.size < 1:
         return f"model {spec.name!r}: size must be a positive number of bytes"
     return ""
+
+
+def family_fault(spec: FamilySpec) -> str:
+    """Find the first fault in the spec of a family of checkpoints.
+
+    Returns:
+        One line, or an empty string.
+    """
+    fault = _strings(spec, ("name", "modality", "summary"))
+    fault = fault or _import_strings(spec, ("adapter", "defaults"))
+    names = spec.pipelines
+    if not fault and not (isinstance(names, tuple) and names and all(type(one) is str for one in names)):
+        fault = f"pipelines must be a tuple of names of classes, not {names!r}"
+    faults = (fault, *map(param_fault, spec.params if not fault else ()))
+    return next((f"family {spec.name!r}: {one}" for one in faults if one), "")
 
 
 NEEDS: dict[type[ChoiceSpec], frozenset[str]] = {

@@ -8,6 +8,7 @@ import pluggy
 
 from gen.plugin.specs import (
     CacheSpec,
+    FamilySpec,
     FormatSpec,
     GridSpec,
     GuidanceSpec,
@@ -31,6 +32,27 @@ def gen_modality() -> ModalitySpec:  # type: ignore[empty-body]
 @hookspec
 def gen_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
     """Declare models that ``--model`` can name."""
+
+
+@hookspec
+def gen_families() -> Iterable[FamilySpec]:  # type: ignore[empty-body]
+    """Declare families of checkpoints, whose folders ``--model`` can name::
+
+        @hookimpl
+        def gen_families():
+            return [
+                FamilySpec(
+                    name="stable-diffusion",
+                    modality="image",
+                    summary="Stable Diffusion 1.x and 2.x.",
+                    pipelines=("StableDiffusionPipeline",),
+                    adapter="gen_stable.adapter:load",
+                    defaults="gen_stable.defaults:defaults",
+                )
+            ]
+
+    where ``load(checkpoint, device, dtype)`` returns a ``gen.model.Model``.
+    """
 
 
 @hookspec

@@ -17,6 +17,7 @@ from gen.plugin.checks import (
     HEAVY_MODULES,
     api_fault,
     choice_fault,
+    family_fault,
     format_fault,
     modality_fault,
     model_fault,
@@ -38,6 +39,7 @@ from gen.plugin.settings import Settings, normalised, read_settings, write_disab
 from gen.plugin.specs import (
     CacheSpec,
     ChoiceSpec,
+    FamilySpec,
     FormatSpec,
     GridSpec,
     GuidanceSpec,
@@ -58,10 +60,11 @@ if TYPE_CHECKING:
 Spec = TypeVar("Spec", bound="Declared")
 Chosen = TypeVar("Chosen", bound=ChoiceSpec)
 
-Declared: TypeAlias = ModalitySpec | ModelSpec | FormatSpec | ChoiceSpec
+Declared: TypeAlias = ModalitySpec | ModelSpec | FamilySpec | FormatSpec | ChoiceSpec
 
 HOOKS: Mapping[type[Declared], tuple[str, Callable[[Any], str]]] = {
     ModelSpec: ("gen_models", model_fault),
+    FamilySpec: ("gen_families", family_fault),
     FormatSpec: ("gen_formats", format_fault),
     SolverSpec: ("gen_solvers", choice_fault),
     GridSpec: ("gen_grids", choice_fault),
@@ -211,6 +214,18 @@ class Host:
         self.modality(modality)
         indices = [self._find(modality, MODALITIES), *self._group(PLUGINS)]
         return self._merged(indices, lambda plugin: plugin.models, lambda spec: spec.modality == modality)
+
+    def families(self, modality: str) -> tuple[FamilySpec, ...]:
+        """The families of checkpoints that a modality drives: from its own plugin first.
+
+        Raises:
+            PluginError: The modality cannot be used.
+        """
+        self.modality(modality)
+        indices = [self._find(modality, MODALITIES), *self._group(PLUGINS)]
+        return self._merged(
+            indices, lambda plugin: plugin.of(FamilySpec), lambda spec: spec.modality == modality
+        )
 
     def formats(self, kind: str | None = None) -> tuple[FormatSpec, ...]:
         """File formats.
@@ -567,7 +582,7 @@ def _keys(spec: Declared) -> list[tuple[str, str]]:
     """What a spec can be found by, its name first: names are compared without case and punctuation."""
     if isinstance(spec, ChoiceSpec):
         return [(plain_name(name), "") for name in (spec.name, *spec.aliases)]
-    return [(spec.name, spec.modality if isinstance(spec, ModelSpec) else spec.kind)]
+    return [(spec.name, spec.modality if isinstance(spec, ModelSpec | FamilySpec) else spec.kind)]
 
 
 def _without_aliases(spec: Spec, taken: set[str]) -> Spec:

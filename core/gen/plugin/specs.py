@@ -136,6 +136,35 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FamilySpec:
+    """Checkpoints of other programs that a modality can drive, such as those of Stable Diffusion.
+
+    Args:
+        name: Name of the family.
+        modality: Name of the modality that drives it.
+        summary: One line.
+        pipelines: The classes that ``model_index.json`` of such a checkpoint names.
+        adapter: Import string of ``(checkpoint: gen.checkpoints.Checkpoint, device: str, dtype: str) ->
+            gen.model.Model``.
+        defaults: Import string of ``(checkpoint: gen.checkpoints.Checkpoint) -> gen.model.Defaults``, which
+            says how it is sampled and imports nothing heavy.
+        params: Parameters of its models, beside those of the modality.
+        plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
+        api: Version of the contract.
+    """
+
+    name: str
+    modality: str
+    summary: str
+    pipelines: tuple[str, ...]
+    adapter: str
+    defaults: str
+    params: tuple[Param, ...] = ()
+    plugin: str = field(default="", compare=False)
+    api: int = API
+
+
+@dataclass(frozen=True, kw_only=True)
 class FormatSpec:
     """A file format for a kind of artifact.
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GRIDS",
+    "OWN_GRID",
     "REFUSED",
     "SCHEDULERS",
     "SOLVERS",
@@ -98,8 +99,12 @@ def grid(name: str, steps: int, process: Process, *, shift: float = 1.0) -> Time
         raise UsageError(f"grid {label}: {error}") from error
 
 
+OWN_GRID = "model"
+"""The name of the grid that a model brings itself, as checkpoints do: see ``gen.model.Stage.own_grid``."""
+
+
 def grid_name(text: str) -> str:
-    """The name in ``GRIDS`` that a name or alias means; a list, also one in a file, as text.
+    """The name in ``GRIDS`` that a name or alias means, or ``OWN_GRID``; a list, also in a file, as text.
 
     Args:
         text: A name, an alias, a list, or the path of a file with a list.
@@ -107,6 +112,8 @@ def grid_name(text: str) -> str:
     Raises:
         UsageError: It is none of them.
     """
+    if plain_name(text) == OWN_GRID:
+        return OWN_GRID
     if plain_name(text) in _known(GRIDS):
         return find(GRIDS, text, "grid").name
     numbers = grid_list(text) or read_grid_list(text)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from gen.model import Model, ModelFile
+from gen.model import Model, ModelSource
 from gen.plan import Plan
 from gen.plugin.boundary import calling
 
@@ -25,7 +25,8 @@ def load(plan: Plan, host: Host) -> Model:
     from gen.process_state import fresh_process_state
 
     with fresh_process_state(seed=0, threads=threads_of(plan)):
-        loader = cast(Callable[[ModelFile, str, str], object], host.resolve(plan.spec.loader))
+        reference = plan.file.loader or plan.spec.loader
+        loader = cast(Callable[[ModelSource, str, str], object], host.resolve(reference))
         with calling(plan.spec.plugin, "loader") as call:
             model = loader(plan.file, plan.device, plan.dtype)
             if not isinstance(model, Model):

@@ -132,7 +132,8 @@ def _prepared(
             given = answer or given
 
     def named() -> TimeGrid:
-        grid = presets.grid(ways.grid, ways.steps, _gaussian(stage))
+        own = ways.grid == presets.OWN_GRID
+        grid = stage.own_grid(task) if own else presets.grid(ways.grid, ways.steps, _gaussian(stage))
         return grid if given.start is None or strength is None else grid.truncate(strength)
 
     with calling(plugin, "stage.grid") as call:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
+from gen.plugin import FamilySpec, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
 
 
 @hookimpl
@@ -80,6 +80,113 @@ def gen_formats() -> tuple[FormatSpec, ...]:
             writer="gen_image.files:write_webp",
             reader="gen_image.files:read",
             metadata_reader="gen_image.files:read_metadata",
+        ),
+    )
+
+
+CLIP_SKIP = Param(
+    name="clip_skip",
+    type=int,
+    help="Last layers of CLIP that are left out.",
+    default=0,
+    minimum=0,
+    maximum=11,
+)
+
+
+def _sizes(multiple: int) -> tuple[Param, ...]:
+    """Width and height of what a checkpoint draws, in whole cells of its latents."""
+    return tuple(
+        Param(
+            name=name,
+            type=int,
+            help=f"{name.capitalize()} of the picture.",
+            minimum=64,
+            maximum=4096,
+            multiple_of=multiple,
+            unit="px",
+            follows=other,
+        )
+        for name, other in (("width", "height"), ("height", "width"))
+    )
+
+
+@hookimpl
+def gen_families() -> tuple[FamilySpec, ...]:
+    """Checkpoints of other programs that draw pictures."""
+    return (
+        FamilySpec(
+            name="stable-diffusion",
+            modality="image",
+            summary="Stable Diffusion 1.x and 2.x, also for filling holes, and consistency models of them.",
+            pipelines=(
+                "StableDiffusionPipeline",
+                "StableDiffusionImg2ImgPipeline",
+                "StableDiffusionInpaintPipeline",
+                "LatentConsistencyModelPipeline",
+            ),
+            adapter="gen_image.families.stable_diffusion:load",
+            defaults="gen_image.families.defaults:stable_diffusion",
+            params=(*_sizes(8), CLIP_SKIP),
+        ),
+        FamilySpec(
+            name="stable-diffusion-xl",
+            modality="image",
+            summary="Stable Diffusion XL: base, refiner, and for filling holes.",
+            pipelines=(
+                "StableDiffusionXLPipeline",
+                "StableDiffusionXLImg2ImgPipeline",
+                "StableDiffusionXLInpaintPipeline",
+            ),
+            adapter="gen_image.families.stable_diffusion_xl:load",
+            defaults="gen_image.families.defaults:stable_diffusion_xl",
+            params=(*_sizes(8), CLIP_SKIP),
+        ),
+        FamilySpec(
+            name="stable-diffusion-3",
+            modality="image",
+            summary="Stable Diffusion 3 and 3.5.",
+            pipelines=("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline"),
+            adapter="gen_image.families.stable_diffusion_3:load",
+            defaults="gen_image.families.defaults:stable_diffusion_3",
+            params=_sizes(16),
+        ),
+        FamilySpec(
+            name="flux",
+            modality="image",
+            summary="FLUX.1: dev, schnell and those made of them.",
+            pipelines=("FluxPipeline", "FluxImg2ImgPipeline"),
+            adapter="gen_image.families.flux:load",
+            defaults="gen_image.families.defaults:flux",
+            params=(
+                *_sizes(16),
+                Param(
+                    name="true_cfg",
+                    type=float,
+                    help="Scale of guidance away from the negative prompt, beside the scale that it gets.",
+                    default=1.0,
+                    minimum=0,
+                    maximum=30,
+                ),
+            ),
+        ),
+        FamilySpec(
+            name="pixart",
+            modality="image",
+            summary="PixArt-alpha and PixArt-Sigma.",
+            pipelines=("PixArtAlphaPipeline", "PixArtSigmaPipeline"),
+            adapter="gen_image.families.pixart:load",
+            defaults="gen_image.families.defaults:pixart",
+            params=_sizes(16),
+        ),
+        FamilySpec(
+            name="dit",
+            modality="image",
+            summary="DiT: pictures of classes, by name or number.",
+            pipelines=("DiTPipeline",),
+            adapter="gen_image.families.dit:load",
+            defaults="gen_image.families.defaults:dit",
+            params=_sizes(16),
         ),
     )
 

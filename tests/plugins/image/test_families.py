@@ -296,7 +296,7 @@ def test_masks_and_sizes(painter: Model) -> None:
     assert keep[0, 0].int().tolist() == [
         [int(not (2 <= y < 6 and 1 <= x < 5)) for x in range(8)] for y in range(8)
     ]
-    with pytest.raises(ValueError, match="width must be a multiple of 2, such as 16, not 17"):
+    with pytest.raises(UsageError, match="width must be a multiple of 2, not 17"):
         painter.codec.shape(replace(task, params={"width": 17, "height": 16}))
     wide = replace(task, params={"width": 32})
     assert painter.codec.shape(wide) == (4, 16, 16)

@@ -12,8 +12,8 @@ from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.cli.tables import outline, table
 from gen.errors import ModelError, PluginError, UsageError
-from gen.model import ModelFile, find_model
-from gen.plan import modality_of
+from gen.model import ModelSource
+from gen.plan import find_source, modality_of
 from gen.plugin.host import Host
 from gen.plugin.specs import ModelSpec
 
@@ -60,7 +60,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             )
         modality = modality or modality_of(model, host)
         specs = host.models(modality)
-        file = find_model(model, modality, specs)
+        file = find_source(model, modality, host)
         if known:
             _names(session, file, " ".join(search or []))
             return
@@ -68,7 +68,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         session.data["model"] = {
             **(dataclasses.asdict(spec) if spec else {"name": file.name, "modality": modality}),
             "sha256": file.sha256,
-            "size": file.path.stat().st_size,
+            "size": file.size,
             "defaults": dataclasses.asdict(file.defaults)
             | ({"solver": spec.solver} if spec and spec.solver else {}),
             "params": dict(file.params),
@@ -80,7 +80,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
     app.add_typer(group, name="models")
 
 
-def _names(session: Session, file: ModelFile, text: str) -> None:
+def _names(session: Session, file: ModelSource, text: str) -> None:
     """List what a model knows, or what of it holds a text."""
     if not file.names:
         raise ModelError(f"the file of model {file.name} does not list what it knows")

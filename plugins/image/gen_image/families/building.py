@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
 from gen.checkpoints.stage import CheckpointStage
 from gen.model import Defaults, Model
 from gen_image.families.codec import PictureCodec
-
-GRID = "model"
-"""The name of the grid that a stage brings itself."""
 
 
 def codec_of(parts: Parts, side: int, *, patch: int = 1, name: str = "vae") -> PictureCodec:
@@ -39,7 +39,7 @@ def codec_of(parts: Parts, side: int, *, patch: int = 1, name: str = "vae") -> P
 
 
 def model_of(
-    parts: Parts, stage: CheckpointStage, codec: PictureCodec, *, steps: int, guidance: float
+    parts: Parts, stage: CheckpointStage, codec: PictureCodec, defaults: Callable[[Checkpoint], Defaults]
 ) -> Model:
     """The model of one stage, sampled as its checkpoint says.
 
@@ -47,13 +47,13 @@ def model_of(
         parts: Of the checkpoint.
         stage: What is sampled.
         codec: Of its latents.
-        steps, guidance: By default.
+        defaults: How its family is sampled.
     """
     return Model(
         name=parts.checkpoint.name,
         modality="image",
         sha256=parts.checkpoint.sha256,
         codec=codec,
-        defaults=Defaults(solver=stage.schedule.solver, grid=GRID, steps=steps, guidance=guidance),
+        defaults=defaults(parts.checkpoint),
         stages=(stage,),
     )

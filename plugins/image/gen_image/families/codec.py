@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from gen.artifact import Artifact
+from gen.errors import UsageError
 from gen.model import Task
 from gen.run.compositing import keep_pixels, marked, seam
 
@@ -41,13 +42,13 @@ class PictureCodec:
         """(C, height / step, width / step).
 
         Raises:
-            ValueError: Width or height is no multiple.
+            UsageError: Width or height is no multiple.
         """
         width, height = self.size(task)
         for name, value in (("width", width), ("height", height)):
             if value % self.multiple:
                 near = max(1, round(value / self.multiple)) * self.multiple
-                raise ValueError(f"{name} must be a multiple of {self.multiple}, such as {near}, not {value}")
+                raise UsageError(f"{name} must be a multiple of {self.multiple}, not {value}", f"try {near}")
         return (self.channels, height // self.step, width // self.step)
 
     def size(self, task: Task) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from gen.diffusion import Condition, Conditioning
 from gen.diffusion.denoiser import Network
 from gen.errors import UsageError
 from gen.model import Model, Task
+from gen_image.families import defaults
 from gen_image.families.building import codec_of, model_of
 
 
@@ -89,4 +90,4 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         null=whole(config, "num_embeds_ada_norm", 1000),
     )
     codec = codec_of(parts, whole(config, "sample_size", 32), patch=whole(config, "patch_size", 2))
-    return model_of(parts, stage, codec, steps=25, guidance=4.0)
+    return model_of(parts, stage, codec, defaults.dit)

@@ -15,6 +15,7 @@ from gen.diffusion import ClassifierFree, Condition, Conditioning
 from gen.diffusion.denoiser import Network
 from gen.model import Model, Task
 from gen.model.stage import AnyGuidance
+from gen_image.families import defaults
 from gen_image.families.building import codec_of, model_of
 
 
@@ -106,5 +107,4 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         distilled=distilled,
     )
     codec = codec_of(parts, 128, patch=2)
-    steps, guidance = (28, 3.5) if distilled else (4, 1.0)
-    return model_of(parts, stage, codec, steps=steps, guidance=guidance)
+    return model_of(parts, stage, codec, defaults.flux)

@@ -15,6 +15,7 @@ from gen.checkpoints.text import T5Prompts
 from gen.diffusion import Condition, Conditioning
 from gen.diffusion.denoiser import Network
 from gen.model import Model, Task
+from gen_image.families import defaults
 from gen_image.families.building import codec_of, model_of
 from gen_image.families.codec import PictureCodec
 
@@ -91,4 +92,4 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         codec=codec,
         sized=side == 128 and "Sigma" not in checkpoint.pipeline if sized is None else bool(sized),
     )
-    return model_of(parts, stage, codec, steps=20, guidance=4.5)
+    return model_of(parts, stage, codec, defaults.pixart)

@@ -16,6 +16,7 @@ from gen.checkpoints.text import ClipPrompts
 from gen.diffusion import ClassifierFree, Condition, Conditioning
 from gen.model import Model, Task
 from gen.model.stage import AnyGuidance
+from gen_image.families import defaults
 from gen_image.families.building import codec_of, model_of
 from gen_image.families.codec import PictureCodec
 from gen_image.families.hole import around_hole
@@ -79,5 +80,4 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         hole=codec if config.get("in_channels") == 9 else None,
         scale_size=scale_size,
     )
-    steps, guidance = (4, 8.5) if scale_size else (30, 7.5)
-    return model_of(parts, stage, codec, steps=steps, guidance=guidance)
+    return model_of(parts, stage, codec, defaults.stable_diffusion)

@@ -16,6 +16,7 @@ from gen.checkpoints.text import ClipPrompts, T5Prompts
 from gen.diffusion import Condition, Conditioning
 from gen.diffusion.denoiser import Network
 from gen.model import Model, Task
+from gen_image.families import defaults
 from gen_image.families.building import codec_of, model_of
 
 LENGTH = 256
@@ -89,4 +90,4 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         width=whole(config, "joint_attention_dim", 4096),
     )
     codec = codec_of(parts, whole(config, "sample_size", 128), patch=2)
-    return model_of(parts, stage, codec, steps=28, guidance=7.0)
+    return model_of(parts, stage, codec, defaults.stable_diffusion_3)

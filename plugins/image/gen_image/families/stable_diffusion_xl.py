@@ -14,6 +14,7 @@ from gen.checkpoints.stage import CheckpointStage, negatives, sampled
 from gen.checkpoints.text import ClipPrompts
 from gen.diffusion import Condition, Conditioning
 from gen.model import Model, Task
+from gen_image.families import defaults
 from gen_image.families.building import codec_of, model_of
 from gen_image.families.codec import PictureCodec
 from gen_image.families.hole import around_hole
@@ -84,4 +85,4 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         refines=bool(checkpoint.settings.get("requires_aesthetics_score", False)),
         hole=config.get("in_channels") == 9,
     )
-    return model_of(parts, stage, codec, steps=30, guidance=5.0)
+    return model_of(parts, stage, codec, defaults.stable_diffusion_xl)

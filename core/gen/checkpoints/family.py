@@ -1,0 +1,89 @@
+"""Checkpoints whose family is known: what a plan needs of them, read without torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import cast
+
+from gen.checkpoints.checkpoint import Checkpoint
+from gen.errors import ModelError
+from gen.model import Defaults
+from gen.plugin.specs import FamilySpec, Param
+
+
+class FamilyCheckpoint(Checkpoint):
+    """A checkpoint that a modality can drive.
+
+    Args:
+        path: The folder.
+        families: Those that are known.
+        load: Imports what an import string of a family names.
+
+    Raises:
+        ModelError: It is no checkpoint, or of no family that is known.
+    """
+
+    params: Mapping[str, object] = {}
+    names: Sequence[str] = ()
+    card: Mapping[str, object] = {}
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        families: Sequence[FamilySpec],
+        load: Callable[[str], object],
+    ) -> None:
+        super().__init__(path)
+        self._load = load
+        found = next((family for family in families if self.pipeline in family.pipelines), None)
+        if found is None:
+            known = sorted({family.name for family in families})
+            raise ModelError(
+                f"{self.name} is a checkpoint of {self.pipeline}, which no family here drives",
+                f"known families: {', '.join(known)}" if known else "install a plugin that brings one",
+            )
+        self.family = found
+
+    @property
+    def modality(self) -> str:
+        """Name of the modality that drives it."""
+        return self.family.modality
+
+    @property
+    def loader(self) -> str:
+        """Import string of what makes a model of it."""
+        return self.family.adapter
+
+    @property
+    def own(self) -> Sequence[Param]:
+        """Parameters beside those of its modality: its family's."""
+        return self.family.params
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files that decide what it makes."""
+        return sum(path.stat().st_size for path in self.files)
+
+    @cached_property
+    def defaults(self) -> Defaults:
+        """How it is sampled.
+
+        Raises:
+            ModelError: A configuration is missing or damaged.
+        """
+        return cast(Callable[[Checkpoint], Defaults], self._load(self.family.defaults))(self)
+
+    def check(self, sha256: str) -> None:
+        """Refuse the checkpoint if its files are not the expected ones.
+
+        Raises:
+            ModelError: The digests differ.
+        """
+        if self.sha256 != sha256.lower():
+            raise ModelError(
+                f"checkpoint {self.name} is not the one that was used: "
+                f"sha256 {self.sha256[:12]}…, not {sha256[:12].lower()}…",
+                "name the folder of that one",
+            )

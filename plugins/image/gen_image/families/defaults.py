@@ -1,0 +1,46 @@
+"""How checkpoints of each family are sampled when nobody says otherwise. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from gen.checkpoints import Checkpoint
+from gen.checkpoints.solver_names import default_solver
+from gen.model import Defaults
+from gen.presets import OWN_GRID
+
+
+def _defaults(checkpoint: Checkpoint, steps: int, guidance: float) -> Defaults:
+    part = checkpoint["scheduler"]
+    solver = default_solver(part.class_name, part.config)
+    return Defaults(solver=solver, grid=OWN_GRID, steps=steps, guidance=guidance)
+
+
+def stable_diffusion(checkpoint: Checkpoint) -> Defaults:
+    """30 steps; 4 of a network that gets the scale of the guidance as an input."""
+    consistent = checkpoint["unet"].config.get("time_cond_proj_dim")
+    return _defaults(checkpoint, *((4, 8.5) if consistent else (30, 7.5)))
+
+
+def stable_diffusion_xl(checkpoint: Checkpoint) -> Defaults:
+    """30 steps at 5."""
+    return _defaults(checkpoint, 30, 5.0)
+
+
+def stable_diffusion_3(checkpoint: Checkpoint) -> Defaults:
+    """28 steps at 7."""
+    return _defaults(checkpoint, 28, 7.0)
+
+
+def flux(checkpoint: Checkpoint) -> Defaults:
+    """28 steps at 3.5; 4 without guidance of the distilled model that takes none."""
+    guided = checkpoint["transformer"].config.get("guidance_embeds")
+    return _defaults(checkpoint, *((28, 3.5) if guided else (4, 1.0)))
+
+
+def pixart(checkpoint: Checkpoint) -> Defaults:
+    """20 steps at 4.5."""
+    return _defaults(checkpoint, 20, 4.5)
+
+
+def dit(checkpoint: Checkpoint) -> Defaults:
+    """25 steps at 4."""
+    return _defaults(checkpoint, 25, 4.0)
