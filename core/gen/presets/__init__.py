@@ -174,7 +174,10 @@ def default_sampler(
     from gen.diffusion.solvers import FlowAdams
 
     nfe = whole_number(nfe, "nfe")
-    order = 1 if nfe <= 6 and 1 < guidance <= GUIDED else 2 if nfe < 15 or guidance > GUIDED else 3
+    if guidance > 1 and nfe <= (14 if guidance > GUIDED else 6):
+        order = 1
+    else:
+        order = 2 if nfe < 15 or guidance > GUIDED else 3
     solver = FlowAdams(
         order, corrector=True, scale=scale, first_order_above=0.5 if guidance > GUIDED else 1.0
     )
