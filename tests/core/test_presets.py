@@ -316,7 +316,7 @@ def test_unknown_names_and_impossible_steps_are_usage_errors() -> None:
     with pytest.raises(UsageError, match="grid trailing: steps must be"):
         presets.grid("trailing", 0, RectifiedFlow())
     with pytest.raises(UsageError, match="nearest is"):
-        presets.solver("dpmpp_2m_cfg_pp")
+        presets.solver("heunpp2")
 
 
 def test_the_tables_need_no_torch() -> None:

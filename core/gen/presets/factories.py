@@ -32,6 +32,7 @@ from gen.diffusion import (
 from gen.diffusion.grid import ALIGN_YOUR_STEPS
 from gen.diffusion.guidance import CFGZeroStar, Chain, Evaluation, FrequencyDecoupled
 from gen.diffusion.solvers import (
+    CFGpp2S,
     Churn,
     DPMpp2S,
     DPMSolver2,
@@ -68,6 +69,11 @@ def dpm_2_ancestral(eta: float, r: float) -> Solver:
 def dpmpp_2s_ancestral(eta: float, r: float, kind: Literal["midpoint", "heun"]) -> Solver:
     """DPM-Solver++ 2S within ancestral steps."""
     return Ancestral(DPMpp2S(r, kind=kind), eta)
+
+
+def dpmpp_2s_ancestral_cfg_pp(eta: float) -> Solver:
+    """DPM-Solver++ 2S with CFG++ within ancestral steps."""
+    return Ancestral(CFGpp2S(), eta)
 
 
 def sa_solver(

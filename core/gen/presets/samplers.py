@@ -75,7 +75,6 @@ level; here every run ends at the data.
 """
 
 _TOKENS = "it draws tokens: see `{}` in gen.diffusion.categorical"
-_CFG_PP = "no solver here is the same; the nearest is `{}` with the guidance `CFGPlusPlus` of gen.diffusion"
 _NEAREST = "no solver here is the same; the nearest is `{}`"
 _SEARCHED = "it is found for a network: see `search_grid` in gen.diffusion; the nearest is `flow_power`"
 _SPACING = "no grid here is the same; the nearest is `{}`"
@@ -96,15 +95,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "HeliosDMDScheduler": "its state changes size between stages; within one it is `lcm`",
         "PiflowScheduler": "its network gives a policy and no prediction; the nearest is `flow_map`",
         "RFD4ProteinaScheduler": "it is made for protein backbones; the nearest is `reverse_diffusion`",
-        **{
-            f"{name}_cfg_pp": _CFG_PP.format(solver)
-            for name, solver in (
-                ("dpmpp_2s_ancestral", "dpmpp_2s_ancestral"),
-                ("dpmpp_2m", "dpmpp_2m"),
-                ("res_multistep", "res_multistep"),
-                ("res_multistep_ancestral", "dpmpp_2m_sde_heun"),
-            )
-        },
+        "res_multistep_ancestral_cfg_pp": _NEAREST.format("res_multistep_cfg_pp"),
         "heunpp2": _NEAREST.format("heun"),
         "dpm_fast": _NEAREST.format("dpm_3") + " on `uniform_log_snr`",
         "ipndm_v": _NEAREST.format("lms"),

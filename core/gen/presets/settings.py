@@ -55,6 +55,7 @@ SOLVER_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "DPMSolver2": (_R,),
     "DPMSolver2M": (_SDE, _KIND),
     "DPMpp2M": (_SDE, _KIND),
+    "CFGpp2M": (_KIND,),
     "DPMpp2S": (_SDE, _R, _KIND),
     "DPMpp3M": (_SDE, _FINAL),
     "DPMpp3S": (_SDE,),
@@ -87,6 +88,7 @@ SOLVER_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "flow_ancestral": (replace(_SHARE, help="Share of the way that is renoised", default=1.0),),
     "tcd": (number("gamma", "Share of the way to the data that is renoised; 1 is LCM", 0.3, 0, 1),),
     "dpm_2_ancestral": (replace(_SHARE, default=1.0), _R),
+    "dpmpp_2s_ancestral_cfg_pp": (replace(_SHARE, default=1.0),),
     "dpmpp_2s_ancestral": (replace(_SHARE, default=1.0), _R, _KIND),
     "sa_solver": (
         number("tau", "Noise within the interval; 0 draws none", 1.0, 0, 10),

@@ -31,6 +31,7 @@ DRAWS = {
     "exp_heun_2_x0_sde": 1,
     "sa_solver": 1,
     "euler_ancestral_cfg_pp": 1,
+    "dpmpp_2s_ancestral_cfg_pp": 1,
 }
 """The samplers that draw noise, and how often in a step."""
 NAMES = (
@@ -48,6 +49,8 @@ NAMES = (
     "uni_pc_bh2",
     "euler_cfg_pp",
     "gradient_estimation_cfg_pp",
+    "dpmpp_2m_cfg_pp",
+    "res_multistep_cfg_pp",
     *DRAWS,
 )
 SCALE = 0.6

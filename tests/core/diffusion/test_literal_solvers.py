@@ -30,6 +30,7 @@ from gen.diffusion import (
 )
 from gen.diffusion.solvers import (
     DEIS,
+    CFGpp2M,
     DPMpp2S,
     DPMpp3S,
     DPMSolver2,
@@ -182,3 +183,15 @@ def test_a_step_of_order_one_needs_no_noise() -> None:
     for solver in (DPMpp2M(1.0), DPMpp3M(1.0), DPMpp2S(eta=1.0), SASolver()):
         update = solver.step((), X, _denoise, level, end, noise=no_noise)
         torch.testing.assert_close(update.x, update.x0)
+
+
+def test_cfg_pp_without_guidance_is_the_solver_itself() -> None:
+    levels = [RectifiedFlow().level(1 - i / 6) for i in range(7)]
+    for ours, plain in (
+        (CFGpp2M(), DPMpp2M()),
+        (CFGpp2M("heun"), DPMpp2M(kind="heun")),
+    ):
+        for a, b in zip(_run(ours, levels), _run(plain, levels), strict=True):
+            torch.testing.assert_close(a, b)
+    with pytest.raises(ValueError, match="kind must be"):
+        CFGpp2M("midway")

@@ -11,6 +11,7 @@ from gen.diffusion.solvers.ancestral import (
     TCDStep,
 )
 from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update
+from gen.diffusion.solvers.cfg_pp import CFGpp2M, CFGpp2S
 from gen.diffusion.solvers.dpm_solver import Adaptive, DPMSolver2, DPMSolver2M, DPMSolver3
 from gen.diffusion.solvers.dpmpp import DPMpp2M, DPMpp2S, DPMpp3M, DPMpp3S
 from gen.diffusion.solvers.er_sde import ERSDE
@@ -31,6 +32,8 @@ __all__ = [
     "Adaptive",
     "Ancestral",
     "AncestralStep",
+    "CFGpp2M",
+    "CFGpp2S",
     "Churn",
     "DPMSolver2",
     "DPMSolver2M",

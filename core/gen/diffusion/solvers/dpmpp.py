@@ -41,7 +41,7 @@ SHORT = 15
 """Runs of fewer steps lower the order at their end where ``lower_order_final`` is set, as in diffusers."""
 
 
-class _Coefficients(NamedTuple):
+class Coefficients(NamedTuple):
     """x_s = scale x_t + total x0 + std z for a constant x0; + slope d for x0 + d (lambda - lambda_t) / h."""
 
     scale: float
@@ -50,13 +50,14 @@ class _Coefficients(NamedTuple):
     std: float
 
 
-def _coefficients(t: Level[float], s: Level[float], eta: float, kind: Kind = "heun") -> _Coefficients:
+def coefficients(t: Level[float], s: Level[float], eta: float, kind: Kind = "heun") -> Coefficients:
+    """Of the step from t to s, by the formulas above."""
     e = decay(t, s) ** eta  # e**(-eta h)
     scale = s.sigma / t.sigma * e
     total = s.alpha - t.alpha * scale  # alpha_s (1 - e**-((1 + eta) h))
     rate = (1 + eta) * (s.log_snr - t.log_snr)
     slope = total / 2 if kind == "midpoint" or rate == 0 else s.alpha - total / rate
-    return _Coefficients(scale, total, slope, s.sigma * math.sqrt(1 - e * e) if eta > 0 else 0.0)
+    return Coefficients(scale, total, slope, s.sigma * math.sqrt(1 - e * e) if eta > 0 else 0.0)
 
 
 def _check(eta: float, kind: str = "heun") -> None:
@@ -98,7 +99,7 @@ class DPMpp2M(Solver):
     ) -> Update:
         prediction = denoise(x, t)
         x0, x = prediction.x0, implied(prediction, x, t)
-        c = _coefficients(t, s, self.eta, self.kind)
+        c = coefficients(t, s, self.eta, self.kind)
         terms = [(c.total, x0)]
         if past := history(state, t, s):
             r = (t.log_snr - past[0].level.log_snr) / (s.log_snr - t.log_snr)
@@ -149,7 +150,7 @@ class DPMpp3M(Solver):
     ) -> Update:
         prediction = denoise(x, t)
         x0, x = prediction.x0, implied(prediction, x, t)
-        c = _coefficients(t, s, self.eta)
+        c = coefficients(t, s, self.eta)
         terms: list[tuple[float, Tensor]] = [(c.total, x0)]
         past = history(state, t, s)
         order = min(3, 1 + len(past), steps_left(self.tail, s))
@@ -207,14 +208,14 @@ class DPMpp2S(Solver):
     ) -> Update:
         prediction = denoise(x, t)
         x0, x = prediction.x0, implied(prediction, x, t)
-        c = _coefficients(t, s, self.eta, self.kind)
+        c = coefficients(t, s, self.eta, self.kind)
         if min(t.alpha, s.alpha, s.sigma) == 0:
             z = noise(x, "step") if c.std > 0 else None
             return Update(affine(x, c.scale, (c.total, x0), (c.std, z)), state, x0, c.std, z)
         m = s if self.r == 1 else between(t, s, self.r)
         path = _Path(noise, self.eta, x)
         z_m = path.to("stage", t, m)
-        c_m = _coefficients(t, m, self.eta)
+        c_m = coefficients(t, m, self.eta)
         x_m = affine(x, c_m.scale, (c_m.total, x0), (m.sigma, z_m))
         x0_m = denoise(x_m, m).x0
         weight, z = c.slope / self.r, path.to("rest", m, s)
@@ -258,13 +259,13 @@ class DPMpp3S(Solver):
         prediction = denoise(x, t)
         x0, x = prediction.x0, implied(prediction, x, t)
         path = _Path(noise, self.eta, x)
-        c, z = _coefficients(t, m, self.eta), path.to("stage", t, m)
+        c, z = coefficients(t, m, self.eta), path.to("stage", t, m)
         x_m = affine(x, c.scale, (c.total, x0), (m.sigma, z))
         x0_m = denoise(x_m, m).x0
-        c, z, weight = _coefficients(t, n, self.eta), path.to("middle", m, n), 2.0
+        c, z, weight = coefficients(t, n, self.eta), path.to("middle", m, n), 2.0
         x_n = affine(x, c.scale, (c.total - c.slope * weight, x0), (c.slope * weight, x0_m), (n.sigma, z))
         x0_n = denoise(x_n, n).x0
-        c, z, weight = _coefficients(t, s, self.eta), path.to("rest", n, s), 1.5
+        c, z, weight = coefficients(t, s, self.eta), path.to("rest", n, s), 1.5
         x_s = affine(x, c.scale, (c.total - c.slope * weight, x0), (c.slope * weight, x0_n), (s.sigma, z))
         return Update(x_s, state, x0)
 
