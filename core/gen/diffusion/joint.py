@@ -197,14 +197,7 @@ def iterate(
     if after is not None:
         _check_names("the step to go on from", after, parts)
     runs = {
-        name: Run(
-            part.process,
-            grid,
-            part.solver,
-            x[name],
-            noise.child(name),
-            None if after is None else after[name],
-        )
+        name: Run(part.process, grid, part.solver, x[name], noise.child(name), (after or {}).get(name))
         for name, part in parts.items()
     }
     for part in x.values():

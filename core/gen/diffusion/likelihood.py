@@ -63,9 +63,8 @@ def log_likelihood(
     The integral is one more element L of each item's state: a state alpha L whose "data" is predicted as
     L - (d - div x0) moves by dL / d lambda = -(d - div x0), so the solver integrates it with its own order.
 
-    Args:
-        denoiser: Predicts the data; each item's prediction must depend on that item alone.
-        process: Gives the levels of the grid.
+    Args (the others as in ``sample``):
+        denoiser: Each item's prediction must depend on that item alone.
         grid: The falling grid of ``sample``, of which the levels with both signal and noise count. x0 is
             taken to stand at the last of them, so p is that of data with noise of sigma / alpha; at the first
             of them the state is taken for pure noise, N(0, alpha**2 + sigma**2).
@@ -75,7 +74,6 @@ def log_likelihood(
         probes: None for the exact divergence, one derivative per element of an item; else the number of
             random signs that estimate it (Hutchinson 1990; Grathwohl et al. 2019, 1810.01367, eq. 7): without
             bias, and with the same signs at every level.
-        conditioning: Of the denoiser.
 
     Raises:
         ValueError: The arguments do not fit each other.
@@ -173,13 +171,10 @@ def variational_bound(
 ) -> Bound:
     """An unbiased estimate of the bound, with one draw of noise and one evaluation for each step.
 
-    Args:
-        denoiser: Predicts x0; must give ``variance`` where that is to be "learned".
-        process: Gives the levels of the grid.
+    Args (the others as in ``sample``):
+        denoiser: Must give ``variance`` where that is to be "learned".
         grid: The steps of the chain, falling to t = 0, without renoising.
         x0: Data (B, ...); for ``bits`` as in ``log_likelihood_of_bins``.
-        noise: One seed per item.
-        conditioning: Of the denoiser.
         variance: Of p(x_s | x_t): that of the Markov posterior, that of the forward step, or in between as
             the denoiser says, see ``log_variances``.
         bits: Of the data; None for continuous data, whose density the reconstruction then gives.

@@ -44,19 +44,14 @@ def search_grid(
     mean squares of x / sqrt(alpha**2 + sigma**2), in which the flow of data of unit variance neither widens
     nor narrows, so that an early error counts by its effect at the end.
 
-    Args:
-        denoiser: Predicts the data.
-        process: Gives the levels of the grid.
+    Args (the others as in ``sample``):
         steps: Number of steps of the grid to find, at least 1.
         noise: One seed per trajectory; a dozen are enough where they are alike.
-        x: States (B, ...) at the first level, or
-        shape: The shape of one item, to start from pure noise; one of the two.
         candidates: The teacher's falling grid, of which the found one keeps both ends; by default
             ``dense_grid``.
         solver: Draws no noise. Each step starts afresh, so a multistep solver counts as one of first order.
             First order needs no evaluation beyond the teacher's.
         teacher: Draws no noise.
-        conditioning: Of the denoiser.
 
     Raises:
         ValueError: A solver draws noise, or the candidates are too few, rise or renoise.
