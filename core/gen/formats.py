@@ -67,9 +67,7 @@ def find_format(
         UsageError: Unknown name or ending, neither given, or the two contradict each other.
     """
     # A spectrogram is a PNG as well, but whoever names a PNG to read means the picture.
-    specs = sorted(
-        (spec for spec in formats if kind in (None, *spec.kinds)), key=lambda spec: not spec.reader
-    )
+    specs = sorted((spec for spec in formats if spec.holds(kind)), key=lambda spec: not spec.reader)
     suffix = os.path.splitext(os.fspath(path))[1].lower() if path is not None else ""
     by_suffix = next((spec for spec in specs if suffix in spec.suffixes), None)
     if name is None:
@@ -103,7 +101,7 @@ def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full") -> byte
         UsageError: The format cannot hold this artifact, or an unknown level.
         PluginError: The format's writer failed, or wrote nothing.
     """
-    if artifact.kind not in spec.kinds:
+    if not spec.holds(artifact.kind):
         raise UsageError(
             f"{spec.name} holds {' or '.join(spec.kinds)}, not {artifact.kind}", "choose another format"
         )
@@ -142,7 +140,7 @@ def write(
         OutputError: The file exists or cannot be written.
     """
     known = tuple(formats)
-    fitting = [spec for spec in known if artifact.kind in spec.kinds]
+    fitting = [spec for spec in known if spec.holds(artifact.kind)]
     spec = find_format(fitting or known, path=path, name=name)
     content = encode(artifact, spec, metadata=metadata)
     with atomic_file(path, overwrite=overwrite) as file:
@@ -169,7 +167,7 @@ def read(path: str | os.PathLike[str], formats: Iterable[FormatSpec], *, kind: s
         spec = find_format(known, path=path, kind=kind)
         if kind is not None and not spec.reader:
             endings = dict.fromkeys(
-                ending for other in known if kind in other.kinds and other.reader for ending in other.suffixes
+                ending for other in known if other.holds(kind) and other.reader for ending in other.suffixes
             )
             raise UsageError(
                 f"cannot read {path_in_a_line(path)} as {kind}", f"{kind} is read from {', '.join(endings)}"
@@ -274,7 +272,7 @@ def _read_artifact(path: str | os.PathLike[str], file: BinaryIO, spec: FormatSpe
     file.seek(0)
     with _reading(path, spec, "reader") as call:
         artifact = reader(file)
-        if not isinstance(artifact, Artifact) or artifact.kind not in spec.kinds:
+        if not isinstance(artifact, Artifact) or not spec.holds(artifact.kind):
             raise call.returned(artifact, f"an Artifact of the kind {' or '.join(spec.kinds)}")
         return artifact
 

@@ -23,11 +23,7 @@ def read_input(role: str, source: Source, kind: str, host: Host, inputs: list[In
     from gen.artifact import Artifact
 
     if isinstance(source, Artifact):
-        kinds = dict.fromkeys(
-            [kind, *(also for form in host.formats(kind) if form.reader for also in form.also)]
-        )
-        if source.kind not in kinds:
-            raise UsageError(f"{role} must be {' or '.join(kinds)}, not {source.kind}")
+        _check_kind(role, source, kind, host)
         digest = hashlib.sha256()
         for name, array in sorted(source.arrays.items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
@@ -42,11 +38,19 @@ def read_input(role: str, source: Source, kind: str, host: Host, inputs: list[In
         )
     path = Path(source)
     artifact = formats.read(path, host.formats(kind), kind=kind)
+    _check_kind(f"{role} {path.name}", artifact, kind, host)
     with path.open("rb") as file:
         inputs.append(
             Input(role=role, name=path.name, sha256=hashlib.file_digest(file, "sha256").hexdigest())
         )
     return artifact
+
+
+def _check_kind(what: str, artifact: Artifact, kind: str, host: Host) -> None:
+    """Refuse an artifact of another kind than the formats of this one hold."""
+    kinds = dict.fromkeys([kind, *(also for form in host.formats(kind) if form.reader for also in form.also)])
+    if artifact.kind not in kinds:
+        raise UsageError(f"{what} must be {' or '.join(kinds)}, not {artifact.kind}")
 
 
 def check_shapes(init: Artifact, mask: Artifact) -> None:

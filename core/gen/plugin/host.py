@@ -37,6 +37,7 @@ from gen.plugin.memory import Outcome, Status, remember
 from gen.plugin.scan import MODALITIES, PLUGINS
 from gen.plugin.settings import Settings, normalised, read_settings, write_disabled
 from gen.plugin.specs import (
+    ANY_KIND,
     CacheSpec,
     ChoiceSpec,
     FamilySpec,
@@ -241,15 +242,19 @@ class Host:
         near = [index for index in every if index in named or self._plugins.get(index)]
 
         def found(modalities: Iterable[int]) -> tuple[FormatSpec, ...]:
-            return self._merged(
+            specs = self._merged(
                 [*modalities, *self._group(PLUGINS)],
                 lambda plugin: plugin.formats,
-                lambda spec: kind in (None, *spec.kinds),
+                lambda spec: spec.holds(kind),
             )
+            return tuple(sorted(specs, key=lambda spec: spec.kind == ANY_KIND))
 
         if kind is None:
             return found(every)
-        return found(near) or (() if named else found(every))
+        formats = found(near)
+        if named or any(spec.kind != ANY_KIND for spec in formats):
+            return formats
+        return found(every)
 
     def choices(self, kind: type[Chosen], modality: str | None = None) -> tuple[Chosen, ...]:
         """What can be chosen by name: solvers, grids, guidances, caches or noise rules.

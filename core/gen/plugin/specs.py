@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+ANY_KIND = "*"
+"""The kind of a format that holds artifacts of every kind."""
+
 API = 1
 """The version of this contract. A spec says which version it was written for."""
 
@@ -170,7 +173,7 @@ class FormatSpec:
 
     Args:
         name: As given to ``--format``: ``"png"``.
-        kind: Kind of artifact that it holds: ``"image"``.
+        kind: Kind of artifact that it holds: ``"image"``; ``ANY_KIND`` for all of them.
         suffixes: File endings with the dot, lower case; the first is the one that is written.
         media_type: ``"image/png"``.
         writer: Import string of ``(artifact, file: BinaryIO, metadata: gen.metadata.Metadata) -> None``.
@@ -197,6 +200,10 @@ class FormatSpec:
     def kinds(self) -> tuple[str, ...]:
         """Every kind that it holds, the first that of its modality."""
         return (self.kind, *self.also)
+
+    def holds(self, kind: str | None) -> bool:
+        """Whether it holds artifacts of a kind; None asks for no kind in particular."""
+        return kind is None or self.kind == ANY_KIND or kind in self.kinds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,11 @@
-"""The solvers, grids, guidances, caches and noise rules of the core, declared as by any plugin."""
+"""What the core brings itself, declared as by any plugin: what varies in a run, a format for all kinds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from gen.plugin.hookspecs import hookimpl
-from gen.plugin.specs import CacheSpec, GridSpec, GuidanceSpec, NoiseSpec, SolverSpec
+from gen.plugin.specs import ANY_KIND, CacheSpec, FormatSpec, GridSpec, GuidanceSpec, NoiseSpec, SolverSpec
 from gen.presets.caches import CACHES
 from gen.presets.grids import GRIDS
 from gen.presets.guidances import GUIDANCES
@@ -41,3 +41,19 @@ def gen_caches() -> Iterable[CacheSpec]:
 def gen_noises() -> Iterable[NoiseSpec]:
     """Where noise comes from."""
     return NOISES.values()
+
+
+@hookimpl
+def gen_formats() -> Iterable[FormatSpec]:
+    """JSON, for artifacts of every kind."""
+    return (
+        FormatSpec(
+            name="json",
+            kind=ANY_KIND,
+            suffixes=(".json",),
+            media_type="application/json",
+            writer="gen.json_files:write",
+            reader="gen.json_files:read",
+            metadata_reader="gen.json_files:read_metadata",
+        ),
+    )

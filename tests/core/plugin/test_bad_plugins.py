@@ -250,7 +250,7 @@ def test_object_as_plugin(install: Install) -> None:
     plugins = {"words": "object_plugin:words", "misspelt": "object_plugin:misspelt"}
     install("gen-object", {"object_plugin": source}, plugins=plugins)
     host = Host.discover()
-    assert [form.name for form in host.formats("words")] == ["txt"]
+    assert [form.name for form in host.formats("words")] == ["txt", "json"]
     assert "did you mean gen_formats" in host.record("misspelt").reason
 
 

@@ -263,7 +263,7 @@ def test_models_and_formats_of_other_plugins(install: Install) -> None:
     assert [model.name for model in host.models("music")] == ["big"]
     assert isinstance(host.models("music")[0], ModelSpec)
     assert host.models("image") == tuple(m for m in host.models("image") if m.modality == "image")
-    assert [form.name for form in host.formats("music")] == ["big"]
+    assert [form.name for form in host.formats("music")] == ["big", "json"]
     assert {"png", "big"} <= {form.name for form in host.formats()}
 
 
