@@ -76,7 +76,7 @@ def build(task: Task, settings: Settings) -> tuple[torch.optim.Optimizer, ...]:
     for name, parameter in task.module.named_parameters():
         if not parameter.requires_grad:
             continue
-        (matrices if task.matrix(name) and parameter.ndim >= 2 else others).append(parameter)
+        (matrices if task.matrix and task.matrix(name) and parameter.ndim >= 2 else others).append(parameter)
     adamw = torch.optim.AdamW(others, lr=settings.rate, betas=(0.9, 0.95), weight_decay=settings.weight_decay)
     return (adamw, Muon(matrices, settings.matrix_rate)) if matrices else (adamw,)
 

@@ -20,7 +20,7 @@ class Settings:
     Args:
         steps: Number of updates.
         rate: Learning rate of AdamW, for everything but the matrices.
-        matrix_rate: Learning rate of Muon, for the matrices that the task names.
+        matrix_rate: Learning rate of Muon, for the matrices that the task names, if any.
         warmup: Updates of linear rise.
         decay: Share of the steps at the end, in (0, 1].
         ema: Decay of the exponential moving average of the weights, in [0, 1).
@@ -31,7 +31,7 @@ class Settings:
 
     steps: int
     rate: float
-    matrix_rate: float
+    matrix_rate: float = 0.0
     warmup: int = 100
     decay: float = 0.4
     ema: float = 0.999
@@ -48,14 +48,14 @@ class Task:
         module: Trained in place.
         loss: (module, generator) -> scalar. The generator is fresh for every step, seeded by the run's seed
             and the step, so that an interrupted run continues with the same draws.
-        matrix: Whether the parameter of that name is a matrix for Muon.
-        preview: (module with averaged weights, path of a PNG) -> None.
+        matrix: Whether the parameter of that name is a matrix for Muon; None: none is.
+        preview: (module with averaged weights, path of a PNG) -> None; None: there is nothing to show.
     """
 
     module: nn.Module
     loss: Callable[[nn.Module, torch.Generator], Tensor]
-    matrix: Callable[[str], bool]
-    preview: Callable[[nn.Module, Path], None]
+    matrix: Callable[[str], bool] | None = None
+    preview: Callable[[nn.Module, Path], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,7 +154,7 @@ def _train(
                 f"{pace:.2f} s/step  {_clock(left)} left"
             )
             reported = now
-        if (step + 1) % preview_every == 0 or step + 1 == steps:
+        if task.preview and ((step + 1) % preview_every == 0 or step + 1 == steps):
             task.preview(average, folder / f"{stage.name}-{step + 1:06d}.png")
         if now - saved >= save_seconds or step + 1 == steps:
             checkpoint.save(path, module, average, optimisers, progress, window)
