@@ -121,30 +121,35 @@ class Freed:
 
     def __exit__(self, *_: object) -> None:
         if self.size >= 2**20:
-            give_back()
+            trim()
 
     def add(self, size: int) -> None:
         """Note that ``size`` bytes were freed; each 64 MiB are given back."""
         self.size += size
         if self.size >= 2**26:
-            give_back()
+            trim()
             self.size = 0
 
 
 def give_back() -> None:
-    """Give freed memory back to the system, where the allocator would keep it."""
+    """Free what nothing refers to, and give freed memory back to the system."""
     gc.collect()
-    if trim := _trim():
-        trim(0)
+    trim()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
 
 
+def trim() -> None:
+    """Give freed memory back to the system, where the C library would keep it."""
+    if (function := _malloc_trim()) is not None:
+        function(0)
+
+
 @cache
-def _trim() -> Callable[[int], object] | None:
-    """glibc's ``malloc_trim``; None elsewhere."""
+def _malloc_trim() -> Callable[[int], object] | None:
+    """glibc's; None elsewhere."""
     try:
-        trim: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
+        function: Callable[[int], object] = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):
         return None
-    return trim
+    return function
