@@ -1,73 +1,49 @@
-"""Everything in the process that changes what torch and numpy compute: as in a fresh process during a run.
+"""State of the process that code may change for everybody: put back after a block, or as in a fresh process.
 
 A caller may have set another default dtype or device, fewer threads, faster and coarser kernels, or its own
-random numbers, and a plugin's code may set them as well. A run neither depends on them nor leaves a trace.
+random numbers, and a plugin's code may set them as well, or change the working folder, the environment, the
+handlers of signals. A run neither depends on them nor leaves a trace.
 """
 
 from __future__ import annotations
 
+import locale
 import os
-import random
+import signal
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, NamedTuple
 
-import numpy as np
-import torch
-
-
-class _Setting(NamedTuple):
-    """A setting of the whole process: how it is read and written, and its value in a fresh process."""
-
-    read: Callable[[], Any]
-    write: Callable[[Any], object]
-    fresh: Any
-
-
-def _attribute(owner: object, name: str, fresh: object) -> _Setting:
-    return _Setting(lambda: getattr(owner, name), lambda value: setattr(owner, name, value), fresh)
-
-
-_CUDA, _CUDNN, _MKLDNN = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
-# torch has had a precision of every kind of kernel since 2.9. Where those are set, its older functions raise.
-_PRECISIONS = tuple(
-    _attribute(owner, "fp32_precision", fresh)
-    for owner, fresh in (
-        (torch.backends, "none"),
-        (getattr(_CUDA, "matmul", None), "none"),
-        (getattr(_CUDNN, "conv", None), "tf32"),
-        (getattr(_CUDNN, "rnn", None), "tf32"),
-        (getattr(_MKLDNN, "matmul", None), "none"),
-        (getattr(_MKLDNN, "conv", None), "none"),
-        (getattr(_MKLDNN, "rnn", None), "none"),
-    )
-    if hasattr(owner, "fp32_precision")
+_SIGNALS = tuple(
+    number
+    for name in ("INT", "TERM", "HUP", "QUIT", "PIPE", "ALRM", "CHLD", "USR1", "USR2", "ABRT", "BREAK")
+    if (number := getattr(signal, f"SIG{name}", None)) is not None
 )
-_SETTINGS = (
-    _Setting(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-    _Setting(torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode, 0),
-    _Setting(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),
-    *_PRECISIONS,
-    _attribute(_MKLDNN, "enabled", True),
-    _attribute(_MKLDNN, "deterministic", False),
-    _attribute(_CUDNN, "enabled", True),
-    _attribute(_CUDNN, "benchmark", False),
-    _attribute(_CUDNN, "deterministic", False),
-    _attribute(_CUDNN, "allow_tf32", True),
-    _attribute(_CUDA.matmul, "allow_fp16_reduced_precision_reduction", True),
-    _attribute(_CUDA.matmul, "allow_bf16_reduced_precision_reduction", True),
-    _Setting(_CUDA.flash_sdp_enabled, _CUDA.enable_flash_sdp, True),
-    _Setting(_CUDA.mem_efficient_sdp_enabled, _CUDA.enable_mem_efficient_sdp, True),
-    _Setting(_CUDA.math_sdp_enabled, _CUDA.enable_math_sdp, True),
-    _Setting(_CUDA.cudnn_sdp_enabled, _CUDA.enable_cudnn_sdp, True),
-)
-_AUTOCAST_DEVICES = ("cpu", "cuda", "mps")
+_STREAMS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook")
 
 _lock = threading.Lock()
-_runs: set[object] = set()
+_inside: dict[int, list[Callable[[], ExitStack]]] = {}
 _process = ExitStack()
+
+
+@contextmanager
+def kept_process_state() -> Iterator[None]:
+    """The process as it is, and again so at the end, whatever the block has changed and however it ends.
+
+    Kept are the working folder, the environment, umask, locale, handlers of signals, streams and hooks of
+    ``sys``, the recursion limit, warning filters, the random numbers of Python, numpy and torch, and torch's
+    settings: default dtype and device, threads, deterministic mode, precisions, gradients. Where the block
+    is the first to import torch, its defaults are set again; nothing is imported for that.
+
+    Inside another such block of the same thread the outer one puts everything back.
+    """
+    if _inside.get(threading.get_ident(), [None])[-1] is _kept:
+        yield
+        return
+    with _of_process(_kept), _modes():
+        yield
 
 
 @contextmanager
@@ -84,96 +60,208 @@ def fresh_process_state(*, seed: int, threads: int | None = None) -> Iterator[No
         threads: Threads of torch's kernels on the CPU, at least 1; None leaves them as they are. Sums are
             rounded differently with another number.
     """
-    run = object()
-    with _lock:
-        if not _runs:
-            _process.enter_context(_settings())
-        _runs.add(run)
-    try:
-        with _thread():
-            _seed(seed)
-            if threads is not None:
-                _set_threads(threads)
-            yield
-    finally:
-        with _lock:
-            _runs.discard(run)
-            if not _runs:
-                _process.close()
+    import random
 
+    import numpy as np
 
-@contextmanager
-def _settings() -> Iterator[None]:
-    """What all threads share."""
-    with ExitStack() as stack:
-        # Restored in the reverse order: the parts of a precision come after the whole.
-        before = [(setting, value) for setting in _SETTINGS if (value := _value(setting)) is not None]
-        stack.callback(_set_threads, torch.get_num_threads())
-        stack.callback(_write, before)
-        with suppress(FileNotFoundError):
-            stack.callback(os.chdir, os.getcwd())
-        stack.callback(random.setstate, random.getstate())
-        stack.callback(np.random.set_state, np.random.get_state())
-        stack.callback(torch.set_rng_state, torch.get_rng_state())
-        if torch.cuda.is_initialized():
-            stack.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
-        stack.enter_context(warnings.catch_warnings())
-        _write([(setting, setting.fresh) for setting, _ in before])
+    from gen import torch_state
+
+    with (
+        _of_process(_fresh),
+        torch_state.fresh_modes(),
+        np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"),
+    ):
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch_state.seed_all(seed)
+        if threads is not None:
+            torch_state.set_threads(threads)
         yield
 
 
 @contextmanager
-def _thread() -> Iterator[None]:
-    """What every thread has for itself."""
-    device = _default_device()
-    autocast = [(name, torch.is_autocast_enabled(name)) for name in _AUTOCAST_DEVICES]
+def _of_process(state: Callable[[], ExitStack]) -> Iterator[None]:
+    """Enter a state of all threads; within one thread blocks may lie in each other.
+
+    Args:
+        state: Enters it, and returns what leaves it.
+    """
+    thread = threading.get_ident()
+    with _lock:
+        nested = thread in _inside
+        if not _inside:
+            _process.push(state())
+        own = state() if nested and len(_inside) == 1 else ExitStack()
+        _inside.setdefault(thread, []).append(state)
     try:
-        with ExitStack() as stack:
-            stack.enter_context(torch.inference_mode(False))
-            stack.enter_context(torch.enable_grad())
-            stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
-            if device.type != "cpu":
-                stack.enter_context(torch.device("cpu"))
-            for name, enabled in autocast:
-                if enabled:
-                    torch.set_autocast_enabled(name, False)
+        with own:
             yield
     finally:
-        for name, enabled in autocast:
-            if torch.is_autocast_enabled(name) != enabled:
-                torch.set_autocast_enabled(name, enabled)
-        if _default_device() != device:
-            torch.set_default_device(None if device.type == "cpu" else device)
+        with _lock:
+            _inside[thread].pop()
+            if not _inside[thread]:
+                del _inside[thread]
+            if not _inside:
+                _process.close()
 
 
-def _default_device() -> torch.device:
-    # torch.get_default_device of 2.8 fails after set_default_device(None).
-    return torch.empty(0).device
+def _kept() -> ExitStack:
+    with ExitStack() as stack:
+        # Restored in the reverse order: handlers and streams first, so that what follows can be interrupted.
+        stack.callback(_torch_put_back())
+        for keep in (_folder, _environment, _umask, _locale, _numbers, _filters, _recursion, _system):
+            stack.callback(keep())
+        stack.callback(_handlers())
+        return stack.pop_all()
 
 
-def _set_threads(threads: int) -> None:
-    if threads != torch.get_num_threads():
-        torch.set_num_threads(threads)
+def _fresh() -> ExitStack:
+    from gen import torch_state
+
+    with _kept() as stack:
+        torch_state.write_fresh_settings()
+        return stack.pop_all()
 
 
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed_all(seed)
+@contextmanager
+def _modes() -> Iterator[None]:
+    """What this thread has for itself is put back at the end."""
+    loaded = _torch_is_loaded()
+    if loaded:
+        from gen import torch_state
 
-
-def _value(setting: _Setting) -> Any:
-    """The value of a setting; None where torch raises, since newer settings overrule it."""
+        put_back = torch_state.kept_modes()
     try:
-        return setting.read()
-    except RuntimeError:
-        return None
+        yield
+    finally:
+        if loaded:
+            put_back()
 
 
-def _write(values: list[tuple[_Setting, Any]]) -> None:
-    """Write what differs, so that a process that nobody has touched stays untouched."""
-    for setting, value in values:
-        if _value(setting) != value:
-            setting.write(value)
+def _torch_is_loaded() -> bool:
+    # While torch is being imported, or after that has failed, the module is not whole.
+    return hasattr(sys.modules.get("torch"), "compile")
+
+
+def _torch_put_back() -> Callable[[], None]:
+    if _torch_is_loaded():
+        from gen import torch_state
+
+        return torch_state.kept_settings()
+
+    def put_back() -> None:
+        if _torch_is_loaded():
+            from gen import torch_state
+
+            torch_state.write_fresh_settings()
+
+    return put_back
+
+
+def _folder() -> Callable[[], None]:
+    try:
+        before = os.getcwd()
+    except OSError:
+        return lambda: None
+
+    def put_back() -> None:
+        with suppress(OSError):
+            if os.getcwd() == before:
+                return
+        with suppress(OSError):
+            os.chdir(before)
+
+    return put_back
+
+
+def _environment() -> Callable[[], None]:
+    before = dict(os.environ)
+
+    def put_back() -> None:
+        if os.environ == before:
+            return
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+    return put_back
+
+
+def _umask() -> Callable[[], None]:
+    # There is no way to read it that does not write it; in between nobody else may read new files.
+    before = os.umask(0o077)
+    os.umask(before)
+
+    def put_back() -> None:
+        os.umask(before)
+
+    return put_back
+
+
+def _locale() -> Callable[[], None]:
+    before = locale.setlocale(locale.LC_ALL)
+
+    def put_back() -> None:
+        if locale.setlocale(locale.LC_ALL) != before:
+            with suppress(locale.Error):
+                locale.setlocale(locale.LC_ALL, before)
+
+    return put_back
+
+
+def _numbers() -> Callable[[], None]:
+    python, numpy = sys.modules.get("random"), sys.modules.get("numpy.random")
+    before = python.getstate() if python else None
+    of_numpy = numpy.get_state() if numpy and hasattr(numpy, "get_state") else None
+
+    def put_back() -> None:
+        if python and before is not None:
+            python.setstate(before)
+        if numpy and of_numpy is not None:
+            numpy.set_state(of_numpy)
+
+    return put_back
+
+
+def _filters() -> Callable[[], None]:
+    filters, show = list(warnings.filters), warnings.showwarning
+
+    def put_back() -> None:
+        warnings.showwarning = show
+        if list(warnings.filters) != filters:
+            warnings.filters[:] = filters  # type: ignore[index]
+            # Makes the interpreter look at the list again.
+            with warnings.catch_warnings():
+                pass
+
+    return put_back
+
+
+def _recursion() -> Callable[[], None]:
+    before = sys.getrecursionlimit()
+    return lambda: sys.setrecursionlimit(before)
+
+
+def _system() -> Callable[[], None]:
+    before = {name: getattr(sys, name) for name in _STREAMS}
+
+    def put_back() -> None:
+        for name, value in before.items():
+            setattr(sys, name, value)
+
+    return put_back
+
+
+def _handlers() -> Callable[[], None]:
+    """Only the main thread can set handlers; one that C code has set cannot be put back."""
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def put_back() -> None:
+        for number, handler in before.items():
+            if handler is not None and signal.getsignal(number) != handler:
+                with suppress(OSError, ValueError):
+                    signal.signal(number, handler)
+
+    return put_back

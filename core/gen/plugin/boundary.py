@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from gen.errors import ArtifactError, DeviceError, GenError, OutputError, PluginError, UsageError, described
+from gen.process_state import kept_process_state
 
 HINT = "this is a fault of the plugin, not of a value"
 """What the user is told about a fault of a plugin."""
@@ -71,6 +72,8 @@ def calling(
 ) -> Iterator[Call]:
     """Surround a call of plugin code, and the checks of its result.
 
+    The state of the process is put back at the end: see ``gen.process_state``.
+
     Args:
         plugin: Label of the plugin, as ``Record.label`` and ``ModalitySpec.plugin`` have it.
         part: Which part of it is called: ``"encoder"``, ``"writer of png"``.
@@ -91,7 +94,8 @@ def calling(
     call = Call(plugin, part)
     with _interrupts() as interrupts:
         try:
-            yield call
+            with kept_process_state():
+                yield call
         except BaseException as error:
             if interrupts.interrupted(error):
                 raise KeyboardInterrupt from error

@@ -35,7 +35,7 @@ COMMANDS = _words("""
 
 MODULES = _words("""
     api artifact atomic checkpoints checks cli diffusion errors evaluation foreign_recipe formats hardware
-    metadata model nn offline plan plugin process_state recipe squares testing
+    metadata model nn offline plan plugin process_state torch_state recipe squares testing
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 

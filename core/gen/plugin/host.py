@@ -50,6 +50,7 @@ from gen.plugin.specs import (
     SolverSpec,
 )
 from gen.plugin.text import one_line, plain_name
+from gen.process_state import kept_process_state
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -285,18 +286,20 @@ class Host:
                     return self._records[index]
         return None
 
-    def resolve(self, import_string: str) -> object:
+    def resolve(self, import_string: str, plugin: str = "") -> object:
         """Import what a spec names.
 
         Args:
             import_string: ``"package.module:attribute"``, as specs hold it. Never pass one that was read from
                 a file: importing runs code.
+            plugin: Label of the plugin that declares it; by default the one with that package.
 
         Raises:
             PluginError: The module cannot be imported or has no such attribute; the message names the plugin.
         """
         module_name = import_string.partition(":")[0]
-        record = self._owner(module_name)
+        declaring = (record for record in self.records if record.label == plugin)
+        record = next(declaring, None) or self._owner(module_name)
         try:
             return imported(record.label if record else "", import_string, remedy(record) if record else "")
         except PluginError as error:
@@ -451,8 +454,10 @@ class Host:
                 return None
             plugin: Plugin | None = None
             try:
-                module, notes = _import(record)
-                plugin = self._declared(record, module)
+                # Once for all hooks.
+                with kept_process_state():
+                    module, notes = _import(record)
+                    plugin = self._declared(record, module)
                 outcome = Outcome(notes=notes)
             except _RefusedError as refusal:
                 outcome = Outcome(refusal.status, one_line(refusal.reason)[:_LONGEST], refusal.action)

@@ -71,7 +71,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
                     )
                     yield from generate(resolve(wanted, host), loaded, batch_size=BATCH)
 
-            measure = cast("Measure", host.resolve(spec.evaluation))
+            measure = cast("Measure", host.resolve(spec.evaluation, spec.plugin))
             trial = Trial(model=loaded, draw=draw, samples=samples, report=session.say)
             with calling(spec.plugin, "evaluation") as call:
                 session.data["metrics"] = metrics_of(call, measure(trial))

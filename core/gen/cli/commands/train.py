@@ -58,7 +58,10 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         counts = _counts(steps or [])
         place = find_device(device)
         with contextlib.redirect_stdout(sys.stderr):
-            make = cast("Callable[[str, Path, Callable[[str], None]], Recipe]", host.resolve(spec.factory))
+            make = cast(
+                "Callable[[str, Path, Callable[[str], None]], Recipe]",
+                host.resolve(spec.factory, modality_spec.plugin),
+            )
             from gen.train import Recipe, run, run_folder
 
             with run_folder(folder):

@@ -1,0 +1,230 @@
+"""A plugin that misbehaves in each part, in every way: one line, exit code 3, and nothing is left of it."""
+
+from __future__ import annotations
+
+import locale
+import os
+import random
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sample_plugins import Install
+
+from gen.cli.main import main
+from gen.errors import UsageError, described, line_of
+from gen.model import ModelFile, save_model
+from gen.plugin.boundary import calling
+
+RUDE = Path(__file__).parent / "rude"
+MAKE = ("rude", "a", "-o", "out.rude", "--steps", "2", "--seed", "1")
+EDIT = (*MAKE, "--init", "in.rude", "--mask", "in.rude")
+COMMANDS = {
+    "import": MAKE,
+    "hook": MAKE,
+    "heavy import": MAKE,
+    "loader": MAKE,
+    "encoder.unknown_words": MAKE,
+    "encoder.settle": MAKE,
+    "encoder": MAKE,
+    "network": MAKE,
+    "codec.shape": MAKE,
+    "codec.encode": EDIT,
+    "codec.mask": EDIT,
+    "codec.decode": MAKE,
+    "codec.composite": EDIT,
+    "writer": MAKE,
+    "reader": EDIT,
+    "metadata reader": ("info", "in.rude"),
+    "evaluation": ("eval", "rude"),
+    "recipe factory": ("train", "rude", "--recipe", "quick"),
+}
+"""How each part is reached from the command line."""
+
+RAISED = (
+    "ValueError",
+    "TypeError",
+    "RuntimeError",
+    "FileNotFoundError",
+    "BrokenPipeError",
+    "StopIteration",
+    "GeneratorExit",
+    "MuteError",
+    "SystemExit0",
+    "SystemExit5",
+    "SystemExitText",
+    "KeyboardInterrupt",
+    "BaseExceptionGroup",
+    "RecursionError",
+)
+RETURNED = {
+    "loader": ("None", "text"),
+    "encoder.unknown_words": ("None", "text", "int"),
+    "encoder.settle": ("None", "unknown name", "NaN by name"),
+    "encoder": ("None", "NaN condition", "two conditions"),
+    "network": ("None", "longer", "integers", "NaN"),
+    "codec.shape": ("None", "zero", "list", "text"),
+    "codec.encode": ("None", "two rows", "longer", "NaN"),
+    "codec.mask": ("None", "longer", "NaN", "beyond"),
+    "codec.decode": ("None", "int", "empty list", "twice", "NaN artifacts"),
+    "codec.composite": ("None", "text", "NaN artifact", "strange image"),
+    "writer": ("None", "text", "empty bytes"),
+    "reader": ("None", "text", "strange image"),
+    "metadata reader": ("None", "text", "number by name"),
+    "evaluation": ("None", "text", "empty list", "NaN by name"),
+    "recipe factory": ("None",),
+}
+FAULTS = [(part, how) for part in COMMANDS for how in (*RAISED, *RETURNED.get(part, ()))]
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def rude(
+    install: Install,
+    site: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Run:
+    """Runs a command while a part of the rude plugin behaves in some way."""
+    model, work = tmp_path / "tiny.safetensors", tmp_path / "work"
+    defaults = {"solver": "ddim", "grid": "uniform", "steps": 2, "guidance": 1.0}
+    save_model(model, {}, {"modality": "rude", "defaults": defaults}, {})
+    case = (RUDE / "rude_case.py").read_text()
+    sources = {name: (RUDE / f"{name}.py").read_text() for name in ("rude_plugin", "rude_work")}
+    install("gen-rude", sources, modalities={"rude": "rude_plugin"}, version="2.5")
+    work.mkdir()
+    (work / "in.rude").write_text('{"values": [0.5, 1, 0, 1]}')
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("GEN_RUDE_TEST", "1")
+
+    def run(part: str, how: str, *command: str) -> Ran:
+        names = f"PART, HOW, MODEL, SHA256 = {(part, how, str(model), ModelFile(model).sha256)!r}"
+        (site / "rude_case.py").write_text(case.replace('PART, HOW, MODEL, SHA256 = "", "", "", ""', names))
+        sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+        for name in ("rude_case", "rude_plugin", "rude_work"):
+            sys.modules.pop(name, None)
+        capfd.readouterr()
+        try:
+            code = main(list(command or COMMANDS[part]))
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        finally:
+            sys.dont_write_bytecode = before
+        return Ran(code, *capfd.readouterr())
+
+    return run
+
+
+def shared_state() -> dict[str, Any]:
+    """All that a plugin should leave as it is."""
+    umask = os.umask(0o22)
+    os.umask(umask)
+    return {
+        "default dtype": torch.get_default_dtype(),
+        "default device": torch.empty(0).device,
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.get_deterministic_debug_mode(),
+        "gradients": torch.is_grad_enabled(),
+        "numbers of torch": torch.get_rng_state().tolist(),
+        "numbers of numpy": [*map(repr, np.random.get_state())],
+        "numbers of Python": random.getstate(),
+        "warnings": list(warnings.filters),
+        "folder": os.getcwd(),
+        "environment": dict(os.environ),
+        "umask": umask,
+        "handlers": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+        "locale": locale.setlocale(locale.LC_ALL),
+        "recursion": sys.getrecursionlimit(),
+        "hooks": (sys.excepthook, sys.stdout, sys.stderr),
+    }
+
+
+def only_error(ran: Ran) -> str:
+    (line,) = [line for line in ran.err.splitlines() if line.startswith("gen: error:")]
+    return line
+
+
+@pytest.mark.parametrize(("part", "how"), FAULTS, ids=[f"{part}-{how}" for part, how in FAULTS])
+def test_every_fault_is_one_line_that_names_the_plugin_and_leaves_nothing(
+    rude: Run, part: str, how: str
+) -> None:
+    before, files = shared_state(), sorted(Path.cwd().iterdir())
+    ran = rude(part, how)
+    line = only_error(ran)
+    assert ran.code == 3, ran.err
+    assert "plugin rude (gen-rude 2.5)" in line
+    assert "internal error" not in line
+    assert "Traceback" not in ran.err
+    if part == "heavy import":
+        assert "cannot load 'rude_work:" in line
+    elif part not in ("import", "hook"):
+        assert f"the {part}" in line
+    if how in RAISED:
+        assert how.rstrip("05").removesuffix("Text") in line
+    assert ran.out == ""
+    assert sorted(path for path in Path.cwd().iterdir() if path.name != "runs") == files
+    assert shared_state() == before
+
+
+@pytest.mark.parametrize(
+    "part", [part for part in COMMANDS if part not in ("import", "hook", "heavy import")]
+)
+def test_memory_that_does_not_suffice_has_its_own_exit_code(rude: Run, part: str) -> None:
+    ran = rude(part, "MemoryError")
+    assert ran.code == 5
+    assert "the memory does not suffice" in only_error(ran)
+    assert "plugin rude (gen-rude 2.5)" in only_error(ran)
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["works", "fails"])
+@pytest.mark.parametrize("part", [part for part in COMMANDS if part != "recipe factory"])
+def test_what_the_process_shares_is_as_before(rude: Run, part: str, fails: bool) -> None:
+    before = shared_state()
+    ran = rude(part, "pollutes and raises" if fails else "pollutes")
+    after = shared_state()
+    for name, value in before.items():
+        assert after[name] == value, name
+    assert ran.code == (3 if fails else 0), ran.err
+
+
+def test_a_user_is_blamed_only_by_the_exception_for_it() -> None:
+    with pytest.raises(UsageError, match=r"^a\.png: too dark$"), calling("rude", "encoder", about="a.png: "):
+        raise UsageError("too dark")
+
+
+@pytest.mark.parametrize("otherwise", [None, RuntimeError("never mind"), SystemExit(0)])
+def test_ctrl_c_that_a_plugin_swallows_or_renames_still_interrupts(otherwise: BaseException | None) -> None:
+    def plugin() -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        if otherwise is not None:
+            raise otherwise
+
+    with pytest.raises(KeyboardInterrupt), calling("rude", "encoder"):
+        plugin()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_exceptions_are_described_on_one_line() -> None:
+    assert described(ValueError("two\nlines")) == "ValueError: two lines"
+    assert described(RuntimeError()) == "RuntimeError"
+    assert described(ExceptionGroup("all", [KeyError("a")])).startswith("ExceptionGroup: all")
+    assert line_of(RuntimeError()) == "RuntimeError"
