@@ -175,7 +175,7 @@ class ModelDenoiser:
             ValueError: The network changed its input in place, or returned another shape.
         """
         model_input, c_noise, prediction = self.inputs(x, level)
-        output = self.network(model_input, c_noise, cast_conditions(self.network, conditioning, x.dtype))
+        output = self.network(model_input, c_noise, cast_conditions(conditioning, x, model_input))
         del model_input  # its memory serves the conversion of the output
         return prediction(output)
 
@@ -216,11 +216,11 @@ class ModelDenoiser:
         return Inputs(scaled.to(_input_dtype(self.network, x.dtype)), c_noise, prediction)
 
 
-def cast_conditions(network: object, conditioning: Conditioning, otherwise: torch.dtype) -> Conditioning:
-    """The conditions alone, floating-point ones in the network's dtype; as they are where that is
-    ``otherwise``."""
-    dtype, conditions = _input_dtype(network, otherwise), conditioning.cond
-    if dtype == otherwise:
+def cast_conditions(conditioning: Conditioning, x: Tensor, model_input: Tensor) -> Conditioning:
+    """The conditions alone, as the network gets them: where the model input has another dtype than x, numbers
+    have it too."""
+    conditions, dtype = conditioning.cond, model_input.dtype
+    if dtype == x.dtype:
         return conditions
     return conditions.map(lambda value: value.to(dtype) if value.is_floating_point() else value)
 

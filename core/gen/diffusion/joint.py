@@ -110,7 +110,7 @@ class ModelDenoiser:
         inputs = {name: part.inputs(x[name], levels[name]) for name, part in self._parts.items()}
         conditions = conditioning.cond
         for name in self.parameterizations:
-            conditions = cast_conditions(self.network, conditions, x[name].dtype)
+            conditions = cast_conditions(conditions, x[name], inputs[name].x)
         states = {name: part.x for name, part in inputs.items()}
         outputs = self.network(states, {name: part.c_noise for name, part in inputs.items()}, conditions)
         _check_names("the network's outputs", outputs, self.processes)
