@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +124,35 @@ def cut(file: Path) -> None:
 def test_a_model_of_another_modality(folder: Path) -> None:
     with pytest.raises(ModelError, match="tiny-sd makes image, not audio"):
         gen.audio("a fox", model=folder)
+
+
+def test_a_run_imports_neither_transformers_nor_the_compiler(folder: Path, tmp_path: Path) -> None:
+    """They would take longer to import than torch."""
+    words = [
+        "image",
+        "a fox",
+        "-m",
+        str(folder),
+        "--width",
+        "64",
+        "--steps",
+        "1",
+        "-o",
+        str(tmp_path / "a.png"),
+    ]
+    program = (
+        "import sys\nfrom gen.cli.main import main\n"
+        "try:\n    code = main(sys.argv[1:])\nexcept SystemExit as leaving:\n    code = leaving.code\n"
+        "heavy = {'transformers', 'torch._dynamo', 'scipy', 'sympy'}\n"
+        "print(code, sorted(heavy & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", program, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []", done.stderr
+
+
+def test_sixteen_bits(folder: Path) -> None:
+    options = {"model": folder, "width": 64, "height": 64, "seed": 1, "steps": 2}
+    whole, half = (gen.image("a red fox", dtype=dtype, **options) for dtype in ("float32", "bfloat16"))
+    difference = np.abs(whole.arrays["pixels"] - half.arrays["pixels"])
+    assert 0 < difference.mean() < 0.1
