@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gen.api import Generator, LoadedModel, rerun
     from gen.api import load_model as load
     from gen.artifact import Artifact
+    from gen.plan.choice import Choice
     from gen.recipe import Recipe
 
     __version__: str
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Artifact": ("gen.artifact", "Artifact"),
+    "Choice": ("gen.plan.choice", "Choice"),
     "LoadedModel": ("gen.api", "LoadedModel"),
     "Recipe": ("gen.recipe", "Recipe"),
     "load": ("gen.api", "load_model"),
     "rerun": ("gen.api", "rerun"),
 }
 
-__all__ = ["Artifact", "LoadedModel", "Recipe", "__version__", "errors", "load", "rerun"]
+__all__ = ["Artifact", "Choice", "LoadedModel", "Recipe", "__version__", "errors", "load", "rerun"]
 
 
 def _attribute(name: str) -> object:

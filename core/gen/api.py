@@ -15,8 +15,9 @@ from gen.config import offline_origin
 from gen.errors import GenWarning, ModelError, UsageError
 from gen.model import Model
 from gen.offline import forbid_connections
-from gen.plan import Plan, Request, modality_of, resolve
+from gen.plan import Plan, Request, choose, modality_of, resolve
 from gen.plugin.host import Host
+from gen.plugin.specs import GridSpec
 from gen.recipe import Recipe
 from gen.run import Progress, generate, load, notices
 
@@ -208,9 +209,9 @@ def plan_again(
     for param in host.modality(recipe.modality).params:
         if param.kind and recipe.params.get(param.name) is not None and param.name not in files:
             raise UsageError(f"the recipe names a file as {param.name} that is not among its inputs")
-    if recipe.grid != presets.OWN_GRID and presets.grid_list(recipe.grid) is None:
+    if presets.grid_list(recipe.grid) is None:
         # Else a path in the recipe would be opened.
-        presets.find(presets.GRIDS, recipe.grid, "grid")
+        choose(host.choices(GridSpec, recipe.modality), recipe.grid, "grid")
     if model is None and recipe.model.name not in {spec.name for spec in host.models(recipe.modality)}:
         raise ModelError(
             f"the recipe's model {recipe.model.name!r} is not installed",
@@ -227,6 +228,9 @@ def plan_again(
             guidance=recipe.guidance,
             solver=recipe.solver,
             grid=recipe.grid,
+            guide=recipe.guides or None,
+            cache=recipe.cache or None,
+            noise=recipe.noise,
             model=recipe.model.name if model is None else model,
             init=init,
             strength=recipe.strength,

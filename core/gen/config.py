@@ -30,9 +30,13 @@ SETTINGS: Mapping[str, type] = {
     "model": str,
     "steps": int,
     "guidance": float,
+    "guide": str,
+    "guidance_interval": str,
     "negative": str,
     "solver": str,
     "grid": str,
+    "cache": str,
+    "noise": str,
     "seed": int,
     "count": int,
     "device": str,
@@ -210,6 +214,8 @@ _BOOLEANS |= {"false": False, "no": False, "off": False, "0": False}
 def _variables(modality: str, names: Iterable[str]) -> dict[str, str]:
     """Which variable sets what; that of one modality comes after that of all, and wins."""
     general = {f"GEN_{name}".upper(): name for name in names if name in SETTINGS}
+    # GEN_CACHE is the folder; a cache of evaluations is set for one modality, or in a file.
+    general = {variable: name for variable, name in general.items() if variable not in HOST_VARIABLES}
     return general | {f"GEN_{modality}_{name}".upper().replace("-", "_"): name for name in names}
 
 

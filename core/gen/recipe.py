@@ -18,7 +18,9 @@ from typing import Any, TypeVar
 
 from gen.errors import UsageError
 
-SCHEMA = "gen.recipe/1"
+SCHEMA = "gen.recipe/2"
+SCHEMAS = (SCHEMA, "gen.recipe/1")
+"""The schemas that are read. The first version named no guidance, cache and noise rule."""
 MAX_BYTES = 1 << 20
 """Longest recipe, and longest text entry of any file, that is read."""
 MAX_PROMPT = 10_000
@@ -113,6 +115,10 @@ class Recipe:
         guidance: Finite scale of the guidance.
         solver, grid: Names as ``--solver`` and ``--grid`` take them; a grid may be a list of numbers.
         model: The weights.
+        guides: The rule of guidance and its modifiers, as ``--guide`` takes them; empty for the one that
+            belongs to the solver.
+        cache: As ``--cache`` takes it; empty for none.
+        noise: The noise rule, as ``--noise`` takes it.
         negative: The negative prompt; empty when there was none.
         strength: In (0, 1] when the generation started from an input, else None.
         params: The modality's own parameters, all resolved: no default is left implicit.
@@ -135,6 +141,9 @@ class Recipe:
     solver: str
     grid: str
     model: ModelReference
+    guides: tuple[str, ...] = ()
+    cache: str = ""
+    noise: str = "independent"
     negative: str = ""
     strength: float | None = None
     params: Mapping[str, Scalar] = field(default_factory=dict, hash=False)
@@ -160,6 +169,9 @@ class Recipe:
             _put(self, strength=strength)
         _text(self.solver, "solver")
         _text(self.grid, "grid", MAX_GRID)
+        _text(self.cache, "cache")
+        _text(self.noise, "noise")
+        _put(self, guides=_texts(self.guides, "guides"))
         for name in ("device", "dtype"):
             _match(getattr(self, name), _NAME, name, "a short name")
         if self.threads is not None:
@@ -185,6 +197,7 @@ class Recipe:
             "model": dataclasses.asdict(self.model),
             "params": dict(self.params),
             "versions": dict(self.versions),
+            "guides": list(self.guides),
             "inputs": [dataclasses.asdict(item) for item in self.inputs],
             "parents": [parent.to_dict() for parent in self.parents],
         }
@@ -281,7 +294,7 @@ def _refuse_constant(name: str) -> None:
 def _recipe(table: object, generations: int) -> Recipe:
     if not isinstance(table, dict):
         raise UsageError("the recipe is not a JSON object")
-    if table.get("schema") != SCHEMA:
+    if table.get("schema") not in SCHEMAS:
         raise UsageError(f"the recipe's schema is {str(table.get('schema'))[:40]!r}, not {SCHEMA!r}")
     if generations < 0:
         raise UsageError(f"the recipe has more than {MAX_GENERATIONS} generations of parents")
@@ -333,6 +346,12 @@ def _text(value: object, name: str, limit: int = _MAX_TEXT, *, printable: bool =
     except UnicodeEncodeError:
         raise UsageError(f"{name} in the recipe is not valid Unicode") from None
     return value
+
+
+def _texts(value: object, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or len(value) > _MAX_ITEMS:
+        raise UsageError(f"{name} in the recipe is not a list of at most {_MAX_ITEMS}")
+    return tuple(_text(item, name) for item in value)
 
 
 def _match(value: object, pattern: re.Pattern[str], name: str, form: str) -> None:

@@ -14,6 +14,7 @@ from gen.artifact import Artifact
 from gen.diffusion import Condition, Conditioning
 from gen.model import Defaults, Model, Task
 from gen.plan import Item, Plan
+from gen.plan.choices import core_choices
 from gen.plugin.specs import ModalitySpec, Param
 
 DEFAULTS = Defaults(solver="ddim", grid="uniform", steps=4, guidance=1.0)
@@ -41,6 +42,7 @@ def plan(*prompts: str, seeds: Sequence[int] = (), params: tuple[Param, ...] = (
         **changes,
     }
     file: Any = SimpleNamespace(name="toy", sha256="0" * 64, names=())
+    settled["choices"] = core_choices(settled.pop("solver"), settled.pop("grid"))
     return Plan(spec=spec, own=params, file=file, licence="", items=items, **settled)
 
 

@@ -78,7 +78,7 @@ def test_a_factory_takes_every_setting_at_its_limits(
         assert isinstance(solver, Solver)
         return
     if kind is GridSpec:
-        grid = chosen.build(steps=STEPS, process=FLOW)
+        grid = chosen.build(steps=STEPS, process=FLOW, own=lambda: TimeGrid.uniform(STEPS))
         assert isinstance(grid, TimeGrid)
         assert grid.steps >= 1
         return
@@ -97,7 +97,7 @@ def test_a_factory_takes_every_setting_at_its_limits(
     assert made.isfinite().all()
 
 
-DDIMS = choose(HOST.choices(SolverSpec), "ddim", "solver").build()
+DDIMS = choose(HOST.choices(SolverSpec), "ddim", "solver").build(Solver)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_json_is_canonical():
     assert recipe.to_json() == again.to_json()
     table = json.loads(recipe.to_json())
     assert list(table) == sorted(table)
-    assert table["schema"] == "gen.recipe/1"
+    assert table["schema"] == "gen.recipe/2"
     assert " " not in recipe.to_json().replace("a red apple", "")
 
 

@@ -1,4 +1,4 @@
-"""The guide for plugin authors shows the example as it is."""
+"""The guide for plugin authors shows the examples as they are."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ BLOCKS = re.findall(r"```(?:python|toml)\n(.*?)\n```", GUIDE, flags=re.DOTALL)
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[block.splitlines()[0][:30] for block in BLOCKS])
 def test_code_is_that_of_the_example(block: str) -> None:
-    example = ROOT / "examples" / "gen-palette"
-    files = [*example.rglob("*.py"), example / "pyproject.toml"]
+    examples = ROOT / "examples"
+    files = [*examples.rglob("*.py"), *examples.rglob("pyproject.toml")]
     assert any(block in file.read_text(encoding="utf-8") for file in files)
 
 

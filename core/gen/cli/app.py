@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "models": "List the models, or show one.",
     "plugins": "List the plugins, show, check, switch one on or off.",
     "solvers": "List the solvers and grids, or say what a name stands for.",
+    "guidances": "List the rules of guidance, their modifiers, caches and noise rules.",
     "info": "Show what a file says about how it was made.",
     "rerun": "Make a file again from the recipe that it carries.",
     "schema": "Show the options of a modality, for programs.",

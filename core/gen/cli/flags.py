@@ -9,13 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from gen import presets
 from gen.checks import DEVICES, DTYPES
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
 from gen.metadata import METADATA_LEVELS
 from gen.plugin.host import Host
-from gen.plugin.specs import ModalitySpec, Param
+from gen.plugin.specs import (
+    CacheSpec,
+    ChoiceSpec,
+    GridSpec,
+    GuidanceSpec,
+    ModalitySpec,
+    NoiseSpec,
+    Param,
+    SolverSpec,
+)
 
 ALIASES: Mapping[str, str] = {
     "negative_prompt": "negative",
@@ -64,6 +72,14 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         _flag("seed", "INT", "Seed of the first item, from which the others count upwards."),
         _flag("steps", "INT", "Sampling steps."),
         _flag("guidance", "FLOAT", "Guidance scale; 1 is none.", "-g"),
+        _flag(
+            "guide",
+            "NAME",
+            "Rule of guidance, then modifiers: repeat it. `gen guidances` lists them.",
+            kind=list[str],
+            among=lambda: _names(host, spec, GuidanceSpec),
+        ),
+        _flag("guidance_interval", "LOW:HIGH", "Times with guidance, as 0.2:0.8; 1 is noise."),
         _flag("negative", "TEXT", "What to stay away from."),
         _flag(
             "model",
@@ -72,12 +88,29 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
             "-m",
             among=lambda: [model.name for model in host.models(spec.name)],
         ),
-        _flag("solver", "NAME", "How to step; `gen solvers` lists them.", among=lambda: presets.SOLVERS),
+        _flag(
+            "solver",
+            "NAME",
+            "How to step, with settings as in ddim:eta=0.5; `gen solvers` lists them.",
+            among=lambda: _names(host, spec, SolverSpec),
+        ),
         _flag(
             "grid",
             "NAME",
             "At which times to step; `gen solvers` lists them. Or a list of sigmas, also in a file.",
-            among=lambda: presets.GRIDS,
+            among=lambda: _names(host, spec, GridSpec),
+        ),
+        _flag(
+            "cache",
+            "NAME",
+            "Skip evaluations, as easycache:0.1; `gen guidances` lists them.",
+            among=lambda: _names(host, spec, CacheSpec),
+        ),
+        _flag(
+            "noise",
+            "NAME",
+            "Noise rule; `gen guidances` lists them.",
+            among=lambda: _names(host, spec, NoiseSpec),
         ),
         _flag("init", "FILE", f"A file to start from: {readable}.", kind=Path),
         _flag("strength", "FLOAT", "How far it may change: above 0, at most 1."),
@@ -147,6 +180,10 @@ def parse_params(texts: list[str], flag: str, command: str) -> dict[str, str]:
             raise UsageError(f"{name} is given twice", "give it once")
         values[name] = value
     return values
+
+
+def _names(host: Host, spec: ModalitySpec, kind: type[ChoiceSpec]) -> list[str]:
+    return [one.name for one in host.choices(kind, spec.name)]
 
 
 def _own(spec: ModalitySpec, param: Param) -> inspect.Parameter:

@@ -117,5 +117,11 @@ def _summary(plan: Plan, item: Item, place: str) -> str:
     start = f"{place}: " if place else ""
     return (
         f"{start}seed {item.seed}, model {plan.file.name}, {plan.steps} steps of {plan.solver} on "
-        f"{plan.grid}, guidance {plan.guidance:g}, {plan.device}"
+        f"{plan.grid}, guidance {plan.guidance:g}{_guides(plan)}, {plan.device}"
     )
+
+
+def _guides(plan: Plan) -> str:
+    """The chain of guidance in words, where it is not the plain rule of the solver."""
+    guides = list(map(str, plan.choices.guides))
+    return "" if guides == [plan.choices.solver.spec.guidance] else f" by {', then '.join(guides)}"

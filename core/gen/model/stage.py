@@ -88,8 +88,8 @@ class Window:
 class Stage:
     """One network that is sampled once: all of a model, or one of several that follow each other.
 
-    The run asks its methods in this order: ``shape``, ``edits``, ``grid``, ``encode``, ``guidance``,
-    ``denoiser``, then ``init`` or ``prior``. The next stage is asked only when this one is done, so that
+    The run asks its methods in this order: ``shape``, ``edits``, ``grid``, ``encode``, ``denoiser``,
+    ``guidance``, then ``init`` or ``prior``. The next stage is asked only when this one is done, so that
     components can be loaded when they are needed and freed when the next stage begins. Each method has a
     default; a model overrides those that differ.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from gen.diffusion import Conditioning
 from gen.diffusion.block_cache import BlockStack
+from gen.nn.layers import Layers
 from gen.nn.transformer import Modulation, TimeEmbedding, TransformerBlock
 
 
@@ -70,6 +72,19 @@ class TextTransformer(nn.Module, ABC, Generic[S]):
     def stack(self) -> BlockStack:
         """The blocks, for caches."""
         return BlockStack(tuple(f"blocks.{i}" for i in range(len(self.blocks))), "blocks.0.qkv")
+
+    def declare_layers(self, shape: Sequence[int]) -> Layers:
+        """Every block has self-attention, in which the text takes part; see ``LayeredNetwork``."""
+        weight = self.text_position
+        nothing = weight.new_zeros(1, 1 + 2 * shape[0], *shape[1:])
+        with torch.no_grad():
+            count = self.tokens(nothing).shape[1]
+        blocks = self.stack.blocks
+        return Layers(self.stack, blocks, blocks, slice(0, count), self.token_grid(shape))
+
+    def token_grid(self, shape: Sequence[int]) -> tuple[int, ...] | None:  # noqa: ARG002
+        """Places of the tokens of a state (C, ...), see ``Layers.grid``; by default they have none."""
+        return None
 
     @abstractmethod
     def add_input(self) -> None:

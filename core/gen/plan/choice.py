@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from gen.checks import check_param, unknown
 from gen.errors import UsageError
+from gen.plugin.boundary import calling
 from gen.plugin.specs import ChoiceSpec, GridSpec, SolverSpec
 from gen.presets import GridList, Sampler, find, grid_list, read_grid_list, sampler
 from gen.presets.specs import build, settings_of
@@ -88,26 +89,35 @@ class Chosen(Generic[S]):
     def __str__(self) -> str:
         return str(Choice(self.spec.name, **dict(sorted(self.settings.items()))))
 
-    def build(self, **parts: object) -> Any:
+    def build(self, *expected: type, **parts: object) -> Any:
         """What the spec's factory makes.
 
         Args:
+            *expected: The classes that it may have; any without.
             **parts: The further keyword arguments of the factory; those that a spec may need and this one
                 does not are left out.
 
         Raises:
             UsageError: The settings do not fit each other or the model.
+            PluginError: The factory of a plugin raised something, or returned something else.
         """
         noun = noun_of(type(self.spec))
         optional = OPTIONAL - set(self.spec.needs)
         given = {name: value for name, value in parts.items() if name not in optional}
-        try:
-            return build(self.spec, self.settings, **given)
-        except ValueError as error:
-            raise UsageError(f"{noun} {self}: {error}", f"change the settings of the {noun}") from error
+        with calling(self.spec.plugin, f"factory of {noun} {self.spec.name}") as call:
+            try:
+                made = build(self.spec, self.settings, **given)
+            except ValueError as error:
+                if self.spec.plugin:
+                    raise
+                # Of the core: bounds cannot say which settings fit each other and the model.
+                raise UsageError(f"{noun} {self}: {error}", f"change the settings of the {noun}") from error
+            if expected and not isinstance(made, expected):
+                raise call.returned(made, " or ".join(f"a {kind.__name__}" for kind in expected))
+            return made
 
 
-OPTIONAL = frozenset({"process", "model", "layers"})
+OPTIONAL = frozenset({"process", "own", "model", "layers"})
 """What factories get only where their spec needs it."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gen.model import ModelSource
+from gen.plan.choices import Choices
 from gen.plugin.specs import ModalitySpec, Param
 from gen.recipe import Input, ModelReference, Recipe
 
@@ -39,6 +40,7 @@ class Plan:
         file: The model's file; its tensors are not loaded.
         licence: SPDX expression of the weights; empty when unknown.
         items: What to make.
+        choices: Solver, grid, guidance, cache and noise rule.
         params: All parameters that are decided; one that is absent is for the model to decide.
         init, mask: Artifacts, read and checked.
         artifacts: Those of the parameters that are files, by name.
@@ -54,8 +56,7 @@ class Plan:
     negative: str
     steps: int
     guidance: float
-    solver: str
-    grid: str
+    choices: Choices
     params: Mapping[str, int | float | bool | str]
     device: str
     dtype: str
@@ -66,6 +67,16 @@ class Plan:
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
     inputs: tuple[Input, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def solver(self) -> str:
+        """The solver's name with its settings."""
+        return str(self.choices.solver)
+
+    @property
+    def grid(self) -> str:
+        """The grid's name with its settings, or its list of numbers."""
+        return str(self.choices.grid)
 
     def recipe(self, item: Item) -> Recipe:
         """How an item comes about."""
@@ -80,6 +91,9 @@ class Plan:
             guidance=self.guidance,
             solver=self.solver,
             grid=self.grid,
+            guides=tuple(map(str, self.choices.guides)),
+            cache="" if self.choices.cache is None else str(self.choices.cache),
+            noise=str(self.choices.noise),
             strength=self.strength,
             params=self.params,
             model=ModelReference(name=self.file.name, sha256=self.file.sha256, licence=self.licence),

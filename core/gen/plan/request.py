@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from gen.plan.choice import Choice
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
@@ -23,8 +25,13 @@ class Request:
             seed below 2**32 is drawn when there is none.
         negative: What to stay away from.
         steps: 1 to 10,000.
-        guidance: Classifier-free guidance scale, 0 to 100; 1 is none.
-        solver, grid: Names as in ``gen.presets``; a grid may be a list, whose steps then are the run's.
+        guidance: Guidance scale, 0 to 100; 1 is none.
+        guide: The rule of guidance, then modifiers, each a name with settings; a text may hold several with
+            ``>>`` between them. By default the rule is classifier-free guidance, or that of the solver.
+        guidance_interval: (lowest, highest) time with guidance, or a text such as ``"0.2:0.8"``; 1 is noise.
+        solver, grid: Names with settings; a grid may be a list, whose steps then are the run's.
+        cache: A cache, by name with settings; ``"none"`` is none.
+        noise: The noise rule, by name with settings.
         model: Name of a registered model or path of a model file.
         init: A file or an artifact to start from.
         strength: How far ``init`` may change, in (0, 1].
@@ -44,8 +51,12 @@ class Request:
     negative: str | None = None
     steps: int | None = None
     guidance: float | None = None
-    solver: str | None = None
-    grid: str | None = None
+    guide: Choice | str | Sequence[Choice | str] | None = None
+    guidance_interval: str | tuple[float, float] | None = None
+    solver: Choice | str | None = None
+    grid: Choice | str | None = None
+    cache: Choice | str | None = None
+    noise: Choice | str | None = None
     model: str | os.PathLike[str] | None = None
     init: str | os.PathLike[str] | Artifact | None = None
     strength: float | None = None

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from gen import presets
 from gen.checks import (
     DTYPES,
     MAX_GUIDANCE,
@@ -31,11 +30,22 @@ from gen.checks import (
 from gen.config import SETTINGS, Setting, convert, read_settings
 from gen.errors import UsageError
 from gen.model import ModelSource
+from gen.plan.choice import choose, choose_grid, choose_solver
+from gen.plan.choices import NOISE, Choices, check_scale, choose_cache, choose_guides
 from gen.plan.inputs import Source, check_shapes, read_input
 from gen.plan.plan import Item, Plan
 from gen.plan.request import Request
 from gen.plan.sources import find_source
-from gen.plugin.specs import ModalitySpec, Param
+from gen.plugin.specs import (
+    CacheSpec,
+    GridSpec,
+    GuidanceSpec,
+    ModalitySpec,
+    NoiseSpec,
+    Param,
+    SolverSpec,
+)
+from gen.presets import GridList
 from gen.recipe import MAX_SEED, MAX_THREADS, Input
 
 if TYPE_CHECKING:
@@ -43,6 +53,8 @@ if TYPE_CHECKING:
     from gen.plugin.host import Host
 
 T = TypeVar("T")
+CHOICES = ("solver", "grid", "guide", "guidance_interval", "cache", "noise")
+"""What may be given as text or as an object, whose type is checked where it is chosen."""
 
 
 def resolve(
@@ -76,7 +88,7 @@ def resolve(
 
     def chosen(name: str, given: object, default: object, check: Callable[[Any], T]) -> T:
         if given is not None:
-            return check(convert(given, SETTINGS[name], name, ""))
+            return check(given if name in CHOICES else convert(given, SETTINGS[name], name, ""))
         setting = settings.get(name, Setting(default, ""))
         with naming(setting.origin):
             return check(setting.value)
@@ -98,23 +110,43 @@ def resolve(
             f"{'mask' if strength is None else 'strength'} needs something to start from", "add `init=FILE`"
         )
     inputs: list[Input] = []
-    sampler = chosen("solver", request.solver, defaults.solver, presets.sampler)
+    solvers, grids = host.choices(SolverSpec, spec.name), host.choices(GridSpec, spec.name)
+    solver, sampler = chosen(
+        "solver", request.solver, defaults.solver, lambda given: choose_solver(solvers, grids, given)
+    )
     # "DPM++ 2M Karras" names a grid too; that of a scheduler's class is meant for its own process.
     named = None if sampler.process else sampler.grid or None
     grid = chosen(
         "grid",
         named if request.grid is None and request.solver is not None else request.grid,
         named or defaults.grid,
-        presets.grid_name,
+        lambda given: choose_grid(grids, given),
     )
     steps = chosen("steps", request.steps, defaults.steps, between("steps", 1, MAX_STEPS))
-    numbers = presets.grid_list(grid)
-    if numbers is not None:
-        if request.steps is not None and steps != numbers.steps:
+    if isinstance(grid, GridList):
+        if request.steps is not None and steps != grid.steps:
             raise UsageError(
-                f"the list of the grid has {numbers.steps} steps, and steps says {steps}", "leave out steps"
+                f"the list of the grid has {grid.steps} steps, and steps says {steps}", "leave out steps"
             )
-        steps = numbers.steps
+        steps = grid.steps
+    guidances, caches = host.choices(GuidanceSpec, spec.name), host.choices(CacheSpec, spec.name)
+    noises = host.choices(NoiseSpec, spec.name)
+    interval = chosen("guidance_interval", request.guidance_interval, None, lambda given: given)
+    guides = chosen(
+        "guide",
+        request.guide,
+        None,
+        lambda given: choose_guides(guidances, given, interval, solver.spec.guidance),
+    )
+    guidance = chosen("guidance", request.guidance, defaults.guidance, between("guidance", 0.0, MAX_GUIDANCE))
+    check_scale(guides, guidance)
+    choices = Choices(
+        solver=solver,
+        grid=grid,
+        guides=guides,
+        cache=chosen("cache", request.cache, None, lambda given: choose_cache(caches, given)),
+        noise=chosen("noise", request.noise, NOISE, lambda given: choose(noises, given, "noise")),
+    )
     plan = Plan(
         spec=spec,
         own=tuple(own.values()),
@@ -125,16 +157,15 @@ def resolve(
             "negative", request.negative, "", lambda text: check_prompt(text, "negative", empty=True)
         ),
         steps=steps,
-        guidance=chosen(
-            "guidance", request.guidance, defaults.guidance, between("guidance", 0.0, MAX_GUIDANCE)
-        ),
-        solver=sampler.solver,
-        grid=grid,
+        guidance=guidance,
+        choices=choices,
         params=_params(own, request.params, settings, file),
         device="",
         dtype=chosen("dtype", request.dtype, "float32", lambda name: one_of("dtype", name, DTYPES)),
         threads=None if request.threads is None else _threads(request.threads),
-        versions=_versions(host.record(spec.name)),
+        versions=_versions(
+            [host.record(spec.name), *(host.owner(one) for one in (entry, *choices.specs) if one is not None)]
+        ),
     )
     files = {name: request.params.get(name) for name, param in own.items() if param.kind}
     artifacts = {
@@ -217,8 +248,10 @@ def _params(
     return values
 
 
-def _versions(plugin: Record) -> dict[str, str]:
+def _versions(plugins: Iterable[Record | None]) -> dict[str, str]:
+    """Versions of gen, torch, Python and the distributions of the plugins that take part."""
     found = {"gen": version("gen-toolkit"), "torch": version("torch"), "python": platform.python_version()}
-    if plugin.distribution not in ("", "gen-toolkit"):
-        found[plugin.distribution] = plugin.version
+    for plugin in plugins:
+        if plugin is not None and plugin.distribution not in ("", "gen-toolkit"):
+            found[plugin.distribution] = plugin.version
     return found

@@ -28,8 +28,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 COMMANDS = _words("""
-    plugins models solvers info rerun schema doctor train eval presets config completion new help version
-    x serve run load
+    plugins models solvers guidances info rerun schema doctor train eval presets config completion new help
+    version x serve run load
 """)
 """Commands that `gen` has or keeps for itself."""
 
@@ -43,7 +43,8 @@ RESERVED = COMMANDS | MODULES
 """Names that no modality may take."""
 
 CORE_FLAGS = _words("""
-    prompt prompt_file output format count seed steps guidance negative model solver grid init strength mask
+    prompt prompt_file output format count seed steps guidance guide guidance_interval negative model solver
+    grid cache noise init strength mask
     param preset device dtype offline metadata overwrite dry_run preview json quiet verbose help
     negative_prompt cfg_scale guidance_scale num_inference_steps sampler as_json on_step threads
 """)
@@ -217,7 +218,7 @@ def family_fault(spec: FamilySpec) -> str:
 
 NEEDS: dict[type[ChoiceSpec], frozenset[str]] = {
     SolverSpec: _words("process"),
-    GridSpec: _words("process"),
+    GridSpec: _words("process own"),
     GuidanceSpec: _words("process model layers"),
     CacheSpec: _words("process layers"),
     NoiseSpec: frozenset(),

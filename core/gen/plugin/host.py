@@ -279,12 +279,7 @@ class Host:
 
     def owner(self, spec: Declared) -> Record | None:
         """The plugin that declares a spec; None for one of the core."""
-        for index, plugin in self._plugins.items():
-            if plugin is not None and index != self._core:
-                name = (type(spec), getattr(spec, "name", ""))
-                if any((type(one), one.name) == name for one in plugin.of(type(spec))):
-                    return self._records[index]
-        return None
+        return next((record for record in self.records if spec.plugin and record.label == spec.plugin), None)
 
     def resolve(self, import_string: str, plugin: str = "") -> object:
         """Import what a spec names.

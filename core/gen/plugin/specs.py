@@ -268,7 +268,8 @@ class GridSpec(ChoiceSpec):
     """A time grid: at which noise levels a run stops.
 
     ``factory`` makes a ``gen.diffusion.TimeGrid`` from the keyword argument ``steps``, an int of at least 1.
-    It may need ``process``.
+    It may need ``process``; and ``own``, a function without arguments that returns the grid that the model
+    brings.
     """
 
 

@@ -17,8 +17,9 @@ from gen.errors import UsageError
 from gen.plugin.specs import GridSpec, SolverSpec
 from gen.plugin.text import plain_name
 from gen.presets.grid_list import GridList, grid_list, read_grid_list
-from gen.presets.grids import GRIDS
+from gen.presets.grids import GRIDS, MODEL_GRID, OWN_GRID
 from gen.presets.guidances import GUIDANCES
+from gen.presets.noises import NOISES
 from gen.presets.samplers import REFUSED, SCHEDULERS
 from gen.presets.solvers import SOLVERS, TOKEN_SOLVERS
 from gen.presets.specs import S, Sampler, build
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GRIDS",
+    "GUIDANCES",
+    "MODEL_GRID",
+    "NOISES",
     "OWN_GRID",
     "REFUSED",
     "SCHEDULERS",
@@ -97,10 +101,6 @@ def grid(name: str, steps: int, process: Process, *, shift: float = 1.0) -> Time
         return made().shift(shift)
     except ValueError as error:
         raise UsageError(f"grid {label}: {error}") from error
-
-
-OWN_GRID = "model"
-"""The name of the grid that a model brings itself, as checkpoints do: see ``gen.model.Stage.own_grid``."""
 
 
 def grid_name(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from gen.diffusion import (
     DDIM,
@@ -19,6 +19,7 @@ from gen.diffusion import (
     Guidance,
     Level,
     Memory,
+    ModelDenoiser,
     NoiseSource,
     Prediction,
     Process,
@@ -29,6 +30,8 @@ from gen.diffusion import (
     clipped,
     thresholded,
 )
+from gen.diffusion import guidance as rules
+from gen.diffusion.block_cache import BlockStack, first_block_cached, taylor_cached, tea_cached
 from gen.diffusion.grid import ALIGN_YOUR_STEPS
 from gen.diffusion.guidance import CFGZeroStar, Chain, Evaluation, FrequencyDecoupled
 from gen.diffusion.solvers import (
@@ -44,6 +47,7 @@ from gen.diffusion.solvers import (
     TauInterval,
     TCDStep,
 )
+from gen.nn.layers import Layers
 
 
 def flow_ancestral(eta: float) -> Solver:
@@ -105,6 +109,11 @@ def diffusers_sa_solver(
 def predictor_corrector(snr: float, corrections: int, eta: float) -> Solver:
     """Euler-Maruyama, then Langevin dynamics."""
     return PredictorCorrector(ReverseDiffusion(eta), Langevin(snr, corrections))
+
+
+def own_grid(steps: int, own: Callable[[], TimeGrid]) -> TimeGrid:  # noqa: ARG001
+    """The grid that a model brings, which knows the steps."""
+    return own()
 
 
 def karras_open(steps: int, process: Process, rho: float) -> TimeGrid:
@@ -195,6 +204,139 @@ def easy_cache(
 ) -> Denoiser:
     """EasyCache between two times."""
     return cached(denoiser, tolerance, longest=longest, interval=log_snr_interval(process, low, high))
+
+
+def first_block_cache(
+    denoiser: ModelDenoiser,
+    process: Process,
+    layers: Layers,
+    tolerance: float,
+    longest: int,
+    low: float,
+    high: float,
+) -> Denoiser:
+    """The first-block cache between two times."""
+    interval = log_snr_interval(process, low, high)
+    return first_block_cached(denoiser, _stack(layers), tolerance, longest=longest, interval=interval)
+
+
+def tea_cache(
+    denoiser: ModelDenoiser,
+    process: Process,
+    layers: Layers,
+    tolerance: float,
+    longest: int,
+    low: float,
+    high: float,
+) -> Denoiser:
+    """TeaCache between two times."""
+    interval = log_snr_interval(process, low, high)
+    return tea_cached(denoiser, _stack(layers), tolerance, longest=longest, interval=interval)
+
+
+def taylor_cache(
+    denoiser: ModelDenoiser,
+    process: Process,
+    layers: Layers,
+    every: int,
+    order: int,
+    low: float,
+    high: float,
+) -> Denoiser:
+    """TaylorSeer between two times."""
+    interval = log_snr_interval(process, low, high)
+    return taylor_cached(denoiser, _stack(layers), every, order=order, interval=interval)
+
+
+def _stack(layers: Layers) -> BlockStack:
+    if layers.stack is None:
+        raise ValueError("the network declares no stack of blocks")
+    return layers.stack
+
+
+def pag(
+    scale: float,
+    model: ModelDenoiser,
+    layers: Layers,
+    strength: float,
+    first: int | None = None,
+    last: int | None = None,
+) -> Guidance:
+    """Perturbed-attention guidance beside classifier-free guidance of ``scale``."""
+    changed = rules.pag(_module(model), _part_of(layers.attention, first, last), tokens=layers.tokens)
+    return rules.Perturbed(strength, replace(model, network=changed), scale)
+
+
+def seg(
+    scale: float,
+    model: ModelDenoiser,
+    layers: Layers,
+    strength: float,
+    std: float = math.inf,
+    first: int | None = None,
+    last: int | None = None,
+) -> Guidance:
+    """Smoothed energy guidance beside classifier-free guidance of ``scale``."""
+    names = _part_of(layers.attention, first, last)
+    changed = rules.seg(_module(model), names, std, grid=layers.grid, tokens=layers.tokens)
+    return rules.Perturbed(strength, replace(model, network=changed), scale)
+
+
+def slg(
+    scale: float,
+    model: ModelDenoiser,
+    layers: Layers,
+    strength: float,
+    first: int | None = None,
+    last: int | None = None,
+) -> Guidance:
+    """Skip-layer guidance beside classifier-free guidance of ``scale``."""
+    changed = rules.slg(_module(model), _part_of(_stack(layers).blocks, first, last))
+    return rules.Perturbed(strength, replace(model, network=changed), scale)
+
+
+@dataclass(frozen=True)
+class Denoised(Guidance):
+    """The prediction of another denoiser.
+
+    Args:
+        denoiser: Whose.
+    """
+
+    denoiser: Denoiser
+
+    def predict(self, at: Evaluation) -> Prediction:
+        """See ``Guidance``."""
+        return self.denoiser(at.x, at.level, at.conditioning, at.memory)
+
+
+def nag(scale: float, model: ModelDenoiser, layers: Layers, tau: float, alpha: float) -> Guidance:
+    """Normalised attention guidance of ``scale``, in all layers with attention to the text."""
+    if not layers.text_attention:
+        raise ValueError("the network declares no attention to the text")
+    changed = rules.nag(model, layers.text_attention, scale, tau=tau, alpha=alpha, tokens=layers.tokens)
+    return Denoised(changed)
+
+
+def _module(model: ModelDenoiser) -> nn.Module:
+    assert isinstance(model.network, nn.Module)  # one that declares layers is
+    return model.network
+
+
+def _part_of(names: Sequence[str], first: int | None, last: int | None) -> Sequence[str]:
+    """The layers from number ``first`` to ``last``; by default the third in the middle, at least one.
+
+    Raises:
+        ValueError: There are none, or no such layers.
+    """
+    count = len(names)
+    if not count:
+        raise ValueError("the network declares no such layers")
+    low = count // 3 if first is None else first
+    high = max(low, 2 * count // 3 - 1) if last is None else last
+    if not low <= high < count:
+        raise ValueError(f"the network has the layers 0 to {count - 1}, not {low} to {high}")
+    return names[low : high + 1]
 
 
 def brownian(seeds: Sequence[int]) -> NoiseSource:

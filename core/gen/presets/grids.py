@@ -154,3 +154,14 @@ GRIDS: Mapping[str, GridSpec] = table(
         ),
     ]
 )
+
+OWN_GRID = "model"
+"""The name of the grid that a model brings itself, as checkpoints do: see ``gen.model.Stage.own_grid``."""
+
+MODEL_GRID = GridSpec(
+    name=OWN_GRID,
+    summary="The grid that the model brings, as checkpoints do",
+    factory="gen.presets.factories:own_grid",
+    needs=("own",),
+)
+"""It is no grid of ``GRIDS``, since it cannot be made without a model."""

@@ -11,6 +11,11 @@ from gen.presets.specs import table
 RULES = "gen.diffusion.guidance"
 OWN = "gen.presets.factories"
 
+BLOCKS = (
+    whole("first", "First block that is changed, from 0; by default those in the middle are", None, 0, 1000),
+    whole("last", "Last block that is changed", None, 0, 1000),
+)
+
 GUIDANCES: Mapping[str, GuidanceSpec] = table(
     [
         GuidanceSpec(
@@ -80,6 +85,41 @@ GUIDANCES: Mapping[str, GuidanceSpec] = table(
             name="mahiro",
             summary="Guidance along the prediction itself where it is unlike uncond",
             factory=f"{RULES}:Mahiro",
+        ),
+        *(
+            GuidanceSpec(
+                name=name,
+                aliases=(alias,),
+                summary=summary,
+                factory=f"{OWN}:{name}",
+                settings=(
+                    number("strength", "Scale of the difference to the perturbed network", 3.0, 0, 100),
+                    *settings,
+                    *BLOCKS,
+                ),
+                needs=("model", "layers"),
+            )
+            for name, alias, summary, settings in (
+                ("pag", "perturbed_attention", "Perturbed-attention guidance, beside classifier-free", ()),
+                (
+                    "seg",
+                    "smoothed_energy",
+                    "Smoothed energy guidance, beside classifier-free",
+                    (number("std", "Blur of the queries in tokens; their mean by default", None, 0.1, 1000),),
+                ),
+                ("slg", "skip_layer", "Skip-layer guidance, beside classifier-free", ()),
+            )
+        ),
+        GuidanceSpec(
+            name="nag",
+            aliases=("normalised_attention",),
+            summary="Normalised attention guidance, also for models of few steps",
+            factory=f"{OWN}:nag",
+            settings=(
+                number("tau", "Largest growth of the attention's norm", 2.5, 0.01, 100),
+                number("alpha", "Share of the guided attention", 0.5, 0, 1),
+            ),
+            needs=("model", "layers"),
         ),
         GuidanceSpec(
             name="interval",

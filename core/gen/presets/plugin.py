@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from gen.plugin.hookspecs import hookimpl
 from gen.plugin.specs import ANY_KIND, CacheSpec, FormatSpec, GridSpec, GuidanceSpec, NoiseSpec, SolverSpec
 from gen.presets.caches import CACHES
-from gen.presets.grids import GRIDS
+from gen.presets.grids import GRIDS, MODEL_GRID
 from gen.presets.guidances import GUIDANCES
 from gen.presets.noises import NOISES
 from gen.presets.solvers import SOLVERS
@@ -22,7 +22,7 @@ def gen_solvers() -> Iterable[SolverSpec]:
 @hookimpl
 def gen_grids() -> Iterable[GridSpec]:
     """Where to step."""
-    return GRIDS.values()
+    return (*GRIDS.values(), MODEL_GRID)
 
 
 @hookimpl

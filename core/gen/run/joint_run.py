@@ -20,6 +20,7 @@ from gen.run.progress import Report
 
 def sample_parts(
     stage: Stage,
+    denoiser: JointDenoiser,
     parts: Mapping[str, Part],
     task: Task,
     edits: Edits,
@@ -31,7 +32,8 @@ def sample_parts(
     """The end of a stage, (B, *shape) for each part.
 
     Args:
-        stage: Gives the denoiser and the state to begin with.
+        stage: Gives the state to begin with.
+        denoiser: The network, without guidance.
         parts: Process and solver by name.
         task: With the shape of the stage's state.
         edits: What is given of it: what to start from, and what to keep.
@@ -40,7 +42,7 @@ def sample_parts(
         grid: Where to stop.
         report: Called after each step.
     """
-    denoiser = _guided(cast(JointDenoiser, stage.denoiser(task)), guidance)
+    denoiser = _guided(denoiser, guidance)
     x = stage.prior(task, grid) if edits.start is None else stage.init(task, grid, _moved(edits.start, task))
     state = dict(cast("Mapping[str, Tensor]", x))
     keep = {name: _rows(one, state[name]) for name, one in _moved(edits.keep, task).items()}

@@ -106,7 +106,6 @@ def _made(
     """The artifacts of a batch, with what is kept of the inputs as it was."""
     import torch
 
-    from gen.diffusion import NoiseSource
     from gen.run.stages import run_stages
 
     rows = [*batch.items, *[batch.items[-1]] * (batch.rows - len(batch.items))]
@@ -116,7 +115,7 @@ def _made(
         params={**plan.params, **plan.artifacts},
         guidance=plan.guidance,
         steps=plan.steps,
-        noise=NoiseSource([item.seed for item in rows]),
+        noise=plan.choices.make_noise([item.seed for item in rows]),
         device=plan.device,
         init=plan.init,
         mask=plan.mask,

@@ -10,12 +10,14 @@ from typing import cast
 from gen import presets
 from gen.diffusion import Conditioning, Denoiser, Process, RectifiedFlow, Solver, TimeGrid, guided
 from gen.diffusion.categorical import CategoricalProcess
-from gen.diffusion.joint import Part
+from gen.diffusion.joint import JointDenoiser, Part
+from gen.errors import UsageError
 from gen.model import Defaults, Edits, Model, Stage, State, Task
 from gen.model.parts import checked_conditioning, checked_shape
 from gen.model.stage import AnyGuidance, AnyProcess
 from gen.plan import Plan
 from gen.plan.choice import choose
+from gen.plan.choices import Choices, core_choices
 from gen.plugin.boundary import calling
 from gen.run.joint_run import sample_parts
 from gen.run.progress import Report, StageReport
@@ -44,19 +46,14 @@ def run_stages(
         UsageError: A stage cannot make what the parameters ask for.
         PluginError: A stage fails or returns something else than it should, or all pass the task over.
     """
-    ways = Defaults(
-        solver=plan.solver,
-        grid=plan.grid,
-        steps=plan.steps,
-        guidance=plan.guidance,
-        token_solver=model.defaults.token_solver,
-    )
+    ways = _Ways(plan.choices, plan.steps, plan.guidance, model.defaults.token_solver)
     plugin = plan.spec.plugin
     state: State | None = None
     entered = False
     for index, stage in enumerate(model.path):
         before = replace(task, previous=state)
-        run = _prepared(plugin, stage, before, edits, stage.defaults or ways, plan.strength)
+        own = stage.defaults and _ways_of(stage.defaults, plan)
+        run = _prepared(plugin, stage, before, edits, own or ways, plan.strength)
         if run is None:
             continue
         if entered:
@@ -70,6 +67,29 @@ def run_stages(
     return state
 
 
+@dataclass(frozen=True)
+class _Ways:
+    """How a stage is sampled.
+
+    Args:
+        choices: Solver, grid, guidance, cache and noise rule.
+        steps: Of the grid.
+        guidance: The scale.
+        token_solver: Name of the solver of tokens.
+    """
+
+    choices: Choices
+    steps: int
+    guidance: float
+    token_solver: str
+
+
+def _ways_of(defaults: Defaults, plan: Plan) -> _Ways:
+    """How a stage is sampled that says so itself, with the plan's noise rule."""
+    choices = replace(core_choices(defaults.solver, defaults.grid), noise=plan.choices.noise)
+    return _Ways(choices, defaults.steps, defaults.guidance, defaults.token_solver)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Run:
     """A stage that is ready to be sampled."""
@@ -81,6 +101,7 @@ class _Run:
     solver: Solver
     token_solver: str
     conditioning: Conditioning
+    denoiser: Denoiser | JointDenoiser
     guidance: AnyGuidance | Mapping[str, AnyGuidance]
 
     def end(self, report: Report) -> State:
@@ -90,10 +111,18 @@ class _Run:
             assert isinstance(guidance, Mapping)
             parts = {name: Part(one, self._solver(one)) for name, one in process.items()}
             return sample_parts(
-                self.stage, parts, self.task, self.edits, self.conditioning, guidance, self.grid, report
+                self.stage,
+                cast(JointDenoiser, self.denoiser),
+                parts,
+                self.task,
+                self.edits,
+                self.conditioning,
+                guidance,
+                self.grid,
+                report,
             )
         assert not isinstance(guidance, Mapping)
-        denoiser = guided(cast(Denoiser, self.stage.denoiser(self.task)), guidance)
+        denoiser = guided(cast(Denoiser, self.denoiser), guidance)
         if self.stage.clipping is not None:
             denoiser = self.stage.clipping(denoiser)
         return sample_tensor(
@@ -117,9 +146,11 @@ class _Run:
 
 
 def _prepared(
-    plugin: str, stage: Stage, task: Task, edits: Edits, ways: Defaults, strength: float | None
+    plugin: str, stage: Stage, task: Task, edits: Edits, ways: _Ways, strength: float | None
 ) -> _Run | None:
     """A stage with its answers; None where it passes the task over."""
+    process, choices = _gaussian(stage), ways.choices
+    _refuse_unheeded(stage, choices)
     task = replace(task, guidance=ways.guidance, steps=ways.steps)
     with calling(plugin, "stage.shape") as call:
         task = replace(task, shape=checked_shape(call, stage.shape(task)))
@@ -132,8 +163,7 @@ def _prepared(
             given = answer or given
 
     def named() -> TimeGrid:
-        own = ways.grid == presets.OWN_GRID
-        grid = stage.own_grid(task) if own else presets.grid(ways.grid, ways.steps, _gaussian(stage))
+        grid = choices.make_grid(ways.steps, process, lambda: stage.own_grid(task))
         return grid if given.start is None or strength is None else grid.truncate(strength)
 
     with calling(plugin, "stage.grid") as call:
@@ -144,7 +174,10 @@ def _prepared(
         return None
     with calling(plugin, "encoder") as call:
         conditioning = checked_conditioning(call, stage.encode(task), len(task.prompts))
-    chosen = presets.guidance(ways.solver, ways.guidance)
+    with calling(plugin, "stage.denoiser"):
+        denoiser = stage.denoiser(task)
+    shape = _piece(stage, task)
+    chosen = choices.make_guidance(ways.guidance, process, denoiser, shape)
     with calling(plugin, "stage.guidance"):
         guidance = stage.guidance(task, chosen)
     return _Run(
@@ -152,11 +185,37 @@ def _prepared(
         task=task,
         edits=given,
         grid=grid,
-        solver=presets.solver(ways.solver),
+        solver=choices.make_solver(process),
         token_solver=ways.token_solver,
         conditioning=conditioning.to(task.device),
+        denoiser=choices.cached(denoiser, process, shape),
         guidance=guidance,
     )
+
+
+def _refuse_unheeded(stage: Stage, choices: Choices) -> None:
+    """Refuse what a stage of tokens, or of a joint state, would not heed.
+
+    Raises:
+        UsageError: Something was chosen that works on a single state of numbers alone.
+    """
+    tokens = isinstance(stage.process, CategoricalProcess)
+    if choices.cache is not None and (tokens or isinstance(stage.process, Mapping)):
+        raise UsageError(
+            "a cache works on one state of numbers, and this model has another", "leave out `cache=…`"
+        )
+    if tokens and [str(guide) for guide in choices.guides] != ["cfg"]:
+        raise UsageError("a model of tokens has classifier-free guidance alone", "leave out `guide=…`")
+
+
+def _piece(stage: Stage, task: Task) -> tuple[int, ...]:
+    """The shape of what the network gets at once, of one item; empty for a joint state."""
+    if not isinstance(task.shape, tuple):
+        return ()
+    if stage.window is None:
+        return task.shape
+    axis, longest = stage.window.axis, stage.window.head + stage.window.size
+    return (*task.shape[:axis], min(task.shape[axis], longest), *task.shape[axis + 1 :])
 
 
 def _gaussian(stage: Stage) -> Process:

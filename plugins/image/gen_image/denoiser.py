@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,9 @@ class SceneTransformer(TextTransformer[Shape]):
     def tokens(self, x: Tensor) -> Tensor:
         patches = nn.functional.pixel_unshuffle(x, self.shape.patch).flatten(2).transpose(1, 2)
         return self.patches_in(patches) + self.position
+
+    def token_grid(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return tuple(side // self.shape.patch for side in shape[1:])
 
     def state(self, tokens: Tensor) -> Tensor:
         side = self.shape.grid // self.shape.patch

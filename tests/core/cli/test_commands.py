@@ -211,11 +211,12 @@ def test_the_schema_describes_what_python_takes(gen_cli: Cli) -> None:
     width = schema["properties"]["width"]
     assert (width["type"], width["minimum"], width["maximum"], width["multipleOf"]) == ("integer", 8, 64, 8)
     assert schema["properties"]["finish"]["enum"] == ["matt", "gloss"]
-    assert "heun" in schema["properties"]["solver"]["enum"]
+    assert "heun" in schema["properties"]["solver"]["examples"]
     assert schema["properties"]["model"]["examples"] == ["crayon"]
     assert json.loads(gen_cli("schema", "toy").out)["title"] == "toy"
     examples = {"prompt": "red", "count": 1, "seed": 1, "steps": 1, "guidance": 2.0, "strength": 0.5}
     examples |= {"negative": "blue", "model": "crayon", "solver": "ddim", "grid": "uniform", "mask": None}
+    examples |= {"guide": "apg", "guidance_interval": "0.2:0.8", "cache": None, "noise": "brownian"}
     examples |= {"device": "cpu", "dtype": "float32", "width": 8, "height": 8, "gain": 1.0, "invert": True}
     examples |= {"finish": "gloss", "init": gen.toy("red", width=8, height=8)}
     examples |= {"left": gen.toy("blue", width=8, height=8)}

@@ -13,7 +13,7 @@ Cli = Callable[..., Any]
 def test_solvers_and_grids_are_listed(gen_cli: Cli) -> None:
     data = gen_cli("solvers", "--json").envelope["data"]
     assert [solver["name"] for solver in data["solvers"]] == list(presets.SOLVERS)
-    assert [grid["name"] for grid in data["grids"]] == list(presets.GRIDS)
+    assert [grid["name"] for grid in data["grids"]] == [*presets.GRIDS, presets.OWN_GRID]
     out = gen_cli("solvers").out
     assert all(f"\n{name} " in out for name in (*list(presets.SOLVERS)[1:], *presets.GRIDS))
     assert max(map(len, out.splitlines())) <= 80

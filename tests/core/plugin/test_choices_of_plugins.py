@@ -132,3 +132,43 @@ def test_a_modality_brings_its_own(install: Install, site: Path) -> None:
     assert "half" in {spec.name for spec in host.choices(SolverSpec, "music")}
     assert "half" in {spec.name for spec in host.choices(SolverSpec)}
     assert "half" not in {spec.name for spec in Host.discover().choices(SolverSpec, "image")}
+
+
+def test_the_example_drives_a_run_and_stands_in_the_recipe(install: Install, monkeypatch) -> None:
+    example = Path(__file__).resolve().parents[3] / "examples" / "gen-fading"
+    monkeypatch.syspath_prepend(str(example))
+    install("gen-fading", {}, plugins={"fading": "gen_fading.plugin"})
+    import gen
+    from gen.artifact import distance
+
+    plain, made = (
+        gen.image("a fox", seed=1, steps=3, guidance=3.0, guide=guide)
+        for guide in ("cfg", gen.Choice("fading", until=0.5))
+    )
+    assert distance(plain, made) > 0
+    assert made.recipe is not None
+    assert made.recipe.guides == ("fading:until=0.5",)
+    assert made.recipe.versions["gen-fading"] == "1.0"
+    assert distance(made, gen.rerun(made)) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "line"),
+    [
+        ("return 3", 3, "the factory of guidance double of plugin half (gen-half 1.0) returned 3, not a"),
+        ("raise ValueError('no')", 3, "plugin half (gen-half 1.0) raised ValueError: no"),
+        ("import sys; sys.exit(0)", 3, "plugin half (gen-half 1.0) raised SystemExit"),
+        ("from gen.errors import UsageError; raise UsageError('too much', 'take less')", 2, "too much"),
+    ],
+)
+def test_a_factory_that_fails_is_named(
+    install: Install, capfd: pytest.CaptureFixture[str], tmp_path: Path, body: str, code: int, line: str
+) -> None:
+    from gen.cli.main import main
+
+    work = WORK.replace("return ClassifierFree(2 * scale)", body)
+    install("gen-half", {"half_plugin": LIGHT, "half_work": work}, plugins={"half": "half_plugin"})
+    output = tmp_path / "x.png"
+    assert main(["image", "a fox", "--steps", "1", "--guide", "double", "-o", str(output)]) == code
+    assert line in capfd.readouterr().err
+    assert not output.exists()

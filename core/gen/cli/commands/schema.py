@@ -5,16 +5,24 @@ from typing import Annotated, Any
 
 import typer
 
-from gen import presets
 from gen.checks import DEVICES, DTYPES, MAX_GUIDANCE, MAX_ITEMS, MAX_PROMPT_CHARACTERS, MAX_STEPS
 from gen.cli import arguments
+from gen.cli.described import as_json as listed
+from gen.cli.described import property_of
 from gen.cli.session import Session
 from gen.cli.switches import JSON
+from gen.plan.choices import NOISE
 from gen.plugin.host import Host
-from gen.plugin.specs import ModalitySpec, Param
+from gen.plugin.specs import (
+    CacheSpec,
+    ChoiceSpec,
+    GridSpec,
+    GuidanceSpec,
+    ModalitySpec,
+    NoiseSpec,
+    SolverSpec,
+)
 from gen.recipe import MAX_SEED
-
-NAMES = {int: "integer", float: "number", bool: "boolean", str: "string"}
 
 
 def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
@@ -50,14 +58,18 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
             "default": spec.default_model,
             "examples": [m.name for m in host.models(spec.name)],
         },
-        "solver": {**text, "enum": sorted(presets.SOLVERS)},
-        "grid": {**text, "examples": [*sorted(presets.GRIDS), "14.6, 7.1, 2.3, 0.5, 0.03"]},
+        "guide": {"type": ["string", "array"], "items": text, **_named(host, spec, GuidanceSpec)},
+        "guidance_interval": {**text, "examples": ["0.2:0.8"]},
+        "solver": {**text, **_named(host, spec, SolverSpec)},
+        "grid": {**text, **_named(host, spec, GridSpec, "14.6, 7.1, 2.3, 0.5, 0.03")},
+        "cache": {**text, **_named(host, spec, CacheSpec)},
+        "noise": {**text, **_named(host, spec, NoiseSpec), "default": NOISE},
         "init": text,
         "strength": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         "mask": text,
         "device": {**text, "examples": list(DEVICES), "default": "auto"},
         "dtype": {**text, "enum": list(DTYPES), "default": "float32"},
-        **{param.name: _property(param) for param in spec.params},
+        **{param.name: property_of(param) for param in spec.params},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -72,15 +84,7 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
     }
 
 
-def _property(param: Param) -> dict[str, Any]:
-    entries = {
-        "type": NAMES[param.type],
-        "description": param.help,
-        "minimum": param.minimum,
-        "maximum": param.maximum,
-        "multipleOf": param.multiple_of,
-        "enum": list(param.choices) or None,
-        "default": param.default,
-        "x-unit": param.unit or None,
-    }
-    return {key: value for key, value in entries.items() if value is not None}
+def _named(host: Host, spec: ModalitySpec, kind: type[ChoiceSpec], *more: str) -> dict[str, Any]:
+    """What can be named, with its settings; a text may give them after a colon."""
+    entries = listed(host, host.choices(kind, spec.name))
+    return {"examples": [*sorted(entry["name"] for entry in entries), *more], "x-choices": entries}

@@ -1,70 +1,73 @@
-"""``gen solvers``: what ``--solver`` and ``--grid`` can name."""
+"""``gen solvers``: what ``--solver`` and ``--grid`` can name, with all settings."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from gen import presets
+from gen.cli.described import as_json as listed
+from gen.cli.described import described, setting_rows, values_of
 from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.cli.tables import table
+from gen.plan.choice import choose_solver
 from gen.plugin.host import Host
-from gen.plugin.specs import ChoiceSpec
+from gen.plugin.specs import GridSpec, SolverSpec
+from gen.presets.settings import COMMON_SETTINGS
 
 
-def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:  # noqa: ARG001
+def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
     """Add the command."""
 
     @app.command("solvers", help=summary)
     def solvers(
         name: Annotated[
-            str | None, typer.Argument(metavar="NAME", help="Only what this name stands for.")
+            str | None, typer.Argument(metavar="NAME", help="Only what this name stands for, with settings.")
         ] = None,
         as_json: JSON = False,  # noqa: ARG001
     ) -> None:
-        chosen, grids = list(presets.SOLVERS.values()), list(presets.GRIDS.values())
+        chosen, grids = host.choices(SolverSpec), host.choices(GridSpec)
         if name is not None:
-            found = presets.sampler(name)
+            solver, found = choose_solver(chosen, grids, name)
             session.data["sampler"] = dataclasses.asdict(found)
-            chosen = [presets.SOLVERS[found.solver]]
-            grids = [presets.GRIDS[found.grid]] if found.grid else []
+            chosen, grids = (solver.spec,), tuple(grid for grid in grids if grid.name == found.grid)
             if found.process:
                 session.show(f"process: {found.process.partition(':')[2]}")
         session.data["solvers"] = [
-            {
-                "name": preset.name,
-                "aliases": list(preset.aliases),
-                "summary": preset.summary,
-                "order": preset.order,
-                "evaluations": preset.evaluations,
-                "stochastic": preset.stochastic,
-            }
-            for preset in chosen
+            entry | {"order": spec.order, "evaluations": spec.evaluations, "stochastic": spec.stochastic}
+            for entry, spec in zip(listed(host, chosen), chosen, strict=True)
         ]
-        session.data["grids"] = [
-            {"name": preset.name, "aliases": list(preset.aliases), "summary": preset.summary}
-            for preset in grids
-        ]
+        session.data["grids"] = listed(host, grids)
         rows = [("SOLVER", "ORDER", "CALLS", "NOISE", "SUMMARY")]
         rows += [
             (
-                preset.name,
-                str(preset.order),
-                str(preset.evaluations or "any"),
-                "yes" if preset.stochastic else "no",
-                _described(preset),
+                spec.name,
+                str(spec.order),
+                str(spec.evaluations or "any"),
+                "yes" if spec.stochastic else "no",
+                described(spec),
             )
-            for preset in chosen
+            for spec in chosen
         ]
-        for line in table(rows):
-            session.show(line)
+        _show(session, rows)
         if grids:
             session.show("")
-            for line in table([("GRID", "SUMMARY"), *((grid.name, _described(grid)) for grid in grids)]):
-                session.show(line)
+            _show(session, [("GRID", "SUMMARY"), *((grid.name, described(grid)) for grid in grids)])
+        if name is None:
+            session.show("")
+            session.show("`gen solvers NAME` shows the settings, as --solver ddim:eta=0.5")
+            return
+        own = list(setting_rows((*chosen, *grids)))
+        common = [
+            (noun, param.name, values_of(param), param.help)
+            for noun, kind in (("any solver", SolverSpec), ("any grid", GridSpec))
+            for param in COMMON_SETTINGS[kind]
+        ]
+        session.show("")
+        _show(session, [("OF", "SETTING", "VALUES", "MEANING"), *own, *common])
 
 
-def _described(preset: ChoiceSpec) -> str:
-    also = f" (also {', '.join(preset.aliases)})" if preset.aliases else ""
-    return preset.summary + also
+def _show(session: Session, rows: Sequence[Sequence[str]]) -> None:
+    for line in table(rows):
+        session.show(line)

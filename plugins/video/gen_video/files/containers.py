@@ -22,7 +22,7 @@ from gen.artifact import Artifact
 from gen.atomic import temporary_folder
 from gen.errors import GenError, UsageError, damaged_file
 from gen.metadata import Metadata
-from gen.recipe import MAX_BYTES, SCHEMA
+from gen.recipe import MAX_BYTES, SCHEMAS
 from gen_video.files.even_rate import evenly
 from gen_video.files.pixels import check_read, opaque, to_bytes
 from gen_video.files.timing import fps_of
@@ -150,7 +150,7 @@ def read_metadata(file: BinaryIO) -> Mapping[str, str]:
     for key, text in tags.items():
         if len(text) > MAX_BYTES:
             raise UsageError(f"its text entry {key[:40]!r} exceeds {MAX_BYTES} bytes")
-    ours = SCHEMA in tags.get("comment", "")
+    ours = any(schema in tags.get("comment", "") for schema in SCHEMAS)
     return {_TAGS.get(key, key) if ours else key: text for key, text in tags.items()}
 
 
