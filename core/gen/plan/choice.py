@@ -89,7 +89,7 @@ class Chosen(Generic[S]):
     def __str__(self) -> str:
         return str(Choice(self.spec.name, **dict(sorted(self.settings.items()))))
 
-    def build(self, *expected: type, **parts: object) -> Any:
+    def build(self, *expected: Any, **parts: object) -> Any:
         """What the spec's factory makes.
 
         Args:
