@@ -315,6 +315,8 @@ def test_unknown_names_and_impossible_steps_are_usage_errors() -> None:
         presets.grid("zzzz", 3, RectifiedFlow())
     with pytest.raises(UsageError, match="grid trailing: steps must be"):
         presets.grid("trailing", 0, RectifiedFlow())
+    with pytest.raises(UsageError, match="flow_abm_2"):
+        presets.solver("scale_3")
     with pytest.raises(UsageError, match="nearest is"):
         presets.solver("heunpp2")
 

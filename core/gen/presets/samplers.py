@@ -103,6 +103,14 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "sa_solver_pece": _NEAREST.format("sa_solver"),
         "restart": "it is a grid that goes back up: `heun` with `TimeGrid.restart` of gen.diffusion",
         "karras_exponential": _SPACING.format("karras"),
+        **dict.fromkeys(
+            ("scale", "scale_2", "scale_3", "scale_3_fine"),
+            "version 0.2 had it; `flow_abm_2` on the grid `flow_power` is nearer to the exact solution",
+        ),
+        **dict.fromkeys(
+            ("scale_coarse", "scale_medium", "scale_fine", "scale_finest"),
+            "version 0.2 had it; the grid `flow_power` takes its place",
+        ),
         "gits": _SEARCHED,
         "optimal_steps": _SEARCHED,
         "automatic": "name a grid, or leave it out to have the one of the model",
