@@ -98,7 +98,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "res_multistep_ancestral_cfg_pp": _NEAREST.format("res_multistep_cfg_pp"),
         "heunpp2": _NEAREST.format("heun"),
         "dpm_fast": _NEAREST.format("dpm_3") + " on `uniform_log_snr`",
-        "ipndm_v": _NEAREST.format("lms"),
+        "ipndm_v": "in unequal steps ComfyUI's weights do not sum to 1; `lms` has those that do",
         "comfy_deis": _NEAREST.format("deis"),
         "sa_solver_pece": _NEAREST.format("sa_solver"),
         "restart": "it is a grid that goes back up: `heun` with `TimeGrid.restart` of gen.diffusion",
