@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 1 << 30
 """Largest file that is read."""
 
+HEAD = 4096
+"""Bytes at the beginning of a file by which ``FormatSpec.can_read`` tells its content."""
+
 
 @dataclass(frozen=True)
 class WrittenFile:
@@ -54,39 +57,74 @@ def find_format(
     path: str | os.PathLike[str] | None = None,
     name: str | None = None,
     kind: str | None = None,
+    head: bytes | None = None,
 ) -> FormatSpec:
-    """The format that a name or a file's ending asks for; of several, the first that can be read.
+    """The format that a name or a file's ending asks for.
+
+    Where several have the ending, those count that can read the first bytes (``FormatSpec.can_read``), or
+    else say nothing about them; among these one that can be read before one that cannot, and the modality's
+    own before that of another plugin.
 
     Args:
         formats: What there is to choose from.
         path: A file, of which only the ending counts.
         name: Name of a format; one of its endings without the dot will do too.
         kind: Leave out formats for other kinds of artifact.
+        head: The first bytes of the file, up to ``HEAD``, where it is to be read.
 
     Raises:
-        UsageError: Unknown name or ending, neither given, or the two contradict each other.
+        UsageError: Unknown name or ending, neither given, the two contradict each other, or formats of
+            several plugins fit equally well.
+        PluginError: A format's ``can_read`` fails.
     """
     # A spectrogram is a PNG as well, but whoever names a PNG to read means the picture.
     specs = sorted((spec for spec in formats if spec.holds(kind)), key=lambda spec: not spec.reader)
     suffix = os.path.splitext(os.fspath(path))[1].lower() if path is not None else ""
-    by_suffix = next((spec for spec in specs if suffix in spec.suffixes), None)
+    by_suffix = [spec for spec in specs if suffix in spec.suffixes]
     if name is None:
-        if by_suffix is not None:
-            return by_suffix
+        if by_suffix:
+            return _chosen(suffix, by_suffix, head)
         endings = list(dict.fromkeys(ending for spec in specs for ending in spec.suffixes))
         whole = path_in_a_line(path or "the output")
         wrong = f"unknown file ending {suffix!r}" if suffix else f"{whole} has no file ending"
         raise UsageError(wrong, _choices(suffix, endings))
     wanted = name.lower()
-    by_name = next((spec for spec in specs if wanted == spec.name or f".{wanted}" in spec.suffixes), None)
+    named = [spec for spec in specs if wanted == spec.name]
+    named = named or [spec for spec in specs if f".{wanted}" in spec.suffixes]
+    by_name = next((spec for spec in named if spec in by_suffix), named[0] if named else None)
     if by_name is None:
         raise UsageError(f"unknown format {name!r}", _choices(wanted, [spec.name for spec in specs]))
-    if by_suffix not in (None, by_name):
+    if by_suffix and by_name not in by_suffix:
         raise UsageError(
             f"the ending {suffix!r} is not one of {by_name.name}",
             f"name the file {by_name.suffixes[0]} or leave the format out",
         )
     return by_name
+
+
+def _chosen(suffix: str, specs: list[FormatSpec], head: bytes | None) -> FormatSpec:
+    """The one of several formats with an ending that fits best, those that can be read first."""
+    if head is not None and len(specs) > 1:
+        told = [spec for spec in specs if spec.can_read and spec.reader and _can_read(spec, head)]
+        specs = told or [spec for spec in specs if not spec.can_read] or specs
+    best = [spec for spec in specs if (bool(spec.reader), spec.own) == (bool(specs[0].reader), True)] or [
+        spec for spec in specs if bool(spec.reader) == bool(specs[0].reader)
+    ]
+    if len({spec.plugin for spec in best}) > 1:
+        names = [f"{spec.name} of plugin {spec.plugin}" for spec in best]
+        raise UsageError(
+            f"the ending {suffix!r} is that of {' and of '.join(names)}", "say which with --format NAME"
+        )
+    return best[0]
+
+
+def _can_read(spec: FormatSpec, head: bytes) -> bool:
+    function = _load(spec, spec.can_read)
+    with calling(spec.plugin, f"can_read of {spec.name}") as call:
+        answer = function(head)
+        if not isinstance(answer, bool):
+            raise call.returned(answer, "True or False")
+        return answer
 
 
 def encode(artifact: Artifact, spec: FormatSpec, metadata: str = "full") -> bytes:
@@ -164,7 +202,7 @@ def read(path: str | os.PathLike[str], formats: Iterable[FormatSpec], *, kind: s
     """
     known = tuple(formats)
     with _open(path) as file:
-        spec = find_format(known, path=path, kind=kind)
+        spec = find_format(known, path=path, kind=kind, head=file.read(HEAD))
         if kind is not None and not spec.reader:
             endings = dict.fromkeys(
                 ending for other in known if other.holds(kind) and other.reader for ending in other.suffixes
@@ -188,13 +226,20 @@ def read_recipe(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> 
         PluginError: A library that the format needs is not installed.
     """
     with _open(path) as file:
-        entries = _entries(path, file, find_format(formats, path=path))
+        entries = _entries(path, file, find_format(formats, path=path, head=file.read(HEAD)))
     with _about(path):
         return _recipe_in(entries)
 
 
-def inspect(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> dict[str, Any]:
+def inspect(
+    path: str | os.PathLike[str], formats: Iterable[FormatSpec], *, name: str | None = None
+) -> dict[str, Any]:
     """What can be said about a file, as JSON values.
+
+    Args:
+        path: A file.
+        formats: The formats that there are.
+        name: Name of its format; by default its ending and its first bytes tell.
 
     Returns:
         ``path`` as given, ``format``, ``media_type``, ``kind``, ``bytes``, ``sha256``, ``sizes`` and
@@ -207,13 +252,14 @@ def inspect(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> dict
     """
     known = tuple(formats)
     with _open(path) as file:
-        spec = find_format(known, path=path)
+        spec = find_format(known, path=path, name=name, head=file.read(HEAD))
+        file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = file.tell()
         entries = _entries(path, file, spec)
         with _about(path):
             recipe = _recipe_in(entries)
-        if recipe is not None:
+        if recipe is not None and name is None:
             spec = _own_format(path, known, recipe.modality) or spec
         artifact = _read_artifact(path, file, spec)
     foreign = None if recipe else foreign_recipe(entries)

@@ -543,6 +543,46 @@ def test_inspection_of_another_programs_file(tmp_path):
     assert found["foreign"] == {"source": "a1111", "prompt": "a cat", "steps": 5, "seed": 12}
 
 
+def starts_with_brace(head):
+    return head.startswith(b"{")
+
+
+def starts_with_bracket(head):
+    return head.startswith(b"[")
+
+
+def wrong_answer(_head):
+    return "perhaps"
+
+
+def test_content_decides_between_formats_of_one_ending(tmp_path):
+    path = tmp_path / "a.note"
+    path.write_text('{"text": "hello"}')
+    mine = replace(spec("mine", ".note"), plugin="mine", can_read=f"{__name__}:starts_with_bracket")
+    theirs = replace(spec("theirs", ".note"), plugin="theirs", can_read=f"{__name__}:starts_with_brace")
+    silent = replace(spec("silent", ".note"), plugin="silent")
+    for formats_ in ([mine, theirs], [theirs, mine], [mine, silent, theirs]):
+        assert inspect(path, formats_)["format"] == "theirs"
+    # Where nobody recognises it, those that say nothing count.
+    assert inspect(path, [mine, silent])["format"] == "silent"
+    own = replace(silent, name="own", plugin="own", own=True)
+    assert inspect(path, [silent, own])["format"] == "own"
+    other = replace(silent, name="other", plugin="other")
+    with pytest.raises(
+        UsageError, match=r"'\.note' is that of silent of plugin silent and of other"
+    ) as caught:
+        inspect(path, [silent, other])
+    assert "--format NAME" in caught.value.hint
+    assert inspect(path, [silent, other], name="other")["format"] == "other"
+    with pytest.raises(UsageError, match="is that of silent"):
+        write(note(), tmp_path / "b.note", [silent, other])
+    assert write(note(), tmp_path / "b.note", [silent, own]).format == "own"
+    assert write(note(), tmp_path / "c.note", [silent, other], name="other").format == "other"
+    unsure = replace(mine, can_read=f"{__name__}:wrong_answer")
+    with pytest.raises(PluginError, match="the can_read of mine of plugin mine returned 'perhaps'"):
+        read(path, [unsure, theirs])
+
+
 def test_an_ending_that_two_formats_share_means_the_one_that_can_be_read():
     sketch, diary = spec("sketch", ".diary", reader="", kind="image"), FORMATS[1]
     assert find_format((sketch, diary), path="x.diary") is diary

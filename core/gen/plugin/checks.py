@@ -285,7 +285,9 @@ def format_fault(spec: FormatSpec) -> str:
         One line, or an empty string.
     """
     fault = _strings(spec, ("name", "kind", "media_type"))
-    fault = fault or _import_strings(spec, required=("writer",), optional=("reader", "metadata_reader"))
+    fault = fault or _import_strings(
+        spec, required=("writer",), optional=("reader", "metadata_reader", "can_read")
+    )
     fault = fault or _tuples(spec, {"suffixes": str, "also": str})
     if fault:
         return f"format {spec.name!r}: {fault}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from gen.errors import GenError, PluginError, described
@@ -256,6 +256,18 @@ class Host:
         if named or any(spec.kind != ANY_KIND for spec in formats):
             return formats
         return found(every)
+
+    def shared_endings(self) -> tuple[str, ...]:
+        """A line for each file ending that formats of several plugins have for one kind."""
+        owners: dict[tuple[str, str], dict[str, None]] = {}
+        for form in self.formats():
+            for key in itertools.product(form.suffixes, form.kinds):
+                owners.setdefault(key, {})[f"{form.name} of {form.plugin}"] = None
+        return tuple(
+            f"the ending {suffix} of {kind} is shared by {' and '.join(names)}; the content of a file decides"
+            for (suffix, kind), names in owners.items()
+            if len({name.partition(" of ")[2] for name in names}) > 1
+        )
 
     def choices(self, kind: type[Chosen], modality: str | None = None) -> tuple[Chosen, ...]:
         """What can be chosen by name: solvers, grids, guidances, caches or noise rules.
@@ -528,6 +540,8 @@ class Host:
             for spec in specs:
                 _refuse(record, fault(spec))
             lists[kind] = tuple(replace(spec, plugin=label) for spec in specs)
+        own = {modality.kind for modality in modalities}
+        lists[FormatSpec] = tuple(replace(form, own=form.kind in own) for form in lists[FormatSpec])
         return Plugin(replace(modalities[0], plugin=label) if modalities else None, lists)
 
     def _each(self, record: Record, module: object, kind: type[Spec], hook: str) -> Iterable[Spec]:
@@ -538,7 +552,7 @@ class Host:
                 )
             # Items of a generator are plugin code, too.
             with calling(record.label, f"hook {hook}"):
-                specs = tuple(islice(answer, _MOST + 1))
+                specs = tuple(itertools.islice(answer, _MOST + 1))
             if len(specs) > _MOST:
                 raise _RefusedError("broken", f"{hook} returns more than {_MOST} specs", remedy(record))
             for spec in specs:

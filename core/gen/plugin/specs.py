@@ -179,10 +179,14 @@ class FormatSpec:
         writer: Import string of ``(artifact, file: BinaryIO, metadata: gen.metadata.Metadata) -> None``.
         reader: Import string of ``(file: BinaryIO) -> Artifact``; empty when it is only written.
         metadata_reader: Import string of ``(file: BinaryIO) -> Mapping[str, str]``: the raw text entries.
+        can_read: Import string of ``(head: bytes) -> bool``: whether a file with these first bytes, at most
+            4,096, is of this format. It is asked where several formats have an ending; empty leaves the
+            decision to the others.
         also: Further kinds that it holds, where a modality makes more than one: writer and reader must serve
             them all, and what can be read may be given from memory in place of a file of ``kind``.
         api: Version of the contract.
         plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
+        own: Whether that plugin is the modality of the kind; set by the host.
     """
 
     name: str
@@ -192,9 +196,11 @@ class FormatSpec:
     writer: str
     reader: str = ""
     metadata_reader: str = ""
+    can_read: str = ""
     also: tuple[str, ...] = ()
     api: int = API
     plugin: str = field(default="", compare=False)
+    own: bool = field(default=False, compare=False)
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ def gen_formats() -> tuple[FormatSpec, ...]:
             writer="gen_image.files:write_png",
             reader="gen_image.files:read",
             metadata_reader="gen_image.files:read_metadata",
+            can_read="gen_image.signatures:is_png",
         ),
         FormatSpec(
             name="jpeg",
@@ -71,6 +72,7 @@ def gen_formats() -> tuple[FormatSpec, ...]:
             writer="gen_image.files:write_jpeg",
             reader="gen_image.files:read",
             metadata_reader="gen_image.files:read_metadata",
+            can_read="gen_image.signatures:is_jpeg",
         ),
         FormatSpec(
             name="webp",
@@ -80,6 +82,7 @@ def gen_formats() -> tuple[FormatSpec, ...]:
             writer="gen_image.files:write_webp",
             reader="gen_image.files:read",
             metadata_reader="gen_image.files:read_metadata",
+            can_read="gen_image.signatures:is_still_webp",
         ),
     )
 

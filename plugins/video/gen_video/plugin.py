@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
 from gen_video.camera import CAMERAS
 
@@ -64,7 +66,10 @@ def gen_formats() -> tuple[FormatSpec, ...]:
         _format("mp4", (".mp4", ".m4v"), "video/mp4", "containers:write_mp4", "containers"),
         _format("webm", (".webm",), "video/webm", "containers:write_webm", "containers"),
         _format("gif", (".gif",), "image/gif", "animations:write_gif", "animations"),
-        _format("webp", (".webp",), "image/webp", "animations:write_webp", "animations"),
+        replace(
+            _format("webp", (".webp",), "image/webp", "animations:write_webp", "animations"),
+            can_read="gen_video.files.signatures:is_animated_webp",
+        ),
         FormatSpec(
             name="zip",
             kind="video",

@@ -44,6 +44,7 @@ COMMANDS = {
     "writer": MAKE,
     "reader": EDIT,
     "metadata reader": ("info", "in.rude"),
+    "can_read": ("info", "in.rude"),
     "evaluation": ("eval", "rude"),
     "recipe factory": ("train", "rude", "--recipe", "quick"),
 }
@@ -79,6 +80,7 @@ RETURNED = {
     "writer": ("None", "text", "empty bytes"),
     "reader": ("None", "text", "strange image"),
     "metadata reader": ("None", "text", "number by name"),
+    "can_read": ("None", "text"),
     "evaluation": ("None", "text", "empty list", "NaN by name"),
     "recipe factory": ("None",),
 }

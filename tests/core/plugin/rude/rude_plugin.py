@@ -52,4 +52,13 @@ def gen_formats() -> tuple[FormatSpec, ...]:
             reader="rude_work:read",
             metadata_reader="rude_work:read_metadata",
         ),
+        FormatSpec(
+            name="ruder",
+            kind="rude",
+            suffixes=(".rude",),
+            media_type="text/plain",
+            writer="rude_work:write",
+            reader="rude_work:read",
+            can_read="rude_work:can_read",
+        ),
     )

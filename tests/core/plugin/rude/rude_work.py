@@ -81,6 +81,10 @@ def read_metadata(file: BinaryIO) -> Mapping[str, str]:
     return act("metadata reader", {key: text for key, text in json.load(file).items() if key == "note"})
 
 
+def can_read(_head: bytes) -> bool:
+    return act("can_read", False)
+
+
 def evaluate(_trial: Trial) -> Mapping[str, object]:
     return act("evaluation", {"rudeness": 1.0})
 
