@@ -124,6 +124,7 @@ class Recipe:
         params: The modality's own parameters, all resolved: no default is left implicit.
         inputs: Files that went in.
         parents: Recipes of those files, where they carried one.
+        provenance: What run hooks of plugins noted: a table by the name of each hook.
         versions: Versions of what took part: ``gen``, the plugin's distribution, ``torch``, ``python``.
         device, dtype: Where and in which precision the network ran.
         threads: Threads of torch's kernels on the CPU, 1 to 1,024; None when not known.
@@ -149,6 +150,7 @@ class Recipe:
     params: Mapping[str, Scalar] = field(default_factory=dict, hash=False)
     inputs: tuple[Input, ...] = ()
     parents: tuple[Recipe, ...] = ()
+    provenance: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict, hash=False)
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
     device: str = "cpu"
     dtype: str = "float32"
@@ -181,6 +183,7 @@ class Recipe:
             self,
             params=_table(self.params, "params", _scalar),
             versions=_table(self.versions, "versions", _text),
+            provenance=_table(self.provenance, "provenance", _notes),
         )
         if not isinstance(self.model, ModelReference):
             raise UsageError("model in the recipe is not a model reference")
@@ -197,6 +200,7 @@ class Recipe:
             "model": dataclasses.asdict(self.model),
             "params": dict(self.params),
             "versions": dict(self.versions),
+            "provenance": {name: dict(notes) for name, notes in self.provenance.items()},
             "guides": list(self.guides),
             "inputs": [dataclasses.asdict(item) for item in self.inputs],
             "parents": [parent.to_dict() for parent in self.parents],
@@ -396,6 +400,10 @@ def _scalar(value: object, name: str) -> Scalar:
         _integer(value, name, -(2**63), MAX_SEED)
         return value
     return _number(value, name)
+
+
+def _notes(value: object, name: str) -> Mapping[str, Scalar]:
+    return _table(value, name, _scalar)
 
 
 def _table(value: object, name: str, check: Callable[[Any, str], _T]) -> dict[str, _T]:

@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, str] = {
     "train": "Train a model.",
     "eval": "Measure a model.",
     "doctor": "Check this installation.",
+    "x": "Run the commands that plugins bring.",
 }
 """The core's commands and their summaries; ``gen.cli.commands.NAME`` adds each to the app."""
 

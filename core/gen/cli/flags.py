@@ -17,6 +17,7 @@ from gen.plugin.host import Host
 from gen.plugin.specs import (
     CacheSpec,
     ChoiceSpec,
+    CommandSpec,
     GridSpec,
     GuidanceSpec,
     ModalitySpec,
@@ -144,6 +145,16 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
     return inspect.Signature([*flags, *(_own(spec, param) for param in spec.params)])
 
 
+def command_signature(spec: CommandSpec) -> inspect.Signature:
+    """The signature of a command of a plugin.
+
+    Args:
+        spec: The command.
+    """
+    switch = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JSON)
+    return inspect.Signature([*(_own(spec, param) for param in spec.params), switch])
+
+
 def merge_aliases(values: dict[str, Any]) -> None:
     """Move what was given under another program's name to ours, in place.
 
@@ -186,7 +197,7 @@ def _names(host: Host, spec: ModalitySpec, kind: type[ChoiceSpec]) -> list[str]:
     return [one.name for one in host.choices(kind, spec.name)]
 
 
-def _own(spec: ModalitySpec, param: Param) -> inspect.Parameter:
+def _own(spec: ModalitySpec | CommandSpec, param: Param) -> inspect.Parameter:
     low = "" if param.minimum is None else f"from {param.minimum:g} "
     high = "" if param.maximum is None else f"to {param.maximum:g} "
     values = f"{low}{high}{param.unit}".strip() or ", ".join(param.choices)

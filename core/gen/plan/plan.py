@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gen.model import ModelSource
 from gen.plan.choices import Choices
-from gen.plugin.specs import ModalitySpec, Param
+from gen.plugin.specs import ModalitySpec, Param, RunSpec
 from gen.recipe import Input, ModelReference, Recipe
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Plan:
         artifacts: Those of the parameters that are files, by name.
         inputs: The files behind them.
         versions: Versions of what takes part.
+        runs: The run hooks of plugins that take part.
     """
 
     spec: ModalitySpec
@@ -67,6 +68,7 @@ class Plan:
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
     inputs: tuple[Input, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    runs: tuple[RunSpec, ...] = ()
 
     @property
     def solver(self) -> str:

@@ -30,6 +30,7 @@ from gen.checks import (
 from gen.config import SETTINGS, Setting, convert, read_settings
 from gen.errors import UsageError
 from gen.model import ModelSource
+from gen.plan.before import prepared
 from gen.plan.choice import choose, choose_grid, choose_solver
 from gen.plan.choices import NOISE, Choices, check_scale, choose_cache, choose_guides
 from gen.plan.inputs import Source, check_shapes, read_input
@@ -147,6 +148,7 @@ def resolve(
         cache=chosen("cache", request.cache, None, lambda given: choose_cache(caches, given)),
         noise=chosen("noise", request.noise, NOISE, lambda given: choose(noises, given, "noise")),
     )
+    runs = host.runs(spec.name)
     plan = Plan(
         spec=spec,
         own=tuple(own.values()),
@@ -164,8 +166,12 @@ def resolve(
         dtype=chosen("dtype", request.dtype, "float32", lambda name: one_of("dtype", name, DTYPES)),
         threads=None if request.threads is None else _threads(request.threads),
         versions=_versions(
-            [host.record(spec.name), *(host.owner(one) for one in (entry, *choices.specs) if one is not None)]
+            [
+                host.record(spec.name),
+                *(host.owner(one) for one in (entry, *choices.specs, *runs) if one is not None),
+            ]
         ),
+        runs=runs,
     )
     files = {name: request.params.get(name) for name, param in own.items() if param.kind}
     artifacts = {
@@ -185,6 +191,7 @@ def resolve(
         artifacts=artifacts,
         inputs=tuple(inputs),
     )
+    plan = prepared(plan)
     if check is not None:
         check(plan)
     return replace(plan, device=chosen("device", request.device, "auto", find_device))

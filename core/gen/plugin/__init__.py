@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gen.plugin.specs import (
     API,
     CacheSpec,
+    CommandSpec,
     FamilySpec,
     FormatSpec,
     GridSpec,
@@ -16,6 +17,7 @@ from gen.plugin.specs import (
     NoiseSpec,
     Param,
     RecipeSpec,
+    RunSpec,
     SolverSpec,
 )
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "API",
     "CacheSpec",
+    "CommandSpec",
     "FamilySpec",
     "FormatSpec",
     "GridSpec",
@@ -34,6 +37,7 @@ __all__ = [
     "NoiseSpec",
     "Param",
     "RecipeSpec",
+    "RunSpec",
     "SolverSpec",
     "hookimpl",
 ]

@@ -10,6 +10,7 @@ from gen.plugin.specs import (
     API,
     CacheSpec,
     ChoiceSpec,
+    CommandSpec,
     FamilySpec,
     FormatSpec,
     GridSpec,
@@ -19,6 +20,7 @@ from gen.plugin.specs import (
     NoiseSpec,
     Param,
     RecipeSpec,
+    RunSpec,
     SolverSpec,
 )
 
@@ -276,6 +278,42 @@ def choice_fault(spec: ChoiceSpec) -> str:
                 return ""
         return f"{start}: scales must be two numbers (low, high), not {spec.scales!r}"
     return ""
+
+
+def run_fault(spec: RunSpec) -> str:
+    """Find the first fault of a run hook's spec.
+
+    Returns:
+        One line, or an empty string.
+    """
+    fault = _strings(spec, ("name", "summary")) or _import_strings(spec, (), ("before", "around", "after"))
+    fault = fault or _tuples(spec, {"modalities": str})
+    if not fault and not _NAME.fullmatch(spec.name):
+        fault = "the name must be lower-case letters, digits and hyphens"
+    if not fault and not (spec.before or spec.around or spec.after):
+        fault = "it has neither before nor around nor after"
+    return fault and f"run hook {spec.name!r}: {fault}"
+
+
+def command_fault(spec: CommandSpec) -> str:
+    """Find the first fault of a command's spec.
+
+    Returns:
+        One line, or an empty string.
+    """
+    fault = _strings(spec, ("name", "summary")) or _import_strings(spec, ("run",))
+    fault = fault or _tuples(spec, {"params": Param, "examples": str})
+    if not fault and not _NAME.fullmatch(spec.name):
+        fault = "the name must be lower-case letters, digits and hyphens"
+    for param in () if fault else spec.params:
+        if param.name in ("json", "as_json", "quiet", "verbose", "help", "offline"):
+            fault = f"--{param.name.replace('_', '-')} belongs to the core; choose another name"
+        fault = fault or value_fault(param)
+        if fault:
+            fault = f"parameter {param.name!r}: {fault}"
+            break
+    fault = fault or _repeated("parameter", (param.name for param in spec.params))
+    return fault and f"command {spec.name!r}: {fault}"
 
 
 def format_fault(spec: FormatSpec) -> str:

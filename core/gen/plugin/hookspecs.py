@@ -8,6 +8,7 @@ import pluggy
 
 from gen.plugin.specs import (
     CacheSpec,
+    CommandSpec,
     FamilySpec,
     FormatSpec,
     GridSpec,
@@ -15,6 +16,7 @@ from gen.plugin.specs import (
     ModalitySpec,
     ModelSpec,
     NoiseSpec,
+    RunSpec,
     SolverSpec,
 )
 
@@ -137,4 +139,37 @@ def gen_noises() -> Iterable[NoiseSpec]:  # type: ignore[empty-body]
                               factory="gen_shared.noise:make")]
 
     where ``make(seeds)`` returns a ``gen.diffusion.NoiseSource``.
+    """
+
+
+@hookspec
+def gen_run() -> Iterable[RunSpec]:  # type: ignore[empty-body]
+    """Declare what happens before, around and after runs::
+
+        @hookimpl
+        def gen_run():
+            return [
+                RunSpec(
+                    name="watermark",
+                    summary="Marks every picture.",
+                    after="gen_mark.work:mark",
+                    modalities=("image",),
+                )
+            ]
+
+    where ``mark(artifact, plan)`` returns the artifact to keep and notes for its recipe.
+    """
+
+
+@hookspec
+def gen_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
+    """Declare commands under ``gen x``::
+
+        @hookimpl
+        def gen_commands():
+            side = Param(name="side", type=int, help="Pixels of a side.", default=64, minimum=1)
+            return [CommandSpec(name="sheet", summary="Makes a sheet.", run="gen_sheet.work:run",
+                                params=(side,))]
+
+    where ``run(side)`` returns values by name, which are shown.
     """

@@ -17,11 +17,13 @@ from gen.plugin.checks import (
     HEAVY_MODULES,
     api_fault,
     choice_fault,
+    command_fault,
     family_fault,
     format_fault,
     modality_fault,
     model_fault,
     name_fault,
+    run_fault,
 )
 from gen.plugin.discovery import (
     OURS,
@@ -40,6 +42,7 @@ from gen.plugin.specs import (
     ANY_KIND,
     CacheSpec,
     ChoiceSpec,
+    CommandSpec,
     FamilySpec,
     FormatSpec,
     GridSpec,
@@ -47,6 +50,7 @@ from gen.plugin.specs import (
     ModalitySpec,
     ModelSpec,
     NoiseSpec,
+    RunSpec,
     SolverSpec,
 )
 from gen.plugin.text import one_line, plain_name
@@ -62,7 +66,7 @@ if TYPE_CHECKING:
 Spec = TypeVar("Spec", bound="Declared")
 Chosen = TypeVar("Chosen", bound=ChoiceSpec)
 
-Declared: TypeAlias = ModalitySpec | ModelSpec | FamilySpec | FormatSpec | ChoiceSpec
+Declared: TypeAlias = ModalitySpec | ModelSpec | FamilySpec | FormatSpec | ChoiceSpec | RunSpec | CommandSpec
 
 HOOKS: Mapping[type[Declared], tuple[str, Callable[[Any], str]]] = {
     ModelSpec: ("gen_models", model_fault),
@@ -73,6 +77,8 @@ HOOKS: Mapping[type[Declared], tuple[str, Callable[[Any], str]]] = {
     GuidanceSpec: ("gen_guidances", choice_fault),
     CacheSpec: ("gen_caches", choice_fault),
     NoiseSpec: ("gen_noises", choice_fault),
+    RunSpec: ("gen_run", run_fault),
+    CommandSpec: ("gen_commands", command_fault),
 }
 """The hooks that return lists: what is in the list, the hook, and what finds the first fault of one."""
 
@@ -288,6 +294,25 @@ class Host:
         own = self._group(MODALITIES) if modality is None else [self._find(modality, MODALITIES)]
         indices = sorted([*self._group(PLUGINS), *own], key=lambda index: index != self._core)
         return self._merged(indices, lambda plugin: plugin.of(kind), lambda _: True)
+
+    def runs(self, modality: str) -> tuple[RunSpec, ...]:
+        """The run hooks that hold for a modality.
+
+        Raises:
+            PluginError: The modality cannot be used.
+        """
+        self.modality(modality)
+        indices = sorted([self._find(modality, MODALITIES), *self._group(PLUGINS)])
+        return self._merged(
+            indices,
+            lambda plugin: plugin.of(RunSpec),
+            lambda spec: modality in (spec.modalities or (modality,)),
+        )
+
+    def commands(self) -> tuple[CommandSpec, ...]:
+        """The commands under ``gen x``, of all plugins."""
+        indices = [*self._group(PLUGINS), *self._group(MODALITIES)]
+        return self._merged(indices, lambda plugin: plugin.of(CommandSpec), lambda _: True)
 
     def owner(self, spec: Declared) -> Record | None:
         """The plugin that declares a spec; None for one of the core."""
@@ -601,6 +626,8 @@ def _keys(spec: Declared) -> list[tuple[str, str]]:
     """What a spec can be found by, its name first: names are compared without case and punctuation."""
     if isinstance(spec, ChoiceSpec):
         return [(plain_name(name), "") for name in (spec.name, *spec.aliases)]
+    if isinstance(spec, RunSpec | CommandSpec):
+        return [(spec.name, "")]
     return [(spec.name, spec.modality if isinstance(spec, ModelSpec | FamilySpec) else spec.kind)]
 
 

@@ -313,3 +313,59 @@ class NoiseSpec(ChoiceSpec):
 
     ``factory`` gets ``seeds``, a sequence of one int per item, and returns a ``gen.diffusion.NoiseSource``.
     """
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """What happens with every run of a modality: before it, around it and after each artifact.
+
+    Hooks of several plugins are called in the order of the plugins' names; what ``around`` opened last closes
+    first. The recipe names the distribution. A rerun calls them again, so that they must do the same with the
+    same plan.
+
+    Args:
+        name: Key of its notes in the recipe: lower-case letters, digits and hyphens.
+        summary: One line.
+        before: Import string of ``(plan: gen.plan.Plan) -> Plan | None``, called before a model is loaded.
+            It refuses a run by raising ``gen.errors.UsageError``, and changes it by returning another plan.
+        around: Import string of ``(plan) -> context manager`` that is entered around the run.
+        after: Import string of ``(artifact: gen.Artifact, plan) -> (artifact, notes)``. The notes are
+            numbers, texts, booleans or None by name, and stand in the recipe's ``provenance``.
+        modalities: Names of the modalities; empty for all.
+        api: Version of the contract.
+        plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
+    """
+
+    name: str
+    summary: str
+    before: str = ""
+    around: str = ""
+    after: str = ""
+    modalities: tuple[str, ...] = ()
+    api: int = API
+    plugin: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSpec:
+    """A command ``gen x NAME``.
+
+    Args:
+        name: Lower-case letters, digits and hyphens.
+        summary: One line for ``gen x``.
+        run: Import string of ``(**params) -> Mapping``: what it returns, JSON values by name, is shown as an
+            outline, and is ``data.result`` under ``--json``.
+        params: Its options; one with ``kind`` is a path that exists, given as a text. One without a default
+            that nobody gives is None.
+        examples: Command lines to show in the help.
+        api: Version of the contract.
+        plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
+    """
+
+    name: str
+    summary: str
+    run: str
+    params: tuple[Param, ...] = ()
+    examples: tuple[str, ...] = ()
+    api: int = API
+    plugin: str = field(default="", compare=False)

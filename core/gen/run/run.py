@@ -14,6 +14,7 @@ from gen.plan import Plan
 from gen.run.batches import Batch, batches
 from gen.run.edits import edits_of
 from gen.run.failures import failures
+from gen.run.hooks import after, around
 from gen.run.load import threads_of
 from gen.run.progress import Progress, StageReport
 
@@ -47,6 +48,13 @@ def generate(
         DeviceError: The memory does not suffice.
         PluginError: The model failed, or returned something else than its protocol says.
     """
+    with around(plan):
+        yield from _generated(plan, model, batch_size, on_step)
+
+
+def _generated(
+    plan: Plan, model: Model, batch_size: int, on_step: Callable[[Progress], None] | None
+) -> Iterator[Artifact]:
     from gen.process_state import fresh_process_state
 
     raised: list[BaseException] = []
@@ -93,7 +101,7 @@ def generate(
         ):
             artifacts = _made(decided, model, batch, report, raised)
         for item, artifact in zip(batch.items, artifacts, strict=True):
-            made[item.index] = replace(artifact, recipe=decided.recipe(item))
+            made[item.index] = after(decided, replace(artifact, recipe=decided.recipe(item)))
         done += len(batch.items)
         # In the order of the items, however they were batched.
         while waiting and waiting[0].index in made:

@@ -1,0 +1,71 @@
+"""The run hooks of plugins around a run and after each artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from gen.errors import UsageError
+from gen.plan import Plan
+from gen.plugin.boundary import calling, imported
+
+if TYPE_CHECKING:
+    from gen.artifact import Artifact
+
+
+@contextmanager
+def around(plan: Plan) -> Iterator[None]:
+    """Enter the context managers of the plan's run hooks.
+
+    Raises:
+        PluginError: One fails, or is no context manager.
+    """
+    with ExitStack() as opened:
+        for spec in plan.runs:
+            if not spec.around:
+                continue
+            part = f"around of run hook {spec.name}"
+            make = cast(Callable[[Plan], object], imported(spec.plugin, spec.around))
+            with calling(spec.plugin, part) as call:
+                manager = make(plan)
+                if not isinstance(manager, AbstractContextManager):
+                    raise call.returned(manager, "a context manager")
+                manager.__enter__()
+            opened.callback(_leave, manager, spec.plugin, part)
+        yield
+
+
+def _leave(manager: AbstractContextManager[object], plugin: str, part: str) -> None:
+    with calling(plugin, part):
+        manager.__exit__(None, None, None)
+
+
+def after(plan: Plan, artifact: Artifact) -> Artifact:
+    """The artifact as the ``after`` of the plan's run hooks leaves it, with their notes in its recipe.
+
+    Raises:
+        PluginError: A hook fails, or returns something else than an artifact of that kind and notes.
+    """
+    from gen.artifact import Artifact as Expected
+
+    recipe = artifact.recipe
+    assert recipe is not None
+    for spec in plan.runs:
+        if not spec.after:
+            continue
+        change = cast(Callable[["Artifact", Plan], object], imported(spec.plugin, spec.after))
+        with calling(spec.plugin, f"after of run hook {spec.name}") as call:
+            answer = change(artifact, plan)
+            match answer:
+                case (Expected() as changed, Mapping() as notes) if changed.kind == artifact.kind:
+                    pass
+                case _:
+                    raise call.returned(answer, f"an artifact of the kind {artifact.kind} and notes")
+            try:
+                recipe = replace(recipe, provenance={**recipe.provenance, spec.name: notes})
+            except UsageError as error:
+                raise call.fault(f"gave notes that no recipe can hold: {error.message}") from error
+        artifact = replace(changed, recipe=recipe)
+    return artifact
