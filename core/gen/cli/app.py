@@ -23,10 +23,12 @@ import typer
 import typer.main
 
 from gen.cli.main import INTERRUPTED
+from gen.cli.plugin_output import stdout_to_stderr
 from gen.cli.session import GuardedStdout, Session, silence_stdout
 from gen.config import offline_origin
 from gen.errors import GenError, GenWarning, OutputError, UsageError
 from gen.offline import forbid_connections
+from gen.plugin.boundary import guarded_by
 from gen.plugin.host import Host
 from gen.plugin.text import one_line
 
@@ -72,7 +74,7 @@ def run(words: list[str]) -> int:
     session.verbose = bool({"-v", "--verbose"} & set(flags))
     session.quiet = bool({"-q", "--quiet"} & set(flags))
     try:
-        with _warnings_in(session), _guarded_stdout():
+        with _warnings_in(session), _guarded_stdout(), guarded_by(stdout_to_stderr):
             return _run(words, wanted, session, offline="--offline" in flags)
     except GenError as error:
         # A message in the middle of a line that is being typed would be in the way.

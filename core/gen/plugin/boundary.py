@@ -11,16 +11,21 @@ import errno
 import importlib
 import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import FrameType
+from typing import TypeAlias
 
 from gen.errors import ArtifactError, DeviceError, GenError, OutputError, PluginError, UsageError, described
 from gen.process_state import kept_process_state
 
 HINT = "this is a fault of the plugin, not of a value"
 """What the user is told about a fault of a plugin."""
+
+_Guard: TypeAlias = Callable[[], AbstractContextManager[object]]
+_guard: ContextVar[_Guard] = ContextVar("guard", default=nullcontext)
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
@@ -94,7 +99,7 @@ def calling(
     call = Call(plugin, part)
     with _interrupts() as interrupts:
         try:
-            with kept_process_state():
+            with _guard.get()(), kept_process_state():
                 yield call
         except BaseException as error:
             if interrupts.interrupted(error):
@@ -105,6 +110,16 @@ def calling(
             raise failure from error
         if interrupts.came:
             raise KeyboardInterrupt
+
+
+@contextmanager
+def guarded_by(guard: _Guard) -> Iterator[None]:
+    """Enter a context around every call of plugin code: the command line keeps stdout for itself."""
+    token = _guard.set(guard)
+    try:
+        yield
+    finally:
+        _guard.reset(token)
 
 
 def imported(plugin: str, reference: str, hint: str = "") -> object:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import locale
 import os
 import random
 import signal
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -205,6 +207,40 @@ def test_what_the_process_shares_is_as_before(rude: Run, part: str, fails: bool)
     for name, value in before.items():
         assert after[name] == value, name
     assert ran.code == (3 if fails else 0), ran.err
+
+
+@pytest.mark.parametrize("part", [part for part in COMMANDS if part != "recipe factory"])
+def test_stdout_is_the_hosts(rude: Run, part: str) -> None:
+    polite = rude("nothing", "None", *COMMANDS[part])
+    for path in Path.cwd().glob("out.rude"):
+        path.unlink()
+    loud = rude(part, "prints")
+    assert loud.code == 0, loud.err
+    assert loud.out == polite.out
+    assert loud.err.count("RUBBISH") >= 4
+
+
+def test_a_file_on_stdout_and_an_envelope_stay_whole(rude: Run) -> None:
+    made = rude("codec.decode", "prints", *MAKE[:2], "-o", "-", "--seed", "1")
+    assert len(json.loads(made.out)["values"]) == 4
+    told = rude("codec.decode", "prints", *MAKE, "--json")
+    assert json.loads(told.out)["ok"] is True
+
+
+def test_stdout_may_be_closed(tmp_path: Path) -> None:
+    """What is printed then reaches no file that happens to have the descriptor of stdout."""
+    program = (
+        "import os, sys\n"
+        "from gen.cli.plugin_output import stdout_to_stderr\n"
+        "with stdout_to_stderr():\n"
+        "    os.write(1, b'RUBBISH')\n"
+        "file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)\n"
+        "assert file == 1\n"
+    )
+    command = '"$0" -c "$1" "$2" >&-'
+    words = ["sh", "-c", command, sys.executable, program, str(tmp_path / "file")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stderr == "RUBBISH"
 
 
 def test_a_user_is_blamed_only_by_the_exception_for_it() -> None:
