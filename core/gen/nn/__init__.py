@@ -3,16 +3,21 @@
 from gen.nn.autoencoder import GridAutoencoder, picture_coders
 from gen.nn.conv import ResidualBlock, conv
 from gen.nn.layers import LayeredNetwork, Layers
+from gen.nn.prompt_encoder import PromptEncoder
 from gen.nn.subwords import Subwords
 from gen.nn.text import TextEncoder, text_conditions
 from gen.nn.text_transformer import TextTransformer, TextTransformerShape
 from gen.nn.transformer import Modulation, TimeEmbedding, TransformerBlock
+from gen.nn.word_encoder import ReadsWords, WordEncoder
+from gen.nn.word_rows import WordRows
 
 __all__ = [
     "GridAutoencoder",
     "LayeredNetwork",
     "Layers",
     "Modulation",
+    "PromptEncoder",
+    "ReadsWords",
     "ResidualBlock",
     "Subwords",
     "TextEncoder",
@@ -20,6 +25,8 @@ __all__ = [
     "TextTransformerShape",
     "TimeEmbedding",
     "TransformerBlock",
+    "WordEncoder",
+    "WordRows",
     "conv",
     "picture_coders",
     "text_conditions",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from torch import Tensor
 from gen.diffusion import Condition, Conditioning
 from gen.nn.caption_words import WEIGHT, CaptionWords
 from gen.nn.subwords import Subwords
+from gen.words import nearest
 
 
 def text_conditions(ids: Tensor, known: Tensor | None = None) -> Conditioning:
@@ -113,12 +113,8 @@ class TextEncoder:
         )
 
     def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
-        """What is known and nearest in spelling to the unknown words; at most ``count``, mostly fewer."""
-        near: list[str] = []
-        for word in self.unknown_words(prompt):
-            for part in difflib.get_close_matches(word.lower(), sorted(self._captions.known), 2, cutoff=0.8):
-                near += [name for name in self.names if part in name.split()][:2] or [part]
-        return tuple(dict.fromkeys(near))[:count]
+        """The things that mean the nearest to the unknown words; at most ``count``."""
+        return nearest(" ".join(self.unknown_words(prompt)), self.names, count)
 
     @cached_property
     def _captions(self) -> CaptionWords:

@@ -40,8 +40,8 @@ S = TypeVar("S", bound=TextTransformerShape)
 class TextTransformer(nn.Module, ABC, Generic[S]):
     """(x (B, C, ...), c_noise (B,), conditioning) -> F of the same shape.
 
-    Tokens of the state and subwords of the text stand in one sequence, in which each attends to all others.
-    The noise level and the mean of the subwords modulate every block. A subclass says how states become
+    Tokens of the state and of the text stand in one sequence, in which each attends to all others. The noise
+    level and the mean of the subwords modulate every block. A subclass says how states become
     tokens: two methods make the layers for it, two use them.
 
     Conditions (``gen.nn.text_conditions`` makes them): ``text`` (route "prepend": subword ids (B, L), L at
@@ -54,8 +54,7 @@ class TextTransformer(nn.Module, ABC, Generic[S]):
         self.shape = shape
         width = shape.width
         # The order is that of the parameters in checkpoints.
-        self.subwords = nn.Embedding(shape.vocabulary, width)
-        self.text_position = nn.Parameter(0.02 * torch.randn(shape.length, width))
+        self.add_text()
         self.add_input()
         self.time = TimeEmbedding(width)
         self.modulation = Modulation(width, shape.depth)
@@ -64,7 +63,6 @@ class TextTransformer(nn.Module, ABC, Generic[S]):
         )
         self.norm = nn.RMSNorm(width, eps=1e-6)
         output = self.add_output()
-        nn.init.normal_(self.subwords.weight, std=0.3)
         nn.init.zeros_(output.weight)
         nn.init.zeros_(output.bias)
 
@@ -75,8 +73,7 @@ class TextTransformer(nn.Module, ABC, Generic[S]):
 
     def declare_layers(self, shape: Sequence[int]) -> Layers:
         """Every block has self-attention, in which the text takes part; see ``LayeredNetwork``."""
-        weight = self.text_position
-        nothing = weight.new_zeros(1, 1 + 2 * shape[0], *shape[1:])
+        nothing = self.norm.weight.new_zeros(1, 1 + 2 * shape[0], *shape[1:])
         with torch.no_grad():
             count = self.tokens(nothing).shape[1]
         blocks = self.stack.blocks
@@ -85,6 +82,26 @@ class TextTransformer(nn.Module, ABC, Generic[S]):
     def token_grid(self, shape: Sequence[int]) -> tuple[int, ...] | None:  # noqa: ARG002
         """Places of the tokens of a state (C, ...), see ``Layers.grid``; by default they have none."""
         return None
+
+    def add_text(self) -> None:
+        """Make the parameters of ``read_text``: by default one vector for each subword and each place."""
+        shape = self.shape
+        self.subwords = nn.Embedding(shape.vocabulary, shape.width)
+        self.text_position = nn.Parameter(0.02 * torch.randn(shape.length, shape.width))
+        nn.init.normal_(self.subwords.weight, std=0.3)
+
+    def read_text(self, conditioning: Conditioning) -> tuple[Tensor, Tensor, Tensor]:
+        """The condition ``text`` as tokens.
+
+        Returns:
+            Tokens (B, L, width), which of them there are, (B, L) bool, and what modulates the blocks,
+            (B, width).
+        """
+        text = conditioning["text"]
+        present = text.mask if text.mask is not None else torch.ones_like(text.value, dtype=torch.bool)
+        words = self.subwords(text.value) * present[..., None]
+        mean = words.sum(1) / present.sum(1, keepdim=True).clamp(min=1)
+        return words + self.text_position[: words.shape[1]], present, mean
 
     @abstractmethod
     def add_input(self) -> None:
@@ -106,11 +123,7 @@ class TextTransformer(nn.Module, ABC, Generic[S]):
         known = conditioning.get("known")
         given = known.value.to(x) if known else x.new_zeros(x.shape[0], 1 + x.shape[1], *x.shape[2:])
         seen = self.tokens(torch.cat([x, given], 1))
-        text = conditioning["text"]
-        present = text.mask if text.mask is not None else torch.ones_like(text.value, dtype=torch.bool)
-        words = self.subwords(text.value) * present[..., None]
-        mean = words.sum(1) / present.sum(1, keepdim=True).clamp(min=1)
-        words = words + self.text_position[: words.shape[1]]
+        words, present, mean = self.read_text(conditioning)
         modulation = self.modulation(self.time(c_noise) + mean)
         tokens = torch.cat([seen, words], 1)
         mask = torch.cat([present.new_ones(seen.shape[:2]), present], 1)[:, None, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,9 +13,14 @@ from PIL import Image
 
 from gen.errors import PluginError
 from gen.train.data_files import locate
+from gen.train.words import cldr
+
+if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont
 
 FONT = Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
 ANNOTATIONS = Path("/usr/share/unicode/cldr/common/annotations/en.xml")
+TONES = tuple(f"{shade} skin tone" for shade in ("medium-light", "medium-dark", "light", "medium", "dark"))
 PACKAGES = "fonts-noto-color-emoji unicode-cldr-core"
 
 
@@ -23,14 +29,16 @@ class Emoji:
     """One emoji.
 
     Args:
-        character: The single code point.
+        character: The code point, or the sequence of several.
         name: CLDR short name, e.g. ``"red apple"``.
         keywords: CLDR keywords without the name, e.g. ``("apple", "fruit")``.
+        tone: Its skin tone, e.g. ``"dark skin tone"``; empty where it has none of its own.
     """
 
     character: str
     name: str
     keywords: tuple[str, ...]
+    tone: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +46,7 @@ class EmojiSet:
     """Emoji and their sprites.
 
     Args:
-        emoji: N emoji in code point order.
+        emoji: N emoji in code point order; behind them sequences.
         sprites: (N, 128, 128, 4) uint8, straight alpha, the bitmap scaled to fit and centred.
     """
 
@@ -90,10 +98,78 @@ def load(font: Path | None = None, annotations: Path | None = None) -> EmojiSet:
             character = chr(code)
             if character not in names or glyphs[code] not in bitmaps:
                 continue
-            bitmap = Image.open(io.BytesIO(bitmaps[glyphs[code]].imageData)).convert("RGBA")
-            sprites.append(_square(bitmap, 128))
+            sprites.append(_bitmap(bitmaps[glyphs[code]].imageData))
             found.append(Emoji(character, names[character], keywords.get(character, ())))
     return EmojiSet(tuple(found), np.stack(sprites))
+
+
+def with_sequences(emoji_set: EmojiSet, font: Path | None = None) -> EmojiSet:
+    """The set, and behind it every sequence that CLDR names and the font has one bitmap for.
+
+    Sequences are flags, people of a profession, families, and people of one skin tone.
+
+    Args:
+        emoji_set: As ``load`` gives it.
+        font: By default that of `find_font`.
+
+    Raises:
+        UsageError: The font or CLDR is not installed.
+    """
+    from fontTools.ttLib import TTFont
+
+    found: list[Emoji] = []
+    sprites: list[np.ndarray] = []
+    with TTFont(font or find_font(), lazy=True) as file:
+        glyphs = file.getBestCmap()
+        bitmaps = file["CBDT"].strikeData[0]
+        ligatures = _ligatures(file)
+        for sequence, annotation in sorted(cldr.names_and_keywords("en").items()):
+            tones = [character for character in sequence if ord(character) in cldr.SKIN_TONES]
+            if len(sequence) == 1 or len(tones) > 1:
+                continue
+            shaped = _shaped([glyphs.get(ord(character), "") for character in sequence], ligatures)
+            if len(shaped) != 1 or shaped[0] not in bitmaps:
+                continue
+            tone = next((t for t in TONES if tones and annotation.name.endswith(t)), "")
+            name = annotation.name.removesuffix(tone).strip()
+            words = tuple(word for word in annotation.keywords if word != name and word[:1].isalpha())
+            sprites.append(_bitmap(bitmaps[shaped[0]].imageData))
+            found.append(Emoji(sequence, name, words, tone))
+    return EmojiSet((*emoji_set.emoji, *found), np.stack([*emoji_set.sprites, *sprites]))
+
+
+def _ligatures(font: TTFont) -> list[dict[str, list[tuple[list[str], str]]]]:
+    """Per lookup of the font: first glyph to pairs (glyphs behind it, the ligature), the longest first."""
+    if "GSUB" not in font:
+        return []
+    lookups: list[dict[str, list[tuple[list[str], str]]]] = []
+    for lookup in font["GSUB"].table.LookupList.Lookup:
+        found: dict[str, list[tuple[list[str], str]]] = {}
+        for subtable in lookup.SubTable:
+            for first, several in getattr(subtable, "ligatures", {}).items():
+                found.setdefault(first, []).extend((list(one.Component), one.LigGlyph) for one in several)
+        for rules in found.values():
+            rules.sort(key=lambda rule: -len(rule[0]))
+        lookups.append(found)
+    return lookups
+
+
+def _shaped(glyphs: list[str], ligatures: list[dict[str, list[tuple[list[str], str]]]]) -> list[str]:
+    """Glyphs with every ligature in place."""
+    for lookup in ligatures:
+        at = 0
+        while at < len(glyphs):
+            for behind, instead in lookup.get(glyphs[at], ()):
+                if glyphs[at + 1 : at + 1 + len(behind)] == behind:
+                    glyphs = [*glyphs[:at], instead, *glyphs[at + 1 + len(behind) :]]
+                    break
+            at += 1
+    return glyphs
+
+
+def _bitmap(content: bytes) -> np.ndarray:
+    """A bitmap of the font as a sprite."""
+    return _square(Image.open(io.BytesIO(content)).convert("RGBA"), 128)
 
 
 def scaled(sprite: np.ndarray, size: int, resample: Image.Resampling) -> np.ndarray:

@@ -13,7 +13,8 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from gen.atomic import atomic_file
-from gen.nn import Subwords
+from gen.errors import ModelError
+from gen.nn import Subwords, WordRows
 
 CHUNK = 1024
 
@@ -24,9 +25,9 @@ class LatentBank:
 
     Args:
         latents: (N, C, ...) float16, standardised per channel.
-        ids: (N, captions, L) int16 subwords, 0 where a caption has ended.
+        ids: (N, captions, L) int16 subwords or rows of words, 0 where a caption has ended.
         mean, std: (C,) float32: what the latents were standardised by.
-        subwords: The vocabulary.
+        vocabulary: Of the captions.
         kinds: Kind to its rows, a range; empty where there is one kind.
     """
 
@@ -34,7 +35,7 @@ class LatentBank:
     ids: Tensor
     mean: Tensor
     std: Tensor
-    subwords: Subwords
+    vocabulary: Subwords | WordRows
     kinds: Mapping[str, range] = field(default_factory=dict)
 
     @classmethod
@@ -42,18 +43,18 @@ class LatentBank:
         cls,
         latents: Tensor,
         captions: Sequence[str],
-        subwords: Subwords,
+        vocabulary: Subwords | WordRows,
         length: int,
         kinds: Mapping[str, range] | None = None,
     ) -> LatentBank:
-        """Standardise latents, and write captions as subwords.
+        """Standardise latents, and write captions in a vocabulary.
 
         Args:
             latents: (N, C, ...) as the codec gives them. Those in float16 are overwritten: they may fill half
                 of the memory.
             captions: Equally many of every item, item by item.
-            subwords: The vocabulary, of at most 32,767 subwords.
-            length: Longest caption in subwords.
+            vocabulary: Of at most 32,767 subwords or words.
+            length: Longest caption in them.
             kinds: As of the bank.
         """
         axes = [0, *range(2, latents.ndim)]
@@ -65,17 +66,26 @@ class LatentBank:
         standard = latents.half()
         for into, part in zip(standard.split(CHUNK), parts, strict=True):
             into.copy_((part - _by_channel(mean, part)) / _by_channel(std, part))
-        ids = subwords.batch(captions, length)[0].view(len(latents), -1, length).to(torch.int16)
-        return cls(standard.contiguous(), ids, mean.float(), std.float(), subwords, kinds or {})
+        ids = vocabulary.batch(captions, length)[0].view(len(latents), -1, length).to(torch.int16)
+        return cls(standard.contiguous(), ids, mean.float(), std.float(), vocabulary, kinds or {})
 
     @classmethod
     def load(cls, path: Path) -> LatentBank:
-        """Read what ``save`` wrote."""
+        """Read what ``save`` wrote.
+
+        Raises:
+            ModelError: Its captions are in words of another table.
+        """
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in ("latents", "ids", "mean", "std")}
         kinds = {kind: range(*bounds) for kind, bounds in json.loads(metadata.get("kinds", "{}")).items()}
-        return cls(**tensors, subwords=Subwords(metadata["subwords"]), kinds=kinds)
+        if "subwords" in metadata:
+            return cls(**tensors, vocabulary=Subwords(metadata["subwords"]), kinds=kinds)
+        words = WordRows()
+        if metadata["words"] != words.digest:
+            raise ModelError(f"{path} is of another table of words", "delete it to build it again")
+        return cls(**tensors, vocabulary=words, kinds=kinds)
 
     @classmethod
     def load_or_build(cls, path: Path, build: Callable[[], LatentBank]) -> LatentBank:
@@ -89,7 +99,10 @@ class LatentBank:
     def save(self, path: Path) -> None:
         """Write a ``.safetensors`` file; a crash leaves none."""
         tensors = {"latents": self.latents, "ids": self.ids, "mean": self.mean, "std": self.std}
-        metadata = {"subwords": self.subwords.to_json()}
+        if isinstance(self.vocabulary, WordRows):
+            metadata = {"words": self.vocabulary.digest}
+        else:
+            metadata = {"subwords": self.vocabulary.to_json()}
         if self.kinds:
             metadata["kinds"] = json.dumps({kind: [of.start, of.stop] for kind, of in self.kinds.items()})
         with atomic_file(path, overwrite=True) as file:
@@ -118,6 +131,17 @@ class LatentBank:
             rows = starts + (torch.rand(count, generator=generator) * sizes).long()
         captions = torch.randint(self.ids.shape[1], (count,), generator=generator)
         return self.latents[rows].float(), self.ids[rows, captions].long()
+
+    @property
+    def subwords(self) -> Subwords:
+        """The vocabulary of a bank whose captions are in subwords.
+
+        Raises:
+            TypeError: They are in words of the shared table.
+        """
+        if isinstance(self.vocabulary, WordRows):
+            raise TypeError("the captions are in words of the shared table")
+        return self.vocabulary
 
     @property
     def scale(self) -> dict[str, Tensor]:

@@ -95,7 +95,7 @@ def text_task(
 
     @torch.no_grad()
     def preview(module: nn.Module, path: Path) -> None:
-        ids = bank.subwords.batch(prompts, network.shape.length)[0].to(device)
+        ids = bank.vocabulary.batch(prompts, network.shape.length)[0].to(device)
         process, noise = objective.process, NoiseSource(range(len(ids)))
         times = grid("uniform", 12, process)
         drawn = sample(

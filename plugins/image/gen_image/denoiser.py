@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gen.nn import TextTransformer, TextTransformerShape
+from gen.nn import ReadsWords, TextTransformer, TextTransformerShape
 
 
 @dataclass(frozen=True)
@@ -53,3 +53,7 @@ class SceneTransformer(TextTransformer[Shape]):
         side = self.shape.grid // self.shape.patch
         square = self.patches_out(tokens).transpose(1, 2).unflatten(2, (side, side))
         return nn.functional.pixel_shuffle(square, self.shape.patch)
+
+
+class WordSceneTransformer(ReadsWords[Shape], SceneTransformer):
+    """A ``SceneTransformer`` of words of the shared table."""

@@ -14,12 +14,13 @@ from gen import squares
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Task
-from gen.nn import TextEncoder
+from gen.nn import PromptEncoder, TextEncoder
 from gen.run.compositing import keep_pixels, marked, seam
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
-from gen_image.denoiser import SceneTransformer, Shape
+from gen_image.denoiser import SceneTransformer, Shape, WordSceneTransformer
 
-ARCHITECTURE = "gen-image/scene-transformer/1"
+SUBWORDS_ARCHITECTURE = "gen-image/scene-transformer/1"
+WORDS_ARCHITECTURE = "gen-image/scene-transformer/2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +106,13 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     Raises:
         ModelError: Another architecture, or tensors that do not fit it.
     """
-    file.require_architecture(ARCHITECTURE)
+    words = file.require_architecture(SUBWORDS_ARCHITECTURE, WORDS_ARCHITECTURE) == WORDS_ARCHITECTURE
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
-        encoder = TextEncoder.of(file.config, shape.length)
+        encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length)
+        network_type = WordSceneTransformer if words else SceneTransformer
         codec = file.module(lambda: Autoencoder(shape.channels), "codec.", device, dtype)
-        network = file.module(lambda: SceneTransformer(shape), "denoiser.", device, dtype)
+        network = file.module(lambda: network_type(shape), "denoiser.", device, dtype)
         mean, std = file.latent_scale(device, dimensions=2)
     return file.model(
         process=RectifiedFlow(),

@@ -55,7 +55,7 @@ def test_latents_are_standardised_per_channel_and_restored(bank: LatentBank) -> 
 
 def test_float16_latents_give_the_same_bank_in_place(bank: LatentBank) -> None:
     halves = raw().half()
-    other = LatentBank.of(halves, ["low"] * 500, bank.subwords, LENGTH)
+    other = LatentBank.of(halves, ["low"] * 500, bank.vocabulary, LENGTH)
     assert other.latents.data_ptr() == halves.data_ptr()
     torch.testing.assert_close(other.latents, bank.latents, atol=5e-3, rtol=5e-3)
 
@@ -67,7 +67,7 @@ def test_a_bank_is_built_once_and_read_as_it_was_written(bank: LatentBank, tmp_p
     for name in ("latents", "ids", "mean", "std"):
         assert torch.equal(getattr(read, name), getattr(bank, name))
     assert read.kinds == KINDS
-    assert read.subwords.to_json() == bank.subwords.to_json()
+    assert read.subwords.to_json() == bank.vocabulary.to_json()
 
 
 def test_draws_keep_shares_and_captions_belong_to_their_latents(bank: LatentBank) -> None:
@@ -76,7 +76,7 @@ def test_draws_keep_shares_and_captions_belong_to_their_latents(bank: LatentBank
     assert ids.dtype == torch.int64
     high = latents[:, 0].mean(1) > 0
     assert high.float().mean() == pytest.approx(0.9, abs=0.02)
-    told = (ids == bank.subwords.ids("high")[0]).any(1)
+    told = (ids == bank.vocabulary.ids("high")[0]).any(1)
     assert torch.equal(told, high)
     assert ((ids != 0).sum(1) == 3).float().mean() == pytest.approx(0.5, abs=0.03)
     # Without shares every item is drawn alike.
@@ -116,7 +116,9 @@ def test_known_boxes_hold_the_latents_where_they_are_known(sides: tuple[int, ...
 
 def test_a_network_learns_which_latents_a_text_means(bank: LatentBank, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = Line(LineShape(len(bank.subwords), 32, depth=2, heads=2, hidden=48, length=LENGTH, channels=2))
+    network = Line(
+        LineShape(len(bank.vocabulary), 32, depth=2, heads=2, hidden=48, length=LENGTH, channels=2)
+    )
 
     def draw(of: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         latents, ids = bank.draw(64, of, {"low": 0.5, "high": 0.5})

@@ -15,7 +15,7 @@ from gen.plan import Request, resolve
 from gen.plugin.host import Host
 from gen_image.autoencoder import Autoencoder
 from gen_image.denoiser import SceneTransformer, Shape
-from gen_image.model import ARCHITECTURE, load
+from gen_image.model import SUBWORDS_ARCHITECTURE, load
 
 WORDS = ["a", "red", "apple", "dog"]
 
@@ -32,7 +32,7 @@ def write(path: Path, **changes: object) -> Path:
     tensors |= {"latents.mean": torch.zeros(32), "latents.std": torch.ones(32)}
     config = {
         "modality": "image",
-        "architecture": ARCHITECTURE,
+        "architecture": SUBWORDS_ARCHITECTURE,
         "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 3, "guidance": 2.0},
         "shape": vars(shape),
         "subwords": subwords.to_json(),

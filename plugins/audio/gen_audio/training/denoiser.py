@@ -63,7 +63,7 @@ def stage(settings: Settings, batch: int, shelf: Shelf, folder: Path, report: Ca
         bank = LatentBank.load_or_build(
             folder / "bank.safetensors", lambda: build(codec, shelf, Shape.length, report)
         )
-        network = SoundTransformer(Shape(vocabulary=len(bank.subwords), channels=codec.shape.channels))
+        network = SoundTransformer(Shape(vocabulary=len(bank.vocabulary), channels=codec.shape.channels))
         most = network.shape.tokens
 
         def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,55 +3,33 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from gen.nn import Subwords
+from gen.nn import WordRows
 from gen.train import LatentBank, emoji
+from gen.train.thesaurus import Thesaurus
 from gen_image.autoencoder import Autoencoder
 from gen_image.training.codec import to_tensor
 from gen_image.training.data import scenes
 from gen_image.training.data.render import Renderer
-from gen_image.training.data.scenes import Scene, Thing
+from gen_image.training.data.scenes import Scene, Stock, Thing
 
 CAPTIONS = 6
-PIECES = 300
-COMMON_KEYWORDS = 250
-GRAMMAR = (
-    *scenes.COLOURS,
-    *scenes.PATTERNS,
-    *scenes.HUES,
-    "background",
-    "mirrored",
-    "a an big picture emoji the",
-)
+PLAIN = 6
+"""Every emoji alone on white comes so often, each time with other captions."""
 
 
-def spoken(emoji_set: emoji.EmojiSet) -> list[str]:
-    """Captions that between them hold every word of the grammar."""
-    rng = random.Random(0)
-    plain = [Scene(layout, (Thing(0),) * len(places)) for layout, places in scenes.LAYOUTS.items()]
-    return [scenes.caption(scene, emoji_set.emoji, rng) for scene in plain for _ in range(20)]
+def stock_of(emoji_set: emoji.EmojiSet) -> Stock:
+    """The emoji, with WordNet's words for them.
 
-
-def words_of(texts: Sequence[str]) -> list[str]:
-    """The distinct words of some texts, in order of appearance."""
-    return list(dict.fromkeys(word for text in texts for word in Subwords.words(text)))
-
-
-def vocabulary(emoji_set: emoji.EmojiSet) -> Subwords:
-    """Every word of the grammar and of the names whole, the commonest keywords too, pieces for the rest."""
-    names = [one.name for one in emoji_set.emoji]
-    keywords = Counter(
-        word for one in emoji_set.emoji for text in one.keywords for word in Subwords.words(text)
-    )
-    whole = words_of([*spoken(emoji_set), *GRAMMAR, *names])
-    common = [word for word, _ in keywords.most_common() if word not in whole][:COMMON_KEYWORDS]
-    plurals = [scenes.plural(name) for name in names]
-    return Subwords.train([*whole, *common], [*names, *plurals, *keywords], PIECES)
+    Raises:
+        UsageError: WordNet is not installed.
+    """
+    thesaurus = Thesaurus()
+    return Stock(emoji_set.emoji, {one.name: thesaurus(one.name) for one in emoji_set.emoji})
 
 
 def build(
@@ -62,27 +40,28 @@ def build(
     Args:
         codec: The trained codec.
         counts: Kind (of ``scenes.draw``) to number of scenes; every emoji alone on white comes beside them.
-        length: Longest caption in subwords.
+        length: Longest caption in words.
         report: Called with lines of progress.
     """
-    emoji_set = emoji.load()
-    renderer = Renderer(emoji_set)
-    subwords = vocabulary(emoji_set)
+    emoji_set = emoji.with_sequences(emoji.load())
+    renderer, stock = Renderer(emoji_set), stock_of(emoji_set)
     rng = random.Random(1)
-    drawn = {"plain": [Scene("single", (Thing(i),)) for i in range(len(emoji_set.emoji))]}
+    untoned = [index for index, one in enumerate(emoji_set.emoji) if not one.tone]
+    drawn = {"plain": [Scene("single", (Thing(index),)) for index in untoned for _ in range(PLAIN)]}
     for kind, count in counts.items():
-        drawn[kind] = [scenes.draw(kind, emoji_set.emoji, renderer.tintable, rng) for _ in range(count)]
+        drawn[kind] = [scenes.draw(kind, stock, rng) for _ in range(count)]
     every = [scene for group in drawn.values() for scene in group]
-    texts = [scenes.caption(scene, emoji_set.emoji, rng) for scene in every for _ in range(CAPTIONS)]
+    texts = [scenes.caption(scene, stock, rng) for scene in every for _ in range(CAPTIONS)]
     latents: list[Tensor] = []
     with torch.no_grad():
         for start in range(0, len(every), 64):
             pictures = to_tensor(renderer.render(every[start : start + 64]))
-            latents.append(codec.encode(pictures.to(next(codec.parameters()).device)).cpu())
+            # Half precision, as the bank keeps them: all of them in full would take twice the memory.
+            latents.append(codec.encode(pictures.to(next(codec.parameters()).device)).cpu().half())
             if start % 6400 == 0:
                 report(f"bank: {start} of {len(every)} scenes encoded")
     kinds, start = {}, 0
     for kind, group in drawn.items():
         kinds[kind] = range(start, start + len(group))
         start += len(group)
-    return LatentBank.of(torch.cat(latents), texts, subwords, length, kinds)
+    return LatentBank.of(torch.cat(latents), texts, WordRows(), length, kinds)

@@ -22,36 +22,42 @@ from gen.train import (
 )
 from gen.train.pictures import save_grid
 from gen_image.autoencoder import Autoencoder
-from gen_image.denoiser import SceneTransformer, Shape
 from gen_image.training.bank import build
+from gen_image.denoiser import Shape, WordSceneTransformer
 
 OBJECTIVE = DiffusionLoss(RectifiedFlow(), Velocity(), LogitNormalTimes(mean=0.8, std=1.2))
 CAPTION_DROPOUT = 0.1
 REGION_SHARE = 0.12
-SHARES = {"plain": 0.3, "background": 0.2, "position": 0.13, "pair": 0.27, "several": 0.05, "changed": 0.05}
+SHARES = {"plain": 0.26, "background": 0.16, "position": 0.1, "pair": 0.25, "several": 0.11, "changed": 0.12}
 PREVIEW = (
     "a red apple",
-    "a red apple on a blue background",
-    "a dog",
+    "a cup of coffee",
+    "a puppy!",
     "a cat face left of a pizza",
-    "rocket",
-    "grinning face with big eyes",
-    "three bananas",
-    "a guitar on a yellow striped background",
-    "a tree in the top left corner",
-    "a fox and a rose on a pink background",
-    "an octopus above a car",
-    "a blue heart",
+    "a blue cat",
+    "two green frogs right of a yellow bus",
+    "five bananas",
+    "a dinosaur on a yellow striped background",
+    "a woman astronaut with dark skin",
+    "a purple octopus above a red car",
+    "ein grüner Hund",
+    "a fast racing car",
 )
 
 
 def stage(
-    settings: Settings, batch: int, counts: Mapping[str, int], folder: Path, report: Callable[[str], None]
+    settings: Settings,
+    shape: Shape,
+    batch: int,
+    counts: Mapping[str, int],
+    folder: Path,
+    report: Callable[[str], None],
 ) -> Stage:
     """The stage that trains the denoiser on the latents of the codec before it.
 
     Args:
         settings: How it is optimised.
+        shape: Sizes of the network.
         batch: Scenes per step; even.
         counts: Scenes of each kind in the bank.
         folder: Where the bank is kept.
@@ -62,9 +68,9 @@ def stage(
         codec = modules["codec"]
         assert isinstance(codec, Autoencoder)
         bank = LatentBank.load_or_build(
-            folder / "bank.safetensors", lambda: build(codec, counts, Shape.length, report)
+            folder / "bank.safetensors", lambda: build(codec, counts, shape.length, report)
         )
-        network = SceneTransformer(Shape(vocabulary=len(bank.subwords)))
+        network = WordSceneTransformer(shape)
 
         def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
             latents, ids = bank.draw(batch, generator, SHARES)

@@ -9,15 +9,14 @@ from pathlib import Path
 from torch import nn
 
 from gen.model import save_model
-from gen.nn import TextEncoder
+from gen.nn import PromptEncoder
 from gen.train import LatentBank, Recipe, Settings, emoji, halves, trained
-from gen_image.autoencoder import DOWNSAMPLING
-from gen_image.denoiser import SceneTransformer
-from gen_image.model import ARCHITECTURE
-from gen_image.training import bank
+from gen.words import word_table
 from gen_image.training import codec as codec_training
 from gen_image.training import denoiser as denoiser_training
-from gen_image.training.data import scenes
+from gen_image.autoencoder import DOWNSAMPLING
+from gen_image.denoiser import Shape, WordSceneTransformer
+from gen_image.model import WORDS_ARCHITECTURE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,30 +26,43 @@ class Preset:
     Args:
         codec, denoiser, decoder: How the stages are optimised.
         codec_batch, batch: Pictures and scenes per step.
+        shape: Sizes of the denoiser.
         scenes: Scenes of each kind in the bank.
     """
 
     codec: Settings
     codec_batch: int
     denoiser: Settings
+    shape: Shape
     batch: int
     scenes: Mapping[str, int]
     decoder: Settings
 
 
+SMALL = Shape(vocabulary=0, width=320, depth=6, heads=5, hidden=1024)
+"""Of the network that ships: with its codec it takes less than 24 MB."""
+
 PRESETS = {
     "cpu": Preset(
         codec=Settings(steps=5000, rate=3e-3, matrix_rate=4e-3, warmup=50, decay=0.6, ema=0.998),
         codec_batch=16,
-        denoiser=Settings(steps=8000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
+        denoiser=Settings(steps=20_000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
+        shape=SMALL,
         batch=128,
-        scenes={"background": 20000, "position": 12000, "pair": 40000, "several": 8000, "changed": 6000},
+        scenes={
+            "background": 22_000,
+            "position": 14_000,
+            "pair": 48_000,
+            "several": 22_000,
+            "changed": 24_000,
+        },
         decoder=Settings(steps=3000, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.998),
     ),
     "gpu": Preset(
         codec=Settings(steps=40_000, rate=2e-3, matrix_rate=3e-3, warmup=200, decay=0.5, ema=0.999),
         codec_batch=64,
         denoiser=Settings(steps=60_000, rate=2e-3, matrix_rate=4e-3, warmup=200, decay=0.5, ema=0.9995),
+        shape=SMALL,
         batch=1024,
         scenes={
             "background": 120_000,
@@ -78,16 +90,17 @@ def emoji_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Re
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
     ) -> None:
         network = modules["denoiser"]
-        assert isinstance(network, SceneTransformer)
-        emoji_set = emoji.load()
+        assert isinstance(network, WordSceneTransformer)
         kept = LatentBank.load(folder / "bank.safetensors")
         side = network.shape.grid * DOWNSAMPLING
-        names = tuple(one.name for one in emoji_set.emoji)
-        encoder = TextEncoder(kept.subwords, network.shape.length, names, frozenset(_words(emoji_set)))
+        names = dict.fromkeys(one.name for one in emoji.with_sequences(emoji.load()).emoji)
+        table = word_table()
+        words = frozenset(table.names[row] for row in kept.ids.unique().tolist() if row)
+        encoder = PromptEncoder(network.shape.length, tuple(names), words)
         tensors = {**kept.scale, **halves({"codec": modules["decoder"], "denoiser": network})}
         config = {
             "modality": "image",
-            "architecture": ARCHITECTURE,
+            "architecture": WORDS_ARCHITECTURE,
             "params": {"width": side, "height": side},
             "defaults": {"solver": "flow_adams_2", "grid": "uniform", "steps": 12, "guidance": 2.0},
             "shape": dataclasses.asdict(network.shape),
@@ -99,7 +112,7 @@ def emoji_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Re
         name="emoji",
         stages=(
             *codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch),
-            denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.scenes, folder, report),
+            denoiser_training.stage(sizes.denoiser, sizes.shape, sizes.batch, sizes.scenes, folder, report),
         ),
         export=export,
     )
@@ -108,14 +121,10 @@ def emoji_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Re
 CARD: Mapping[str, object] = {
     "summary": "Draws emoji-like pictures of everyday things, 128 x 128 pixels, from English text.",
     "data": "Noto Color Emoji bitmaps (Debian fonts-noto-color-emoji) with CLDR names and keywords "
-    "(Debian unicode-cldr-core), composed procedurally with captions from a grammar.",
-    "data_licence": "OFL-1.1 and Apache-2.0 (Noto), Unicode-DFS-2016 (CLDR)",
+    "(Debian unicode-cldr-core) and synonyms of WordNet (Debian wordnet-base), composed procedurally with "
+    "captions from a grammar; words are read by the table of gen.words.",
+    "data_licence": "OFL-1.1 and Apache-2.0 (Noto), Unicode-DFS-2016 (CLDR), WordNet 3.0 licence",
     "licence": "Apache-2.0",
-    "held_out": "one in twenty of thing x background, thing x thing and thing x position",
+    "held_out": "one in twenty of thing x background, thing x thing, thing x position and thing x colour; "
+    "one in twenty of all words beside names",
 }
-
-
-def _words(emoji_set: emoji.EmojiSet) -> set[str]:
-    """Every word that a caption may hold."""
-    texts = [text for one in emoji_set.emoji for text in (one.name, scenes.plural(one.name), *one.keywords)]
-    return set(bank.words_of([*texts, *bank.spoken(emoji_set), *bank.GRAMMAR]))

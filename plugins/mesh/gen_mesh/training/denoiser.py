@@ -65,7 +65,7 @@ def stage(settings: Settings, batch: int, count: int, folder: Path, report: Call
         bank = LatentBank.load_or_build(
             folder / "bank.safetensors", lambda: build(codec, count, Shape.length, report)
         )
-        network = ShapeTransformer(Shape(vocabulary=len(bank.subwords)))
+        network = ShapeTransformer(Shape(vocabulary=len(bank.vocabulary)))
 
         def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
             latents, ids = bank.draw(batch, generator)

@@ -61,7 +61,7 @@ def stage(settings: Settings, batch: int, clips: int, folder: Path, report: Call
         bank = LatentBank.load_or_build(
             folder / "bank.safetensors", lambda: build(codec, clips, Shape.length, report)
         )
-        network = ClipTransformer(Shape(vocabulary=len(bank.subwords)))
+        network = ClipTransformer(Shape(vocabulary=len(bank.vocabulary)))
 
         counts = {kind: round(share * batch) for kind, share in SHARES.items()}
         counts["told"] += batch - sum(counts.values())

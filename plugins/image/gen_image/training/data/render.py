@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from PIL import Image
 
-from gen.train.emoji import EmojiSet, dominant_hue, scaled, turned
-from gen_image.training.data.scenes import (
-    CANVAS,
-    COLOURS,
-    HUES,
-    LARGE,
-    LAYOUTS,
-    SMALL,
-    Background,
-    Scene,
-    Thing,
-)
+from gen.train.emoji import EmojiSet, scaled
+from gen.train.recolouring import painted
+from gen_image.training.data.scenes import CANVAS, COLOURS, LARGE, LAYOUTS, SMALL, TINY, Background, Scene, Thing
 
 
 class Renderer:
@@ -32,15 +23,9 @@ class Renderer:
 
     def __init__(self, emoji: EmojiSet, resample: Image.Resampling = Image.Resampling.LANCZOS) -> None:
         self.emoji = emoji
-        self._sheets = {
-            size: [scaled(sprite, size, resample) for sprite in emoji.sprites] for size in (LARGE, SMALL)
-        }
-        self._hues = [dominant_hue(sprite) for sprite in self._sheets[SMALL]]
-
-    @property
-    def tintable(self) -> tuple[int, ...]:
-        """Indices of emoji with one clear colour, which can be turned into another."""
-        return tuple(i for i, hue in enumerate(self._hues) if hue is not None)
+        self._scaled = lru_cache(maxsize=8192)(
+            lambda index, size: scaled(emoji.sprites[index], size, resample)
+        )
 
     def render(self, scenes: Iterable[Scene]) -> np.ndarray:
         """Compose scenes.
@@ -52,9 +37,9 @@ class Renderer:
 
     def _compose(self, scene: Scene) -> np.ndarray:
         canvas = backdrop(scene.background).copy()
-        size = LARGE if scene.layout == "single" else SMALL
+        size = _SIZES.get(scene.layout, SMALL)
         corners: Sequence[tuple[int, int]] = LAYOUTS.get(scene.layout, ((0, 0),))
-        margin = (CANVAS - LARGE) // 2 if scene.layout == "single" else (CANVAS // 2 - SMALL) // 2
+        margin = _MARGINS[size]
         for thing, (y, x) in zip(scene.things, corners, strict=True):
             sprite = self._sprite(thing, size)
             region = canvas[y + margin : y + margin + size, x + margin : x + margin + size]
@@ -63,11 +48,14 @@ class Renderer:
         return canvas
 
     def _sprite(self, thing: Thing, size: int) -> np.ndarray:
-        sprite = self._sheets[size][thing.emoji]
-        hue = self._hues[thing.emoji]
-        if thing.hue and hue is not None:
-            sprite = turned(sprite, HUES[thing.hue] - hue)
+        sprite = self._scaled(thing.emoji, size)
+        if thing.paint:
+            sprite = painted(sprite, thing.paint)
         return sprite[:, ::-1] if thing.mirrored else sprite
+
+
+_SIZES = {"single": LARGE, "five": TINY}
+_MARGINS = {LARGE: (CANVAS - LARGE) // 2, SMALL: (64 - SMALL) // 2, TINY: (48 - TINY) // 2}
 
 
 @cache

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from gen.train.captions import NUMBERS, adorned, framed, misspelt, plural, with_article
 from gen.train.emoji import Emoji
+from gen.train.recolouring import PAINTS
+from gen.train.thesaurus import OtherWords, held_out_word
 
 CANVAS = 128
-LARGE, SMALL = 112, 56
+LARGE, SMALL, TINY = 112, 56, 44
+"""Sides of things in pixels: alone, in boxes of 64 pixels, and in those of 48."""
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "white": (255, 255, 255),
@@ -28,16 +32,6 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 }
 PATTERNS = ("striped", "dotted", "checkered", "diagonal")
 PATTERN_COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "gray")
-HUES: dict[str, float] = {
-    "red": 0.0,
-    "orange": 28.0,
-    "yellow": 50.0,
-    "green": 125.0,
-    "blue": 218.0,
-    "purple": 275.0,
-    "pink": 325.0,
-}
-
 # Corners of the 64-pixel boxes in which small things stand; multiples of 32 keep every copy of a thing on
 # the same phase of the latent grid, so that the denoiser learns it once.
 POSITIONS: dict[str, tuple[int, int]] = {
@@ -59,7 +53,9 @@ LAYOUTS: dict[str, tuple[tuple[int, int], ...]] = {
     "three": ((0, 32), (64, 0), (64, 64)),
     "four": ((0, 0), (0, 64), (64, 0), (64, 64)),
     "trio": ((0, 32), (64, 0), (64, 64)),
+    "five": ((0, 0), (0, 80), (40, 40), (80, 0), (80, 80)),
 }
+COUNTS = ("two", "three", "four", "five")
 
 
 @dataclass(frozen=True)
@@ -75,10 +71,10 @@ class Background:
 
 @dataclass(frozen=True)
 class Thing:
-    """An emoji by its index, with an optional hue that it is turned to, and optionally mirrored."""
+    """An emoji by its index, perhaps painted in a colour of ``PAINTS``, perhaps mirrored."""
 
     emoji: int
-    hue: str = ""
+    paint: str = ""
     mirrored: bool = False
 
 
@@ -105,30 +101,63 @@ BACKGROUNDS = tuple(Background(colour) for colour in COLOURS) + tuple(
 def held_out(scene: Scene, emoji: Sequence[Emoji]) -> bool:
     """Whether a scene holds a combination that training never sees (about one in twenty of each sort).
 
-    The sorts: thing × background, thing × thing (in either order), thing × position.
+    The sorts: thing × background, thing × thing (in either order), thing × position, thing × colour.
     """
     names = sorted(emoji[thing.emoji].name for thing in scene.things)
     keys = [f"pair|{a}|{b}" for i, a in enumerate(names) for b in names[i + 1 :] if a != b]
     if str(scene.background) != "white":
         keys += [f"background|{name}|{scene.background}" for name in names]
+    keys += [f"paint|{emoji[thing.emoji].name}|{thing.paint}" for thing in scene.things if thing.paint]
     if scene.layout in POSITIONS:
         keys += [f"position|{name}|{scene.layout}" for name in names]
     return any(zlib.crc32(key.encode()) % 20 == 0 for key in keys)
 
 
-def draw(kind: str, emoji: Sequence[Emoji], tintable: Sequence[int], rng: random.Random) -> Scene:
+@dataclass(frozen=True)
+class Stock:
+    """The emoji that scenes are made of, and what captions say instead of their names.
+
+    Args:
+        emoji: All of them.
+        other_words: Name to other words; may be empty.
+    """
+
+    emoji: Sequence[Emoji]
+    other_words: Mapping[str, OtherWords] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        toned = [index for index, one in enumerate(self.emoji) if one.tone]
+        # Flags are a seventh of all emoji, and few people ask for one.
+        flags = [index for index, one in enumerate(self.emoji) if one.name.startswith("flag ")]
+        others = sorted(set(range(len(self.emoji))) - set(toned) - set(flags))
+        object.__setattr__(self, "_toned", toned or others)
+        object.__setattr__(self, "_flags", flags or others)
+        object.__setattr__(self, "_others", others)
+
+    def draw(self, rng: random.Random) -> int:
+        """An emoji without a skin tone of its own."""
+        found: int = rng.choice(self._flags if rng.random() < 0.04 else self._others)  # type: ignore[attr-defined]
+        return found
+
+    def draw_toned(self, rng: random.Random) -> int:
+        """An emoji with a skin tone, where there is one."""
+        found: int = rng.choice(self._toned)  # type: ignore[attr-defined]
+        return found
+
+
+def draw(kind: str, stock: Stock, rng: random.Random) -> Scene:
     """Draw a scene of one kind that is not held out.
 
     Args:
-        kind: ``"background"`` (large, any background), ``"position"``, ``"pair"``, ``"several"`` or
-            ``"changed"`` (another colour, or mirrored).
-        emoji: All emoji.
-        tintable: Indices of emoji whose colour can be changed.
+        kind: ``"background"`` (large, any background), ``"position"``, ``"pair"`` (each perhaps in a colour
+            of its own), ``"several"`` (two to five of a thing, or three things) or ``"changed"`` (another
+            colour, another skin tone, or mirrored).
+        stock: All emoji.
         rng: Source of randomness.
     """
     while True:
-        scene = _DRAW[kind](len(emoji), tintable, rng)
-        if not held_out(scene, emoji):
+        scene = _DRAW[kind](stock, rng)
+        if not held_out(scene, stock.emoji):
             return scene
 
 
@@ -142,39 +171,49 @@ def _background(rng: random.Random) -> Background:
 
 
 def _mostly_white(rng: random.Random) -> Background:
-    return Background() if rng.random() < 0.5 else _background(rng)
+    return Background() if rng.random() < 0.6 else _background(rng)
 
 
-def _draw_background(count: int, _: Sequence[int], rng: random.Random) -> Scene:
-    return Scene("single", (Thing(rng.randrange(count)),), _background(rng))
+def _paint(share: float, rng: random.Random) -> str:
+    return rng.choice(list(PAINTS)) if rng.random() < share else ""
 
 
-def _draw_position(count: int, _: Sequence[int], rng: random.Random) -> Scene:
+def _draw_background(stock: Stock, rng: random.Random) -> Scene:
+    return Scene("single", (Thing(stock.draw(rng), _paint(0.15, rng)),), _background(rng))
+
+
+def _draw_position(stock: Stock, rng: random.Random) -> Scene:
     layout = rng.choice(["small", "small", *POSITIONS])
-    return Scene(layout, (Thing(rng.randrange(count)),), _mostly_white(rng))
+    return Scene(layout, (Thing(stock.draw(rng), _paint(0.15, rng)),), _mostly_white(rng))
 
 
-def _draw_pair(count: int, tintable: Sequence[int], rng: random.Random) -> Scene:
-    things = [Thing(rng.randrange(count)) for _ in range(2)]
-    if rng.random() < 0.15:
-        things[rng.randrange(2)] = Thing(rng.choice(tintable), hue=rng.choice(list(HUES)))
-    return Scene(rng.choice(["beside", "beside", "above"]), tuple(things), _mostly_white(rng))
+def _draw_pair(stock: Stock, rng: random.Random) -> Scene:
+    share = rng.choice((0.0, 0.5, 1.0))
+    things = tuple(Thing(stock.draw(rng), _paint(share, rng)) for _ in range(2))
+    return Scene(rng.choice(["beside", "beside", "above"]), things, _mostly_white(rng))
 
 
-def _draw_several(count: int, _: Sequence[int], rng: random.Random) -> Scene:
-    layout = rng.choice(["two", "two", "three", "four", "trio"])
+def _draw_several(stock: Stock, rng: random.Random) -> Scene:
+    layout = rng.choice(["two", "three", "four", "five", "trio"])
     if layout == "trio":
-        return Scene(layout, tuple(Thing(rng.randrange(count)) for _ in range(3)), _mostly_white(rng))
-    return Scene(layout, (Thing(rng.randrange(count)),) * len(LAYOUTS[layout]), _mostly_white(rng))
+        things = tuple(Thing(stock.draw(rng), _paint(0.2, rng)) for _ in range(3))
+    else:
+        things = (Thing(stock.draw(rng), _paint(0.3, rng)),) * len(LAYOUTS[layout])
+    return Scene(layout, things, _mostly_white(rng))
 
 
-def _draw_changed(count: int, tintable: Sequence[int], rng: random.Random) -> Scene:
-    if rng.random() < 0.3:
-        return Scene("single", (Thing(rng.randrange(count), mirrored=True),), _mostly_white(rng))
-    return Scene("single", (Thing(rng.choice(tintable), hue=rng.choice(list(HUES))),), _mostly_white(rng))
+def _draw_changed(stock: Stock, rng: random.Random) -> Scene:
+    share = rng.random()
+    if share < 0.1:
+        thing = Thing(stock.draw(rng), mirrored=True)
+    elif share < 0.3:
+        thing = Thing(stock.draw_toned(rng))
+    else:
+        thing = Thing(stock.draw(rng), rng.choice(list(PAINTS)))
+    return Scene("single", (thing,), _mostly_white(rng))
 
 
-_DRAW: dict[str, Callable[[int, Sequence[int], random.Random], Scene]] = {
+_DRAW: dict[str, Callable[[Stock, random.Random], Scene]] = {
     "background": _draw_background,
     "position": _draw_position,
     "pair": _draw_pair,
@@ -183,19 +222,27 @@ _DRAW: dict[str, Callable[[int, Sequence[int], random.Random], Scene]] = {
 }
 
 
-def caption(scene: Scene, emoji: Sequence[Emoji], rng: random.Random) -> str:
-    """Say what a scene shows, in one of the ways that the grammar allows."""
-    nouns = [_noun(thing, emoji[thing.emoji], rng) for thing in scene.things]
+def caption(scene: Scene, stock: Stock, rng: random.Random) -> str:
+    """Say what a scene shows, as people might."""
+    same = scene.layout in COUNTS
+    nouns = [_noun(thing, stock, rng, alone=len(scene.things) == 1 or same) for thing in scene.things]
+    if same:
+        nouns = nouns[:1] * len(nouns)
     plain = len(scene.things) == 1 and scene.layout == "single"
     text = _SAY[scene.layout](nouns, rng) if not plain else _single(nouns[0], rng)
-    return text + _behind(scene.background, rng)
+    text += _behind(scene.background, rng)
+    if rng.random() < 0.1:
+        text = framed(text, rng)
+    return misspelt(text, rng) if rng.random() < 0.02 else text
 
 
 def canonical(scene: Scene, emoji: Sequence[Emoji]) -> str:
     """The plainest caption of a scene: names, articles, first template. What the metrics ask for."""
     nouns = [_named(thing, emoji[thing.emoji]) for thing in scene.things]
     if scene.layout == "single":
-        text = nouns[0] if scene.background == Background() and not _changed(scene) else _a(nouns[0])
+        text = (
+            nouns[0] if scene.background == Background() and not _changed(scene) else with_article(nouns[0])
+        )
     else:
         text = _SAY[scene.layout](nouns, _First())
     return text + _behind(scene.background, _First())
@@ -212,44 +259,50 @@ class _First(random.Random):
 
 
 def _changed(scene: Scene) -> bool:
-    return any(thing.hue or thing.mirrored for thing in scene.things)
+    return any(thing.paint or thing.mirrored for thing in scene.things)
 
 
-def _noun(thing: Thing, emoji: Emoji, rng: random.Random) -> str:
-    if emoji.keywords and not thing.hue and rng.random() < 0.15:
-        return _dressed(thing, rng.choice(emoji.keywords))
-    return _named(thing, emoji)
+def _noun(thing: Thing, stock: Stock, rng: random.Random, alone: bool) -> str:
+    """What a thing may be called; a long description only where it stands alone."""
+    emoji = stock.emoji[thing.emoji]
+    other = stock.other_words.get(emoji.name, OtherWords())
+    keywords = [word for word in emoji.keywords if not held_out_word(word)]
+    share = rng.random()
+    name = emoji.name
+    if share < 0.18 and keywords:
+        name = rng.choice(keywords)
+    elif share < 0.36 and other.synonyms:
+        name = rng.choice(other.synonyms)
+    elif share < 0.41 and other.kinds:
+        name = rng.choice(other.kinds)
+    elif share < 0.45 and other.description and alone:
+        name = other.description
+    elif share < 0.55:
+        name = name.removesuffix(" face") if not name.startswith("face") else name
+    if rng.random() < 0.12:
+        name = adorned(name, rng)
+    if emoji.tone:
+        shade = emoji.tone.removesuffix(" skin tone")
+        name = rng.choice(
+            (
+                f"{name} with {emoji.tone}",
+                f"{name} with {shade} skin",
+                f"{name} with a {shade} skin color",
+                f"{shade}-skinned {name}",
+            )
+        )
+    return _dressed(thing, name)
 
 
 def _named(thing: Thing, emoji: Emoji) -> str:
-    return _dressed(thing, emoji.name)
+    return _dressed(thing, f"{emoji.name} with {emoji.tone}" if emoji.tone else emoji.name)
 
 
 def _dressed(thing: Thing, name: str) -> str:
-    if thing.hue:
+    if thing.paint:
         rest = [word for word in name.split() if word not in COLOURS]
-        name = f"{thing.hue} {' '.join(rest) or name}"
+        name = f"{thing.paint} {' '.join(rest) or name}"
     return f"mirrored {name}" if thing.mirrored else name
-
-
-def _a(noun: str) -> str:
-    return f"an {noun}" if noun[:1] in "aeiou" else f"a {noun}"
-
-
-def plural(noun: str) -> str:
-    """The plural of a name, formed on the word before the first preposition."""
-    words = noun.split()
-    stop = next(
-        (i for i, word in enumerate(words) if i and word in {"with", "of", "in", "on", "and"}), len(words)
-    )
-    head = words[stop - 1]
-    if head.endswith(("s", "x", "ch", "sh")):
-        head += "es"
-    elif head.endswith("y") and head[-2:-1] not in "aeiou":
-        head = head[:-1] + "ies"
-    else:
-        head += "s"
-    return " ".join([*words[: stop - 1], head, *words[stop:]])
 
 
 def _single(noun: str, rng: random.Random) -> str:
@@ -257,31 +310,56 @@ def _single(noun: str, rng: random.Random) -> str:
     if draw < 0.45:
         return noun
     if draw < 0.85:
-        return _a(noun)
-    return rng.choice([f"a big {noun}", f"{noun} emoji", f"a picture of {_a(noun)}", f"the {noun}"])
+        return with_article(noun)
+    return rng.choice([f"a big {noun}", f"the {noun}", f"one {noun}"])
 
 
 def _behind(background: Background, rng: random.Random) -> str:
     if background.pattern:
         return rng.choice(
             [
-                f" on {_a(f'{background.colour} {background.pattern}')} background",
-                f" on {_a(f'{background.pattern} {background.colour}')} background",
+                f" on {with_article(f'{background.colour} {background.pattern}')} background",
+                f" on {with_article(f'{background.pattern} {background.colour}')} background",
             ]
         )
     if background.colour == "white":
         return " on a white background" if rng.random() > 0.9 else ""
-    return rng.choice([f" on {_a(background.colour)} background", f" on {background.colour}"])
+    return rng.choice(
+        [
+            f" on {with_article(background.colour)} background",
+            f" on {background.colour}",
+            f", {background.colour} background",
+            f" in front of {with_article(background.colour)} background",
+        ]
+    )
 
 
 def _at(position: str) -> Callable[[Sequence[str], random.Random], str]:
     place = f"in the {position} corner" if " " in position else f"on the {position}"
     other = f"in the {position}" if " " in position or position in {"left", "right"} else f"at the {position}"
-    return lambda nouns, rng: rng.choice([f"{_a(nouns[0])} {place}", f"a small {nouns[0]} {other}"])
+    return lambda nouns, rng: rng.choice(
+        [
+            f"{with_article(nouns[0])} {place}",
+            f"a small {nouns[0]} {other}",
+            f"{with_article(nouns[0])} {other}",
+        ]
+    )
 
 
 def _many(number: str) -> Callable[[Sequence[str], random.Random], str]:
-    return lambda nouns, _: f"{number} {plural(nouns[0])}"
+    figure = str(NUMBERS.index(number) + 1)
+    return lambda nouns, rng: f"{rng.choice((number, number, figure))} {plural(nouns[0])}"
+
+
+def _two(nouns: Sequence[str], rng: random.Random) -> str:
+    return rng.choice(
+        [
+            f"two {plural(nouns[0])}",
+            f"2 {plural(nouns[0])}",
+            f"a pair of {plural(nouns[0])}",
+            f"{with_article(nouns[0])} and another {nouns[0]}",
+        ]
+    )
 
 
 _SAY: dict[str, Callable[[Sequence[str], random.Random], str]] = {
@@ -289,16 +367,26 @@ _SAY: dict[str, Callable[[Sequence[str], random.Random], str]] = {
     **{position: _at(position) for position in POSITIONS},
     "beside": lambda n, rng: rng.choice(
         [
-            f"{_a(n[0])} left of {_a(n[1])}",
-            f"{_a(n[1])} right of {_a(n[0])}",
-            f"{_a(n[0])} and {_a(n[1])}",
-            f"{_a(n[0])} next to {_a(n[1])}",
-            f"{_a(n[0])} to the left of {_a(n[1])}",
+            f"{with_article(n[0])} left of {with_article(n[1])}",
+            f"{with_article(n[1])} right of {with_article(n[0])}",
+            f"{with_article(n[0])} and {with_article(n[1])}",
+            f"{with_article(n[0])} next to {with_article(n[1])}",
+            f"{with_article(n[0])} to the left of {with_article(n[1])}",
+            f"{with_article(n[1])} to the right of {with_article(n[0])}",
+            f"{with_article(n[0])} with {with_article(n[1])}",
+            f"{with_article(n[0])} on the left, {with_article(n[1])} on the right",
         ]
     ),
-    "above": lambda n, rng: rng.choice([f"{_a(n[0])} above {_a(n[1])}", f"{_a(n[1])} below {_a(n[0])}"]),
-    "two": _many("two"),
-    "three": _many("three"),
-    "four": _many("four"),
-    "trio": lambda n, _: f"{_a(n[0])}, {_a(n[1])} and {_a(n[2])}",
+    "above": lambda n, rng: rng.choice(
+        [
+            f"{with_article(n[0])} above {with_article(n[1])}",
+            f"{with_article(n[1])} below {with_article(n[0])}",
+            f"{with_article(n[1])} under {with_article(n[0])}",
+            f"{with_article(n[0])} on top of {with_article(n[1])}",
+            f"{with_article(n[0])} over {with_article(n[1])}",
+        ]
+    ),
+    "two": _two,
+    **{number: _many(number) for number in COUNTS[1:]},
+    "trio": lambda n, _: f"{with_article(n[0])}, {with_article(n[1])} and {with_article(n[2])}",
 }

@@ -1,0 +1,41 @@
+"""English words in their base form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+VOWELS = "aeiouy"
+
+
+def base_forms(word: str) -> Iterator[str]:
+    """Words that an English word may be a regular form of, the likeliest first; not the word itself.
+
+    Plurals, the third person, -ing, -ed, possessives, comparatives and superlatives.
+
+    Args:
+        word: In lower case.
+    """
+    if "'" in word:
+        yield word.partition("'")[0]
+        return
+    if len(word) < 4:
+        return
+    if word.endswith("s") and not word.endswith("ss"):
+        if word.endswith("ies"):
+            yield f"{word[:-3]}y"
+        yield word[:-1]
+        if word.endswith("es"):
+            yield word[:-2]
+        if word.endswith("ves"):
+            yield f"{word[:-3]}f"
+            yield f"{word[:-3]}fe"
+    for ending in ("ing", "ed", "er", "est"):
+        stem = word.removesuffix(ending)
+        if stem != word and len(stem) > 2:
+            if ending != "ing" and stem.endswith("i"):
+                yield f"{stem[:-1]}y"
+            if stem[-1] == stem[-2] and stem[-1] not in "ls":
+                yield stem[:-1]
+            # One consonant behind one vowel would be doubled: "hoped" is of "hope", "cleaned" of "clean".
+            short = stem[-1] not in VOWELS and stem[-2] in VOWELS and stem[-3] not in VOWELS
+            yield from (f"{stem}e", stem) if short else (stem, f"{stem}e", stem[:-1])

@@ -1,0 +1,336 @@
+"""Prompts as words of the table: whatever their punctuation, case, forms, spelling or language."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gen.words.forms import base_forms
+from gen.words.table import BEGINS, EMOJI, LANGUAGES, Table, word_table
+
+WEIGHT = re.compile(r"(?<=[(\w\s]):\s*[0-9]*\.?[0-9]+(?=\s*\))")
+"""The weight of ``(red:1.3)``, as other programs write it."""
+LONGEST_PHRASE = 4
+LONGEST_RUN = 10
+"""Characters of the longest word that is looked for in a text without spaces, and of the longest emoji."""
+SHORTEST_TYPO = 4
+_MARKS = {
+    **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u00b4`"), "'"),
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-"),
+    0xFE0F: None,
+}
+_SPACELESS = re.compile(r"[\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_JOINERS = frozenset("\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff\u20e3")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_ENDS = frozenset(',.;:!?()[]"\n')
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word, phrase or emoji of a prompt.
+
+    Args:
+        place: Where in the prompt it begins.
+        written: As it stands there.
+        rows: Of the table; empty for a word that says nothing of what is made, or is unknown.
+        known: Whether the table has it, perhaps in another form, language or spelling.
+    """
+
+    place: int
+    written: str
+    rows: tuple[int, ...]
+    known: bool
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A prompt as it is read.
+
+    Args:
+        words: In order.
+        left_out: Parts that say what shall not be made, as they are written; no network reads them.
+    """
+
+    words: tuple[Word, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Rows of the table, in order; none of them 0."""
+        return tuple(row for word in self.words for row in word.rows)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Words that the table does not have."""
+        return tuple(dict.fromkeys(word.written for word in self.words if not word.known))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A stretch of characters of one sort: a word, a run without spaces, an emoji, or the end of a clause."""
+
+    place: int
+    written: str
+    sort: str
+
+    @property
+    def text(self) -> str:
+        return self.written.translate(_MARKS).lower()
+
+
+@lru_cache(maxsize=4096)
+def read(prompt: str) -> Reading:
+    """Read a prompt: English, or any of ``LANGUAGES``, which is found out by itself.
+
+    Raises:
+        ValueError: It holds a control character.
+    """
+    return read_with(word_table(), prompt)
+
+
+def read_with(words: Table, prompt: str) -> Reading:
+    """As ``read``, with a table of one's own."""
+    for character in prompt:
+        if unicodedata.category(character) == "Cc" and character not in "\t\n\r":
+            raise ValueError(f"the text holds the control character U+{ord(character):04X}")
+    return _Reader(words, prompt).reading()
+
+
+def pieces_of(text: str) -> list[str]:
+    """The words of a name as keys of the lexicon hold them: in lower case, without punctuation."""
+    return [piece.text for piece in _pieces(unicodedata.normalize("NFC", text)) if piece.sort != "end"]
+
+
+class _Reader:
+    def __init__(self, words: Table, prompt: str) -> None:
+        self.table, self.prompt = words, unicodedata.normalize("NFC", prompt)
+        self.negation = words.find("en", "not")
+        blanked = WEIGHT.sub(lambda found: " " * len(found[0]), self.prompt)
+        self.pieces = list(_pieces(blanked))
+        self.languages = self._languages()
+        self.spoken = tuple(dict.fromkeys((self.languages[0], "en")))
+
+    def reading(self) -> Reading:
+        found: list[Word] = []
+        left_out: list[str] = []
+        negated: int | None = None
+        at = 0
+        while at < len(self.pieces):
+            piece = self.pieces[at]
+            words, count = self._next(at)
+            at += count
+            boundary = piece.sort == "end" or any(self._separates(row) for word in words for row in word.rows)
+            if negated is not None and boundary:
+                left_out.append(self.prompt[negated : piece.place].strip())
+                negated = None
+            if words and self.negation is not None and words[0].rows == self.negation:
+                negated = piece.place if negated is None else negated
+            elif negated is None:
+                found += words
+        if negated is not None:
+            left_out.append(self.prompt[negated:].strip())
+        return Reading(tuple(found), tuple(left_out))
+
+    def _separates(self, row: int) -> bool:
+        """Whether a word begins another part of a sentence."""
+        return self.table.names[row] in ("and", "with", "on", "in", "beside", "above", "below", "behind")
+
+    def _next(self, at: int) -> tuple[list[Word], int]:
+        """The words that begin at a piece, and how many pieces they take."""
+        piece = self.pieces[at]
+        if piece.sort == "end":
+            return [], 1
+        if piece.sort == "emoji":
+            return list(self._run(piece, (EMOJI,))), 1
+        if piece.sort == "run":
+            return list(self._run(piece, self.languages)), 1
+        phrase = self._phrase(at)
+        if phrase is not None:
+            return phrase
+        rows = self._word(piece.text)
+        return [Word(piece.place, piece.written, rows or (), rows is not None)], 1
+
+    def _phrase(self, at: int) -> tuple[list[Word], int] | None:
+        """The longest phrase that begins at a piece."""
+        run = []
+        for piece in self.pieces[at : at + LONGEST_PHRASE]:
+            if piece.sort != "word":
+                break
+            run.append(piece)
+        first = {run[0].text, _base(self.table, run[0].text)}
+        languages = [
+            language
+            for language in self.spoken
+            if any(self.table.find(BEGINS + language, text) is not None for text in first)
+        ]
+        for count in range(len(run) if languages else 0, 1, -1):
+            texts = [piece.text for piece in run[:count]]
+            bases = [_base(self.table, text) for text in texts]
+            for words in dict.fromkeys(map(tuple, (texts, [*texts[:-1], bases[-1]], bases))):
+                rows = self._any(languages, " ".join(words))
+                if rows is not None:
+                    end = run[count - 1].place + len(run[count - 1].written)
+                    return [Word(run[0].place, self.prompt[run[0].place : end], rows, True)], count
+        return None
+
+    def _word(self, text: str) -> tuple[int, ...] | None:
+        for language in self.spoken:
+            rows = _in_language(self.table, language, text)
+            if rows is not None:
+                return rows
+        rows = self._any(self.languages, text)
+        if rows is not None:
+            return rows
+        if text.isascii() and text.isalpha() and len(text) >= SHORTEST_TYPO:
+            return self._misspelt(text)
+        return None
+
+    def _misspelt(self, text: str) -> tuple[int, ...] | None:
+        """The word that one letter too many, too few, wrong or exchanged makes of this one.
+
+        Things that can be seen come first, then words that begin alike, then frequent ones.
+        """
+        found = ((edit, self.table.find("en", edit)) for edit in _edits(text))
+        likely = [(edit, rows) for edit, rows in found if rows is not None and len(rows) == 1]
+        _, best = min(
+            likely,
+            key=lambda each: (not self.table.things[each[1][0]], each[0][0] != text[0], each[1][0]),
+            default=("", None),
+        )
+        return best
+
+    def _run(self, piece: _Piece, languages: Sequence[str]) -> Iterator[Word]:
+        """Words of a run without spaces: the longest that are known, from the left."""
+        text, at, unknown = piece.text, 0, 0
+        while at < len(text):
+            for length in range(min(LONGEST_RUN, len(text) - at), 0, -1):
+                rows = self._any(languages, text[at : at + length])
+                if rows is not None:
+                    break
+            else:
+                unknown, at = unknown + 1, at + 1
+                continue
+            if unknown:
+                yield Word(piece.place + at - unknown, text[at - unknown : at], (), False)
+                unknown = 0
+            yield Word(piece.place + at, text[at : at + length], rows or (), True)
+            at += length
+        if unknown:
+            yield Word(piece.place + at - unknown, text[at - unknown :], (), False)
+
+    def _any(self, languages: Sequence[str], text: str) -> tuple[int, ...] | None:
+        return next(
+            (rows for language in languages if (rows := self.table.find(language, text)) is not None), None
+        )
+
+    def _languages(self) -> tuple[str, ...]:
+        """The languages in order of how much of the prompt they know; English before others alike.
+
+        Words of closed classes count double: "a", "ein" and "un" tell languages apart.
+        """
+        scores = dict.fromkeys(LANGUAGES, 0.0)
+        for piece in self.pieces:
+            if piece.sort == "word":
+                for language, score in zip(LANGUAGES, _scores(self.table, piece.text), strict=True):
+                    scores[language] += score
+            elif piece.sort == "run":
+                for language in LANGUAGES:
+                    words = self._run(piece, (language,))
+                    scores[language] += sum(
+                        len(word.written) * (1 if word.rows else 0.9) for word in words if word.known
+                    )
+        return tuple(sorted(LANGUAGES, key=lambda language: -scores[language]))
+
+
+@lru_cache(maxsize=65536)
+def _scores(table: Table, text: str) -> tuple[float, ...]:
+    """How much a word speaks for each language."""
+    found = (_in_language(table, language, text) for language in LANGUAGES)
+    return tuple(
+        0.0 if rows is None else 2.0 if all(row < table.closed for row in rows) else 1.0 for rows in found
+    )
+
+
+@lru_cache(maxsize=65536)
+def _in_language(table: Table, language: str, text: str) -> tuple[int, ...] | None:
+    """Rows of a word, or of one that it may be a form of."""
+    forms = (text, _without_accents(text), *_forms(language, text))
+    return next((rows for form in forms if (rows := table.find(language, form)) is not None), None)
+
+
+@lru_cache(maxsize=65536)
+def _base(table: Table, text: str) -> str:
+    """An English word as phrases hold it."""
+    form = next((form for form in (text, *base_forms(text)) if table.find("en", form) is not None), text)
+    rows = table.find("en", form) or ()
+    return table.names[rows[0]] if len(rows) == 1 else form
+
+
+def _pieces(text: str) -> Iterator[_Piece]:
+    at = 0
+    while at < len(text):
+        sort = _sort(text[at])
+        end = at + 1
+        if sort == "word":
+            while end < len(text) and (
+                _sort(text[end]) == "word"
+                or (text[end] in "'\u2019" and end + 1 < len(text) and _sort(text[end + 1]) == "word")
+            ):
+                end += 1
+        elif sort in ("run", "emoji"):
+            while end < len(text) and (_sort(text[end]) == sort or text[end] in _JOINERS | {"\ufe0f"}):
+                end += 1
+        if sort:
+            yield _Piece(at, text[at:end], sort)
+        at = end
+
+
+def _sort(character: str) -> str:
+    if _SPACELESS.match(character):
+        return "run"
+    category = unicodedata.category(character)
+    if category[0] in "LMN":
+        return "word"
+    if category in ("So", "Sk", "Cn") and ord(character) > 0xFF:
+        return "emoji"
+    if character == "&":
+        return "word"
+    return "end" if character in _ENDS else ""
+
+
+def _forms(language: str, text: str) -> Iterator[str]:
+    if language == "en":
+        yield from base_forms(text)
+    elif language == "ar" and text.startswith("ال"):
+        yield text[2:]
+    elif language in ("fr", "it") and "'" in text:
+        yield text.partition("'")[2]
+    elif language in ("fr", "es", "it", "pt", "de"):
+        for count in (1, 2):
+            if len(text) > count + 3:
+                yield text[:-count]
+        if language == "it" and len(text) > 3:
+            yield from (text[:-1] + vowel for vowel in "oaei")
+
+
+def _without_accents(text: str) -> str:
+    parts = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", "".join(p for p in parts if not 0x300 <= ord(p) <= 0x36F))
+
+
+def _edits(word: str) -> Iterator[str]:
+    """Words at one deletion, exchange of neighbours, replacement or insertion (Damerau 1964)."""
+    found: dict[str, None] = {}
+    for at in range(len(word) + 1):
+        left, right = word[:at], word[at:]
+        if right:
+            found[left + right[1:]] = None
+            found.update((left + letter + right[1:], None) for letter in _LETTERS)
+        if len(right) > 1:
+            found[left + right[1] + right[0] + right[2:]] = None
+        found.update((left + letter + right, None) for letter in _LETTERS)
+    found.pop(word, None)
+    return iter(found)

@@ -1,0 +1,176 @@
+"""How prompts are read: what must change nothing, other languages, emoji, bad input."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from gen.words import digest, nearest, pooled, read, vectors, word_table
+
+
+def named(prompt: str) -> list[str]:
+    return [word_table().names[row] for row in read(prompt).rows]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "cat",
+        "a cat!",
+        "(cat)",
+        "CAT!!!",
+        "the cat, please",
+        "cats",
+        "“cat”",
+        "«cat»…",
+        "a   cat\n",
+        "cat?!",
+        "*cat*",
+        "the cat's",
+        "draw a picture of a cat.",
+        "(cat:1.3)",
+        "Katze",
+        "die Katze",
+        "gatto",
+        "el gato",
+        "o gato",
+        "猫",
+        "बिल्ली",
+        "قطة",
+    ],
+)
+def test_what_surrounds_a_cat_changes_nothing(prompt: str) -> None:
+    assert named(prompt) == ["cat"]
+    assert np.array_equal(vectors(prompt), vectors("a cat"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a dog jumps", "dog jumping"),
+        ("a fish swims", "a fish, swimming"),
+        ("ice-cream", "ice cream"),
+        ("a gray mouse", "grey mice"),
+        ("three red cars", "3 RED CARS"),
+        ("a frog to the left of a bus", "frog left of the bus"),
+        ("the geese", "goose"),
+        ("elefant", "elephant"),
+        ("a bicicle", "bicycle"),
+        ("ein roter Apfel", "a red apple"),
+        ("une voiture rouge", "voiture rouge"),
+        ("dos perros", "two dogs"),
+        ("café", "cafe"),
+    ],
+)
+def test_two_ways_to_say_the_same(one: str, other: str) -> None:
+    assert read(one).rows == read(other).rows != ()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("two green frogs right of a yellow bus", ["two", "green", "frog", "right", "yellow", "bus"]),
+        ("five bananas in the top left corner", ["five", "banana", "in", "top", "left", "corner"]),
+        ("ein grüner Hund neben einer Katze", ["green", "dog", "beside", "cat"]),
+        ("un chat noir", ["black", "cat"]),
+        ("红色的猫", ["red", "cat"]),
+        ("赤い猫", ["red", "cat"]),
+        ("लाल बिल्ली", ["red", "cat"]),
+        ("قطة حمراء", ["cat", "red"]),
+    ],
+)
+def test_order_numbers_colours_and_places_stay(prompt: str, expected: list[str]) -> None:
+    assert named(prompt) == expected
+    closed = word_table().closed
+    assert all(
+        row < closed
+        for row, name in zip(read(prompt).rows, expected, strict=True)
+        if name in {"two", "five", "green", "yellow", "red", "black", "left", "right", "top", "in", "beside"}
+    )
+
+
+def test_emoji_are_their_names() -> None:
+    assert read("🐱").rows == read("cat face").rows
+    assert read("👩‍🚀").rows == read("woman astronaut").rows
+    assert read("❤️").rows == read("red heart").rows
+    assert named("🐱🎂") == [*named("🐱"), *named("🎂")]
+    assert named("👋🏿") == ["waving hand", "dark", "skin"]
+
+
+def test_negation_is_left_out_and_named() -> None:
+    reading = read("a man with no hat and a dog")
+    assert reading.left_out == ("no hat",)
+    assert named("a man without a hat, a dog") == ["man", "dog"]
+    assert read("no smoking").left_out == ()  # the name of a sign
+
+
+@pytest.mark.parametrize("prompt", ["of the", "", "   ", "!?.,", "please"])
+def test_words_that_say_nothing(prompt: str) -> None:
+    assert read(prompt).rows == ()
+    assert read(prompt).unknown == ()
+    assert not pooled(prompt).any()
+    assert nearest(prompt, ("cat", "dog"), 2) == ()
+
+
+def test_unknown_words_are_named_as_written() -> None:
+    assert read("a red qwrtzpl, xkcdjq!").unknown == ("qwrtzpl", "xkcdjq")
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f", "\x9b"])
+def test_control_characters_are_refused(character: str) -> None:
+    with pytest.raises(ValueError, match=rf"control character U\+00{ord(character):02X}"):
+        read(f"a{character}cat")
+
+
+def test_long_and_mixed_prompts_are_read() -> None:
+    assert len(read("a red cat and " * 142).rows) == 3 * 142
+    assert named("eine rote Katze 猫 🐶") == ["red", "cat", "cat", "dog face"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "names", "expected"),
+    [
+        ("a puppy", ("dog", "car", "tree", "spoon"), "dog"),
+        ("a dinosaur", ("t-rex", "pizza", "rocket"), "t-rex"),
+        ("money", ("money bag", "cat", "tree"), "money bag"),
+        ("ein Auto", ("automobile", "cat", "tree"), "automobile"),
+        ("a lighthouse", ("light bulb", "cat", "spoon"), "light bulb"),
+    ],
+)
+def test_the_nearest_name_means_the_most_alike(prompt: str, names: tuple[str, ...], expected: str) -> None:
+    assert nearest(prompt, names, 1) == (expected,)
+
+
+def test_vectors_are_of_unit_length_and_colours_differ() -> None:
+    found = vectors("a red cat beside a blue dog")
+    assert found.shape == (5, word_table().width)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=0.02)
+    red, blue = vectors("red")[0], vectors("blue")[0]
+    assert float(red @ blue) < 0.9
+
+
+def test_the_table_is_the_one_that_models_name() -> None:
+    assert digest() == "3186f696dd6b68e38128592df330fd63108187464007c7018502efe00a483e97"
+    table = word_table()
+    assert len(table) < 2**15
+    assert (np.diff(table.keys.astype(object)) > 0).all()
+    assert not table.names[0]
+    assert not table.vectors[0].any()
+
+
+def test_the_package_is_imported_and_reads_in_no_time() -> None:
+    code = (
+        "import time, sys, gen, numpy, safetensors.numpy; a = time.process_time(); import gen.words; "
+        "b = time.process_time(); assert 'torch' not in sys.modules; print(b - a)"
+    )
+    times = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(3)
+    ]
+    assert min(times) < 0.05
+    started = time.process_time()
+    for number in range(100):
+        read(f"a red cat left of {number + 11} blue dogs on a green background")
+    assert time.process_time() - started < 1
