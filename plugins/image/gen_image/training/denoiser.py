@@ -22,8 +22,8 @@ from gen.train import (
 )
 from gen.train.pictures import save_grid
 from gen_image.autoencoder import Autoencoder
-from gen_image.training.bank import build
 from gen_image.denoiser import Shape, WordSceneTransformer
+from gen_image.training.bank import build
 
 OBJECTIVE = DiffusionLoss(RectifiedFlow(), Velocity(), LogitNormalTimes(mean=0.8, std=1.2))
 CAPTION_DROPOUT = 0.1

@@ -12,11 +12,11 @@ from gen.model import save_model
 from gen.nn import PromptEncoder
 from gen.train import LatentBank, Recipe, Settings, emoji, halves, trained
 from gen.words import word_table
-from gen_image.training import codec as codec_training
-from gen_image.training import denoiser as denoiser_training
 from gen_image.autoencoder import DOWNSAMPLING
 from gen_image.denoiser import Shape, WordSceneTransformer
 from gen_image.model import WORDS_ARCHITECTURE
+from gen_image.training import codec as codec_training
+from gen_image.training import denoiser as denoiser_training
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

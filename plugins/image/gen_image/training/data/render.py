@@ -10,7 +10,17 @@ from PIL import Image
 
 from gen.train.emoji import EmojiSet, scaled
 from gen.train.recolouring import painted
-from gen_image.training.data.scenes import CANVAS, COLOURS, LARGE, LAYOUTS, SMALL, TINY, Background, Scene, Thing
+from gen_image.training.data.scenes import (
+    CANVAS,
+    COLOURS,
+    LARGE,
+    LAYOUTS,
+    SMALL,
+    TINY,
+    Background,
+    Scene,
+    Thing,
+)
 
 
 class Renderer:
