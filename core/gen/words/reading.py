@@ -16,7 +16,7 @@ WEIGHT = re.compile(r"(?<=[(\w\s]):\s*[0-9]*\.?[0-9]+(?=\s*\))")
 LONGEST_PHRASE = 4
 LONGEST_RUN = 10
 """Characters of the longest word that is looked for in a text without spaces, and of the longest emoji."""
-SHORTEST_TYPO = 3
+SHORTEST_TYPO = 4
 _MARKS = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u00b4`"), "'"),
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-"),

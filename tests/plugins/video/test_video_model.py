@@ -130,8 +130,8 @@ def test_the_matte_is_the_files_own(file: ModelFile) -> None:
 
 
 def test_unknown_words_and_what_is_like_them(model: Model) -> None:
-    assert model.encoder.unknown_words("a red bal bounces") == ("bal",)
-    assert model.encoder.suggestions("a red bal", 1) == ("ball",)
+    assert model.encoder.unknown_words("a red baloon bounces") == ("baloon",)
+    assert model.encoder.suggestions("a red baloon", 1) == ("red balloon",)
 
 
 def test_camera_and_loop_are_said_in_words(model: Model) -> None:
