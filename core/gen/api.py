@@ -16,6 +16,7 @@ from gen.errors import GenWarning, ModelError, UsageError
 from gen.model import Model
 from gen.offline import forbid_connections
 from gen.plan import Plan, Request, choose, modality_of, resolve
+from gen.plan.abilities import abilities_of_any, any_prompts
 from gen.plugin.host import Host
 from gen.plugin.specs import GridSpec
 from gen.recipe import Recipe
@@ -41,18 +42,18 @@ class Generator:
         return f"<gen.{self.modality}>"
 
     @overload
-    def __call__(self, prompt: str, *, count: None = None, **options: Any) -> Artifact: ...
+    def __call__(self, prompt: str | None = None, *, count: None = None, **options: Any) -> Artifact: ...
     @overload
     def __call__(
-        self, prompt: str | Sequence[str], *, count: int | None = None, **options: Any
+        self, prompt: str | Sequence[str] | None = None, *, count: int | None = None, **options: Any
     ) -> list[Artifact]: ...
     def __call__(
-        self, prompt: str | Sequence[str], *, count: int | None = None, **options: Any
+        self, prompt: str | Sequence[str] | None = None, *, count: int | None = None, **options: Any
     ) -> Artifact | list[Artifact]:
         """Make one artifact of a prompt, or a list of several prompts or of a count.
 
         Args:
-            prompt: What to make; a list gives a list.
+            prompt: What to make; a list gives a list. None where the model needs none.
             count: How many of each prompt; given, the result is a list.
             **options: ``seed`` (a number, or one per item), ``negative``, ``steps``, ``guidance``,
                 ``solver``, ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``device``, ``dtype``,
@@ -64,10 +65,10 @@ class Generator:
         """
         host = find_host()
         on_step = options.pop("on_step", None)
-        if not isinstance(prompt, Iterable):
+        if prompt is not None and not isinstance(prompt, Iterable):
             raise UsageError(f"the prompt must be a text or a list of them, not {type(prompt).__name__}")
-        prompts = [prompt] if isinstance(prompt, str) else prompt
-        alone = isinstance(prompt, str) and count is None
+        prompts = [] if prompt is None else [prompt] if isinstance(prompt, str) else prompt
+        alone = (prompt is None or isinstance(prompt, str)) and count is None
         options["count"] = 1 if alone else count
         request = make_request(host, self.modality, prompts, options)
         plan = resolve(request, host)
@@ -90,7 +91,10 @@ class LoadedModel(Generator):
     def __init__(self, modality: str, reference: str, device: str | None, dtype: str | None) -> None:
         super().__init__(modality)
         host = find_host()
-        request = Request(modality=modality, prompts=("-",), model=reference, device=device, dtype=dtype)
+        spec = host.modality(modality)
+        entry = next((one for one in host.models(modality) if one.name == reference), None)
+        prompts = any_prompts(spec, entry)
+        request = Request(modality=modality, prompts=prompts, model=reference, device=device, dtype=dtype)
         plan = resolve(request, host)
         self.model = load(plan, host)
         self._fixed = {"model": reference, "device": plan.device, "dtype": plan.dtype}
@@ -98,7 +102,7 @@ class LoadedModel(Generator):
     def __repr__(self) -> str:
         return f"<gen.load({self.model.name!r}) on {self._fixed['device']}>"
 
-    def __call__(self, prompt: Any, *, count: int | None = None, **options: Any) -> Any:
+    def __call__(self, prompt: Any = None, *, count: int | None = None, **options: Any) -> Any:
         for name in self._fixed:
             if name in options:
                 raise UsageError(f"{name} is fixed by gen.load", f"give {name} to gen.load instead")
@@ -206,7 +210,7 @@ def plan_again(
         if given.get(role) is None:
             argument = f"{role}=FILE" if role in ("init", "mask") else f"inputs={{'{role}': FILE}}"
             raise UsageError(f"the recipe needs {item.name} as {role}", f"add `{argument}`")
-    for param in host.modality(recipe.modality).params:
+    for param in abilities_of_any(host, host.modality(recipe.modality)).params:
         if param.kind and recipe.params.get(param.name) is not None and param.name not in files:
             raise UsageError(f"the recipe names a file as {param.name} that is not among its inputs")
     if presets.grid_list(recipe.grid) is None:
@@ -276,10 +280,7 @@ def make_request(host: Host, modality: str, prompts: Sequence[str], options: Map
     Raises:
         UsageError: An option that does not exist.
     """
-    params = list(host.modality(modality).params)
-    for family in host.families(modality):
-        params += family.params
-    own = {param.name for param in params}
+    own = {param.name for param in abilities_of_any(host, host.modality(modality)).params}
     options = dict(options)
     seed = options.pop("seed", None)
     listed = isinstance(seed, Iterable) and not isinstance(seed, str)

@@ -43,7 +43,8 @@ def plan(*prompts: str, seeds: Sequence[int] = (), params: tuple[Param, ...] = (
     }
     file: Any = SimpleNamespace(name="toy", sha256="0" * 64, names=())
     settled["choices"] = core_choices(settled.pop("solver"), settled.pop("grid"))
-    return Plan(spec=spec, own=params, file=file, licence="", items=items, **settled)
+    made = {"own": params, "loader": "", "plugin": "", "licence": ""}
+    return Plan(spec=spec, file=file, items=items, **made, **settled)
 
 
 def model(codec: Any, **parts: Any) -> Model:

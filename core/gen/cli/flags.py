@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -13,6 +13,7 @@ from gen.checks import DEVICES, DTYPES
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
 from gen.metadata import METADATA_LEVELS
+from gen.plan.abilities import HIDDEN, abilities_of_any
 from gen.plugin.host import Host
 from gen.plugin.specs import (
     CacheSpec,
@@ -45,8 +46,12 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         host: Completes names of models and formats.
         spec: The modality.
     """
+    able = abilities_of_any(host, spec)
     prompts = typer.Argument(
-        metavar="PROMPT...", help="What to make; '-' reads prompts from stdin, one per line."
+        metavar="PROMPT..." if able.prompt == "required" else "[PROMPT...]",
+        help="What to make; '-' reads prompts from stdin, one per line."
+        + (" May be left out." if able.prompt == "optional" else ""),
+        hidden=able.prompt == "none",
     )
     formats = host.formats(spec.kind)
     names, readable = (
@@ -142,7 +147,14 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=switch)
         for name, switch in switches
     ]
-    return inspect.Signature([*flags, *(_own(spec, param) for param in spec.params)])
+    missing = {field for field, ability in HIDDEN.items() if ability not in able.names}
+    if able.prompt == "none":
+        missing.add("prompt_file")
+    for flag in flags:
+        if flag.name in missing:
+            # Still taken, to be refused with the reason.
+            get_args(flag.annotation)[1].hidden = True
+    return inspect.Signature([*flags, *(_own(spec, param) for param in able.params)])
 
 
 def command_signature(spec: CommandSpec) -> inspect.Signature:
@@ -205,7 +217,8 @@ def _own(spec: ModalitySpec | CommandSpec, param: Param) -> inspect.Parameter:
     details = "; ".join(filter(None, (values, default)))
     text = f"{param.help} ({details})" if details else param.help
     flag = f"--{param.name.replace('_', '-')}"
-    panel = f"Options of {spec.name}"
+    own = param in spec.params
+    panel = f"Options of {spec.name}" if own else f"Options of some models of {spec.name}"
     if param.type is bool:
         switch = typer.Option(f"{flag}/--no-{flag[2:]}", help=text, rich_help_panel=panel, show_default=False)
         return _parameter(param.name, bool | None, switch)

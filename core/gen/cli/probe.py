@@ -182,11 +182,13 @@ def _make(host: Host, spec: ModalitySpec, model: str) -> None:
     """Make one thing in one step, and encode it."""
     from gen.formats import encode, find_format
     from gen.plan import Request, find_source, resolve
+    from gen.plan.abilities import any_prompts
     from gen.run import generate, load
 
     file = find_source(model, spec.name, host)
-    prompt = file.names[0] if file.names else "a"
-    request = Request(modality=spec.name, prompts=(prompt,), seeds=(0,), steps=1, model=model)
+    entry = next(one for one in host.models(spec.name) if one.name == model)
+    prompts = tuple(file.names[:1]) or any_prompts(spec, entry)
+    request = Request(modality=spec.name, prompts=prompts, seeds=(0,), steps=1, model=model)
     plan = resolve(request, host, settings={})
     made = next(iter(generate(plan, load(plan, host))))
     encode(made, find_format(host.formats(spec.kind), name=spec.default_format, kind=made.kind))

@@ -40,14 +40,15 @@ class Defaults:
         grid: Name in ``gen.presets.GRIDS``.
         steps: Steps of the grid, at least 1.
         guidance: Classifier-free guidance scale; 1 is no guidance.
-        token_solver: Of tokens: a name in ``gen.presets.TOKEN_SOLVERS``.
+        token_solver: Of tokens: a name in ``gen.presets.TOKEN_SOLVERS``, with settings; empty where there are
+            none, or for ``"posterior"``.
     """
 
     solver: str
     grid: str
     steps: int
     guidance: float
-    token_solver: str = "posterior"
+    token_solver: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

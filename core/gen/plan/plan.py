@@ -37,6 +37,8 @@ class Plan:
     Args:
         spec: The modality.
         own: The parameters of the modality and of the model.
+        loader: Import string of what makes the model of its file.
+        plugin: Label of the plugin whose loader it is; empty where it is the core's.
         file: The model's file; its tensors are not loaded.
         licence: SPDX expression of the weights; empty when unknown.
         items: What to make.
@@ -51,6 +53,8 @@ class Plan:
 
     spec: ModalitySpec
     own: tuple[Param, ...]
+    loader: str
+    plugin: str
     file: ModelSource
     licence: str
     items: tuple[Item, ...]

@@ -30,6 +30,7 @@ from gen.checks import (
 from gen.config import SETTINGS, Setting, convert, read_settings
 from gen.errors import UsageError
 from gen.model import ModelSource
+from gen.plan.abilities import abilities_of
 from gen.plan.before import prepared
 from gen.plan.choice import choose, choose_grid, choose_solver
 from gen.plan.choices import NOISE, Choices, check_scale, choose_cache, choose_guides
@@ -96,9 +97,11 @@ def resolve(
 
     model = os.fspath(request.model) if isinstance(request.model, os.PathLike) else request.model
     file = chosen("model", model, spec.default_model, lambda name: find_source(name, spec.name, host))
-    own = {param.name: param for param in (*spec.params, *file.own)}
     entry = next((entry for entry in host.models(spec.name) if entry.name == file.name), None)
+    able, label = abilities_of(spec, entry, tuple(file.own)), f"model {file.name}"
+    own = {param.name: param for param in able.params}
     defaults = file.defaults
+    able.check(request, defaults.guidance, label)
     if entry is not None and entry.solver:
         defaults = replace(defaults, solver=entry.solver)
     count = chosen("count", request.count, 1, between("count", 1, MAX_ITEMS))
@@ -139,7 +142,9 @@ def resolve(
         None,
         lambda given: choose_guides(guidances, given, interval, solver.spec.guidance),
     )
-    guidance = chosen("guidance", request.guidance, defaults.guidance, between("guidance", 0.0, MAX_GUIDANCE))
+    guidance = defaults.guidance
+    if "guidance" in able.names:
+        guidance = chosen("guidance", request.guidance, guidance, between("guidance", 0.0, MAX_GUIDANCE))
     check_scale(guides, guidance)
     choices = Choices(
         solver=solver,
@@ -149,15 +154,20 @@ def resolve(
         noise=chosen("noise", request.noise, NOISE, lambda given: choose(noises, given, "noise")),
     )
     runs = host.runs(spec.name)
+    loader, plugin = spec.loader, spec.plugin
+    if file.loader:
+        loader, plugin = file.loader, ""
+    elif entry is not None and entry.loader:
+        loader, plugin = entry.loader, entry.plugin
     plan = Plan(
         spec=spec,
-        own=tuple(own.values()),
+        own=able.params,
+        loader=loader,
+        plugin=plugin,
         file=file,
         licence="" if entry is None else entry.licence,
-        items=_items(request.prompts, count, seeds),
-        negative=chosen(
-            "negative", request.negative, "", lambda text: check_prompt(text, "negative", empty=True)
-        ),
+        items=_items(able.prompts(request.prompts, label), count, seeds),
+        negative=chosen("negative", request.negative, "", _negative) if "negative" in able.names else "",
         steps=steps,
         guidance=guidance,
         choices=choices,
@@ -207,8 +217,6 @@ def settings_of(spec: ModalitySpec) -> dict[str, Setting]:
 
 
 def _items(prompts: Sequence[str], count: int, seeds: tuple[int, ...]) -> tuple[Item, ...]:
-    if not prompts:
-        raise UsageError("there is no prompt", 'say what to make: "a red apple"')
     total = len(prompts) * count
     if total > MAX_ITEMS:
         raise UsageError(f"{total:,} items are too many at once", f"at most {MAX_ITEMS:,}")
@@ -220,8 +228,12 @@ def _items(prompts: Sequence[str], count: int, seeds: tuple[int, ...]) -> tuple[
         seeds = tuple((seeds[0] + index) % (MAX_SEED + 1) for index in range(total))
     if len(seeds) != total:
         raise UsageError(f"{len(seeds)} seeds do not fit {total} items", "give one seed, or one per item")
-    wanted = [check_prompt(prompt) for prompt in prompts for _ in range(count)]
+    wanted = [prompt for prompt in prompts for _ in range(count)]
     return tuple(Item(index, *pair) for index, pair in enumerate(zip(wanted, seeds, strict=True)))
+
+
+def _negative(text: str) -> str:
+    return check_prompt(text, "negative", empty=True)
 
 
 def _threads(given: object) -> int:

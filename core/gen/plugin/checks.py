@@ -5,8 +5,10 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable
+from typing import get_args
 
 from gen.plugin.specs import (
+    ABILITIES,
     API,
     CacheSpec,
     ChoiceSpec,
@@ -19,6 +21,7 @@ from gen.plugin.specs import (
     ModelSpec,
     NoiseSpec,
     Param,
+    Prompt,
     RecipeSpec,
     RunSpec,
     SolverSpec,
@@ -131,9 +134,20 @@ def modality_fault(spec: ModalitySpec, name: str) -> str:
             return f"parameter {param.name!r}: {fault}"
         if param.follows and (param.follows, param.type) not in {(one.name, one.type) for one in spec.params}:
             return f"parameter {param.name!r}: follows names {param.follows!r}, no parameter of its type"
-    return _repeated("parameter", (param.name for param in spec.params)) or _repeated(
-        "recipe", (recipe.name for recipe in spec.recipes)
+    return (
+        _repeated("parameter", (param.name for param in spec.params))
+        or _repeated("recipe", (recipe.name for recipe in spec.recipes))
+        or _ability_fault(spec.prompt, spec.abilities)
     )
+
+
+def _ability_fault(prompt: object, abilities: object) -> str:
+    """Say what is wrong with what is said about prompts and abilities."""
+    if prompt not in get_args(Prompt):
+        return f"prompt must be one of {', '.join(get_args(Prompt))}, not {prompt!r}"
+    if not isinstance(abilities, tuple) or not set(abilities) <= set(ABILITIES):
+        return f"abilities must be a tuple out of {', '.join(ABILITIES)}, not {abilities!r}"
+    return ""
 
 
 def param_fault(param: Param) -> str:
@@ -200,7 +214,15 @@ def model_fault(spec: ModelSpec) -> str:
         return f"model {spec.name!r}: sha256 must be 64 lower-case hexadecimal digits"
     if type(spec.size) is not int or spec.size < 1:
         return f"model {spec.name!r}: size must be a positive number of bytes"
-    return ""
+    fault = _import_strings(spec, (), optional=("loader",)) or _tuples(spec, {"params": Param})
+    fault = fault or _ability_fault(
+        "required" if spec.prompt is None else spec.prompt, () if spec.abilities is None else spec.abilities
+    )
+    for param in spec.params if not fault else ():
+        if found := param_fault(param):
+            fault = f"parameter {param.name!r}: {found}"
+    fault = fault or _repeated("parameter", (param.name for param in spec.params))
+    return f"model {spec.name!r}: {fault}" if fault else ""
 
 
 def family_fault(spec: FamilySpec) -> str:

@@ -6,7 +6,13 @@ Import strings have the form ``"package.module:attribute"`` and are resolved onl
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Prompt: TypeAlias = Literal["required", "optional", "none"]
+
+ABILITIES = ("guidance", "negative", "init", "mask")
+"""What a model may be able to do: to be guided, to stay away from a negative prompt, to start from an input,
+and to keep the part of it that a mask leaves dark."""
 
 ANY_KIND = "*"
 """The kind of a format that holds artifacts of every kind."""
@@ -88,6 +94,10 @@ class ModalitySpec:
         requires: Modules that must be importable for it to work, e.g. ``("PIL",)``.
         extra: The extra of the distribution that installs ``requires``.
         examples: Command lines to show in the help.
+        prompt: ``"required"``, ``"optional"``, or ``"none"`` where none is taken. Encoders then get the empty
+            text.
+        abilities: Out of ``ABILITIES``, those that its models have; what is missing is neither in the help
+            nor in the schema, and refused.
         api: Version of the contract.
         plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
     """
@@ -104,6 +114,8 @@ class ModalitySpec:
     requires: tuple[str, ...] = ()
     extra: str = ""
     examples: tuple[str, ...] = ()
+    prompt: Prompt = "required"
+    abilities: tuple[str, ...] = ABILITIES
     api: int = API
     plugin: str = field(default="", compare=False)
 
@@ -122,6 +134,9 @@ class ModelSpec:
         licence: SPDX expression of the weights.
         solver: Default solver, a name of ``gen solvers``, in place of the one in the file: weights need not
             change when a better solver is found. Empty keeps the file's.
+        prompt, abilities: In place of the modality's; None keeps them.
+        params: Parameters of this model, beside those of the modality.
+        loader: Import string in place of the modality's; empty keeps it.
         api: Version of the contract.
         plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
     """
@@ -134,6 +149,10 @@ class ModelSpec:
     size: int
     licence: str
     solver: str = ""
+    prompt: Prompt | None = None
+    abilities: tuple[str, ...] | None = None
+    params: tuple[Param, ...] = ()
+    loader: str = ""
     api: int = API
     plugin: str = field(default="", compare=False)
 

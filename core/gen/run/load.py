@@ -25,11 +25,8 @@ def load(plan: Plan, host: Host) -> Model:
     from gen.process_state import fresh_process_state
 
     with fresh_process_state(seed=0, threads=threads_of(plan)):
-        reference, plugin = plan.spec.loader, plan.spec.plugin
-        if plan.file.loader:
-            reference, plugin = plan.file.loader, ""
-        loader = cast(Callable[[ModelSource, str, str], object], host.resolve(reference, plugin))
-        with calling(plugin, "loader") as call:
+        loader = cast(Callable[[ModelSource, str, str], object], host.resolve(plan.loader, plan.plugin))
+        with calling(plan.plugin, "loader") as call:
             model = loader(plan.file, plan.device, plan.dtype)
             if not isinstance(model, Model):
                 raise call.returned(model, "a gen.model.Model")

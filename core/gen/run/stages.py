@@ -139,7 +139,9 @@ class _Run:
 
     def _solver(self, process: AnyProcess) -> Solver:
         if isinstance(process, CategoricalProcess):
-            chosen = choose(presets.TOKEN_SOLVERS.values(), self.token_solver, "solver of tokens")
+            chosen = choose(
+                presets.TOKEN_SOLVERS.values(), self.token_solver or "posterior", "solver of tokens"
+            )
             solver: Solver = chosen.build(process=process)
             return solver
         return self.solver

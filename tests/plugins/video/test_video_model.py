@@ -452,6 +452,8 @@ def plan(file: ModelFile, prompt: str = "a ball bounces", **changes: object) -> 
     return Plan(
         spec=gen_modality(),
         own=gen_modality().params,
+        loader=gen_modality().loader,
+        plugin="",
         file=file,
         licence="",
         items=items,

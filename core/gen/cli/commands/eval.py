@@ -15,6 +15,7 @@ from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import PluginError
 from gen.evaluation import Trial, metrics_of
 from gen.plan import Request, resolve
+from gen.plan.abilities import any_prompts
 from gen.plugin.boundary import calling
 from gen.plugin.host import Host
 from gen.run import generate, load
@@ -51,7 +52,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         spec = host.modality(modality)
         if not spec.evaluation:
             raise PluginError(f"{modality} brings no evaluation")
-        request = Request(modality=modality, prompts=("-",), seeds=(0,), model=model, device=device)
+        wanted = model or spec.default_model
+        prompts = any_prompts(spec, next((one for one in host.models(modality) if one.name == wanted), None))
+        request = Request(modality=modality, prompts=prompts, seeds=(0,), model=model, device=device)
         plan = resolve(request, host)
         recipe = plan.recipe(plan.items[0]).to_dict()
         shown = ("model", "solver", "grid", "steps", "guidance", "params", "device", "dtype", "versions")
@@ -62,14 +65,14 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             def draw(prompts: Sequence[str], seeds: Sequence[int], **params: object) -> "Iterator[Artifact]":
                 for first in range(0, len(prompts), BATCH):
                     part = slice(first, first + BATCH)
-                    wanted = dataclasses.replace(
+                    asked = dataclasses.replace(
                         request,
                         prompts=tuple(prompts[part]),
                         seeds=tuple(seeds[part]),
                         count=1,
                         params=params,
                     )
-                    yield from generate(resolve(wanted, host), loaded, batch_size=BATCH)
+                    yield from generate(resolve(asked, host), loaded, batch_size=BATCH)
 
             measure = cast("Measure", host.resolve(spec.evaluation, spec.plugin))
             trial = Trial(model=loaded, draw=draw, samples=samples, report=session.say)

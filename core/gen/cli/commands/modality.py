@@ -20,6 +20,7 @@ from gen.config import convert, misspelled
 from gen.errors import UsageError
 from gen.formats import find_format
 from gen.plan import Plan, Request, resolve, settings_of
+from gen.plan.abilities import abilities_of_any
 from gen.plugin.host import Host
 from gen.plugin.specs import ModalitySpec
 
@@ -51,7 +52,8 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     values.pop("as_json")
     values.pop("offline")
     merge_aliases(values)
-    own = {param.name: values.pop(param.name) for param in spec.params}
+    able = abilities_of_any(host, spec)
+    own = {param.name: values.pop(param.name) for param in able.params}
     given = {key: value for key, value in own.items() if value is not None}
     params: dict[str, Any] = dict(parse_params(values.pop("param") or [], "-p", spec.name))
     if twice := params.keys() & given.keys():

@@ -66,10 +66,10 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             return
         spec = next((spec for spec in specs if spec.name == file.name), None)
         session.data["model"] = {
-            **(dataclasses.asdict(spec) if spec else {"name": file.name, "modality": modality}),
+            **(_declared(spec) if spec else {"name": file.name, "modality": modality}),
             "sha256": file.sha256,
             "size": file.size,
-            "defaults": dataclasses.asdict(file.defaults)
+            "defaults": {key: value for key, value in vars(file.defaults).items() if value != ""}
             | ({"solver": spec.solver} if spec and spec.solver else {}),
             "params": dict(file.params),
             "card": dict(file.card),
@@ -78,6 +78,15 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             session.show(line)
 
     app.add_typer(group, name="models")
+
+
+def _declared(spec: ModelSpec) -> dict[str, object]:
+    """What a spec says, without what it leaves to the modality; of its own parameters the names."""
+    table = dataclasses.asdict(spec)
+    table["options"] = [param.name for param in spec.params]
+    del table["params"]
+    own = ("prompt", "abilities", "options", "loader")
+    return {key: value for key, value in table.items() if key not in own or value}
 
 
 def _names(session: Session, file: ModelSource, text: str) -> None:

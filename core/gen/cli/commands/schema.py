@@ -11,6 +11,7 @@ from gen.cli.described import as_json as listed
 from gen.cli.described import property_of
 from gen.cli.session import Session
 from gen.cli.switches import JSON
+from gen.plan.abilities import HIDDEN, abilities_of_any
 from gen.plan.choices import NOISE
 from gen.plugin.host import Host
 from gen.plugin.specs import (
@@ -45,6 +46,7 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
         host: Knows the models and formats.
         spec: The modality.
     """
+    able = abilities_of_any(host, spec)
     text = {"type": "string"}
     properties: dict[str, Any] = {
         "prompt": {**text, "minLength": 1, "maxLength": MAX_PROMPT_CHARACTERS},
@@ -69,15 +71,18 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
         "mask": text,
         "device": {**text, "examples": list(DEVICES), "default": "auto"},
         "dtype": {**text, "enum": list(DTYPES), "default": "float32"},
-        **{param.name: property_of(param) for param in spec.params},
+        **{param.name: property_of(param) for param in able.params},
     }
+    missing = {field for field, ability in HIDDEN.items() if ability not in able.names}
+    for name in missing | ({"prompt"} if able.prompt == "none" else set()):
+        properties.pop(name, None)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": spec.name,
         "description": spec.summary,
         "type": "object",
         "properties": properties,
-        "required": ["prompt"],
+        "required": ["prompt"] if able.prompt == "required" else [],
         "additionalProperties": False,
         "x-kind": spec.kind,
         "x-formats": [form.name for form in host.formats(spec.kind)],

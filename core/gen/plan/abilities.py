@@ -1,0 +1,116 @@
+"""What a model can do of what somebody may ask for; what it cannot do is refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gen.checks import check_prompt
+from gen.errors import UsageError
+from gen.plan.request import Request
+from gen.plugin.specs import ModalitySpec, ModelSpec, Param, Prompt
+
+if TYPE_CHECKING:
+    from gen.plugin.host import Host
+
+REASONS = {
+    "guidance": "cannot be guided",
+    "negative": "takes no negative prompt",
+    "init": "starts from noise alone",
+    "mask": "keeps no part of an input",
+}
+"""What a model without an ability does, for messages."""
+
+NEEDED = {"guidance": "guidance", "negative": "negative", "init": "init", "strength": "init", "mask": "mask"}
+"""Fields of a request, and the ability that each needs."""
+
+HIDDEN = {**NEEDED, "guide": "guidance", "guidance_interval": "guidance"}
+"""Flags that neither help nor schema shows without an ability."""
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What can be asked of one model, or of any model of a modality.
+
+    Args:
+        prompt: Whether it takes a prompt.
+        names: Its abilities, out of ``REASONS``.
+        params: The parameters of the modality, then those of the model.
+    """
+
+    prompt: Prompt
+    names: frozenset[str]
+    params: tuple[Param, ...]
+
+    def prompts(self, given: Sequence[str], label: str) -> tuple[str, ...]:
+        """The prompts to make, checked; the empty text where there need not be one.
+
+        Args:
+            given: Those of the request.
+            label: What takes them, for messages: ``"model emoji"``.
+
+        Raises:
+            UsageError: One is needed, or none is taken, or one cannot be used.
+        """
+        if self.prompt == "none" and any(isinstance(text, str) and text.strip() for text in given):
+            raise UsageError(f"{label} takes no prompt", "leave it out")
+        if not given and self.prompt == "required":
+            raise UsageError("there is no prompt", 'say what to make: "a red apple"')
+        return tuple(check_prompt(text, empty=self.prompt != "required") for text in given or ("",))
+
+    def check(self, request: Request, guidance: float, label: str) -> None:
+        """Refuse what the model cannot do.
+
+        Args:
+            request: What is asked for.
+            guidance: The model's own, which may be given all the same.
+            label: What cannot do it, for messages: ``"model emoji"``.
+
+        Raises:
+            UsageError: It cannot do it.
+        """
+        for field, ability in NEEDED.items():
+            value = getattr(request, field)
+            if ability in self.names or value is None or (isinstance(value, str) and not value):
+                continue
+            # A recipe says the guidance of the model, too.
+            if field != "guidance" or not isinstance(value, int | float) or value != guidance:
+                raise UsageError(f"{label} {REASONS[ability]}", f"leave out {field}")
+
+
+def abilities_of(spec: ModalitySpec, model: ModelSpec | None, params: tuple[Param, ...] = ()) -> Abilities:
+    """Those of a model of a modality.
+
+    Args:
+        spec: The modality.
+        model: What declares the model; None for one that nobody registered.
+        params: Parameters that its file brings.
+    """
+    if model is None:
+        return Abilities(spec.prompt, frozenset(spec.abilities), (*spec.params, *params))
+    names = spec.abilities if model.abilities is None else model.abilities
+    return Abilities(
+        spec.prompt if model.prompt is None else model.prompt,
+        frozenset(names),
+        (*spec.params, *model.params, *params),
+    )
+
+
+def any_prompts(spec: ModalitySpec, model: ModelSpec | None) -> tuple[str, ...]:
+    """Prompts for a request of which only the model matters."""
+    return () if abilities_of(spec, model).prompt == "none" else ("-",)
+
+
+def abilities_of_any(host: Host, spec: ModalitySpec) -> Abilities:
+    """All that some model of a modality can do: what help and schema show."""
+    each = [abilities_of(spec, None)]
+    each += [abilities_of(spec, model) for model in host.models(spec.name)]
+    each += [abilities_of(spec, None, family.params) for family in host.families(spec.name)]
+    prompts = {one.prompt for one in each}
+    params = {param.name: param for one in reversed(each) for param in one.params}
+    return Abilities(
+        prompts.pop() if len(prompts) == 1 else "optional",
+        frozenset().union(*(one.names for one in each)),
+        tuple(sorted(params.values(), key=lambda param: param not in spec.params)),
+    )

@@ -1,0 +1,1 @@
+"""A toy: tables of pets, with numbers and kinds in one row."""
