@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
+from gen.plugin import FamilySpec, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
 from gen_video.camera import CAMERAS
 
 
@@ -81,6 +81,56 @@ def gen_formats() -> tuple[FormatSpec, ...]:
         ),
         _format("png", (".png",), "image/png", "sheets:write_png_sheet"),
         _format("jpeg", (".jpg", ".jpeg"), "image/jpeg", "sheets:write_jpeg_sheet"),
+    )
+
+
+def _sizes(multiple: int) -> tuple[Param, ...]:
+    """Width and height of what a checkpoint makes, in whole cells of its latents."""
+    return tuple(
+        Param(
+            name=name,
+            type=int,
+            help=f"{name.capitalize()} of the frames.",
+            minimum=16,
+            maximum=2048,
+            multiple_of=multiple,
+            unit="px",
+        )
+        for name in ("width", "height")
+    )
+
+
+@hookimpl
+def gen_families() -> tuple[FamilySpec, ...]:
+    """Checkpoints of other programs that make clips."""
+    return (
+        FamilySpec(
+            name="wan",
+            modality="video",
+            summary="Wan 2.1 and 2.2: clips from text.",
+            pipelines=("WanPipeline",),
+            adapter="gen_video.families.wan:load",
+            defaults="gen_video.families.defaults:wan",
+            params=(
+                *_sizes(16),
+                Param(
+                    name="guidance_2",
+                    type=float,
+                    help="Scale of the guidance of the second transformer; that of the first by default.",
+                    minimum=0,
+                    maximum=30,
+                ),
+            ),
+        ),
+        FamilySpec(
+            name="ltx",
+            modality="video",
+            summary="LTX-Video: clips from text.",
+            pipelines=("LTXPipeline",),
+            adapter="gen_video.families.ltx:load",
+            defaults="gen_video.families.defaults:ltx",
+            params=_sizes(32),
+        ),
     )
 
 

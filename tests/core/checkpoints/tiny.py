@@ -292,3 +292,88 @@ def latent_consistency() -> Any:
         feature_extractor=None,
         requires_safety_checker=False,
     )
+
+
+def wan(stages: int = 1, **options: Any) -> Any:
+    """A pipeline of Wan with one transformer or two."""
+    sizes = {
+        "patch_size": (1, 2, 2),
+        "num_attention_heads": 2,
+        "attention_head_dim": 12,
+        "in_channels": 16,
+        "out_channels": 16,
+        "text_dim": 16,
+        "freq_dim": 32,
+        "ffn_dim": 24,
+        "num_layers": 2,
+        "rope_max_seq_len": 32,
+    }
+    network = seeded(diffusers.WanTransformer3DModel, **sizes)
+    second = seeded(diffusers.WanTransformer3DModel, **sizes, eps=1e-5) if stages == 2 else None
+    if second is not None:
+        for parameter in second.parameters():
+            parameter.data.mul_(0.9)
+    return diffusers.WanPipeline(
+        transformer=network,
+        transformer_2=second,
+        vae=seeded(
+            diffusers.AutoencoderKLWan,
+            base_dim=4,
+            z_dim=16,
+            dim_mult=[1, 1, 1, 1],
+            num_res_blocks=1,
+            temperal_downsample=[False, True, True],
+        ),
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+        text_encoder=umt5(),
+        tokenizer=t5_tokenizer(),
+        **options,
+    )
+
+
+def ltx() -> Any:
+    network = seeded(
+        diffusers.LTXVideoTransformer3DModel,
+        in_channels=8,
+        out_channels=8,
+        num_attention_heads=2,
+        attention_head_dim=8,
+        cross_attention_dim=16,
+        num_layers=1,
+        caption_channels=16,
+    )
+    autoencoder = seeded(
+        diffusers.AutoencoderKLLTXVideo,
+        latent_channels=8,
+        block_out_channels=(8, 8, 8, 8),
+        decoder_block_out_channels=(8, 8, 8, 8),
+        layers_per_block=(1, 1, 1, 1, 1),
+        decoder_layers_per_block=(1, 1, 1, 1, 1),
+        spatio_temporal_scaling=(True, True, False, False),
+        decoder_spatio_temporal_scaling=(True, True, False, False),
+        decoder_inject_noise=(False,) * 5,
+        upsample_residual=(False,) * 4,
+        upsample_factor=(1,) * 4,
+        timestep_conditioning=False,
+        patch_size=1,
+        patch_size_t=1,
+        encoder_causal=True,
+        decoder_causal=False,
+    )
+    autoencoder.latents_mean.copy_(torch.linspace(-0.5, 0.5, 8))
+    autoencoder.latents_std.copy_(torch.linspace(0.5, 1.5, 8))
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(
+        use_dynamic_shifting=True,
+        base_shift=0.95,
+        max_shift=2.05,
+        base_image_seq_len=1024,
+        max_image_seq_len=4096,
+        shift_terminal=0.1,
+    )
+    return diffusers.LTXPipeline(
+        transformer=network,
+        vae=autoencoder,
+        scheduler=scheduler,
+        text_encoder=t5(16),
+        tokenizer=t5_tokenizer(),
+    )

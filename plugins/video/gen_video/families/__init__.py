@@ -1,0 +1,1 @@
+"""Families of checkpoints that make clips, each driven by the core's sampler."""

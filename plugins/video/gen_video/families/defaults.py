@@ -1,0 +1,24 @@
+"""How checkpoints of each family are sampled when nobody says otherwise. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from gen.checkpoints import Checkpoint
+from gen.checkpoints.solver_names import default_solver
+from gen.model import Defaults
+from gen.presets import OWN_GRID
+
+
+def wan(checkpoint: Checkpoint) -> Defaults:
+    """50 steps at 5, at 4 for those of two transformers."""
+    return _defaults(checkpoint, 4.0 if checkpoint.settings.get("boundary_ratio") else 5.0)
+
+
+def ltx(checkpoint: Checkpoint) -> Defaults:
+    """50 steps at 3."""
+    return _defaults(checkpoint, 3.0)
+
+
+def _defaults(checkpoint: Checkpoint, guidance: float) -> Defaults:
+    part = checkpoint["scheduler"]
+    solver = default_solver(part.class_name, part.config)
+    return Defaults(solver=solver, grid=OWN_GRID, steps=50, guidance=guidance)
