@@ -37,6 +37,8 @@ COMMANDS: Mapping[str, str] = {
     "plugins": "List the plugins, show, check, switch one on or off.",
     "solvers": "List the solvers and grids, or say what a name stands for.",
     "guidances": "List the rules of guidance, their modifiers, caches and noise rules.",
+    "convert": "Write a file in another format, or as another kind of thing.",
+    "converters": "List the ways from one kind of thing to another.",
     "info": "Show what a file says about how it was made.",
     "rerun": "Make a file again from the recipe that it carries.",
     "schema": "Show the options of a modality, for programs.",

@@ -13,6 +13,7 @@ from gen.plugin.specs import (
     CacheSpec,
     ChoiceSpec,
     CommandSpec,
+    ConverterSpec,
     FamilySpec,
     FormatSpec,
     GridSpec,
@@ -33,14 +34,14 @@ def _words(text: str) -> frozenset[str]:
 
 
 COMMANDS = _words("""
-    plugins models solvers guidances info rerun schema doctor train eval presets config completion new help
-    version x serve run load
+    plugins models solvers guidances converters convert info rerun schema doctor train eval presets config
+    completion new help version x serve run load
 """)
 """Commands that `gen` has or keeps for itself."""
 
 MODULES = _words("""
-    api artifact atomic checkpoints checks cli diffusion errors evaluation foreign_recipe formats hardware
-    metadata model nn offline plan plugin process_state torch_state recipe squares testing
+    api artifact atomic checkpoints checks cli conversion diffusion errors evaluation foreign_recipe formats
+    hardware json_files metadata model nn offline plan plugin process_state torch_state recipe squares testing
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 
@@ -336,6 +337,26 @@ def command_fault(spec: CommandSpec) -> str:
             break
     fault = fault or _repeated("parameter", (param.name for param in spec.params))
     return fault and f"command {spec.name!r}: {fault}"
+
+
+def converter_fault(spec: ConverterSpec) -> str:
+    """Find the first fault of a converter's spec.
+
+    Returns:
+        One line, or an empty string.
+    """
+    fault = _strings(spec, ("name", "source", "target", "summary")) or _import_strings(spec, ("convert",))
+    fault = fault or _tuples(spec, {"params": Param})
+    if not fault and not _NAME.fullmatch(spec.name):
+        fault = "the name must be lower-case letters, digits and hyphens"
+    if not fault and spec.source == spec.target:
+        fault = f"source and target are both {spec.source!r}"
+    faults = (
+        f"parameter {param.name!r}: {value_fault(param)}" * bool(value_fault(param)) for param in spec.params
+    )
+    fault = fault or next(filter(None, faults), "")
+    fault = fault or _repeated("parameter", (param.name for param in spec.params))
+    return fault and f"converter {spec.name!r}: {fault}"
 
 
 def format_fault(spec: FormatSpec) -> str:

@@ -9,6 +9,7 @@ import pluggy
 from gen.plugin.specs import (
     CacheSpec,
     CommandSpec,
+    ConverterSpec,
     FamilySpec,
     FormatSpec,
     GridSpec,
@@ -172,4 +173,24 @@ def gen_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
                                 params=(side,))]
 
     where ``run(side)`` returns values by name, which are shown.
+    """
+
+
+@hookspec
+def gen_converters() -> Iterable[ConverterSpec]:  # type: ignore[empty-body]
+    """Declare ways from one kind of artifact to another::
+
+        @hookimpl
+        def gen_converters():
+            return [
+                ConverterSpec(
+                    name="first-frame",
+                    source="video",
+                    target="image",
+                    summary="The first frame.",
+                    convert="gen_frames.work:first",
+                )
+            ]
+
+    where ``first(artifact, params)`` returns a ``gen.Artifact`` of the kind ``image``.
     """

@@ -18,6 +18,7 @@ from gen.plugin.checks import (
     api_fault,
     choice_fault,
     command_fault,
+    converter_fault,
     family_fault,
     format_fault,
     modality_fault,
@@ -43,6 +44,7 @@ from gen.plugin.specs import (
     CacheSpec,
     ChoiceSpec,
     CommandSpec,
+    ConverterSpec,
     FamilySpec,
     FormatSpec,
     GridSpec,
@@ -66,7 +68,9 @@ if TYPE_CHECKING:
 Spec = TypeVar("Spec", bound="Declared")
 Chosen = TypeVar("Chosen", bound=ChoiceSpec)
 
-Declared: TypeAlias = ModalitySpec | ModelSpec | FamilySpec | FormatSpec | ChoiceSpec | RunSpec | CommandSpec
+Declared: TypeAlias = (
+    ModalitySpec | ModelSpec | FamilySpec | FormatSpec | ChoiceSpec | RunSpec | CommandSpec | ConverterSpec
+)
 
 HOOKS: Mapping[type[Declared], tuple[str, Callable[[Any], str]]] = {
     ModelSpec: ("gen_models", model_fault),
@@ -79,6 +83,7 @@ HOOKS: Mapping[type[Declared], tuple[str, Callable[[Any], str]]] = {
     NoiseSpec: ("gen_noises", choice_fault),
     RunSpec: ("gen_run", run_fault),
     CommandSpec: ("gen_commands", command_fault),
+    ConverterSpec: ("gen_converters", converter_fault),
 }
 """The hooks that return lists: what is in the list, the hook, and what finds the first fault of one."""
 
@@ -313,6 +318,11 @@ class Host:
         """The commands under ``gen x``, of all plugins."""
         indices = [*self._group(PLUGINS), *self._group(MODALITIES)]
         return self._merged(indices, lambda plugin: plugin.of(CommandSpec), lambda _: True)
+
+    def converters(self) -> tuple[ConverterSpec, ...]:
+        """The ways from one kind of artifact to another, of all plugins."""
+        indices = [*self._group(PLUGINS), *self._group(MODALITIES)]
+        return self._merged(indices, lambda plugin: plugin.of(ConverterSpec), lambda _: True)
 
     def owner(self, spec: Declared) -> Record | None:
         """The plugin that declares a spec; None for one of the core."""
@@ -626,7 +636,7 @@ def _keys(spec: Declared) -> list[tuple[str, str]]:
     """What a spec can be found by, its name first: names are compared without case and punctuation."""
     if isinstance(spec, ChoiceSpec):
         return [(plain_name(name), "") for name in (spec.name, *spec.aliases)]
-    if isinstance(spec, RunSpec | CommandSpec):
+    if isinstance(spec, RunSpec | CommandSpec | ConverterSpec):
         return [(spec.name, "")]
     return [(spec.name, spec.modality if isinstance(spec, ModelSpec | FamilySpec) else spec.kind)]
 

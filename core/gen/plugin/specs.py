@@ -388,3 +388,31 @@ class CommandSpec:
     examples: tuple[str, ...] = ()
     api: int = API
     plugin: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConverterSpec:
+    """A way from artifacts of one kind to artifacts of another, used by ``gen convert``.
+
+    Args:
+        name: As given to ``--via``: lower-case letters, digits and hyphens.
+        source, target: Kinds of artifact; not the same.
+        summary: One line.
+        convert: Import string of ``(artifact, params: Mapping) -> Artifact``. What the way back needs stands
+            in the attributes of the artifact.
+        params: Its parameters, with defaults and bounds that the core checks; those without a value are not
+            in the mapping.
+        lossless: Whether the way back gives the same artifact; of several the core takes such a one first.
+        api: Version of the contract.
+        plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
+    """
+
+    name: str
+    source: str
+    target: str
+    summary: str
+    convert: str
+    params: tuple[Param, ...] = ()
+    lossless: bool = False
+    api: int = API
+    plugin: str = field(default="", compare=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
+from gen.plugin import ConverterSpec, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
 
 _TONICS = {
     "C": "c",
@@ -191,5 +191,44 @@ def gen_models() -> tuple[ModelSpec, ...]:
             sha256="afa89b33d5c06706a6d671cedd389ea2101221baac6973cd62b9eba402764e57",
             size=11817943,
             licence="Apache-2.0",
+        ),
+    )
+
+
+@hookimpl
+def gen_converters() -> tuple[ConverterSpec, ...]:
+    """Sounds as pictures and back."""
+    fft = Param(
+        name="fft",
+        type=int,
+        help="Samples of a frame, a power of two.",
+        default=1024,
+        minimum=64,
+        maximum=8192,
+    )
+    rate = Param(
+        name="sample_rate",
+        type=int,
+        help="Samples per second, where the picture does not tell it; else 22,050.",
+        minimum=1000,
+        maximum=192_000,
+        unit="Hz",
+    )
+    return (
+        ConverterSpec(
+            name="spectrogram",
+            source="audio",
+            target="image",
+            summary="Magnitude (red) and phase (green, blue) of each frequency and time.",
+            convert="gen_audio.spectrogram:to_picture",
+            params=(fft,),
+        ),
+        ConverterSpec(
+            name="sound-of-spectrogram",
+            source="image",
+            target="audio",
+            summary="The sound of a spectrogram.",
+            convert="gen_audio.spectrogram:to_sound",
+            params=(rate,),
         ),
     )

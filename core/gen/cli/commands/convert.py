@@ -1,0 +1,55 @@
+"""``gen convert``: a file in another format, or as another kind of thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gen import formats
+from gen.cli.flags import parse_params
+from gen.cli.session import Session
+from gen.cli.switches import JSON
+from gen.conversion import convert as converted
+from gen.conversion import route
+from gen.plugin.host import Host
+
+
+def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
+    """Add the command."""
+
+    @app.command("convert", help=summary)
+    def convert(
+        file: Annotated[Path, typer.Argument(metavar="FILE", help="The file.")],
+        *,
+        output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where to.")],
+        format_name: Annotated[
+            str | None, typer.Option("-f", "--format", metavar="NAME", help="File format of the output.")
+        ] = None,
+        via: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="NAME",
+                help="The converters to take, in order; by default the shortest way.",
+                autocompletion=lambda: [spec.name for spec in host.converters()],
+            ),
+        ] = None,
+        param: Annotated[
+            list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="Of a converter.")
+        ] = None,
+        overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")] = False,
+        as_json: JSON = False,  # noqa: ARG001
+    ) -> None:
+        known = host.formats()
+        artifact = formats.read(file, known)
+        # A sound can be written as a picture, too, but nothing reads that as a sound again.
+        own = [form for form in known if form.holds(artifact.kind) and form.reader]
+        direct = not via and any(output.suffix.lower() in form.suffixes for form in own)
+        form = formats.find_format(own if direct else known, path=output, name=format_name)
+        way = () if direct else route(host.converters(), artifact.kind, form.kind, via or ())
+        made = converted(artifact, way, parse_params(param or [], "-p", "convert"))
+        # What is converted is no longer what its recipe makes.
+        written = formats.write(made, output, [form], overwrite=overwrite)
+        session.data |= {"path": str(written.path), "kind": made.kind, "via": [spec.name for spec in way]}
+        session.show_path(str(written.path))
