@@ -92,7 +92,7 @@ def _trial(names: Sequence[str], limit: float) -> tuple[dict[str, list[Outcome]]
     ):
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=results, stderr=messages)
         try:
-            code = _wait(process, results, limit)
+            code = wait_while_it_grows(process, results, limit)
         finally:
             process.kill()
             process.wait()
@@ -117,12 +117,12 @@ def _trial(names: Sequence[str], limit: float) -> tuple[dict[str, list[Outcome]]
         fault = f"is not done after {limit:g} s"
     else:
         last = one_line(said[-1]) if said else ""
-        fault = f"{_end(code)}{f': {last[:200]}' if last else ''}"
+        fault = f"{ending(code)}{f': {last[:200]}' if last else ''}"
     found.setdefault(name, []).append(Outcome(begun or f"modality {name}", fault))
     return found, bool(begun)
 
 
-def _wait(process: subprocess.Popen[bytes], results: IO[bytes], limit: float) -> int | None:
+def wait_while_it_grows(process: subprocess.Popen[bytes], results: IO[bytes], limit: float) -> int | None:
     """The exit code of a process; None where it adds nothing to its results for ``limit`` seconds."""
     size, since = 0, monotonic()
     while monotonic() - since < limit:
@@ -135,8 +135,9 @@ def _wait(process: subprocess.Popen[bytes], results: IO[bytes], limit: float) ->
     return None
 
 
-def _end(code: int) -> str:
-    if code > 0:
+def ending(code: int) -> str:
+    """How a process ended, by its exit code."""
+    if code >= 0:
         return f"the process ended with exit code {code}"
     names = {one.value: one.name for one in signal.Signals}
     return f"the process was ended by {names.get(-code, f'signal {-code}')}"

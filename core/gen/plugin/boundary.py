@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
+from time import perf_counter
 from types import FrameType
 from typing import TypeAlias
 
@@ -26,6 +29,9 @@ HINT = "this is a fault of the plugin, not of a value"
 
 _Guard: TypeAlias = Callable[[], AbstractContextManager[object]]
 _guard: ContextVar[_Guard] = ContextVar("guard", default=nullcontext)
+
+TRACE = "GEN_TRACE_PLUGINS"
+"""The variable that makes every call of plugin code print its time to stderr."""
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
@@ -97,7 +103,7 @@ def calling(
         KeyboardInterrupt: The user interrupted.
     """
     call = Call(plugin, part)
-    with _interrupts() as interrupts:
+    with _traced(call), _interrupts() as interrupts:
         try:
             with _guard.get()(), kept_process_state():
                 yield call
@@ -152,6 +158,21 @@ def memory_is_short(error: BaseException) -> bool:
     """Whether an exception says that there is not enough memory, of the machine or of a device."""
     text = described(error)
     return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text
+
+
+@contextmanager
+def _traced(call: Call) -> Iterator[None]:
+    """Print how long a call took, where ``GEN_TRACE_PLUGINS`` is set."""
+    if not os.environ.get(TRACE):
+        yield
+        return
+    started = perf_counter()
+    try:
+        yield
+    finally:
+        if sys.stderr is not None:
+            seconds = perf_counter() - started
+            sys.stderr.write(f"gen: trace: {1000 * seconds:9.2f} ms  {call.part} of {call.plugin or 'gen'}\n")
 
 
 def _failure(call: Call, error: BaseException, about: str, files: bool) -> BaseException:

@@ -361,6 +361,22 @@ class Host:
 
         return check_plugin(self, name)
 
+    def set_aside(self, name: str, reason: str) -> None:
+        """Do not load a plugin in this process.
+
+        Args:
+            name: Its name.
+            reason: Why, in one line.
+
+        Raises:
+            PluginError: There is none of that name.
+        """
+        index = self._find(name)
+        record = self._records[index]
+        self._records[index] = replace(
+            record, status="broken", reason=reason, action=remedy(record), retry=False
+        )
+
     def enable(self, name: str) -> None:
         """Take a plugin or a distribution off the list of those that are switched off.
 

@@ -266,3 +266,12 @@ def test_exceptions_are_described_on_one_line() -> None:
     assert described(RuntimeError()) == "RuntimeError"
     assert described(ExceptionGroup("all", [KeyError("a")])).startswith("ExceptionGroup: all")
     assert line_of(RuntimeError()) == "RuntimeError"
+
+
+def test_a_trace_names_each_call_with_its_time(rude: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEN_TRACE_PLUGINS", "1")
+    ran = rude("nothing", "None", *MAKE)
+    assert ran.out == "out.rude\n"
+    traced = [line for line in ran.err.splitlines() if line.startswith("gen: trace:")]
+    for part in ("light module", "hook gen_models", "loader", "encoder", "network", "codec.decode", "writer"):
+        assert any(f"ms  {part}" in line and "rude (gen-rude 2.5)" in line for line in traced), part

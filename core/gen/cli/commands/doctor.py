@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gen.cli.light_modules import SLOW, time_light_modules
 from gen.cli.probe import try_modalities
 from gen.cli.session import Session
 from gen.cli.switches import JSON
@@ -23,6 +24,9 @@ from gen.plugin.host import Host
 
 LIMIT = 120.0
 """Seconds that one part of a trial may take; five at most are usual."""
+
+LIGHT_LIMIT = 10.0
+"""Seconds that loading one light module may take; a hundredth is usual."""
 
 LIBRARIES = ("gen-toolkit", "torch", "numpy", "safetensors", "typer", "pillow")
 
@@ -45,6 +49,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         )
         _show(session)
         _precision(session, quick)
+        _light_modules(session, host)
         faults = _models(session, host)
         for record in host.records:
             session.show(f"plugin {record.label}: {record.status}")
@@ -92,6 +97,19 @@ def _precision(session: Session, quick: bool) -> None:
     for kind, rates in (("linear layer", profile.matrix), ("convolution", profile.convolution)):
         shown = ", ".join(f"{form} {rate:g}" for form, rate in rates.items())
         session.show(f"{kind}, 10⁹ operations per second: {shown}")
+
+
+def _light_modules(session: Session, host: Host) -> None:
+    """Load each plugin in another process; those that hang or crash there are not loaded here."""
+    names = list(dict.fromkeys(record.name for record in host.records if record.status == "ok"))
+    for name, loading in time_light_modules(names, LIGHT_LIMIT).items():
+        label = host.record(name).label
+        if loading.fault:
+            # Its record is among the problems from now on.
+            host.set_aside(name, f"its light module, loaded in another process: {loading.fault}")
+        elif loading.seconds > SLOW:
+            session.show(f"note: the light module of plugin {label} is slow: {loading.seconds:.2f} s")
+        session.data.setdefault("light_modules", {})[name] = asdict(loading)
 
 
 def _trials(session: Session, host: Host) -> list[str]:
