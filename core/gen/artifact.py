@@ -18,7 +18,7 @@ from gen.recipe import Recipe
 if TYPE_CHECKING:
     from PIL import Image
 
-    from gen.formats import WrittenFile
+    from gen.writing import WrittenFile
 
 Size = str | tuple[int, ...]
 """A dimension: a name, whose size must be the same in all arrays, or the sizes that are allowed."""
@@ -163,9 +163,9 @@ class Artifact:
             UsageError: A format that is unknown, contradicts the ending or cannot hold the artifact.
             OutputError: The file exists or cannot be written.
         """
-        from gen import formats
+        from gen import writing
 
-        return formats.write(
+        return writing.write(
             self, path, _formats(self.kind), name=format, overwrite=overwrite, metadata=metadata
         )
 

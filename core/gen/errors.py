@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended."""
+
 
 class GenError(Exception):
     """A failure that has a clear cause.

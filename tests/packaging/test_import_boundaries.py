@@ -19,6 +19,7 @@ import gen
 from gen.api import OPTIONS
 from gen.cli import flags
 from gen.cli.app import COMMANDS
+from gen.plan.abilities import abilities_of_any
 from gen.plugin import hookspecs
 from gen.plugin.checks import CORE_FLAGS, HEAVY_MODULES, RESERVED
 from gen.plugin.host import Host
@@ -40,6 +41,23 @@ LIGHT = [
     "gen.cli.main",
 ]
 
+LAYERS = (
+    ("diffusion",),
+    (
+        *("artifact", "atomic", "checks", "config", "errors", "foreign_recipe", "formats", "json_files"),
+        *("metadata", "offline", "plugin", "process_state", "recipe", "squares", "torch_state", "words"),
+        "writing",
+    ),
+    ("hardware", "nn", "presets"),
+    ("model",),
+    ("checkpoints",),
+    ("plan",),
+    ("run",),
+    ("api", "conversion"),
+    ("__main__", "cli", "evaluation", "testing", "train"),
+)
+"""The parts of the core from the bottom up; none imports one above it, also not inside a function."""
+
 
 def sources(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
@@ -57,6 +75,54 @@ def imports(file: Path, root: Path) -> Iterator[tuple[str, str]]:
             module = ".".join([*base, *([node.module] if node.module else [])])
             for alias in node.names:
                 yield module, alias.name
+
+
+def runtime_imports() -> dict[str, set[str]]:
+    """Which modules of the core each imports when it runs, at any depth; not what types alone need."""
+    files = {}
+    for file in sources(CORE):
+        parts = file.relative_to(CORE.parent).with_suffix("").parts
+        files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    graph: dict[str, set[str]] = {}
+    for module, file in files.items():
+        tree = ast.parse(file.read_bytes())
+        for_types = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            for statement in node.body
+            for inner in ast.walk(statement)
+        }
+        names = set()
+        for node in ast.walk(tree):
+            if id(node) in for_types:
+                continue
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                whole = {f"{node.module}.{alias.name}": node.module or "" for alias in node.names}
+                names |= {name if name in files else package for name, package in whole.items()}
+        graph[module] = {name for name in names if name in files} - {module}
+    return graph
+
+
+def test_no_layer_imports_one_above_it() -> None:
+    layer_of = {name: number for number, names in enumerate(LAYERS) for name in names}
+    graph = runtime_imports()
+    parts = {module.split(".")[1] for module in graph if module != "gen"}
+    assert parts == set(layer_of), "every part of the core has its layer"
+    for module, imported in graph.items():
+        # The package itself imports what is used of it, when it is used.
+        for other in imported - {"gen"} if module != "gen" else ():
+            low, high = (layer_of[name.split(".")[1]] for name in (other, module))
+            assert low <= high, f"{module} imports {other}, which is above it"
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = runtime_imports()
+    while leaves := [module for module, imported in graph.items() if not imported]:
+        graph = {module: imported - set(leaves) for module, imported in graph.items() if module not in leaves}
+    assert not graph, f"in a circle, or above one: {', '.join(sorted(graph))}"
 
 
 def texts(file: Path) -> Iterator[str]:
@@ -125,7 +191,8 @@ def test_flags_of_the_core_are_reserved() -> None:
         command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "300"}
     )
     shown = {flag.replace("-", "_") for flag in re.findall(r"--([a-z][a-z-]+)", done.stdout)}
-    own = {param.name for param in Host.discover().modality("image").params}
+    host = Host.discover()
+    own = {param.name for param in abilities_of_any(host, host.modality("image")).params}
     assert len(shown) > 20
     assert not shown - own - CORE_FLAGS
     assert set(flags.ALIASES) <= CORE_FLAGS

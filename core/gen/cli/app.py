@@ -22,11 +22,10 @@ from typing import Annotated, TextIO, cast
 import typer
 import typer.main
 
-from gen.cli.main import INTERRUPTED
 from gen.cli.plugin_output import stdout_to_stderr
 from gen.cli.session import GuardedStdout, Session, silence_stdout
 from gen.config import offline_origin
-from gen.errors import GenError, GenWarning, OutputError, UsageError
+from gen.errors import INTERRUPTED, GenError, GenWarning, OutputError, UsageError
 from gen.offline import forbid_connections
 from gen.plugin.boundary import guarded_by
 from gen.plugin.host import Host

@@ -42,6 +42,7 @@ COMMANDS = _words("""
 MODULES = _words("""
     api artifact atomic checkpoints checks cli conversion diffusion errors evaluation foreign_recipe formats
     hardware json_files metadata model nn offline plan plugin process_state torch_state recipe squares testing
+    words writing
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 

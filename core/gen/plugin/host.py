@@ -63,8 +63,6 @@ if TYPE_CHECKING:
 
     import pluggy
 
-    from gen.testing import Finding
-
 Spec = TypeVar("Spec", bound="Declared")
 Chosen = TypeVar("Chosen", bound=ChoiceSpec)
 
@@ -350,16 +348,6 @@ class Host:
             if not missing or missing == module_name.partition(".")[0]:
                 raise
             raise PluginError(error.message, self._install(record, missing)) from cause
-
-    def check(self, name: str) -> list[Finding]:
-        """Try a plugin against the contract, heavy code included; imports it even if its last load failed.
-
-        Raises:
-            PluginError: There is none of that name.
-        """
-        from gen.testing import check_plugin
-
-        return check_plugin(self, name)
 
     def set_aside(self, name: str, reason: str) -> None:
         """Do not load a plugin in this process.

@@ -11,7 +11,7 @@ import pytest
 from sample_plugins import Install, modality
 
 from gen.plugin.host import Host
-from gen.testing import Finding, assert_light_import
+from gen.testing import Finding, assert_light_import, check_plugin
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "gen-palette"
 COMPLETE = """
@@ -35,7 +35,7 @@ def complete(writer: str) -> str:
 
 def _check(install: Install, source: str, work: str) -> list[Finding]:
     install("gen-good", {"good_plugin": source, "good_plugin_work": work}, modalities={"good": "good_plugin"})
-    return Host.discover().check("good")
+    return check_plugin(Host.discover(), "good")
 
 
 def test_nothing_to_find(install: Install) -> None:
@@ -69,7 +69,7 @@ def test_findings(install: Install, site: Path, source: str, work: str, finding:
 
 def test_plugin_that_declares_nothing(install: Install) -> None:
     install("gen-empty", {"empty_plugin": ""}, plugins={"empty": "empty_plugin"})
-    (finding,) = Host.discover().check("empty")
+    (finding,) = check_plugin(Host.discover(), "empty")
     assert "declares nothing" in finding.message
 
 

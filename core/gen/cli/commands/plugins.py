@@ -44,7 +44,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
 
     @group.command(help="Try a plugin against the contract; runs its code.")
     def check(name: Annotated[str, names], as_json: JSON = False) -> None:  # noqa: ARG001
-        findings = host.check(name)
+        from gen.testing import check_plugin
+
+        findings = check_plugin(host, name)
         session.data["findings"] = [dataclasses.asdict(finding) for finding in findings]
         for finding in findings:
             session.show(
