@@ -50,6 +50,11 @@ def forbid_connections(origin: str) -> None:
     sys.addaudithook(hook)
 
 
+def forbidden_by() -> str:
+    """Who forbids connections; empty when nobody does."""
+    return next(iter(_origins), "")
+
+
 def _address(value: object) -> tuple[object, ...] | None:
     """Host and port of a socket's address; None where the socket is local by its kind."""
     return value if isinstance(value, tuple) and value and isinstance(value[0], (str, bytes)) else None

@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING, TextIO
 from gen.atomic import temporary_folder
 from gen.cli.faulty_libraries import fault_of
 from gen.cli.imported_libraries import libraries_behind
+from gen.model.remote import downloaded, is_remote
 from gen.plugin.host import Host
 from gen.plugin.text import one_line
 
@@ -168,6 +169,8 @@ def _run(host: Host, name: str, results: TextIO) -> None:
     for module in spec.requires:
         attempt(f"library {module}", partial(importlib.import_module, module))
     for model in host.models(name):
+        if is_remote(model) and downloaded(model) is None:
+            continue
         attempt(f"model {model.name}", partial(_make, host, spec, model.name))
     uses: dict[str, list[str]] = {}
     for what, reference in _optional(host, spec):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gen.errors import ModelError
 from gen.model.file import ModelFile
+from gen.model.remote import fetch, is_remote
 from gen.plugin.specs import ModelSpec
 
 SUFFIX = ".safetensors"
@@ -44,6 +45,8 @@ def find_model(reference: str, modality: str, specs: Iterable[ModelSpec]) -> Mod
 
 
 def _locate(spec: ModelSpec) -> Path:
+    if is_remote(spec):
+        return fetch(spec)
     scheme, separator, rest = spec.source.partition(":")
     if not separator or scheme != "package":
         return Path(spec.source)

@@ -10,6 +10,7 @@ from typing import get_args
 from gen.plugin.specs import (
     ABILITIES,
     API,
+    REMOTE,
     CacheSpec,
     ChoiceSpec,
     CommandSpec,
@@ -212,6 +213,8 @@ def model_fault(spec: ModelSpec) -> str:
     fault = _strings(spec, ("name", "modality", "summary", "source", "licence"), ("solver",))
     if fault:
         return f"model {spec.name!r}: {fault}"
+    if spec.source.startswith("http:") and not spec.source.startswith(REMOTE):
+        return f"model {spec.name!r}: source must be https:, hf:, package: or a path, not {spec.source!r}"
     if not isinstance(spec.sha256, str) or not _SHA256.fullmatch(spec.sha256):
         return f"model {spec.name!r}: sha256 must be 64 lower-case hexadecimal digits"
     if type(spec.size) is not int or spec.size < 1:

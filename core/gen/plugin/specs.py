@@ -17,6 +17,9 @@ and to keep the part of it that a mask leaves dark."""
 ANY_KIND = "*"
 """The kind of a format that holds artifacts of every kind."""
 
+REMOTE = ("https:", "hf:", "http://127.0.0.1", "http://localhost")
+"""How sources of models begin that are fetched from a network; without encryption from this machine alone."""
+
 API = 1
 """The version of this contract. A spec says which version it was written for."""
 
@@ -128,7 +131,9 @@ class ModelSpec:
         name: Short name, unique within the modality.
         modality: Name of the modality that drives it.
         summary: One line.
-        source: Where the weights are: ``"package:gen_image/weights/emoji.safetensors"`` or a path.
+        source: Where the weights are: ``"package:gen_image/weights/emoji.safetensors"``, ``"https://…"``,
+            ``"hf:OWNER/NAME/FILE@REVISION"`` or a path. What is on a network is downloaded once, into the
+            user's cache.
         sha256: Hex digest of the file; checked before use.
         size: Bytes of the file.
         licence: SPDX expression of the weights.

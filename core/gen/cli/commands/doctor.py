@@ -20,6 +20,7 @@ from gen.config import PROJECT_FILE, misspelled, read_settings, user_file
 from gen.errors import GenError, PluginError, UsageError
 from gen.hardware.profile import machine_profile, remembered_profile
 from gen.model import find_model
+from gen.model.remote import downloaded, is_remote
 from gen.plugin.host import Host
 
 LIMIT = 120.0
@@ -148,6 +149,10 @@ def _models(session: Session, host: Host) -> list[str]:
         except PluginError:
             continue
         for spec in specs:
+            if is_remote(spec) and downloaded(spec) is None:
+                checked[spec.name] = "not downloaded"
+                session.show(f"model {spec.name}: not downloaded")
+                continue
             try:
                 find_model(spec.name, record.name, specs)
                 checked[spec.name] = "ok"

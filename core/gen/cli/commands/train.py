@@ -14,6 +14,7 @@ from gen.cli.flags import parse_params
 from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
+from gen.model import ModelFile
 from gen.plugin.boundary import calling
 from gen.plugin.host import Host
 
@@ -72,7 +73,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
                 with calling(modality_spec.plugin, f"recipe {recipe}"):
                     path = run(made, folder, device=place, steps=counts, resume=resume, report=session.say)
         session.data["model"] = str(path)
+        session.data["spec"] = model_spec(path, modality)
         session.show_path(str(path))
+        session.say(f"to publish it, declare it in gen_models:\n{spec_source(session.data['spec'])}")
 
 
 def _counts(texts: list[str]) -> dict[str, int]:
@@ -82,3 +85,28 @@ def _counts(texts: list[str]) -> dict[str, int]:
             raise UsageError(f"--steps {stage}={text} is not a whole number of at least 1")
         counts[stage] = int(text)
     return counts
+
+
+def model_spec(path: Path, modality: str) -> dict[str, str | int]:
+    """The fields of the ``ModelSpec`` of a trained model; the author completes summary and package.
+
+    Args:
+        path: The model's file.
+        modality: Name of its modality.
+    """
+    file = ModelFile(path)
+    licence = file.card.get("licence")
+    return {
+        "name": path.stem,
+        "modality": modality,
+        "summary": "…",
+        "source": f"package:gen_{modality.replace('-', '_')}/weights/{path.name}",
+        "sha256": file.sha256,
+        "size": path.stat().st_size,
+        "licence": licence if isinstance(licence, str) else "…",
+    }
+
+
+def spec_source(fields: dict[str, str | int]) -> str:
+    """The same as Python source."""
+    return "\n".join(["ModelSpec(", *(f"    {name}={value!r}," for name, value in fields.items()), ")"])
