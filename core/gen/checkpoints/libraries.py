@@ -15,6 +15,8 @@ COMPILED = ("torchaudio", "torchvision")
 """Libraries that transformers imports where they are installed, and that may not fit the torch that is."""
 
 
+LIBRARIES = ("diffusers", "transformers")
+
 UNUSED = (*COMPILED, "transformers", "peft", "accelerate", "scipy", "torch._dynamo")
 """Libraries that diffusers imports where they are installed, and that its networks do without."""
 
@@ -34,13 +36,14 @@ def library_class(library: str, name: str, where: str) -> Any:
         ModelError: The library is not installed or does not load, or has no such class.
     """
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
-    module = library if library in ("diffusers", "transformers") else f"diffusers.pipelines.{library}"
+    # The networks of a pipeline are in a module of their own, which needs less than the pipeline.
+    module = library if library in LIBRARIES else f"diffusers.pipelines.{library}.modeling_{library}"
     found: object = None
     try:
-        with without_unused_libraries() if module == "diffusers" else without_broken_libraries():
+        with without_unused_libraries() if module != "transformers" else without_broken_libraries():
             found = getattr(importlib.import_module(module), name, None)
     except ModuleNotFoundError as error:
-        if error.name in ("diffusers", "transformers"):
+        if error.name in LIBRARIES:
             raise ModelError(
                 f"the part {where} needs {error.name}, which is not installed",
                 "pip install 'gen-toolkit[hub]'",

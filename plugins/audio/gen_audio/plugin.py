@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gen.plugin import ConverterSpec, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
+from gen.plugin import (
+    ConverterSpec,
+    FamilySpec,
+    FormatSpec,
+    ModalitySpec,
+    ModelSpec,
+    Param,
+    RecipeSpec,
+    hookimpl,
+)
 
 _TONICS = {
     "C": "c",
@@ -132,6 +141,42 @@ def gen_modality() -> ModalitySpec:
             'gen audio "a slow piano melody in c major" -o melody.wav',
             'gen audio "heavy rain" --duration 20 --loop -o rain.ogg',
             'gen audio "Once upon a time, there was a fox." --model voice -o story.wav',
+        ),
+    )
+
+
+@hookimpl
+def gen_families() -> tuple[FamilySpec, ...]:
+    """Checkpoints of other programs that make sound."""
+    return (
+        FamilySpec(
+            name="stable-audio",
+            modality="audio",
+            summary="Stable Audio Open: music and sounds from text.",
+            pipelines=("StableAudioPipeline",),
+            adapter="gen_audio.families.stable_audio:load",
+            defaults="gen_audio.families.defaults:stable_audio",
+            params=(
+                Param(
+                    name="duration", type=float, help="Seconds; as many as it can by default.", minimum=0.1
+                ),
+                Param(
+                    name="sample_rate",
+                    type=int,
+                    help="Samples per second; the model's own by default.",
+                    minimum=8000,
+                    maximum=96_000,
+                    multiple_of=25,
+                    unit="Hz",
+                ),
+                Param(
+                    name="channels",
+                    type=str,
+                    help="Mono or stereo.",
+                    default="stereo",
+                    choices=("mono", "stereo"),
+                ),
+            ),
         ),
     )
 

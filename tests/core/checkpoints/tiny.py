@@ -377,3 +377,48 @@ def ltx() -> Any:
         text_encoder=t5(16),
         tokenizer=t5_tokenizer(),
     )
+
+
+def stable_audio() -> Any:
+    network = seeded(
+        diffusers.StableAudioDiTModel,
+        sample_size=20,
+        in_channels=3,
+        out_channels=3,
+        num_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=4,
+        num_key_value_attention_heads=2,
+        cross_attention_dim=16,
+        time_proj_dim=8,
+        global_states_input_dim=32,
+        cross_attention_input_dim=16,
+    )
+    autoencoder = seeded(
+        diffusers.AutoencoderOobleck,
+        encoder_hidden_size=6,
+        downsampling_ratios=[2, 4],
+        decoder_channels=3,
+        decoder_input_channels=3,
+        audio_channels=2,
+        channel_multiples=[2, 4],
+        sampling_rate=100,
+    )
+    projection = seeded(
+        diffusers.pipelines.stable_audio.modeling_stable_audio.StableAudioProjectionModel,
+        text_encoder_dim=16,
+        conditioning_dim=16,
+        min_value=0,
+        max_value=32,
+    )
+    scheduler = diffusers.CosineDPMSolverMultistepScheduler(
+        solver_order=2, prediction_type="v_prediction", sigma_data=1.0, sigma_schedule="exponential"
+    )
+    return diffusers.StableAudioPipeline(
+        vae=autoencoder,
+        text_encoder=t5(16),
+        projection_model=projection,
+        tokenizer=t5_tokenizer(),
+        transformer=network,
+        scheduler=scheduler,
+    )

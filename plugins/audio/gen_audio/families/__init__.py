@@ -1,0 +1,1 @@
+"""Families of checkpoints that make sound, each driven by the core's sampler."""
