@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gen.errors import ModelError, OutputError
+from gen.errors import ModelError, OutputError, UsageError
 from gen.model import Defaults, ModelFile, find_model, save_model
 from gen.plugin.specs import ModelSpec
 
@@ -268,7 +268,8 @@ def test_sizes_are_whole_numbers(tmp_path: Path, tensors: dict[str, torch.Tensor
             file.sizes(key)
 
 
-def test_a_network_gets_its_weights_and_is_ready(tmp_path: Path) -> None:
+def test_a_network_gets_its_weights_and_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEN_CACHE", str(tmp_path))
     torch.manual_seed(3)
     whole = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout())
     path = tmp_path / "a.safetensors"
@@ -280,7 +281,11 @@ def test_a_network_gets_its_weights_and_is_ready(tmp_path: Path) -> None:
     assert torch.equal(torch.get_rng_state(), state)
     assert not loaded.training
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
-    assert torch.equal(loaded[0].weight, whole[0].weight.bfloat16())
+    x = torch.randn(2, 3).bfloat16()
+    with torch.no_grad():
+        assert torch.equal(loaded(x), whole[:1].bfloat16()(x))
+    with pytest.raises(UsageError, match="no CPU runs float16"):
+        ModelFile(path).module(lambda: whole, "network.", "cpu", "float16")
     with pytest.raises(RuntimeError, match="size mismatch"):
         ModelFile(path).module(
             lambda: torch.nn.Sequential(torch.nn.Linear(3, 5)), "network.", "cpu", "float32"

@@ -124,9 +124,9 @@ class Freed:
             trim()
 
     def add(self, size: int) -> None:
-        """Note that ``size`` bytes were freed; each 64 MiB are given back."""
+        """Note that ``size`` bytes were freed; each 32 MiB are given back."""
         self.size += size
-        if self.size >= 2**26:
+        if self.size >= 2**25:
             trim()
             self.size = 0
 

@@ -15,7 +15,6 @@ _OPERATORS = (
     "_reorder_convolution_weight",
     "_convolution_pointwise",
 )
-_LAYOUTS = {2: torch.channels_last, 3: torch.channels_last_3d}
 
 
 def packing_available() -> bool:
@@ -81,7 +80,7 @@ class PackedConvolution(nn.Module):
         self.kernel_size = layer.kernel_size
         self.stride, self.padding, self.dilation = layer.stride, layer.padding, layer.dilation
         self.groups = layer.groups
-        weight = layer.weight.detach().contiguous(memory_format=_LAYOUTS[len(layer.kernel_size)])
+        weight = layer.weight.detach().contiguous()
         self.weight = nn.Parameter(
             torch.ops.mkldnn._reorder_convolution_weight(
                 weight, self.padding, self.stride, self.dilation, self.groups

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
+from typing import cast as typed
 
 import torch
 from torch import Tensor, nn
@@ -54,20 +55,29 @@ def prepare(module: Module, dtype: torch.dtype, *, pack: bool = False) -> Module
         The module itself, or its packed form where it is a single layer.
     """
     module.eval().requires_grad_(False)
-    with torch.no_grad():
-        _cast(module, dtype)
-        return _packed(module, dtype) if pack and dtype.itemsize == 2 else module
-
-
-def _cast(module: nn.Module, dtype: torch.dtype) -> None:
-    """Give saved tensors their dtype and layout."""
     kept = islands(module, dtype)
+
+    def cast(places: list[Place], tensor: Tensor) -> Tensor:
+        island = kept.intersection(place.full_name for place in places)
+        return tensor.to(torch.float32 if island else dtype)
+
+    with torch.no_grad():
+        _change(module, cast)
+        if dtype.itemsize > 2:
+            return module
+        # Weights are reordered from either layout, but sooner from the one that they have.
+        module = _packed(module, dtype) if pack else module
+        _change(module, _channels_last)
+    return module
+
+
+def _change(module: nn.Module, change: Callable[[list[Place], Tensor], Tensor]) -> None:
+    """Put what ``change`` makes of each saved floating-point tensor into the tensor's places."""
     with Freed() as freed:
         for places in saved_tensors(module):
             tensor = places[0].tensor
-            if tensor.is_floating_point():
-                own = torch.float32 if kept.intersection(place.full_name for place in places) else dtype
-                changed = _laid_out(tensor.to(own), places[0].owner)
+            if tensor.is_floating_point() and not tensor.is_mkldnn:
+                changed = change(places, tensor)
                 if changed is not tensor:
                     fill(places, changed)
                     freed.add(tensor.nbytes)
@@ -147,9 +157,9 @@ def fill(places: Iterable[Place], tensor: Tensor) -> None:
             place.owner._parameters[place.name] = shared
 
 
-def _laid_out(tensor: Tensor, owner: nn.Module) -> Tensor:
-    """The weight of a convolution in 16 bits channels-last, all else as it is."""
-    layout = _LAYOUTS.get(tensor.ndim) if isinstance(owner, _CONVOLUTIONS) else None
+def _channels_last(places: list[Place], tensor: Tensor) -> Tensor:
+    """The weight of a convolution of two or three dimensions channels-last, all else as it is."""
+    layout = _LAYOUTS.get(tensor.ndim) if isinstance(places[0].owner, _CONVOLUTIONS) else None
     if layout is None or tensor.dtype.itemsize > 2:
         return tensor
     # Not tensor.contiguous(...): it leaves the strides of 1 × 1 kernels, from which torch reads no layout.
@@ -172,8 +182,8 @@ def _packed(module: Module, dtype: torch.dtype) -> Module:
         # By name: a list of the layers would keep all their plain weights until the end.
         for name in list(part._modules):
             if part._modules[name] is not None:
-                part._modules[name] = fast(cast(nn.Module, part._modules[name]), freed)
+                part._modules[name] = fast(typed(nn.Module, part._modules[name]), freed)
         return part
 
     with Freed() as freed:
-        return cast(Module, fast(module, freed))
+        return typed(Module, fast(module, freed))

@@ -221,24 +221,29 @@ class ModelFile:
     def module(self, build: Callable[[], Module], prefix: str, device: str, dtype: str) -> Module:
         """A network with the file's weights, in evaluation mode and without gradients.
 
+        In 16 bits it has the form that is fast on the machine (``gen.hardware.precision.prepare``); layers of
+        torch's own types may become ``gen.hardware.packing``'s.
+
         Args:
             build: Makes the network; it draws no random weights.
             prefix: What the names of its tensors start with.
             device: Where it goes, as torch spells it.
-            dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+            dtype: ``"float32"`` or ``"bfloat16"``, or ``"float16"`` where the device is no CPU.
 
         Raises:
             ModelError: If the bytes cannot be read as tensors.
             RuntimeError: If tensors are missing, left over or of other shapes.
+            UsageError: If the dtype is float16 on a CPU.
         """
-        import torch
-
+        from gen.hardware.precision import check_dtype, prepare
+        from gen.hardware.profile import choose_packing, machine_profile
         from gen.model.skeleton import skeleton
 
+        own = check_dtype(dtype, device)
         with skeleton():
             network = build()
-        network.load_state_dict(self.tensors(device, getattr(torch, dtype), prefix), assign=True)
-        return network.eval().requires_grad_(False)
+        network.load_state_dict(self.tensors(device, own, prefix), assign=True)
+        return prepare(network, own, pack=choose_packing(dtype, device, machine_profile))
 
     def latent_scale(self, device: str, dimensions: int) -> tuple[torch.Tensor, torch.Tensor]:
         """What latents were standardised by, from the tensors ``latents.mean`` and ``latents.std`` (C,).
