@@ -46,6 +46,24 @@ def kept_process_state() -> Iterator[None]:
         yield
 
 
+def process_state() -> dict[str, object]:
+    """What `kept_process_state` keeps and can be compared, by name."""
+    state: dict[str, object] = {
+        "the working folder": os.getcwd(),
+        "the environment": dict(os.environ),
+        "the locale": locale.setlocale(locale.LC_ALL),
+        "handlers of signals": [signal.getsignal(number) for number in _SIGNALS],
+        "streams or hooks of sys": [getattr(sys, name) for name in _STREAMS],
+        "the recursion limit": sys.getrecursionlimit(),
+        "warning filters": list(warnings.filters),
+    }
+    if _torch_is_loaded():
+        from gen import torch_state
+
+        state |= torch_state.values()
+    return state
+
+
 @contextmanager
 def fresh_process_state(*, seed: int, threads: int | None = None) -> Iterator[None]:
     """The process as a fresh one has it, then again as it was, whatever the block has changed.

@@ -57,6 +57,18 @@ _SETTINGS = (
 _AUTOCAST_DEVICES = ("cpu", "cuda", "mps")
 
 
+def values() -> dict[str, object]:
+    """Torch's settings by name."""
+    return {
+        "torch's default dtype": torch.get_default_dtype(),
+        "torch's default device": _default_device(),
+        "torch's threads": torch.get_num_threads(),
+        "torch's deterministic mode": torch.get_deterministic_debug_mode(),
+        "torch's gradients": torch.is_grad_enabled(),
+        "torch's random numbers": torch.get_rng_state().tolist(),
+    }
+
+
 def kept_settings() -> Callable[[], None]:
     """Note torch's settings that all threads share; the result puts them back."""
     # Restored in the reverse order: the parts of a precision come after the whole.

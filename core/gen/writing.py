@@ -97,7 +97,7 @@ def find_format(
 def _chosen(suffix: str, specs: list[FormatSpec], head: bytes | None) -> FormatSpec:
     """The one of several formats with an ending that fits best, those that can be read first."""
     if head is not None and len(specs) > 1:
-        told = [spec for spec in specs if spec.can_read and spec.reader and _can_read(spec, head)]
+        told = [spec for spec in specs if spec.can_read and spec.reader and can_read(spec, head)]
         specs = told or [spec for spec in specs if not spec.can_read] or specs
     best = [spec for spec in specs if (bool(spec.reader), spec.own) == (bool(specs[0].reader), True)] or [
         spec for spec in specs if bool(spec.reader) == bool(specs[0].reader)
@@ -110,7 +110,12 @@ def _chosen(suffix: str, specs: list[FormatSpec], head: bytes | None) -> FormatS
     return best[0]
 
 
-def _can_read(spec: FormatSpec, head: bytes) -> bool:
+def can_read(spec: FormatSpec, head: bytes) -> bool:
+    """Whether a format recognises a file by its first bytes, at most ``HEAD``; it must have a ``can_read``.
+
+    Raises:
+        PluginError: That function fails.
+    """
     function = load_format(spec, spec.can_read)
     with calling(spec.plugin, f"can_read of {spec.name}") as call:
         answer = function(head)

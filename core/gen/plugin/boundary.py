@@ -22,13 +22,14 @@ from types import FrameType
 from typing import TypeAlias
 
 from gen.errors import ArtifactError, DeviceError, GenError, OutputError, PluginError, UsageError, described
-from gen.process_state import kept_process_state
+from gen.process_state import kept_process_state, process_state
 
 HINT = "this is a fault of the plugin, not of a value"
 """What the user is told about a fault of a plugin."""
 
 _Guard: TypeAlias = Callable[[], AbstractContextManager[object]]
 _guard: ContextVar[_Guard] = ContextVar("guard", default=nullcontext)
+_watch: ContextVar[Callable[[Call, list[str]], object] | None] = ContextVar("watch", default=None)
 
 TRACE = "GEN_TRACE_PLUGINS"
 """The variable that makes every call of plugin code print its time to stderr."""
@@ -105,7 +106,7 @@ def calling(
     call = Call(plugin, part)
     with _traced(call), _interrupts() as interrupts:
         try:
-            with _guard.get()(), kept_process_state():
+            with _guard.get()(), kept_process_state(), _watched(call):
                 yield call
         except BaseException as error:
             if interrupts.interrupted(error):
@@ -158,6 +159,31 @@ def memory_is_short(error: BaseException) -> bool:
     """Whether an exception says that there is not enough memory, of the machine or of a device."""
     text = described(error)
     return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text
+
+
+@contextmanager
+def watched_by(watch: Callable[[Call, list[str]], object]) -> Iterator[None]:
+    """Report what of the state of the process each call of plugin code has changed, before it is put back."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+@contextmanager
+def _watched(call: Call) -> Iterator[None]:
+    watch = _watch.get()
+    if watch is None:
+        yield
+        return
+    before = process_state()
+    try:
+        yield
+    finally:
+        after = process_state()
+        if names := [name for name, value in before.items() if after[name] != value]:
+            watch(call, names)
 
 
 @contextmanager

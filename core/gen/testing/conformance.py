@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gen.errors import PluginError
-from gen.plugin.host import Host
-from gen.plugin.scan import MODALITIES
+from gen.plugin.host import Host, Plugin
 from gen.plugin.specs import ModalitySpec
+from gen.testing.findings import Finding
 from gen.testing.imports import assert_light_import
+from gen.testing.trials import try_modality
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a check found.
-
-    Args:
-        level: ``"error"``: the plugin cannot work as declared; ``"warning"``: it works, and its users suffer.
-        message: What is wrong, in one line.
-        hint: What to do, in one line; may be empty.
-    """
-
-    level: Literal["error", "warning"]
-    message: str
-    hint: str = ""
 
 
 def check_plugin(host: Host, name: str) -> list[Finding]:
@@ -52,19 +37,26 @@ def _findings(host: Host, name: str) -> Iterator[Finding]:
     plugin = host.load(name)
     record = host.record(name)
     if plugin is None:
-        yield Finding("error", record.reason, record.action)
+        yield Finding("error", record.reason, f"`gen plugins show {name}` has the traceback")
         return
     try:
         assert_light_import(record.module)
     except AssertionError as error:
         yield Finding("warning", str(error), "import it inside the functions that use it")
+    if plugin.modality is None and not any(plugin.lists.values()):
+        yield Finding("warning", "it declares nothing", "implement a hook, such as gen_models or gen_formats")
+    declared = list(_declared_findings(host, plugin))
+    yield from declared
+    if plugin.modality is not None and not any(found.level == "error" for found in declared):
+        yield from try_modality(host, plugin.modality)
+
+
+def _declared_findings(host: Host, plugin: Plugin) -> Iterator[Finding]:
     if plugin.modality is not None:
         yield from _modality_findings(host, plugin.modality)
     for form in plugin.formats:
-        for import_string in (form.writer, form.reader, form.metadata_reader):
+        for import_string in (form.writer, form.reader, form.metadata_reader, form.can_read):
             yield from _import_findings(host, import_string)
-    if record.group != MODALITIES and not plugin.models and not plugin.formats:
-        yield Finding("warning", "it declares nothing", "implement gen_models or gen_formats")
 
 
 def _modality_findings(host: Host, spec: ModalitySpec) -> Iterator[Finding]:
@@ -92,7 +84,7 @@ def _import_findings(host: Host, import_string: str) -> Iterator[Finding]:
     try:
         found = host.resolve(import_string)
     except PluginError as error:
-        yield Finding("error", error.message, error.hint)
+        yield Finding("error", error.message, "name a function as package.module:name")
         return
     if not callable(found):
         yield Finding("error", f"{import_string!r} cannot be called", "name a function")

@@ -268,6 +268,32 @@ def test_exceptions_are_described_on_one_line() -> None:
     assert line_of(RuntimeError()) == "RuntimeError"
 
 
+FOUND = {
+    "encoder.settle": ("unknown name", "error", "decided 'rudeness'"),
+    "network": ("in place", "error", "the network of plugin rude (gen-rude 2.5) writes into its input"),
+    "codec.decode": ("draws", "warning", "the codec.decode changes torch's random numbers of the process"),
+    "codec.encode": ("None", "error", "what was made cannot be used as init"),
+    "codec.mask": ("beyond", "error", "what was made cannot be used as mask"),
+    "codec.shape": ("small only", "error", "size = 8: the codec.shape of plugin rude"),
+    "writer": ("empty bytes", "error", "the format rude: the writer of rude of plugin rude"),
+    "reader": ("text", "error", "the format rude: "),
+    "can_read": ("text", "error", "the format ruder: the can_read of ruder of plugin rude"),
+    "loader": ("pollutes", "warning", "the loader changes the working folder, the environment"),
+    "recipe factory": ("None", "error", "the recipe quick: the recipe factory quick of plugin rude"),
+}
+
+
+@pytest.mark.parametrize("part", FOUND)
+def test_the_check_names_what_a_part_does_wrong(rude: Run, part: str) -> None:
+    how, level, said = FOUND[part]
+    ran = rude(part, how, "plugins", "check", "rude", "--json")
+    findings = json.loads(ran.out)["data"]["findings"]
+    (finding,) = [finding for finding in findings if said in finding["message"]]
+    assert finding["level"] == level
+    assert finding["hint"]
+    assert "fault of the plugin" not in finding["hint"]
+
+
 def test_a_trace_names_each_call_with_its_time(rude: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEN_TRACE_PLUGINS", "1")
     ran = rude("nothing", "None", *MAKE)

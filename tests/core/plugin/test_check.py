@@ -38,9 +38,10 @@ def _check(install: Install, source: str, work: str) -> list[Finding]:
     return check_plugin(Host.discover(), "good")
 
 
-def test_nothing_to_find(install: Install) -> None:
+def test_a_model_that_cannot_be_opened(install: Install) -> None:
     source = modality("good", "good_plugin") + complete("good_plugin_work:load")
-    assert _check(install, source, "def load(): ...") == []
+    (finding,) = _check(install, source, "def load(): ...")
+    assert finding.message.startswith("the default model tiny cannot be opened")
 
 
 @pytest.mark.parametrize(

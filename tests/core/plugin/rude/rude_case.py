@@ -114,7 +114,19 @@ BEHAVIOURS: dict[str, Callable[[Any], Any]] = {
     "pollutes": pollute,
     "pollutes and raises": _pollute_and_raise,
     "prints": _print,
+    "in place": lambda value: _in_place(value),  # noqa: PLW0108 - it is defined below
+    "draws": lambda value: (__import__("torch").rand(1), value)[1],
+    "small only": lambda value: value if value[1] < 8 else None,
 }
+
+
+def _in_place(value: Any) -> Any:
+    INPUTS[-1].mul_(2)
+    return value
+
+
+INPUTS: list[Any] = []
+"""Tensors that the network was called with."""
 
 
 def _nan(artifact: Any) -> Any:
