@@ -354,3 +354,30 @@ def test_solvers_and_guidances_that_the_pipelines_lack(name: str, tmp_path: Path
     assert apg.isfinite().all()
     # Flux gets the scale as an input.
     assert (error(apg, plain) > 1e-4) == (name != "flux")
+
+
+def test_beginning_with_a_picture(tmp_path: Path) -> None:
+    """The same draw on the same latents; half of ten steps are five on both sides."""
+    pipeline = tiny.stable_diffusion(tiny.diffusers.DDIMScheduler(**DDIM))
+    model = stable_diffusion.load(Checkpoint(tiny.saved(pipeline, tmp_path)), "cpu", "float32")
+    [stage] = model.stages
+    task = task_of(Family(lambda: None, stable_diffusion.load, steps=10), init=picture())
+    task = replace(task, shape=model.codec.shape(task))
+    parts = {name: part for name, part in pipeline.components.items() if name != "image_encoder"}
+    theirs = tiny.diffusers.StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False)
+    theirs.set_progress_bar_config(disable=True)
+    module = "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img.randn_tensor"
+    pixels = torch.from_numpy(picture().arrays["pixels"]).permute(2, 0, 1)[None]
+    with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:
+        grid = stage.own_grid(task).truncate(0.5)
+        start = model.codec.encode([picture()], task)
+        x = sample(
+            guided(stage.denoiser(task), ClassifierFree(5.0)), stage.process, grid, presets.solver("ddim"),
+            x=stage.init(task, grid, start), conditioning=stage.encode(task), noise=task.noise,
+        ).x  # fmt: skip
+        patch.setattr(module, lambda shape, **_: task.noise.prior(tuple(shape[1:])))
+        expected = theirs(
+            prompt=PROMPT, negative_prompt=NEGATIVE, image=pixels * 2 - 1, strength=0.5, guidance_scale=5.0,
+            num_inference_steps=10, output_type="latent",
+        ).images  # fmt: skip
+    assert error(x, expected) < 1e-5

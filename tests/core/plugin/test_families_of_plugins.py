@@ -1,0 +1,120 @@
+"""A family of checkpoints that a stranger's package brings to a modality of others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from sample_plugins import Install
+
+import gen
+from gen.errors import ModelError, UsageError
+from gen.plugin import FamilySpec, Param
+from gen.plugin.checks import family_fault
+
+PLUGIN = """
+    from gen.plugin import FamilySpec, Param, hookimpl
+
+    @hookimpl
+    def gen_families():
+        return [
+            FamilySpec(
+                name="flat",
+                modality="image",
+                summary="Pictures of one colour.",
+                pipelines=("FlatPipeline",),
+                adapter="gen_flat_adapter:load",
+                defaults="gen_flat_adapter:defaults",
+                params=(
+                    Param(name="brightness", type=float, help="Factor.", default=1.0, minimum=0, maximum=1),
+                ),
+            )
+        ]
+"""
+ADAPTER = """
+    from gen.artifact import Artifact
+    from gen.diffusion import Condition, Conditioning, RectifiedFlow, TimeGrid, Velocity
+    from gen.model import Defaults, Model, Stage
+
+    def defaults(checkpoint):
+        return Defaults(solver="ddim", grid="model", steps=3, guidance=1.0)
+
+    class Codec:
+        def shape(self, task):
+            return (3, 1, 1)
+
+        def decode(self, state, task):
+            colour = state.sigmoid()[0, :, 0, 0] * task.params["brightness"]
+            return [Artifact("image", {"pixels": colour.expand(64, 64, 3).numpy().copy()})]
+
+    class Flat(Stage):
+        def own_grid(self, task):
+            return TimeGrid.quadratic(task.steps)
+
+    def load(checkpoint, device, dtype):
+        (_, colour), = checkpoint["painter"].weights.tensors()
+
+        def network(x, t, conditioning):
+            return (x - colour[None, :, None, None]) / t[:, None, None, None]
+
+        stage = Flat(process=RectifiedFlow(), parameterization=Velocity(), network=network)
+        return Model(
+            name=checkpoint.name, modality="image", sha256=checkpoint.sha256, codec=Codec(),
+            defaults=defaults(checkpoint), stages=(stage,),
+        )
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "red"
+    (path / "painter").mkdir(parents=True)
+    index = {"_class_name": "FlatPipeline", "painter": ["diffusers", "Painter"]}
+    (path / "model_index.json").write_text(json.dumps(index))
+    (path / "painter" / "config.json").write_text("{}")
+    save_file({"colour": np.array([4.0, -4.0, -4.0], np.float32)}, path / "painter" / "model.safetensors")
+    return path
+
+
+def test_a_family_of_another_package(install: Install, folder: Path) -> None:
+    with pytest.raises(ModelError, match="a checkpoint of FlatPipeline, which no family here drives"):
+        gen.image("red", model=folder)
+    install(
+        "gen-flat",
+        {"gen_flat_plugin": PLUGIN, "gen_flat_adapter": ADAPTER},
+        plugins={"flat": "gen_flat_plugin"},
+    )
+    picture = gen.image("red", model=folder, brightness=0.5)
+    assert picture.arrays["pixels"][0, 0] == pytest.approx([0.491, 0.009, 0.009], abs=1e-3)
+    assert (picture.recipe.steps, picture.recipe.grid) == (3, "model")
+    assert picture.recipe.params["brightness"] == 0.5
+    other = gen.image("red", model=folder, grid="karras", solver="heun", steps=2)
+    assert other.arrays["pixels"][0, 0] == pytest.approx([0.982, 0.018, 0.018], abs=1e-3)
+    with pytest.raises(UsageError, match="brightness must be"):
+        gen.image("red", model=folder, brightness=2)
+
+
+def test_a_model_without_a_grid_of_its_own() -> None:
+    with pytest.raises(UsageError, match="the model brings no grid of its own"):
+        gen.image("a dog", grid="model", steps=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"summary": ""}, "summary must be a line of text"),
+        ({"adapter": "module"}, "adapter must be an import string"),
+        ({"pipelines": "FlatPipeline"}, "pipelines must be a tuple of names of classes"),
+        ({"params": (Param(name="No Name", type=int, help="x"),)}, "name must be snake_case"),
+    ],
+)
+def test_faults_of_a_spec(changes: dict[str, object], fault: str) -> None:
+    values = {
+        "name": "flat", "modality": "image", "summary": "Flat.", "pipelines": ("FlatPipeline",),
+        "adapter": "gen_flat:load", "defaults": "gen_flat:defaults",
+    }  # fmt: skip
+    assert family_fault(FamilySpec(**values)) == ""
+    assert fault in family_fault(FamilySpec(**{**values, **changes}))
