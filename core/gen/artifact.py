@@ -13,54 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gen.errors import ArtifactError, PluginError, UsageError
+from gen.kinds import KINDS
+from gen.plugin.specs import ArrayLayout, KindSpec
 from gen.recipe import Recipe
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from gen.writing import WrittenFile
-
-Size = str | tuple[int, ...]
-"""A dimension: a name, whose size must be the same in all arrays, or the sizes that are allowed."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One array of a kind.
-
-    Args:
-        shape: Its dimensions.
-        low, high: Inclusive range of its values; None where any finite value will do.
-        dtype: ``"float32"`` or ``"integer"``.
-        required: Whether the kind is incomplete without it.
-    """
-
-    shape: tuple[Size, ...]
-    low: float | None = None
-    high: float | None = None
-    dtype: str = "float32"
-    required: bool = True
-
-
-KINDS: Mapping[str, Mapping[str, Layout]] = {
-    "image": {"pixels": Layout(("height", "width", (1, 3, 4)), 0, 1)},
-    "audio": {"samples": Layout(("channels", "samples"), -1, 1)},
-    "video": {
-        "frames": Layout(("frames", "height", "width", (1, 3, 4)), 0, 1),
-        "samples": Layout(("sound_channels", "samples"), -1, 1, required=False),
-    },
-    "points": {
-        "points": Layout(("points", (3,)), -0.5, 0.5),
-        "normals": Layout(("points", (3,)), -1, 1, required=False),
-        "colours": Layout(("points", (3, 4)), 0, 1, required=False),
-    },
-    "mesh": {
-        "vertices": Layout(("vertices", (3,))),
-        "faces": Layout(("faces", (3,)), 0, None, dtype="integer"),
-        "colours": Layout(("vertices", (3, 4)), 0, 1, required=False),
-    },
-}
-"""The arrays of each kind that the core knows; other kinds may hold any arrays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +60,9 @@ class Artifact:
         return f"<Artifact {self.kind}: {arrays}{recipe}>"
 
     def __post_init__(self) -> None:
-        layouts = KINDS.get(self.kind)
-        if layouts is None:
+        if self.kind not in KINDS:
             return
-        sizes: dict[str, int] = {}
-        for name in self.arrays.keys() - layouts.keys():
-            raise ArtifactError(f"{self.kind} has no array {name!r}", f"its arrays are {', '.join(layouts)}")
-        for name, layout in layouts.items():
-            if name in self.arrays:
-                _check(f"{self.kind} {name}", self.arrays[name], layout, sizes)
-            elif layout.required:
-                raise ArtifactError(f"{self.kind} lacks the array {name!r}")
+        sizes = check_layout(self, KINDS[self.kind])
         if "samples" in self.arrays:
             rate = self.attributes.get("sample_rate")
             if type(rate) is not int or rate < 1:
@@ -134,9 +86,9 @@ class Artifact:
     def sizes(self) -> dict[str, int]:
         """Sizes by name, e.g. ``{"height": 128, "width": 128, "channels": 3}``; of a kind of the core."""
         sizes: dict[str, int] = {}
-        for name, layout in KINDS.get(self.kind, {}).items():
-            if name in self.arrays:
-                for dimension, size in zip(layout.shape, self.arrays[name].shape, strict=True):
+        for layout in KINDS[self.kind].arrays if self.kind in KINDS else ():
+            if layout.name in self.arrays:
+                for dimension, size in zip(layout.shape, self.arrays[layout.name].shape, strict=True):
                     if isinstance(dimension, str):
                         sizes[dimension] = size
                     elif len(dimension) > 1:
@@ -194,6 +146,31 @@ class Artifact:
         return file.getvalue()
 
 
+def check_layout(artifact: Artifact, spec: KindSpec) -> dict[str, int]:
+    """Refuse an artifact that has not the arrays of its kind.
+
+    Args:
+        artifact: The artifact.
+        spec: Its kind.
+
+    Returns:
+        Sizes of the named dimensions.
+
+    Raises:
+        ArtifactError: An array is missing, unknown, of another shape or type, not finite or out of range.
+    """
+    layouts = {layout.name: layout for layout in spec.arrays}
+    for name in artifact.arrays.keys() - layouts.keys():
+        raise ArtifactError(f"{spec.name} has no array {name!r}", f"its arrays are {', '.join(layouts)}")
+    sizes: dict[str, int] = {}
+    for name, layout in layouts.items():
+        if name in artifact.arrays:
+            _check(f"{spec.name} {name}", artifact.arrays[name], layout, sizes)
+        elif layout.required:
+            raise ArtifactError(f"{spec.name} lacks the array {name!r}")
+    return sizes
+
+
 def distance(one: Artifact, other: Artifact) -> float:
     """Largest difference of any value; infinite where kinds differ, or arrays in name or shape."""
     shapes = [
@@ -213,7 +190,7 @@ def _formats(kind: str) -> list[Any]:
     return list(Host.discover().formats(kind))
 
 
-def _check(name: str, array: object, layout: Layout, sizes: dict[str, int]) -> None:
+def _check(name: str, array: object, layout: ArrayLayout, sizes: dict[str, int]) -> None:
     if not isinstance(array, np.ndarray):
         raise ArtifactError(f"{name} is {type(array).__name__}, not a numpy array")
     if not (

@@ -45,8 +45,8 @@ LAYERS = (
     ("diffusion",),
     (
         *("artifact", "atomic", "checks", "config", "errors", "foreign_recipe", "formats", "json_files"),
-        *("metadata", "offline", "plugin", "process_state", "recipe", "squares", "torch_state", "words"),
-        "writing",
+        *("kinds", "metadata", "offline", "plugin", "process_state", "recipe", "squares", "torch_state"),
+        *("words", "writing"),
     ),
     ("hardware", "nn", "presets"),
     ("model",),

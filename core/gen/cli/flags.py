@@ -124,8 +124,8 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         _flag(
             "preview",
             "FORMAT",
-            "Write it in this format, one of those of --format, too, beside the file.",
-            among=lambda: [form.name for form in formats],
+            "Write it in this format, one of those of --format, too, beside the file; auto picks one.",
+            among=lambda: ["auto", *(form.name for form in formats)],
         ),
         _flag("param", "NAME=VALUE", f"An option of {spec.name}, by name.", "-p", kind=list[str]),
         _flag("device", "NAME", f"{', '.join(DEVICES)}.", among=lambda: DEVICES),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gen.model import ModelSource
 from gen.plan.choices import Choices
-from gen.plugin.specs import ModalitySpec, Param, RunSpec
+from gen.plugin.specs import KindSpec, ModalitySpec, Param, RunSpec
 from gen.recipe import Input, ModelReference, Recipe
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Plan:
         inputs: The files behind them.
         versions: Versions of what takes part.
         runs: The run hooks of plugins that take part.
+        kind: What is declared about the kind of what is made; None where nobody declares it.
     """
 
     spec: ModalitySpec
@@ -73,6 +74,7 @@ class Plan:
     inputs: tuple[Input, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     runs: tuple[RunSpec, ...] = ()
+    kind: KindSpec | None = None
 
     @property
     def solver(self) -> str:

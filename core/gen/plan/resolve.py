@@ -182,6 +182,7 @@ def resolve(
             ]
         ),
         runs=runs,
+        kind=host.kind(spec.kind, spec.name),
     )
     files = {name: request.params.get(name) for name, param in own.items() if param.kind}
     artifacts = {

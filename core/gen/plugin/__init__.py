@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gen.plugin.specs import (
     API,
+    ArrayLayout,
     CacheSpec,
     CommandSpec,
     ConverterSpec,
@@ -13,6 +14,7 @@ from gen.plugin.specs import (
     FormatSpec,
     GridSpec,
     GuidanceSpec,
+    KindSpec,
     ModalitySpec,
     ModelSpec,
     NoiseSpec,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API",
+    "ArrayLayout",
     "CacheSpec",
     "CommandSpec",
     "ConverterSpec",
@@ -34,6 +37,7 @@ __all__ = [
     "FormatSpec",
     "GridSpec",
     "GuidanceSpec",
+    "KindSpec",
     "ModalitySpec",
     "ModelSpec",
     "NoiseSpec",

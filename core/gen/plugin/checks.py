@@ -11,6 +11,7 @@ from gen.plugin.specs import (
     ABILITIES,
     API,
     REMOTE,
+    ArrayLayout,
     CacheSpec,
     ChoiceSpec,
     CommandSpec,
@@ -19,6 +20,7 @@ from gen.plugin.specs import (
     FormatSpec,
     GridSpec,
     GuidanceSpec,
+    KindSpec,
     ModalitySpec,
     ModelSpec,
     NoiseSpec,
@@ -42,8 +44,8 @@ COMMANDS = _words("""
 
 MODULES = _words("""
     api artifact atomic checkpoints checks cli conversion diffusion errors evaluation foreign_recipe formats
-    hardware json_files metadata model nn offline plan plugin process_state torch_state recipe squares testing
-    words writing
+    hardware json_files kinds metadata model nn offline plan plugin process_state torch_state recipe squares
+    testing words writing
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 
@@ -341,6 +343,36 @@ def command_fault(spec: CommandSpec) -> str:
             break
     fault = fault or _repeated("parameter", (param.name for param in spec.params))
     return fault and f"command {spec.name!r}: {fault}"
+
+
+def kind_fault(spec: KindSpec) -> str:
+    """Find the first fault in the spec of a kind of artifact.
+
+    Returns:
+        One line, or an empty string.
+    """
+    fault = _strings(spec, ("name", "summary"), ("preview",))
+    fault = (
+        fault or _import_strings(spec, (), ("validate", "distance")) or _tuples(spec, {"arrays": ArrayLayout})
+    )
+    if not fault and not _NAME.fullmatch(spec.name):
+        fault = "the name must be lower-case letters, digits and hyphens"
+    fault = fault or ("" if spec.arrays else "it has no arrays")
+    for array in () if fault else spec.arrays:
+        fault = _strings(array, ("name",)) and "the name must be a text"
+        shapes = isinstance(array.shape, tuple) and all(
+            isinstance(size, str) or (isinstance(size, tuple) and size and all(type(n) is int for n in size))
+            for size in array.shape
+        )
+        if not fault and not shapes:
+            fault = f"shape must be a tuple of names and of tuples of sizes, not {array.shape!r}"
+        if not fault and array.dtype not in ("float32", "integer"):
+            fault = f"dtype must be 'float32' or 'integer', not {array.dtype!r}"
+        if fault:
+            fault = f"array {array.name!r}: {fault}"
+            break
+    fault = fault or _repeated("array", (array.name for array in spec.arrays))
+    return fault and f"kind {spec.name!r}: {fault}"
 
 
 def converter_fault(spec: ConverterSpec) -> str:

@@ -14,6 +14,7 @@ from gen.plugin.specs import (
     FormatSpec,
     GridSpec,
     GuidanceSpec,
+    KindSpec,
     ModalitySpec,
     ModelSpec,
     NoiseSpec,
@@ -193,4 +194,17 @@ def gen_converters() -> Iterable[ConverterSpec]:  # type: ignore[empty-body]
             ]
 
     where ``first(artifact, params)`` returns a ``gen.Artifact`` of the kind ``image``.
+    """
+
+
+@hookspec
+def gen_kinds() -> Iterable[KindSpec]:  # type: ignore[empty-body]
+    """Declare kinds of artifact::
+
+        @hookimpl
+        def gen_kinds():
+            cells = ArrayLayout(name="cells", shape=("rows", "columns"))
+            return [KindSpec(name="table", summary="A table of numbers.", arrays=(cells,))]
+
+    What a modality of the kind ``table`` makes is then checked.
     """

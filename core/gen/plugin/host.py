@@ -21,6 +21,7 @@ from gen.plugin.checks import (
     converter_fault,
     family_fault,
     format_fault,
+    kind_fault,
     modality_fault,
     model_fault,
     name_fault,
@@ -49,6 +50,7 @@ from gen.plugin.specs import (
     FormatSpec,
     GridSpec,
     GuidanceSpec,
+    KindSpec,
     ModalitySpec,
     ModelSpec,
     NoiseSpec,
@@ -67,7 +69,15 @@ Spec = TypeVar("Spec", bound="Declared")
 Chosen = TypeVar("Chosen", bound=ChoiceSpec)
 
 Declared: TypeAlias = (
-    ModalitySpec | ModelSpec | FamilySpec | FormatSpec | ChoiceSpec | RunSpec | CommandSpec | ConverterSpec
+    ModalitySpec
+    | ModelSpec
+    | FamilySpec
+    | FormatSpec
+    | ChoiceSpec
+    | RunSpec
+    | CommandSpec
+    | ConverterSpec
+    | KindSpec
 )
 
 HOOKS: Mapping[type[Declared], tuple[str, Callable[[Any], str]]] = {
@@ -79,6 +89,7 @@ HOOKS: Mapping[type[Declared], tuple[str, Callable[[Any], str]]] = {
     GuidanceSpec: ("gen_guidances", choice_fault),
     CacheSpec: ("gen_caches", choice_fault),
     NoiseSpec: ("gen_noises", choice_fault),
+    KindSpec: ("gen_kinds", kind_fault),
     RunSpec: ("gen_run", run_fault),
     CommandSpec: ("gen_commands", command_fault),
     ConverterSpec: ("gen_converters", converter_fault),
@@ -316,6 +327,20 @@ class Host:
         """The commands under ``gen x``, of all plugins."""
         indices = [*self._group(PLUGINS), *self._group(MODALITIES)]
         return self._merged(indices, lambda plugin: plugin.of(CommandSpec), lambda _: True)
+
+    def kind(self, name: str, modality: str) -> KindSpec | None:
+        """What is declared about a kind of artifact: by the core, the plugin of a modality or one of
+        ``gen.plugins``; None for a kind that nobody declares, whose artifacts may hold any arrays.
+
+        Raises:
+            PluginError: The modality cannot be used.
+        """
+        self.modality(modality)
+        indices = sorted(
+            [*self._group(PLUGINS), self._find(modality, MODALITIES)], key=lambda index: index != self._core
+        )
+        kinds = self._merged(indices, lambda plugin: plugin.of(KindSpec), lambda spec: spec.name == name)
+        return next(iter(kinds), None)
 
     def converters(self) -> tuple[ConverterSpec, ...]:
         """The ways from one kind of artifact to another, of all plugins."""
@@ -640,7 +665,7 @@ def _keys(spec: Declared) -> list[tuple[str, str]]:
     """What a spec can be found by, its name first: names are compared without case and punctuation."""
     if isinstance(spec, ChoiceSpec):
         return [(plain_name(name), "") for name in (spec.name, *spec.aliases)]
-    if isinstance(spec, RunSpec | CommandSpec | ConverterSpec):
+    if isinstance(spec, RunSpec | CommandSpec | ConverterSpec | KindSpec):
         return [(spec.name, "")]
     return [(spec.name, spec.modality if isinstance(spec, ModelSpec | FamilySpec) else spec.kind)]
 

@@ -421,3 +421,56 @@ class ConverterSpec:
     lossless: bool = False
     api: int = API
     plugin: str = field(default="", compare=False)
+
+
+Dimension: TypeAlias = str | tuple[int, ...]
+"""A dimension of an array: a name, whose size must be the same in all arrays, or the allowed sizes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayLayout:
+    """One array of a kind.
+
+    Args:
+        name: Its key in ``Artifact.arrays``.
+        shape: Its dimensions.
+        low, high: Inclusive range of its values; None where any finite value will do.
+        dtype: ``"float32"`` or ``"integer"``.
+        required: Whether the kind is incomplete without it.
+    """
+
+    name: str
+    shape: tuple[Dimension, ...]
+    low: float | None = None
+    high: float | None = None
+    dtype: str = "float32"
+    required: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class KindSpec:
+    """A kind of artifact: which arrays it holds, and how two of it are compared.
+
+    What a codec makes and what a reader reads is checked by it.
+
+    Args:
+        name: As artifacts, modalities and formats name it: ``"image"``.
+        summary: One line.
+        arrays: Its arrays; others are refused.
+        validate: Import string of ``(artifact) -> str``, which says in one line what else is wrong; an empty
+            text where nothing is. The layout has been checked.
+        preview: Name of the format that ``--preview auto`` writes; empty for none.
+        distance: Import string of ``(one, other) -> float``, 0 for equal ones, in place of the largest
+            difference of any value; used by ``gen rerun --check``.
+        api: Version of the contract.
+        plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
+    """
+
+    name: str
+    summary: str
+    arrays: tuple[ArrayLayout, ...]
+    validate: str = ""
+    preview: str = ""
+    distance: str = ""
+    api: int = API
+    plugin: str = field(default="", compare=False)

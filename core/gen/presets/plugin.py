@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gen.kinds import KINDS
 from gen.plugin.hookspecs import hookimpl
-from gen.plugin.specs import ANY_KIND, CacheSpec, FormatSpec, GridSpec, GuidanceSpec, NoiseSpec, SolverSpec
+from gen.plugin.specs import (
+    ANY_KIND,
+    CacheSpec,
+    FormatSpec,
+    GridSpec,
+    GuidanceSpec,
+    KindSpec,
+    NoiseSpec,
+    SolverSpec,
+)
 from gen.presets.caches import CACHES
 from gen.presets.grids import GRIDS, MODEL_GRID
 from gen.presets.guidances import GUIDANCES
@@ -57,3 +67,9 @@ def gen_formats() -> Iterable[FormatSpec]:
             metadata_reader="gen.json_files:read_metadata",
         ),
     )
+
+
+@hookimpl
+def gen_kinds() -> Iterable[KindSpec]:
+    """Pictures, sounds, clips, points and surfaces."""
+    return KINDS.values()

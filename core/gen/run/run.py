@@ -15,6 +15,7 @@ from gen.run.batches import Batch, batches
 from gen.run.edits import edits_of
 from gen.run.failures import failures
 from gen.run.hooks import after, around
+from gen.run.kinds import check_kind
 from gen.run.load import threads_of
 from gen.run.progress import Progress, StageReport
 
@@ -101,6 +102,7 @@ def _generated(
         ):
             artifacts = _made(decided, model, batch, report, raised)
         for item, artifact in zip(batch.items, artifacts, strict=True):
+            check_kind(decided, artifact)
             made[item.index] = after(decided, replace(artifact, recipe=decided.recipe(item)))
         done += len(batch.items)
         # In the order of the items, however they were batched.

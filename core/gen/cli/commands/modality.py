@@ -25,6 +25,8 @@ from gen.plugin.host import Host
 from gen.plugin.specs import ModalitySpec
 
 MAX_PROMPT_FILE = 2**22
+AUTO = "auto"
+"""The preview that the kind of what is made names."""
 
 
 def add(app: typer.Typer, session: Session, host: Host, name: str) -> None:
@@ -73,6 +75,11 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
             format_name = find_format(known, name=str(set_format.value)).name
     metadata = metadata_level(values.pop("metadata"), settings)
     preview_name = values.pop("preview")
+    if preview_name == AUTO:
+        kind = host.kind(spec.kind, spec.name)
+        preview_name = kind.preview if kind else ""
+        if not preview_name:
+            raise UsageError(f"{spec.kind} has no preview", "name a format")
     words, file, seed = values.pop("prompt") or [], values.pop("prompt_file"), values.pop("seed")
     prompts = tuple(_prompts(words, file))
     request = Request(

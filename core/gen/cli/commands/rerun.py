@@ -89,7 +89,7 @@ def _check(
     session: Session, host: Host, plan: Plan, file: Path, form: FormatSpec, versions: Mapping[str, str]
 ) -> None:
     """Compare what the recipe makes, stored in the same format, with what is in the file."""
-    from gen.artifact import distance
+    from gen.run.kinds import distance
 
     # A contact sheet of a clip, for instance, can be read as a picture only.
     readable = [form] if form.reader else host.formats()
@@ -100,7 +100,7 @@ def _check(
         stored = folder / f"again{form.suffixes[0]}"
         formats.write(made, stored, [form], metadata="none")
         again = formats.read(stored, readable)
-    difference = distance(there, again)
+    difference = distance(plan, there, again)
     session.data.update(same=difference == 0, largest_difference=difference)
     if difference:
         others = [
