@@ -75,6 +75,10 @@ def run(words: list[str]) -> int:
     session.verbose = bool({"-v", "--verbose"} & set(flags))
     session.quiet = bool({"-q", "--quiet"} & set(flags))
     try:
+        if "--isolate" in flags and wanted and wanted not in COMMANDS and not completing:
+            from gen.cli.isolation import run_isolated
+
+            return run_isolated(words, wanted)
         with _warnings_in(session), _guarded_stdout(), guarded_by(stdout_to_stderr):
             return _run(words, wanted, session, offline="--offline" in flags)
     except GenError as error:

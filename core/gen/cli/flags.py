@@ -136,6 +136,12 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         *(_parameter(alias, str | None, typer.Option(hidden=True)) for alias in ALIASES),
         _parameter("overwrite", bool, typer.Option("--overwrite", help="Replace files that exist."), False),
         _parameter(
+            "isolate",
+            bool,
+            typer.Option("--isolate", help="Make it in a child process, so that a crash is one line."),
+            False,
+        ),
+        _parameter(
             "dry_run",
             bool,
             typer.Option("--dry-run", help="Show what would be made; load no weights."),

@@ -53,6 +53,8 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     session.quiet, session.verbose = values.pop("quiet"), values.pop("verbose")
     values.pop("as_json")
     values.pop("offline")
+    # Whoever runs the command in a child process takes the flag away.
+    values.pop("isolate")
     merge_aliases(values)
     able = abilities_of_any(host, spec)
     own = {param.name: values.pop(param.name) for param in able.params}
