@@ -51,12 +51,20 @@ def _findings(host: Host, name: str) -> Iterator[Finding]:
         yield from try_modality(host, plugin.modality)
 
 
+FUNCTIONS = ("factory", "before", "around", "after", "run", "convert", "validate", "distance")
+"""Fields of specs of solvers, run hooks, commands, converters and kinds that are import strings."""
+
+
 def _declared_findings(host: Host, plugin: Plugin) -> Iterator[Finding]:
     if plugin.modality is not None:
         yield from _modality_findings(host, plugin.modality)
     for form in plugin.formats:
         for import_string in (form.writer, form.reader, form.metadata_reader, form.can_read):
             yield from _import_findings(host, import_string)
+    for specs in plugin.lists.values():
+        for spec in specs:
+            for field in FUNCTIONS:
+                yield from _import_findings(host, getattr(spec, field, ""))
 
 
 def _modality_findings(host: Host, spec: ModalitySpec) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from sample_plugins import Install
 from gen.plan.choice import choose, choose_solver
 from gen.plugin.host import Host
 from gen.plugin.specs import CacheSpec, GridSpec, GuidanceSpec, NoiseSpec, SolverSpec
+from gen.testing.conformance import check_plugin
 
 LIGHT = """
 from gen.plugin import CacheSpec, GridSpec, GuidanceSpec, NoiseSpec, Param, SolverSpec, hookimpl
@@ -172,3 +173,11 @@ def test_a_factory_that_fails_is_named(
     assert main(["image", "a fox", "--steps", "1", "--guide", "double", "-o", str(output)]) == code
     assert line in capfd.readouterr().err
     assert not output.exists()
+
+
+def test_the_check_imports_what_is_declared(install: Install) -> None:
+    work = WORK.replace("def noise(", "def noises(")
+    install("gen-half", {"half_plugin": LIGHT, "half_work": work}, plugins={"half": "half_plugin"})
+    findings = check_plugin(Host.discover(), "half")
+    assert [finding.level for finding in findings] == ["error"]
+    assert "half_work:noise" in findings[0].message
