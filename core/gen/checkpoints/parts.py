@@ -30,20 +30,18 @@ class Parts:
     device: str
     dtype: str
 
-    def network(self, name: str, dtype: str = "") -> nn.Module:
-        """A network of diffusers, in its fast form.
-
-        Args:
-            name: Of the part.
-            dtype: Its precision, where it is not that of all.
+    def network(self, name: str) -> nn.Module:
+        """A network of diffusers that is called often, in its fast form.
 
         Raises:
             ModelError: The part is missing or damaged.
         """
         from gen.hardware.precision import prepare
+        from gen.hardware.profile import choose_packing, machine_profile
 
         network = load_network(self.checkpoint[name], self.device)
-        return prepare(network, getattr(torch, dtype or self.dtype))
+        pack = choose_packing(self.dtype, self.device, machine_profile)
+        return prepare(network, getattr(torch, self.dtype), pack=pack)
 
     def autoencoder(self, name: str = "vae") -> nn.Module:
         """An autoencoder, in float32 where its configuration says that it needs that.
@@ -51,8 +49,11 @@ class Parts:
         Raises:
             ModelError: The part is missing or damaged.
         """
+        from gen.hardware.precision import prepare
+
         forced = self.checkpoint[name].config.get("force_upcast", False) and self.dtype == "float16"
-        return self.network(name, "float32" if forced else "")
+        network = load_network(self.checkpoint[name], self.device)
+        return prepare(network, torch.float32 if forced else getattr(torch, self.dtype))
 
     def clip(self, number: str = "") -> ClipPrompts:
         """CLIP's text encoder ``text_encoder{number}`` with its tokenizer.
