@@ -9,7 +9,7 @@ from PIL import Image
 
 from gen.errors import PluginError, UsageError
 from gen.train.data_files import locate
-from gen.train.emoji import ANNOTATIONS, FONT, dominant_hue, load, scaled, turned
+from gen.train.emoji import ANNOTATIONS, FONT, dominant_hue, load, scaled, turned, with_sequences
 from training_data import names as names_of_clips
 
 
@@ -96,3 +96,47 @@ def test_scaling_keeps_the_colour_of_edges() -> None:
     edge = small[(small[..., 3] > 60) & (small[..., 3] < 200)]
     assert len(edge) > 8
     assert np.abs(edge[:, :3].astype(int) - [220, 40, 40]).max() < 12
+
+
+def test_sequences_are_read_with_their_skin_tone(
+    training_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fontTools.feaLib.builder import addOpenTypeFeaturesFromString
+    from fontTools.ttLib import TTFont
+
+    font = tmp_path / "usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
+    font.parent.mkdir(parents=True)
+    with TTFont(training_data / "NotoColorEmoji.ttf") as file:
+        rules = "sub u1F300 u1F301 by u1F303; sub u1F302 u1F300 by u1F304; sub u1F302 u1F301 by u1F305;"
+        cmap = file.getBestCmap()
+        cmap[0x1F3FF] = "u1F301"
+        addOpenTypeFeaturesFromString(file, f"feature ccmp {{ {rules} }} ccmp;")
+        file.save(font)
+    for folder, entries in (
+        ("annotations", [("\U0001f300", "swirl", "round | storm")]),
+        (
+            "annotationsDerived",
+            [
+                ("\U0001f300\U0001f3ff", "swirl: dark skin tone", "swirl | dark skin tone"),
+                ("\U0001f302\U0001f300", "swirl with umbrella", "umbrella"),
+                ("\U0001f302\U0001f302", "no bitmap", "none"),
+            ],
+        ),
+    ):
+        path = tmp_path / f"usr/share/unicode/cldr/common/{folder}/en.xml"
+        path.parent.mkdir(parents=True)
+        lines = "".join(
+            f'<annotation cp="{cp}">{words}</annotation><annotation cp="{cp}" type="tts">{name}</annotation>'
+            for cp, name, words in entries
+        )
+        path.write_text(f"<ldml><annotations>{lines}</annotations></ldml>", encoding="utf-8")
+    monkeypatch.setenv("GEN_TRAINING_DATA", str(tmp_path))
+    found = with_sequences(load())
+    assert [(one.name, one.tone) for one in found.emoji] == [
+        ("swirl", ""),
+        ("swirl", "dark skin tone"),
+        ("swirl with umbrella", ""),
+    ]
+    assert len(found.sprites) == 3
+    assert (found.sprites[1] != found.sprites[0]).any()
+    assert found.emoji[2].keywords == ("umbrella",)

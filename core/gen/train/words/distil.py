@@ -99,13 +99,15 @@ def rows(model: SentenceModel, wordnet: WordNet) -> Rows:
         name in named or wordnet.concrete(name) for name in names[len(closed) :]
     ]
     others = vocabulary.others(wordnet, {*names, *taken, *forms})
+    # The pieces that a rare word falls into mislead the model; what dictionaries say of it does not.
+    described = model([f"{word}: {wordnet.definition(word)}" for word in others])
     return Rows(
         names=["", *names],
         vectors=torch.cat([torch.zeros(1, WIDTH), short]),
         weights=torch.tensor([0.0, *weights]),
         things=torch.tensor([False, *things]),
         closed=len(closed) + 1,
-        others=_nearest(others, functional.normalize((model(others) - mean) @ basis, dim=-1), names, short),
+        others=_nearest(others, functional.normalize((described - mean) @ basis, dim=-1), names, short),
     )
 
 

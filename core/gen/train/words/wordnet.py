@@ -76,6 +76,11 @@ class WordNet:
         found = self.senses.get((lemma, "n"))
         return self.synsets[found[0]].file if found else None
 
+    def definition(self, lemma: str) -> str:
+        """Of a word's most frequent sense, a noun's first."""
+        keys = (self.senses.get((lemma, part), ()) for part in PARTS.values())
+        return next((self.synsets[found[0]].gloss for found in keys if found), "")
+
     def concrete(self, lemma: str) -> bool:
         """Whether the word means a thing that can be seen."""
         return self.kind(lemma) in CONCRETE

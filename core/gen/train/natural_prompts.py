@@ -1,0 +1,28 @@
+"""Prompts as people write them, with the answers that are right: evaluations measure on them, nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def natural_prompts(path: Path) -> Mapping[str, tuple[str, ...]]:
+    """Prompts to acceptable answers.
+
+    Args:
+        path: Of a text with one prompt a line, ``a puppy = dog | poodle``; lines that begin with # are remarks.
+
+    Raises:
+        ValueError: A line is otherwise, or a prompt comes twice.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.startswith("#"):
+            continue
+        prompt, _, answers = line.partition(" = ")
+        if not answers or prompt in found:
+            raise ValueError(
+                f"{path.name}, line {number}: a prompt, ' = ' and answers are expected, each once"
+            )
+        found[prompt] = tuple(answer.strip() for answer in answers.split("|"))
+    return found

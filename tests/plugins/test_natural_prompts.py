@@ -1,0 +1,53 @@
+"""The prompts that models are measured by: phrases, whose answers the models can give."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from gen.model import ModelFile
+from gen.train.natural_prompts import natural_prompts
+from gen.words import nearest
+
+LEAST = {"image": 200, "audio": 100, "video": 90, "mesh": 100}
+
+
+def prompts(modality: str) -> dict[str, tuple[str, ...]]:
+    path = files(f"gen_{modality}") / "training" / "data" / "natural_prompts.txt"
+    return dict(natural_prompts(Path(str(path))))
+
+
+@pytest.mark.parametrize("modality", LEAST)
+def test_there_are_enough_and_most_are_phrases(modality: str) -> None:
+    found = prompts(modality)
+    assert len(found) >= LEAST[modality]
+    assert all(prompt not in answers and answers for prompt, answers in found.items())
+    assert sum(len(prompt.split()) > 2 for prompt in found) > 0.75 * len(found)
+
+
+@pytest.mark.parametrize(
+    ("modality", "model", "share"),
+    [("audio", "sounds", 0.8), ("mesh", "shapes", 0.9), ("video", "motion", 0.7)],
+)
+def test_the_answers_are_names_and_the_nearest_name_is_mostly_one(
+    modality: str, model: str, share: float
+) -> None:
+    weights = files(f"gen_{modality}") / "weights" / f"{model}.safetensors"
+    names = ModelFile(Path(str(weights))).names
+    found = {
+        prompt: {answer.partition(", ")[0] for answer in answers}
+        for prompt, answers in prompts(modality).items()
+    }
+    assert set().union(*found.values()) <= set(names)
+    right = sum(bool(answers & set(nearest(prompt, names, 1))) for prompt, answers in found.items())
+    assert right > share * len(found)
+
+
+def test_other_lines_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.txt"
+    for text in ("a puppy\n", "a puppy = dog\na puppy = cat\n"):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="line [12]: a prompt"):
+            natural_prompts(path)
+    path.write_text("# remark\na puppy = dog | poodle\n")
+    assert natural_prompts(path) == {"a puppy": ("dog", "poodle")}
