@@ -47,7 +47,7 @@ def test_other_lines_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "prompts.txt"
     for text in ("a puppy\n", "a puppy = dog\na puppy = cat\n"):
         path.write_text(text)
-        with pytest.raises(ValueError, match="line [12]: a prompt"):
+        with pytest.raises(ValueError, match=r"line [12]: a new prompt"):
             natural_prompts(path)
     path.write_text("# remark\na puppy = dog | poodle\n")
     assert natural_prompts(path) == {"a puppy": ("dog", "poodle")}

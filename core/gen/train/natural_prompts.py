@@ -1,4 +1,4 @@
-"""Prompts as people write them, with the answers that are right: evaluations measure on them, nothing is trained."""
+"""Prompts as people write them, with the answers that are right, to measure by; nothing is trained on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def natural_prompts(path: Path) -> Mapping[str, tuple[str, ...]]:
     """Prompts to acceptable answers.
 
     Args:
-        path: Of a text with one prompt a line, ``a puppy = dog | poodle``; lines that begin with # are remarks.
+        path: Of a text with one prompt a line, ``a puppy = dog | poodle``; lines with # are remarks.
 
     Raises:
         ValueError: A line is otherwise, or a prompt comes twice.
@@ -21,8 +21,6 @@ def natural_prompts(path: Path) -> Mapping[str, tuple[str, ...]]:
             continue
         prompt, _, answers = line.partition(" = ")
         if not answers or prompt in found:
-            raise ValueError(
-                f"{path.name}, line {number}: a prompt, ' = ' and answers are expected, each once"
-            )
+            raise ValueError(f"{path.name}, line {number}: a new prompt, ' = ' and answers expected")
         found[prompt] = tuple(answer.strip() for answer in answers.split("|"))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -66,16 +66,14 @@ class Table:
 
     def find(self, language: str, text: str) -> tuple[int, ...] | None:
         """Rows of a word, phrase or emoji in lower case: None if unknown, none if it says nothing."""
-        value = self._values.get(key(language, text))
-        if value is None:
+        wanted = np.uint64(key(language, text))
+        place = int(self.keys.searchsorted(wanted))
+        if place == len(self.keys) or self.keys[place] != wanted:
             return None
+        value = int(self.values[place])
         if not value & SEVERAL:
             return (value,) if value else ()
         return tuple(row for row in self.sequences[value & ~SEVERAL].tolist() if row)
-
-    @cached_property
-    def _values(self) -> dict[int, int]:
-        return dict(zip(self.keys.tolist(), self.values.tolist(), strict=True))
 
     def vectors_of(self, rows: np.ndarray | tuple[int, ...]) -> np.ndarray:
         """Vectors (..., D) float32 of rows, near unit length; zeros for row 0."""
