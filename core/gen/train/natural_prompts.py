@@ -1,4 +1,4 @@
-"""Prompts as people write them, with the answers that are right, to measure by; nothing is trained on them."""
+"""Prompts as people write them, with the answers that are right, to measure by and not to train on."""
 
 from __future__ import annotations
 
