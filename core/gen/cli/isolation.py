@@ -1,7 +1,7 @@
 """``--isolate``: run a command in a child process, so that a crash of plugin code ends the child alone.
 
 The child has the streams of its parent, and writes its exit code into a file that the parent names: without
-that, it did not reach its end. `run_isolated` starts this module as the child.
+that, it did not reach its end. The child is `gen.cli.isolated`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from types import FrameType
 
 from gen.atomic import temporary_folder
-from gen.cli.main import main
 from gen.cli.probe import ending
 from gen.errors import PluginError
 from gen.plugin.host import Host
 
 FLAG = "--isolate"
+CHILD = "gen.cli.isolated"
+"""The module that is the child."""
 
 
 def run_isolated(words: Sequence[str], modality: str) -> int:
@@ -39,7 +40,7 @@ def run_isolated(words: Sequence[str], modality: str) -> int:
     with temporary_folder() as folder:
         report = folder / "exit-code"
         rest = [word for word in words if word != FLAG]
-        command = [sys.executable, "-P", "-m", __spec__.name, str(report), *rest]
+        command = [sys.executable, "-P", "-m", CHILD, str(report), *rest]
         process = subprocess.Popen(command)
         with _signals_passed_to(process):
             code = process.wait()
@@ -81,14 +82,3 @@ def _is_open(stream: int) -> bool:
     except OSError:
         return False
     return True
-
-
-if __name__ == "__main__":
-    status = 1
-    try:
-        status = main(sys.argv[2:])
-    except SystemExit as leaving:
-        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-    with open(sys.argv[1], "w") as file:
-        file.write(str(status))
-    sys.exit(status)
