@@ -114,7 +114,8 @@ def find_weights(
     if variant is None and None not in variants and variants:
         if len(variants) > 1:
             raise ModelError(
-                f"{where} has only variants: {', '.join(sorted(filter(None, variants)))}", "name one of them"
+                f"{where} has only variants: {', '.join(sorted(filter(None, variants)))}",
+                "keep one of them in the folder",
             )
         (wanted,) = variants
     files = [match for match in found if match["variant"] == wanted]
@@ -132,7 +133,7 @@ def find_weights(
     if pickles:
         raise ModelError(
             f"{where} has only pickles ({pickles[0].name}), which can run code and are not read",
-            "convert them to safetensors, or allow pickles for files that you trust",
+            "convert them to safetensors",
         )
     raise ModelError(f"{where} has no weights in {folder}", "download the checkpoint again")
 
