@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gen import errors
-    from gen.api import Generator, LoadedModel, rerun
+    from gen.api import Generator, LoadedModel
     from gen.api import load_model as load
     from gen.artifact import Artifact
     from gen.plan.choice import Choice
     from gen.recipe import Recipe
+    from gen.rerunning import rerun
 
     __version__: str
 
@@ -28,7 +29,7 @@ _LAZY = {
     "LoadedModel": ("gen.api", "LoadedModel"),
     "Recipe": ("gen.recipe", "Recipe"),
     "load": ("gen.api", "load_model"),
-    "rerun": ("gen.api", "rerun"),
+    "rerun": ("gen.rerunning", "rerun"),
 }
 
 __all__ = ["Artifact", "Choice", "LoadedModel", "Recipe", "__version__", "errors", "load", "rerun"]

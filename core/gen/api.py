@@ -1,11 +1,11 @@
-"""The Python API behind ``gen.image(…)``, ``gen.load(…)`` and ``gen.rerun(…)``."""
+"""The Python API behind ``gen.image(…)`` and ``gen.load(…)``."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, overload
 
 from gen import formats, presets
@@ -19,7 +19,7 @@ from gen.plan import Plan, Request, choose, modality_of, resolve
 from gen.plan.abilities import abilities_of_any, any_prompts
 from gen.plugin.host import Host
 from gen.plugin.specs import GridSpec
-from gen.recipe import Recipe
+from gen.recipe import AnyRecipe, Conversion, Recipe
 from gen.run import Progress, generate, load, notices
 
 if TYPE_CHECKING:
@@ -136,46 +136,13 @@ def load_model(
     return LoadedModel(modality or modality_of(reference, find_host()), reference, device, dtype)
 
 
-def rerun(
-    source: Recipe | Artifact | str | os.PathLike[str],
-    *,
-    model: str | os.PathLike[str] | None = None,
-    init: str | os.PathLike[str] | Artifact | None = None,
-    mask: str | os.PathLike[str] | Artifact | None = None,
-    inputs: Mapping[str, str | os.PathLike[str] | Artifact] | None = None,
-    device: str | None = None,
-    on_step: Callable[[Progress], None] | None = None,
-) -> Artifact:
-    """Make an artifact again from its recipe: the same bits on the same machine and versions.
-
-    Args:
-        source: A recipe, an artifact that carries one, or a file that does.
-        model: Where the recipe's model is, when it is not registered under its name; it must be the same
-            bytes.
-        init, mask: What the generation started from, when it did; the same bytes, too.
-        inputs: The files behind the modality's own parameters, by name; the same bytes.
-        device: Where to run; that of the recipe by default.
-        on_step: Called after each step.
-
-    Raises:
-        UsageError: There is no recipe, or an input is missing or another one.
-        ModelError: The model is missing or another one.
-        gen.errors.GenError: The generation failed.
-    """
-    host = find_host()
-    plan = plan_again(
-        read_recipe(source, host), host, model=model, init=init, mask=mask, inputs=inputs, device=device
-    )
-    return run(plan, load(plan, host), on_step)[0]
-
-
-def read_recipe(source: Recipe | Artifact | str | os.PathLike[str], host: Host) -> Recipe:
+def read_recipe(source: AnyRecipe | Artifact | str | os.PathLike[str], host: Host) -> AnyRecipe:
     """The recipe of a file or an artifact.
 
     Raises:
         UsageError: There is none, or it is not valid.
     """
-    if isinstance(source, Recipe):
+    if isinstance(source, Recipe | Conversion):
         return source
     if isinstance(source, Artifact):
         recipe, name = source.recipe, "the artifact"
@@ -194,13 +161,21 @@ def plan_again(
     init: str | os.PathLike[str] | Artifact | None = None,
     mask: str | os.PathLike[str] | Artifact | None = None,
     inputs: Mapping[str, str | os.PathLike[str] | Artifact] | None = None,
+    remade: frozenset[str] = frozenset(),
     device: str | None = None,
 ) -> Plan:
     """The plan of a recipe. A recipe is a stranger's text: its names are looked up, its paths never followed.
 
-    Args, Raises: See ``rerun``.
+    Args:
+        recipe, host, model, init, mask, inputs, device: See ``gen.rerun``; ``inputs`` may hold init and mask.
+        remade: Roles of the inputs that were made again from their recipes, so that their digests are others.
+
+    Raises: See ``gen.rerun``.
     """
     files = dict(inputs or {})
+    init, mask = (
+        files.pop(role, None) if one is None else one for role, one in (("init", init), ("mask", mask))
+    )
     given = {"init": init, "mask": mask, **files}
     wanted = {item.role: item for item in recipe.inputs}
     for role, source in given.items():
@@ -250,8 +225,11 @@ def plan_again(
     )
     plan.file.check(recipe.model.sha256)
     for item in plan.inputs:
-        if item.role not in wanted or item.sha256 != wanted[item.role].sha256:
+        same = item.role in remade or item.sha256 == wanted[item.role].sha256
+        if not same:
             raise UsageError(f"{item.name} is not the {item.role} of the recipe", "its sha256 differs")
+    if remade:
+        plan = replace(plan, inputs=recipe.inputs, parents=recipe.parents)
     made, here = recipe.versions.get("gen", ""), plan.versions["gen"]
     if made and _series(made) != _series(here):
         warnings.warn(

@@ -15,7 +15,7 @@ import numpy as np
 from gen.errors import ArtifactError, PluginError, UsageError
 from gen.kinds import KINDS
 from gen.plugin.specs import ArrayLayout, KindSpec
-from gen.recipe import Recipe
+from gen.recipe import AnyRecipe, Recipe
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -52,11 +52,15 @@ class Artifact:
     kind: str
     arrays: Mapping[str, np.ndarray[Any, Any]]
     attributes: Mapping[str, int | float | str] = field(default_factory=dict)
-    recipe: Recipe | None = None
+    recipe: AnyRecipe | None = None
 
     def __repr__(self) -> str:
         arrays = ", ".join(f"{name} {array.shape}" for name, array in self.arrays.items())
-        recipe = f", {self.recipe.prompt!r}, seed {self.recipe.seed}" if self.recipe else ""
+        recipe = ""
+        if isinstance(self.recipe, Recipe):
+            recipe = f", {self.recipe.prompt!r}, seed {self.recipe.seed}"
+        elif self.recipe is not None:
+            recipe = f", by {self.recipe.converter}"
         return f"<Artifact {self.kind}: {arrays}{recipe}>"
 
     def __post_init__(self) -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from gen.atomic import path_in_a_line
 from gen.checks import check_param, unknown
 from gen.errors import UsageError
+from gen.plan.inputs import Inputs, Source
+from gen.plan.resolve import versions_of
 from gen.plugin.boundary import calling, imported
 from gen.plugin.specs import ConverterSpec
+from gen.recipe import SOURCE, Conversion
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
+    from gen.plugin.host import Host
 
 
 def route(
@@ -48,41 +54,66 @@ def route(
         if kind == target:
             return way
         for spec in sorted(specs, key=lambda spec: not spec.lossless):
-            if spec.source == kind and spec.target not in seen:
+            # One that takes a second file is taken only by name.
+            alone = not any(param.kind for param in spec.params)
+            if alone and spec.source == kind and spec.target not in seen:
                 seen.add(spec.target)
                 ways.append((spec.target, (*way, spec)))
     raise UsageError(f"there is no way from {source} to {target}", "`gen converters` lists what there is")
 
 
-def convert(artifact: Artifact, way: Sequence[ConverterSpec], params: Mapping[str, object]) -> Artifact:
-    """An artifact on its way through converters.
+def convert(
+    source: Source, way: Sequence[ConverterSpec], params: Mapping[str, object], host: Host
+) -> Artifact:
+    """An artifact on its way through converters, with the recipe of its last conversion.
 
     Args:
-        artifact: Where it begins.
-        way: See ``route``.
-        params: Values by name, for each converter that has such a parameter.
+        source: A file or an artifact to begin with.
+        way: One or more converters; see ``route``.
+        params: Values by name, for each converter that has such a parameter; files by path or as artifacts.
+        host: Where plugins come from.
 
     Raises:
-        UsageError: No converter has a parameter, a value is wrong, or the artifact cannot be converted.
+        UsageError: No converter has a parameter, a file is missing, a value is wrong, or the artifact cannot
+            be converted.
         PluginError: A converter fails, or returns something else.
     """
-    from gen.artifact import Artifact as Expected
-
     known = {param.name for spec in way for param in spec.params}
     for name in params:
         if name not in known:
             raise unknown("parameter", name, sorted(known))
     for spec in way:
-        given = {param.name: params.get(param.name, param.default) for param in spec.params}
-        values = {
-            param.name: check_param(param, given[param.name])
-            for param in spec.params
-            if given[param.name] is not None
-        }
-        change = cast(Callable[[object, object], object], imported(spec.plugin, spec.convert))
-        with calling(spec.plugin, f"converter {spec.name}") as call:
-            made = change(artifact, values)
-            if not isinstance(made, Expected) or made.kind != spec.target:
-                raise call.returned(made, f"an artifact of the kind {spec.target}")
-        artifact = made
-    return artifact
+        source = _converted(source, spec, params, host)
+    return cast("Artifact", source)
+
+
+def _converted(source: Source, spec: ConverterSpec, params: Mapping[str, object], host: Host) -> Artifact:
+    from gen.artifact import Artifact as Expected
+
+    inputs = Inputs(host)
+    artifact = inputs.read(SOURCE, source, spec.source)
+    values: dict[str, int | float | bool | str] = {}
+    files: dict[str, Artifact] = {}
+    for param in spec.params:
+        value = params.get(param.name, param.default)
+        if param.kind and value is None:
+            raise UsageError(f"converter {spec.name} needs {param.name}", f"{param.help} ({param.kind})")
+        if param.kind:
+            files[param.name] = inputs.read(param.name, cast(Source, value), param.kind)
+        elif value is not None:
+            values[param.name] = check_param(param, value)
+    change = cast(Callable[[object, object], object], imported(spec.plugin, spec.convert))
+    about = "" if isinstance(source, Expected) else f"{path_in_a_line(source)}: "
+    with calling(spec.plugin, f"converter {spec.name}", about=about) as call:
+        made = change(artifact, {**values, **files})
+        if not isinstance(made, Expected) or made.kind != spec.target:
+            raise call.returned(made, f"an artifact of the kind {spec.target}")
+    recipe = Conversion(
+        converter=spec.name,
+        kind=spec.target,
+        params=values,
+        inputs=tuple(inputs.items),
+        parents=tuple(inputs.parents),
+        versions=versions_of([host.owner(spec)]),
+    )
+    return replace(made, recipe=recipe)

@@ -17,7 +17,7 @@ from gen.errors import GenWarning, PluginError, UsageError
 from gen.foreign_recipe import foreign_recipe
 from gen.plugin.boundary import Call, calling
 from gen.plugin.specs import FormatSpec
-from gen.recipe import Recipe
+from gen.recipe import AnyRecipe, Recipe, read_json
 from gen.writing import HEAD, WrittenFile, encode, find_format, load_format, write
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def read(path: str | os.PathLike[str], formats: Iterable[FormatSpec], *, kind: s
     return replace(artifact, recipe=recipe)
 
 
-def read_recipe(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> Recipe | None:
+def read_recipe(path: str | os.PathLike[str], formats: Iterable[FormatSpec]) -> AnyRecipe | None:
     """The recipe in a file, read without decoding the rest; None when it holds none.
 
     Raises:
@@ -111,7 +111,8 @@ def inspect(
         with _about(path):
             recipe = _recipe_in(entries)
         if recipe is not None and name is None:
-            spec = _own_format(path, known, recipe.modality) or spec
+            kind = recipe.modality if isinstance(recipe, Recipe) else recipe.kind
+            spec = _own_format(path, known, kind) or spec
         artifact = _read_artifact(path, file, spec)
     foreign = None if recipe else foreign_recipe(entries)
     return {
@@ -139,8 +140,8 @@ def _own_format(
     return spec if spec.reader else None
 
 
-def _recipe_in(entries: dict[str, str]) -> Recipe | None:
-    return Recipe.from_json(entries["gen"]) if "gen" in entries else None
+def _recipe_in(entries: dict[str, str]) -> AnyRecipe | None:
+    return read_json(entries["gen"]) if "gen" in entries else None
 
 
 def _open(path: str | os.PathLike[str]) -> io.BufferedReader:

@@ -10,7 +10,7 @@ from html import escape
 from typing import Literal, get_args
 
 from gen.errors import UsageError
-from gen.recipe import Recipe
+from gen.recipe import AnyRecipe, Recipe
 
 MetadataLevel = Literal["full", "minimal", "none"]
 METADATA_LEVELS: tuple[MetadataLevel, ...] = get_args(MetadataLevel)
@@ -41,7 +41,7 @@ class Metadata:
     parameters: str = ""
 
     @classmethod
-    def of(cls, recipe: Recipe | None, level: str) -> Metadata:
+    def of(cls, recipe: AnyRecipe | None, level: str) -> Metadata:
         """What a level says about an artifact; without a recipe nothing is known and nothing is said.
 
         Args:
@@ -56,9 +56,7 @@ class Metadata:
             raise UsageError(f"unknown metadata level {level!r}", f"one of {', '.join(METADATA_LEVELS)}")
         if recipe is None or level == "none":
             return cls()
-        edited = any(item.role == "mask" for item in recipe.inputs)
-        kind = "compositeWithTrainedAlgorithmicMedia" if edited else "trainedAlgorithmicMedia"
-        source_type = f"http://cv.iptc.org/newscodes/digitalsourcetype/{kind}"
+        source_type = f"http://cv.iptc.org/newscodes/digitalsourcetype/{_source_type(recipe)}"
         if level == "minimal":
             return cls(software=recipe.generator, source_type=source_type)
         return cls(
@@ -116,6 +114,18 @@ class Metadata:
         palette = 3 << ((flags & 7) + 1) if flags & 0x80 else 0
         at = _GIF_HEADER + palette
         return content[:at] + _GIF_XMP + packet + _GIF_XMP_END + b"\0" + content[at:]
+
+
+def _source_type(recipe: AnyRecipe) -> str:
+    """The IPTC DigitalSourceType of what a recipe makes."""
+    if isinstance(recipe, Recipe):
+        edited = any(item.role == "mask" for item in recipe.inputs)
+        return "compositeWithTrainedAlgorithmicMedia" if edited else "trainedAlgorithmicMedia"
+    types = {
+        "algorithmicallyEnhanced" if parent is None else _source_type(parent)
+        for parent in map(recipe.parent_of, recipe.inputs)
+    }
+    return types.pop() if len(types) == 1 else "compositeWithTrainedAlgorithmicMedia"
 
 
 def xmp_in_gif(content: bytes) -> bytes:

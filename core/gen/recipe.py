@@ -14,7 +14,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any, TypeAlias, TypeVar, cast
 
 from gen.errors import UsageError
 
@@ -29,8 +30,12 @@ MAX_GRID = 10_000
 """Longest list of sigmas or times in characters."""
 MAX_THREADS = 1024
 MAX_SEED = 2**63 - 1
-MAX_GENERATIONS = 4
+MAX_GENERATIONS = 64
 """How many generations of parents are kept; older ones are known by the hashes of ``inputs`` only."""
+SOURCE = "source"
+"""The role of what a converter converts."""
+MAX_ANCESTORS = 500
+"""How many ancestors a recipe keeps; of one with more, only its parents are kept."""
 
 Scalar = int | float | str | bool | None
 
@@ -88,6 +93,8 @@ class Input:
         role: What it was used as: ``"init"``, ``"mask"``.
         name: Name of the file; folders are dropped.
         sha256: Hex digest of the file.
+        format: Name of the format that it was read from; empty for an artifact that was never in a file.
+        parent: Place of its recipe among ``parents``, from 0; None where it carried none.
 
     Raises:
         UsageError: A field of another type or form.
@@ -96,16 +103,60 @@ class Input:
     role: str
     name: str
     sha256: str
+    format: str = ""
+    parent: int | None = None
 
     def __post_init__(self) -> None:
         _match(self.role, _NAME, "input.role", "a short name")
+        if self.format:
+            _match(self.format, _NAME, "input.format", "a short name")
+        if self.parent is not None:
+            _integer(self.parent, "input.parent", 0, _MAX_ITEMS)
         _put(self, name=_basename(_text(self.name, "input.name")))
         _match(self.sha256, _SHA256, "input.sha256", "64 hex digits")
 
 
+class _Descendant:
+    """What recipes of both forms have: inputs, and the recipes of those as parents."""
+
+    inputs: tuple[Input, ...]
+    parents: tuple[AnyRecipe, ...]
+    versions: Mapping[str, str]
+
+    @property
+    def generator(self) -> str:
+        """Name and version of the program: ``"gen 1.2.3"``."""
+        return f"gen {self.versions.get('gen', '')}".strip()
+
+    def parent_of(self, item: Input) -> AnyRecipe | None:
+        """The recipe of an input; None where it is not known."""
+        return None if item.parent is None else self.parents[item.parent]
+
+    @cached_property
+    def ancestors(self) -> int:
+        """How many recipes stand in it, those of several descendants counted anew for each."""
+        return sum(1 + parent.ancestors for parent in self.parents)
+
+    @cached_property
+    def generations(self) -> int:
+        """How many generations of parents stand in it."""
+        return max((1 + parent.generations for parent in self.parents), default=0)
+
+    def _check_ancestry(self) -> None:
+        inputs = _items(self.inputs, "inputs", Input)
+        parents = cast("tuple[AnyRecipe, ...]", _items(self.parents, "parents", _Descendant))
+        for item in inputs:
+            if item.parent is not None and item.parent >= len(parents):
+                raise UsageError(f"inputs in the recipe name parent {item.parent} of {len(parents)}")
+        parents = tuple(_without_ancestors(parent, MAX_GENERATIONS - 1) for parent in parents)
+        if len(parents) + sum(parent.ancestors for parent in parents) > MAX_ANCESTORS:
+            parents = tuple(_without_ancestors(parent, 0) for parent in parents)
+        _put(self, inputs=inputs, parents=parents)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Everything that is needed to make one artifact again.
+class Recipe(_Descendant):
+    """Everything that is needed to generate one artifact again.
 
     Args:
         modality: Name of the modality, e.g. ``"image"``.
@@ -149,7 +200,7 @@ class Recipe:
     strength: float | None = None
     params: Mapping[str, Scalar] = field(default_factory=dict, hash=False)
     inputs: tuple[Input, ...] = ()
-    parents: tuple[Recipe, ...] = ()
+    parents: tuple[AnyRecipe, ...] = ()
     provenance: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict, hash=False)
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
     device: str = "cpu"
@@ -187,10 +238,7 @@ class Recipe:
         )
         if not isinstance(self.model, ModelReference):
             raise UsageError("model in the recipe is not a model reference")
-        _put(
-            self, inputs=_items(self.inputs, "inputs", Input), parents=_items(self.parents, "parents", Recipe)
-        )
-        _put(self, parents=tuple(_without_ancestors(parent, MAX_GENERATIONS - 1) for parent in self.parents))
+        self._check_ancestry()
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON values, with its ``schema``."""
@@ -213,12 +261,7 @@ class Recipe:
         Raises:
             UsageError: The text would exceed ``MAX_BYTES`` and could not be read back.
         """
-        text = json.dumps(
-            self.to_dict(), sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-        )
-        if len(text.encode()) > MAX_BYTES:
-            raise UsageError(f"the recipe exceeds {MAX_BYTES} bytes", "store it with `metadata='minimal'`")
-        return text
+        return _canonical(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
@@ -237,9 +280,12 @@ class Recipe:
         """Read a recipe from JSON values; see ``from_json``.
 
         Raises:
-            UsageError: Another schema, or a field of another type or out of range.
+            UsageError: Another schema, or a field of another type or out of range, or that of a conversion.
         """
-        return _recipe(table, MAX_GENERATIONS)
+        recipe = _recipe(table, MAX_GENERATIONS)
+        if not isinstance(recipe, cls):
+            raise UsageError("the recipe is that of a conversion, not of a generation")
+        return recipe
 
     def to_a1111(self) -> str:
         """The same in the form of AUTOMATIC1111's ``parameters``, which most picture tools can read."""
@@ -262,10 +308,94 @@ class Recipe:
         lines.append(", ".join(f"{key}: {_quoted(str(value))}" for key, value in settings.items()))
         return "\n".join(lines).replace("\0", "")
 
-    @property
-    def generator(self) -> str:
-        """Name and version of the program: ``"gen 1.2.3"``."""
-        return f"gen {self.versions.get('gen', '')}".strip()
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion(_Descendant):
+    """Everything that is needed to convert one artifact again, together with its inputs.
+
+    Args:
+        converter: Name of the converter.
+        kind: Kind of the artifact that came out.
+        inputs: What went in: first the one that was converted, in the role ``"source"``; then those that are
+            settings of the converter, by their names.
+        params: The settings of the converter, all resolved.
+        parents: Recipes of the inputs, where they carried one.
+        versions: Versions of what took part: ``gen``, the plugin's distribution, ``python``.
+        created: UTC, ``YYYY-MM-DDTHH:MM:SSZ``; has no influence on the result.
+
+    Raises:
+        UsageError: A field of another type, out of range or too long, or no input.
+    """
+
+    converter: str
+    kind: str
+    inputs: tuple[Input, ...]
+    params: Mapping[str, Scalar] = field(default_factory=dict, hash=False)
+    parents: tuple[AnyRecipe, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict, hash=False)
+    created: str = field(default_factory=timestamp)
+
+    def __post_init__(self) -> None:
+        _match(self.converter, _NAME, "converter", "a short name")
+        _match(self.kind, _NAME, "kind", "a short name")
+        _time(self.created, "created")
+        _put(
+            self,
+            params=_table(self.params, "params", _scalar),
+            versions=_table(self.versions, "versions", _text),
+        )
+        self._check_ancestry()
+        if not self.inputs or self.inputs[0].role != SOURCE:
+            raise UsageError(f"inputs in the recipe do not begin with the {SOURCE}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as JSON values, with its ``schema``."""
+        return {
+            "schema": SCHEMA,
+            "converter": self.converter,
+            "kind": self.kind,
+            "params": dict(self.params),
+            "inputs": [dataclasses.asdict(item) for item in self.inputs],
+            "parents": [parent.to_dict() for parent in self.parents],
+            "versions": dict(self.versions),
+            "created": self.created,
+        }
+
+    def to_json(self) -> str:
+        """Canonical JSON; see ``Recipe.to_json``.
+
+        Raises:
+            UsageError: The text would exceed ``MAX_BYTES`` and could not be read back.
+        """
+        return _canonical(self.to_dict())
+
+    def to_a1111(self) -> str:
+        """A line for tools that show AUTOMATIC1111's ``parameters``."""
+        settings = {"Converter": self.converter, **self.params, "Version": self.generator}
+        return ", ".join(f"{key}: {_quoted(str(value))}" for key, value in settings.items()).replace("\0", "")
+
+
+AnyRecipe: TypeAlias = Recipe | Conversion
+"""How an artifact came about: a model generated it, or a converter made it of others."""
+
+
+def read_json(text: str) -> AnyRecipe:
+    """Read a recipe of either form that anybody may have written.
+
+    Args:
+        text: JSON; keys that are not known are left out.
+
+    Raises:
+        UsageError: Too long, not JSON, another schema, or a field of another type or out of range.
+    """
+    return _recipe(parse_json(text), MAX_GENERATIONS)
+
+
+def _canonical(table: Mapping[str, Any]) -> str:
+    text = json.dumps(table, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if len(text.encode()) > MAX_BYTES:
+        raise UsageError(f"the recipe exceeds {MAX_BYTES} bytes", "store it with `metadata='minimal'`")
+    return text
 
 
 def _quoted(value: str) -> str:
@@ -295,18 +425,20 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number of JSON")
 
 
-def _recipe(table: object, generations: int) -> Recipe:
+def _recipe(table: object, generations: int) -> AnyRecipe:
     if not isinstance(table, dict):
         raise UsageError("the recipe is not a JSON object")
     if table.get("schema") not in SCHEMAS:
         raise UsageError(f"the recipe's schema is {str(table.get('schema'))[:40]!r}, not {SCHEMA!r}")
     if generations < 0:
         raise UsageError(f"the recipe has more than {MAX_GENERATIONS} generations of parents")
-    known = _known(Recipe, table, "the recipe")
-    known["model"] = ModelReference(**_known(ModelReference, known["model"], "model"))
+    form: type[AnyRecipe] = Conversion if "converter" in table else Recipe
+    known = _known(form, table, "the recipe")
+    if form is Recipe:
+        known["model"] = ModelReference(**_known(ModelReference, known["model"], "model"))
     known["inputs"] = tuple(Input(**_known(Input, item, "input")) for item in _array(known, "inputs"))
     known["parents"] = tuple(_recipe(item, generations - 1) for item in _array(known, "parents"))
-    return Recipe(**known)
+    return form(**known)
 
 
 def _known(cls: type, table: object, name: str) -> dict[str, Any]:
@@ -423,11 +555,15 @@ def _items(value: object, name: str, cls: type[_T]) -> tuple[_T, ...]:
     return items
 
 
-def _without_ancestors(recipe: Recipe, generations: int) -> Recipe:
+def _without_ancestors(recipe: AnyRecipe, generations: int) -> AnyRecipe:
+    """A recipe with at most so many generations of parents."""
+    if recipe.generations <= generations:
+        return recipe
     if generations == 0:
-        return dataclasses.replace(recipe, parents=()) if recipe.parents else recipe
+        inputs = tuple(dataclasses.replace(item, parent=None) for item in recipe.inputs)
+        return dataclasses.replace(recipe, inputs=inputs, parents=())
     parents = tuple(_without_ancestors(parent, generations - 1) for parent in recipe.parents)
-    return recipe if parents == recipe.parents else dataclasses.replace(recipe, parents=parents)
+    return dataclasses.replace(recipe, parents=parents)
 
 
 def _basename(name: str) -> str:

@@ -307,10 +307,15 @@ def test_a_recipe_of_another_series_says_that_the_result_may_differ() -> None:
 def test_rerun_asks_for_the_very_same_model_and_inputs() -> None:
     start = gen.toy("blue", seed=1)
     start.save("start.png")
+    start.save("bare.png", metadata="none")
     made = gen.toy("red", seed=2, init="start.png", strength=0.5)
     made.save("made.png")
-    with pytest.raises(UsageError, match=r"needs start\.png as init"):
-        gen.rerun("made.png")
+    gen.toy("red", seed=2, init="bare.png", strength=0.5).save("of-bare.png")
+    with pytest.raises(UsageError, match=r"needs bare\.png as init"):
+        gen.rerun("of-bare.png")
+    again = gen.rerun("made.png")
+    assert np.array_equal(pixels(again), pixels(made)), "what it started from is made again, and rounded"
+    assert again.recipe == replace(made.recipe, created=again.recipe.created)
     with pytest.raises(UsageError, match="is not the init of the recipe"):
         gen.rerun("made.png", init="made.png")
     assert np.array_equal(pixels(gen.rerun("made.png", init="start.png")), pixels(made))

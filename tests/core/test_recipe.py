@@ -19,13 +19,16 @@ from gen.foreign_recipe import (
 )
 from gen.metadata import Metadata, decode_text, recipe_in_xmp, xmp_in_gif
 from gen.recipe import (
+    MAX_ANCESTORS,
     MAX_BYTES,
     MAX_GENERATIONS,
     MAX_PROMPT,
     MAX_SEED,
+    Conversion,
     Input,
     ModelReference,
     Recipe,
+    read_json,
     timestamp,
 )
 
@@ -264,6 +267,72 @@ def test_old_generations_of_parents_are_dropped():
         seeds.append(recipe.seed)
     newest = 3 * MAX_GENERATIONS - 2
     assert seeds == list(range(newest, newest - MAX_GENERATIONS, -1))
+
+
+def conversion(*parents, **changes):
+    inputs = tuple(
+        Input(role=role, name=f"{role}.png", sha256=SHA, format="png", parent=place)
+        for place, role in zip(range(len(parents)), ("source", "next"), strict=False)
+    )
+    fields = {"converter": "join", "kind": "video", "params": {"fade": 0.5}, "inputs": inputs}
+    return Conversion(**{**fields, "parents": parents, **changes})
+
+
+def test_a_conversion_comes_back_with_its_parents():
+    recipe = conversion(make(seed=1), conversion(make(seed=2)))
+    again = read_json(recipe.to_json())
+    assert again == recipe
+    assert again.parent_of(again.inputs[1]) == recipe.parents[1]
+    with pytest.raises(UsageError, match="that of a conversion"):
+        Recipe.from_json(recipe.to_json())
+    assert "Converter: join" in recipe.to_a1111()
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"converter": "os.system('x')"}, "converter"),
+        ({"kind": ""}, "kind"),
+        ({"inputs": []}, "inputs"),
+        ({"inputs": [{"role": "next", "name": "a", "sha256": SHA}]}, "do not begin with the source"),
+        ({"inputs": [{"role": "source", "name": "a", "sha256": SHA, "parent": 7}]}, "parent 7 of 1"),
+        ({"inputs": [{"role": "source", "name": "a", "sha256": SHA, "parent": True}]}, "parent"),
+        ({"inputs": [{"role": "source", "name": "a", "sha256": SHA, "format": "../x"}]}, "format"),
+        ({"parents": [3]}, "object"),
+        ({"params": {"a b": 1}}, "params"),
+    ],
+)
+def test_a_hostile_conversion_is_refused(changes, fault):
+    table = conversion(make(seed=1)).to_dict() | changes
+    with pytest.raises(UsageError, match=fault):
+        read_json(json.dumps(table))
+
+
+def test_a_recipe_with_too_many_ancestors_keeps_its_parents():
+    recipe = make(seed=0)
+    generations = 0
+    while 2 * (1 + recipe.ancestors) <= MAX_ANCESTORS:
+        recipe = conversion(recipe, recipe)
+        generations += 1
+    assert recipe.generations == generations
+    cut = conversion(recipe, recipe)
+    assert cut.ancestors == 2
+    assert {item.parent for parent in cut.parents for item in parent.inputs} == {None}
+    assert read_json(cut.to_json()) == cut
+
+
+def test_what_a_conversion_says_about_its_source():
+    made, photo = (
+        conversion(make(seed=1)),
+        conversion(make(seed=1), inputs=[Input(role="source", name="a", sha256=SHA)]),
+    )
+    both = conversion(make(seed=1), conversion(make(seed=2)), inputs=[*made.inputs, *photo.inputs])
+    ends = [Metadata.of(recipe, "full").source_type.rpartition("/")[2] for recipe in (made, photo, both)]
+    assert ends == [
+        "trainedAlgorithmicMedia",
+        "algorithmicallyEnhanced",
+        "compositeWithTrainedAlgorithmicMedia",
+    ]
 
 
 def test_more_generations_than_we_write_are_refused():

@@ -54,6 +54,7 @@ LAYERS = (
     ("plan",),
     ("run",),
     ("api", "conversion"),
+    ("rerunning",),
     ("__main__", "cli", "evaluation", "testing", "train"),
 )
 """The parts of the core from the bottom up; none imports one above it, also not inside a function."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from gen.errors import UsageError
-from gen.recipe import Input
+from gen.recipe import AnyRecipe, Input
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
@@ -17,33 +17,68 @@ if TYPE_CHECKING:
 Source: TypeAlias = "str | os.PathLike[str] | Artifact"
 
 
-def read_input(role: str, source: Source, kind: str, host: Host, inputs: list[Input]) -> Artifact:
-    """Read an input, and note its digest: of the file, or of the content of one that was never in a file."""
-    from gen import formats
-    from gen.artifact import Artifact
+class Inputs:
+    """Inputs as they are read: artifacts, and what a recipe says about them.
 
-    if isinstance(source, Artifact):
-        _check_kind(role, source, kind, host)
-        digest = hashlib.sha256()
-        for name, array in sorted(source.arrays.items()):
-            digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
-        for name, value in sorted(source.attributes.items()):
-            digest.update(f"{name} {value!r}".encode())
-        inputs.append(Input(role=role, name="memory", sha256=digest.hexdigest()))
-        return source
-    if not isinstance(source, str | os.PathLike):
-        raise UsageError(
-            f"{role} must be a file or an artifact, not {type(source).__name__}",
-            f"gen.Artifact({kind!r}, …) holds arrays",
-        )
-    path = Path(source)
-    artifact = formats.read(path, host.formats(kind), kind=kind)
-    _check_kind(f"{role} {path.name}", artifact, kind, host)
-    with path.open("rb") as file:
-        inputs.append(
-            Input(role=role, name=path.name, sha256=hashlib.file_digest(file, "sha256").hexdigest())
-        )
-    return artifact
+    Args:
+        host: Where formats come from.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.items: list[Input] = []
+        self.parents: list[AnyRecipe] = []
+        """Recipes of the inputs that carry one."""
+
+    def read(self, role: str, source: Source, kind: str) -> Artifact:
+        """Read an input, and note its digest: of the file, or of the content of one that was in no file.
+
+        Args:
+            role: What it is used as.
+            source: A file, or an artifact.
+            kind: The kind that it must have.
+
+        Raises:
+            UsageError: It cannot be read, or is of another kind.
+        """
+        from gen import formats
+        from gen.artifact import Artifact
+
+        if isinstance(source, Artifact):
+            _check_kind(role, source, kind, self._host)
+            self._note(source, role=role, name="memory", sha256=content_digest(source))
+            return source
+        if not isinstance(source, str | os.PathLike):
+            raise UsageError(
+                f"{role} must be a file or an artifact, not {type(source).__name__}",
+                f"gen.Artifact({kind!r}, …) holds arrays",
+            )
+        path = Path(source)
+        known = self._host.formats(kind)
+        artifact = formats.read(path, known, kind=kind)
+        _check_kind(f"{role} {path.name}", artifact, kind, self._host)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        form = formats.find_format(known, path=path, kind=kind).name
+        self._note(artifact, role=role, name=path.name, sha256=digest, format=form)
+        return artifact
+
+    def _note(self, artifact: Artifact, **about: str) -> None:
+        parent = None
+        if artifact.recipe is not None:
+            parent = len(self.parents)
+            self.parents.append(artifact.recipe)
+        self.items.append(Input(**about, parent=parent))
+
+
+def content_digest(artifact: Artifact) -> str:
+    """The SHA-256 of what an artifact holds, its recipe left out."""
+    digest = hashlib.sha256()
+    for name, array in sorted(artifact.arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+    for name, value in sorted(artifact.attributes.items()):
+        digest.update(f"{name} {value!r}".encode())
+    return digest.hexdigest()
 
 
 def _check_kind(what: str, artifact: Artifact, kind: str, host: Host) -> None:

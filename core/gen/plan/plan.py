@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gen.model import ModelSource
 from gen.plan.choices import Choices
 from gen.plugin.specs import KindSpec, ModalitySpec, Param, RunSpec
-from gen.recipe import Input, ModelReference, Recipe
+from gen.recipe import AnyRecipe, Input, ModelReference, Recipe
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
@@ -47,6 +47,7 @@ class Plan:
         init, mask: Artifacts, read and checked.
         artifacts: Those of the parameters that are files, by name.
         inputs: The files behind them.
+        parents: Recipes of those files that carried one.
         versions: Versions of what takes part.
         runs: The run hooks of plugins that take part.
         kind: What is declared about the kind of what is made; None where nobody declares it.
@@ -72,6 +73,7 @@ class Plan:
     mask: Artifact | None = None
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
     inputs: tuple[Input, ...] = ()
+    parents: tuple[AnyRecipe, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     runs: tuple[RunSpec, ...] = ()
     kind: KindSpec | None = None
@@ -88,8 +90,6 @@ class Plan:
 
     def recipe(self, item: Item) -> Recipe:
         """How an item comes about."""
-        files = [self.init, self.mask, *self.artifacts.values()]
-        parents = [artifact.recipe for artifact in files if artifact is not None]
         return Recipe(
             modality=self.spec.name,
             prompt=item.prompt,
@@ -106,7 +106,7 @@ class Plan:
             params=self.params,
             model=ModelReference(name=self.file.name, sha256=self.file.sha256, licence=self.licence),
             inputs=self.inputs,
-            parents=tuple(recipe for recipe in parents if recipe is not None),
+            parents=self.parents,
             versions=self.versions,
             device=self.device,
             dtype=self.dtype,

@@ -34,7 +34,7 @@ from gen.plan.abilities import abilities_of
 from gen.plan.before import prepared
 from gen.plan.choice import choose, choose_grid, choose_solver
 from gen.plan.choices import NOISE, Choices, check_scale, choose_cache, choose_guides
-from gen.plan.inputs import Source, check_shapes, read_input
+from gen.plan.inputs import Inputs, Source, check_shapes
 from gen.plan.plan import Item, Plan
 from gen.plan.request import Request
 from gen.plan.sources import find_source
@@ -48,7 +48,7 @@ from gen.plugin.specs import (
     SolverSpec,
 )
 from gen.presets import GridList
-from gen.recipe import MAX_SEED, MAX_THREADS, Input
+from gen.recipe import MAX_SEED, MAX_THREADS
 
 if TYPE_CHECKING:
     from gen.plugin.discovery import Record
@@ -113,7 +113,7 @@ def resolve(
         raise UsageError(
             f"{'mask' if strength is None else 'strength'} needs something to start from", "add `init=FILE`"
         )
-    inputs: list[Input] = []
+    inputs = Inputs(host)
     solvers, grids = host.choices(SolverSpec, spec.name), host.choices(GridSpec, spec.name)
     solver, sampler = chosen(
         "solver", request.solver, defaults.solver, lambda given: choose_solver(solvers, grids, given)
@@ -175,7 +175,7 @@ def resolve(
         device="",
         dtype=chosen("dtype", request.dtype, "float32", lambda name: one_of("dtype", name, DTYPES)),
         threads=None if request.threads is None else _threads(request.threads),
-        versions=_versions(
+        versions=versions_of(
             [
                 host.record(spec.name),
                 *(host.owner(one) for one in (entry, *choices.specs, *runs) if one is not None),
@@ -186,12 +186,12 @@ def resolve(
     )
     files = {name: request.params.get(name) for name, param in own.items() if param.kind}
     artifacts = {
-        name: read_input(name, cast(Source, source), own[name].kind, host, inputs)
+        name: inputs.read(name, cast(Source, source), own[name].kind)
         for name, source in files.items()
         if source is not None
     }
-    start = None if init is None else read_input("init", init, spec.kind, host, inputs)
-    marks = None if mask is None else read_input("mask", mask, spec.kind, host, inputs)
+    start = None if init is None else inputs.read("init", init, spec.kind)
+    marks = None if mask is None else inputs.read("mask", mask, spec.kind)
     if start is not None and marks is not None:
         check_shapes(start, marks)
     plan = replace(
@@ -200,7 +200,8 @@ def resolve(
         mask=marks,
         strength=None if start is None else check_strength(strength, masked=marks is not None),
         artifacts=artifacts,
-        inputs=tuple(inputs),
+        inputs=tuple(inputs.items),
+        parents=tuple(inputs.parents),
     )
     plan = prepared(plan)
     if check is not None:
@@ -268,7 +269,7 @@ def _params(
     return values
 
 
-def _versions(plugins: Iterable[Record | None]) -> dict[str, str]:
+def versions_of(plugins: Iterable[Record | None]) -> dict[str, str]:
     """Versions of gen, torch, Python and the distributions of the plugins that take part."""
     found = {"gen": version("gen-toolkit"), "torch": version("torch"), "python": platform.python_version()}
     for plugin in plugins:

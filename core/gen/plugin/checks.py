@@ -43,9 +43,9 @@ COMMANDS = _words("""
 """Commands that `gen` has or keeps for itself."""
 
 MODULES = _words("""
-    api artifact atomic checkpoints checks cli conversion diffusion errors evaluation foreign_recipe formats
+    api artifact atomic chain chains checkpoints checks cli conversion diffusion errors evaluation
     hardware json_files kinds metadata model nn offline plan plugin process_state torch_state recipe squares
-    testing words writing
+    foreign_recipe formats linking rerunning testing words writing
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 
@@ -385,8 +385,6 @@ def converter_fault(spec: ConverterSpec) -> str:
     fault = fault or _tuples(spec, {"params": Param})
     if not fault and not _NAME.fullmatch(spec.name):
         fault = "the name must be lower-case letters, digits and hyphens"
-    if not fault and spec.source == spec.target:
-        fault = f"source and target are both {spec.source!r}"
     faults = (
         f"parameter {param.name!r}: {value_fault(param)}" * bool(value_fault(param)) for param in spec.params
     )

@@ -401,12 +401,13 @@ class ConverterSpec:
 
     Args:
         name: As given to ``--via``: lower-case letters, digits and hyphens.
-        source, target: Kinds of artifact; not the same.
+        source, target: Kinds of artifact. Where they are the same, it is taken only by name.
         summary: One line.
         convert: Import string of ``(artifact, params: Mapping) -> Artifact``. What the way back needs stands
             in the attributes of the artifact.
         params: Its parameters, with defaults and bounds that the core checks; those without a value are not
-            in the mapping.
+            in the mapping. One with a ``kind`` is a second artifact, which it needs; such a converter is
+            taken only by name.
         lossless: Whether the way back gives the same artifact; of several the core takes such a one first.
         api: Version of the contract.
         plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.

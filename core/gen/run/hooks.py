@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from gen.errors import UsageError
 from gen.plan import Plan
 from gen.plugin.boundary import calling, imported
+from gen.recipe import Recipe
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
@@ -51,7 +52,7 @@ def after(plan: Plan, artifact: Artifact) -> Artifact:
     from gen.artifact import Artifact as Expected
 
     recipe = artifact.recipe
-    assert recipe is not None
+    assert isinstance(recipe, Recipe)
     for spec in plan.runs:
         if not spec.after:
             continue

@@ -155,8 +155,8 @@ class ModalityConformance:
 
     def test_file_tells_how_to_make_it_again(self, tmp_path: Path) -> None:
         """A file in the default format carries a recipe, and the recipe makes the same thing."""
-        from gen.api import rerun
         from gen.artifact import distance
+        from gen.rerunning import rerun
 
         host = Host.discover()
         spec = host.modality(self.name)

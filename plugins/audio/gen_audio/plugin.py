@@ -242,7 +242,7 @@ def gen_models() -> tuple[ModelSpec, ...]:
 
 @hookimpl
 def gen_converters() -> tuple[ConverterSpec, ...]:
-    """Sounds as pictures and back."""
+    """Sounds as pictures and back, and a voice over a score."""
     fft = Param(
         name="fft",
         type=int,
@@ -275,5 +275,33 @@ def gen_converters() -> tuple[ConverterSpec, ...]:
             summary="The sound of a spectrogram.",
             convert="gen_audio.spectrogram:to_sound",
             params=(rate,),
+        ),
+        ConverterSpec(
+            name="mix",
+            source="audio",
+            target="audio",
+            summary="A voice over a score, which is lower while it speaks; -14 LUFS.",
+            convert="gen_audio.mixing:mixed",
+            params=(
+                Param(name="score", type=str, help="The score.", kind="audio"),
+                Param(
+                    name="duck",
+                    type=float,
+                    help="How much lower the score is under the voice.",
+                    default=15.0,
+                    minimum=0,
+                    maximum=60,
+                    unit="dB",
+                ),
+                Param(
+                    name="level",
+                    type=float,
+                    help="Loudness of the score beside that of the voice.",
+                    default=0.0,
+                    minimum=-60,
+                    maximum=12,
+                    unit="dB",
+                ),
+            ),
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gen.plugin import FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
+from gen.plugin import ConverterSpec, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
 
 POINTS = 4096
 SMOOTHING, THICKENING = 0.5, 0.5
@@ -132,5 +132,156 @@ def gen_models() -> tuple[ModelSpec, ...]:
             sha256="74cc11c5e3e4113649409394ac3416d87de3f720b3cb174cef3ffa0478f62b67",
             size=15116184,
             licence="Apache-2.0",
+        ),
+    )
+
+
+@hookimpl
+def gen_converters() -> tuple[ConverterSpec, ...]:
+    """Pictures as shapes, shapes as pictures and turntables, surfaces as points and back."""
+    elevation = Param(
+        name="elevation",
+        type=float,
+        help="Degrees that the camera looks down.",
+        default=22.0,
+        minimum=-89,
+        maximum=89,
+    )
+    turn = Param(
+        name="turn",
+        type=float,
+        help="Degrees about the vertical axis.",
+        default=30.0,
+        minimum=-360,
+        maximum=360,
+    )
+
+    def side(default: int) -> Param:
+        help_text = "Width and height."
+        return Param(
+            name="side", type=int, help=help_text, default=default, minimum=16, maximum=2048, unit="px"
+        )
+
+    pictures = tuple(
+        spec
+        for kind, start in (("mesh", ""), ("points", "points-"))
+        for spec in (
+            ConverterSpec(
+                name=f"{start}picture",
+                source=kind,
+                target="image",
+                summary="A picture from the front right, a little from above.",
+                convert="gen_mesh.converters:picture",
+                params=(side(512), turn, elevation),
+            ),
+            ConverterSpec(
+                name=f"{start}turntable",
+                source=kind,
+                target="video",
+                summary="One turn about the vertical axis.",
+                convert="gen_mesh.converters:turntable",
+                params=(
+                    side(320),
+                    elevation,
+                    Param(
+                        name="seconds",
+                        type=float,
+                        help="How long the turn takes.",
+                        default=4.0,
+                        minimum=0.1,
+                        maximum=60,
+                        unit="s",
+                    ),
+                    Param(
+                        name="fps", type=float, help="Frames per second.", default=24.0, minimum=1, maximum=60
+                    ),
+                ),
+            ),
+        )
+    )
+    return (
+        ConverterSpec(
+            name="inflate",
+            source="image",
+            target="mesh",
+            summary="The thing in the picture, round and closed.",
+            convert="gen_mesh.converters:inflated",
+            params=(
+                Param(
+                    name="depth",
+                    type=float,
+                    help="Thickness over width.",
+                    default=0.8,
+                    minimum=0.05,
+                    maximum=2,
+                ),
+            ),
+        ),
+        ConverterSpec(
+            name="relief",
+            source="image",
+            target="mesh",
+            summary="A plate whose front rises where the picture is bright.",
+            convert="gen_mesh.converters:relief",
+            params=(
+                Param(
+                    name="depth",
+                    type=float,
+                    help="Highest rise over the longer side.",
+                    default=0.15,
+                    minimum=0.01,
+                    maximum=1,
+                ),
+                Param(
+                    name="detail",
+                    type=int,
+                    help="Points along the longer side.",
+                    default=128,
+                    minimum=4,
+                    maximum=512,
+                ),
+                Param(
+                    name="invert",
+                    type=bool,
+                    help="Let dark parts rise, not bright ones.",
+                    default=False,
+                ),
+            ),
+        ),
+        *pictures,
+        ConverterSpec(
+            name="sample",
+            source="mesh",
+            target="points",
+            summary="Points spread evenly on the surface.",
+            convert="gen_mesh.converters:points",
+            params=(
+                Param(name="points", type=int, help="How many.", default=POINTS, minimum=64, maximum=200_000),
+            ),
+        ),
+        ConverterSpec(
+            name="surface",
+            source="points",
+            target="mesh",
+            summary="A closed surface around the points.",
+            convert="gen_mesh.converters:surfaced",
+            params=(
+                Param(
+                    name="cells",
+                    type=int,
+                    help="Cells per side of the grid of distances.",
+                    default=64,
+                    minimum=16,
+                    maximum=160,
+                ),
+                Param(
+                    name="smoothing",
+                    type=float,
+                    help="Blur of the surface, in cells.",
+                    default=0.7,
+                    minimum=0,
+                    maximum=4,
+                ),
+            ),
         ),
     )

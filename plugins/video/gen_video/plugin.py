@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gen.plugin import FamilySpec, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
+from gen.plugin import (
+    ConverterSpec,
+    FamilySpec,
+    FormatSpec,
+    ModalitySpec,
+    ModelSpec,
+    Param,
+    RecipeSpec,
+    hookimpl,
+)
 from gen_video.camera import CAMERAS
 
 
@@ -147,6 +156,121 @@ def gen_models() -> tuple[ModelSpec, ...]:
             size=14773240,
             licence="Apache-2.0",
             solver="flow_adams_2",
+        ),
+    )
+
+
+@hookimpl
+def gen_converters() -> tuple[ConverterSpec, ...]:
+    """Pictures as clips and back, and clips with sound, subtitles and clips after them."""
+    width, height = (
+        Param(
+            name=name,
+            type=int,
+            help=f"{name.capitalize()}; that of the picture by default.",
+            minimum=16,
+            maximum=1024,
+            unit="px",
+        )
+        for name in ("width", "height")
+    )
+    start = Param(name="start", type=float, help="When it starts.", default=0.0, minimum=0, unit="s")
+    return (
+        ConverterSpec(
+            name="pan-zoom",
+            source="image",
+            target="video",
+            summary="A camera that moves over the picture.",
+            convert="gen_video.converters:pan_and_zoom",
+            params=(
+                Param(
+                    name="move",
+                    type=str,
+                    help="Where the camera goes.",
+                    default="in",
+                    choices=("in", "out", "left", "right", "up", "down"),
+                ),
+                Param(
+                    name="zoom",
+                    type=float,
+                    help="Width of the picture over that of its smallest part seen.",
+                    default=1.25,
+                    minimum=1,
+                    maximum=8,
+                ),
+                Param(
+                    name="seconds",
+                    type=float,
+                    help="Length.",
+                    default=4.0,
+                    minimum=0.01,
+                    maximum=60,
+                    unit="s",
+                ),
+                Param(name="fps", type=str, help="Frames per second, also a fraction.", default="24"),
+                width,
+                height,
+            ),
+        ),
+        ConverterSpec(
+            name="frame",
+            source="video",
+            target="image",
+            summary="The picture that is shown at a time.",
+            convert="gen_video.converters:frame",
+            params=(Param(name="at", type=float, help="When.", default=0.0, minimum=0, unit="s"),),
+        ),
+        ConverterSpec(
+            name="sound-of-video",
+            source="video",
+            target="audio",
+            summary="The sound of the clip.",
+            convert="gen_video.converters:sound",
+        ),
+        ConverterSpec(
+            name="soundtrack",
+            source="video",
+            target="video",
+            summary="The clip with another sound.",
+            convert="gen_video.converters:with_sound",
+            params=(Param(name="sound", type=str, help="The sound.", kind="audio"), start),
+        ),
+        ConverterSpec(
+            name="subtitle",
+            source="video",
+            target="video",
+            summary="The clip with one more subtitle.",
+            convert="gen_video.converters:with_subtitle",
+            params=(
+                Param(name="text", type=str, help="The text.", default=""),
+                start,
+                Param(
+                    name="end",
+                    type=float,
+                    help="When it ends; by default with the clip.",
+                    minimum=0,
+                    unit="s",
+                ),
+            ),
+        ),
+        ConverterSpec(
+            name="join",
+            source="video",
+            target="video",
+            summary="The clip and another one after it, cross-faded.",
+            convert="gen_video.converters:joined",
+            params=(
+                Param(name="next", type=str, help="The clip after it.", kind="video"),
+                Param(
+                    name="fade",
+                    type=float,
+                    help="How long both are seen; 0 is a cut.",
+                    default=0.5,
+                    minimum=0,
+                    maximum=60,
+                    unit="s",
+                ),
+            ),
         ),
     )
 

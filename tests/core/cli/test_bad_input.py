@@ -390,7 +390,8 @@ def test_messages_name_flags_here_and_arguments_in_python(gen_cli: Cli, toy: Pat
     assert "(add --init FILE)" in gen_cli("toy", "red", "--strength", "0.5").err
     with pytest.raises(gen.errors.UsageError, match="add `init=FILE`"):
         gen.toy("red", strength=0.5)
-    gen.toy("red", seed=1, left=gen.toy("blue")).save("b.png")
+    gen.toy("blue").save("blue.png", metadata="none")
+    gen.toy("red", seed=1, left="blue.png").save("b.png")
     assert "(add --input left=FILE)" in gen_cli("rerun", "b.png", "-o", "c.png").err
     with pytest.raises(gen.errors.UsageError, match=r"add `inputs=\{'left': FILE\}`"):
         gen.rerun("b.png")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import gen
-from gen.api import rerun
 from gen.artifact import distance
 from gen.recipe import Recipe
+from gen.rerunning import rerun
 
 Cli = Callable[..., Any]
 

@@ -46,10 +46,12 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         # A sound can be written as a picture, too, but nothing reads that as a sound again.
         own = [form for form in known if form.holds(artifact.kind) and form.reader]
         direct = not via and any(output.suffix.lower() in form.suffixes for form in own)
-        form = formats.find_format(own if direct else known, path=output, name=format_name)
-        way = () if direct else route(host.converters(), artifact.kind, form.kind, via or ())
-        made = converted(artifact, way, parse_params(param or [], "-p", "convert"))
-        # What is converted is no longer what its recipe makes.
+        converters = host.converters()
+        target = next((spec.target for spec in converters if via and spec.name == via[-1]), None)
+        fitting = [form for form in known if form.holds(target)]
+        form = formats.find_format(own if direct else fitting, path=output, name=format_name)
+        way = () if direct else route(converters, artifact.kind, target or form.kind, via or ())
+        made = converted(file, way, parse_params(param or [], "-p", "convert"), host) if way else artifact
         written = formats.write(made, output, [form], overwrite=overwrite)
         session.data |= {"path": str(written.path), "kind": made.kind, "via": [spec.name for spec in way]}
         session.show_path(str(written.path))

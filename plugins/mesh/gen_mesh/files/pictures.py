@@ -39,7 +39,7 @@ def write_png(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
     info.add(b"sRGB", b"\0")
     for key, text in metadata.png_texts():
         info.add_itxt(key, text)
-    Image.fromarray(_camera(artifact, STILL)(30.0)).save(file, "PNG", pnginfo=info)
+    Image.fromarray(camera(artifact, STILL)(30.0)).save(file, "PNG", pnginfo=info)
 
 
 def write_gif(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
@@ -106,13 +106,13 @@ def _film(artifact: Artifact, path: Path, metadata: Metadata) -> None:
 
 
 def _turn(artifact: Artifact, frames: int) -> Iterator[NDArray[np.uint8]]:
-    picture = _camera(artifact, MOVING)
+    picture = camera(artifact, MOVING)
     for number in range(frames):
         yield picture(30.0 + 360.0 * number / frames)
 
 
-def _camera(artifact: Artifact, side: int) -> Callable[[float], NDArray[np.uint8]]:
-    """Takes pictures of an artifact that is turned by so many degrees."""
+def camera(artifact: Artifact, side: int) -> Callable[..., NDArray[np.uint8]]:
+    """Takes pictures of an artifact that is turned by so many degrees, from an elevation; see ``render``."""
     if artifact.kind == "points":
         return partial(render.cloud_picture, *files.sampled(artifact), side)
     vertices, faces = cloud.fitted(artifact.arrays["vertices"]), artifact.arrays["faces"].astype(np.int64)

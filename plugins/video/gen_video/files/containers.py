@@ -1,4 +1,4 @@
-"""Clips in MP4 and WebM, with sound and metadata, through PyAV.
+"""Clips in MP4 and WebM, with sound, subtitles and metadata, through PyAV.
 
 The metadata goes into the tags that both containers keep: ``comment`` (the recipe), ``description`` (the same
 in AUTOMATIC1111's form), ``artist`` (the program) and ``keywords`` (the IPTC DigitalSourceType).
@@ -26,6 +26,7 @@ from gen.recipe import MAX_BYTES, SCHEMAS
 from gen_video.files.even_rate import evenly
 from gen_video.files.pixels import check_read, opaque, to_bytes
 from gen_video.files.timing import fps_of
+from gen_video.subtitles import MAX_CUES, Cue, attribute, cues_of
 from gen_video.truncation import DAMAGED, TOO_EARLY, check_whole
 
 SOUND_RATE = 48_000
@@ -33,6 +34,8 @@ SOUND_RATE = 48_000
 
 _BT709 = 1
 _LIMITED = 1
+_SUBTITLES = {"mp4": "mov_text", "webm": "webvtt"}
+_MILLISECOND = Fraction(1, 1000)
 _TAGS = {"comment": "gen", "description": "parameters", "artist": "Software"}
 
 
@@ -110,13 +113,17 @@ def read(file: BinaryIO) -> Artifact:
         if transparent:
             decoder = av.CodecContext.create("libvpx" if decoder.name == "vp8" else "libvpx-vp9", "r")
         sound = container.streams.audio[0] if container.streams.audio else None
+        texts = next((one for one in container.streams.subtitles if one.name in _SUBTITLES.values()), None)
         seen = _Seen(video, "rgba" if transparent else "rgb24")
         heard = None if sound is None else _Heard(sound)
-        for packet in container.demux([stream for stream in (video, sound) if stream]):
+        cues: list[Cue] = []
+        for packet in container.demux([stream for stream in (video, sound, texts) if stream]):
             if packet.stream is video:
                 seen.note(packet)
                 for picture in decoder.decode(packet if packet.size else None):
                     seen.take(picture)
+            elif packet.stream is texts:
+                cues += _cues_in(packet)
             elif heard is not None:
                 heard.take(packet)
         if not seen.pictures:
@@ -129,7 +136,21 @@ def read(file: BinaryIO) -> Artifact:
         if heard is not None and heard.parts:
             arrays["samples"] = heard.samples(seen.times[0] or Fraction(0))
             attributes["sample_rate"] = heard.rate
+        start = seen.times[0] or Fraction(0)
+        attributes |= attribute(cue.moved(-start) for cue in cues[:MAX_CUES])
     return Artifact("video", arrays, attributes)
+
+
+def _cues_in(packet: Any) -> Iterator[Cue]:
+    """The subtitle in a packet of mov_text or WebVTT; a gap between two of mov_text has no text."""
+    text = bytes(packet)
+    if packet.stream.name == "mov_text":
+        # Boxes with styles may follow the text.
+        text = text[2 : 2 + int.from_bytes(text[:2], "big")]
+    shown = text.decode(errors="replace").replace("\r\n", "\n").strip()
+    if shown and packet.pts is not None and packet.duration:
+        start = round(packet.pts * packet.time_base * 1000)
+        yield Cue(start, start + max(1, round(packet.duration * packet.time_base * 1000)), shown)
 
 
 @damaged_file()
@@ -273,11 +294,15 @@ def _write(
                 layout = "mono" if len(samples) == 1 else "stereo"
                 exact = {"flags": "+bitexact", "threads": "1"}
                 sound = out.add_stream(sound_codec, rate=SOUND_RATE, layout=layout, options=exact)
+            cues = cues_of(artifact)
+            texts = out.add_mux_stream(_SUBTITLES[container]) if cues else None
             for packet in _encoded(video, frames, picture[1]):
                 out.mux(packet)
             if sound is not None and samples is not None:
                 for packet in _sounding(sound, samples, int(artifact.attributes["sample_rate"])):
                     out.mux(packet)
+            for packet in _shown(texts, cues, container):
+                out.mux(packet)
         file.write(path.read_bytes())
 
 
@@ -336,6 +361,18 @@ def _sounding(stream: Any, samples: np.ndarray, rate: int) -> Iterator[Any]:
     for piece in [*resampler.resample(whole), *resampler.resample(None)]:
         yield from stream.encode(piece)
     yield from stream.encode(None)
+
+
+def _shown(stream: Any, cues: Sequence[Cue], container: str) -> Iterator[Any]:
+    """Packets of subtitles: the text itself, in MP4 after its length in two bytes (ETSI TS 126 245, 5.2)."""
+    for cue in cues:
+        text = cue.text.encode()
+        packet = av.Packet(len(text).to_bytes(2, "big") + text if container == "mp4" else text)
+        packet.stream = stream
+        packet.time_base = _MILLISECOND
+        packet.pts = packet.dts = cue.start
+        packet.duration = cue.end - cue.start
+        yield packet
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Clips as a ZIP of PNG frames, with the rate, the recipe and the sound in files of their own."""
+"""Clips as a ZIP of PNG frames, with rate and subtitles, the recipe and the sound in files of their own."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from gen.metadata import Metadata, decode_text
 from gen.recipe import MAX_BYTES
 from gen_video.files.pixels import check_read, pictures
 from gen_video.files.timing import fps_of, parse_fps
+from gen_video.subtitles import attribute, cues_of, formatted, parse
 from gen_video.truncation import fault_of
 
 MAX_FILES = 20_000
@@ -44,7 +45,12 @@ def write_zip(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
         file: Where to.
         metadata: What to say about it; the recipe becomes ``recipe.json``.
     """
-    about = {"fps": str(fps_of(artifact)), "software": metadata.software, "source_type": metadata.source_type}
+    about = {
+        "fps": str(fps_of(artifact)),
+        "software": metadata.software,
+        "source_type": metadata.source_type,
+        "subtitles": formatted(cues) if (cues := cues_of(artifact)) else "",
+    }
     parts: list[tuple[str, bytes]] = [
         ("clip.json", json.dumps({key: text for key, text in about.items() if text}).encode())
     ]
@@ -92,6 +98,8 @@ def read_zip(file: BinaryIO) -> Artifact:
         about = json.loads(_member(archive, "clip.json")) if "clip.json" in archive.namelist() else {}
         arrays = {"frames": np.stack(frames).astype(np.float32) / np.float32(255)}
         attributes: dict[str, int | str] = {"fps": str(_given_rate(about))}
+        if isinstance(about, dict) and isinstance(text := about.get("subtitles"), str):
+            attributes |= attribute(parse(text))
         if "sound.wav" in archive.namelist():
             with wave.open(io.BytesIO(_member(archive, "sound.wav"))) as sound:
                 if sound.getsampwidth() != 2:
