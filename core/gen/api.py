@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, overload
+from typing import Any, overload
 
 from gen import formats, presets
 from gen.artifact import Artifact
@@ -17,13 +17,12 @@ from gen.model import Model
 from gen.offline import forbid_connections
 from gen.plan import Plan, Request, choose, modality_of, resolve
 from gen.plan.abilities import abilities_of_any, any_prompts
+from gen.plan.choices import NO_CACHE
+from gen.plan.editing import edited_again
 from gen.plugin.host import Host
 from gen.plugin.specs import GridSpec
 from gen.recipe import AnyRecipe, Conversion, Recipe
 from gen.run import Progress, generate, load, notices
-
-if TYPE_CHECKING:
-    from typing import Any
 
 OPTIONS = frozenset(item.name for item in fields(Request)) - {"modality", "prompts", "seeds", "params"}
 
@@ -56,8 +55,9 @@ class Generator:
             prompt: What to make; a list gives a list. None where the model needs none.
             count: How many of each prompt; given, the result is a list.
             **options: ``seed`` (a number, or one per item), ``negative``, ``steps``, ``guidance``,
-                ``solver``, ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``device``, ``dtype``,
-                ``threads`` as in ``gen.plan.Request``; ``on_step``, called with a ``gen.run.Progress``
+                ``solver``, ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``vary``, ``amount``,
+                ``interpolate``, ``share``, ``edit``, ``device``, ``dtype``, ``threads`` as in
+                ``gen.plan.Request``; ``on_step``, called with a ``gen.run.Progress``
                 after each step; and the modality's own parameters.
 
         Raises:
@@ -176,7 +176,8 @@ def plan_again(
     init, mask = (
         files.pop(role, None) if one is None else one for role, one in (("init", init), ("mask", mask))
     )
-    given = {"init": init, "mask": mask, **files}
+    edits: dict[str, Any] = {role: files.pop(role) for role in ("vary", "interpolate") if role in files}
+    given = {"init": init, "mask": mask, **edits, **files}
     wanted = {item.role: item for item in recipe.inputs}
     for role, source in given.items():
         if source is not None and role not in wanted:
@@ -199,7 +200,6 @@ def plan_again(
     plan = resolve(
         Request(
             modality=recipe.modality,
-            prompts=(recipe.prompt,),
             count=1,
             seeds=(recipe.seed,),
             negative=recipe.negative,
@@ -208,16 +208,16 @@ def plan_again(
             solver=recipe.solver,
             grid=recipe.grid,
             guide=recipe.guides or None,
-            cache=recipe.cache or None,
+            cache=recipe.cache or NO_CACHE,
             noise=recipe.noise,
             model=recipe.model.name if model is None else model,
             init=init,
             strength=recipe.strength,
-            mask=mask,
             params={**recipe.params, **files},
             device=device or recipe.device,
             dtype=recipe.dtype,
             threads=recipe.threads,
+            **edited_again(recipe, {"mask": mask, **edits}),
         ),
         host,
         # The recipe says everything: what is not in it was the model's or the plugin's own.

@@ -160,9 +160,9 @@ def one_of(name: str, value: object, choices: Sequence[str]) -> str:
     return str(value)
 
 
-def check_strength(given: float | None, *, masked: bool) -> float:
+def check_strength(given: float | None, *, whole: bool) -> float:
     if given is None:
-        return 1.0 if masked else DEFAULT_STRENGTH
+        return 1.0 if whole else DEFAULT_STRENGTH
     value = convert(given, float, "strength", "")
     if not (isinstance(value, float) and 0 < value <= 1):
         raise UsageError(f"strength must be above 0 and at most 1, not {given}")

@@ -172,6 +172,8 @@ class Recipe(_Descendant):
         noise: The noise rule, as ``--noise`` takes it.
         negative: The negative prompt; empty when there was none.
         strength: In (0, 1] when the generation started from an input, else None.
+        edits: What was edited, by the names of the options: ``amount``, ``interpolate``, ``share``; a
+            ``mask`` in words; as ``source`` the prompt of an input that was made again with another.
         params: The modality's own parameters, all resolved: no default is left implicit.
         inputs: Files that went in.
         parents: Recipes of those files, where they carried one.
@@ -198,6 +200,7 @@ class Recipe(_Descendant):
     noise: str = "independent"
     negative: str = ""
     strength: float | None = None
+    edits: Mapping[str, Scalar] = field(default_factory=dict, hash=False)
     params: Mapping[str, Scalar] = field(default_factory=dict, hash=False)
     inputs: tuple[Input, ...] = ()
     parents: tuple[AnyRecipe, ...] = ()
@@ -232,6 +235,7 @@ class Recipe(_Descendant):
         _time(self.created, "created")
         _put(
             self,
+            edits=_table(self.edits, "edits", _edit),
             params=_table(self.params, "params", _scalar),
             versions=_table(self.versions, "versions", _text),
             provenance=_table(self.provenance, "provenance", _notes),
@@ -246,6 +250,7 @@ class Recipe(_Descendant):
         table |= {
             "schema": SCHEMA,
             "model": dataclasses.asdict(self.model),
+            "edits": dict(self.edits),
             "params": dict(self.params),
             "versions": dict(self.versions),
             "provenance": {name: dict(notes) for name, notes in self.provenance.items()},
@@ -532,6 +537,11 @@ def _scalar(value: object, name: str) -> Scalar:
         _integer(value, name, -(2**63), MAX_SEED)
         return value
     return _number(value, name)
+
+
+def _edit(value: object, name: str) -> Scalar:
+    """As ``_scalar``; a text may be a prompt."""
+    return _text(value, name, MAX_PROMPT, printable=False) if isinstance(value, str) else _scalar(value, name)
 
 
 def _notes(value: object, name: str) -> Mapping[str, Scalar]:

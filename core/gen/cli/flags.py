@@ -14,6 +14,7 @@ from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
 from gen.metadata import METADATA_LEVELS
 from gen.plan.abilities import HIDDEN, abilities_of_any
+from gen.plan.regions import FORMS
 from gen.plugin.host import Host
 from gen.plugin.specs import (
     CacheSpec,
@@ -120,7 +121,18 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         ),
         _flag("init", "FILE", f"A file to start from: {readable}.", kind=Path),
         _flag("strength", "FLOAT", "How far it may change: above 0, at most 1."),
-        _flag("mask", "FILE", "A file whose bright parts are made anew; needs --init.", kind=Path),
+        _flag(
+            "mask", "FILE|REGION", f"What is made anew of --init: the bright parts of a file{_regions(spec)}."
+        ),
+        _flag("vary", "FILE", "Make variations of a file.", kind=Path),
+        _flag("amount", "FLOAT", "How far they go, from 0 to 1 (default 0.3)."),
+        _flag(
+            "interpolate",
+            "OTHER",
+            "Make a way to another prompt, seed (as seed:9) or file; -n says of how many (default 8).",
+        ),
+        _flag("share", "FLOAT", "Make one place on that way, from 0 to 1."),
+        _flag("edit", "PROMPT", "Make --init again with this prompt, by inversion."),
         _flag(
             "preview",
             "FORMAT",
@@ -209,6 +221,11 @@ def parse_params(texts: list[str], flag: str, command: str) -> dict[str, str]:
             raise UsageError(f"{name} is given twice", "give it once")
         values[name] = value
     return values
+
+
+def _regions(spec: ModalitySpec) -> str:
+    """How a mask is written in words."""
+    return f", or {FORMS[spec.kind].replace('`', '')}" if spec.kind in FORMS else ""
 
 
 def _names(host: Host, spec: ModalitySpec, kind: type[ChoiceSpec]) -> list[str]:

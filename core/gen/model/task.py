@@ -83,11 +83,13 @@ class Edits:
         keep: Where the state is given, 1, and where it is made, 0: (1, 1, *spatial) or (1, *shape); None
             where nothing is given.
         known: The state there, (1, *shape).
+        end: The other end of a way that begins at ``start``, (1, *shape); None where there is none.
     """
 
     start: State | None = None
     keep: State | None = None
     known: State | None = None
+    end: State | None = None
 
     def __bool__(self) -> bool:
         return self.start is not None or self.keep is not None

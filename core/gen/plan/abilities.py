@@ -22,7 +22,14 @@ REASONS = {
 }
 """What a model without an ability does, for messages."""
 
-NEEDED = {"guidance": "guidance", "negative": "negative", "init": "init", "strength": "init", "mask": "mask"}
+NEEDED = {
+    "guidance": "guidance",
+    "negative": "negative",
+    "init": "init",
+    "strength": "init",
+    "mask": "mask",
+    "edit": "init",
+}
 """Fields of a request, and the ability that each needs."""
 
 HIDDEN = {**NEEDED, "guide": "guidance", "guidance_interval": "guidance"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gen.model import ModelSource
 from gen.plan.choices import Choices
+from gen.plan.editing import Editing
 from gen.plugin.specs import KindSpec, ModalitySpec, Param, RunSpec
 from gen.recipe import AnyRecipe, Input, ModelReference, Recipe
 
@@ -23,11 +24,13 @@ class Item:
         index: Place in the batch, from 0.
         prompt: What to make.
         seed: The item's own seed.
+        share: Where it lies between two ends, 0 to 1.
     """
 
     index: int
     prompt: str
     seed: int
+    share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,6 +48,7 @@ class Plan:
         choices: Solver, grid, guidance, cache and noise rule.
         params: All parameters that are decided; one that is absent is for the model to decide.
         init, mask: Artifacts, read and checked.
+        editing: What else is edited.
         artifacts: Those of the parameters that are files, by name.
         inputs: The files behind them.
         parents: Recipes of those files that carried one.
@@ -71,6 +75,7 @@ class Plan:
     init: Artifact | None = None
     strength: float | None = None
     mask: Artifact | None = None
+    editing: Editing = field(default_factory=Editing)
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
     inputs: tuple[Input, ...] = ()
     parents: tuple[AnyRecipe, ...] = ()
@@ -103,6 +108,7 @@ class Plan:
             cache="" if self.choices.cache is None else str(self.choices.cache),
             noise=str(self.choices.noise),
             strength=self.strength,
+            edits=self.editing.noted(item.share),
             params=self.params,
             model=ModelReference(name=self.file.name, sha256=self.file.sha256, licence=self.licence),
             inputs=self.inputs,

@@ -37,6 +37,16 @@ class Request:
         strength: How far ``init`` may change, in (0, 1].
         mask: A file or an artifact whose bright parts are made anew, the others kept, of the shape of
             ``init``, which it needs. Of one with transparent parts only what can be seen counts.
+            In words it is a region: a span of time ``"1.5s:3s"``, frames ``"0:12"``, a box ``"x0,y0,x1,y1"``
+            in pixels, ``"0:12@x0,y0,x1,y1"``, or a box of space ``"x0,y0,z0,x1,y1,z1"``.
+        vary: A file or an artifact to make variations of. What is left open is as it was made; its noise is
+            that of its seed, or of its inversion where the model did not make it.
+        amount: Share A of new noise in a variation, 0 to 1: sqrt(1 - A**2) old + A new; by default 0.3.
+        interpolate: The other end of a way along the sphere: a prompt, ``"seed:N"``, or a file or an
+            artifact, with ``init`` as its beginning. By default ``count`` is 8; all items have the same seed.
+        share: One place on that way, 0 to 1, for every item; by default they are spread over all of it.
+        edit: What ``init`` is to show, by inversion and sampling with this prompt. ``prompts`` says what it
+            shows now; by default its own recipe does.
         params: The modality's own parameters; files by path or as artifacts.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, with an index where there are several.
         dtype: Type of the network's weights: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
@@ -61,6 +71,11 @@ class Request:
     init: str | os.PathLike[str] | Artifact | None = None
     strength: float | None = None
     mask: str | os.PathLike[str] | Artifact | None = None
+    vary: str | os.PathLike[str] | Artifact | None = None
+    amount: float | None = None
+    interpolate: str | os.PathLike[str] | Artifact | None = None
+    share: float | None = None
+    edit: str | None = None
     params: Mapping[str, object] = field(default_factory=dict)
     device: str | None = None
     dtype: str | None = None

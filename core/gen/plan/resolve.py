@@ -30,10 +30,11 @@ from gen.checks import (
 from gen.config import SETTINGS, Setting, convert, read_settings
 from gen.errors import UsageError
 from gen.model import ModelSource
-from gen.plan.abilities import abilities_of
+from gen.plan.abilities import abilities_of, abilities_of_any
 from gen.plan.before import prepared
 from gen.plan.choice import choose, choose_grid, choose_solver
 from gen.plan.choices import NOISE, Choices, check_scale, choose_cache, choose_guides
+from gen.plan.editing import WAY, begun_from, decided, read_mask
 from gen.plan.inputs import Inputs, Source, check_shapes
 from gen.plan.plan import Item, Plan
 from gen.plan.request import Request
@@ -87,6 +88,7 @@ def resolve(
     spec = host.modality(request.modality)
     if settings is None:
         settings = settings_of(spec)
+    request = begun_from(request, spec, host, abilities_of_any(host, spec).params)
 
     def chosen(name: str, given: object, default: object, check: Callable[[Any], T]) -> T:
         if given is not None:
@@ -104,7 +106,8 @@ def resolve(
     able.check(request, defaults.guidance, label)
     if entry is not None and entry.solver:
         defaults = replace(defaults, solver=entry.solver)
-    count = chosen("count", request.count, 1, between("count", 1, MAX_ITEMS))
+    way = request.interpolate is not None and request.share is None
+    count = chosen("count", request.count, WAY if way else 1, between("count", 1, MAX_ITEMS))
     seeds = tuple(check_seed(convert(seed, int, "seed", "")) for seed in request.seeds)
     if not seeds and "seed" in settings:
         seeds = (chosen("seed", None, None, check_seed),)
@@ -159,6 +162,10 @@ def resolve(
         loader, plugin = file.loader, ""
     elif entry is not None and entry.loader:
         loader, plugin = entry.loader, entry.plugin
+    prompts = request.prompts if request.edit is None else (check_prompt(request.edit, "edit"),)
+    items = _items(able.prompts(prompts, label), count, seeds)
+    if request.interpolate is not None:
+        items = _way(items, request.share)
     plan = Plan(
         spec=spec,
         own=able.params,
@@ -166,7 +173,7 @@ def resolve(
         plugin=plugin,
         file=file,
         licence="" if entry is None else entry.licence,
-        items=_items(able.prompts(request.prompts, label), count, seeds),
+        items=items,
         negative=chosen("negative", request.negative, "", _negative) if "negative" in able.names else "",
         steps=steps,
         guidance=guidance,
@@ -191,14 +198,18 @@ def resolve(
         if source is not None
     }
     start = None if init is None else inputs.read("init", init, spec.kind)
-    marks = None if mask is None else inputs.read("mask", mask, spec.kind)
-    if start is not None and marks is not None:
+    marks, region = None, ""
+    if start is not None and mask is not None:
+        marks, region = read_mask(mask, start, spec.kind, inputs)
         check_shapes(start, marks)
+    editing = decided(request, plan, inputs, start)
+    whole = marks is not None or editing.inverts
     plan = replace(
         plan,
         init=start,
         mask=marks,
-        strength=None if start is None else check_strength(strength, masked=marks is not None),
+        strength=None if start is None else check_strength(strength, whole=whole),
+        editing=replace(editing, region=region),
         artifacts=artifacts,
         inputs=tuple(inputs.items),
         parents=tuple(inputs.parents),
@@ -232,6 +243,17 @@ def _items(prompts: Sequence[str], count: int, seeds: tuple[int, ...]) -> tuple[
         raise UsageError(f"{len(seeds)} seeds do not fit {total} items", "give one seed, or one per item")
     wanted = [prompt for prompt in prompts for _ in range(count)]
     return tuple(Item(index, *pair) for index, pair in enumerate(zip(wanted, seeds, strict=True)))
+
+
+def _way(items: Sequence[Item], share: object) -> tuple[Item, ...]:
+    """Items of one seed, spread over a way, or all at one place of it."""
+    if share is not None:
+        place = convert(share, float, "share", "")
+        assert isinstance(place, int | float)
+        place = between("share", 0.0, 1.0)(float(place))
+        return tuple(replace(item, share=place) for item in items)
+    last = max(1, len(items) - 1)
+    return tuple(replace(item, seed=items[0].seed, share=item.index / last) for item in items)
 
 
 def _negative(text: str) -> str:

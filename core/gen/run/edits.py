@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from gen.model import Edits, State, Task
@@ -26,11 +27,16 @@ def edits_of(plan: Plan, parts: Parts, task: Task) -> Edits:
         PluginError: The codec fails, or returned states of other shapes.
     """
     edits = Edits()
+    if plan.editing.vary is not None and plan.editing.vary_seed is None:
+        edits = Edits(start=parts.encode(plan.editing.vary, task, _file_of(plan, "vary")))
     if task.init is not None:
         start = parts.encode(task.init, task, _file_of(plan, "init"))
         edits = Edits(start=start)
         if task.mask is not None:
             edits = Edits(start=start, keep=parts.mask(task.mask, task, _file_of(plan, "mask")), known=start)
+    if plan.editing.to is not None:
+        end = parts.encode(plan.editing.to, task, _file_of(plan, "interpolate"))
+        edits = replace(edits, end=end)
     given = parts.given(task)
     return edits if given is None else _with(edits, *given)
 
@@ -38,17 +44,17 @@ def edits_of(plan: Plan, parts: Parts, task: Task) -> Edits:
 def _with(edits: Edits, keep: State, known: State) -> Edits:
     """Edits with a further given part, which covers what they have there."""
     if edits.keep is None or edits.known is None:
-        return Edits(start=edits.start, keep=keep, known=known)
+        return replace(edits, keep=keep, known=known)
     if isinstance(keep, Mapping):
         before, states = cast("Mapping[str, Tensor]", edits.keep), cast("Mapping[str, Tensor]", edits.known)
         pairs = {name: _laid(before[name], states[name], keep[name], known[name]) for name in keep}  # type: ignore[index, call-overload]
-        return Edits(
-            start=edits.start,
+        return replace(
+            edits,
             keep={name: pair[0] for name, pair in pairs.items()},
             known={name: pair[1] for name, pair in pairs.items()},
         )
     both = _laid(cast("Tensor", edits.keep), cast("Tensor", edits.known), keep, cast("Tensor", known))
-    return Edits(start=edits.start, keep=both[0], known=both[1])
+    return replace(edits, keep=both[0], known=both[1])
 
 
 def _laid(keep: Tensor, known: Tensor, where: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

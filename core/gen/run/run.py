@@ -116,6 +116,7 @@ def _made(
     """The artifacts of a batch, with what is kept of the inputs as it was."""
     import torch
 
+    from gen.run.noise import noise_of
     from gen.run.stages import run_stages
 
     rows = [*batch.items, *[batch.items[-1]] * (batch.rows - len(batch.items))]
@@ -125,7 +126,7 @@ def _made(
         params={**plan.params, **plan.artifacts},
         guidance=plan.guidance,
         steps=plan.steps,
-        noise=plan.choices.make_noise([item.seed for item in rows]),
+        noise=noise_of(plan, rows),
         device=plan.device,
         init=plan.init,
         mask=plan.mask,
@@ -133,7 +134,8 @@ def _made(
     parts = Parts(model, plan.spec.plugin)
     with torch.inference_mode():
         task = replace(task, shape=parts.shape(task))
-        state = run_stages(plan, model, task, edits_of(plan, parts, task), report, raised)
+        shares = [item.share for item in rows]
+        state = run_stages(plan, model, task, edits_of(plan, parts, task), shares, report, raised)
         return [_artifact(parts, row_of(state, index), task.row(index)) for index in range(len(batch.items))]
 
 

@@ -18,10 +18,13 @@ from gen.model.stage import AnyGuidance, AnyProcess
 from gen.plan import Plan
 from gen.plan.choice import choose
 from gen.plan.choices import Choices, core_choices
+from gen.plan.editing import Editing
 from gen.plugin.boundary import calling
+from gen.run.inversion import Inversion
 from gen.run.joint_run import sample_parts
 from gen.run.progress import Report, StageReport
 from gen.run.tensor_run import sample_tensor
+from gen.run.ways import between_prompts
 
 
 def run_stages(
@@ -29,6 +32,7 @@ def run_stages(
     model: Model,
     task: Task,
     edits: Edits,
+    shares: Sequence[float],
     report: StageReport,
     raised: Sequence[BaseException] = (),
 ) -> State:
@@ -39,6 +43,7 @@ def run_stages(
         model: Whose stages they are.
         task: With the shape of the codec's state.
         edits: What the user gave, as the codec encoded it.
+        shares: Where each row lies between two ends.
         report: Called after each step with the number of the stage.
         raised: What ``report`` has raised, which comes out as it is.
 
@@ -53,11 +58,11 @@ def run_stages(
     for index, stage in enumerate(model.path):
         before = replace(task, previous=state)
         own = stage.defaults and _ways_of(stage.defaults, plan)
-        run = _prepared(plugin, stage, before, edits, own or ways, plan.strength)
+        run = _prepared(plugin, stage, before, edits, own or ways, plan, shares)
         if run is None:
             continue
         if entered:
-            run = replace(run, edits=replace(run.edits, start=None))
+            run = replace(run, edits=replace(run.edits, start=None, end=None))
         entered = entered or run.edits.start is not None
         with calling(plugin, f"network {stage.name}".strip(), exempt=raised):
             state = run.end(partial(report, index))
@@ -103,6 +108,10 @@ class _Run:
     conditioning: Conditioning
     denoiser: Denoiser | JointDenoiser
     guidance: AnyGuidance | Mapping[str, AnyGuidance]
+    editing: Editing
+    shares: Sequence[float]
+    plain: Denoiser | JointDenoiser
+    source: Conditioning | None
 
     def end(self, report: Report) -> State:
         """The state at the end of its grid."""
@@ -125,6 +134,9 @@ class _Run:
         denoiser = guided(cast(Denoiser, self.denoiser), guidance)
         if self.stage.clipping is not None:
             denoiser = self.stage.clipping(denoiser)
+        inversion = self._inversion(denoiser)
+        if self.editing.to_prompt is not None:
+            denoiser = between_prompts(denoiser, self.shares)
         return sample_tensor(
             self.stage,
             process,
@@ -135,7 +147,27 @@ class _Run:
             self.grid,
             self._solver(process),
             report,
+            inversion,
         )
+
+    def _inversion(self, denoiser: Denoiser) -> Inversion | None:
+        """How the noise of a file is found, where it begins a way, a variation or another picture.
+
+        With another prompt to follow, guidance would lead away from the file: it is left out, as in prompt
+        editing by DDIM inversion (Hertz et al. 2022, arXiv 2208.01626, sec. 4).
+
+        Args:
+            denoiser: What is sampled with.
+        """
+        if not self.editing.inverts or self.edits.start is None:
+            return None
+        amount = self.editing.amount
+        if self.source is None:
+            return Inversion(
+                denoiser=denoiser, conditioning=self.conditioning, amount=amount, shares=self.shares
+            )
+        plain = cast(Denoiser, self.plain)
+        return Inversion(denoiser=plain, conditioning=self.source, amount=amount, shares=self.shares)
 
     def _solver(self, process: AnyProcess) -> Solver:
         if isinstance(process, CategoricalProcess):
@@ -148,11 +180,14 @@ class _Run:
 
 
 def _prepared(
-    plugin: str, stage: Stage, task: Task, edits: Edits, ways: _Ways, strength: float | None
+    plugin: str, stage: Stage, task: Task, edits: Edits, ways: _Ways, plan: Plan, shares: Sequence[float]
 ) -> _Run | None:
     """A stage with its answers; None where it passes the task over."""
     process, choices = _gaussian(stage), ways.choices
+    editing, strength = plan.editing, plan.strength
     _refuse_unheeded(stage, choices)
+    if editing.inverts or editing.to_prompt is not None:
+        _check_one_state(stage)
     task = replace(task, guidance=ways.guidance, steps=ways.steps)
     with calling(plugin, "stage.shape") as call:
         task = replace(task, shape=checked_shape(call, stage.shape(task)))
@@ -175,7 +210,16 @@ def _prepared(
     if grid is None:
         return None
     with calling(plugin, "encoder") as call:
-        conditioning = checked_conditioning(call, stage.encode(task), len(task.prompts))
+        rows = len(task.prompts)
+        conditioning = checked_conditioning(call, stage.encode(task), rows)
+        source: Conditioning | None = None
+        if editing.to_prompt is not None:
+            there = replace(task, prompts=(editing.to_prompt,) * rows)
+            other = checked_conditioning(call, stage.encode(there), rows)
+            conditioning = conditioning.with_others(*conditioning.others, other)
+        if editing.source is not None:
+            here = replace(task, prompts=(editing.source,) * rows)
+            source = checked_conditioning(call, stage.encode(here), rows).cond.to(task.device)
     with calling(plugin, "stage.denoiser"):
         denoiser = stage.denoiser(task)
     shape = _piece(stage, task)
@@ -192,7 +236,24 @@ def _prepared(
         conditioning=conditioning.to(task.device),
         denoiser=choices.cached(denoiser, process, shape),
         guidance=guidance,
+        editing=editing,
+        shares=shares,
+        plain=denoiser,
+        source=source,
     )
+
+
+def _check_one_state(stage: Stage) -> None:
+    """Refuse inversion, and ways between prompts, where the state is not one of numbers.
+
+    Raises:
+        UsageError: It has several parts, or is made of tokens.
+    """
+    if isinstance(stage.process, Mapping | CategoricalProcess):
+        raise UsageError(
+            "this model samples no single state of numbers, so that it has no inversion and no way between",
+            "leave out edit, vary and interpolate",
+        )
 
 
 def _refuse_unheeded(stage: Stage, choices: Choices) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from gen import diffusion
-from gen.diffusion import Condition, Conditioning, Denoiser, Solver, TimeGrid
+from gen.diffusion import Condition, Conditioning, Denoiser, Process, Solver, TimeGrid
 from gen.diffusion.categorical import CategoricalProcess
 from gen.model import Edits, Stage, State, Task
 from gen.model.stage import AnyProcess
 from gen.run import windows
+from gen.run.inversion import Inversion
 from gen.run.keeping import begun, keeping
 from gen.run.progress import Report
 
@@ -27,6 +29,7 @@ def sample_tensor(
     grid: TimeGrid,
     solver: Solver,
     report: Report,
+    inversion: Inversion | None = None,
 ) -> Tensor:
     """The end of a stage, (B, *shape).
 
@@ -40,6 +43,7 @@ def sample_tensor(
         grid: Where to stop.
         solver: How to move.
         report: Called after each step.
+        inversion: How to begin from what ``edits`` starts from; None adds noise to it.
     """
     shape, rows = task.shape, len(task.noise.seeds)
     assert isinstance(shape, tuple)
@@ -66,7 +70,16 @@ def sample_tensor(
             x = stage.prior(piece, grid)
         else:
             assert isinstance(edits.start, Tensor)
-            x = stage.init(piece, grid, run.of(edits.start.to(known)))
+            start = run.of(edits.start.to(known))
+            if inversion is None:
+                x = stage.init(piece, grid, start)
+            else:
+                assert isinstance(process, Process)
+                end = None if edits.end is None else run.of(cast(Tensor, edits.end).to(known))
+                described = inversion.conditioning
+                if len(runs) > 1:
+                    described = run.conditioning(described)
+                x = inversion.begin(piece, process, grid, solver, described, start, end)
         assert isinstance(x, Tensor)
         if given:
             x = begun(x, process, keep, known)

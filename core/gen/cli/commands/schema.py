@@ -13,6 +13,8 @@ from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.plan.abilities import HIDDEN, abilities_of_any
 from gen.plan.choices import NOISE
+from gen.plan.editing import DEFAULT_AMOUNT
+from gen.plan.regions import FORMS
 from gen.plugin.host import Host
 from gen.plugin.specs import (
     CacheSpec,
@@ -68,7 +70,12 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
         "noise": {**text, **_named(host, spec, NoiseSpec), "default": NOISE},
         "init": text,
         "strength": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-        "mask": text,
+        "mask": {**text, "description": f"a file, or {FORMS[spec.kind]}"} if spec.kind in FORMS else text,
+        "vary": text,
+        "amount": {"type": "number", "minimum": 0, "maximum": 1, "default": DEFAULT_AMOUNT},
+        "interpolate": text,
+        "share": {"type": "number", "minimum": 0, "maximum": 1},
+        "edit": {**text, "minLength": 1, "maxLength": MAX_PROMPT_CHARACTERS},
         "device": {**text, "examples": list(DEVICES), "default": "auto"},
         "dtype": {**text, "enum": list(DTYPES), "default": "float32"},
         **{param.name: property_of(param) for param in able.params},

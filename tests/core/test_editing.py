@@ -1,0 +1,226 @@
+"""Edits of files: regions in words, variations, ways between two, another prompt; and what is refused."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gen
+from gen.diffusion import NoiseSource
+from gen.diffusion.blended_noise import BlendedNoise
+from gen.errors import UsageError
+from gen.plan.regions import is_region, region_mask
+from gen.run.inversion import between
+
+pytestmark = pytest.mark.usefixtures("toy")
+
+
+def pixels(artifact: gen.Artifact) -> np.ndarray[Any, Any]:
+    return artifact.arrays["pixels"]
+
+
+def toy(prompt: str | None = None, **options: Any) -> Any:
+    return getattr(gen, "toy")(prompt, **options)  # noqa: B009
+
+
+@pytest.fixture
+def red(tmp_path: Path) -> Path:
+    toy("red", seed=3).save(tmp_path / "red.png")
+    return tmp_path / "red.png"
+
+
+def sound(seconds: float) -> gen.Artifact:
+    return gen.Artifact(
+        "audio", {"samples": np.zeros((2, round(seconds * 100)), np.float32)}, {"sample_rate": 100}
+    )
+
+
+def clip(frames: int) -> gen.Artifact:
+    return gen.Artifact("video", {"frames": np.zeros((frames, 4, 6, 3), np.float32)}, {"fps": "8"})
+
+
+def picture() -> gen.Artifact:
+    return gen.Artifact("image", {"pixels": np.zeros((16, 24, 3), np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "name", "where"),
+    [
+        ("1.5s:3s", sound(4), "samples", np.s_[:, 150:300]),
+        (":1", sound(4), "samples", np.s_[:, :100]),
+        ("2s:", sound(4), "samples", np.s_[:, 200:]),
+        ("2:5", clip(16), "frames", np.s_[2:5]),
+        ("0.5s:1s", clip(16), "frames", np.s_[4:8]),
+        ("1,0,3,2", clip(16), "frames", np.s_[:, 0:2, 1:3]),
+        ("2:5@1,0,3,2", clip(16), "frames", np.s_[2:5, 0:2, 1:3]),
+        ("4, 0, 8, 16", picture(), "pixels", np.s_[0:16, 4:8]),
+    ],
+)
+def test_a_region_marks_what_lies_in_it(text: str, given: gen.Artifact, name: str, where: Any) -> None:
+    assert is_region(text)
+    marks = region_mask(text, given).arrays[name]
+    expected = np.zeros_like(marks)
+    expected[where] = 1
+    assert np.array_equal(marks, expected)
+
+
+def test_a_box_of_space_is_closed_and_faces_outwards() -> None:
+    mesh = region_mask("-0.5,-0.25,0,0.5,0.25,0.5", gen.Artifact("mesh", {
+        "vertices": np.eye(3, dtype=np.float32), "faces": np.array([[0, 1, 2]]),
+    }))  # fmt: skip
+    corners = mesh.arrays["vertices"][mesh.arrays["faces"]].astype(np.float64)
+    volume = np.einsum("ni,ni->n", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6
+    assert volume == pytest.approx(1 * 0.5 * 0.5)
+
+
+@pytest.mark.parametrize("text", ["mask.png", "1.png", "", "a:b", "2024", "s"])
+def test_names_of_files_are_no_regions(text: str) -> None:
+    assert not is_region(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "message"),
+    [
+        ("1s:2s", picture(), "is no region of image"),
+        ("1,2,3", picture(), "is no region of image"),
+        ("0,0,25,16", picture(), "lies outside of the input's 24 × 16"),
+        ("5,0,5,16", picture(), "is empty"),
+        ("3s:2s", sound(4), "is empty"),
+        ("3s:5s", sound(4), "which has 4 s"),
+        ("0:17", clip(16), "which has 16 frames"),
+        ("0:2", gen.Artifact("palette", {}), "cannot be written"),
+    ],
+)
+def test_regions_that_are_none(text: str, given: gen.Artifact, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        region_mask(text, given)
+
+
+def test_outside_a_region_every_bit_stays_and_the_rerun_is_equal(red: Path) -> None:
+    made = toy("blue", init=red, mask="4,0,8,16", seed=5)
+    kept = np.ones((16, 24), bool)
+    kept[:, 4:8] = False
+    given = pixels(gen.rerun(red))
+    stored = np.rint(given * 255) / np.float32(255)
+    assert np.array_equal(pixels(made)[kept], stored.astype(np.float32)[kept])
+    assert not np.array_equal(pixels(made), stored)
+    assert made.recipe is not None
+    assert made.recipe.edits == {"mask": "4,0,8,16"}
+    assert np.array_equal(pixels(gen.rerun(made, init=red)), pixels(made))
+
+
+def test_blended_noise_is_normal_and_begins_and_ends_at_its_sources() -> None:
+    first, second = NoiseSource([1, 1, 1]), NoiseSource([2, 3, 4])
+    noise = BlendedNoise(first, second, [0.0, 0.6, 1.0])
+    drawn = noise.normal((4000,), "prior")
+    assert torch.equal(drawn[0], first.normal((4000,), "prior")[0])
+    assert torch.equal(drawn[2], second.normal((4000,), "prior")[2])
+    assert float(drawn[1].std()) == pytest.approx(1, abs=0.05)
+    correlation = float((drawn[1] * first.normal((4000,), "prior")[1]).mean())
+    assert correlation == pytest.approx(0.8, abs=0.06)
+    assert torch.equal(
+        noise.select([1]).child("a").normal((9,), "s"), noise.child("a").normal((9,), "s")[1:2]
+    )
+
+
+def test_a_way_on_the_sphere_keeps_the_length() -> None:
+    first, second = torch.tensor([[3.0, 0.0]] * 3), torch.tensor([[0.0, 3.0]] * 3)
+    places = between(first, second, [0, 0.5, 1])
+    assert torch.equal(places[0], first[0])
+    assert torch.equal(places[2], second[0])
+    assert places[1].tolist() == pytest.approx([3 / 2**0.5] * 2)
+
+
+def test_a_variation_of_amount_0_is_the_file_and_grows_with_the_amount(red: Path) -> None:
+    original = pixels(toy("red", seed=3))
+    same, near, far = (toy(vary=red, amount=amount, seed=8) for amount in (0, 0.1, 0.9))
+    assert same.recipe.prompt == "red"
+    assert np.array_equal(pixels(same), original)
+    assert 0 < np.abs(pixels(near) - original).mean() < np.abs(pixels(far) - original).mean()
+    assert np.array_equal(pixels(gen.rerun(far, inputs={"vary": red})), pixels(far))
+
+
+def test_a_file_of_unknown_origin_is_inverted(red: Path) -> None:
+    plain = gen.Artifact("image", {"pixels": pixels(toy("red", seed=3))})
+    same, other = (toy("red", vary=plain, amount=amount, seed=8, steps=20) for amount in (0, 0.9))
+    assert np.abs(pixels(same) - pixels(plain)).mean() < 0.02
+    assert np.abs(pixels(other) - pixels(plain)).mean() > np.abs(pixels(same) - pixels(plain)).mean()
+    assert np.array_equal(pixels(gen.rerun(other, inputs={"vary": plain})), pixels(other))
+
+
+def test_a_way_between_prompts_begins_and_ends_at_them() -> None:
+    way = toy("red", interpolate="blue", count=3, seed=4)
+    assert [one.recipe.edits["share"] for one in way] == [0, 0.5, 1]
+    assert {one.recipe.seed for one in way} == {4}
+    assert np.array_equal(pixels(way[0]), pixels(toy("red", seed=4)))
+    assert np.array_equal(pixels(way[2]), pixels(toy("blue", seed=4)))
+    assert np.array_equal(pixels(gen.rerun(way[1])), pixels(way[1]))
+
+
+def test_a_way_between_seeds_begins_and_ends_at_them() -> None:
+    way = toy("red", interpolate="seed:9", count=3, seed=4)
+    assert np.array_equal(pixels(way[0]), pixels(toy("red", seed=4)))
+    assert np.array_equal(pixels(way[2]), pixels(toy("red", seed=9)))
+    assert np.array_equal(pixels(gen.rerun(way[1])), pixels(way[1]))
+
+
+def test_a_way_between_files_leads_from_one_to_the_other(red: Path) -> None:
+    blue = toy("blue", seed=1)
+    way = toy("red", init=red, interpolate=blue, count=3, seed=4, steps=8)
+    assert np.array_equal(pixels(gen.rerun(way[1], init=red, inputs={"interpolate": blue})), pixels(way[1]))
+    assert not np.array_equal(pixels(way[0]), pixels(way[2]))
+
+
+def test_another_prompt_for_a_file_starts_with_its_own(red: Path) -> None:
+    made = toy(init=red, edit="blue", seed=5, steps=12)
+    assert (made.recipe.prompt, made.recipe.edits) == ("blue", {"source": "red"})
+    assert pixels(made)[..., 2].mean() > 0.7
+    assert np.array_equal(pixels(gen.rerun(made, init=red)), pixels(made))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"vary": "red.png", "edit": "blue"}, "are two edits"),
+        ({"amount": 0.5}, "amount needs something to vary"),
+        ({"vary": "red.png", "amount": 2}, "amount must be at least 0 and at most 1, not 2"),
+        ({"vary": "red.png", "init": "red.png"}, "both say what to start from"),
+        ({"share": 0.5}, "share needs two ends"),
+        ({"interpolate": "blue", "share": -1}, "share must be at least 0"),
+        ({"interpolate": "seed:x"}, "interpolate must be a whole number"),
+        ({"interpolate": "red.png"}, "begins with a file"),
+        ({"edit": "blue"}, "edit needs something to start from"),
+        ({"edit": "blue", "init": "red.png", "solver": "ddpm"}, "draws noise"),
+        ({"mask": "0,0,4,4"}, "mask needs something to start from"),
+        ({"init": "red.png", "strength": 0}, "above 0 and at most 1, not 0"),
+        ({"init": "red.png", "strength": 2}, "above 0 and at most 1, not 2"),
+        ({"vary": "nothing.png"}, "nothing.png"),
+    ],
+)
+def test_what_does_not_go_together(
+    red: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], message: str
+) -> None:
+    monkeypatch.chdir(red.parent)
+    with pytest.raises(UsageError, match=message):
+        toy("red", **options)
+
+
+@pytest.mark.parametrize("edits", [{"mask": "/etc/passwd"}, {"interpolate": "red.png"}, {"open": "x"}])
+def test_no_edit_of_a_recipe_is_taken_for_a_path(edits: dict[str, Any]) -> None:
+    from dataclasses import replace
+
+    recipe = toy("red", seed=3).recipe
+    with pytest.raises(UsageError, match="has an edit"):
+        gen.rerun(replace(recipe, edits=edits))
+
+
+def test_frames_and_rates_are_fractions() -> None:
+    film = gen.Artifact(
+        "video", {"frames": np.zeros((30, 2, 2, 1), np.float32)}, {"fps": str(Fraction(30000, 1001))}
+    )
+    assert region_mask("0.5s:1s", film).arrays["frames"][:, 0, 0, 0].nonzero()[0][0] == 15
