@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from gen.train.words.wordnet import WordNet
 WIDTH = 256
 PHRASES = 4000
 CHUNK = 2048
+TAXON = re.compile(r".*\d{3}|(a |the type )?(genus|family|order|class) ")
+"""Definitions of living things' scientific names, and of people of history, which nobody asks for."""
 NEAR = 0.4
 """A rare word means the row that is nearest to it, if their cosine is so high."""
 CLOSED_WEIGHT = 0.15
@@ -99,8 +102,12 @@ def rows(model: SentenceModel, wordnet: WordNet) -> Rows:
         name in named or wordnet.concrete(name) for name in names[len(closed) :]
     ]
     others = vocabulary.others(wordnet, {*names, *taken, *forms})
-    # The pieces that a rare word falls into mislead the model; what dictionaries say of it does not.
-    described = model([f"{word}: {wordnet.definition(word)}" for word in others])
+    rare = dict(zip(others, model(others), strict=True))
+    # The pieces that a rare word falls into mislead the model; its definition does not.
+    seen = [word for word in others if wordnet.concrete(word) and not TAXON.match(wordnet.definition(word))]
+    texts = [f"{word}: {wordnet.definition(word)}" for word in seen]
+    rare |= dict(zip(seen, model(texts), strict=True))
+    described = torch.stack([rare[word] for word in others])
     return Rows(
         names=["", *names],
         vectors=torch.cat([torch.zeros(1, WIDTH), short]),
