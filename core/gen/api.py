@@ -55,8 +55,8 @@ class Generator:
             prompt: What to make; a list gives a list. None where the model needs none.
             count: How many of each prompt; given, the result is a list.
             **options: ``seed`` (a number, or one per item), ``negative``, ``steps``, ``guidance``,
-                ``solver``, ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``vary``, ``amount``,
-                ``interpolate``, ``share``, ``edit``, ``device``, ``dtype``, ``threads`` as in
+                ``solver``, ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``expand``, ``vary``,
+                ``amount``, ``interpolate``, ``share``, ``edit``, ``device``, ``dtype``, ``threads`` as in
                 ``gen.plan.Request``; ``on_step``, called with a ``gen.run.Progress``
                 after each step; and the modality's own parameters.
 

@@ -119,7 +119,9 @@ class Metadata:
 def _source_type(recipe: AnyRecipe) -> str:
     """The IPTC DigitalSourceType of what a recipe makes."""
     if isinstance(recipe, Recipe):
-        edited = "mask" in recipe.edits or any(item.role == "mask" for item in recipe.inputs)
+        edited = not {"mask", "expand"}.isdisjoint(recipe.edits) or any(
+            item.role == "mask" for item in recipe.inputs
+        )
         return "compositeWithTrainedAlgorithmicMedia" if edited else "trainedAlgorithmicMedia"
     types = {
         "algorithmicallyEnhanced" if parent is None else _source_type(parent)

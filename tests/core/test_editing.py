@@ -14,6 +14,7 @@ import gen
 from gen.diffusion import NoiseSource
 from gen.diffusion.blended_noise import BlendedNoise
 from gen.errors import UsageError
+from gen.plan.expansion import expanded
 from gen.plan.regions import is_region, region_mask
 from gen.run.inversion import between
 
@@ -114,6 +115,55 @@ def test_outside_a_region_every_bit_stays_and_the_rerun_is_equal(red: Path) -> N
     assert np.array_equal(pixels(gen.rerun(made, init=red)), pixels(made))
 
 
+@pytest.mark.parametrize(
+    ("text", "given", "name", "where", "size"),
+    [
+        ("8,0,16,4", picture(), "pixels", np.s_[0:16, 8:32], (20, 48, 1)),
+        ("1s:0.5s", sound(4), "samples", np.s_[:, 100:500], (1, 550)),
+        (":1", sound(4), "samples", np.s_[:, :400], (1, 500)),
+        ("2:0.5s", clip(16), "frames", np.s_[2:18], (22, 4, 6, 1)),
+    ],
+)
+def test_an_expansion_keeps_all_of_the_input(
+    text: str, given: gen.Artifact, name: str, where: Any, size: tuple[int, ...]
+) -> None:
+    init, mask = expanded(text, given)
+    expected = np.ones(size, np.float32)
+    expected[where] = 0
+    assert np.array_equal(mask.arrays[name], expected)
+    assert np.array_equal(init.arrays[name][where], given.arrays[name])
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "message"),
+    [
+        ("8,0,16", picture(), "is no expansion of image"),
+        ("1s:2s", picture(), "is no expansion of image"),
+        ("0,0,0,0", picture(), "adds nothing"),
+        ("-8,0,0,0", picture(), "adds nothing"),
+        ("0,0,99999,99999", picture(), "too large"),
+        ("8,0,16,4", sound(4), "is no expansion of audio"),
+        (":", clip(4), "adds nothing"),
+        (
+            "1,1,1,1",
+            gen.Artifact("points", {"points": np.zeros((3, 3), np.float32)}),
+            "points cannot be expanded",
+        ),
+    ],
+)
+def test_expansions_that_are_none(text: str, given: gen.Artifact, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        expanded(text, given)
+
+
+def test_an_expanded_picture_holds_the_input_and_is_made_again(red: Path) -> None:
+    made = toy("blue", init=red, expand="8,0,0,8", seed=5)
+    stored = np.rint(pixels(gen.rerun(red)) * 255).astype(np.float32) / np.float32(255)
+    assert pixels(made).shape == (24, 32, 3)
+    assert np.array_equal(pixels(made)[:16, 8:], stored)
+    assert np.array_equal(pixels(gen.rerun(made)), pixels(made))
+
+
 def test_blended_noise_is_normal_and_begins_and_ends_at_its_sources() -> None:
     first, second = NoiseSource([1, 1, 1]), NoiseSource([2, 3, 4])
     noise = BlendedNoise(first, second, [0.0, 0.6, 1.0])
@@ -142,7 +192,7 @@ def test_a_variation_of_amount_0_is_the_file_and_grows_with_the_amount(red: Path
     assert same.recipe.prompt == "red"
     assert np.array_equal(pixels(same), original)
     assert 0 < np.abs(pixels(near) - original).mean() < np.abs(pixels(far) - original).mean()
-    assert np.array_equal(pixels(gen.rerun(far, inputs={"vary": red})), pixels(far))
+    assert np.array_equal(pixels(gen.rerun(far)), pixels(far))
 
 
 def test_a_file_of_unknown_origin_is_inverted(red: Path) -> None:
@@ -196,6 +246,8 @@ def test_another_prompt_for_a_file_starts_with_its_own(red: Path) -> None:
         ({"interpolate": "red.png"}, "begins with a file"),
         ({"edit": "blue"}, "edit needs something to start from"),
         ({"edit": "blue", "init": "red.png", "solver": "ddpm"}, "draws noise"),
+        ({"expand": "8,0,0,0"}, "expand needs something to start from"),
+        ({"expand": "8,0,0,0", "init": "red.png", "mask": "0,0,4,4"}, "a mask of its own"),
         ({"mask": "0,0,4,4"}, "mask needs something to start from"),
         ({"init": "red.png", "strength": 0}, "above 0 and at most 1, not 0"),
         ({"init": "red.png", "strength": 2}, "above 0 and at most 1, not 2"),

@@ -13,6 +13,7 @@ from gen.checks import DEVICES, DTYPES
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
 from gen.errors import UsageError
 from gen.metadata import METADATA_LEVELS
+from gen.plan import expansion
 from gen.plan.abilities import HIDDEN, abilities_of_any
 from gen.plan.regions import FORMS
 from gen.plugin.host import Host
@@ -124,6 +125,7 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         _flag(
             "mask", "FILE|REGION", f"What is made anew of --init: the bright parts of a file{_regions(spec)}."
         ),
+        _flag("expand", "SIDES", f"Extend --init: {_expansions(spec)}."),
         _flag("vary", "FILE", "Make variations of a file.", kind=Path),
         _flag("amount", "FLOAT", "How far they go, from 0 to 1 (default 0.3)."),
         _flag(
@@ -226,6 +228,11 @@ def parse_params(texts: list[str], flag: str, command: str) -> dict[str, str]:
 def _regions(spec: ModalitySpec) -> str:
     """How a mask is written in words."""
     return f", or {FORMS[spec.kind].replace('`', '')}" if spec.kind in FORMS else ""
+
+
+def _expansions(spec: ModalitySpec) -> str:
+    """How an expansion is written."""
+    return expansion.FORMS.get(spec.kind, f"not {spec.kind}").replace("`", "")
 
 
 def _names(host: Host, spec: ModalitySpec, kind: type[ChoiceSpec]) -> list[str]:

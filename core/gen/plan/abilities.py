@@ -29,6 +29,7 @@ NEEDED = {
     "strength": "init",
     "mask": "mask",
     "edit": "init",
+    "expand": "mask",
 }
 """Fields of a request, and the ability that each needs."""
 

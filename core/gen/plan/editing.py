@@ -12,6 +12,7 @@ from gen.checks import between, check_prompt, check_seed
 from gen.config import convert
 from gen.errors import UsageError
 from gen.plan.choices import Choices
+from gen.plan.expansion import is_expansion
 from gen.plan.inputs import Inputs, Source
 from gen.plan.regions import is_region, region_mask
 from gen.plan.request import Request
@@ -39,6 +40,7 @@ class Editing:
 
     Args:
         region: The mask in words; empty where it is a file, or there is none.
+        expansion: By how much the input is extended; empty where it is not.
         source: What the input shows, where it is to be made again with another prompt; else None.
         vary: What is varied.
         amount: Share of new noise in a variation, in [0, 1].
@@ -47,6 +49,7 @@ class Editing:
     """
 
     region: str = ""
+    expansion: str = ""
     source: str | None = None
     vary: Artifact | None = None
     amount: float = 0.0
@@ -73,6 +76,8 @@ class Editing:
             share: Where the item lies between two ends.
         """
         noted: dict[str, Scalar] = {"mask": self.region} if self.region else {}
+        if self.expansion:
+            noted["expand"] = self.expansion
         if self.source is not None:
             noted["source"] = self.source
         if self.vary is not None:
@@ -138,6 +143,10 @@ def _check_together(request: Request) -> None:
         raise UsageError("share needs two ends", "add `interpolate=…`")
     if request.edit is not None and request.init is None:
         raise UsageError("edit needs something to start from", "add `init=FILE`")
+    if request.expand is not None and request.init is None:
+        raise UsageError("expand needs something to start from", "add `init=FILE`")
+    if request.expand is not None and request.mask is not None:
+        raise UsageError("expand makes a mask of its own", "leave out mask, or edit the result")
     if request.vary is not None and request.init is not None:
         raise UsageError("vary and init both say what to start from", "give one of them")
     if request.interpolate is not None and len(request.prompts) > 1:
@@ -224,6 +233,7 @@ def edited_again(recipe: Recipe, files: Mapping[str, Source | None]) -> dict[str
         elif (
             (name in ("amount", "share") and number)
             or (name == "mask" and is_region(text))
+            or (name == "expand" and is_expansion(text))
             or (name == "interpolate" and text.startswith((SEED, PROMPT)))
         ):
             fields[name] = value

@@ -39,6 +39,9 @@ class Request:
             ``init``, which it needs. Of one with transparent parts only what can be seen counts.
             In words it is a region: a span of time ``"1.5s:3s"``, frames ``"0:12"``, a box ``"x0,y0,x1,y1"``
             in pixels, ``"0:12@x0,y0,x1,y1"``, or a box of space ``"x0,y0,z0,x1,y1,z1"``.
+        expand: By how much ``init`` is extended: pixels for the sides of a picture
+            ``"left,top,right,bottom"``, seconds or frames before and behind ``"1s:2s"``, ``"0:8"``. What is
+            new is made, the rest kept.
         vary: A file or an artifact to make variations of. What is left open is as it was made; its noise is
             that of its seed, or of its inversion where the model did not make it.
         amount: Share A of new noise in a variation, 0 to 1: sqrt(1 - A**2) old + A new; by default 0.3.
@@ -71,6 +74,7 @@ class Request:
     init: str | os.PathLike[str] | Artifact | None = None
     strength: float | None = None
     mask: str | os.PathLike[str] | Artifact | None = None
+    expand: str | None = None
     vary: str | os.PathLike[str] | Artifact | None = None
     amount: float | None = None
     interpolate: str | os.PathLike[str] | Artifact | None = None

@@ -35,6 +35,7 @@ from gen.plan.before import prepared
 from gen.plan.choice import choose, choose_grid, choose_solver
 from gen.plan.choices import NOISE, Choices, check_scale, choose_cache, choose_guides
 from gen.plan.editing import WAY, begun_from, decided, read_mask
+from gen.plan.expansion import expanded, params_like
 from gen.plan.inputs import Inputs, Source, check_shapes
 from gen.plan.plan import Item, Plan
 from gen.plan.request import Request
@@ -198,10 +199,16 @@ def resolve(
         if source is not None
     }
     start = None if init is None else inputs.read("init", init, spec.kind)
-    marks, region = None, ""
+    marks, region, expansion = None, "", ""
     if start is not None and mask is not None:
         marks, region = read_mask(mask, start, spec.kind, inputs)
         check_shapes(start, marks)
+    if start is not None and request.expand is not None:
+        start, marks = expanded(request.expand, start)
+        expansion = "".join(request.expand.split())
+    if start is not None and (region or expansion):
+        like = params_like(start, own, request.params)
+        plan = replace(plan, params={**plan.params, **like})
     editing = decided(request, plan, inputs, start)
     whole = marks is not None or editing.inverts
     plan = replace(
@@ -209,7 +216,7 @@ def resolve(
         init=start,
         mask=marks,
         strength=None if start is None else check_strength(strength, whole=whole),
-        editing=replace(editing, region=region),
+        editing=replace(editing, region=region, expansion=expansion),
         artifacts=artifacts,
         inputs=tuple(inputs.items),
         parents=tuple(inputs.parents),

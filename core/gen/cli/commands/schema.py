@@ -11,6 +11,7 @@ from gen.cli.described import as_json as listed
 from gen.cli.described import property_of
 from gen.cli.session import Session
 from gen.cli.switches import JSON
+from gen.plan import expansion
 from gen.plan.abilities import HIDDEN, abilities_of_any
 from gen.plan.choices import NOISE
 from gen.plan.editing import DEFAULT_AMOUNT
@@ -71,6 +72,11 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
         "init": text,
         "strength": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
         "mask": {**text, "description": f"a file, or {FORMS[spec.kind]}"} if spec.kind in FORMS else text,
+        **(
+            {"expand": {**text, "description": expansion.FORMS[spec.kind]}}
+            if spec.kind in expansion.FORMS
+            else {}
+        ),
         "vary": text,
         "amount": {"type": "number", "minimum": 0, "maximum": 1, "default": DEFAULT_AMOUNT},
         "interpolate": text,
