@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, str] = {
     "schema": "Show the options of a modality, for programs.",
     "train": "Train a model.",
     "eval": "Measure a model.",
+    "new": "Write a new plugin.",
     "doctor": "Check this installation.",
     "x": "Run the commands that plugins bring.",
 }

@@ -1,0 +1,1 @@
+"""A converter for gen: sounds as pictures of their waves."""

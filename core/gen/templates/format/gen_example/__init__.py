@@ -1,0 +1,1 @@
+"""A file format for gen: pictures as PPM."""

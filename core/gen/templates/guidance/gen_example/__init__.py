@@ -1,0 +1,1 @@
+"""A guidance for gen: classifier-free guidance that fades out."""

@@ -1,0 +1,1 @@
+"""A modality for gen: curves of 32 values from words."""

@@ -1,0 +1,1 @@
+"""A model for gen's images: fields of colour."""

@@ -1,0 +1,1 @@
+"""A solver for gen: Ralston's method."""
