@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,3 +25,17 @@ def test_code_is_that_of_the_example(block: str) -> None:
 def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", GUIDE):
         assert (ROOT / "docs" / target).exists(), target
+
+
+def test_the_reference_is_that_of_the_code() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import make_plugin_reference as page; print(page.reference(), end='')"],
+        cwd=ROOT / "docs",
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    written = (ROOT / "docs" / "plugin-reference.md").read_text(encoding="utf-8")
+    assert done.stdout == written, "run docs/make_plugin_reference.py"

@@ -45,7 +45,7 @@ COMMANDS = _words("""
 MODULES = _words("""
     api artifact atomic chain chains checkpoints checks cli conversion diffusion errors evaluation
     hardware json_files kinds metadata model nn offline plan plugin process_state torch_state recipe squares
-    foreign_recipe formats linking rerunning testing words writing
+    foreign_recipe formats linking rerunning scaffold templates testing words writing
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 
