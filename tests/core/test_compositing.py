@@ -207,3 +207,14 @@ def test_plugins_are_tested_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pixels, "composite", careless, raising=False)
     with pytest.raises(AssertionError):
         Toy().test_an_edit_keeps_what_the_mask_leaves_dark()
+
+
+def test_of_kinds_of_plugins_each_number_is_kept_where_that_of_the_mask_is_0() -> None:
+    made, init, mask = (
+        Artifact("table", {"numbers": np.float32(numbers), "words": np.array(words), "rest": np.zeros(rest)})
+        for numbers, words, rest in (([[1, 2]], [3], 1), ([[5, 6]], [7], 2), ([[0, 1]], [0], 1))
+    )
+    kept = keep_outside(made, init, mask)
+    assert kept.arrays["numbers"].tolist() == [[5, 2]]
+    assert kept.arrays["words"].tolist() == [7]
+    assert kept.arrays["rest"].shape == (1,)

@@ -61,7 +61,7 @@ LAYERS = (
 
 
 def sources(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.py"))
+    return sorted(path for path in folder.rglob("*.py") if "templates" not in path.parts)
 
 
 def imports(file: Path, root: Path) -> Iterator[tuple[str, str]]:

@@ -65,6 +65,7 @@ def gen_formats() -> Iterable[FormatSpec]:
             writer="gen.json_files:write",
             reader="gen.json_files:read",
             metadata_reader="gen.json_files:read_metadata",
+            can_read="gen.json_files:can_read",
         ),
     )
 

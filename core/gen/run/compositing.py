@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gen.artifact import Artifact
+from gen.kinds import KINDS
 
 Floats: TypeAlias = NDArray[np.float32]
 Booleans: TypeAlias = NDArray[np.bool_]
@@ -128,10 +129,20 @@ def keep_outside(made: Artifact, init: Artifact, mask: Artifact) -> Artifact:
     """``made`` with what the mask keeps of ``init``, where the arrays of all three have the same size.
 
     What a codec without a rule of its own gets: pixels and frames stay where the mask is black, samples where
-    it is silent. Where sizes differ, and for other kinds, ``made`` is returned as it is.
+    it is silent, and of kinds of plugins each number where that of the mask is 0. Where sizes differ, and for
+    points and meshes, ``made`` is returned as it is.
     """
+    if not made.kind == init.kind == mask.kind:
+        return made
+    if made.kind not in KINDS:
+        kept = {
+            name: np.where(mask.arrays[name] == 0, init.arrays[name], array).astype(array.dtype)
+            for name, array in made.arrays.items()
+            if all(name in one.arrays and one.arrays[name].shape == array.shape for one in (init, mask))
+        }
+        return Artifact(made.kind, {**made.arrays, **kept}, made.attributes, made.recipe)
     name = {"image": "pixels", "video": "frames", "audio": "samples"}.get(made.kind)
-    if name is None or not made.kind == init.kind == mask.kind:
+    if name is None:
         return made
     one, given, marks = (item.arrays[name] for item in (made, init, mask))
     same_rate = all(item.attributes == made.attributes for item in (init, mask)) or made.kind == "image"
@@ -141,12 +152,12 @@ def keep_outside(made: Artifact, init: Artifact, mask: Artifact) -> Artifact:
         if marks.shape[1] != one.shape[1]:
             return made
         rate = int(made.attributes["sample_rate"])
-        kept = keep_samples(one, given, sounding(marks, rate), rate)
+        content = keep_samples(one, given, sounding(marks, rate), rate)
     else:
         if marks.shape[:-1] != one.shape[:-1]:
             return made
-        kept = keep_pixels(one, given, marked(marks) >= BLACK)
-    return Artifact(made.kind, {**made.arrays, name: kept}, made.attributes, made.recipe)
+        content = keep_pixels(one, given, marked(marks) >= BLACK)
+    return Artifact(made.kind, {**made.arrays, name: content}, made.attributes, made.recipe)
 
 
 def _squares(values: Floats, reach: int, measure: Callable[..., Floats]) -> Floats:

@@ -48,6 +48,8 @@ def gen_formats() -> tuple[FormatSpec, ...]:
             suffixes=(".xyz",),
             media_type="chemical/x-xyz",
             writer="gen_molecule.files:write",
+            reader="gen_molecule.files:read",
             metadata_reader="gen_molecule.files:read_metadata",
+            can_read="gen_molecule.files:can_read",
         ),
     )
