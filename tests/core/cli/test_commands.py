@@ -223,8 +223,16 @@ def test_the_schema_describes_what_python_takes(gen_cli: Cli) -> None:
     examples |= {"device": "cpu", "dtype": "float32", "width": 8, "height": 8, "gain": 1.0, "invert": True}
     examples |= {"finish": "gloss", "init": gen.toy("red", width=8, height=8)}
     examples |= {"left": gen.toy("blue", width=8, height=8)}
-    assert examples.keys() == schema["properties"].keys()
     assert len(gen.toy(**examples)) == 1
+    drawn = {"prompt": "red", "seed": 1, "steps": 2, "solver": "ddim", "width": 8, "height": 8}
+    edits = (
+        {**drawn, "vary": examples["init"], "amount": 0.3},
+        {**drawn, "interpolate": "prompt:blue", "share": 0.5},
+        {**drawn, "init": examples["init"], "edit": "blue"},
+    )
+    for edit in edits:
+        assert gen.toy(**edit).recipe
+    assert {*examples, *(name for edit in edits for name in edit)} == schema["properties"].keys()
 
 
 def test_eval_reports_what_the_plugin_measures_of_which_model(gen_cli: Cli) -> None:
