@@ -55,7 +55,7 @@ LAYERS = (
     ("run",),
     ("api", "conversion"),
     ("rerunning",),
-    ("__main__", "cli", "evaluation", "testing", "train"),
+    ("__main__", "cli", "evaluation", "scaffold", "testing", "train"),
 )
 """The parts of the core from the bottom up; none imports one above it, also not inside a function."""
 
