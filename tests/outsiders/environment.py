@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
+import venv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,10 @@ class Environment:
     def install(self, distribution: Path) -> None:
         """Build the wheel of a distribution's source, and install that."""
         [wheel] = WheelBuilder(str(distribution)).build(directory=str(self.folder), versions=["standard"])
+        self.install_wheel(Path(wheel))
+
+    def install_wheel(self, wheel: Path) -> None:
+        """Install a wheel."""
         pip = [sys.executable, "-m", "pip", "--python", str(self.python), "install", "--quiet"]
         subprocess.run([*pip, "--no-deps", "--no-index", "--force-reinstall", str(wheel)], check=True)
 
@@ -51,3 +57,14 @@ class Environment:
         done = self.run("-m", "gen", *words)
         assert done.returncode == code, f"gen {' '.join(words)}\n{done.stdout}{done.stderr}"
         return done
+
+
+def make_environment(folder: Path) -> Environment:
+    """An environment without any plugin but ours, in a new folder."""
+    venv.create(folder / "venv", symlinks=os.name != "nt")
+    made = Environment(folder / "venv", folder)
+    here = sysconfig.get_paths()["purelib"]
+    site = made.run("-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])").stdout.strip()
+    # Not by its path alone: it may hold .pth files that lead on.
+    (Path(site) / "here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
+    return made

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from environment import Environment
+from environment import Environment, make_environment
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -97,3 +97,20 @@ def test_molecules_have_the_atoms_of_their_seed_and_the_bonds_of_their_name(envi
     environment.gen("rerun", "water.xyz", "-o", "again.xyz")
     again = (environment.work / "again.xyz").read_text().splitlines()[2:]
     assert again == lines
+
+
+def test_wheels_of_the_day_on_which_the_contract_was_fixed_go_on_working(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    old = make_environment(tmp_path_factory.mktemp("api1"))
+    for wheel in sorted((Path(__file__).parent / "api1").glob("*.whl")):
+        old.install_wheel(wheel)
+    old.gen("palette", "ocean sunset", "-o", "palette.png", "--seed", "1")
+    old.gen("palette", "ember", "--init", "palette.png", "--strength", "0.5", "-o", "warmer.png")
+    old.gen("palette", "ember", "--guidance", "3", "--guide", "fading:until=0.5", "-o", "faded.png")
+    old.gen("iris", "--rows", "3", "-o", "rows.json")
+    for file in ("palette.png", "warmer.png", "faded.png", "rows.json"):
+        extra = ("--init", "palette.png") if file == "warmer.png" else ()
+        old.gen("rerun", file, *extra, "-o", f"again-{file}")
+    for name in ("palette", "fading", "iris"):
+        assert json.loads(old.gen("plugins", "check", name, "--json").stdout)["data"]["findings"] == []

@@ -191,7 +191,7 @@ def _make(host: Host, spec: ModalitySpec, model: str) -> None:
 
     file = find_source(model, spec.name, host)
     entry = next(one for one in host.models(spec.name) if one.name == model)
-    prompts = tuple(file.names[:1]) or any_prompts(spec, entry)
+    prompts = any_prompts(spec, entry, file.names)
     request = Request(modality=spec.name, prompts=prompts, seeds=(0,), steps=1, model=model)
     plan = resolve(request, host, settings={})
     made = next(iter(generate(plan, load(plan, host))))

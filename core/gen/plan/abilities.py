@@ -105,9 +105,9 @@ def abilities_of(spec: ModalitySpec, model: ModelSpec | None, params: tuple[Para
     )
 
 
-def any_prompts(spec: ModalitySpec, model: ModelSpec | None) -> tuple[str, ...]:
-    """Prompts for a request of which only the model matters."""
-    return () if abilities_of(spec, model).prompt == "none" else ("-",)
+def any_prompts(spec: ModalitySpec, model: ModelSpec | None, names: Sequence[str] = ()) -> tuple[str, ...]:
+    """Prompts for a request of which only the model matters: the first name that it knows, or a word."""
+    return () if abilities_of(spec, model).prompt == "none" else (*names[:1], "a")[:1]
 
 
 def abilities_of_any(host: Host, spec: ModalitySpec) -> Abilities:

@@ -91,12 +91,13 @@ def _made(host: Host, spec: ModalitySpec) -> Iterator[Finding]:
 def _plan(host: Host, spec: ModalitySpec, **options: Any) -> Plan:
     from gen.model import find_model
     from gen.plan import Request, resolve
+    from gen.plan.abilities import any_prompts
 
-    file = find_model(spec.default_model, spec.name, host.models(spec.name))
-    names = getattr(file, "names", ())
-    request = Request(
-        modality=spec.name, prompts=(names[0] if names else "a",), seeds=(0,), steps=1, **options
-    )
+    models = host.models(spec.name)
+    file = find_model(spec.default_model, spec.name, models)
+    entry = next((one for one in models if one.name == spec.default_model), None)
+    prompts = any_prompts(spec, entry, getattr(file, "names", ()))
+    request = Request(modality=spec.name, prompts=prompts, seeds=(0,), steps=1, **options)
     return resolve(request, host, settings={})
 
 
