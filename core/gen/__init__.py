@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gen.api import Generator, LoadedModel
     from gen.api import load_model as load
     from gen.artifact import Artifact
+    from gen.chains import Chain, Step, chain
     from gen.plan.choice import Choice
     from gen.recipe import Recipe
     from gen.rerunning import rerun
@@ -25,14 +26,29 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "Artifact": ("gen.artifact", "Artifact"),
+    "Chain": ("gen.chains", "Chain"),
     "Choice": ("gen.plan.choice", "Choice"),
     "LoadedModel": ("gen.api", "LoadedModel"),
+    "Step": ("gen.chains", "Step"),
+    "chain": ("gen.chains", "chain"),
     "Recipe": ("gen.recipe", "Recipe"),
     "load": ("gen.api", "load_model"),
     "rerun": ("gen.rerunning", "rerun"),
 }
 
-__all__ = ["Artifact", "Choice", "LoadedModel", "Recipe", "__version__", "errors", "load", "rerun"]
+__all__ = [
+    "Artifact",
+    "Chain",
+    "Choice",
+    "LoadedModel",
+    "Recipe",
+    "Step",
+    "__version__",
+    "chain",
+    "errors",
+    "load",
+    "rerun",
+]
 
 
 def _attribute(name: str) -> object:

@@ -125,6 +125,49 @@ class Artifact:
             self, path, _formats(self.kind), name=format, overwrite=overwrite, metadata=metadata
         )
 
+    def to(
+        self, target: str, prompt: str | None = None, *, by: str | tuple[str, ...] = (), **options: Any
+    ) -> Artifact:
+        """What a model makes of this and a prompt, or converters of this alone.
+
+        ``gen.image("a lighthouse").to("video", "waves roll")`` lets the clip begin with the picture;
+        ``.to("video", by="pan-zoom")`` moves a camera over it.
+
+        Args:
+            target: With a prompt, the modality that generates; without, the kind to convert to.
+            prompt: What to generate.
+            by: Names of the converters to take; empty for the shortest way.
+            **options: As ``gen.NAME`` takes them; or parameters of the converters.
+
+        Raises:
+            UsageError: The modality takes no such artifact, there is no way, or an option is wrong.
+            gen.errors.GenError: The generation or the conversion failed.
+        """
+        import gen
+
+        link: Any = gen.linking
+        made: Artifact = link.to(self, target, prompt, by=by, **options)
+        return made
+
+    def with_audio(
+        self, score: Artifact | None = None, narration: Artifact | None = None, **options: float
+    ) -> Artifact:
+        """This clip with a score, a narration, or both: the score is lower under the voice, -14 LUFS in all.
+
+        Args:
+            score, narration: Sounds; each is cut or filled up with silence to the length of the clip.
+            **options: Parameters of the converter ``mix``.
+
+        Raises:
+            UsageError: There is no sound, or this is no clip.
+            PluginError: A converter is not installed, or fails.
+        """
+        import gen
+
+        link: Any = gen.linking
+        made: Artifact = link.with_audio(self, score, narration, options)
+        return made
+
     def to_pil(self) -> Image.Image:
         """An image as a Pillow image with 8 bits per channel: mode L, RGB or RGBA.
 

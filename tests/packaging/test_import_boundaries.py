@@ -54,7 +54,7 @@ LAYERS = (
     ("plan",),
     ("run",),
     ("api", "conversion"),
-    ("rerunning",),
+    ("chains", "linking", "rerunning"),
     ("__main__", "cli", "evaluation", "scaffold", "testing", "train"),
 )
 """The parts of the core from the bottom up; none imports one above it, also not inside a function."""

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "guidances": "List the rules of guidance, their modifiers, caches and noise rules.",
     "convert": "Write a file in another format, or as another kind of thing.",
     "converters": "List the ways from one kind of thing to another.",
+    "chain": "Show and run chains of several steps.",
     "info": "Show what a file says about how it was made.",
     "rerun": "Make a file again from the recipe that it carries.",
     "schema": "Show the options of a modality, for programs.",

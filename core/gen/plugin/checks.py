@@ -37,8 +37,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 COMMANDS = _words("""
-    plugins models solvers guidances converters convert info rerun schema doctor train eval presets config
-    completion new help version x serve run load
+    plugins models solvers guidances converters convert chain info rerun schema doctor train eval presets
+    config completion new help version x serve run load
 """)
 """Commands that `gen` has or keeps for itself."""
 
