@@ -11,6 +11,7 @@ from gen.atomic import path_in_a_line
 from gen.checks import check_param, unknown
 from gen.errors import UsageError
 from gen.plan.inputs import Inputs, Source
+from gen.plan.kinds import check_made
 from gen.plan.resolve import versions_of
 from gen.plugin.boundary import calling, imported
 from gen.plugin.specs import ConverterSpec
@@ -108,6 +109,7 @@ def _converted(source: Source, spec: ConverterSpec, params: Mapping[str, object]
         made = change(artifact, {**values, **files})
         if not isinstance(made, Expected) or made.kind != spec.target:
             raise call.returned(made, f"an artifact of the kind {spec.target}")
+    check_made(host.kind(made.kind), made, spec.plugin, f"converter {spec.name}")
     recipe = Conversion(
         converter=spec.name,
         kind=spec.target,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from gen import presets
 from gen.checks import within
@@ -66,7 +66,11 @@ class Choices:
         from gen.diffusion import Solver as Expected
 
         made: Solver = self.solver.build(Expected, process=process)
-        return made
+        if not (plugin := self.solver.spec.plugin):
+            return made
+        from gen.plan.guarded import guarded_solver
+
+        return guarded_solver(made, plugin, self.solver.spec.name)
 
     def make_grid(self, steps: int, process: Process, own: Callable[[], TimeGrid]) -> TimeGrid:
         """The grid for a process.
@@ -109,9 +113,20 @@ class Choices:
         rule, *modifiers = self.guides
         parts = _parts(denoiser, process, shape, self.guides)
         made: Guidance | Chain = rule.build(Expected, Also, scale=scale, **parts)
+        makers = _makers((), made, rule.spec)
         for modifier in modifiers:
             made = modifier.build(Expected, Also, guidance=made, **parts)
-        return made
+            makers = _makers(makers, made, modifier.spec)
+        if not any(guide.spec.plugin for guide in self.guides):
+            return made
+        from gen.plan.guarded import guarded_guidance
+
+        return Also(
+            tuple(
+                guarded_guidance(link, spec.plugin, spec.name) if spec.plugin else link
+                for link, spec in makers
+            )
+        )
 
     def cached(self, denoiser: D, process: Process, shape: Sequence[int]) -> D:
         """A denoiser with the cache; of one state of numbers, where there is one.
@@ -121,16 +136,28 @@ class Choices:
         """
         if self.cache is None:
             return denoiser
-        parts = _parts(denoiser, process, shape, (self.cache,))
-        made: D = self.cache.build(Callable, denoiser=denoiser, **parts)
-        return made
+        cache, spec = self.cache, self.cache.spec
+        parts = _parts(denoiser, process, shape, (cache,))
+
+        def build(one: object) -> Any:
+            return cache.build(Callable, denoiser=one, **parts)
+
+        if not spec.plugin:
+            return cast(D, build(denoiser))
+        from gen.plan.guarded import guarded_cache
+
+        return cast(D, guarded_cache(build, cast("Denoiser", denoiser), spec.plugin, spec.name))
 
     def make_noise(self, seeds: Sequence[int]) -> NoiseSource:
         """The noise of a batch, one seed per item."""
         from gen.diffusion import NoiseSource as Expected
 
         made: NoiseSource = self.noise.build(Expected, seeds=seeds)
-        return made
+        if not (plugin := self.noise.spec.plugin):
+            return made
+        from gen.plan.guarded import guarded_noise
+
+        return guarded_noise(made, plugin, self.noise.spec.name)
 
 
 def core_choices(solver: Given, grid: Given) -> Choices:
@@ -207,6 +234,25 @@ def check_scale(guides: Sequence[Chosen[GuidanceSpec]], scale: float) -> None:
         within(f"guidance of {rule.name}", scale, rule.scales)
     except UsageError as error:
         raise UsageError(error.message, "change the guidance, or its rule with `guide=…`") from None
+
+
+def _makers(
+    before: Sequence[tuple[Guidance, GuidanceSpec]], made: Guidance | Chain, spec: GuidanceSpec
+) -> list[tuple[Guidance, GuidanceSpec]]:
+    """The links of a chain, each with the spec whose code it is.
+
+    Args:
+        before: Those before ``spec`` was applied.
+        made: What its factory returned.
+        spec: Of the core or a plugin. A link that the core has changed is still that of the one before.
+    """
+    from gen.diffusion.guidance import Chain as Expected
+
+    def maker(link: Guidance) -> GuidanceSpec:
+        same = (old for one, old in before if one is link or (not spec.plugin and type(one) is type(link)))
+        return next(same, spec)
+
+    return [(link, maker(link)) for link in (made.parts if isinstance(made, Expected) else (made,))]
 
 
 def _interval(given: object) -> tuple[float, float]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from gen.errors import UsageError
+from gen.kinds import KINDS
+from gen.plan.kinds import check_given
 from gen.recipe import AnyRecipe, Input
 
 if TYPE_CHECKING:
@@ -82,10 +84,15 @@ def content_digest(artifact: Artifact) -> str:
 
 
 def _check_kind(what: str, artifact: Artifact, kind: str, host: Host) -> None:
-    """Refuse an artifact of another kind than the formats of this one hold."""
+    """Refuse an artifact of another kind than the formats of this one hold, and one that is not valid.
+
+    Artifacts of the core's kinds are checked when they are made.
+    """
     kinds = dict.fromkeys([kind, *(also for form in host.formats(kind) if form.reader for also in form.also)])
     if artifact.kind not in kinds:
         raise UsageError(f"{what} must be {' or '.join(kinds)}, not {artifact.kind}")
+    if artifact.kind not in KINDS:
+        check_given(host.kind(artifact.kind), artifact, what)
 
 
 def check_shapes(init: Artifact, mask: Artifact) -> None:

@@ -328,17 +328,18 @@ class Host:
         indices = [*self._group(PLUGINS), *self._group(MODALITIES)]
         return self._merged(indices, lambda plugin: plugin.of(CommandSpec), lambda _: True)
 
-    def kind(self, name: str, modality: str) -> KindSpec | None:
-        """What is declared about a kind of artifact: by the core, the plugin of a modality or one of
-        ``gen.plugins``; None for a kind that nobody declares, whose artifacts may hold any arrays.
+    def kind(self, name: str, modality: str | None = None) -> KindSpec | None:
+        """What is declared about a kind of artifact: by the core, the plugin of a modality, of any where none
+        is named, or one of ``gen.plugins``; None for a kind that nobody declares, whose artifacts may hold
+        any arrays.
 
         Raises:
             PluginError: The modality cannot be used.
         """
-        self.modality(modality)
-        indices = sorted(
-            [*self._group(PLUGINS), self._find(modality, MODALITIES)], key=lambda index: index != self._core
-        )
+        if modality is not None:
+            self.modality(modality)
+        own = self._group(MODALITIES) if modality is None else [self._find(modality, MODALITIES)]
+        indices = sorted([*self._group(PLUGINS), *own], key=lambda index: index != self._core)
         kinds = self._merged(indices, lambda plugin: plugin.of(KindSpec), lambda spec: spec.name == name)
         return next(iter(kinds), None)
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 from gen.errors import UsageError
 from gen.plan import Plan
+from gen.plan.kinds import check_made
 from gen.plugin.boundary import calling, imported
+from gen.plugin.specs import RunSpec
 from gen.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -27,19 +29,18 @@ def around(plan: Plan) -> Iterator[None]:
         for spec in plan.runs:
             if not spec.around:
                 continue
-            part = f"around of run hook {spec.name}"
             make = cast(Callable[[Plan], object], imported(spec.plugin, spec.around))
-            with calling(spec.plugin, part) as call:
+            with calling(spec.plugin, f"around of run hook {spec.name}") as call:
                 manager = make(plan)
                 if not isinstance(manager, AbstractContextManager):
                     raise call.returned(manager, "a context manager")
                 manager.__enter__()
-            opened.callback(_leave, manager, spec.plugin, part)
+            opened.callback(_leave, manager, spec)
         yield
 
 
-def _leave(manager: AbstractContextManager[object], plugin: str, part: str) -> None:
-    with calling(plugin, part):
+def _leave(manager: AbstractContextManager[object], spec: RunSpec) -> None:
+    with calling(spec.plugin, f"exit of run hook {spec.name}"):
         manager.__exit__(None, None, None)
 
 
@@ -68,5 +69,6 @@ def after(plan: Plan, artifact: Artifact) -> Artifact:
                 recipe = replace(recipe, provenance={**recipe.provenance, spec.name: notes})
             except UsageError as error:
                 raise call.fault(f"gave notes that no recipe can hold: {error.message}") from error
+        check_made(plan.kind, changed, spec.plugin, f"after of run hook {spec.name}")
         artifact = replace(changed, recipe=recipe)
     return artifact

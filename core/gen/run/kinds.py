@@ -1,4 +1,4 @@
-"""What the declaration of a kind says about artifacts: whether one is valid, and how far two are apart."""
+"""How far two artifacts of a kind are apart."""
 
 from __future__ import annotations
 
@@ -10,31 +10,6 @@ from gen.plugin.boundary import calling, imported
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
-
-
-def check_kind(plan: Plan, artifact: Artifact) -> None:
-    """Refuse an artifact that its kind does not allow, as a fault of the modality that made it.
-
-    Raises:
-        PluginError: It has other arrays, or the kind's own check finds it wrong or fails.
-    """
-    from gen.artifact import check_layout
-
-    spec = plan.kind
-    if spec is None or artifact.kind != spec.name:
-        return
-    with calling(plan.spec.plugin, "codec"):
-        check_layout(artifact, spec)
-    if not spec.validate:
-        return
-    validate = cast(Callable[["Artifact"], object], imported(spec.plugin, spec.validate))
-    with calling(spec.plugin, f"validation of kind {spec.name}") as call:
-        wrong = validate(artifact)
-        if not isinstance(wrong, str):
-            raise call.returned(wrong, "a line of text")
-    if wrong:
-        with calling(plan.spec.plugin, "codec") as call:
-            raise call.fault(f"made an artifact that no {spec.name} may be: {wrong}")
 
 
 def distance(plan: Plan, one: Artifact, other: Artifact) -> float:

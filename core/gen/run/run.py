@@ -11,11 +11,11 @@ from gen.model import CompositingCodec, Model, State, Task
 from gen.model.parts import Parts
 from gen.model.task import row_of
 from gen.plan import Plan
+from gen.plan.kinds import check_made
 from gen.run.batches import Batch, batches
 from gen.run.edits import edits_of
 from gen.run.failures import failures
 from gen.run.hooks import after, around
-from gen.run.kinds import check_kind
 from gen.run.load import threads_of
 from gen.run.progress import Progress, StageReport
 
@@ -102,7 +102,7 @@ def _generated(
         ):
             artifacts = _made(decided, model, batch, report, raised)
         for item, artifact in zip(batch.items, artifacts, strict=True):
-            check_kind(decided, artifact)
+            check_made(decided.kind, artifact, decided.spec.plugin, "codec")
             made[item.index] = after(decided, replace(artifact, recipe=decided.recipe(item)))
         done += len(batch.items)
         # In the order of the items, however they were batched.

@@ -199,8 +199,15 @@ def _prepared(
                 raise call.returned(answer, "Edits or None")
             given = answer or given
 
+    def own_grid() -> TimeGrid:
+        with calling(plugin, "stage.own_grid") as call:
+            own: object = stage.own_grid(task)
+            if not isinstance(own, TimeGrid):
+                raise call.returned(own, "a TimeGrid")
+        return own
+
     def named() -> TimeGrid:
-        grid = choices.make_grid(ways.steps, process, lambda: stage.own_grid(task))
+        grid = choices.make_grid(ways.steps, process, own_grid)
         return grid if given.start is None or strength is None else grid.truncate(strength)
 
     with calling(plugin, "stage.grid") as call:

@@ -49,6 +49,24 @@ COMMANDS = {
     "can_read": ("info", "in.rude"),
     "evaluation": ("eval", "rude"),
     "recipe factory": ("train", "rude", "--recipe", "quick"),
+    "factory of solver rude": (*MAKE, "--solver", "rude"),
+    "solver rude": (*MAKE, "--solver", "rude"),
+    "factory of grid rude": (*MAKE, "--grid", "rude"),
+    "factory of guidance rude": (*MAKE, "--guide", "rude"),
+    "factory of guidance ruder": (*MAKE, "--guide", "ruder"),
+    "guidance rude": (*MAKE, "--guide", "rude", "--guide", "clip", "--guidance-interval", "0:1"),
+    "guidance ruder": (*MAKE, "--guidance", "3", "--guide", "ruder"),
+    "factory of cache rude": (*MAKE, "--cache", "rude"),
+    "cache rude": (*MAKE, "--cache", "rude"),
+    "factory of noise rude": (*MAKE, "--noise", "rude"),
+    "noise rude": (*MAKE, "--noise", "rude", "--solver", "rude"),
+    "validation of kind rude": MAKE,
+    "distance of kind rude": ("rerun", "../made.rude", "--check"),
+    "converter rude": ("convert", "in.rude", "-o", "out.polite"),
+    "before of run hook rude": MAKE,
+    "around of run hook rude": MAKE,
+    "after of run hook rude": MAKE,
+    "command rude": ("x", "rude"),
 }
 """How each part is reached from the command line."""
 
@@ -85,6 +103,23 @@ RETURNED = {
     "can_read": ("None", "text"),
     "evaluation": ("None", "text", "empty list", "NaN by name"),
     "recipe factory": ("None",),
+    "factory of solver rude": ("None", "text"),
+    "solver rude": ("None", "text", "NaN update", "longer update"),
+    "factory of grid rude": ("None", "text"),
+    "factory of guidance rude": ("None", "text"),
+    "factory of guidance ruder": ("None", "text"),
+    "guidance rude": ("None", "text", "NaN prediction", "longer prediction"),
+    "guidance ruder": ("None", "text", "NaN prediction", "longer prediction"),
+    "factory of cache rude": ("None", "text"),
+    "cache rude": ("None", "text", "NaN prediction", "longer prediction"),
+    "factory of noise rude": ("None", "text"),
+    "noise rude": ("None", "text", "NaN", "longer"),
+    "validation of kind rude": ("None", "int"),
+    "distance of kind rude": ("None", "text", "endless"),
+    "converter rude": ("None", "text", "NaN artifact", "strange image"),
+    "before of run hook rude": ("text", "int"),
+    "after of run hook rude": ("None", "text", "strange image"),
+    "command rude": ("None", "text", "NaN by name"),
 }
 FAULTS = [(part, how) for part in COMMANDS for how in (*RAISED, *RETURNED.get(part, ()))]
 
@@ -125,9 +160,13 @@ def rude(
         sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
         for name in ("rude_case", "rude_plugin", "rude_work"):
             sys.modules.pop(name, None)
+        words = command or COMMANDS[part]
+        if words[0] == "rerun" and not Path(words[1]).exists():
+            run("nothing", "None", *MAKE, "-o", words[1])
+            return run(part, how, *command)
         capfd.readouterr()
         try:
-            code = main(list(command or COMMANDS[part]))
+            code = main(list(words))
         except SystemExit as leaving:
             code = int(leaving.code or 0)
         finally:
@@ -259,6 +298,20 @@ def test_ctrl_c_that_a_plugin_swallows_or_renames_still_interrupts(otherwise: Ba
     with pytest.raises(KeyboardInterrupt), calling("rude", "encoder"):
         plugin()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_file_that_its_kind_does_not_allow_is_the_users(rude: Run) -> None:
+    ran = rude("validation of kind rude", "text", *EDIT)
+    assert ran.code == 2
+    assert "init in.rude: a text" in only_error(ran)
+
+
+@pytest.mark.parametrize("how", RAISED)
+def test_a_hook_that_fails_at_its_end_is_named_and_what_is_written_stays(rude: Run, how: str) -> None:
+    ran = rude("exit of run hook rude", how, *MAKE)
+    assert ran.code == 7, "something is made"
+    assert "the exit of run hook rude of plugin rude (gen-rude 2.5)" in only_error(ran)
+    assert Path("out.rude").stat().st_size
 
 
 def test_exceptions_are_described_on_one_line() -> None:

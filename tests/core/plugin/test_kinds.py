@@ -11,11 +11,12 @@ import pytest
 from sample_plugins import Install
 
 from gen.artifact import Artifact
-from gen.errors import PluginError
+from gen.errors import PluginError, UsageError
 from gen.kinds import KINDS
+from gen.plan.kinds import check_made
 from gen.plan.plan import Plan
 from gen.plugin.host import Host
-from gen.run.kinds import check_kind, distance
+from gen.run.kinds import distance
 
 LIGHT = """
 from gen.plugin import ArrayLayout, KindSpec, hookimpl
@@ -56,7 +57,7 @@ def planned(install: Install) -> Callable[..., Any]:
 
 def test_what_is_made_is_checked_by_its_kind(planned: Callable[..., Plan]) -> None:
     plan = planned()
-    check_kind(plan, table((1, 2), (3, 4)))
+    check_made(plan.kind, table((1, 2), (3, 4)), plan.spec.plugin, "codec")
     for wrong, line in (
         (table((1, 2), name="cell"), "table has no array 'cell'"),
         (table((1, 2, 3, 4)), "cells"),
@@ -64,8 +65,25 @@ def test_what_is_made_is_checked_by_its_kind(planned: Callable[..., Plan]) -> No
         (table((-1, 2)), "made an artifact that no table may be: it has negative cells"),
     ):
         with pytest.raises(PluginError, match="codec of plugin maker") as caught:
-            check_kind(plan, wrong)
+            check_made(plan.kind, wrong, plan.spec.plugin, "codec")
         assert line in caught.value.message
+
+
+def test_what_is_given_is_checked_by_its_kind(planned: Callable[..., Plan]) -> None:
+    from gen.plan.inputs import Inputs
+
+    planned()
+    host = Host.discover()
+    good = table((1, 2))
+    assert Inputs(host).read("init", good, "table") is good
+    for wrong, line in (
+        (table((1, 2), name="cell"), "init: table has no array 'cell'"),
+        (table((-1, 2)), "init: it has negative cells"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            Inputs(host).read("init", wrong, "table")
+        assert caught.value.message == line
+        assert caught.value.hint
 
 
 def test_a_kind_says_how_far_two_are_apart(planned: Callable[..., Plan]) -> None:
@@ -88,7 +106,7 @@ def test_a_kind_that_fails_is_named(planned: Callable[..., Plan], old: str, new:
     plan = planned(WORK.replace(old, new))
 
     def use() -> None:
-        check_kind(plan, table((1, 2)))
+        check_made(plan.kind, table((1, 2)), plan.spec.plugin, "codec")
         distance(plan, table((1, 2)), table((1, 2)))
 
     with pytest.raises(PluginError) as caught:

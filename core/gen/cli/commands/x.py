@@ -75,7 +75,7 @@ def _run(session: Session, spec: CommandSpec, given: Mapping[str, Any]) -> None:
         result = run(**values)
         if not isinstance(result, Mapping) or not all(isinstance(name, str) for name in result):
             raise call.returned(result, "values by name")
-        json.dumps(result)
+        json.dumps(result, allow_nan=False)
         shown = list(outline(result))
     session.data["result"] = dict(result)
     for line in shown:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,7 +15,19 @@ from rude_case import INPUTS, act
 from torch import Tensor
 
 from gen.artifact import Artifact
-from gen.diffusion import Condition, Conditioning, RectifiedFlow, Sample
+from gen.diffusion import (
+    DDIM,
+    ClassifierFree,
+    Condition,
+    Conditioning,
+    Denoiser,
+    Guidance,
+    NoiseSource,
+    RectifiedFlow,
+    Sample,
+    Solver,
+    TimeGrid,
+)
 from gen.evaluation import Trial
 from gen.model import Model, ModelFile, Task
 
@@ -70,7 +84,7 @@ def load(file: ModelFile, _device: str, _dtype: str) -> Model:
 
 
 def write(artifact: Artifact, file: BinaryIO, metadata: Any) -> None:
-    content = {"values": artifact.arrays["values"].tolist(), "software": metadata.software}
+    content = {"values": artifact.arrays["values"].tolist(), "gen": metadata.recipe}
     file.write(act("writer", json.dumps(content).encode()))
 
 
@@ -80,7 +94,9 @@ def read(file: BinaryIO) -> Artifact:
 
 
 def read_metadata(file: BinaryIO) -> Mapping[str, str]:
-    return act("metadata reader", {key: text for key, text in json.load(file).items() if key == "note"})
+    return act(
+        "metadata reader", {key: text for key, text in json.load(file).items() if key in ("gen", "note")}
+    )
 
 
 def can_read(_head: bytes) -> bool:
@@ -93,3 +109,86 @@ def evaluate(_trial: Trial) -> Mapping[str, object]:
 
 def recipe(_preset: str, _folder: Path, _report: Any) -> Any:
     return act("recipe factory", None)
+
+
+class RudeSolver(Solver):
+    def step(self, state: Any, x: Tensor, denoise: Any, t: Any, s: Any, *, noise: Any) -> Any:
+        update = DDIM(0.0).step(state, x, denoise, t, s, noise=noise)
+        noise(x, "step")
+        return act("solver rude", update)
+
+
+@dataclass(frozen=True)
+class RudeGuidance(Guidance):
+    part: str
+    rule: Guidance
+
+    def predict(self, at: Any) -> Any:
+        return act(self.part, self.rule.predict(at))
+
+
+class RudeNoise(NoiseSource):
+    def normal(self, shape: Sequence[int], stream: str, index: int = 0) -> Tensor:
+        return act("noise rude", super().normal(shape, stream, index))
+
+
+def make_solver() -> Solver:
+    return act("factory of solver rude", RudeSolver())
+
+
+def make_grid(steps: int) -> TimeGrid:
+    return act("factory of grid rude", TimeGrid((*(2.0**-step for step in range(steps)), 0.0)))
+
+
+def make_guidance(scale: float) -> Guidance:
+    return act("factory of guidance rude", RudeGuidance("guidance rude", ClassifierFree(scale)))
+
+
+def make_modifier(guidance: Guidance) -> Guidance:
+    return act("factory of guidance ruder", RudeGuidance("guidance ruder", guidance))
+
+
+def make_cache(denoiser: Denoiser) -> Denoiser:
+    return act("factory of cache rude", lambda *given: act("cache rude", denoiser(*given)))
+
+
+def make_noise(seeds: Sequence[int]) -> NoiseSource:
+    return act("factory of noise rude", RudeNoise(seeds))
+
+
+def validate(_artifact: Artifact) -> str:
+    return act("validation of kind rude", "")
+
+
+def distance(_one: Artifact, _other: Artifact) -> float:
+    return act("distance of kind rude", 0.0)
+
+
+def convert(artifact: Artifact, _params: Mapping[str, object]) -> Artifact:
+    return act("converter rude", replace(artifact, kind="polite"))
+
+
+def before(_plan: Any) -> Any:
+    return act("before of run hook rude", None)
+
+
+class Around:
+    def __enter__(self) -> None:
+        act("around of run hook rude", None)
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        act("exit of run hook rude", None)
+
+
+def around(_plan: Any) -> Any:
+    return Around()
+
+
+def after(artifact: Artifact, _plan: Any) -> Any:
+    return act("after of run hook rude", (artifact, {}))
+
+
+def command() -> Any:
+    return act("command rude", {})
