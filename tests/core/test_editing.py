@@ -233,6 +233,29 @@ def test_another_prompt_for_a_file_starts_with_its_own(red: Path) -> None:
     assert np.array_equal(pixels(gen.rerun(made, init=red)), pixels(made))
 
 
+def test_a_restored_picture_agrees_with_what_was_measured() -> None:
+    values = np.random.default_rng(0).uniform(0.2, 0.8, (16, 24, 3)).astype(np.float32)
+    small = values.reshape(8, 2, 12, 2, 3).mean((1, 3))
+    made = toy("red", init=gen.Artifact("image", {"pixels": small}), restore="upscale", seed=2)
+    assert made.recipe.edits == {"restore": "super_resolve"}
+    assert pixels(made).shape == values.shape
+    assert np.abs(pixels(made).reshape(8, 2, 12, 2, 3).mean((1, 3)) - small).max() < 1e-3
+    again = gen.rerun(made, init=gen.Artifact("image", {"pixels": small}))
+    assert np.array_equal(pixels(again), pixels(made))
+
+
+def test_a_blurred_picture_becomes_sharper() -> None:
+    from gen.diffusion.inverse import Blur
+
+    sharp = torch.zeros(1, 3, 16, 24)
+    sharp[..., 8:16] = 1
+    blurred = Blur.gaussian(1.5, (-2, -1))(sharp).clamp(0, 1)[0].permute(1, 2, 0).contiguous().numpy()
+    given = gen.Artifact("image", {"pixels": blurred})
+    made = toy("red", init=given, restore="deblur:radius=1.5", seed=2, steps=12)
+    true = sharp[0].permute(1, 2, 0).numpy()
+    assert np.abs(pixels(made) - true).mean() < 0.7 * np.abs(blurred - true).mean()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -248,6 +271,11 @@ def test_another_prompt_for_a_file_starts_with_its_own(red: Path) -> None:
         ({"edit": "blue", "init": "red.png", "solver": "ddpm"}, "draws noise"),
         ({"expand": "8,0,0,0"}, "expand needs something to start from"),
         ({"expand": "8,0,0,0", "init": "red.png", "mask": "0,0,4,4"}, "a mask of its own"),
+        ({"restore": "denoise"}, "restore needs something to start from"),
+        ({"restore": "denoise", "init": "red.png", "mask": "0,0,4,4"}, "restore and mask exclude each other"),
+        ({"restore": "dehaze", "init": "red.png"}, "unknown operator 'dehaze'"),
+        ({"restore": "deblur:radius=99", "init": "red.png"}, "radius"),
+        ({"restore": "super_resolve", "init": "red.png", "width": 24, "height": 16}, "do not fit the input"),
         ({"mask": "0,0,4,4"}, "mask needs something to start from"),
         ({"init": "red.png", "strength": 0}, "above 0 and at most 1, not 0"),
         ({"init": "red.png", "strength": 2}, "above 0 and at most 1, not 2"),

@@ -28,6 +28,7 @@ from gen.plugin.specs import (
     Param,
     SolverSpec,
 )
+from gen.presets.operators import OPERATORS
 
 ALIASES: Mapping[str, str] = {
     "negative_prompt": "negative",
@@ -126,6 +127,12 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
             "mask", "FILE|REGION", f"What is made anew of --init: the bright parts of a file{_regions(spec)}."
         ),
         _flag("expand", "SIDES", f"Extend --init: {_expansions(spec)}."),
+        _flag(
+            "restore",
+            "OPERATOR",
+            "Restore --init, a picture: denoise:std=0.1, deblur:radius=2, super_resolve:2.",
+            among=lambda: OPERATORS,
+        ),
         _flag("vary", "FILE", "Make variations of a file.", kind=Path),
         _flag("amount", "FLOAT", "How far they go, from 0 to 1 (default 0.3)."),
         _flag(

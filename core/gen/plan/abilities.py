@@ -29,6 +29,7 @@ NEEDED = {
     "strength": "init",
     "mask": "mask",
     "edit": "init",
+    "restore": "init",
     "expand": "mask",
 }
 """Fields of a request, and the ability that each needs."""

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from gen.checks import between, check_prompt, check_seed
 from gen.config import convert
 from gen.errors import UsageError
+from gen.plan.choice import Chosen, choose
 from gen.plan.choices import Choices
 from gen.plan.expansion import is_expansion
 from gen.plan.inputs import Inputs, Source
 from gen.plan.regions import is_region, region_mask
 from gen.plan.request import Request
+from gen.presets.operators import OPERATORS, OperatorSpec
 from gen.recipe import AnyRecipe, Recipe, Scalar
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Editing:
     Args:
         region: The mask in words; empty where it is a file, or there is none.
         expansion: By how much the input is extended; empty where it is not.
+        restore: How the input was damaged; None where it is not restored.
         source: What the input shows, where it is to be made again with another prompt; else None.
         vary: What is varied.
         amount: Share of new noise in a variation, in [0, 1].
@@ -50,6 +53,7 @@ class Editing:
 
     region: str = ""
     expansion: str = ""
+    restore: Chosen[OperatorSpec] | None = None
     source: str | None = None
     vary: Artifact | None = None
     amount: float = 0.0
@@ -57,6 +61,16 @@ class Editing:
     to_prompt: str | None = None
     to_seed: int | None = None
     to: Artifact | None = None
+
+    @property
+    def factor(self) -> int:
+        """How many times larger the restored picture is along each side than the input."""
+        if self.restore is None:
+            return 1
+        own = {param.name: param.default for param in self.restore.spec.settings} | dict(
+            self.restore.settings
+        )
+        return int(own.get("factor") or 1)
 
     @property
     def is_way(self) -> bool:
@@ -78,6 +92,8 @@ class Editing:
         noted: dict[str, Scalar] = {"mask": self.region} if self.region else {}
         if self.expansion:
             noted["expand"] = self.expansion
+        if self.restore is not None:
+            noted["restore"] = str(self.restore)
         if self.source is not None:
             noted["source"] = self.source
         if self.vary is not None:
@@ -143,6 +159,12 @@ def _check_together(request: Request) -> None:
         raise UsageError("share needs two ends", "add `interpolate=…`")
     if request.edit is not None and request.init is None:
         raise UsageError("edit needs something to start from", "add `init=FILE`")
+    if request.restore is not None and request.init is None:
+        raise UsageError("restore needs something to start from", "add `init=FILE`")
+    if request.restore is not None:
+        for name in ("mask", "expand", "strength", "edit", "interpolate"):
+            if getattr(request, name) is not None:
+                raise UsageError(f"restore and {name} exclude each other", "make one, then the other")
     if request.expand is not None and request.init is None:
         raise UsageError("expand needs something to start from", "add `init=FILE`")
     if request.expand is not None and request.mask is not None:
@@ -195,6 +217,13 @@ def decided(request: Request, plan: Plan, inputs: Inputs, start: Artifact | None
     editing, kind = Editing(), plan.spec.kind
     if request.edit is not None:
         editing = replace(editing, source=_one(request.prompts))
+    if request.restore is not None:
+        if kind != "image":
+            raise UsageError(
+                f"only pictures can be restored: what {plan.spec.name} decodes is no array of fixed places",
+                "leave out restore",
+            )
+        editing = replace(editing, restore=choose(OPERATORS.values(), request.restore, "operator"))
     if request.vary is not None:
         amount = DEFAULT_AMOUNT if request.amount is None else convert(request.amount, float, "amount", "")
         assert isinstance(amount, int | float)
@@ -234,6 +263,7 @@ def edited_again(recipe: Recipe, files: Mapping[str, Source | None]) -> dict[str
             (name in ("amount", "share") and number)
             or (name == "mask" and is_region(text))
             or (name == "expand" and is_expansion(text))
+            or (name == "restore" and text)
             or (name == "interpolate" and text.startswith((SEED, PROMPT)))
         ):
             fields[name] = value

@@ -98,6 +98,13 @@ def params_like(given: Artifact, own: Mapping[str, Param], asked: Mapping[str, o
         sizes["channels"] = _CHANNELS.get(given.sizes.get("channels", 0))
     if "fps" in sizes:
         sizes["fps"] = float(Fraction(str(sizes["fps"])))
+    return fitting(sizes, own, asked)
+
+
+def fitting(
+    sizes: Mapping[str, Any], own: Mapping[str, Param], asked: Mapping[str, object]
+) -> dict[str, Any]:
+    """Those of the sizes that are parameters, are not given, and can be their values."""
     found: dict[str, Any] = {}
     for name, param in own.items():
         if param.kind or name in asked or param.follows in asked or sizes.get(name) is None:

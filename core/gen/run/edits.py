@@ -29,7 +29,7 @@ def edits_of(plan: Plan, parts: Parts, task: Task) -> Edits:
     edits = Edits()
     if plan.editing.vary is not None and plan.editing.vary_seed is None:
         edits = Edits(start=parts.encode(plan.editing.vary, task, _file_of(plan, "vary")))
-    if task.init is not None:
+    if task.init is not None and plan.editing.restore is None:
         start = parts.encode(task.init, task, _file_of(plan, "init"))
         edits = Edits(start=start)
         if task.mask is not None:

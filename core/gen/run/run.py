@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gen.model import CompositingCodec, Model, State, Task
@@ -22,6 +23,7 @@ from gen.run.progress import Progress, StageReport
 if TYPE_CHECKING:
     from gen.artifact import Artifact
     from gen.diffusion import Step
+    from gen.run.restoring import Restoration
 
 
 def generate(
@@ -135,8 +137,22 @@ def _made(
     with torch.inference_mode():
         task = replace(task, shape=parts.shape(task))
         shares = [item.share for item in rows]
-        state = run_stages(plan, model, task, edits_of(plan, parts, task), shares, report, raised)
-        return [_artifact(parts, row_of(state, index), task.row(index)) for index in range(len(batch.items))]
+        restoration = _restoration(plan, parts)
+        edits = edits_of(plan, parts, task)
+        state = run_stages(plan, model, task, edits, shares, report, raised, restoration)
+        made = [_artifact(parts, row_of(state, index), task.row(index)) for index in range(len(batch.items))]
+        return made if restoration is None else [restoration.exact(one) for one in made]
+
+
+def _restoration(plan: Plan, parts: Parts) -> Restoration | None:
+    """How the input is restored; None where it is not."""
+    from gen.run.restoring import AXES, Restoration
+
+    chosen = plan.editing.restore
+    if chosen is None or plan.init is None:
+        return None
+    own = {param.name: param.default for param in chosen.spec.settings} | dict(chosen.settings)
+    return Restoration.of(parts, partial(chosen.build, axes=AXES), float(own.get("std") or 0), plan.init)
 
 
 def _artifact(parts: Parts, state: State, task: Task) -> Artifact:

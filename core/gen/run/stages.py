@@ -23,6 +23,7 @@ from gen.plugin.boundary import calling
 from gen.run.inversion import Inversion
 from gen.run.joint_run import sample_parts
 from gen.run.progress import Report, StageReport
+from gen.run.restoring import Restoration
 from gen.run.tensor_run import sample_tensor
 from gen.run.ways import between_prompts
 
@@ -35,6 +36,7 @@ def run_stages(
     shares: Sequence[float],
     report: StageReport,
     raised: Sequence[BaseException] = (),
+    restoration: Restoration | None = None,
 ) -> State:
     """The end of the last stage, (B, *shape).
 
@@ -46,6 +48,7 @@ def run_stages(
         shares: Where each row lies between two ends.
         report: Called after each step with the number of the stage.
         raised: What ``report`` has raised, which comes out as it is.
+        restoration: What the predictions of the last stage follow.
 
     Raises:
         UsageError: A stage cannot make what the parameters ask for.
@@ -55,12 +58,16 @@ def run_stages(
     plugin = plan.spec.plugin
     state: State | None = None
     entered = False
-    for index, stage in enumerate(model.path):
+    stages = model.path
+    for index, stage in enumerate(stages):
         before = replace(task, previous=state)
         own = stage.defaults and _ways_of(stage.defaults, plan)
         run = _prepared(plugin, stage, before, edits, own or ways, plan, shares)
         if run is None:
             continue
+        if restoration is not None and index + 1 == len(stages):
+            _check_restorable(stage)
+            run = replace(run, restoration=restoration)
         if entered:
             run = replace(run, edits=replace(run.edits, start=None, end=None))
         entered = entered or run.edits.start is not None
@@ -112,6 +119,7 @@ class _Run:
     shares: Sequence[float]
     plain: Denoiser | JointDenoiser
     source: Conditioning | None
+    restoration: Restoration | None = None
 
     def end(self, report: Report) -> State:
         """The state at the end of its grid."""
@@ -137,6 +145,8 @@ class _Run:
         inversion = self._inversion(denoiser)
         if self.editing.to_prompt is not None:
             denoiser = between_prompts(denoiser, self.shares)
+        if self.restoration is not None:
+            denoiser = self.restoration.following(denoiser, self.task)
         return sample_tensor(
             self.stage,
             process,
@@ -248,6 +258,16 @@ def _prepared(
         plain=denoiser,
         source=source,
     )
+
+
+def _check_restorable(stage: Stage) -> None:
+    """Refuse states that cannot be decoded in the middle of a run.
+
+    Raises:
+        UsageError: The state has several parts, is made of tokens, or is made piece by piece.
+    """
+    if stage.window is not None or isinstance(stage.process, Mapping | CategoricalProcess):
+        raise UsageError("this model samples no single state that can be decoded", "leave out restore")
 
 
 def _check_one_state(stage: Stage) -> None:

@@ -26,6 +26,7 @@ from gen.plugin.specs import (
     NoiseSpec,
     SolverSpec,
 )
+from gen.presets.operators import OPERATORS
 from gen.recipe import MAX_SEED
 
 
@@ -77,6 +78,7 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
             if spec.kind in expansion.FORMS
             else {}
         ),
+        "restore": {**text, "examples": list(OPERATORS)},
         "vary": text,
         "amount": {"type": "number", "minimum": 0, "maximum": 1, "default": DEFAULT_AMOUNT},
         "interpolate": text,
