@@ -143,10 +143,7 @@ class Artifact:
             UsageError: The modality takes no such artifact, there is no way, or an option is wrong.
             gen.errors.GenError: The generation or the conversion failed.
         """
-        import gen
-
-        link: Any = gen.linking
-        made: Artifact = link.to(self, target, prompt, by=by, **options)
+        made: Artifact = _linking().to(self, target, prompt, by=by, **options)
         return made
 
     def with_audio(
@@ -162,10 +159,7 @@ class Artifact:
             UsageError: There is no sound, or this is no clip.
             PluginError: A converter is not installed, or fails.
         """
-        import gen
-
-        link: Any = gen.linking
-        made: Artifact = link.with_audio(self, score, narration, options)
+        made: Artifact = _linking().with_audio(self, score, narration, options)
         return made
 
     def to_pil(self) -> Image.Image:
@@ -229,6 +223,13 @@ def distance(one: Artifact, other: Artifact) -> float:
         float(np.abs(array.astype(np.float64) - other.arrays[name]).max(initial=0))
         for name, array in one.arrays.items()
     )
+
+
+def _linking() -> Any:
+    """What leads from one artifact to the next; found by name, as it is built on this module."""
+    import importlib
+
+    return importlib.import_module("gen.linking")
 
 
 def _formats(kind: str) -> list[Any]:

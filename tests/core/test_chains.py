@@ -11,7 +11,7 @@ import pytest
 
 import gen
 from gen.chains import Chain, Step, load, parse
-from gen.chains.file import formatted
+from gen.chains.text import formatted
 from gen.errors import GenError, OutputError, UsageError
 
 Cli = Callable[..., Any]

@@ -24,7 +24,6 @@ A file names steps, modalities, models and converters; it can name neither code 
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -33,11 +32,11 @@ from typing import Any
 
 from gen.atomic import path_in_a_line
 from gen.chains.steps import MAX_STEPS, Chain, Step
+from gen.chains.text import SCHEMA
 from gen.checks import unknown
 from gen.errors import UsageError
 from gen.recipe import SOURCE
 
-SCHEMA = "gen.chain/1"
 MAX_BYTES = 1 << 18
 """Longest file that is read."""
 
@@ -120,44 +119,3 @@ def _check_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) ->
         if key not in known:
             error = unknown("key", key[:40], known)
             raise UsageError(f"{where}: {error.message}", error.hint)
-
-
-def formatted(chain: Chain) -> str:
-    """A chain as TOML that ``parse`` reads back as the same."""
-    lines = [f'schema = "{SCHEMA}"', f"seed = {chain.seed}"]
-    if chain.variables:
-        lines += ["", "[variables]"]
-        lines += [f"{name} = {_value(value)}" for name, value in chain.variables.items()]
-    for step in chain.steps:
-        lines += ["", "[[step]]", f"name = {_value(step.name)}"]
-        inputs = dict(step.inputs)
-        source = inputs.pop(SOURCE, "")
-        by = step.by[0] if len(step.by) == 1 else step.by
-        entries = (
-            ("make", step.make),
-            ("prompt", step.prompt),
-            ("to", step.to),
-            ("by", by),
-            ("from", source),
-            ("for", step.each),
-            ("format", step.format),
-            ("inputs", inputs),
-            ("options", step.options),
-        )
-        lines += [f"{key} = {_value(value)}" for key, value in entries if value]
-    return "\n".join(lines) + "\n"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{name} = {_value(one)}" for name, one in value.items()) + " }"
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    # Strings of JSON are strings of TOML, but for one character.
-    return (
-        json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-        if isinstance(value, str)
-        else repr(value)
-    )

@@ -16,7 +16,6 @@ from gen.api import find_host, make_request
 from gen.api import run as generate
 from gen.artifact import Artifact
 from gen.atomic import atomic_file
-from gen.chains.steps import Chain, Scalar, Step
 from gen.checks import check_param, unknown
 from gen.conversion import convert, route
 from gen.errors import GenError, OutputError, UsageError
@@ -29,6 +28,7 @@ from gen.recipe import SOURCE
 from gen.run import load
 
 if TYPE_CHECKING:
+    from gen.chains.steps import Chain, Scalar, Step
     from gen.model import Model
 
 STATE = "chain.json"

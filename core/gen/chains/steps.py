@@ -210,7 +210,7 @@ class Chain:
             OutputError: The file exists or cannot be written.
         """
         from gen.atomic import atomic_file
-        from gen.chains.file import formatted
+        from gen.chains.text import formatted
 
         with atomic_file(path, overwrite=overwrite) as file:
             file.write(formatted(self).encode())
