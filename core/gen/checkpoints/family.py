@@ -10,6 +10,7 @@ from typing import cast
 from gen.checkpoints.checkpoint import Checkpoint
 from gen.errors import ModelError
 from gen.model import Defaults
+from gen.plugin.boundary import calling
 from gen.plugin.specs import FamilySpec, Param
 
 
@@ -57,6 +58,11 @@ class FamilyCheckpoint(Checkpoint):
         return self.family.adapter
 
     @property
+    def plugin(self) -> str:
+        """Label of the plugin that declares its family."""
+        return self.family.plugin
+
+    @property
     def own(self) -> Sequence[Param]:
         """Parameters beside those of its modality: its family's."""
         return self.family.params
@@ -73,7 +79,12 @@ class FamilyCheckpoint(Checkpoint):
         Raises:
             ModelError: A configuration is missing or damaged.
         """
-        return cast(Callable[[Checkpoint], Defaults], self._load(self.family.defaults))(self)
+        defaults = cast(Callable[[Checkpoint], object], self._load(self.family.defaults))
+        with calling(self.plugin, f"defaults of family {self.family.name}") as call:
+            found = defaults(self)
+            if not isinstance(found, Defaults):
+                raise call.returned(found, "Defaults")
+        return found
 
     def check(self, sha256: str) -> None:
         """Refuse the checkpoint if its files are not the expected ones.

@@ -117,6 +117,11 @@ class ModelFile:
         return ""
 
     @property
+    def plugin(self) -> str:
+        """It has no loader that a plugin would bring."""
+        return ""
+
+    @property
     def own(self) -> tuple[Param, ...]:
         """It has no parameters beside those of its modality."""
         return ()

@@ -28,6 +28,11 @@ class ModelSource(Protocol):
         ...
 
     @property
+    def plugin(self) -> str:
+        """Label of the plugin that brings ``loader``; empty without one."""
+        ...
+
+    @property
     def sha256(self) -> str:
         """Hex digest of all that it is made of."""
         ...

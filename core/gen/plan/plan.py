@@ -41,7 +41,7 @@ class Plan:
         spec: The modality.
         own: The parameters of the modality and of the model.
         loader: Import string of what makes the model of its file.
-        plugin: Label of the plugin whose loader it is; empty where it is the core's.
+        plugin: Label of the plugin whose loader it is, and whose model it makes.
         file: The model's file; its tensors are not loaded.
         licence: SPDX expression of the weights; empty when unknown.
         items: What to make.

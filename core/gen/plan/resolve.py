@@ -160,7 +160,7 @@ def resolve(
     runs = host.runs(spec.name)
     loader, plugin = spec.loader, spec.plugin
     if file.loader:
-        loader, plugin = file.loader, ""
+        loader, plugin = file.loader, file.plugin
     elif entry is not None and entry.loader:
         loader, plugin = entry.loader, entry.plugin
     prompts = request.prompts if request.edit is None else (check_prompt(request.edit, "edit"),)
@@ -186,6 +186,7 @@ def resolve(
         versions=versions_of(
             [
                 host.record(spec.name),
+                *(record for record in host.records if file.plugin and record.label == file.plugin),
                 *(host.owner(one) for one in (entry, *choices.specs, *runs) if one is not None),
             ]
         ),

@@ -57,7 +57,7 @@ def _settled(plan: Plan, model: Model, item: Item) -> Settled:
     """What the model decides for an item, within the bounds of the parameters."""
     several = len({item.prompt for item in plan.items}) > 1
     about = f"prompt {item.index + 1} of {len(plan.items)}, {in_quotes(item.prompt)}: " * several
-    parts = Parts(model, plan.spec.plugin)
+    parts = Parts(model, plan.plugin)
     return parts.settle(item.prompt, {**plan.params, **plan.artifacts}, item.seed, plan.own, about)
 
 

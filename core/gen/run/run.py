@@ -104,7 +104,7 @@ def _generated(
         ):
             artifacts = _made(decided, model, batch, report, raised)
         for item, artifact in zip(batch.items, artifacts, strict=True):
-            check_made(decided.kind, artifact, decided.spec.plugin, "codec")
+            check_made(decided.kind, artifact, decided.plugin, "codec")
             made[item.index] = after(decided, replace(artifact, recipe=decided.recipe(item)))
         done += len(batch.items)
         # In the order of the items, however they were batched.
@@ -133,7 +133,7 @@ def _made(
         init=plan.init,
         mask=plan.mask,
     )
-    parts = Parts(model, plan.spec.plugin)
+    parts = Parts(model, plan.plugin)
     with torch.inference_mode():
         task = replace(task, shape=parts.shape(task))
         shares = [item.share for item in rows]

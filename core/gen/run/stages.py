@@ -55,7 +55,7 @@ def run_stages(
         PluginError: A stage fails or returns something else than it should, or all pass the task over.
     """
     ways = _Ways(plan.choices, plan.steps, plan.guidance, model.defaults.token_solver)
-    plugin = plan.spec.plugin
+    plugin = plan.plugin
     state: State | None = None
     entered = False
     stages = model.path

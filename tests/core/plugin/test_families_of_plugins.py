@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from sample_plugins import Install
 
 import gen
-from gen.errors import ModelError, UsageError
+from gen.errors import ModelError, PluginError, UsageError
 from gen.plugin import FamilySpec, Param
 from gen.plugin.checks import family_fault
 
@@ -91,10 +91,33 @@ def test_a_family_of_another_package(install: Install, folder: Path) -> None:
     assert picture.arrays["pixels"][0, 0] == pytest.approx([0.491, 0.009, 0.009], abs=1e-3)
     assert (picture.recipe.steps, picture.recipe.grid) == (3, "model")
     assert picture.recipe.params["brightness"] == 0.5
+    assert picture.recipe.versions["gen-flat"] == "1.0"
     other = gen.image("red", model=folder, grid="karras", solver="heun", steps=2)
     assert other.arrays["pixels"][0, 0] == pytest.approx([0.982, 0.018, 0.018], abs=1e-3)
     with pytest.raises(UsageError, match="brightness must be"):
         gen.image("red", model=folder, brightness=2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("return (x - colour", "raise ValueError('no'); return (x - colour", "the network of plugin flat"),
+        ("return TimeGrid.quadratic", "return 3, TimeGrid", "the stage.own_grid of plugin flat"),
+        ("return (3, 1, 1)", "return 3", "the codec.shape of plugin flat"),
+        ("return Defaults(", "return None, Defaults(", "the defaults of family flat of plugin flat"),
+        ("stage = Flat(", "raise KeyError(3); stage = Flat(", "the loader of plugin flat"),
+    ],
+)
+def test_a_fault_is_that_of_the_plugin_that_declares_the_family(
+    install: Install, folder: Path, old: str, new: str, line: str
+) -> None:
+    adapter = ADAPTER.replace(old, new)
+    assert adapter != ADAPTER
+    modules = {"gen_flat_plugin": PLUGIN, "gen_flat_adapter": adapter}
+    install("gen-flat", modules, plugins={"flat": "gen_flat_plugin"})
+    with pytest.raises(PluginError) as caught:
+        gen.image("red", model=folder)
+    assert f"{line} (gen-flat 1.0)" in caught.value.message
 
 
 def test_a_model_without_a_grid_of_its_own() -> None:
@@ -118,3 +141,45 @@ def test_faults_of_a_spec(changes: dict[str, object], fault: str) -> None:
     }  # fmt: skip
     assert family_fault(FamilySpec(**values)) == ""
     assert fault in family_fault(FamilySpec(**{**values, **changes}))
+
+
+def test_a_fault_is_that_of_the_plugin_that_declares_a_model_with_a_loader(
+    install: Install, tmp_path: Path
+) -> None:
+    from gen.model import ModelFile, save_model
+
+    path = tmp_path / "flat.safetensors"
+    defaults = {"solver": "ddim", "grid": "uniform", "steps": 2, "guidance": 1.0}
+    save_model(path, {}, {"modality": "image", "defaults": defaults}, {})
+    light = f"""
+        from gen.plugin import ModelSpec, hookimpl
+
+        @hookimpl
+        def gen_models():
+            return [ModelSpec(name="flat", modality="image", summary="Flat.", source={str(path)!r},
+                              sha256={ModelFile(path).sha256!r}, size=1, licence="CC0-1.0",
+                              loader="gen_flat_loader:load")]
+    """
+    heavy = """
+        from gen.diffusion import RectifiedFlow, Sample
+        from gen.model import Model
+
+        class Codec:
+            def shape(self, task):
+                return (1, 1)
+
+        def network(x, c_noise, conditioning):
+            raise ValueError("no")
+
+        def load(file, device, dtype):
+            return file.model(
+                process=RectifiedFlow(), parameterization=Sample(), network=network, codec=Codec()
+            )
+    """
+    install(
+        "gen-flat",
+        {"gen_flat_plugin": light, "gen_flat_loader": heavy},
+        plugins={"flat": "gen_flat_plugin"},
+    )
+    with pytest.raises(PluginError, match=r"the network of plugin flat \(gen-flat 1.0\) raised ValueError"):
+        gen.image("red", model="flat")
