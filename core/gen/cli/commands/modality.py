@@ -15,6 +15,7 @@ from gen.checks import MAX_ITEMS, naming
 from gen.cli.flags import merge_aliases, parse_params, signature
 from gen.cli.making import make
 from gen.cli.outputs import STDOUT, metadata_level, plan_outputs
+from gen.cli.pipes import piped
 from gen.cli.session import Session
 from gen.config import convert, misspelled
 from gen.errors import UsageError
@@ -38,7 +39,9 @@ def add(app: typer.Typer, session: Session, host: Host, name: str) -> None:
     spec = host.modality(name)
 
     def command(**values: Any) -> None:
-        _run(session, host, spec, values)
+        kinds = {param.name: param.kind for param in abilities_of_any(host, spec).params if param.kind}
+        with piped(values, {"init": spec.kind, "mask": spec.kind, **kinds}, host) as given:
+            _run(session, host, spec, given)
 
     command.__signature__ = signature(host, spec)  # type: ignore[attr-defined]
     command.__annotations__ = {
