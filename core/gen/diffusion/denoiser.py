@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,35 @@ from gen.diffusion.arguments import check_positive
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.items import per_item
 from gen.diffusion.level import Level
-from gen.diffusion.parameterization import Parameterization
+from gen.diffusion.parameterization import Coefficients, Parameterization
 from gen.diffusion.process import Process
+
+TABLE_SIZE = 1024
+"""Levels whose coefficients a ``ModelDenoiser`` keeps."""
+
+
+class Output(NamedTuple):
+    """The output F of a network for the state x, with x0 = c_skip x + c_out F.
+
+    A first-order step needs no x0: it goes from x and F to the next state in one pass over memory.
+
+    Args:
+        x: The state (B, ...).
+        F: The output (B, ...), in the dtype of x.
+        c_skip: Factor of x.
+        c_out: Factor of F.
+    """
+
+    x: Tensor
+    F: Tensor
+    c_skip: float
+    c_out: float
+
+    @property
+    def x0(self) -> Tensor:
+        """c_skip x + c_out F, a new tensor (B, ...)."""
+        kept = self.x if self.c_skip == 1 else self.x * self.c_skip
+        return torch.add(kept, self.F, alpha=self.c_out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +54,8 @@ class Prediction:
     """What a denoiser says about a noisy state.
 
     Args:
-        x0: The expected data (B, ...).
+        data: x0, the expected data (B, ...), or the network's output, from which x0 is made when it is first
+            read.
         eps: The noise, where it is not the one that x and x0 imply (as in CFG++); else None.
         variance: Where the variance of the Markov posterior is learned, how far its logarithm lies from the
             smallest (0) to the largest (1) admissible value (Nichol & Dhariwal 2021, arXiv 2102.09672,
@@ -36,10 +64,29 @@ class Prediction:
             F; None where no network is known.
     """
 
-    x0: Tensor
+    data: Tensor | Output
     eps: Tensor | None = None
     variance: Tensor | None = None
     output: tuple[float, float] | None = None
+    _x0: Tensor | None = field(default=None, init=False, repr=False)
+
+    @property
+    def x0(self) -> Tensor:
+        """The expected data (B, ...)."""
+        if isinstance(self.data, Tensor):
+            return self.data
+        if self._x0 is None:  # not a cached_property, which no graph of torch.compile can hold
+            object.__setattr__(self, "_x0", self.data.x0)
+        return cast(Tensor, self._x0)
+
+    @property
+    def evidence(self) -> Tensor:
+        """The network's output where x0 is made from it, else x0: finite where x0 is, overflow aside."""
+        return self.data.F if isinstance(self.data, Output) else self.data
+
+    def with_x0(self, x0: Tensor) -> Prediction:
+        """With another x0."""
+        return Prediction(x0, self.eps, self.variance, self.output)
 
     def noise(self, x: Tensor, level: Level[float]) -> Tensor:
         """eps, or (x - alpha x0) / sigma; for sigma > 0."""
@@ -148,7 +195,8 @@ class ModelDenoiser:
         network: (c_in x (B, ...), c_noise (B,) float32, conditioning) -> F (B, ...). x and floating-point
             conditions are cast to the network's dtype: its attribute ``dtype``, or that of its first
             parameter, if it has any; F is cast back to the dtype of the state. c_noise keeps its digits, as
-            conditions of integers do. The network must not change its input in place. It gets the
+            conditions of integers do. The network must not change its input in place, and
+            returns a new tensor with every call, as x0 is made from F when it is read. It gets the
             conditioning without uncond and other prompts.
         process: The process that the network was trained on.
         parameterization: What F means.
@@ -160,6 +208,9 @@ class ModelDenoiser:
     process: Process
     parameterization: Parameterization
     learned_variance: bool = False
+    _table: dict[tuple[float, float, float], Coefficients[float]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def __call__(
         self,
@@ -181,12 +232,7 @@ class ModelDenoiser:
 
     def inputs(self, x: Tensor, level: Level[float]) -> Inputs:
         """The network's inputs for x (B, ...), at the level of its own process with the same log_snr."""
-        own, ratio = self.process.level(level.t), 1.0
-        if own != level:
-            own = self.process.level(self.process.t_of_log_snr(level.log_snr))
-            ratio = math.hypot(own.alpha, own.sigma) / math.hypot(level.alpha, level.sigma)
-            x = x * ratio
-        c, version = self.parameterization.coefficients(own), _version(x)
+        c, version = self.coefficients(level), _version(x)
         c_noise = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
 
         def prediction(output: Tensor) -> Prediction:
@@ -194,26 +240,47 @@ class ModelDenoiser:
                 raise ValueError(
                     "the network changes its input in place, the state of the run: use x.clone() in it"
                 )
-            shape = (x.shape[0], 2 * x.shape[1], *x.shape[2:]) if self.learned_variance else tuple(x.shape)
             if not isinstance(output, Tensor) or not (output.is_floating_point() or output.is_complex()):
                 found = output.dtype if isinstance(output, Tensor) else type(output).__name__
                 raise TypeError(f"the network must return floating-point numbers, not {found}")
+            shape = x.shape
+            if self.learned_variance:
+                shape = torch.Size((x.shape[0], 2 * x.shape[1], *x.shape[2:]))
             if output.shape != shape:
-                raise ValueError(f"the network must return {shape}, not {tuple(output.shape)}")
+                raise ValueError(f"the network must return {tuple(shape)}, not {tuple(output.shape)}")
             variance = None
             if self.learned_variance:
                 output, w = output.chunk(2, 1)
                 variance = w.to(x.dtype).add(1).div_(2)
-            output = output.to(x.dtype)
-            if c.c_skip == 1:
-                x0 = torch.add(x, output, alpha=c.c_out)
-            else:
-                x0 = (x * c.c_skip).add_(output, alpha=c.c_out)
-            return Prediction(x0, None, variance, (c.c_skip * ratio, c.c_out))
+            data = Output(x, _cast(output, x.dtype), c.c_skip, c.c_out)
+            # With gradients x0 is made at once: whoever reads it first may have switched them off.
+            differentiated = x.requires_grad or output.requires_grad
+            return Prediction(data.x0 if differentiated else data, None, variance, (c.c_skip, c.c_out))
 
         # A copy where changes in place are not counted.
         scaled = x * c.c_in if version is None or c.c_in != 1 else x
-        return Inputs(scaled.to(_input_dtype(self.network, x.dtype)), c_noise, prediction)
+        return Inputs(_cast(scaled, _input_dtype(self.network, x.dtype)), c_noise, prediction)
+
+    def coefficients(self, level: Level[float]) -> Coefficients[float]:
+        """(c_in, c_skip, c_out, c_noise) for a state at ``level`` of any process; kept for the next run.
+
+        Raises:
+            ValueError: The network's output does not determine x0 at this level.
+        """
+        key = (level.t, level.alpha, level.sigma)
+        if torch.compiler.is_compiling() or key not in self._table:
+            own, ratio = self.process.level(level.t), 1.0
+            if own != level:
+                own = self.process.level(self.process.t_of_log_snr(level.log_snr))
+                ratio = math.hypot(own.alpha, own.sigma) / math.hypot(level.alpha, level.sigma)
+            c = self.parameterization.coefficients(own)
+            c = Coefficients(c.c_in * ratio, c.c_skip * ratio, c.c_out, c.c_noise)
+            if torch.compiler.is_compiling():
+                return c
+            if len(self._table) == TABLE_SIZE:
+                self._table.clear()
+            self._table[key] = c
+        return self._table[key]
 
 
 def cast_conditions(conditioning: Conditioning, x: Tensor, model_input: Tensor) -> Conditioning:
@@ -223,6 +290,11 @@ def cast_conditions(conditioning: Conditioning, x: Tensor, model_input: Tensor) 
     if dtype == x.dtype:
         return conditions
     return conditions.map(lambda value: value.to(dtype) if value.is_floating_point() else value)
+
+
+def _cast(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x.to(dtype), without its cost where nothing is to be done."""
+    return x if x.dtype == dtype else x.to(dtype)
 
 
 def _input_dtype(network: object, otherwise: torch.dtype) -> torch.dtype:
@@ -243,7 +315,7 @@ def _version(x: Tensor) -> int | None:
 def _bounded(denoiser: Denoiser, bound: Callable[[Tensor], Tensor]) -> Denoiser:
     def denoise(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
         prediction = denoiser(x, level, conditioning, memory)
-        return replace(prediction, x0=bound(prediction.x0))
+        return prediction.with_x0(bound(prediction.x0))
 
     return denoise
 

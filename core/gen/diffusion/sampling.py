@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -32,7 +33,8 @@ class Step:
         total: Number of steps of the grid.
         level: The level that was reached.
         x: The state (B, ...) at that level.
-        x0: The data as predicted in this step; where it renoises, in the step before.
+        predicted: The data as predicted in this step, where it renoises in the step before, or the prediction
+            that gives them.
         nfe: Evaluations of the denoiser in this step; 0 where it renoises.
         state: The solver's memory.
         std: Standard deviation of the noise that was drawn into x: x ~ N(mean, std**2); one, or (B, ...).
@@ -44,12 +46,17 @@ class Step:
     total: int
     level: Level[float]
     x: Tensor
-    x0: Tensor
+    predicted: Tensor | Prediction
     nfe: int
     state: State
     std: float | Tensor = 0.0
     z: Tensor | None = None
     memory: Memory = field(default_factory=Memory)
+
+    @property
+    def x0(self) -> Tensor:
+        """The data as predicted in this step (B, ...); where it renoises, in the step before."""
+        return self.predicted.x0 if isinstance(self.predicted, Prediction) else self.predicted
 
     @property
     def mean(self) -> Tensor:
@@ -149,7 +156,7 @@ class Run:
         self._process, self._solver, self._noise = process, solver.on(self.levels), noise
         self._total, self._renoise_steps = grid.steps, frozenset(grid.renoise_steps)
         self._state: State = () if after is None else after.state
-        self._x0 = None if after is None else after.x0
+        self._predicted = None if after is None else after.predicted
         self._restart = sum(index < self.first for index in self._renoise_steps)
         self._path = noise.path(self._restart)
 
@@ -163,9 +170,9 @@ class Run:
                 return denoise(x, level if level.t in (t.t, s.t) else self._timed(level))
 
             return self._solver.step(self._state, self.x, evaluate, t, s, noise=noise)
-        assert self._x0 is not None  # the first step of a grid falls
+        assert self._predicted is not None  # the first step of a grid falls
         x, std, z = self._process.renoise(self.x, t, s, noise=noise)
-        return Update(x, (), self._x0, std, z)
+        return Update(x, (), self._predicted, std, z)
 
     def _timed(self, level: Level[float]) -> Level[float]:
         """``level`` with the process's time of its log_snr: a solver does not know it between t and s."""
@@ -176,12 +183,12 @@ class Run:
     def take(self, index: int, update: Update, nfe: int, memory: Memory) -> Step:
         """Move by what ``update`` gave."""
         self.x, self._state = update.x, update.state
-        self._x0 = update.x0 if index + 1 in self._renoise_steps else None
+        self._predicted = update.predicted if index + 1 in self._renoise_steps else None
         if index in self._renoise_steps:
             self._restart += 1
             self._path = self._noise.path(self._restart)
         return Step(
-            index, self._total, self.levels[index + 1], update.x, update.x0, nfe, update.state,
+            index, self._total, self.levels[index + 1], update.x, update.predicted, nfe, update.state,
             update.std, update.z, memory.copy(),
         )  # fmt: skip
 
@@ -227,15 +234,18 @@ def iterate(
         nonlocal evaluations
         evaluations += 1
         prediction = denoiser(x, level, conditioning, memory)
-        finite.watch(prediction.x0, f"step {index + 1} of {steps}", level)
+        finite.watch(prediction.evidence, f"step {index + 1} of {steps}", level)
         return prediction
 
     for index in range(run.first, steps):
         evaluations = 0
         # Only here: a generator that yielded inside no_grad would switch gradients off for its caller.
-        with torch.set_grad_enabled(gradients):
+        with nullcontext() if torch.is_grad_enabled() is gradients else torch.set_grad_enabled(gradients):
             update = run.update(index, denoise)
         if index + 1 == steps:
+            if isinstance(update.predicted, Prediction):
+                # F was watched: x0 may have overflowed, which the next evaluation would show.
+                finite.watch(update.x, f"step {steps} of {steps}", run.levels[index])
             finite.settle()
             if run.levels[-1].sigma == 0:
                 # A combination of several predictions of x0 may miss the known part by a rounding error.
@@ -333,12 +343,14 @@ class FiniteCheck:
     since reading a number waits for the device."""
 
     def __init__(self) -> None:
+        # Nothing is checked in a graph of torch.compile, which cannot raise.
+        self._off = torch.compiler.is_compiling()
         self._extremes: list[Tensor] = []
         self._places: list[tuple[str, Level[float]]] = []
 
     def watch(self, x0: Tensor, step: str, level: Level[float]) -> None:
-        """Check x0 now or later. Nothing is checked in a graph of torch.compile, which cannot raise."""
-        if torch.compiler.is_compiling():
+        """Check x0, or the output that it is made from, now or later."""
+        if self._off:
             return
         values = torch.view_as_real(x0) if x0.is_complex() else x0
         if self._at_once(values):

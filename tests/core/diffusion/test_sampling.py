@@ -281,12 +281,39 @@ class _Writes(TorchDispatchMode):
         return out
 
 
-def test_euler_on_a_flow_writes_two_tensors_of_the_state_per_step() -> None:
-    """The predicted data and the next state, nothing else: as few as the loop x + dt * velocity."""
+def test_reading_the_predicted_data_changes_no_bit_of_a_run() -> None:
+    x = torch.linspace(-1, 1, 12).reshape(2, 6)
+    model = ModelDenoiser(lambda x, c, _: torch.tanh(x) * c[:, None], FLOW, Velocity())
+
+    def read(x, level, conditioning, memory):
+        prediction = model(x, level, conditioning, memory)
+        # c_skip = 1 and c_out = -t for this network.
+        expected = x - level.t * torch.tanh(x) * torch.tensor(level.t, dtype=torch.float32)
+        torch.testing.assert_close(prediction.x0, expected)
+        return prediction
+
+    def run(denoiser):
+        grid, noise = TimeGrid.uniform(5), NoiseSource([0, 1])
+        return [(step.x, step.x0) for step in iterate(denoiser, FLOW, grid, DDIM(), x=x, noise=noise)]
+
+    for (end, x0), (read_end, read_x0) in zip(run(model), run(read), strict=True):
+        assert torch.equal(end, read_end)
+        assert torch.equal(x0, read_x0)
+
+
+def test_predicted_data_that_overflow_in_the_last_step_are_refused() -> None:
+    model = ModelDenoiser(lambda x, _c, _k: -x, FLOW, Epsilon())
+    x = torch.full((1, 4), 3e38)
+    with pytest.raises(FloatingPointError, match="step 1 of 1"):
+        sample(model, FLOW, TimeGrid((0.9, 0.0)), DDIM(), noise=NoiseSource([0]), x=x)
+
+
+def test_euler_on_a_flow_writes_one_tensor_of_the_state_per_step() -> None:
+    """The next state, nothing else: the predicted data are made when they are read."""
     x = torch.ones(1, 4, 8, 8)
     with _Writes(x.numel()) as writes:
         _end(lambda x, _c, _k: x, x, Velocity())
-    assert writes.count == 2 * 4
+    assert writes.count == 4
 
 
 @pytest.mark.parametrize("steps", [np.int64(5), np.uint8(5), torch.tensor(5)], ids=str)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -95,7 +95,7 @@ class ClassifierFree(Extrapolation):
     def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
         x0 = cfg(cond.x0, uncond.x0, w)
         if self.rescale == 0 and self.renorm is None:
-            return replace(cond, x0=x0)
+            return cond.with_x0(x0)
         if cond.output is None:
             raise ValueError(
                 "rescale and renorm work on the network's output, which this denoiser does not give: use "
@@ -103,13 +103,13 @@ class ClassifierFree(Extrapolation):
             )
         skip, out = cond.output
         if out == 0:  # x0 does not depend on the output
-            return replace(cond, x0=x0)
+            return cond.with_x0(x0)
         output, plain = (x0 - skip * at.x) / out, (cond.x0 - skip * at.x) / out
         if self.renorm is None:
             output = rescaled(output, plain, self.rescale)
         else:
             output = renormed(output, plain, self.renorm)
-        return replace(cond, x0=skip * at.x + out * output)
+        return cond.with_x0(skip * at.x + out * output)
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,11 @@ class Perturbed(Guidance):
             cond = guided = at.conditional()
         else:
             cond, uncond = _cond_and_uncond(at)
-            guided = replace(cond, x0=cfg(cond.x0, uncond.x0, strength))
+            guided = cond.with_x0(cfg(cond.x0, uncond.x0, strength))
         if isinstance(scale, int | float) and scale == 0:
             return guided
         weak = self.weak(at.x, at.level, at.conditioning, at.memory.child("weak"))
-        return replace(guided, x0=guided.x0 + scale * (cond.x0 - weak.x0))
+        return guided.with_x0(guided.x0 + scale * (cond.x0 - weak.x0))
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,9 @@ class CFGPlusPlus(Extrapolation):
                 raise ValueError(f"the scale of CFG++ must lie in [0, 1], not {self.scale}")
 
     def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
-        return replace(cond, x0=cfg(cond.x0, uncond.x0, w), eps=uncond.noise(at.x, at.level))
+        return Prediction(
+            cfg(cond.x0, uncond.x0, w), uncond.noise(at.x, at.level), cond.variance, cond.output
+        )
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ class AdaptiveProjected(Extrapolation):
             if "momentum" in at.memory.values:
                 difference = difference + self.momentum * at.memory.values["momentum"]
             at.memory.values["momentum"] = difference.detach()
-        return replace(cond, x0=apg(cond.x0, difference, w, self.eta, self.radius))
+        return cond.with_x0(apg(cond.x0, difference, w, self.eta, self.radius))
 
 
 @dataclass(frozen=True)
@@ -232,7 +234,7 @@ class CFGZeroStar(Extrapolation):
         # The state of the rectified flow is x / (alpha + sigma) = (1 - t) x0 + t eps, hence t v = x - x0; the
         # rule is linear in v, so t drops out.
         x = at.x / (at.level.alpha + at.level.sigma)
-        return replace(cond, x0=x - cfg_zero_star(x - cond.x0, x - uncond.x0, w))
+        return cond.with_x0(x - cfg_zero_star(x - cond.x0, x - uncond.x0, w))
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,7 @@ class Tangential(Extrapolation):
             rest = md / (level.sigma * torch.where(mm > 0, mm, 1.0))
         of_uncond, of_cond = (1 - f.sin()) / 2, f.cos() / 2
         projected = of_uncond.to(x) * uncond.x0 + of_cond.to(x) * cond.x0 + rest.to(x) * x
-        return replace(cond, x0=cfg(cond.x0, projected, w))
+        return cond.with_x0(cfg(cond.x0, projected, w))
 
 
 @dataclass(frozen=True)
@@ -300,7 +302,7 @@ class FrequencyDecoupled(Extrapolation):
         for value in coarser:
             if isinstance(value, Tensor) and any(value.shape[axis] > 1 for axis in self.axes):
                 raise ValueError("the scale of a coarser band must not vary along the axes of the bands")
-        return replace(cond, x0=fdg(cond.x0, uncond.x0, [w, *coarser], self.axes))
+        return cond.with_x0(fdg(cond.x0, uncond.x0, [w, *coarser], self.axes))
 
 
 @dataclass(frozen=True)
@@ -309,7 +311,7 @@ class Mahiro(Extrapolation):
 
     def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
         _check_real(at.x, "Mahiro")
-        return replace(cond, x0=mahiro(cond.x0, uncond.x0, w))
+        return cond.with_x0(mahiro(cond.x0, uncond.x0, w))
 
 
 def _check_real(x: Tensor, name: str) -> None:
@@ -365,7 +367,7 @@ class WeightedPrompts(Guidance):
         x0 = found[first].x0 * factors[first]
         for name in rest:
             x0 = x0 + found[name].x0 * factors[name]
-        return replace(found[first], x0=x0)
+        return found[first].with_x0(x0)
 
 
 def _counts(factor: float | Tensor) -> bool:

@@ -51,7 +51,7 @@ class ClassifierGuidance(Guidance):
             point = at.x if at.x.requires_grad else at.x.detach().requires_grad_()
             values = self.log_probability(point, at.level, at.conditioning)
             gradient = _gradient(values, point, create_graph=differentiable)
-        return replace(prediction, x0=prediction.x0 + factor * gradient)
+        return prediction.with_x0(prediction.x0 + factor * gradient)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class LossGuidance(Guidance):
             gradient = _gradient(losses, point, create_graph=differentiable)
         if not differentiable:
             prediction = prediction.map(Tensor.detach)
-        return replace(prediction, x0=prediction.x0 - factor * gradient)
+        return prediction.with_x0(prediction.x0 - factor * gradient)
 
 
 def _tweedie(at: Evaluation, scale: Scale) -> float | Tensor | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -250,8 +250,9 @@ def _ratio(a: float, b: float) -> float:
 def _with_x0(prediction: Prediction, x0: Tensor, level: Level[float]) -> Prediction:
     """The prediction with another x0, and an explicit eps moved as x = alpha x0 + sigma eps demands."""
     if prediction.eps is None:
-        return replace(prediction, x0=x0)
-    return replace(prediction, x0=x0, eps=prediction.eps - (level.alpha / level.sigma) * (x0 - prediction.x0))
+        return prediction.with_x0(x0)
+    eps = prediction.eps - (level.alpha / level.sigma) * (x0 - prediction.x0)
+    return Prediction(x0, eps, prediction.variance, prediction.output)
 
 
 def _tweedie(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from gen.diffusion.denoiser import Prediction
+from gen.diffusion.denoiser import Output, Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 
@@ -44,7 +44,7 @@ class Update(NamedTuple):
     Args:
         x: The new state of the data (B, ...).
         state: The solver's memory.
-        x0: The predicted data.
+        predicted: The predicted data (B, ...), or the prediction that gives it.
         std: Standard deviation of the noise in x: one for all, or (B, ...); 0 where there is no z.
         z: The standard normal draw in x, so that x = mean + std z; None where the step is certain, or where x
             is not Gaussian given the state before, as the network was asked about a state with noise in it.
@@ -52,9 +52,14 @@ class Update(NamedTuple):
 
     x: Tensor
     state: State
-    x0: Tensor
+    predicted: Tensor | Prediction
     std: float | Tensor = 0.0
     z: Tensor | None = None
+
+    @property
+    def x0(self) -> Tensor:
+        """The predicted data (B, ...)."""
+        return self.predicted.x0 if isinstance(self.predicted, Prediction) else self.predicted
 
 
 class Solver(ABC):
@@ -106,13 +111,33 @@ def affine(x: Tensor, scale: float, *terms: tuple[float, Tensor | None]) -> Tens
     given = [(factor, tensor) for factor, tensor in terms if tensor is not None]
     if len(given) == 1 and abs(scale + given[0][0] - 1) < ROUNDING:
         return torch.lerp(given[0][1], x, scale)  # on flows: one pass over memory in place of two
-    result = None if scale == 1 else x * scale
+    result = None if abs(scale - 1) < ROUNDING else x * scale
     for factor, tensor in given:
         if result is None:
             result = torch.add(x, tensor, alpha=factor)
         else:
             result.add_(tensor, alpha=factor)
     return x.clone() if result is None else result
+
+
+def step_by(
+    prediction: Prediction, x: Tensor, scale: float, of_x0: float, *terms: tuple[float, Tensor | None]
+) -> Tensor:
+    """scale x + of_x0 x0 + terms, as ``affine``, where x0 = c_skip x + c_out F is put in where it is known:
+
+        (scale + of_x0 c_skip) x + of_x0 c_out F + terms
+
+    Args:
+        prediction: That of x0, for x or for a state that differs from it.
+        x: The state (B, ...).
+        scale: Factor of x.
+        of_x0: Factor of x0.
+        terms: (factor, tensor) to add.
+    """
+    data = prediction.data
+    if isinstance(data, Output) and data.x is x:
+        return affine(x, scale + of_x0 * data.c_skip, (of_x0 * data.c_out, data.F), *terms)
+    return affine(x, scale, (of_x0, prediction.x0), *terms)
 
 
 def implied(prediction: Prediction, x: Tensor, level: Level[float]) -> Tensor:

@@ -15,7 +15,7 @@ from gen.diffusion.items import norm
 from gen.diffusion.level import Level, posterior, transition
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.ancestral import SigmaUp, refuse_corrector, rule_of
-from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, implied
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, implied, step_by
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class DDIM(Solver):
         z = noise(x, "step") if sigma_up > 0 else None
         # With eps = (x - alpha_t x0) / sigma_t, finite at alpha_t = 0.
         scale = math.sqrt((s.sigma - sigma_up) * (s.sigma + sigma_up)) / t.sigma
-        x0, x = prediction.x0, implied(prediction, x, t)
-        end = affine(x, scale, (s.alpha - t.alpha * scale, x0), (sigma_up, z))
-        return Update(end, state, x0, sigma_up, z)
+        x = implied(prediction, x, t)
+        end = step_by(prediction, x, scale, s.alpha - t.alpha * scale, (sigma_up, z))
+        return Update(end, state, prediction, sigma_up, z)
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,12 @@ class DDPM(Solver):
     ) -> Update:
         prediction = denoise(x, t)
         law = posterior(t, s)
-        mean = affine(implied(prediction, x, t), law.of_x, (law.of_x0, prediction.x0))
+        mean = step_by(prediction, implied(prediction, x, t), law.of_x, law.of_x0)
         if law.std == 0:
-            return Update(mean, state, prediction.x0)
+            return Update(mean, state, prediction)
         std = self._std(prediction, law.std, transition(s, t).std)
         z = noise(x, "step")
-        return Update(mean.add_(z * std), state, prediction.x0, std, z)
+        return Update(mean.add_(z * std), state, prediction, std, z)
 
     def _std(self, prediction: Prediction, small: float, large: float) -> float | Tensor:
         if self.variance != "learned":
@@ -142,12 +142,10 @@ class ReverseDiffusion(Solver):
             return Update(s.alpha * prediction.x0, state, prediction.x0)
         scale, std = transition(s, t)
         drift = (1 + self.eta**2) / 2 * (std / t.sigma) ** 2  # of -sigma_t eps = alpha_t x0 - x_t
-        terms = [(drift * t.alpha, prediction.x0)]
-        z = noise(x, "step") if self.stochastic else None
-        if z is not None:
-            terms.append((self.eta * std, z))
-        moved = affine(implied(prediction, x, t), 2 - scale - drift, *terms)
-        return Update(moved, state, prediction.x0, self.eta * std if z is not None else 0.0, z)
+        z, sigma_up = (noise(x, "step"), self.eta * std) if self.stochastic else (None, 0.0)
+        x = implied(prediction, x, t)
+        moved = step_by(prediction, x, 2 - scale - drift, drift * t.alpha, (sigma_up, z))
+        return Update(moved, state, prediction, sigma_up, z)
 
 
 @dataclass(frozen=True)
@@ -218,4 +216,4 @@ class PredictorCorrector(Solver):
         update = self.predictor.step(state, x, denoise, t, s, noise=noise)
         if s.sigma == 0:
             return update
-        return Update(self.corrector(update.x, denoise, s, noise=noise), update.state, update.x0)
+        return Update(self.corrector(update.x, denoise, s, noise=noise), update.state, update.predicted)
