@@ -64,9 +64,9 @@ class Restoration:
             moved = [self._moved(x0[None], task.row(row), level) for row, x0 in enumerate(prediction.x0)]
             x0 = torch.cat(moved).to(prediction.x0)
             if prediction.eps is None or level.sigma == 0:
-                return replace(prediction, x0=x0)
+                return prediction.with_x0(x0)
             change = (level.alpha / level.sigma) * (x0 - prediction.x0)
-            return replace(prediction, x0=x0, eps=prediction.eps - change)
+            return Prediction(x0, prediction.eps - change, prediction.variance, prediction.output)
 
         return denoise
 
