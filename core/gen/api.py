@@ -19,6 +19,7 @@ from gen.plan import Plan, Request, choose, modality_of, resolve
 from gen.plan.abilities import abilities_of_any, any_prompts
 from gen.plan.choices import NO_CACHE
 from gen.plan.editing import edited_again
+from gen.plan.sources import HUB, Reading
 from gen.plugin.host import Host
 from gen.plugin.specs import GridSpec
 from gen.recipe import AnyRecipe, Conversion, Recipe
@@ -86,18 +87,29 @@ class LoadedModel(Generator):
         modality: Name of the modality that drives it.
         reference: What it was loaded by.
         device, dtype: Where it is and in which precision; they cannot be changed by a call.
+        reading: How a checkpoint was read.
     """
 
-    def __init__(self, modality: str, reference: str, device: str | None, dtype: str | None) -> None:
+    def __init__(
+        self, modality: str, reference: str, device: str | None, dtype: str | None, reading: Reading
+    ) -> None:
         super().__init__(modality)
         host = find_host()
         spec = host.modality(modality)
         entry = next((one for one in host.models(modality) if one.name == reference), None)
         prompts = any_prompts(spec, entry)
-        request = Request(modality=modality, prompts=prompts, model=reference, device=device, dtype=dtype)
+        request = Request(
+            modality=modality,
+            prompts=prompts,
+            model=reference,
+            variant=reading.variant,
+            allow_pickle=reading.allow_pickle,
+            device=device,
+            dtype=dtype,
+        )
         plan = resolve(request, host)
         self.model = load(plan, host)
-        self._fixed = {"model": reference, "device": plan.device, "dtype": plan.dtype}
+        self._fixed = {"model": reference, "device": plan.device, "dtype": plan.dtype, **vars(reading)}
 
     def __repr__(self) -> str:
         return f"<gen.load({self.model.name!r}) on {self._fixed['device']}>"
@@ -120,20 +132,25 @@ def load_model(
     modality: str | None = None,
     device: str | None = None,
     dtype: str | None = None,
+    variant: str | None = None,
+    allow_pickle: bool = False,
 ) -> LoadedModel:
     """Load a model for repeated use.
 
     Args:
-        model: Name of a registered model, or path of a model file.
+        model: As in ``gen.plan.Request``.
         modality: Name of its modality; needed only when several have a model of that name.
-        device, dtype: As in ``gen.plan.Request``.
+        device, dtype, variant, allow_pickle: As in ``gen.plan.Request``.
 
     Raises:
         ModelError: It is unknown, or several modalities have one of that name.
         gen.errors.GenError: It cannot be loaded.
     """
     reference = os.fspath(model)
-    return LoadedModel(modality or modality_of(reference, find_host()), reference, device, dtype)
+    reading = Reading(variant, allow_pickle)
+    return LoadedModel(
+        modality or modality_of(reference, find_host(), reading), reference, device, dtype, reading
+    )
 
 
 def read_recipe(source: AnyRecipe | Artifact | str | os.PathLike[str], host: Host) -> AnyRecipe:
@@ -163,6 +180,7 @@ def plan_again(
     inputs: Mapping[str, str | os.PathLike[str] | Artifact] | None = None,
     remade: frozenset[str] = frozenset(),
     device: str | None = None,
+    allow_pickle: bool = False,
 ) -> Plan:
     """The plan of a recipe. A recipe is a stranger's text: its names are looked up, its paths never followed.
 
@@ -192,11 +210,8 @@ def plan_again(
     if presets.grid_list(recipe.grid) is None:
         # Else a path in the recipe would be opened.
         choose(host.choices(GridSpec, recipe.modality), recipe.grid, "grid")
-    if model is None and recipe.model.name not in {spec.name for spec in host.models(recipe.modality)}:
-        raise ModelError(
-            f"the recipe's model {recipe.model.name!r} is not installed",
-            f"add `model=FILE` with sha256 {recipe.model.sha256[:12]}…",
-        )
+    if model is None:
+        _require_model(recipe, host)
     plan = resolve(
         Request(
             modality=recipe.modality,
@@ -211,6 +226,8 @@ def plan_again(
             cache=recipe.cache or NO_CACHE,
             noise=recipe.noise,
             model=recipe.model.name if model is None else model,
+            variant=recipe.model.variant or None,
+            allow_pickle=allow_pickle,
             init=init,
             strength=recipe.strength,
             params={**recipe.params, **files},
@@ -238,6 +255,29 @@ def plan_again(
             stacklevel=3,
         )
     return plan
+
+
+def _require_model(recipe: Recipe, host: Host) -> None:
+    """Refuse a recipe whose model is not here: a stranger's text starts no download.
+
+    Raises:
+        ModelError: It is neither registered nor pulled.
+    """
+    name = recipe.model.name
+    if name in {spec.name for spec in host.models(recipe.modality)}:
+        return
+    if name.startswith(HUB):
+        from gen.checkpoints.pulled import HubReference, find_pulled
+
+        if find_pulled(HubReference.parse(name), recipe.model.variant or None) is None:
+            raise ModelError(
+                f"the recipe's model {name} is not downloaded yet", f"run `gen models pull {name}`"
+            )
+        return
+    raise ModelError(
+        f"the recipe's model {name!r} is not installed",
+        f"add `model=FILE` with sha256 {recipe.model.sha256[:12]}…",
+    )
 
 
 def _series(version: str) -> list[str]:

@@ -70,6 +70,7 @@ class ModelReference:
         name: What ``--model`` takes; of an absolute path only the last part is kept.
         sha256: Hex digest of the weights' file.
         licence: SPDX expression of the weights; empty when it is not known.
+        variant: Of a checkpoint's weights that was asked for, such as ``"fp16"``; empty when none was.
 
     Raises:
         UsageError: A field of another type or form.
@@ -78,11 +79,13 @@ class ModelReference:
     name: str
     sha256: str
     licence: str = ""
+    variant: str = ""
 
     def __post_init__(self) -> None:
         _put(self, name=_without_folder(_text(self.name, "model.name")))
         _match(self.sha256, _SHA256, "model.sha256", "64 hex digits")
         _text(self.licence, "model.licence")
+        _text(self.variant, "model.variant")
 
 
 @dataclass(frozen=True, kw_only=True)

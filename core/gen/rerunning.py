@@ -26,6 +26,7 @@ def rerun(
     mask: Source | None = None,
     inputs: Mapping[str, Source] | None = None,
     device: str | None = None,
+    allow_pickle: bool = False,
     on_step: Callable[[Progress], None] | None = None,
 ) -> Artifact:
     """Make an artifact again from its recipe: the same bits on the same machine and versions.
@@ -40,6 +41,7 @@ def rerun(
         inputs: The files behind the modality's own parameters, or those of a converter, by name; the same
             bytes. ``source`` is what a converter converted.
         device: Where to run; that of the recipe by default.
+        allow_pickle: Whether a checkpoint's weights in pickles are read, as weights only.
         on_step: Called after each step.
 
     Raises:
@@ -50,7 +52,7 @@ def rerun(
     host = find_host()
     given = {"init": init, "mask": mask, **(inputs or {})}
     files = {role: file for role, file in given.items() if file is not None}
-    return Maker(host, device, on_step).make(read_recipe(source, host), files, model)
+    return Maker(host, device, on_step, allow_pickle).make(read_recipe(source, host), files, model)
 
 
 @dataclass
@@ -61,11 +63,13 @@ class Maker:
         host: Where plugins come from.
         device: Where to run; that of each recipe by default.
         on_step: Called after each step.
+        allow_pickle: Whether a checkpoint's weights in pickles are read, as weights only.
     """
 
     host: Host
     device: str | None = None
     on_step: Callable[[Progress], None] | None = None
+    allow_pickle: bool = False
     _made: dict[str, Artifact] = field(default_factory=dict)
 
     def make(
@@ -95,6 +99,7 @@ class Maker:
             inputs={**files, **made},
             remade=frozenset(made),
             device=self.device,
+            allow_pickle=self.allow_pickle,
         )
         return run(plan, load(plan, self.host), self.on_step)[0]
 

@@ -14,6 +14,8 @@ from gen.checkpoints.weights import Weights, find_weights
 from gen.errors import ModelError
 
 INDEX = "model_index.json"
+SCREENS = ("safety_checker",)
+"""Parts that judge what was made, and that no family uses."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,14 @@ class Checkpoint:
                 "name a folder in the layout of diffusers, or a model file",
             )
         index = read_json(self.path / INDEX)
-        self.pipeline = _pipeline(index)
+        self.pipeline = pipeline_of(index)
         self.settings: Mapping[str, object] = {
             key: value for key, value in index.items() if not isinstance(value, list) and key[0] != "_"
         }
         """Values of the index that are no parts, such as ``force_zeros_for_empty_prompt``."""
         self.components: Mapping[str, Component] = {
             key: self._component(key, value, variant, allow_pickle)
-            for key, value in index.items()
-            if isinstance(value, list) and len(value) == 2 and None not in value
+            for key, value in listed_parts(index).items()
         }
         """The parts by name; those that the index leaves empty are absent."""
 
@@ -137,13 +138,13 @@ class Checkpoint:
         """
         files = [self.path / INDEX]
         for component in self.components.values():
-            if not component.folder.is_dir():
+            if component.name in SCREENS or not component.folder.is_dir():
                 continue
             texts = (
                 path for path in component.folder.iterdir() if path.suffix in (".json", ".txt", ".model")
             )
             files += sorted(path for path in texts if ".index." not in path.name)
-            if (component.folder / "config.json").is_file() and component.name != "safety_checker":
+            if (component.folder / "config.json").is_file():
                 files += component.weights.files
         return tuple(files)
 
@@ -166,8 +167,6 @@ class Checkpoint:
         self, name: str, entry: list[object], variant: str | None, allow_pickle: bool
     ) -> Component:
         library, class_name = map(str, entry)
-        if Path(name).name != name:
-            raise ModelError(f"{INDEX} of {self.name} names a part {name[:60]!r} outside the folder")
         own_code = (self.path / name / f"{library}.py", self.path / f"{library}.py")
         if any(file.exists() for file in own_code):
             raise ModelError(
@@ -175,6 +174,23 @@ class Checkpoint:
                 "use a checkpoint of classes that diffusers or transformers have",
             )
         return Component(name, library, class_name, self.path / name, variant, allow_pickle)
+
+
+def listed_parts(index: Mapping[str, object]) -> dict[str, list[object]]:
+    """The parts that an index names, each with its library and class; those that it leaves empty are absent.
+
+    Raises:
+        ModelError: A name leads out of the folder.
+    """
+    found = {
+        name: value
+        for name, value in index.items()
+        if isinstance(value, list) and len(value) == 2 and None not in value
+    }
+    for name in found:
+        if name in ("", ".", "..") or Path(name).name != name:
+            raise ModelError(f"{INDEX} names a part {name[:60]!r} outside the folder")
+    return found
 
 
 def read_json(path: Path) -> dict[str, object]:
@@ -212,7 +228,7 @@ def whole(config: Mapping[str, object], key: str, default: int) -> int:
     return value
 
 
-def _pipeline(index: Mapping[str, object]) -> str:
+def pipeline_of(index: Mapping[str, object]) -> str:
     """The class of pipeline that an index names.
 
     Raises:

@@ -21,6 +21,8 @@ class FamilyCheckpoint(Checkpoint):
         path: The folder.
         families: Those that are known.
         load: Imports what an import string of a family names.
+        name, variant, allow_pickle: As of ``Checkpoint``.
+        card: Data, licence and metrics, as far as they are known.
 
     Raises:
         ModelError: It is no checkpoint, or of no family that is known.
@@ -28,15 +30,20 @@ class FamilyCheckpoint(Checkpoint):
 
     params: Mapping[str, object] = {}
     names: Sequence[str] = ()
-    card: Mapping[str, object] = {}
 
     def __init__(
         self,
         path: str | os.PathLike[str],
         families: Sequence[FamilySpec],
         load: Callable[[str], object],
+        *,
+        name: str = "",
+        variant: str | None = None,
+        allow_pickle: bool = False,
+        card: Mapping[str, object] | None = None,
     ) -> None:
-        super().__init__(path)
+        super().__init__(path, name, variant=variant, allow_pickle=allow_pickle)
+        self.card: Mapping[str, object] = card or {}
         self._load = load
         found = next((family for family in families if self.pipeline in family.pipelines), None)
         if found is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ _FILE = re.compile(
     rf"(?P<stem>{'|'.join(STEMS)})(?:\.(?P<variant>[A-Za-z0-9_]+))?(?P<shard>-\d{{5}}-of-(?P<count>\d{{5}}))?"
     r"\.safetensors"
 )
-_PICKLE = re.compile(rf"(?:{'|'.join(PICKLES)})(?:\.\w+)?(?:-\d{{5}}-of-\d{{5}})?\.bin")
+_PICKLE = re.compile(rf"(?:{'|'.join(PICKLES)})(?:\.(?P<variant>\w+))?(?:-\d{{5}}-of-\d{{5}})?\.bin")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,21 @@ def find_weights(
     Raises:
         ModelError: There are none, or several variants, or a shard is missing.
     """
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    chosen = choose_weights(names, where, variant=variant, allow_pickle=allow_pickle)
+    _check_index(folder, where, chosen)
+    return Weights(tuple(folder / name for name in chosen), where)
+
+
+def choose_weights(
+    names: Iterable[str], where: str, *, variant: str | None = None, allow_pickle: bool = False
+) -> list[str]:
+    """Those of the files in a folder that ``find_weights`` takes, in order.
+
+    Raises:
+        ModelError: As ``find_weights``.
+    """
+    names = sorted(names)
     found = [match for match in map(_FILE.fullmatch, names) if match]
     variants = {match["variant"] for match in found}
     wanted = variant
@@ -115,36 +129,54 @@ def find_weights(
         if len(variants) > 1:
             raise ModelError(
                 f"{where} has only variants: {', '.join(sorted(filter(None, variants)))}",
-                "keep one of them in the folder",
+                "choose one: `variant=NAME`",
             )
         (wanted,) = variants
     files = [match for match in found if match["variant"] == wanted]
     if files:
         shards = [match for match in files if match["shard"]]
         if len(shards) == len(files):
-            return Weights(tuple(folder / name for name in _shards(folder, where, shards)), where)
-        return Weights((folder / next(match[0] for match in files if not match["shard"]),), where)
+            return _shards(where, shards)
+        return [next(match[0] for match in files if not match["shard"])]
     if variant is not None and variants:
         known = ", ".join(sorted(name or "none" for name in variants))
         raise ModelError(f"{where} has no weights of the variant {variant!r}", f"there are: {known}")
-    pickles = [folder / name for name in names if _PICKLE.fullmatch(name)]
+    pickles = _pickles(names, variant)
     if pickles and allow_pickle:
-        return Weights(tuple(pickles), where)
+        return pickles
     if pickles:
         raise ModelError(
-            f"{where} has only pickles ({pickles[0].name}), which can run code and are not read",
-            "convert them to safetensors",
+            f"{where} has only pickles ({pickles[0]}), which can run code and are not read",
+            "convert them to safetensors; or `allow_pickle=True`, which reads them as weights only",
         )
-    raise ModelError(f"{where} has no weights in {folder}", "download the checkpoint again")
+    raise ModelError(f"{where} has no weights", "download the checkpoint again")
 
 
-def _shards(folder: Path, where: str, shards: list[re.Match[str]]) -> list[str]:
+def _pickles(names: Iterable[str], variant: str | None) -> list[str]:
+    """The pickles of a variant; where none is wanted, those without one if there are any."""
+    found = [match for match in map(_PICKLE.fullmatch, names) if match]
+    wanted = [match[0] for match in found if match["variant"] == variant]
+    return wanted or ([] if variant else [match[0] for match in found])
+
+
+def _shards(where: str, shards: list[re.Match[str]]) -> list[str]:
     names = [match[0] for match in shards]
     expected = int(shards[0]["count"])
     if len(names) != expected:
         raise ModelError(
             f"{where} has {len(names)} of {expected} files of weights", "download the checkpoint again"
         )
+    return names
+
+
+def _check_index(folder: Path, where: str, names: list[str]) -> None:
+    """Refuse shards that are not those that the index beside them names.
+
+    Raises:
+        ModelError: They differ, or the index cannot be read.
+    """
+    if not any("-of-" in name and name.endswith(".safetensors") for name in names):
+        return
     index = next(iter(folder.glob("*.safetensors.index*.json")), None)
     if index is not None:
         try:
@@ -155,7 +187,6 @@ def _shards(folder: Path, where: str, shards: list[re.Match[str]]) -> list[str]:
             raise ModelError(
                 f"{where}: {index.name} names files that are not there", "download the checkpoint again"
             )
-    return names
 
 
 def _parts(entries: Mapping[str, Entry]) -> Iterator[list[str]]:

@@ -93,9 +93,16 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         _flag(
             "model",
             "MODEL",
-            f"Name of a model or path of a model file (default {spec.default_model}).",
+            f"A name of `gen models`, a file, a folder, or hf:OWNER/NAME (default {spec.default_model}).",
             "-m",
             among=lambda: [model.name for model in host.models(spec.name)],
+        ),
+        _flag("variant", "NAME", "Variant of a checkpoint's weights, as fp16."),
+        _parameter(
+            "allow_pickle",
+            bool,
+            typer.Option("--allow-pickle", help="Read a checkpoint's pickles, as weights only."),
+            False,
         ),
         _flag(
             "solver",

@@ -61,7 +61,10 @@ def _locate(spec: ModelSpec) -> Path:
 
 
 def _refuse_other_forms(reference: str, modality: str, known: Iterable[str]) -> None:
-    supported = f"a model is a name from `gen models list` or the path of a {SUFFIX} file made by `gen train`"
+    supported = (
+        f"a model is a name from `gen models list`, the path of a {SUFFIX} file made by `gen train`, "
+        "the folder of a checkpoint, or hf:OWNER/NAME"
+    )
     if reference.startswith(("hf:", "http:", "https:")) or Path(reference).is_dir():
         raise ModelError(f"cannot use {reference!r} as a model", supported)
     if not reference.endswith(SUFFIX) and not Path(reference).is_file():

@@ -44,6 +44,7 @@ class Plan:
         plugin: Label of the plugin whose loader it is, and whose model it makes.
         file: The model's file; its tensors are not loaded.
         licence: SPDX expression of the weights; empty when unknown.
+        variant: Of a checkpoint's weights that was asked for; empty when none was.
         items: What to make.
         choices: Solver, grid, guidance, cache and noise rule.
         params: All parameters that are decided; one that is absent is for the model to decide.
@@ -72,6 +73,7 @@ class Plan:
     device: str
     dtype: str
     threads: int | None = None
+    variant: str = ""
     init: Artifact | None = None
     strength: float | None = None
     mask: Artifact | None = None
@@ -110,7 +112,9 @@ class Plan:
             strength=self.strength,
             edits=self.editing.noted(item.share),
             params=self.params,
-            model=ModelReference(name=self.file.name, sha256=self.file.sha256, licence=self.licence),
+            model=ModelReference(
+                name=self.file.name, sha256=self.file.sha256, licence=self.licence, variant=self.variant
+            ),
             inputs=self.inputs,
             parents=self.parents,
             versions=self.versions,

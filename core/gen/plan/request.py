@@ -32,7 +32,10 @@ class Request:
         solver, grid: Names with settings; a grid may be a list, whose steps then are the run's.
         cache: A cache, by name with settings; ``"none"`` is none.
         noise: The noise rule, by name with settings.
-        model: Name of a registered model or path of a model file.
+        model: Name of a registered model, path of a model file or of the folder of a checkpoint, or
+            ``hf:OWNER/NAME[@REVISION]``, a checkpoint of the hub.
+        variant: Of a checkpoint's weights: ``"fp16"``; by default those without a variant, or the only one.
+        allow_pickle: Whether a checkpoint's weights in pickles are read, as weights only.
         init: A file or an artifact to start from.
         strength: How far ``init`` may change, in (0, 1].
         mask: A file or an artifact whose bright parts are made anew, the others kept, of the shape of
@@ -73,6 +76,8 @@ class Request:
     cache: Choice | str | None = None
     noise: Choice | str | None = None
     model: str | os.PathLike[str] | None = None
+    variant: str | None = None
+    allow_pickle: bool = False
     init: str | os.PathLike[str] | Artifact | None = None
     strength: float | None = None
     mask: str | os.PathLike[str] | Artifact | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -39,7 +40,7 @@ from gen.plan.expansion import expanded, fitting, params_like
 from gen.plan.inputs import Inputs, Source, check_shapes
 from gen.plan.plan import Item, Plan
 from gen.plan.request import Request
-from gen.plan.sources import find_source
+from gen.plan.sources import Reading, find_source
 from gen.plugin.specs import (
     CacheSpec,
     GridSpec,
@@ -99,7 +100,10 @@ def resolve(
             return check(setting.value)
 
     model = os.fspath(request.model) if isinstance(request.model, os.PathLike) else request.model
-    file = chosen("model", model, spec.default_model, lambda name: find_source(name, spec.name, host))
+    reading = Reading(_variant(request.variant), bool(request.allow_pickle))
+    file = chosen(
+        "model", model, spec.default_model, lambda name: find_source(name, spec.name, host, reading)
+    )
     entry = next((entry for entry in host.models(spec.name) if entry.name == file.name), None)
     able, label = abilities_of(spec, entry, tuple(file.own)), f"model {file.name}"
     own = {param.name: param for param in able.params}
@@ -173,7 +177,8 @@ def resolve(
         loader=loader,
         plugin=plugin,
         file=file,
-        licence="" if entry is None else entry.licence,
+        licence=str(file.card.get("licence", "")) if entry is None else entry.licence,
+        variant=reading.variant or "",
         items=items,
         negative=chosen("negative", request.negative, "", _negative) if "negative" in able.names else "",
         steps=steps,
@@ -273,6 +278,14 @@ def _way(items: Sequence[Item], share: object) -> tuple[Item, ...]:
 
 def _negative(text: str) -> str:
     return check_prompt(text, "negative", empty=True)
+
+
+def _variant(given: object) -> str | None:
+    if given is None:
+        return None
+    if not isinstance(given, str) or not re.fullmatch(r"\w+", given):
+        raise UsageError(f"variant must be a word, not {given!r}", "for instance fp16")
+    return given
 
 
 def _threads(given: object) -> int:

@@ -3,29 +3,64 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gen.checks import unknown
-from gen.errors import ModelError, PluginError
+from gen.errors import ModelError, PluginError, UsageError
 from gen.model import ModelFile, ModelSource, find_model
 from gen.plugin.specs import FamilySpec
 
 if TYPE_CHECKING:
+    from gen.checkpoints.pulled import Pulled
     from gen.plugin.host import Host
 
+HUB = "hf:"
+"""What the reference of a checkpoint of the hub starts with."""
 
-def find_source(reference: str, modality: str, host: Host) -> ModelSource:
-    """The model that a reference means: a name, a file of ours, or the folder of a checkpoint.
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files of a checkpoint of another program are read.
+
+    Args:
+        variant: Of the weights: ``"fp16"``; None takes those without, or the only one.
+        allow_pickle: Whether weights in pickles are read, by torch and as weights only.
+    """
+
+    variant: str | None = None
+    allow_pickle: bool = False
+
+
+PLAIN = Reading()
+
+
+def find_source(reference: str, modality: str, host: Host, reading: Reading = PLAIN) -> ModelSource:
+    """The model that a reference means: a name, a file of ours, or a checkpoint.
+
+    Args:
+        reference: Name of a registered model, path of a model file or of the folder of a checkpoint, or
+            ``hf:OWNER/NAME[@REVISION]``, a checkpoint of the hub, which is downloaded where it is not there.
+        modality: Name of the modality that must be able to drive it.
+        host: Where plugins come from.
+        reading: How a checkpoint is read.
 
     Raises:
-        ModelError: There is no such model, it is damaged, or another modality drives it.
+        ModelError: There is no such model, it is damaged or cannot be downloaded, or another modality drives
+            it.
         PluginError: The modality is unknown or cannot be used.
+        UsageError: It is no checkpoint, and the reading says what only checkpoints have.
     """
     specs = host.models(modality)
     known = {spec.name for spec in specs}
-    if reference not in known and Path(reference).is_dir():
-        return _checkpoint(reference, modality, host)
+    if reference not in known and _is_checkpoint(reference):
+        return _checkpoint(reference, modality, host, reading)
+    if reading != PLAIN:
+        name = "variant" if reading.variant is not None else "allow_pickle"
+        raise UsageError(
+            f"{name} is for checkpoints of other programs, and {reference} is none", "leave it out"
+        )
     if reference not in known and not Path(reference).is_file():
         for record in host.modalities:
             with suppress(PluginError):
@@ -37,15 +72,16 @@ def find_source(reference: str, modality: str, host: Host) -> ModelSource:
     return find_model(reference, modality, specs)
 
 
-def modality_of(reference: str, host: Host) -> str:
+def modality_of(reference: str, host: Host, reading: Reading = PLAIN) -> str:
     """The modality that drives a model.
 
     Args:
-        reference: Name of a registered model, path of a model file, or folder of a checkpoint.
+        reference: As of ``find_source``.
         host: Where plugins come from.
+        reading: How a checkpoint is read.
 
     Raises:
-        ModelError: The model is unknown, or several modalities have one of that name.
+        ModelError: The model is unknown or cannot be downloaded, or several modalities have one of that name.
     """
     if Path(reference).is_file():
         return ModelFile(reference).modality
@@ -60,27 +96,83 @@ def modality_of(reference: str, host: Host) -> str:
         raise ModelError(
             f"{' and '.join(found)} both have a model {reference!r}", f"add modality={found[0]!r}"
         )
-    if Path(reference).is_dir():
-        return _checkpoint(reference, "", host).modality
+    if _is_checkpoint(reference):
+        return _checkpoint(reference, "", host, reading).modality
     if reference.endswith(".safetensors"):
         raise ModelError(f"no model file {reference}", "`gen models list` shows what is installed")
     error = unknown("model", reference, sorted(set().union(*names.values())))
     raise ModelError(error.message, error.hint)
 
 
-def _checkpoint(reference: str, modality: str, host: Host) -> ModelSource:
-    """The checkpoint in a folder; of any modality where none is named.
+def _is_checkpoint(reference: str) -> bool:
+    return reference.startswith(HUB) or Path(reference).is_dir()
+
+
+def pull_checkpoint(
+    reference: str, host: Host, reading: Reading = PLAIN, *, modality: str = "", anew: bool = False
+) -> Pulled:
+    """A checkpoint of the hub, downloaded where it is not there yet; see ``gen.checkpoints.hub.pull``.
+
+    Args:
+        reference: ``hf:OWNER/NAME[@REVISION]``.
+        host: Where plugins come from.
+        reading: How it is read.
+        modality: That must be able to drive it; empty for any.
+        anew: Whether the hub is asked for a newer commit.
 
     Raises:
-        ModelError: It is no checkpoint, of no known family, or of another modality.
+        ModelError: It cannot be downloaded, or no family of the modality drives it.
     """
-    from gen.checkpoints.family import FamilyCheckpoint
+    from gen.checkpoints.hub import pull
+    from gen.checkpoints.pulled import HubReference
 
+    wanted = HubReference.parse(reference)
+    families = [family for family in _families("", host) if modality in ("", family.modality)]
+    if not families:
+        raise ModelError(
+            f"cannot use {reference!r} as a model: no checkpoints of other programs make {modality}",
+            "use a name from `gen models list`",
+        )
+    return pull(
+        wanted,
+        {pipeline for family in families for pipeline in family.pipelines},
+        variant=reading.variant,
+        allow_pickle=reading.allow_pickle,
+        anew=anew,
+    )
+
+
+def _families(modality: str, host: Host) -> list[FamilySpec]:
+    """All families that are known, those of a modality first."""
     families: list[FamilySpec] = []
     for name in (modality, *(record.name for record in host.modalities if record.name != modality)):
         with suppress(PluginError):
             families += host.families(name) if name else ()
-    found = FamilyCheckpoint(reference, families, host.resolve)
+    return families
+
+
+def _checkpoint(reference: str, modality: str, host: Host, reading: Reading) -> ModelSource:
+    """The checkpoint of a folder or of the hub; of any modality where none is named.
+
+    Raises:
+        ModelError: It is no checkpoint, cannot be downloaded, or is of no known family or another modality.
+    """
+    from gen.checkpoints.family import FamilyCheckpoint
+
+    families = _families(modality, host)
+    path, name, card = Path(reference), "", dict[str, object]()
+    if reference.startswith(HUB):
+        pulled = pull_checkpoint(reference, host, reading, modality=modality)
+        path, name, card = pulled.folder, pulled.name, {"licence": pulled.licence}
+    found = FamilyCheckpoint(
+        path,
+        families,
+        host.resolve,
+        name=name,
+        variant=reading.variant,
+        allow_pickle=reading.allow_pickle,
+        card=card,
+    )
     if modality and found.modality != modality:
         raise ModelError(
             f"model {found.name} makes {found.modality}, not {modality}",

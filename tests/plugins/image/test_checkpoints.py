@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hub_server
 import numpy as np
 import pytest
 import tiny
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 import gen
 from gen.cli.main import main
@@ -156,3 +159,45 @@ def test_sixteen_bits(folder: Path) -> None:
     whole, half = (gen.image("a red fox", dtype=dtype, **options) for dtype in ("float32", "bfloat16"))
     difference = np.abs(whole.arrays["pixels"] - half.arrays["pixels"])
     assert 0 < difference.mean() < 0.1
+
+
+def test_a_checkpoint_of_the_hub(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Downloaded at its first use, in a variant; a recipe finds it again, and downloads nothing."""
+    hub = hub_server.of_folder(folder)
+    for name in [name for name in hub.files if name.endswith(".safetensors")]:
+        hub.files[name.replace(".safetensors", ".fp16.safetensors")] = hub.files.pop(name)
+    for name, value in (("HF_HUB_CACHE", tmp_path / "hub"), ("GEN_CACHE", tmp_path / "cache")):
+        monkeypatch.setenv(name, str(value))
+    options = {"variant": "fp16", "width": 64, "height": 64, "steps": 1, "seed": 3}
+    with hub_server.serving(hub) as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        made = gen.image("a red fox", model=f"hf:{hub.repository}", **options)
+        requests = len(hub.requests)
+        model = made.recipe.model
+        assert (model.name, model.variant) == (f"hf:{hub.repository}@{hub.commit}", "fp16")
+        again = gen.rerun(made)
+        assert np.array_equal(again.arrays["pixels"], made.arrays["pixels"])
+        assert len(hub.requests) == requests
+        assert run("models", "rm", f"hf:{hub.repository}", "--variant", "fp16") == 0
+        with pytest.raises(ModelError, match="is not downloaded yet"):
+            gen.rerun(made)
+        assert len(hub.requests) == requests
+    del options["variant"]
+    plain = gen.image("a red fox", model=folder, **options)
+    assert np.array_equal(plain.arrays["pixels"], made.arrays["pixels"])
+    with pytest.raises(UsageError, match="variant is for checkpoints of other programs"):
+        gen.image("fox face", variant="fp16")
+
+
+def test_pickles_from_the_shell(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoilt = shutil.copytree(folder, tmp_path / "pickled")
+    weights = spoilt / "unet" / "diffusion_pytorch_model.safetensors"
+    torch.save(load_file(weights), weights.with_suffix(".bin"))
+    weights.unlink()
+    words = ["image", "a fox", "-m", str(spoilt), "--width", "64", "--height", "64", "--steps", "1"]
+    assert run(*words, "-o", str(tmp_path / "a.png")) == 4
+    assert "--allow-pickle" in capsys.readouterr().err
+    assert run(*words, "--allow-pickle", "--seed", "1", "-o", str(tmp_path / "a.png")) == 0
+    assert run("rerun", str(tmp_path / "a.png"), "--check", "-m", str(spoilt), "--allow-pickle") == 0

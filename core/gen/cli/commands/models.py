@@ -1,4 +1,4 @@
-"""``gen models``: what ``--model`` can name."""
+"""``gen models``: what ``--model`` can name, and checkpoints of the hub: pulled, verified, removed."""
 
 import contextlib
 import dataclasses
@@ -8,15 +8,19 @@ from typing import Annotated
 
 import typer
 
+from gen.checkpoints.pulled import HubReference, Pulled, all_pulled, find_pulled, remove_pulled
 from gen.cli.session import Session
-from gen.cli.switches import JSON
+from gen.cli.switches import JSON, QUIET
 from gen.cli.tables import outline, table
 from gen.errors import ModelError, PluginError, UsageError
 from gen.model import ModelSource
-from gen.plan import find_source, modality_of
+from gen.plan import Reading, find_source, modality_of, pull_checkpoint
+from gen.plan.sources import HUB
 from gen.plugin.host import Host
 from gen.plugin.specs import ModelSpec
 
+VARIANT = Annotated[str | None, typer.Option(metavar="NAME", help="Variant of the weights, as fp16.")]
+PICKLES = Annotated[bool, typer.Option("--allow-pickle", help="Read pickles, as weights only.")]
 MODALITY = Annotated[str | None, typer.Option(help="Only those of one modality.")]
 
 
@@ -52,21 +56,26 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             bool, typer.Option("--names", help="List the things that the model can make, by name.")
         ] = False,
         modality: MODALITY = None,
+        variant: VARIANT = None,
+        allow_pickle: PICKLES = False,
         as_json: JSON = False,  # noqa: ARG001
     ) -> None:
         if search and not known:
             raise UsageError(
                 f"unexpected argument {search[0]!r}", f"gen models show {model} --names {search[0]}"
             )
-        modality = modality or modality_of(model, host)
+        reading = Reading(variant, allow_pickle)
+        pulled = _pulled(model, variant) if model.startswith(HUB) else None
+        modality = modality or modality_of(model, host, reading)
         specs = host.models(modality)
-        file = find_source(model, modality, host)
+        file = find_source(model, modality, host, reading)
         if known:
             _names(session, file, " ".join(search or []))
             return
         spec = next((spec for spec in specs if spec.name == file.name), None)
         session.data["model"] = {
             **(_declared(spec) if spec else {"name": file.name, "modality": modality}),
+            **({} if pulled is None else _where(pulled)),
             "sha256": file.sha256,
             "size": file.size,
             "defaults": {key: value for key, value in vars(file.defaults).items() if value != ""}
@@ -77,7 +86,75 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         for line in outline(session.data["model"]):
             session.show(line)
 
+    checkpoint = typer.Argument(metavar="hf:OWNER/NAME[@REVISION]", help="A checkpoint of the hub.")
+
+    @group.command(help="Download a checkpoint of the hub, or what has changed of it.")
+    def pull(
+        model: Annotated[str, checkpoint],
+        variant: VARIANT = None,
+        allow_pickle: PICKLES = False,
+        quiet: QUIET = False,
+        as_json: JSON = False,  # noqa: ARG001
+    ) -> None:
+        session.quiet = quiet
+        pulled = pull_checkpoint(model, host, Reading(variant, allow_pickle), anew=True)
+        session.data["model"] = _row(pulled)
+        session.show(f"{pulled.name}: {pulled.size / 1e6:,.1f} MB, licence {pulled.licence or 'not stated'}")
+
+    @group.command(help="Read every file of a pulled checkpoint, and compare it with the hub's digest.")
+    def verify(model: Annotated[str, checkpoint], variant: VARIANT = None, as_json: JSON = False) -> None:  # noqa: ARG001
+        pulled = _pulled(model, variant)
+        damaged = pulled.damaged()
+        session.data.update(model=pulled.name, damaged=damaged)
+        if damaged:
+            raise _damaged(model, damaged, len(pulled.files))
+        session.show(f"{pulled.name}: all {len(pulled.files)} files are as on the hub")
+
+    @group.command(help="Delete a pulled checkpoint from the hub's cache, which other programs share.")
+    def rm(model: Annotated[str, checkpoint], variant: VARIANT = None, as_json: JSON = False) -> None:  # noqa: ARG001
+        pulled = _pulled(model, variant, whole=False)
+        freed = remove_pulled(pulled)
+        session.data.update(model=pulled.name, freed=freed)
+        session.show(f"{pulled.name}: deleted, {freed / 1e6:,.1f} MB")
+
     app.add_typer(group, name="models")
+
+
+def _pulled(reference: str, variant: str | None, *, whole: bool = True) -> Pulled:
+    """A checkpoint that was pulled.
+
+    Raises:
+        ModelError: It was not, or files are missing and it must be whole.
+    """
+    wanted = HubReference.parse(reference)
+    found = find_pulled(wanted, variant, whole=False)
+    if found is None:
+        others = [one.variant or "none" for one in all_pulled() if one.reference == wanted]
+        hint = f"; there is the variant {', '.join(others)}" if others else ""
+        raise ModelError(f"{reference} is not downloaded{hint}", f"run `gen models pull {reference}`")
+    if whole and (missing := found.missing()):
+        raise _damaged(reference, missing, len(found.files))
+    return found
+
+
+def _damaged(reference: str, files: list[str], total: int) -> ModelError:
+    return ModelError(
+        f"{len(files)} of {total} files of {reference} are damaged: {', '.join(files[:3])}",
+        f"run `gen models rm {reference}`, then `gen models pull {reference}`",
+    )
+
+
+def _row(pulled: Pulled) -> dict[str, object]:
+    return {"name": pulled.name, "size": pulled.size, "licence": pulled.licence, **_where(pulled)}
+
+
+def _where(pulled: Pulled) -> dict[str, object]:
+    return {
+        "revision": pulled.reference.revision,
+        "commit": pulled.commit,
+        "variant": pulled.variant or "",
+        "folder": str(pulled.folder),
+    }
 
 
 def _declared(spec: ModelSpec) -> dict[str, object]:
@@ -119,6 +196,18 @@ def _list(session: Session, host: Host, modality: str | None) -> None:
     rows = [("NAME", "MODALITY", "SIZE", "LICENCE", "SUMMARY")]
     rows += [
         (spec.name, spec.modality, f"{spec.size / 1e6:.1f} MB", spec.licence, spec.summary) for spec in specs
+    ]
+    found = list(all_pulled()) if modality is None else []
+    session.data["pulled"] = [_row(pulled) for pulled in found]
+    rows += [
+        (
+            str(pulled.reference),
+            "",
+            f"{pulled.size / 1e6:.1f} MB",
+            pulled.licence,
+            f"Commit {pulled.commit[:12]} of the hub" + (f", {pulled.variant}." if pulled.variant else "."),
+        )
+        for pulled in found
     ]
     for line in table(rows):
         session.show(line)

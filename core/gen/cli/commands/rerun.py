@@ -60,6 +60,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             typer.Option("--input", metavar="NAME=FILE", help="A file behind an option of the modality."),
         ] = None,
         device: Annotated[str | None, typer.Option(help="Where to run; as in the recipe by default.")] = None,
+        allow_pickle: Annotated[
+            bool, typer.Option("--allow-pickle", help="Read a checkpoint's pickles, as weights only.")
+        ] = False,
         metadata: Annotated[
             str | None,
             typer.Option(
@@ -83,13 +86,19 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         given = {"init": init, "mask": mask, **parse_params(inputs or [], "--input", "rerun")}
         files: dict[str, Source] = {role: one for role, one in given.items() if one is not None}
         with _progress(session, "inputs") as on_step:
-            maker = Maker(host, device, on_step)
+            maker = Maker(host, device, on_step, allow_pickle)
             if isinstance(recipe, Conversion):
                 _convert(session, host, maker, recipe, files, file, output, check, overwrite, metadata)
                 return
             made = maker.inputs(recipe, files)
         plan = plan_again(
-            recipe, host, model=model, inputs={**files, **made}, remade=frozenset(made), device=device
+            recipe,
+            host,
+            model=model,
+            inputs={**files, **made},
+            remade=frozenset(made),
+            device=device,
+            allow_pickle=allow_pickle,
         )
         known = host.formats(plan.spec.kind)
         if check:

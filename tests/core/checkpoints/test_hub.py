@@ -1,0 +1,275 @@
+"""Checkpoints of the hub, from a server on this machine: pulled, continued, verified, removed, refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hub_server import Hub, serving
+from safetensors.numpy import save
+
+from gen.checkpoints import hub as library
+from gen.cli.main import main
+
+REFERENCE = "hf:someone/tiny"
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+    "image_encoder": [None, None],
+}
+WEIGHTS, HALF = (save({"a": np.full((64, 64), 1, kind)}) for kind in (np.float32, np.float16))
+UNET = "unet/diffusion_pytorch_model"
+FILES = {
+    "README.md": b"A card.",
+    "model_index.json": json.dumps(INDEX).encode(),
+    "scheduler/scheduler_config.json": b'{"beta_start": 0.1}',
+    "tokenizer/vocab.json": b'{"a": 1}',
+    "tokenizer/merges.txt": b"#version: 0.2",
+    "unet/config.json": b'{"sample_size": 8}',
+    f"{UNET}.safetensors": WEIGHTS,
+    f"{UNET}.fp16.safetensors": HALF,
+    f"{UNET}.bin": b"pickle",
+    "safety_checker/config.json": b"{}",
+    "safety_checker/model.safetensors": WEIGHTS,
+    "whole-v1.safetensors": WEIGHTS,
+}
+PULLED = [
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "tokenizer/merges.txt",
+    "tokenizer/vocab.json",
+    "unet/config.json",
+    f"{UNET}.safetensors",
+]
+
+Run = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    found = Hub(dict(FILES))
+    with serving(found) as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setenv("GEN_CACHE", str(tmp_path / "cache"))
+        yield found
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command; gives its exit code and its envelope."""
+
+    def call(*words: str) -> tuple[int, Any]:
+        capsys.readouterr()
+        code = main([*words, "--json"])
+        streams = capsys.readouterr()
+        assert not streams.err, "nothing beside the envelope"
+        envelope = json.loads(streams.out)
+        return code, envelope["data"] if envelope["ok"] else envelope["error"]
+
+    return call
+
+
+def files_under(folder: Path) -> list[str]:
+    """What a program would take for downloaded."""
+    return sorted(
+        path.name
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in (".incomplete", ".lock", ".TAG")
+    )
+
+
+def test_what_a_family_needs_is_pulled_once(hub: Hub, run: Run, tmp_path: Path) -> None:
+    code, data = run("models", "pull", REFERENCE)
+    assert code == 0
+    assert sorted(hub.downloads) == PULLED
+    model = data["model"]
+    assert (model["name"], model["licence"]) == (f"{REFERENCE}@{hub.commit}", "openrail++")
+    assert model["size"] == sum(len(FILES[name]) for name in PULLED)
+    assert (Path(model["folder"]) / f"{UNET}.safetensors").read_bytes() == WEIGHTS
+    assert Path(model["folder"]).is_relative_to(tmp_path / "hub")
+    hub.requests.clear()
+    assert run("models", "pull", f"{REFERENCE}@{hub.commit}")[0] == 0
+    assert not hub.downloads
+
+
+def test_it_is_listed_shown_verified_and_removed(hub: Hub, run: Run, tmp_path: Path) -> None:
+    code, refused = run("models", "show", REFERENCE)
+    assert (code, refused["message"]) == (4, f"{REFERENCE} is not downloaded")
+    assert refused["hint"] == f"run `gen models pull {REFERENCE}`"
+    run("models", "pull", REFERENCE)
+    [listed] = run("models", "list")[1]["pulled"]
+    assert (listed["name"], listed["revision"]) == (f"{REFERENCE}@{hub.commit}", "main")
+    shown = run("models", "show", REFERENCE)[1]["model"]
+    assert (shown["commit"], shown["card"]) == (hub.commit, {"licence": "openrail++"})
+    assert run("models", "verify", REFERENCE) == (0, {"model": listed["name"], "damaged": [], "warnings": []})
+    weights = (Path(listed["folder"]) / f"{UNET}.safetensors").resolve()
+    weights.write_bytes(WEIGHTS[:-1] + b"x")
+    code, refused = run("models", "verify", REFERENCE)
+    assert (code, refused["message"]) == (4, f"1 of 6 files of {REFERENCE} are damaged: {UNET}.safetensors")
+    code, removed = run("models", "rm", REFERENCE)
+    assert (code, removed["freed"]) == (0, listed["size"])
+    assert run("models", "list")[1]["pulled"] == []
+    assert not [name for name in files_under(tmp_path / "hub") if name != "main"]
+    assert run("models", "rm", REFERENCE)[0] == 4
+
+
+def test_variants_share_what_they_have_in_common(hub: Hub, run: Run) -> None:
+    run("models", "pull", REFERENCE)
+    hub.requests.clear()
+    assert run("models", "pull", REFERENCE, "--variant", "fp16")[0] == 0
+    assert hub.downloads == [f"{UNET}.fp16.safetensors"]
+    [folder] = {one["folder"] for one in run("models", "list")[1]["pulled"]}
+    assert run("models", "rm", REFERENCE)[1]["freed"] == len(WEIGHTS)
+    assert run("models", "verify", REFERENCE, "--variant", "fp16")[0] == 0
+    assert not (Path(folder) / f"{UNET}.safetensors").exists()
+    code, refused = run("models", "pull", REFERENCE, "--variant", "int8")
+    assert (code, refused["hint"]) == (4, "there are: fp16, none")
+
+
+def test_a_new_commit_is_pulled_when_asked_for(hub: Hub, run: Run) -> None:
+    run("models", "pull", REFERENCE)
+    old, hub.commit = hub.commit, "d" * 40
+    hub.files = {**FILES, f"{UNET}.safetensors": HALF}
+    assert run("models", "show", REFERENCE)[1]["model"]["commit"] == old
+    run("models", "pull", REFERENCE)
+    assert run("models", "show", REFERENCE)[1]["model"]["commit"] == hub.commit
+
+
+def test_pickles_are_pulled_only_where_they_are_allowed(hub: Hub, run: Run) -> None:
+    hub.files = {name: content for name, content in FILES.items() if not name.endswith(".safetensors")}
+    code, refused = run("models", "pull", REFERENCE)
+    assert (code, "has only pickles" in refused["message"]) == (4, True)
+    assert "--allow-pickle" in refused["hint"]
+    assert run("models", "pull", REFERENCE, "--allow-pickle")[0] == 0
+    assert f"{UNET}.bin" in hub.downloads
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, f"the hub shows {REFERENCE} to nobody without access (401)"),
+        (403, f"the hub refuses {REFERENCE} to you (403)"),
+        (404, f"the hub has no {REFERENCE} (404)"),
+        (429, f"the hub takes no more requests for {REFERENCE} now (429)"),
+        (500, f"the hub failed at {REFERENCE} (500)"),
+    ],
+)
+def test_refusals_are_one_line(hub: Hub, run: Run, status: int, message: str, tmp_path: Path) -> None:
+    hub.status = status
+    code, refused = run("models", "pull", REFERENCE)
+    assert (code, refused["message"]) == (4, message)
+    assert refused["hint"]
+    assert not files_under(tmp_path / "hub") + files_under(tmp_path / "cache" / "pulled")
+
+
+def test_unknown_names_revisions_and_forms(hub: Hub, run: Run) -> None:
+    assert run("models", "pull", "hf:someone/else")[1]["message"] == "the hub has no hf:someone/else (404)"
+    assert run("models", "pull", f"{REFERENCE}@v9")[1]["message"] == f"the hub has no {REFERENCE}@v9 (404)"
+    for wrong in ("hf:tiny", "hf:a/b/c", "hf:../x", "hf:a/..", "tiny"):
+        code, refused = run("models", "pull", wrong)
+        assert (code, refused["message"]) == (4, f"{wrong!r} is no repository of the hub")
+
+
+def test_other_repositories_are_refused_before_weights_come(hub: Hub, run: Run) -> None:
+    hub.files = {**FILES, "model_index.json": b'{"_class_name": "FrogPipeline"}'}
+    code, refused = run("models", "pull", REFERENCE)
+    assert (code, refused["message"]) == (
+        4,
+        f"{REFERENCE} is a checkpoint of FrogPipeline, which no family here drives",
+    )
+    assert hub.downloads == ["model_index.json"]
+    hub.files = {"model.gguf": b"x"}
+    code, refused = run("models", "pull", REFERENCE)
+    assert "no checkpoint in the layout of diffusers" in refused["message"]
+
+
+def test_silence_and_no_server(hub: Hub, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "TIMEOUT", 0.3)
+    hub.silent = 1.0
+    code, refused = run("models", "pull", REFERENCE)
+    assert (code, refused["message"].endswith("no answer")) == (4, True)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    code, refused = run("models", "pull", REFERENCE)
+    assert code == 4
+    assert refused["message"].startswith(f"cannot download {REFERENCE} from 127.0.0.1:9: ")
+
+
+def test_what_was_cut_off_is_continued(hub: Hub, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1000)
+    hub.cuts = {f"{UNET}.safetensors": [9000]}
+    assert run("models", "pull", REFERENCE)[0] == 0
+    asked = [wanted for method, name, wanted in hub.requests if name in hub.cuts and method == "GET"]
+    assert asked == [None, "bytes=9000-"], "a part that came is not asked for again"
+    assert run("models", "verify", REFERENCE)[0] == 0
+
+
+def test_damaged_files_are_not_kept(hub: Hub, run: Run) -> None:
+    hub.damage = True
+    code, refused = run("models", "pull", REFERENCE)
+    assert (code, "came damaged" in refused["message"]) == (4, True)
+    assert run("models", "list")[1]["pulled"] == []
+    hub.damage = False
+    assert run("models", "pull", REFERENCE)[0] == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a limit of files is Unix's")
+def test_a_full_disk_is_one_line(hub: Hub, tmp_path: Path) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "gen", "models", "pull", REFERENCE],
+        capture_output=True, text=True, check=False, preexec_fn=limited,
+        env={**os.environ, "HF_HUB_DISABLE_XET": "1"},
+    )  # fmt: skip
+    assert ran.returncode == 4, ran.stderr
+    assert ran.stderr.startswith(f"gen: error: there is no room for {REFERENCE}: File too large")
+    assert len(ran.stderr.splitlines()) == 1
+    assert not list((tmp_path / "cache" / "pulled").glob("*"))
+
+
+def test_too_little_room_is_seen_before(hub: Hub, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Usage:
+        free = 100
+
+    monkeypatch.setattr(library.shutil, "disk_usage", lambda _: Usage)
+    code, refused = run("models", "pull", REFERENCE)
+    assert (code, " GB free" in refused["message"]) == (4, True)
+    assert f"{UNET}.safetensors" not in hub.downloads
+
+
+def test_without_a_network(hub: Hub, tmp_path: Path) -> None:
+    def offline(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gen", *words]
+        environment = {**os.environ, "GEN_OFFLINE": "1"}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+    cold = offline("image", "a fox", "-m", REFERENCE, "--dry-run")
+    assert cold.returncode == 4
+    assert f"{REFERENCE} is not downloaded yet, and GEN_OFFLINE forbids connections" in cold.stderr
+    assert f"gen models pull {REFERENCE}" in cold.stderr
+    assert main(["models", "pull", REFERENCE, "-q"]) == 0
+    hub.requests.clear()
+    warm = offline("image", "a fox", "-m", REFERENCE, "--dry-run")
+    assert warm.returncode == 0, warm.stderr
+    model = json.loads(warm.stdout)["recipes"][0]["model"]
+    assert (model["name"], model["licence"]) == (f"{REFERENCE}@{hub.commit}", "openrail++")
+    assert not hub.requests
+
+
+def test_a_checkpoint_of_another_modality_is_not_downloaded(hub: Hub, run: Run) -> None:
+    code, refused = run("video", "a fox", "-m", REFERENCE, "--dry-run")
+    assert (code, "which no family here drives" in refused["message"]) == (4, True)
+    assert hub.downloads == ["model_index.json"]
