@@ -78,6 +78,8 @@ def test_what_the_model_cannot_do_is_not_shown_and_is_refused_with_the_reason(
         ("a cat",): "model pets takes no prompt",
         ("--negative", "dogs"): "model pets takes no negative prompt",
         ("--guidance", "3"): "model pets cannot be guided",
+        ("--guide", "apg"): "model pets cannot be guided",
+        ("--guidance-interval", "0:0.5"): "model pets cannot be guided",
         ("--only", "cat"): "unknown parameter 'only'",
         ("--model", "asked", "--init", "row.csv"): "model asked starts from noise alone",
     }

@@ -9,6 +9,8 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Protocol
@@ -86,19 +88,12 @@ def fetch(spec: ModelSpec) -> Path:
             f"model {spec.name} is not downloaded yet, and {origin} forbids connections",
             f"run once without it: {spec.size / 1e6:,.0f} MB from {urllib.parse.urlsplit(url).netloc}",
         )
-    part = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _download(spec, url, part)
-        with part.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != spec.sha256:
-            part.unlink()
-            raise ModelError(
-                f"what {url} holds is not model {spec.name}: sha256 {digest[:12]}…, not {spec.sha256[:12]}…",
-                "the file has changed since the plugin was published; upgrade the plugin",
-            )
-        part.replace(path)
+        with _alone(cache_folder() / "locks" / spec.sha256):
+            # Another process may have finished it meanwhile.
+            if not path.is_file():
+                _complete(spec, url, path)
     except (urllib.error.URLError, TimeoutError, HTTPException, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
         raise ModelError(
@@ -107,6 +102,41 @@ def fetch(spec: ModelSpec) -> Path:
     except OSError as error:
         raise OutputError(f"cannot keep model {spec.name} in {path.parent}: {error.strerror}") from error
     return path
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Wait until no other process downloads the same model; a process that ends lets go by itself."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("ab") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _complete(spec: ModelSpec, url: str, path: Path) -> None:
+    """Download a model into its place in the cache.
+
+    Raises:
+        ModelError: The bytes are not those that the spec states.
+    """
+    part = path.with_suffix(".part")
+    _download(spec, url, part)
+    with part.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != spec.sha256:
+        part.unlink()
+        raise ModelError(
+            f"what {url} holds is not model {spec.name}: sha256 {digest[:12]}…, not {spec.sha256[:12]}…",
+            "the file has changed since the plugin was published; upgrade the plugin",
+        )
+    part.replace(path)
 
 
 def _place(spec: ModelSpec) -> Path:

@@ -31,7 +31,7 @@ from gen.checks import (
 from gen.config import SETTINGS, Setting, convert, read_settings
 from gen.errors import UsageError
 from gen.model import ModelSource
-from gen.plan.abilities import abilities_of, abilities_of_any
+from gen.plan.abilities import REASONS, abilities_of, abilities_of_any
 from gen.plan.before import prepared
 from gen.plan.choice import choose, choose_grid, choose_solver
 from gen.plan.choices import NOISE, Choices, check_scale, choose_cache, choose_guides
@@ -151,6 +151,11 @@ def resolve(
         lambda given: choose_guides(guidances, given, interval, solver.spec.guidance),
     )
     guidance = defaults.guidance
+    if "guidance" not in able.names and [*map(str, guides)] != [
+        # A recipe names the rule that every run has.
+        *map(str, choose_guides(guidances, None, None, solver.spec.guidance))
+    ]:
+        raise UsageError(f"{label} {REASONS['guidance']}", "leave out guide and guidance_interval")
     if "guidance" in able.names:
         guidance = chosen("guidance", request.guidance, guidance, between("guidance", 0.0, MAX_GUIDANCE))
     check_scale(guides, guidance)

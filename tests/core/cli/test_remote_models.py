@@ -78,6 +78,16 @@ def test_it_is_downloaded_once(place: str) -> None:
     assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
+def test_those_that_want_it_at_once_wait_for_one_download(place: str) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    spec = spec_of(f"{place}/far.safetensors")
+    with ThreadPoolExecutor(6) as pool:
+        paths = list(pool.map(fetch, [spec] * 6))
+    assert {path.read_bytes() for path in paths} == {CONTENT}
+    assert len(Server.asked) == 1
+
+
 @pytest.mark.parametrize("ranges", [True, False])
 def test_what_was_cut_off_is_continued(place: str, ranges: bool) -> None:
     Server.cut, Server.ranges = 3000, ranges
