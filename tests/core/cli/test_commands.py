@@ -229,6 +229,8 @@ def test_the_schema_describes_what_python_takes(gen_cli: Cli) -> None:
         {**drawn, "vary": examples["init"], "amount": 0.3},
         {**drawn, "interpolate": "prompt:blue", "share": 0.5},
         {**drawn, "init": examples["init"], "edit": "blue"},
+        {"prompt": "red", "init": examples["init"], "expand": "8,0,0,0"},
+        {"prompt": "red", "init": examples["init"], "restore": "denoise"},
     )
     for edit in edits:
         assert gen.toy(**edit).recipe
