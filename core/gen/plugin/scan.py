@@ -16,7 +16,7 @@ from gen.plugin.cache import read_cache, write_cache
 from gen.plugin.text import one_line
 
 if TYPE_CHECKING:
-    from importlib.metadata import Distribution
+    from importlib.metadata import Distribution, PackageMetadata
 
 MODALITIES = "gen.modalities"
 """Entry points of this group are commands: ``gen NAME``."""
@@ -117,11 +117,12 @@ def _entries() -> Iterator[Found]:
             continue
         folder = str(dist.locate_file(""))
         try:
-            name = dist.metadata["Name"]
+            metadata = dist.metadata
+            name = metadata["Name"]
             if normalised(name) in seen:
                 continue
             seen.add(normalised(name))
-            found = list(_of_distribution(dist, name, folder))
+            found = list(_of_distribution(dist, metadata, folder))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             found = [
                 Found(
@@ -137,7 +138,7 @@ def _entries() -> Iterator[Found]:
         yield from found
 
 
-def _of_distribution(dist: Distribution, name: str, folder: str) -> Iterator[Found]:
+def _of_distribution(dist: Distribution, metadata: PackageMetadata, folder: str) -> Iterator[Found]:
     from gen.plugin.declaration import Declaration, read_declaration
     from gen.plugin.requirements import unmet
 
@@ -150,10 +151,10 @@ def _of_distribution(dist: Distribution, name: str, folder: str) -> Iterator[Fou
             name=one_line(entry.name),
             group=entry.group,
             value=entry.value,
-            distribution=one_line(name),
-            version=one_line(dist.version),
+            distribution=one_line(metadata["Name"]),
+            version=one_line(metadata["Version"]),
             folder=folder,
-            summary=one_line(declared.summary or dist.metadata["Summary"] or ""),
+            summary=one_line(declared.summary or metadata["Summary"] or ""),
             source=declared.source,
             changed=_changed(declared.source),
             api=declared.api,
