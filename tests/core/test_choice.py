@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from gen.diffusion import (
+    Condition,
     Conditioning,
     Guidance,
+    ModelDenoiser,
     NoiseSource,
     Prediction,
     RectifiedFlow,
     Solver,
     TimeGrid,
+    Velocity,
     guided,
     sample,
 )
 from gen.diffusion.guidance import Chain
 from gen.errors import UsageError
+from gen.nn.text_transformer import TextTransformer, TextTransformerShape
 from gen.plan.choice import Choice, Chosen, choose, choose_grid, choose_solver
 from gen.plugin.host import Host
 from gen.plugin.specs import CacheSpec, ChoiceSpec, GridSpec, GuidanceSpec, NoiseSpec, Param, SolverSpec
@@ -55,6 +60,30 @@ def _denoise(x, level, conditioning, memory) -> Prediction:
     return Prediction(x * level.alpha, output=(0.0, 1.0))
 
 
+class Network(TextTransformer[TextTransformerShape]):
+    """A network with two blocks and 16 tokens, for what changes layers."""
+
+    def add_input(self) -> None:
+        self.input = nn.Linear(5 * 256, self.shape.width)
+
+    def add_output(self) -> nn.Linear:
+        self.output = nn.Linear(self.shape.width, 2 * 256)
+        return self.output
+
+    def tokens(self, x: Tensor) -> Tensor:
+        return self.input(x.reshape(len(x), 16, 5 * 256))
+
+    def state(self, tokens: Tensor) -> Tensor:
+        return self.output(tokens).reshape(len(tokens), 2, 16, 16, 16)
+
+    def token_grid(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return (4, 4)
+
+
+LAYERED = ModelDenoiser(Network(TextTransformerShape(4, 16, 2, 2, 24, 2)).eval(), FLOW, Velocity())
+TEXT = Conditioning({"text": Condition(torch.ones(1, 1, dtype=torch.long), "prepend")})
+
+
 @pytest.mark.parametrize(("kind", "spec", "settings"), ALL)
 def test_a_factory_takes_every_setting_at_its_limits(
     kind: type[ChoiceSpec], spec: ChoiceSpec, settings: dict[str, object]
@@ -63,8 +92,14 @@ def test_a_factory_takes_every_setting_at_its_limits(
     again = choose(HOST.choices(kind), str(chosen), "thing")
     assert again == chosen
     state = torch.randn(1, 2, 16, 16, 16)
-    solver, grid, denoiser, noise = DDIMS, TimeGrid.uniform(3), _denoise, NoiseSource([0])
-    conditioning = Conditioning().with_uncond(Conditioning())
+    plain = LAYERED if "layers" in spec.needs else _denoise
+    solver, grid, denoiser, noise = DDIMS, TimeGrid.uniform(3), plain, NoiseSource([0])
+    conditioning = TEXT.with_uncond(TEXT)
+    parts = {"process": FLOW, "model": LAYERED, "layers": LAYERED.network.declare_layers(state.shape[1:])}
+    if "layers" in spec.needs and 1000 in (settings.get("first"), settings.get("last")):
+        with pytest.raises(UsageError, match="the network has the layers 0 to 1, not "):
+            chosen.build(scale=0.7, **parts)
+        return
     if (
         kind is SolverSpec
         and settings.get("churn")
@@ -85,11 +120,11 @@ def test_a_factory_takes_every_setting_at_its_limits(
     if kind is GuidanceSpec:
         part = "guidance" if spec.role == "modifier" else "scale"
         before = choose(HOST.choices(kind), "cfg", "guidance").build(scale=2.0)
-        guidance = chosen.build(process=FLOW, **{part: before if part == "guidance" else 0.7})
+        guidance = chosen.build(**parts, **{part: before if part == "guidance" else 0.7})
         assert isinstance(guidance, Guidance | Chain)
-        denoiser = guided(_denoise, guidance)
+        denoiser = guided(plain, guidance)
     elif kind is CacheSpec:
-        denoiser = chosen.build(denoiser=_denoise, process=FLOW)
+        denoiser = chosen.build(**parts, denoiser=plain)
     else:
         noise = chosen.build(seeds=[3])
         assert isinstance(noise, NoiseSource)
