@@ -52,6 +52,15 @@ def test_files_and_exit_codes_are_the_same(gen_cli: Callable[..., Any], toy: Pat
     assert gen_cli("toy", "red", "--steps", 0, "--isolate").code == 2
 
 
+def test_recipes_are_the_same(
+    gen_cli: Callable[..., Any], toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
+    for name, flags in (("plain.png", ()), ("isolated.png", ("--isolate",))):
+        assert gen_cli(*MAKE, "-o", name, *flags).code == 0
+    assert (toy / "plain.png").read_bytes() == (toy / "isolated.png").read_bytes()
+
+
 def test_ctrl_c_reaches_the_child(
     gen_process: Callable[..., subprocess.Popen[bytes]], toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
