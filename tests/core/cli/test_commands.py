@@ -331,6 +331,17 @@ def test_the_doctor_reads_the_settings(gen_cli: Cli, toy: Path, monkeypatch: pyt
     assert "GEN_STPES is no setting (did you mean GEN_STEPS?)" in ran.err
 
 
+def test_the_doctor_names_endings_that_plugins_share(
+    gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [form, *_] = Host.discover().formats("image")
+    shared = (form, replace(form, name="other", plugin="another"))
+    monkeypatch.setattr(Host, "formats", lambda host, kind=None: shared)
+    [line] = gen_cli("doctor", "--quick", "--json").envelope["data"]["shared_endings"][:1]
+    assert line.startswith(f"the ending {form.suffixes[0]} of image is shared by {form.name} of ")
+    assert "other of another" in line
+
+
 def test_the_doctor_says_where_settings_would_be(
     gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         faults = _models(session, host)
         for record in host.records:
             session.show(f"plugin {record.label}: {record.status}")
+        session.data["shared_endings"] = list(host.shared_endings())
+        for line in session.data["shared_endings"]:
+            session.show(line)
         faults += [*host.problems, *_settings(host)]
         session.data["plugins"] = {record.label: record.status for record in host.records}
         if not quick:
