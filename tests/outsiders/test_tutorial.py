@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -26,7 +27,8 @@ def test_it_leads_to_a_trained_model_in_a_wheel(environment: Environment) -> Non
                 done = environment.gen(*command[1:])
                 size = re.search(r"size=(\d+)", done.stderr)
                 digest = re.search(r'sha256="([0-9a-f]{64})"', done.stderr)
-                assert size and digest, done.stderr
+                assert size is not None, done.stderr
+                assert digest is not None, done.stderr
             elif command[0] == "gen":
                 environment.gen(*command[1:], *(("--overwrite",) if "-o" in command else ()))
             elif command[0] == "cp":
@@ -44,7 +46,7 @@ def test_it_leads_to_a_trained_model_in_a_wheel(environment: Environment) -> Non
     rises = 0
     for path in environment.work.glob("step-*.json"):
         values = json.loads(path.read_text())["arrays"]["values"]["data"]
-        rises += max(b - a for a, b in zip(values, values[1:], strict=False)) > 0.5
+        rises += max(b - a for a, b in itertools.pairwise(values)) > 0.5
     assert rises >= 7
 
 

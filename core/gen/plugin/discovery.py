@@ -35,6 +35,7 @@ class Record:
         reason: Why the status is not ``ok``, in one line.
         action: What to do about it, in one line.
         notes: What is wrong with a plugin that works, a line each.
+        endings: Of the files that its formats hold, each with the kind; known once it was loaded.
         traceback: Traceback of the last load that failed.
         retry: Whether the status is that of an earlier load, so that a new one may end better.
         key: What the outcome of a load is remembered by.
@@ -50,6 +51,7 @@ class Record:
     reason: str = ""
     action: str = ""
     notes: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
     traceback: str = ""
     retry: bool = False
     key: str = ""
@@ -107,6 +109,7 @@ def after(record: Record, outcome: Outcome) -> Record:
         reason=outcome.reason,
         action=outcome.action,
         notes=outcome.notes,
+        endings=outcome.endings,
         traceback=outcome.traceback,
         retry=outcome.status != "ok",
     )

@@ -278,15 +278,17 @@ class Host:
         return found(every)
 
     def shared_endings(self) -> tuple[str, ...]:
-        """A line for each file ending that formats of several plugins have for one kind."""
-        owners: dict[tuple[str, str], dict[str, None]] = {}
-        for form in self.formats():
-            for key in itertools.product(form.suffixes, form.kinds):
-                owners.setdefault(key, {})[f"{form.name} of {form.plugin}"] = None
+        """A line for each file ending that formats of several plugins have for one kind, as far as these were
+        loaded before."""
+        owners: dict[str, list[str]] = {}
+        for record in self._records:
+            for ending in record.endings if record.status == "ok" else ():
+                owners.setdefault(ending, []).append(record.label)
         return tuple(
-            f"the ending {suffix} of {kind} is shared by {' and '.join(names)}; the content of a file decides"
-            for (suffix, kind), names in owners.items()
-            if len({name.partition(" of ")[2] for name in names}) > 1
+            f"the ending {' of '.join(ending.split(' ', 1))} is shared by {' and '.join(labels)}; "
+            "the content of a file decides"
+            for ending, labels in owners.items()
+            if len(labels) > 1
         )
 
     def choices(self, kind: type[Chosen], modality: str | None = None) -> tuple[Chosen, ...]:
@@ -530,7 +532,10 @@ class Host:
                 with kept_process_state():
                     module, notes = _import(record)
                     plugin = self._declared(record, module)
-                outcome = Outcome(notes=notes)
+                endings = (
+                    f"{end} {kind}" for form in plugin.formats for end in form.suffixes for kind in form.kinds
+                )
+                outcome = Outcome(notes=notes, endings=tuple(dict.fromkeys(endings)))
             except _RefusedError as refusal:
                 outcome = Outcome(refusal.status, one_line(refusal.reason)[:_LONGEST], refusal.action)
             except KeyboardInterrupt:

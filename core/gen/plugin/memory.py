@@ -23,6 +23,7 @@ class Outcome:
         action: What to do, in one line.
         traceback: The whole traceback of a plugin that raised.
         notes: Lines about a plugin that works but misbehaves.
+        endings: Of the files that its formats hold, each with the kind: ``".xyz points"``.
     """
 
     status: Status = "ok"
@@ -30,6 +31,7 @@ class Outcome:
     action: str = ""
     traceback: str = ""
     notes: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
 
 
 def recall() -> dict[str, Outcome]:
@@ -43,8 +45,10 @@ def recall() -> dict[str, Outcome]:
                 "action": str(action),
                 "traceback": str(traceback),
                 "notes": [*notes],
+                "endings": [*endings],
             }:
-                outcomes[key] = Outcome(status, reason, action, traceback, tuple(map(str, notes)))
+                lines = tuple(map(str, notes)), tuple(map(str, endings))
+                outcomes[key] = Outcome(status, reason, action, traceback, *lines)
     return outcomes
 
 

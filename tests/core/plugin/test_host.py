@@ -350,3 +350,17 @@ def test_threads_share_one_host(install: Install) -> None:
         thread.join()
     assert len(found) == 4
     assert all(spec is found[0] for spec in found)
+
+
+def test_shared_endings_are_known_from_earlier_loads(install: Install) -> None:
+    for name in ("one", "two"):
+        source = (
+            "from gen.plugin import FormatSpec, hookimpl\n@hookimpl\ndef gen_formats():\n"
+            f"    return [FormatSpec(name='{name}', kind='sketch', suffixes=('.skt',), media_type='x/y',\n"
+            "                       writer='os.path:join')]\n"
+        )
+        install(f"gen-{name}", {f"{name}_plugin": source}, plugins={name: f"{name}_plugin"})
+    assert Host.discover().shared_endings() == ()
+    Host.discover().formats("sketch")
+    [line] = Host.discover().shared_endings()
+    assert line.startswith("the ending .skt of sketch is shared by one (gen-one 1.0) and two (gen-two 1.0)")

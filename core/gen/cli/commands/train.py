@@ -1,6 +1,7 @@
 """``gen train``: train a model by one of the recipes that a modality brings."""
 
 import contextlib
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -109,4 +110,5 @@ def model_spec(path: Path, modality: str) -> dict[str, str | int]:
 
 def spec_source(fields: dict[str, str | int]) -> str:
     """The same as Python source."""
-    return "\n".join(["ModelSpec(", *(f"    {name}={value!r}," for name, value in fields.items()), ")"])
+    lines = (f"    {name}={json.dumps(value, ensure_ascii=False)}," for name, value in fields.items())
+    return "\n".join(["ModelSpec(", *lines, ")"])
