@@ -15,6 +15,7 @@ from gen.errors import ModelError, UsageError
 from gen.model import CompletingCodec, Model, ModelFile, Task, save_model
 from gen.nn import Subwords, text_conditions
 from gen.plan import Item, Plan
+from gen.plan.choices import core_choices
 from gen.run import Progress, generate
 from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.denoiser import ClipTransformer, Shape
@@ -443,8 +444,7 @@ def plan(file: ModelFile, prompt: str = "a ball bounces", **changes: object) -> 
         "negative": "",
         "steps": 3,
         "guidance": 2.0,
-        "solver": "dpmpp_2m",
-        "grid": "uniform",
+        "choices": core_choices("dpmpp_2m", "uniform"),
         "params": {},
         **changes,
     }
