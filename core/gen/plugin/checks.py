@@ -55,6 +55,7 @@ RESERVED = COMMANDS | MODULES
 CORE_FLAGS = _words("""
     prompt prompt_file output format count seed steps guidance guide guidance_interval negative model solver
     grid cache noise init strength mask expand restore vary amount interpolate share edit
+    variant allow_pickle
     param preset device dtype isolate offline metadata overwrite dry_run preview json quiet verbose help
     negative_prompt cfg_scale guidance_scale num_inference_steps sampler as_json on_step threads
 """)

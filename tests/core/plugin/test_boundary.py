@@ -251,7 +251,7 @@ def test_what_the_process_shares_is_as_before(rude: Run, part: str, fails: bool)
 @pytest.mark.parametrize("part", [part for part in COMMANDS if part != "recipe factory"])
 def test_stdout_is_the_hosts(rude: Run, part: str) -> None:
     polite = rude("nothing", "None", *COMMANDS[part])
-    for path in Path.cwd().glob("out.rude"):
+    for path in Path.cwd().glob("out.*"):
         path.unlink()
     loud = rude(part, "prints")
     assert loud.code == 0, loud.err

@@ -54,6 +54,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         faults = _models(session, host)
         for record in host.records:
             session.show(f"plugin {record.label}: {record.status}")
+        host.formats()
         session.data["shared_endings"] = list(host.shared_endings())
         for line in session.data["shared_endings"]:
             session.show(line)

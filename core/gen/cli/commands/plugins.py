@@ -84,3 +84,6 @@ def _list(session: Session, host: Host) -> None:
     ]
     for line in table(rows):
         session.show(line)
+    session.data["shared_endings"] = list(host.shared_endings())
+    for line in session.data["shared_endings"]:
+        session.show(line)
