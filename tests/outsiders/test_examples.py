@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from environment import Environment, make_environment
+from PIL import Image
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -114,3 +115,23 @@ def test_wheels_of_the_day_on_which_the_contract_was_fixed_go_on_working(
         old.gen("rerun", file, *extra, "-o", f"again-{file}")
     for name in ("palette", "fading", "iris"):
         assert json.loads(old.gen("plugins", "check", name, "--json").stdout)["data"]["findings"] == []
+
+
+def test_hooks_refuse_prompts_and_mark_pictures(environment: Environment) -> None:
+    environment.install(EXAMPLES / "gen-house-rules")
+    environment.gen("image", "a red apple", "--steps", "2", "--seed", "1", "-o", "marked.png")
+    with Image.open(environment.work / "marked.png") as picture:
+        bits = np.asarray(picture)[..., 0].ravel()[: 8 * len(b"made with gen")] & 1
+    assert np.packbits(bits).tobytes() == b"made with gen"
+    recipe = json.loads(environment.gen("info", "marked.png", "--json").stdout)["data"]["recipe"]
+    assert recipe["provenance"]["watermark"] == {"text": "made with gen"}
+    assert recipe["versions"]["gen-house-rules"] == "1.0"
+    assert "the same" in environment.gen("rerun", "marked.png", "--check").stdout
+    refused = environment.run(
+        "-c",
+        "import os, sys; os.environ['GEN_REFUSED_WORDS'] = 'apple, tank'\n"
+        "from gen.cli.main import main; sys.exit(main(['image', 'a red apple', '-o', 'no.png']))",
+    )
+    assert refused.returncode == 2
+    assert "the house rules refuse 'apple'" in refused.stderr
+    assert not (environment.work / "no.png").exists()

@@ -1,0 +1,21 @@
+"""What the house rules declare. Imports nothing heavy."""
+
+from gen.plugin import RunSpec, hookimpl
+
+
+@hookimpl
+def gen_run() -> tuple[RunSpec, ...]:
+    """One hook that refuses prompts, and one that marks pictures."""
+    return (
+        RunSpec(
+            name="refused-words",
+            summary="Refuses prompts with words that GEN_REFUSED_WORDS names.",
+            before="gen_house_rules.rules:refuse",
+        ),
+        RunSpec(
+            name="watermark",
+            summary="Writes a text into the lowest bits of every picture.",
+            after="gen_house_rules.rules:mark",
+            modalities=("image",),
+        ),
+    )
