@@ -23,7 +23,13 @@ def test_it_leads_to_a_trained_model_in_a_wheel(environment: Environment) -> Non
             command = shlex.split(line)
             if command[:2] == ["gen", "train"]:
                 change(folder / "gen_curve" / "model.py", r"^WORDS = .*$", words)
-                change(folder / "gen_curve" / "training.py", r"^        \],\n        1,", f"{step}\n\\g<0>")
+                change(
+                    folder / "gen_curve" / "training.py",
+                    r"^        \],\n        1,",
+                    f"            {step},\n\\g<0>",
+                )
+                # The tutorial's installation is editable, this one is a wheel.
+                environment.install(folder)
                 done = environment.gen(*command[1:])
                 size = re.search(r"size=(\d+)", done.stderr)
                 digest = re.search(r'sha256="([0-9a-f]{64})"', done.stderr)
