@@ -97,8 +97,8 @@ def find_format(
 def _chosen(suffix: str, specs: list[FormatSpec], head: bytes | None) -> FormatSpec:
     """The one of several formats with an ending that fits best, those that can be read first."""
     if head is not None and len(specs) > 1:
-        told = [spec for spec in specs if spec.can_read and spec.reader and can_read(spec, head)]
-        specs = told or [spec for spec in specs if not spec.can_read] or specs
+        recognised = [spec for spec in specs if spec.can_read and spec.reader and can_read(spec, head)]
+        specs = recognised or [spec for spec in specs if not spec.can_read] or specs
     best = [spec for spec in specs if (bool(spec.reader), spec.own) == (bool(specs[0].reader), True)] or [
         spec for spec in specs if bool(spec.reader) == bool(specs[0].reader)
     ]

@@ -25,7 +25,7 @@ from gen.errors import ArtifactError, DeviceError, GenError, OutputError, Plugin
 from gen.process_state import kept_process_state, process_state
 
 HINT = "this is a fault of the plugin, not of a value"
-"""What the user is told about a fault of a plugin."""
+"""The hint of every error about a fault of a plugin."""
 
 _Guard: TypeAlias = Callable[[], AbstractContextManager[object]]
 _guard: ContextVar[_Guard] = ContextVar("guard", default=nullcontext)

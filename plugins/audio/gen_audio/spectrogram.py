@@ -74,8 +74,8 @@ def to_sound(artifact: Artifact, params: Mapping[str, object]) -> Artifact:
         window=torch.hann_window(fft),
         length=length if isinstance(length, int) else None,
     )
-    told = artifact.attributes.get("sample_rate", 22_050)
-    rate = int(number(params, "sample_rate", float(told)))
+    known = artifact.attributes.get("sample_rate", 22_050)
+    rate = int(number(params, "sample_rate", float(known)))
     return Artifact("audio", {"samples": samples.clamp(-1, 1)[None].numpy()}, {"sample_rate": rate})
 
 

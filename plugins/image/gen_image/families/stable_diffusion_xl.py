@@ -21,7 +21,7 @@ from gen_image.families.hole import around_hole
 from gen_image.families.unet import network
 
 AESTHETICS = (6.0, 2.5)
-"""How good a picture the refiner is told that it is, for the prompt and for the negative one."""
+"""The refiner's condition on aesthetic quality, for the prompt and for the negative one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
