@@ -19,7 +19,7 @@ from gen.plan import Plan, Request, choose, modality_of, resolve
 from gen.plan.abilities import abilities_of_any, any_prompts
 from gen.plan.choices import NO_CACHE
 from gen.plan.editing import edited_again
-from gen.plan.sources import HUB, Reading
+from gen.plan.sources import HUB, Reading, find_source
 from gen.plugin.host import Host
 from gen.plugin.specs import GridSpec
 from gen.recipe import AnyRecipe, Conversion, Recipe
@@ -97,10 +97,10 @@ class LoadedModel(Generator):
         host = find_host()
         spec = host.modality(modality)
         entry = next((one for one in host.models(modality) if one.name == reference), None)
-        prompts = any_prompts(spec, entry)
+        declared = entry or find_source(reference, modality, host, reading).family
         request = Request(
             modality=modality,
-            prompts=prompts,
+            prompts=any_prompts(spec, declared),
             model=reference,
             variant=reading.variant,
             allow_pickle=reading.allow_pickle,

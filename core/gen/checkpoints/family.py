@@ -11,7 +11,7 @@ from gen.checkpoints.checkpoint import Checkpoint
 from gen.errors import ModelError
 from gen.model import Defaults
 from gen.plugin.boundary import calling
-from gen.plugin.specs import FamilySpec, Param
+from gen.plugin.specs import FamilySpec
 
 
 class FamilyCheckpoint(Checkpoint):
@@ -68,11 +68,6 @@ class FamilyCheckpoint(Checkpoint):
     def plugin(self) -> str:
         """Label of the plugin that declares its family."""
         return self.family.plugin
-
-    @property
-    def own(self) -> Sequence[Param]:
-        """Parameters beside those of its modality: its family's."""
-        return self.family.params
 
     @property
     def size(self) -> int:

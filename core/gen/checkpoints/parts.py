@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ import torch
 from gen.checkpoints.checkpoint import Checkpoint
 from gen.checkpoints.networks import load_network
 from gen.checkpoints.schedule import Schedule, read_schedule
+from gen.checkpoints.stage import CheckpointStage
 from gen.checkpoints.text import ClipPrompts, T5Prompts, load_clip, load_t5, load_tokenizer
+from gen.model import Codec, Defaults, Model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -74,6 +77,30 @@ class Parts:
         tokenizer = load_tokenizer(self.checkpoint[f"tokenizer{number}"])
         part = self.checkpoint[f"text_encoder{number}"]
         return T5Prompts(tokenizer, load_t5(part, self.device, getattr(torch, self.dtype)))
+
+    def model(
+        self,
+        modality: str,
+        stage: CheckpointStage,
+        codec: Codec,
+        defaults: Callable[[Checkpoint], Defaults],
+    ) -> Model:
+        """The model of one stage.
+
+        Args:
+            modality: Name of the modality that drives it.
+            stage: What is sampled.
+            codec: Of its states.
+            defaults: How its family is sampled.
+        """
+        return Model(
+            name=self.checkpoint.name,
+            modality=modality,
+            sha256=self.checkpoint.sha256,
+            codec=codec,
+            defaults=defaults(self.checkpoint),
+            stages=(stage,),
+        )
 
     def schedule(self) -> Schedule:
         """How the checkpoint is sampled.

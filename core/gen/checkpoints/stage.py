@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from gen.checkpoints.schedule import Schedule
-from gen.diffusion import Conditioning, TimeGrid
+from gen.diffusion import CFGPlusPlus, Condition, Conditioning, Guidance, TimeGrid
 from gen.diffusion.denoiser import Network
+from gen.diffusion.guidance.base import Chain, Scale
+from gen.diffusion.guidance.classifier_free import Extrapolation
 from gen.model import Stage, Task
+from gen.model.stage import AnyGuidance
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +69,38 @@ def sampled(schedule: Schedule) -> dict[str, Any]:
         "parameterization": schedule.parameterization,
         "clipping": schedule.bound,
     }
+
+
+def two_sides(**conditions: Condition) -> Conditioning:
+    """Conditioning with ``uncond``.
+
+    Args:
+        conditions: By name, each with the rows of the prompts, then those of the negative prompts.
+    """
+
+    def side(index: int) -> Conditioning:
+        return Conditioning(
+            {name: one.map(lambda value: value.chunk(2)[index]) for name, one in conditions.items()}
+        )
+
+    return side(0).with_uncond(side(1))
+
+
+def with_scale(guidance: AnyGuidance, scale: Scale) -> AnyGuidance:
+    """The same guidance with another scale, which may depend on the level or on the place in the state.
+
+    CFG++, whose scale means something else, is left as it is.
+
+    Args:
+        guidance: A rule, alone or with modifiers.
+        scale: In place of that of the rule.
+    """
+    if isinstance(guidance, Chain):
+        first, *others = guidance.parts
+        return Chain((cast(Guidance, with_scale(first, scale)), *others))
+    if isinstance(guidance, Extrapolation) and not isinstance(guidance, CFGPlusPlus):
+        return replace(guidance, scale=scale)
+    return guidance
 
 
 def negatives(task: Task) -> tuple[str, ...]:

@@ -23,7 +23,6 @@ from gen.model.codec import Codec
 from gen.model.encoder import Encoder
 from gen.model.model import Model
 from gen.model.stage import AnyProcess, Defaults, Stage, Window
-from gen.plugin.specs import Param
 
 if TYPE_CHECKING:
     import torch
@@ -122,9 +121,9 @@ class ModelFile:
         return ""
 
     @property
-    def own(self) -> tuple[Param, ...]:
-        """It has no parameters beside those of its modality."""
-        return ()
+    def family(self) -> None:
+        """It is no checkpoint of another program."""
+        return None
 
     @property
     def size(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gen.model.stage import Defaults
-from gen.plugin.specs import Param
+from gen.plugin.specs import FamilySpec
 
 
 class ModelSource(Protocol):
@@ -52,8 +52,8 @@ class ModelSource(Protocol):
         ...
 
     @property
-    def own(self) -> Sequence[Param]:
-        """Parameters beside those of its modality."""
+    def family(self) -> FamilySpec | None:
+        """The family of checkpoints that it belongs to; None for a file of ours."""
         ...
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gen.checks import check_prompt
 from gen.errors import UsageError
 from gen.plan.request import Request
-from gen.plugin.specs import ModalitySpec, ModelSpec, Param, Prompt
+from gen.plugin.specs import FamilySpec, ModalitySpec, ModelSpec, Param, Prompt
 
 if TYPE_CHECKING:
     from gen.plugin.host import Host
@@ -88,25 +88,26 @@ class Abilities:
                 raise UsageError(f"{label} {REASONS[ability]}", f"leave out {field}")
 
 
-def abilities_of(spec: ModalitySpec, model: ModelSpec | None, params: tuple[Param, ...] = ()) -> Abilities:
+def abilities_of(spec: ModalitySpec, model: ModelSpec | FamilySpec | None) -> Abilities:
     """Those of a model of a modality.
 
     Args:
         spec: The modality.
-        model: What declares the model; None for one that nobody registered.
-        params: Parameters that its file brings.
+        model: What declares the model, or its family; None for one that nobody registered.
     """
     if model is None:
-        return Abilities(spec.prompt, frozenset(spec.abilities), (*spec.params, *params))
+        return Abilities(spec.prompt, frozenset(spec.abilities), spec.params)
     names = spec.abilities if model.abilities is None else model.abilities
     return Abilities(
         spec.prompt if model.prompt is None else model.prompt,
         frozenset(names),
-        (*spec.params, *model.params, *params),
+        (*spec.params, *model.params),
     )
 
 
-def any_prompts(spec: ModalitySpec, model: ModelSpec | None, names: Sequence[str] = ()) -> tuple[str, ...]:
+def any_prompts(
+    spec: ModalitySpec, model: ModelSpec | FamilySpec | None, names: Sequence[str] = ()
+) -> tuple[str, ...]:
     """Prompts for a request of which only the model matters: the first name that it knows, or a word."""
     return () if abilities_of(spec, model).prompt == "none" else (*names[:1], "a")[:1]
 
@@ -115,7 +116,7 @@ def abilities_of_any(host: Host, spec: ModalitySpec) -> Abilities:
     """All that some model of a modality can do: what help and schema show."""
     each = [abilities_of(spec, None)]
     each += [abilities_of(spec, model) for model in host.models(spec.name)]
-    each += [abilities_of(spec, None, family.params) for family in host.families(spec.name)]
+    each += [abilities_of(spec, family) for family in host.families(spec.name)]
     prompts = {one.prompt for one in each}
     params = {param.name: param for one in reversed(each) for param in one.params}
     return Abilities(

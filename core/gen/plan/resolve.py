@@ -105,7 +105,7 @@ def resolve(
         "model", model, spec.default_model, lambda name: find_source(name, spec.name, host, reading)
     )
     entry = next((entry for entry in host.models(spec.name) if entry.name == file.name), None)
-    able, label = abilities_of(spec, entry, tuple(file.own)), f"model {file.name}"
+    able, label = abilities_of(spec, entry or file.family), f"model {file.name}"
     own = {param.name: param for param in able.params}
     defaults = file.defaults
     able.check(request, defaults.guidance, label)

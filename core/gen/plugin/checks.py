@@ -244,6 +244,9 @@ def family_fault(spec: FamilySpec) -> str:
     names = spec.pipelines
     if not fault and not (isinstance(names, tuple) and names and all(type(one) is str for one in names)):
         fault = f"pipelines must be a tuple of names of classes, not {names!r}"
+    fault = fault or _ability_fault(
+        "required" if spec.prompt is None else spec.prompt, () if spec.abilities is None else spec.abilities
+    )
     faults = (fault, *map(param_fault, spec.params if not fault else ()))
     return next((f"family {spec.name!r}: {one}" for one in faults if one), "")
 

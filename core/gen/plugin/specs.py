@@ -176,6 +176,7 @@ class FamilySpec:
         defaults: Import string of ``(checkpoint: gen.checkpoints.Checkpoint) -> gen.model.Defaults``, which
             says how it is sampled and imports nothing heavy.
         params: Parameters of its models, beside those of the modality.
+        prompt, abilities: Of its models, in place of the modality's; None keeps them.
         plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
         api: Version of the contract.
     """
@@ -187,6 +188,8 @@ class FamilySpec:
     adapter: str
     defaults: str
     params: tuple[Param, ...] = ()
+    prompt: Prompt | None = None
+    abilities: tuple[str, ...] | None = None
     plugin: str = field(default="", compare=False)
     api: int = API
 

@@ -98,6 +98,20 @@ def test_a_family_of_another_package(install: Install, folder: Path) -> None:
         gen.image("red", model=folder, brightness=2)
 
 
+def test_a_family_without_prompts_and_abilities(install: Install, folder: Path) -> None:
+    plugin = PLUGIN.replace("params=(", 'prompt="none", abilities=("guidance",), params=(', 1)
+    modules = {"gen_flat_plugin": plugin, "gen_flat_adapter": ADAPTER}
+    install("gen-flat", modules, plugins={"flat": "gen_flat_plugin"})
+    assert gen.image(model=folder).recipe.prompt == ""
+    assert gen.load(folder)(seed=1).arrays["pixels"].shape == (64, 64, 3)
+    with pytest.raises(UsageError, match="model red takes no prompt"):
+        gen.image("red", model=folder)
+    with pytest.raises(UsageError, match="model red takes no negative prompt"):
+        gen.image(model=folder, negative="blue")
+    with pytest.raises(UsageError, match="model red starts from noise alone"):
+        gen.image(model=folder, init=np.zeros((8, 8, 3), np.float32))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
@@ -132,6 +146,8 @@ def test_a_model_without_a_grid_of_its_own() -> None:
         ({"adapter": "module"}, "adapter must be an import string"),
         ({"pipelines": "FlatPipeline"}, "pipelines must be a tuple of names of classes"),
         ({"params": (Param(name="No Name", type=int, help="x"),)}, "name must be snake_case"),
+        ({"prompt": "perhaps"}, "prompt must be one of"),
+        ({"abilities": ("fly",)}, "abilities must be a tuple out of"),
     ],
 )
 def test_faults_of_a_spec(changes: dict[str, object], fault: str) -> None:

@@ -49,11 +49,4 @@ def model_of(
         codec: Of its latents.
         defaults: How its family is sampled.
     """
-    return Model(
-        name=parts.checkpoint.name,
-        modality="image",
-        sha256=parts.checkpoint.sha256,
-        codec=codec,
-        defaults=defaults(parts.checkpoint),
-        stages=(stage,),
-    )
+    return parts.model("image", stage, codec, defaults)

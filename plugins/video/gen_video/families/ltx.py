@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled
+from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled, two_sides
 from gen.checkpoints.text import T5Prompts
 from gen.diffusion import Condition, Conditioning
 from gen.diffusion.denoiser import Network
@@ -39,13 +39,10 @@ class LTX(CheckpointStage):
     def encode(self, task: Task) -> Conditioning:
         """The states of both prompts, and the seconds and pixels of a cell."""
         states, shown = self.text((*task.prompts, *negatives(task)), LENGTH, masked=False)
-        cond, uncond = (
-            Conditioning({"text": Condition(side, "cross_attention", mask)})
-            for side, mask in zip(states.chunk(2), shown.chunk(2), strict=True)
-        )
+        text = two_sides(text=Condition(states, "cross_attention", shown))
         cell = [self.codec.stride / self.codec.timing(task)[1], self.codec.step, self.codec.step]
         scale = torch.tensor([[float(size) for size in cell]] * len(task.prompts))
-        return cond.with_uncond(uncond).with_conditions(cell=Condition(scale, "global"))
+        return text.with_conditions(cell=Condition(scale, "global"))
 
     def tokens(self, task: Task) -> int:
         """Cells of the latents."""
@@ -103,11 +100,4 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         text=parts.t5(),
         codec=codec,
     )
-    return Model(
-        name=checkpoint.name,
-        modality="video",
-        sha256=checkpoint.sha256,
-        codec=codec,
-        defaults=defaults.ltx(checkpoint),
-        stages=(stage,),
-    )
+    return parts.model("video", stage, codec, defaults.ltx)

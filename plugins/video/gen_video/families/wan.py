@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled
+from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled, two_sides, with_scale
 from gen.checkpoints.text import T5Prompts
-from gen.diffusion import ClassifierFree, Condition, Conditioning, Level
+from gen.diffusion import Condition, Conditioning, Level
 from gen.diffusion.denoiser import Network
 from gen.model import Model, Task
 from gen.model.stage import AnyGuidance
@@ -42,22 +42,18 @@ class Wan(CheckpointStage):
         prompts = (*task.prompts, *negatives(task))
         texts = [" ".join(html.unescape(html.unescape(text)).split()) for text in prompts]
         states, shown = self.text(texts, LENGTH, masked=True)
-        cond, uncond = (
-            Conditioning({"text": Condition(side, "cross_attention")})
-            for side in (states * shown[..., None]).chunk(2)
-        )
-        return cond.with_uncond(uncond)
+        return two_sides(text=Condition(states * shown[..., None], "cross_attention"))
 
     def guidance(self, task: Task, chosen: AnyGuidance) -> AnyGuidance:
         """The one that is chosen; of two transformers the second has the scale ``guidance_2``."""
         second = task.params.get("guidance_2")
-        if not self.boundary or second is None or not isinstance(chosen, ClassifierFree):
+        if not self.boundary or second is None:
             return chosen
 
         def scale(level: Level[float]) -> float:
             return task.guidance if level.t >= self.boundary else float(str(second))
 
-        return ClassifierFree(scale)
+        return with_scale(chosen, scale)
 
 
 def network(transformers: tuple[nn.Module, ...], boundary: float, per_token: bool) -> Network:
@@ -105,11 +101,4 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         frames=121 if per_token else 81,
         fps=Fraction(24 if per_token else 16),
     )
-    return Model(
-        name=checkpoint.name,
-        modality="video",
-        sha256=checkpoint.sha256,
-        codec=codec,
-        defaults=defaults.wan(checkpoint),
-        stages=(stage,),
-    )
+    return parts.model("video", stage, codec, defaults.wan)
