@@ -17,6 +17,9 @@ COMPILED = ("torchaudio", "torchvision")
 
 LIBRARIES = ("diffusers", "transformers")
 
+MODULES = {"shap_e": "renderer"}
+"""Modules of networks, by their pipelines, that are not named after them."""
+
 UNUSED = (*COMPILED, "transformers", "peft", "accelerate", "scipy", "torch._dynamo")
 """Libraries that diffusers imports where they are installed, and that its networks do without."""
 
@@ -37,7 +40,8 @@ def library_class(library: str, name: str, where: str) -> Any:
     """
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     # The networks of a pipeline are in a module of their own, which needs less than the pipeline.
-    module = library if library in LIBRARIES else f"diffusers.pipelines.{library}.modeling_{library}"
+    own = MODULES.get(library, f"modeling_{library}")
+    module = library if library in LIBRARIES else f"diffusers.pipelines.{library}.{own}"
     found: object = None
     try:
         with without_unused_libraries() if module != "transformers" else without_broken_libraries():

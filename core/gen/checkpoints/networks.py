@@ -41,6 +41,49 @@ def load_network(
     return filled(build, component.weights, component.name, device, dtype, pack=pack)
 
 
+OLD = (".position_ids", ".attn.bias", ".attn.masked_bias", "lm_head.weight")
+"""Ends of the names of tensors that older files of transformers hold, and that a network does without."""
+
+
+def load_transformers_network(
+    component: Component,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    *,
+    class_name: str = "",
+    section: str = "",
+) -> nn.Module:
+    """The network of a part, of its class in transformers, or of another that is a piece of it.
+
+    Tensors may be named as in a class that wraps it: ``transformer.wte.weight`` for ``wte.weight``.
+
+    Args:
+        component: The part.
+        device: Where it goes.
+        dtype: Of its numbers; None keeps what is stored.
+        class_name: The piece that is wanted, such as the text branch of CLAP: all other tensors are left out.
+        section: Of the configuration, that of the piece.
+
+    Raises:
+        ModelError: As of ``load_network``.
+    """
+    made = library_class("transformers", class_name or component.class_name, component.name)
+    found = component.config.get(section) if section else component.config
+    names: set[str] = set()
+
+    def build() -> nn.Module:
+        network: nn.Module = made(made.config_class.from_dict(found))
+        names.update(network.state_dict())
+        return network
+
+    def rename(name: str) -> str | None:
+        inner = name.partition(".")[2]
+        own = name if name in names or inner not in names else inner
+        return None if own not in names and (class_name or name.endswith(OLD)) else own
+
+    return filled(build, component.weights, component.name, device, dtype, rename=rename)
+
+
 def filled(
     build: Callable[[], Module],
     weights: Weights,

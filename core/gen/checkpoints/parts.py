@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from gen.checkpoints.checkpoint import Checkpoint
-from gen.checkpoints.networks import load_network
+from gen.checkpoints.networks import load_network, load_transformers_network
 from gen.checkpoints.schedule import Schedule, read_schedule
 from gen.checkpoints.stage import CheckpointStage
 from gen.checkpoints.text import ClipPrompts, T5Prompts, load_clip, load_t5, load_tokenizer
@@ -101,6 +101,15 @@ class Parts:
             defaults=defaults(self.checkpoint),
             stages=(stage,),
         )
+
+    def encoder(self, name: str, class_name: str = "", section: str = "") -> nn.Module:
+        """An encoder of transformers, or a piece of it: see ``load_transformers_network``.
+
+        Raises:
+            ModelError: The part is missing or damaged.
+        """
+        part, dtype = self.checkpoint[name], getattr(torch, self.dtype)
+        return load_transformers_network(part, self.device, dtype, class_name=class_name, section=section)
 
     def schedule(self) -> Schedule:
         """How the checkpoint is sampled.

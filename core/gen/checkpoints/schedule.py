@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -39,6 +40,8 @@ BETAS: Mapping[str, Callable[[int, float, float], DiscreteBetas]] = {
     "linear": DiscreteBetas.linear,
     "scaled_linear": DiscreteBetas.scaled_linear,
     "squaredcos_cap_v2": lambda steps, _first, _last: DiscreteBetas.cosine(steps),
+    # alpha**2 = exp(-12 t) (Jun & Nichol 2023, arXiv 2305.02463, code).
+    "exp": lambda steps, _first, _last: DiscreteBetas.of_survival(lambda t: math.exp(-12 * t), steps),
     "laplace": lambda steps, _first, _last: DiscreteBetas.laplace(steps),
     "sigmoid": DiscreteBetas.sigmoid,
 }

@@ -5,14 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gen.checkpoints.networks import filled
+from gen.checkpoints import Component
+from gen.checkpoints.networks import filled, load_transformers_network
 from gen.checkpoints.weights import Weights
 from gen.errors import ModelError
 from gen.hardware.packing import PackedLinear, packing_available
@@ -75,6 +78,25 @@ def test_weights_are_reordered_while_they_are_read(saved: Weights) -> None:
     assert isinstance(fast.mix, PackedLinear)
     assert torch.equal(fast.mix.weight.to_dense(), plain.mix.weight)
     assert torch.equal(fast.scores.weight, plain.scores.weight)
+
+
+@pytest.mark.parametrize("wrapped", ["", "transformer."])
+def test_a_network_of_transformers_by_the_names_of_its_wrapper(tmp_path: Path, wrapped: str) -> None:
+    config = tiny.transformers.GPT2Config(n_embd=8, n_layer=1, n_head=2, vocab_size=4, n_positions=8)
+    theirs = tiny.seeded(tiny.transformers.GPT2Model, config=config)
+    theirs.save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    state = {wrapped + name: value for name, value in theirs.state_dict().items()}
+    # As files of older releases have it.
+    save_file({**state, f"{wrapped}h.0.attn.bias": torch.ones(1, 1, 8, 8)}, file)
+    part = Component("language_model", "transformers", "GPT2Model", tmp_path)
+    ours, x = load_transformers_network(part), torch.randn(1, 3, 8)
+    with torch.no_grad():
+        assert torch.equal(ours(inputs_embeds=x)[0], theirs(inputs_embeds=x)[0])
+    file.unlink()
+    save_file({**state, "h.7.mlp.c_fc.bias": torch.ones(2)}, file)
+    with pytest.raises(ModelError, match=r"has a tensor 'h\.7\.mlp\.c_fc\.bias' that"):
+        load_transformers_network(replace(part))
 
 
 MEASURE = """

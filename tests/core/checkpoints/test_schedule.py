@@ -69,6 +69,11 @@ CASES = [
     Case("DDIM", {"beta_schedule": "squaredcos_cap_v2"}),
     Case("DDIM", {"trained_betas": np.linspace(0.01, 0.02, 1000).tolist()}),
     Case("DDPM", {"num_train_timesteps": 100, "prediction_type": "sample"}, "ddpm"),
+    Case(
+        "HeunDiscrete",
+        {"beta_schedule": "exp", "num_train_timesteps": 1024, "prediction_type": "sample"},
+        "heun",
+    ),
     Case("LCM", SD, "lcm"),
     Case(
         "CogVideoXDDIM",
@@ -149,6 +154,8 @@ def their_levels(made: Any, steps: int, tokens: int) -> tuple[list[float], list[
         }
     made.set_timesteps(**({"num_inference_steps": steps} if "sigmas" not in options else {}), **options)
     timesteps = [float(t) for t in made.timesteps]
+    if "Heun" in type(made).__name__:  # which has those between the first and the last twice
+        made.sigmas, timesteps = made.sigmas.unique_consecutive(), list(dict.fromkeys(timesteps))
     if "Flow" in type(made).__name__ or made.config.get("use_flow_sigmas"):
         return [math.atan2(float(s), 1 - float(s)) for s in made.sigmas], timesteps
     if hasattr(made, "sigmas") and "LCM" not in type(made).__name__:
