@@ -14,6 +14,8 @@ from gen.checkpoints.weights import Weights, find_weights
 from gen.errors import ModelError
 
 INDEX = "model_index.json"
+TEXTS = (".json", ".txt", ".model", ".jinja")
+"""Endings of configurations, vocabularies and the templates of chats."""
 SCREENS = ("safety_checker",)
 """Parts that judge what was made, and that no family uses."""
 
@@ -140,9 +142,7 @@ class Checkpoint:
         for component in self.components.values():
             if component.name in SCREENS or not component.folder.is_dir():
                 continue
-            texts = (
-                path for path in component.folder.iterdir() if path.suffix in (".json", ".txt", ".model")
-            )
+            texts = (path for path in component.folder.iterdir() if path.suffix in TEXTS)
             files += sorted(path for path in texts if ".index." not in path.name)
             if (component.folder / "config.json").is_file():
                 files += component.weights.files

@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gen.checkpoints.checkpoint import INDEX, SCREENS, listed_parts, pipeline_of, read_json
+from gen.checkpoints.checkpoint import INDEX, SCREENS, TEXTS, listed_parts, pipeline_of, read_json
 from gen.checkpoints.pulled import HubReference, Pulled, PulledFile, find_pulled, keep_pulled
 from gen.checkpoints.weights import choose_weights
 from gen.errors import GenError, ModelError, line_of
 from gen.offline import forbidden_by
 
-TEXTS = (".json", ".txt", ".model")
-"""Endings of configurations and vocabularies."""
 TIMEOUT = 30.0
 """Seconds without an answer after which the hub is given up."""
 

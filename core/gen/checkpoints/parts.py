@@ -12,7 +12,15 @@ from gen.checkpoints.checkpoint import Checkpoint
 from gen.checkpoints.networks import load_network, load_transformers_network
 from gen.checkpoints.schedule import Schedule, read_schedule
 from gen.checkpoints.stage import CheckpointStage
-from gen.checkpoints.text import ClipPrompts, T5Prompts, load_clip, load_t5, load_tokenizer
+from gen.checkpoints.text import (
+    ClipPrompts,
+    LanguagePrompts,
+    T5Prompts,
+    load_clip,
+    load_language,
+    load_t5,
+    load_tokenizer,
+)
 from gen.model import Codec, Defaults, Model
 
 if TYPE_CHECKING:
@@ -111,11 +119,20 @@ class Parts:
         part, dtype = self.checkpoint[name], getattr(torch, self.dtype)
         return load_transformers_network(part, self.device, dtype, class_name=class_name, section=section)
 
-    def schedule(self) -> Schedule:
-        """How the checkpoint is sampled.
+    def language(self, name: str = "text_encoder") -> LanguagePrompts:
+        """A language model as text encoder, with its tokenizer.
+
+        Raises:
+            ModelError: A part is missing or damaged.
+        """
+        tokenizer = self.checkpoint[name.replace("text_encoder", "tokenizer")]
+        return load_language(self.checkpoint[name], tokenizer, self.device, getattr(torch, self.dtype))
+
+    def schedule(self, *, even: bool = False) -> Schedule:
+        """How the checkpoint is sampled; ``even`` as of ``read_schedule``.
 
         Raises:
             ModelError: The part is missing or damaged.
         """
         part = self.checkpoint["scheduler"]
-        return read_schedule(part.config, part.class_name)
+        return read_schedule(part.config, part.class_name, even=even)

@@ -86,19 +86,21 @@ class Schedule:
             raise UsageError(f"the grid of the checkpoint: {line_of(error)}", "change the steps") from error
 
 
-def read_schedule(config: Mapping[str, object], class_name: str = "") -> Schedule:
+def read_schedule(config: Mapping[str, object], class_name: str = "", *, even: bool = False) -> Schedule:
     """The schedule that a configuration of diffusers describes.
 
     Args:
         config: ``scheduler_config.json``.
         class_name: Class of the scheduler; that in the configuration by default.
+        even: Whether the times of a flow are even before they are shifted, as some families have them
+            whatever the scheduler's own are.
 
     Raises:
         ModelError: The class or a value is unknown.
     """
     name = class_name or str(config.get("_class_name", ""))
     solver = default_solver(name, config)
-    settings = _Settings(name, solver, config)
+    settings = _Settings(name, solver, config, even)
     try:
         if name.startswith("EDM"):
             return _edm(settings)
@@ -115,11 +117,12 @@ def read_schedule(config: Mapping[str, object], class_name: str = "") -> Schedul
 
 @dataclass(frozen=True)
 class _Settings:
-    """A configuration with the defaults of its class, and the name of the solver."""
+    """A configuration with the defaults of its class, the name of the solver, and whether flows are even."""
 
     name: str
     solver: str
     config: Mapping[str, object]
+    even: bool
 
     def get(self, key: str, default: Any) -> Any:
         value = self.config.get(key)
@@ -225,7 +228,8 @@ def _flow(settings: _Settings) -> Schedule:
             grid = TimeGrid.uniform(steps).shift(line(tokens or low[0], low, high))
         else:
             shift = float(get("shift", get("flow_shift", 1.0)))
-            grid = TimeGrid((*_flow_times(settings.name, steps, count), 0.0)).shift(shift)
+            own = TimeGrid((*_flow_times(settings.name, steps, count), 0.0))
+            grid = (TimeGrid.uniform(steps) if settings.even else own).shift(shift)
         if (terminal := get("shift_terminal", None)) is not None:
             grid = grid.stretch(float(terminal))
         if get("use_karras_sigmas", False):

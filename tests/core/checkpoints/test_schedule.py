@@ -227,3 +227,12 @@ def test_what_is_not_known(config: dict[str, object], message: str) -> None:
 def test_more_steps_than_the_chain_has() -> None:
     with pytest.raises(UsageError, match="the grid of the checkpoint: steps"):
         read_schedule({"_class_name": "DDIMScheduler"}).grid(2000)
+
+
+def test_even_times_of_a_flow() -> None:
+    """Some families space a flow's times evenly down to 0, whatever the scheduler does by itself."""
+    config = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
+    grid = read_schedule(config, even=True).grid(4)
+    theirs = tiny.diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0)
+    theirs.set_timesteps(sigmas=[1.0, 0.75, 0.5, 0.25])
+    assert grid.times == pytest.approx(theirs.sigmas.tolist(), abs=1e-6)

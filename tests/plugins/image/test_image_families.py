@@ -94,10 +94,7 @@ def their_grid(pipeline: Any, family: Family) -> TimeGrid | None:
     """The times of a flow's scheduler, where a family is compared on them."""
     if family.grid != THEIRS:
         return None
-    if isinstance(pipeline, tiny.diffusers.FluxPipeline):
-        pipeline.scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / family.steps, family.steps))
-    else:
-        pipeline.scheduler.set_timesteps(family.steps)
+    pipeline.scheduler.set_timesteps(family.steps)
     return TimeGrid(tuple(map(float, pipeline.scheduler.sigmas)))
 
 
@@ -176,7 +173,6 @@ FAMILIES = {
         flux.load,
         guidance=1.0,
         options={"max_sequence_length": 256},
-        grid=THEIRS,
         negative=None,
         pack=flux.packed,
     ),

@@ -99,7 +99,7 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
     parts = Parts(checkpoint, device, dtype)
     distilled = bool(checkpoint["transformer"].config.get("guidance_embeds", False))
     stage = Flux(
-        **sampled(parts.schedule()),
+        **sampled(parts.schedule(even=True)),
         network=network(parts.network("transformer")),
         clip=parts.clip(),
         t5=parts.t5("_2"),

@@ -1,0 +1,131 @@
+"""Language models as text encoders: Qwen and Gemma, of transformers' classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gen.checkpoints.checkpoint import Component
+from gen.checkpoints.libraries import library_class, without_broken_libraries
+from gen.checkpoints.networks import filled
+from gen.errors import ModelError, line_of
+
+VOCABULARIES = ("tokenizer.json", "vocab.json", "tokenizer.model")
+"""Files that hold the words of a tokenizer."""
+
+
+@dataclass(frozen=True, eq=False)
+class LanguagePrompts:
+    """A language model with its tokenizer.
+
+    Args:
+        tokenizer: Of transformers.
+        network: The model without the layer that predicts words.
+    """
+
+    tokenizer: Any
+    network: Any
+
+    def chat(self, text: str, **options: object) -> str:
+        """A text as the message of a user, in the words of the model's template.
+
+        Args:
+            text: The message.
+            options: Of the template, such as ``enable_thinking``.
+        """
+        messages = [{"role": "user", "content": text}]
+        return str(
+            self.tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True, **options
+            )
+        )
+
+    def __call__(
+        self, texts: Sequence[str], length: int, *, padded: bool = False
+    ) -> tuple[tuple[Tensor, ...], Tensor]:
+        """The states of texts, and a mask, False at padding.
+
+        Args:
+            texts: One per row.
+            length: Tokens of the longest text; what is behind is cut off.
+            padded: Whether all are padded to ``length``, in place of to the longest of them.
+
+        Returns:
+            The states before each layer, and after the last normalised: n + 1 tensors (B, L, D); and
+            (B, L) bool.
+        """
+        read = self.tokenizer(
+            list(texts),
+            padding="max_length" if padded else True,
+            padding_side="right",
+            truncation=True,
+            max_length=length,
+            return_tensors="pt",
+        )
+        device = next(self.network.parameters()).device
+        ids, mask = read["input_ids"].to(device), read["attention_mask"].to(device)
+        output = self.network(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
+        return output.hidden_states, mask.bool()
+
+
+def load_language(
+    component: Component, tokenizer: Component, device: str = "cpu", dtype: torch.dtype | None = None
+) -> LanguagePrompts:
+    """The language model of a part of a checkpoint, with its tokenizer.
+
+    Args:
+        component: The model, of a class of transformers.
+        tokenizer: The tokenizer, of a class of transformers.
+        device: Where the model goes.
+        dtype: Of its numbers; None keeps what is stored.
+
+    Raises:
+        ModelError: A class is unknown, or files are missing or do not fit.
+    """
+    made = library_class("transformers", component.class_name, component.name)
+
+    def build() -> Any:
+        return made(made.config_class.from_dict(dict(component.config))).base_model
+
+    network = filled(
+        build, component.weights, component.name, device, dtype, rename=_renamed(component.config)
+    )
+    return LanguagePrompts(load_words(tokenizer), network)
+
+
+def load_words(component: Component) -> Any:
+    """The tokenizer of a part, or its processor of texts and pictures, as transformers reads it.
+
+    Raises:
+        ModelError: The class is unknown, or its files are missing or unreadable.
+    """
+    made = library_class("transformers", component.class_name, component.name)
+    if not any((component.folder / name).is_file() for name in VOCABULARIES):
+        # transformers would make an empty one.
+        raise ModelError(f"{component.name} has no vocabulary", "download the checkpoint again")
+    try:
+        with without_broken_libraries():
+            return made.from_pretrained(component.folder, local_files_only=True)
+    except Exception as error:  # transformers has no narrower one
+        raise ModelError(f"{component.name} cannot be read: {line_of(error)}", "download it again") from None
+
+
+def _renamed(config: Mapping[str, object]) -> Any:
+    """From a name in the files to one in the model, without the layer that predicts words.
+
+    Models that also see keep the part that reads under ``language_model``, which older files leave out.
+    """
+    sees = "vision_config" in config
+
+    def rename(name: str) -> str | None:
+        name = name.removeprefix("model.")
+        if name.startswith("lm_head."):
+            return None
+        reads = name.startswith(("embed_tokens.", "layers.", "norm."))
+        return f"language_model.{name}" if sees and reads else name
+
+    return rename
