@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from gen.checkpoints.digests import file_digests, joint_digest
-from gen.checkpoints.weights import Weights, find_weights
+from gen.checkpoints.weights import Tensors, find_weights
 from gen.errors import ModelError
 
 INDEX = "model_index.json"
@@ -31,6 +31,7 @@ class Component:
         folder: Where its files are.
         variant: The variant of the weights that is wanted; None takes what is there.
         allow_pickle: Whether weights in pickles are read.
+        given_config, given_weights: In place of what the folder holds; None reads it.
     """
 
     name: str
@@ -39,6 +40,8 @@ class Component:
     folder: Path
     variant: str | None = None
     allow_pickle: bool = False
+    given_config: Mapping[str, object] | None = field(default=None, hash=False)
+    given_weights: Tensors | None = field(default=None, hash=False)
 
     @cached_property
     def config(self) -> Mapping[str, object]:
@@ -47,6 +50,8 @@ class Component:
         Raises:
             ModelError: It is missing or unreadable.
         """
+        if self.given_config is not None:
+            return self.given_config
         file = "scheduler_config.json" if self.class_name.endswith("Scheduler") else "config.json"
         config = read_json(self.folder / file)
         if "auto_map" in config:
@@ -57,23 +62,45 @@ class Component:
         return config
 
     @cached_property
-    def weights(self) -> Weights:
+    def weights(self) -> Tensors:
         """Its weights; no tensor is read yet.
 
         Raises:
             ModelError: There are none that can be read.
         """
+        if self.given_weights is not None:
+            return self.given_weights
         return find_weights(self.folder, self.name, variant=self.variant, allow_pickle=self.allow_pickle)
 
 
-class Checkpoint:
-    """A pipeline in a folder: ``model_index.json``, and a folder for each part.
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What a folder would say of a pipeline that is in a single file.
 
     Args:
-        path: The folder.
-        name: What it is called; the folder's name by default.
+        index: What ``model_index.json`` would hold.
+        configs: The configurations of its parts, by name.
+        weights: Their tensors, by name.
+        folders: Where vocabularies are, by name.
+        files: All that decides what it makes: the file, and what stands beside it.
+    """
+
+    index: Mapping[str, object]
+    configs: Mapping[str, Mapping[str, object]]
+    weights: Mapping[str, Tensors]
+    folders: Mapping[str, Path]
+    files: tuple[Path, ...]
+
+
+class Checkpoint:
+    """A pipeline in a folder: ``model_index.json``, and a folder for each part; or in a single file.
+
+    Args:
+        path: The folder, or the file.
+        name: What it is called; by default the folder's name, or the file's without its ending.
         variant: The variant of the weights: ``"fp16"``; None takes what is there.
         allow_pickle: Whether weights in pickles are read, by torch and as weights only.
+        layout: Of a single file; None for a folder.
 
     Raises:
         ModelError: It is no such folder, or its index cannot be read.
@@ -86,17 +113,12 @@ class Checkpoint:
         *,
         variant: str | None = None,
         allow_pickle: bool = False,
+        layout: Layout | None = None,
     ) -> None:
         self.path = Path(path).expanduser()
-        self.name = name or self.path.resolve().name
-        if not self.path.is_dir():
-            raise ModelError(f"there is no folder {self.path}", "name the folder of a checkpoint")
-        if not (self.path / INDEX).is_file():
-            raise ModelError(
-                f"the folder {self.path} is no checkpoint: it has no {INDEX}",
-                "name a folder in the layout of diffusers, or a model file",
-            )
-        index = read_json(self.path / INDEX)
+        self.layout = layout
+        self.name = name or (self.path.stem if layout else self.path.resolve().name)
+        index = read_index(self.path) if layout is None else layout.index
         self.pipeline = pipeline_of(index)
         self.settings: Mapping[str, object] = {
             key: value for key, value in index.items() if not isinstance(value, list) and key[0] != "_"
@@ -124,7 +146,7 @@ class Checkpoint:
                 f"its {INDEX} names: {', '.join(sorted(self.components)) or 'none'}",
             )
         component = self.components[name]
-        if not component.folder.is_dir():
+        if component.given_config is None and not component.folder.is_dir():
             raise ModelError(
                 f"the checkpoint {self.name} lacks the folder {name!r} that its {INDEX} names",
                 "download it again, whole",
@@ -138,6 +160,8 @@ class Checkpoint:
         Raises:
             ModelError: The weights of a part are missing.
         """
+        if self.layout is not None:
+            return self.layout.files
         files = [self.path / INDEX]
         for component in self.components.values():
             if component.name in SCREENS or not component.folder.is_dir():
@@ -156,17 +180,22 @@ class Checkpoint:
             ModelError: A file cannot be read.
         """
         found = file_digests(list(self.files))
-        return {path.relative_to(self.path).as_posix(): digest for path, digest in found.items()}
+        folder = self.path if self.layout is None else self.path.parent
+        return {path.relative_to(folder).as_posix(): digest for path, digest in found.items()}
 
     @cached_property
     def sha256(self) -> str:
-        """One digest for the whole folder, see ``joint_digest``."""
-        return joint_digest(self.digests)
+        """That of a single file; one digest for all where there are several, see ``joint_digest``."""
+        return joint_digest(self.digests) if len(self.digests) > 1 else next(iter(self.digests.values()))
 
     def _component(
         self, name: str, entry: list[object], variant: str | None, allow_pickle: bool
     ) -> Component:
         library, class_name = map(str, entry)
+        if self.layout is not None:
+            folder = self.layout.folders.get(name, self.path.parent)
+            given = self.layout.configs.get(name, {}), self.layout.weights.get(name)
+            return Component(name, library, class_name, folder, variant, allow_pickle, *given)
         own_code = (self.path / name / f"{library}.py", self.path / f"{library}.py")
         if any(file.exists() for file in own_code):
             raise ModelError(
@@ -174,6 +203,22 @@ class Checkpoint:
                 "use a checkpoint of classes that diffusers or transformers have",
             )
         return Component(name, library, class_name, self.path / name, variant, allow_pickle)
+
+
+def read_index(folder: Path) -> Mapping[str, object]:
+    """The index of a folder.
+
+    Raises:
+        ModelError: There is no such folder, or it has none that can be read.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"there is no folder {folder}", "name the folder of a checkpoint")
+    if not (folder / INDEX).is_file():
+        raise ModelError(
+            f"the folder {folder} is no checkpoint: it has no {INDEX}",
+            "name a folder in the layout of diffusers, or a model file",
+        )
+    return read_json(folder / INDEX)
 
 
 def listed_parts(index: Mapping[str, object]) -> dict[str, list[object]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import cast
 
-from gen.checkpoints.checkpoint import Checkpoint
+from gen.checkpoints.checkpoint import Checkpoint, Layout
+from gen.checkpoints.weights import PICKLED, Weights
 from gen.errors import ModelError
 from gen.model import Defaults
 from gen.plugin.boundary import calling
@@ -18,7 +20,7 @@ class FamilyCheckpoint(Checkpoint):
     """A checkpoint that a modality can drive.
 
     Args:
-        path: The folder.
+        path: The folder, or a single file.
         families: Those that are known.
         load: Imports what an import string of a family names.
         name, variant, allow_pickle: As of ``Checkpoint``.
@@ -42,7 +44,10 @@ class FamilyCheckpoint(Checkpoint):
         allow_pickle: bool = False,
         card: Mapping[str, object] | None = None,
     ) -> None:
-        super().__init__(path, name, variant=variant, allow_pickle=allow_pickle)
+        layout = _layout(Path(path).expanduser(), families, load, allow_pickle=allow_pickle)
+        if layout is not None and variant is not None:
+            raise ModelError(f"{Path(path).name} is a single file, which has no variants", "leave it out")
+        super().__init__(path, name, variant=variant, allow_pickle=allow_pickle, layout=layout)
         self.card: Mapping[str, object] = card or {}
         self._load = load
         found = next((family for family in families if self.pipeline in family.pipelines), None)
@@ -100,3 +105,34 @@ class FamilyCheckpoint(Checkpoint):
                 f"sha256 {self.sha256[:12]}…, not {sha256[:12].lower()}…",
                 "name the folder of that one",
             )
+
+
+def _layout(
+    path: Path, families: Sequence[FamilySpec], load: Callable[[str], object], *, allow_pickle: bool
+) -> Layout | None:
+    """How a single file is read; None for a folder.
+
+    Raises:
+        ModelError: It is a pickle that may not be read, or in the layout of no family that is known.
+    """
+    if not path.is_file():
+        return None
+    if path.suffix in PICKLED and not allow_pickle:
+        raise ModelError(
+            f"{path.name} is a pickle, which can run code and is not read",
+            "convert it to safetensors; or `allow_pickle=True`, which reads it as weights only",
+        )
+    weights = Weights((path,), path.name)
+    readers = {family.single_file: family.plugin for family in families if family.single_file}
+    for reader, plugin in readers.items():
+        tell = cast(Callable[[Weights], object], load(reader))
+        with calling(plugin, "layout of single files") as call:
+            found = tell(weights)
+            if not isinstance(found, Layout | None):
+                raise call.returned(found, "a gen.checkpoints.checkpoint.Layout or None")
+        if found is not None:
+            return found
+    raise ModelError(
+        f"{path.name} holds tensors, but neither a model of gen nor a checkpoint that a family here can read",
+        "a checkpoint in a folder, in the layout of diffusers, may be driven",
+    )

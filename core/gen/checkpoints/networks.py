@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gen.checkpoints.checkpoint import Component
 from gen.checkpoints.libraries import library_class
-from gen.checkpoints.weights import Weights
+from gen.checkpoints.weights import Tensors
 from gen.errors import ModelError, line_of
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def load_transformers_network(
 
 def filled(
     build: Callable[[], Module],
-    weights: Weights,
+    weights: Tensors,
     where: str,
     device: str = "cpu",
     dtype: torch.dtype | None = None,
@@ -132,7 +132,7 @@ def filled(
 
 def _fill(
     network: nn.Module,
-    weights: Weights,
+    weights: Tensors,
     where: str,
     device: str,
     dtype: torch.dtype | None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gen.checkpoints.header import Entry, Header, read_header
 from gen.errors import ModelError, line_of
@@ -21,12 +22,40 @@ STEMS = ("diffusion_pytorch_model", "model")
 MAPPED = 2**26
 """Bytes of a file that are mapped at once while tensors are converted."""
 PICKLES = ("diffusion_pytorch_model", "pytorch_model")
+PICKLED = (".bin", ".ckpt", ".pt", ".pth")
+"""Endings of pickles."""
 
 _FILE = re.compile(
     rf"(?P<stem>{'|'.join(STEMS)})(?:\.(?P<variant>[A-Za-z0-9_]+))?(?P<shard>-\d{{5}}-of-(?P<count>\d{{5}}))?"
     r"\.safetensors"
 )
 _PICKLE = re.compile(rf"(?:{'|'.join(PICKLES)})(?:\.(?P<variant>\w+))?(?:-\d{{5}}-of-\d{{5}})?\.bin")
+
+
+class Tensors(Protocol):
+    """Named tensors of files."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Where they are."""
+        ...
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shape of every tensor by name.
+
+        Raises:
+            ModelError: A file cannot be read.
+        """
+        ...
+
+    def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Every tensor with its name.
+
+        Raises:
+            ModelError: A file cannot be read.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,17 +95,25 @@ class Weights:
         """
         return {name: entry for header in self.headers for name, entry in header.tensors.items()}
 
-    def tensors(self, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-        """The tensors whose names start with ``prefix``, which is taken off; those of safetensors are mapped.
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shape of every tensor by name; pickles are read for it.
+
+        Raises:
+            ModelError: A file cannot be read.
+        """
+        if any(file.suffix in PICKLED for file in self.files):
+            return {name: tuple(tensor.shape) for name, tensor in self.tensors()}
+        return {name: entry.shape for name, entry in self.entries.items()}
+
+    def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Every tensor with its name; those of safetensors are mapped.
 
         Raises:
             ModelError: They cannot be read.
         """
         for file in self.files:
-            read = _pickled(file) if file.suffix == ".bin" else self._mapped(file)
-            for name, tensor in read:
-                if name.startswith(prefix):
-                    yield name.removeprefix(prefix), tensor
+            yield from _pickled(file) if file.suffix in PICKLED else self._mapped(file)
 
     def _mapped(self, file: Path) -> Iterator[tuple[str, torch.Tensor]]:
         from safetensors import SafetensorError, safe_open
@@ -206,7 +243,11 @@ def _pickled(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
     import torch
 
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except Exception as error:  # torch has no narrower one
         raise ModelError(f"{file.name} cannot be read as weights: {line_of(error)}") from None
+    while isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
+        state = state["state_dict"]  # of a trainer, which saves more than weights
+    if not isinstance(state, Mapping):
+        raise ModelError(f"{file.name} holds no weights by name", "name a file of weights")
     yield from ((str(name), value) for name, value in state.items() if isinstance(value, torch.Tensor))

@@ -40,8 +40,8 @@ def find_source(reference: str, modality: str, host: Host, reading: Reading = PL
     """The model that a reference means: a name, a file of ours, or a checkpoint.
 
     Args:
-        reference: Name of a registered model, path of a model file or of the folder of a checkpoint, or
-            ``hf:OWNER/NAME[@REVISION]``, a checkpoint of the hub, which is downloaded where it is not there.
+        reference: Name of a registered model, path of a model file or of a checkpoint, a folder or a single
+            file, or ``hf:OWNER/NAME[@REVISION]``, a checkpoint of the hub, which is downloaded where it is not there.
         modality: Name of the modality that must be able to drive it.
         host: Where plugins come from.
         reading: How a checkpoint is read.
@@ -83,7 +83,7 @@ def modality_of(reference: str, host: Host, reading: Reading = PLAIN) -> str:
     Raises:
         ModelError: The model is unknown or cannot be downloaded, or several modalities have one of that name.
     """
-    if Path(reference).is_file():
+    if Path(reference).is_file() and not _is_foreign(Path(reference)):
         return ModelFile(reference).modality
     names: dict[str, set[str]] = {}
     for record in host.modalities:
@@ -105,7 +105,20 @@ def modality_of(reference: str, host: Host, reading: Reading = PLAIN) -> str:
 
 
 def _is_checkpoint(reference: str) -> bool:
-    return reference.startswith(HUB) or Path(reference).is_dir()
+    path = Path(reference)
+    return reference.startswith(HUB) or path.is_dir() or (path.is_file() and _is_foreign(path))
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether a file holds weights that are no model of ours; what is damaged counts as ours."""
+    from gen.checkpoints.header import read_header
+    from gen.checkpoints.weights import PICKLED
+
+    if path.suffix in PICKLED:
+        return True
+    with suppress(ModelError):
+        return "gen.config" not in read_header(path).metadata
+    return False
 
 
 def pull_checkpoint(
@@ -152,7 +165,7 @@ def _families(modality: str, host: Host) -> list[FamilySpec]:
 
 
 def _checkpoint(reference: str, modality: str, host: Host, reading: Reading) -> ModelSource:
-    """The checkpoint of a folder or of the hub; of any modality where none is named.
+    """The checkpoint of a folder, a file or the hub; of any modality where none is named.
 
     Raises:
         ModelError: It is no checkpoint, cannot be downloaded, or is of no known family or another modality.

@@ -240,7 +240,7 @@ def family_fault(spec: FamilySpec) -> str:
         One line, or an empty string.
     """
     fault = _strings(spec, ("name", "modality", "summary"))
-    fault = fault or _import_strings(spec, ("adapter", "defaults"))
+    fault = fault or _import_strings(spec, ("adapter", "defaults"), optional=("single_file",))
     names = spec.pipelines
     if not fault and not (isinstance(names, tuple) and names and all(type(one) is str for one in names)):
         fault = f"pipelines must be a tuple of names of classes, not {names!r}"

@@ -175,6 +175,9 @@ class FamilySpec:
             gen.model.Model``.
         defaults: Import string of ``(checkpoint: gen.checkpoints.Checkpoint) -> gen.model.Defaults``, which
             says how it is sampled and imports nothing heavy.
+        single_file: Import string of ``(weights: gen.checkpoints.weights.Weights) ->
+            gen.checkpoints.checkpoint.Layout | None``, which tells by the names of tensors how a checkpoint in
+            a single file is read, and imports nothing heavy; empty where there are none.
         params: Parameters of its models, beside those of the modality.
         prompt, abilities: Of its models, in place of the modality's; None keeps them.
         plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
@@ -187,6 +190,7 @@ class FamilySpec:
     pipelines: tuple[str, ...]
     adapter: str
     defaults: str
+    single_file: str = ""
     params: tuple[Param, ...] = ()
     prompt: Prompt | None = None
     abilities: tuple[str, ...] | None = None

@@ -130,6 +130,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             ),
             adapter="gen_image.families.stable_diffusion:load",
             defaults="gen_image.families.defaults:stable_diffusion",
+            single_file="gen_image.families.ldm.single_file:layout",
             params=(*_sizes(8), CLIP_SKIP),
         ),
         FamilySpec(
@@ -143,6 +144,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             ),
             adapter="gen_image.families.stable_diffusion_xl:load",
             defaults="gen_image.families.defaults:stable_diffusion_xl",
+            single_file="gen_image.families.ldm.single_file:layout",
             params=(*_sizes(8), CLIP_SKIP),
         ),
         FamilySpec(

@@ -67,7 +67,7 @@ def load_tokenizer(component: Component) -> Tokenizer:
         ModelError: Its files are missing or unreadable, or a library is missing.
     """
     folder, clip = component.folder, component.class_name.startswith("CLIP")
-    options = _options(folder)
+    options = {**_options(folder), **(component.given_config or {})}
     try:
         encode, ids = _encoder(folder, clip)
     except ModelError:
@@ -112,7 +112,7 @@ def _encoder(folder: Path, clip: bool) -> tuple[Callable[[str], list[int]], Call
         made = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         made.no_truncation()
         made.no_padding()
-    elif clip and (folder / "vocab.json").is_file():
+    elif clip and (folder / "merges.txt").is_file():
         made = _clip(folder)
     elif (folder / "spiece.model").is_file():
         return _sentencepiece(folder / "spiece.model")
@@ -122,17 +122,19 @@ def _encoder(folder: Path, clip: bool) -> tuple[Callable[[str], list[int]], Call
 
 
 def _clip(folder: Path) -> tokenizers.Tokenizer:
-    """CLIP's byte pairs from ``vocab.json`` and ``merges.txt``."""
-    vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    """CLIP's byte pairs from ``merges.txt``, with the ids of ``vocab.json`` or, without it, CLIP's own."""
     lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
-    pairs = (line.split() for line in lines if not line.startswith("#version"))
+    rows = (line.split() for line in lines if not line.startswith("#version"))
+    pairs = [(row[0], row[1]) for row in rows if len(row) == 2]
+    if (folder / "vocab.json").is_file():
+        vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    else:
+        letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+        entries = [*letters, *(f"{letter}</w>" for letter in letters), *map("".join, pairs)]
+        entries += ["<|startoftext|>", "<|endoftext|>"]
+        vocabulary = {entry: index for index, entry in enumerate(entries)}
     made = tokenizers.Tokenizer(
-        models.BPE(
-            vocabulary,
-            [(pair[0], pair[1]) for pair in pairs if len(pair) == 2],
-            end_of_word_suffix="</w>",
-            unk_token="<|endoftext|>",
-        )
+        models.BPE(vocabulary, pairs, end_of_word_suffix="</w>", unk_token="<|endoftext|>")
     )
     made.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]

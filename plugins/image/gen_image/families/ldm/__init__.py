@@ -1,0 +1,1 @@
+"""The layout of the first programs for latent diffusion, in which single files and many LoRAs are."""
