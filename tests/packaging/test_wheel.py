@@ -39,7 +39,7 @@ def test_weights_licences_and_type_markers_are_in_it(unpacked: Path) -> None:
         if not (package / "__init__.py").exists():
             continue
         for file in package.rglob("*"):
-            if file.suffix in {".py", ".safetensors", ".LICENSE", ".typed"}:
+            if file.suffix in {".py", ".safetensors", ".LICENSE", ".typed", ".json", ".txt"}:
                 inside = unpacked / file.relative_to(package.parent)
                 assert inside.read_bytes() == file.read_bytes()
     [licences] = unpacked.glob("*.dist-info/licenses")

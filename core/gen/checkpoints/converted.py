@@ -21,7 +21,8 @@ class Target:
     Args:
         name: In the network.
         part, parts: Which of how many equal parts of its rows.
-        form: ``"matrix"`` drops the kernel of a convolution of 1 × 1; ``"transposed"`` swaps rows and columns.
+        form: ``"matrix"`` drops the kernel of a convolution of 1 × 1; ``"transposed"`` swaps rows and
+            columns.
     """
 
     name: str

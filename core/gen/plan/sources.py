@@ -41,7 +41,8 @@ def find_source(reference: str, modality: str, host: Host, reading: Reading = PL
 
     Args:
         reference: Name of a registered model, path of a model file or of a checkpoint, a folder or a single
-            file, or ``hf:OWNER/NAME[@REVISION]``, a checkpoint of the hub, which is downloaded where it is not there.
+            file, or ``hf:OWNER/NAME[@REVISION]``, a checkpoint of the hub, which is downloaded where it is
+            not there.
         modality: Name of the modality that must be able to drive it.
         host: Where plugins come from.
         reading: How a checkpoint is read.

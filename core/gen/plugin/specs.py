@@ -176,8 +176,8 @@ class FamilySpec:
         defaults: Import string of ``(checkpoint: gen.checkpoints.Checkpoint) -> gen.model.Defaults``, which
             says how it is sampled and imports nothing heavy.
         single_file: Import string of ``(weights: gen.checkpoints.weights.Weights) ->
-            gen.checkpoints.checkpoint.Layout | None``, which tells by the names of tensors how a checkpoint in
-            a single file is read, and imports nothing heavy; empty where there are none.
+            gen.checkpoints.checkpoint.Layout | None``, which tells by the names of tensors how a single file
+            is read as a checkpoint, and imports nothing heavy; empty where there are none.
         params: Parameters of its models, beside those of the modality.
         prompt, abilities: Of its models, in place of the modality's; None keeps them.
         plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.

@@ -1,13 +1,11 @@
-"""Single files of Stable Diffusion: the same models as in folders, under the names of their first programs."""
+"""Single files of Stable Diffusion: the models of folders, under the names of their first programs."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from gen.api import find_host
 from gen.checkpoints import Checkpoint, Component
 from gen.checkpoints.text import load_tokenizer
 from gen.checkpoints.weights import Weights
-from gen.diffusion import Epsilon, NoiseSource, sample
+from gen.diffusion import NoiseSource, sample
 from gen.errors import ModelError
 from gen.model import Task
 from gen.plan import Reading, find_source, modality_of
@@ -64,7 +62,9 @@ def test_the_tables_are_those_of_diffusers(family: str) -> None:
         prefix = {"unet": "model.diffusion_model.", "vae": "first_stage_model."}[part]
         before = {f"{prefix}{old(modules(config), name)}": tensor for name, tensor in expected.items()}
         # As in files: convolutions of 1 x 1, which their converter makes matrices of.
-        conv = [name for name in before if ".attn_1." in name and name.endswith("weight") and ".norm." not in name]
+        conv = [
+            name for name in before if ".attn_1." in name and name.endswith("weight") and ".norm." not in name
+        ]
         before |= {name: before[name][..., None, None] for name in conv}
         assert len(before) == len(expected)
         after = convert(before, config)
@@ -83,8 +83,8 @@ def open_clip(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[st
     """Tensors of a text transformer under OpenCLIP's names: queries, keys and values in one matrix."""
     modules = names.open_clip_modules(config)
     made = {}
-    for name, tensor in state.items():
-        name = name if name.startswith("text_") else f"text_model.{name}"
+    for short, tensor in state.items():
+        name = short if short.startswith("text_") else f"text_model.{short}"
         if "self_attn.out" not in name and "self_attn." in name:
             block, _, rest = name.partition(".self_attn.")
             kind = rest.rpartition(".")[2]
@@ -104,7 +104,7 @@ def open_clip(state: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[st
 def test_the_text_transformer_of_open_clip(projected: bool) -> None:
     model = tiny.clip(projected=projected)
     config = model.config.to_dict()
-    prefix = "cond_stage_model.model."
+    prefix = "conditioner.embedders.1.model." if projected else "cond_stage_model.model."
     state = {name: tensor for name, tensor in model.state_dict().items() if "position_ids" not in name}
     before = {f"{prefix}{name}": tensor for name, tensor in open_clip(state, config).items()}
     after = theirs.convert_open_clip_checkpoint(model, before, prefix)
@@ -137,7 +137,9 @@ def single(pipeline: Any, family: str, path: Path, folder: Path) -> Path:
         if prefix.endswith("model."):
             inner = open_clip(inner, table[part])
         else:
-            inner = {name if "text_model" in name else f"text_model.{name}": each for name, each in inner.items()}
+            inner = {
+                name if "text_model" in name else f"text_model.{name}": each for name, each in inner.items()
+            }
         state |= {f"{prefix}{name}": tensor for name, tensor in inner.items()}
     table["scheduler"] = dict(pipeline.scheduler.config)
     table["model_index"]["scheduler"] = ["diffusers", type(pipeline.scheduler).__name__]
@@ -148,9 +150,16 @@ def single(pipeline: Any, family: str, path: Path, folder: Path) -> Path:
     return path
 
 
+def stable_diffusion_2(scheduler: Any) -> Any:
+    pipeline = tiny.stable_diffusion(scheduler, use_linear_projection=True)
+    pipeline.register_modules(tokenizer=tiny.clip_tokenizer(pad_token="!"))
+    pipeline.scheduler.register_to_config(prediction_type="v_prediction")
+    return pipeline
+
+
 PIPELINES = {
     "stable-diffusion-1": (tiny.stable_diffusion, stable_diffusion.load),
-    "stable-diffusion-2": (partial(tiny.stable_diffusion, use_linear_projection=True), stable_diffusion.load),
+    "stable-diffusion-2": (stable_diffusion_2, stable_diffusion.load),
     "stable-diffusion-xl": (tiny.stable_diffusion_xl, stable_diffusion_xl.load),
 }
 
@@ -168,7 +177,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Pat
     made = {}
     for family, (build, _) in PIPELINES.items():
         root = tmp_path_factory.mktemp(family)
-        pipeline = build(tiny.diffusers.DDIMScheduler(**tiny.SD_CHAIN, clip_sample=False))
+        pipeline = build(tiny.diffusers.DDIMScheduler(**tiny.SD_CHAIN, clip_sample=False, steps_offset=1))
         folder = tiny.saved(pipeline, root / "folder")
         made[family] = folder, single(pipeline, family, root / "fox.safetensors", root / "configurations")
     return made
@@ -186,9 +195,8 @@ def test_a_file_makes_what_its_folder_makes(family: str, files: dict[str, tuple[
         [stage] = model.stages
         with torch.inference_mode():
             grid = stage.schedule.grid(4)
-            predicts = dataclasses.replace(stage, parameterization=Epsilon())
             x = sample(
-                predicts.denoiser(task), stage.process, grid, presets.solver("ddim"),
+                stage.denoiser(task), stage.process, grid, presets.solver("ddim"),
                 x=torch.randn(1, 4, 8, 8, generator=torch.manual_seed(1)),
                 conditioning=stage.encode(task), noise=task.noise,
             ).x  # fmt: skip
@@ -245,7 +253,9 @@ def test_what_a_file_says_of_itself(files: dict[str, tuple[Path, Path]], tmp_pat
 def test_what_is_no_whole_checkpoint(files: dict[str, tuple[Path, Path]], tmp_path: Path) -> None:
     one, out = files["stable-diffusion-1"][1], tmp_path / "fox.safetensors"
     assert layout(changed(one, out, drop("model."))) is None
-    with pytest.raises(ModelError, match=r"fox\.safetensors holds the U-Net of a checkpoint, but no text enc"):
+    with pytest.raises(
+        ModelError, match=r"fox\.safetensors holds the U-Net of a checkpoint, but no text enc"
+    ):
         layout(changed(one, out, drop("cond_stage_model.")))
     with pytest.raises(ModelError, match="but no autoencoder"):
         layout(changed(one, out, drop("first_stage_model.")))
@@ -268,14 +278,12 @@ def test_the_vocabulary_is_that_of_clip() -> None:
     assert ids[0, :4].tolist() == [49406, 256, 49407, 0]
 
 
-def test_from_the_shell(
-    files: dict[str, tuple[Path, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_from_the_shell(files: dict[str, tuple[Path, Path]], tmp_path: Path) -> None:
     """The plan names the family; what is wrong is one line."""
     file = files["stable-diffusion-xl"][1]
     source = find_source(str(file), "image", find_host())
     assert (source.name, source.family.name) == ("fox", "stable-diffusion-xl")
-    assert source.defaults.solver == "euler"
+    assert (source.defaults.steps, source.defaults.guidance) == (30, 5.0)
     assert modality_of(str(file), find_host()) == "image"
     torch.save({"state_dict": load_file(file)}, tmp_path / "fox.ckpt")
     with pytest.raises(ModelError, match=r"fox\.ckpt is a pickle, which can run code"):
@@ -285,7 +293,9 @@ def test_from_the_shell(
     with pytest.raises(ModelError, match="single file, which has no variants"):
         find_source(str(file), "image", find_host(), Reading(variant="fp16"))
     save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(ModelError, match="neither a model of gen nor a checkpoint that a family here can read"):
+    with pytest.raises(
+        ModelError, match="neither a model of gen nor a checkpoint that a family here can read"
+    ):
         find_source(str(tmp_path / "other.safetensors"), "image", find_host())
     (tmp_path / "cut.safetensors").write_bytes(file.read_bytes()[:-9])
     with pytest.raises(ModelError, match=r"cut\.safetensors is truncated"):

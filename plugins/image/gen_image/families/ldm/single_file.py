@@ -100,9 +100,7 @@ def _within(weights: Weights, prefix: str) -> list[str]:
     return [name.removeprefix(prefix) for name in weights.shapes if name.startswith(prefix)]
 
 
-def _moved(
-    prefix: str, targets: Mapping[str, tuple[Target, ...]]
-) -> Mapping[str, tuple[Target, ...]]:
+def _moved(prefix: str, targets: Mapping[str, tuple[Target, ...]]) -> Mapping[str, tuple[Target, ...]]:
     return {f"{prefix}{name}": places for name, places in targets.items()}
 
 
