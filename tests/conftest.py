@@ -1,4 +1,4 @@
-"""Settings and fixtures of all tests: one thread each, stand-ins for training data, markers."""
+"""Settings and fixtures of all tests: one thread each, no settings of the user, stand-ins for training data."""
 
 import ctypes.util
 import os
@@ -88,6 +88,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("data"):
         if missing := [package for package in marker.args if not INSTALLED[package]()]:
             pytest.skip(f"apt-get install {' '.join(missing)}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the settings of the person who runs the tests away from them."""
+    empty = tmp_path_factory.mktemp("settings") / "config.toml"
+    empty.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("GEN_") and name != "GEN_TRAINING_DATA"]:
+            patch.delenv(name)
+        patch.setenv("GEN_CONFIG", str(empty))
+        yield
 
 
 @pytest.fixture(scope="session")
