@@ -1,4 +1,4 @@
-"""Settings and fixtures of all tests: one thread each, no settings of the user, stand-ins for training data."""
+"""Settings and fixtures of all tests: one thread each, no settings of the user, stand-ins for data."""
 
 import ctypes.util
 import os

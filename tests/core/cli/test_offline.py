@@ -60,7 +60,13 @@ def run(start: Start, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> tuple
     return process.returncode, err.decode()
 
 
-@pytest.mark.parametrize(("call", "place"), CALLS.items())
+@pytest.mark.parametrize(
+    ("call", "place"),
+    [
+        pytest.param(call, place, marks=() if call == CONNECT else pytest.mark.slow)
+        for call, place in CALLS.items()
+    ],
+)
 def test_a_plugin_reaches_no_other_machine(
     gen_process: Start,
     caller: Callable[[str], None],
@@ -99,9 +105,6 @@ def test_the_variable_and_the_files_forbid_it_too(
     assert "gen.toml forbids it" in run(gen_process, "toy", "red", monkeypatch=monkeypatch)[1]
     monkeypatch.setenv("GEN_OFFLINE", "0")
     assert "it was tried" in run(gen_process, "toy", "red", monkeypatch=monkeypatch)[1]
-    settings.write_text("offline = false\n")
-    monkeypatch.setenv("GEN_OFFLINE", "1")
-    assert "GEN_OFFLINE forbids it" in run(gen_process, "toy", "red", monkeypatch=monkeypatch)[1]
 
 
 def test_python_heeds_the_variable(

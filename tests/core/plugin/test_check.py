@@ -96,6 +96,7 @@ def test_light_import(site: Path, source: str, says: str | None) -> None:
         assert_light_import("light_module")
 
 
+@pytest.mark.slow
 def test_example_passes_its_tests(site: Path) -> None:
     """The documented example, installed by pip, is found like any plugin and keeps the whole contract."""
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--target", str(site)]

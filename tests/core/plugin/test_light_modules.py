@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from sample_plugins import Install, modality
 
 from gen.cli.light_modules import SLOW, time_light_modules
@@ -20,6 +21,7 @@ WAYS = {
 }
 
 
+@pytest.mark.slow
 def test_each_light_module_is_judged_by_itself(install: Install) -> None:
     for name, body in WAYS.items():
         source = f"{body}\n{modality(name, name)}"

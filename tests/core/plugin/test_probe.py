@@ -53,7 +53,13 @@ def load(site: Path, body: str) -> None:
 
 
 @pytest.mark.usefixtures("broken")
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        fault if fault in ("raises", "crashes") else pytest.param(fault, marks=pytest.mark.slow)
+        for fault in FAULTS
+    ],
+)
 def test_a_model_that_cannot_be_made_is_named(site: Path, fault: str) -> None:
     body, said = FAULTS[fault]
     load(site, body)
@@ -90,7 +96,9 @@ def test_modalities_share_a_process(install: Install, site: Path) -> None:
     assert processes(site) == 1
 
 
-@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize(
+    "place", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_a_crash_is_the_one_modality_s(install: Install, site: Path, place: int) -> None:
     names = ["one", "two", "three"]
     bodies = {name: "os.kill(os.getpid(), 11)" if name == names[place] else "" for name in names}

@@ -60,6 +60,7 @@ def program(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_killed_run_resumes_with_the_same_losses(program: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     command = [sys.executable, str(program)]

@@ -52,6 +52,7 @@ def test_real_shapes_are_as_near_to_others_as_their_kind(monkeypatch: pytest.Mon
     assert float(told["chamfer to the real one x 1000, median, of real shapes"]) > 0
 
 
+@pytest.mark.slow
 def test_prompts_that_count_say_nothing_else() -> None:
     wanted = evaluate.stating(("mug",), "handle", ("none", "two", "big"), 6)
     assert [shape.facts["handle"] for shape in wanted] == ["none", "two", "big"] * 2
@@ -62,6 +63,7 @@ def test_prompts_that_count_say_nothing_else() -> None:
     assert [evaluate._legs(evaluate._mesh(shape)) for shape in tables] == [3, 3, 4, 4]
 
 
+@pytest.mark.slow
 def test_an_evaluation_tells_all_splits_and_real_shapes_beside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("GROUP", 1), ("COUNTED", 1), ("CLOUD", 32)):
         monkeypatch.setattr(evaluate, name, value)

@@ -78,6 +78,7 @@ def test_distances_of_an_inverted_file_are_those_of_the_right_one() -> None:
     assert ((grids[0] < 0) == (grids[1] < 0)).mean() > 0.995
 
 
+@pytest.mark.slow
 def test_a_shape_is_made_of_an_inverted_one_all_the_same() -> None:
     model, box = gen.load("shapes"), trimesh.creation.box((0.6, 0.3, 0.4))
     made = []

@@ -99,17 +99,17 @@ def test_what_is_left_out_of_a_file_is_told_with_its_name(shapes, tmp_path: Path
         shapes("a mug", seed=1, steps=1, init=tmp_path / "lines.obj")
 
 
-def test_the_command_writes_a_mesh_and_a_turntable(tmp_path: Path) -> None:
+def test_the_command_writes_a_mesh_and_a_picture(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("gen")), "mesh", "a red mug", "-o", "mug.glb"]
     done = subprocess.run(
-        [*command, "--seed", "7", "--preview", "gif"],
+        [*command, "--seed", "7", "--preview", "png", "--steps", "4"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["mug.glb", "mug.gif"]
+    assert done.stdout.split() == ["mug.glb", "mug.png"]
     again = gen.rerun(tmp_path / "mug.glb")
     written = gen.formats.read(tmp_path / "mug.glb", gen.plugin.host.Host.discover().formats())
     assert np.array_equal(again.arrays["faces"], written.arrays["faces"])

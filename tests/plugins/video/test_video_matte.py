@@ -85,6 +85,7 @@ def test_the_truth_laid_back_is_the_frame(renderer: Renderer) -> None:
     assert over[:, 3].mean() < 0.5
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss() -> None:
     torch.manual_seed(0)
     settings = Settings(steps=12, rate=1e-3, matrix_rate=1e-3)
