@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from gen.diffusion.arguments import check_positive
 from gen.diffusion.conditioning import Conditioning
+from gen.diffusion.elementary import Real
 from gen.diffusion.items import per_item
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, broadcast, combine
 from gen.diffusion.parameterization import Coefficients, Parameterization
 from gen.diffusion.process import Process
 
@@ -67,7 +68,7 @@ class Prediction:
     data: Tensor | Output
     eps: Tensor | None = None
     variance: Tensor | None = None
-    output: tuple[float, float] | None = None
+    output: tuple[float, float] | tuple[Tensor, Tensor] | None = None
     _x0: Tensor | None = field(default=None, init=False, repr=False)
 
     @property
@@ -230,10 +231,16 @@ class ModelDenoiser:
         del model_input  # its memory serves the conversion of the output
         return prediction(output)
 
-    def inputs(self, x: Tensor, level: Level[float]) -> Inputs:
-        """The network's inputs for x (B, ...), at the level of its own process with the same log_snr."""
+    def inputs(self, x: Tensor, level: Level[Real]) -> Inputs:
+        """The network's inputs for x (B, ...), at the level of its own process with the same log_snr.
+
+        The level may hold tensors (), so that torch.compile makes one graph for all levels.
+        """
         c, version = self.coefficients(level), _version(x)
-        c_noise = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
+        if isinstance(c.c_noise, Tensor):
+            c_noise = c.c_noise.to(x.device, torch.float32).expand(x.shape[0])
+        else:
+            c_noise = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
 
         def prediction(output: Tensor) -> Prediction:
             if version is not None and x._version != version:
@@ -252,25 +259,31 @@ class ModelDenoiser:
             if self.learned_variance:
                 output, w = output.chunk(2, 1)
                 variance = w.to(x.dtype).add(1).div_(2)
-            data = Output(x, _cast(output, x.dtype), c.c_skip, c.c_out)
-            # With gradients x0 is made at once: whoever reads it first may have switched them off.
-            differentiated = x.requires_grad or output.requires_grad
-            return Prediction(data.x0 if differentiated else data, None, variance, (c.c_skip, c.c_out))
+            return Prediction(_data(x, output, c), None, variance, (c.c_skip, c.c_out))
 
         # A copy where changes in place are not counted.
-        scaled = x * c.c_in if version is None or c.c_in != 1 else x
+        if isinstance(c.c_in, Tensor):
+            scaled = broadcast(c.c_in, x) * x
+        else:
+            scaled = x * c.c_in if version is None or c.c_in != 1 else x
         return Inputs(_cast(scaled, _input_dtype(self.network, x.dtype)), c_noise, prediction)
 
-    def coefficients(self, level: Level[float]) -> Coefficients[float]:
-        """(c_in, c_skip, c_out, c_noise) for a state at ``level`` of any process; kept for the next run.
+    def coefficients(self, level: Level[Real]) -> Coefficients[Real]:
+        """(c_in, c_skip, c_out, c_noise) for a state at ``level`` of any process; numbers are kept for the
+        next run.
 
         Raises:
             ValueError: The network's output does not determine x0 at this level.
         """
+        if isinstance(level.t, Tensor):
+            own = self.process.level(self.process.t_of_log_snr(level.log_snr))
+            ratio = torch.hypot(own.alpha, own.sigma) / torch.hypot(level.alpha, level.sigma)
+            c = self.parameterization.coefficients(own)
+            return Coefficients(c.c_in * ratio, c.c_skip * ratio, c.c_out, c.c_noise)
         key = (level.t, level.alpha, level.sigma)
         if torch.compiler.is_compiling() or key not in self._table:
             own, ratio = self.process.level(level.t), 1.0
-            if own != level:
+            if own.alpha != level.alpha or own.sigma != level.sigma:
                 own = self.process.level(self.process.t_of_log_snr(level.log_snr))
                 ratio = math.hypot(own.alpha, own.sigma) / math.hypot(level.alpha, level.sigma)
             c = self.parameterization.coefficients(own)
@@ -290,6 +303,15 @@ def cast_conditions(conditioning: Conditioning, x: Tensor, model_input: Tensor) 
     if dtype == x.dtype:
         return conditions
     return conditions.map(lambda value: value.to(dtype) if value.is_floating_point() else value)
+
+
+def _data(x: Tensor, output: Tensor, c: Coefficients[Real]) -> Tensor | Output:
+    """x0, or where it may wait, what it is made from."""
+    if isinstance(c.c_skip, Tensor):
+        return combine(c.c_skip, x, c.c_out, output)
+    data = Output(x, _cast(output, x.dtype), c.c_skip, c.c_out)
+    # With gradients x0 is made at once: whoever reads it first may have switched them off.
+    return data.x0 if x.requires_grad or output.requires_grad else data
 
 
 def _cast(x: Tensor, dtype: torch.dtype) -> Tensor:

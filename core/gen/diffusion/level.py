@@ -40,7 +40,7 @@ class Level(Generic[Real]):
 
     def within(self: Level[float], interval: Interval) -> bool:
         """Whether the level lies in the interval."""
-        return interval[0] <= self.log_snr <= interval[1]
+        return interval == EVERYWHERE or interval[0] <= self.log_snr <= interval[1]
 
 
 Interval: TypeAlias = tuple[float, float]

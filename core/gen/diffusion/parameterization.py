@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Generic, Literal, NamedTuple
 
+import torch
 from torch import Tensor
 
 from gen.diffusion.arguments import check_not_negative, check_positive
@@ -52,7 +53,7 @@ class Parameterization(ABC):
         """
         a, b = self.mix(level)
         determinant = a * level.sigma - b * level.alpha
-        if (determinant == 0).any() if isinstance(determinant, Tensor) else determinant == 0:
+        if _any_zero(determinant):
             raise ValueError(
                 f"{type(self).__name__} does not determine x0 at alpha = {level.alpha}, "
                 f"sigma = {level.sigma}: keep the grid below t = 1 or use VPrediction, Velocity, "
@@ -199,7 +200,7 @@ class _Boundary(Parameterization):
             ValueError: At the boundary, where c_out = 0 and x0 does not depend on F.
         """
         skip, out = self.skip_and_out(level)
-        if (out == 0).any() if isinstance(out, Tensor) else out == 0:
+        if _any_zero(out):
             raise ValueError(f"{type(self).__name__} leaves F free where c_out = 0: train above the boundary")
         return (1 - skip * level.alpha) / out, -skip * level.sigma / out
 
@@ -281,3 +282,10 @@ class LatentConsistency(_Boundary):
 def _norm(level: Level[Real], sigma_data: float) -> Real:
     """The deviation of x for data of the deviation sigma_data."""
     return sqrt(level.sigma**2 + (level.alpha * sigma_data) ** 2)
+
+
+def _any_zero(value: Real) -> bool:
+    """Whether a number is 0; False for tensors in a graph of torch.compile, which cannot branch on them."""
+    if isinstance(value, Tensor):
+        return not torch.compiler.is_compiling() and bool((value == 0).any())
+    return value == 0

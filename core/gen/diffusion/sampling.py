@@ -116,6 +116,13 @@ def prior(
     return noise.prior(shape).mul_(process.prior_scale(process.level(grid.times[0]))).to(device)
 
 
+def timed(process: Process | CategoricalProcess, level: Level[float]) -> Level[float]:
+    """``level`` with the process's time of its log_snr: a solver does not know it between t and s."""
+    if not isinstance(process, Process):
+        return level
+    return replace(level, t=process.t_of_log_snr(level.log_snr))
+
+
 class Run:
     """One tensor on its way along a grid.
 
@@ -167,18 +174,12 @@ class Run:
         if index not in self._renoise_steps:
 
             def evaluate(x: Tensor, level: Level[float]) -> Prediction:
-                return denoise(x, level if level.t in (t.t, s.t) else self._timed(level))
+                return denoise(x, level if level.t in (t.t, s.t) else timed(self._process, level))
 
             return self._solver.step(self._state, self.x, evaluate, t, s, noise=noise)
         assert self._predicted is not None  # the first step of a grid falls
         x, std, z = self._process.renoise(self.x, t, s, noise=noise)
         return Update(x, (), self._predicted, std, z)
-
-    def _timed(self, level: Level[float]) -> Level[float]:
-        """``level`` with the process's time of its log_snr: a solver does not know it between t and s."""
-        if not isinstance(self._process, Process):
-            return level
-        return replace(level, t=self._process.t_of_log_snr(level.log_snr))
 
     def take(self, index: int, update: Update, nfe: int, memory: Memory) -> Step:
         """Move by what ``update`` gave."""

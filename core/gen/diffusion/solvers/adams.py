@@ -162,7 +162,8 @@ class FlowAdams(Solver):
         x0, x = prediction.x0, implied(prediction, x, t)
         v = torch.sub(prediction.noise(x, t), x0, alpha=1 / self.scale)
         last, past = split(state)
-        known, changes = (Past(t, v), *past), list[float]()
+        known: State = (Past(t, v), *past)
+        changes: list[float] = []
         if last is not None and last.level == t:
             used = past[: len(last.weights)]
             changes = corrections(self._weights(known[:1], used, past[0].level, t), last)
