@@ -176,6 +176,15 @@ def gen_families() -> tuple[FamilySpec, ...]:
             ),
         ),
         FamilySpec(
+            name="z-image",
+            modality="image",
+            summary="Z-Image and Z-Image-Turbo.",
+            pipelines=("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
+            adapter="gen_image.families.z_image:load",
+            defaults="gen_image.families.defaults:z_image",
+            params=_sizes(16),
+        ),
+        FamilySpec(
             name="pixart",
             modality="image",
             summary="PixArt-alpha and PixArt-Sigma.",

@@ -3,105 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tiny
 import torch
-from torch import Tensor
+from beside_diffusers import NEGATIVE, PROMPT, THEIRS, Family, compare, error, hole, ours, picture, task_of
 
 from gen import presets
 from gen.artifact import Artifact
 from gen.checkpoints import Checkpoint
-from gen.diffusion import AdaptiveProjected, ClassifierFree, NoiseSource, TimeGrid, guided, sample
+from gen.diffusion import AdaptiveProjected, ClassifierFree, NoiseSource, guided, sample
 from gen.errors import UsageError
-from gen.model import Model, Task
+from gen.model import Model
 from gen_image.families import dit, flux, pixart, stable_diffusion, stable_diffusion_3, stable_diffusion_xl
-
-PROMPT, NEGATIVE = "a red fox on tall grass", "tall fox"
-SEED = 7
-
-
-THEIRS = "theirs"
-
-
-@dataclass(frozen=True)
-class Family:
-    """A tiny checkpoint, and how both sides are run on it.
-
-    Args:
-        build: Makes the pipeline.
-        load: Our loader.
-        steps, guidance: Of both.
-        options: Of the pipeline's call.
-        params: Of our task.
-        pack: From a state of ours to theirs.
-        size: Width and height in pixels.
-        negative: The negative prompt of both.
-        grid: ``THEIRS`` for the levels of their scheduler, which differ from ours where they err.
-    """
-
-    build: Callable[[], Any]
-    load: Callable[[Checkpoint, str, str], Model]
-    steps: int = 6
-    guidance: float = 5.0
-    options: Mapping[str, Any] = field(default_factory=dict)
-    params: Mapping[str, object] = field(default_factory=dict)
-    pack: Callable[[Tensor], Tensor] = lambda x: x
-    size: tuple[int, int] = (16, 16)
-    negative: str | None = NEGATIVE
-    grid: str = ""
-
-
-def ours(
-    model: Model,
-    task: Task,
-    solver: str = "",
-    grid: TimeGrid | None = None,
-    guided_by: Callable[[float], Any] = ClassifierFree,
-) -> tuple[Tensor, Tensor]:
-    """The noise that our run starts from, and the latents at its end."""
-    [stage] = model.stages
-    task = replace(task, shape=model.codec.shape(task), steps=grid.steps if grid else task.steps)
-    grid = grid or stage.own_grid(task)
-    conditioning = stage.encode(task)
-    denoiser = guided(stage.denoiser(task), stage.guidance(task, guided_by(task.guidance)))
-    denoiser = denoiser if stage.clipping is None else stage.clipping(denoiser)
-    start = stage.prior(task, grid)
-    solver = solver or model.defaults.solver
-    made = sample(
-        denoiser, stage.process, grid, presets.solver(solver),
-        x=start, conditioning=conditioning, noise=task.noise,
-    )  # fmt: skip
-    return start, made.x
-
-
-def task_of(family: Family, **options: Any) -> Task:
-    width, height = family.size
-    params = {"width": width, "height": height, **family.params}
-    return Task(
-        prompts=(PROMPT,), negatives=family.negative and (family.negative,), params=params,
-        guidance=family.guidance, steps=family.steps, noise=NoiseSource([SEED]), **options,
-    )  # fmt: skip
-
-
-def their_grid(pipeline: Any, family: Family) -> TimeGrid | None:
-    """The times of a flow's scheduler, where a family is compared on them."""
-    if family.grid != THEIRS:
-        return None
-    pipeline.scheduler.set_timesteps(family.steps)
-    return TimeGrid(tuple(map(float, pipeline.scheduler.sigmas)))
-
-
-def error(one: Tensor, other: Tensor) -> float:
-    """The largest difference, relative to the other's largest value."""
-    return float((one - other).abs().max() / other.abs().max())
-
 
 DDIM = {**tiny.SD_CHAIN, "clip_sample": False, "steps_offset": 1}
 EULER = {**tiny.SD_CHAIN, "timestep_spacing": "leading", "steps_offset": 1}
@@ -187,27 +105,7 @@ FAMILIES = {
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_parity(name: str, tmp_path: Path) -> None:
-    family = FAMILIES[name]
-    pipeline = family.build()
-    model = family.load(Checkpoint(tiny.saved(pipeline, tmp_path)), "cpu", "float32")
-    task = task_of(family)
-    with torch.inference_mode():
-        start, latents = ours(model, task, grid=their_grid(pipeline, family))
-        picture = model.codec.decode(latents, task)[0].arrays["pixels"]
-    width, height = family.size
-    options = {"width": width, "height": height, **family.options}
-    options |= {"negative_prompt": family.negative} if family.negative else {}
-    calls = {
-        kind: pipeline(
-            prompt=PROMPT, guidance_scale=family.guidance, num_inference_steps=family.steps,
-            latents=family.pack(start).clone(), output_type=kind, **options,
-        ).images
-        for kind in ("latent", "np")
-    }  # fmt: skip
-    assert error(family.pack(latents), calls["latent"]) < 1e-5
-    assert np.abs(picture - calls["np"][0]).max() < 1e-4
-    assert picture.shape == (height, width, 3)
-    assert picture.std() > 0.05, "the picture is empty"
+    compare(FAMILIES[name], tmp_path)
 
 
 def test_dit(tmp_path: Path) -> None:
@@ -231,26 +129,6 @@ def test_dit(tmp_path: Path) -> None:
     assert stage.number("Tabby cat") == 281
     with pytest.raises(UsageError, match=r"no class 'golden retrieve' \(did you mean golden retriever"):
         stage.number("golden retrieve")
-
-
-def picture(width: int = 16, height: int = 16) -> Artifact:
-    """Something to edit."""
-    rows, columns = np.mgrid[:height, :width]
-    return Artifact(
-        "image",
-        {
-            "pixels": np.stack([rows / height, columns / width, (rows + columns) % 5 / 5], -1).astype(
-                np.float32
-            )
-        },
-    )
-
-
-def hole(width: int = 16, height: int = 16) -> Artifact:
-    """White where a picture is drawn anew."""
-    pixels = np.zeros((height, width, 3), np.float32)
-    pixels[4:12, 2:10] = 1
-    return Artifact("image", {"pixels": pixels})
 
 
 def test_filling_a_hole(tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from gen.artifact import Artifact
 from gen.errors import UsageError
@@ -27,7 +28,9 @@ class PictureCodec:
         side: Width and height in pixels that the model was trained on.
         step: Pixels to a cell of the latents.
         multiple: Width and height must be multiples of this many pixels.
-        scale, shift: Latents are standardised as (z - shift) scale.
+        scale, shift: Latents are standardised as (z - shift) scale: numbers, or (C, 1, 1).
+        packing: Cells of the autoencoder along each axis that are stacked to one of the latents.
+        clips: Whether the autoencoder is one of clips, which gets a picture as a clip of one frame.
     """
 
     network: Any
@@ -35,8 +38,10 @@ class PictureCodec:
     side: int
     step: int
     multiple: int
-    scale: float
-    shift: float = 0.0
+    scale: float | Tensor
+    shift: float | Tensor = 0.0
+    packing: int = 1
+    clips: bool = False
 
     def shape(self, task: Task) -> tuple[int, ...]:
         """(C, height / step, width / step).
@@ -64,14 +69,24 @@ class PictureCodec:
         """The scaled latents of pixels (B, H, W, 3) in [0, 1]: the mean of what the autoencoder gives."""
         parameter = next(self.network.parameters())
         tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(parameter)
-        z = self.network.encode(tensor * 2 - 1).latent_dist.mean.float()
-        return (z - self.shift) * self.scale
+        return (self.code(tensor * 2 - 1).float() - self.shift) * self.scale
+
+    def code(self, pixels: Tensor) -> Tensor:
+        """What the autoencoder makes of pixels (B, 3, H, W) in [-1, 1], packed."""
+        found = self.network.encode(pixels[:, :, None] if self.clips else pixels)
+        z = found.latent_dist.mean if hasattr(found, "latent_dist") else found.latent
+        return functional.pixel_unshuffle(z[:, :, 0] if self.clips else z, self.packing)
+
+    def pixels(self, code: Tensor) -> Tensor:
+        """What it makes of its packed code, (B, 3, H, W), in [-1, 1] or slightly beyond."""
+        z = functional.pixel_shuffle(code, self.packing)
+        found = self.network.decode(z[:, :, None] if self.clips else z).sample
+        return cast(Tensor, found[:, :, 0] if self.clips else found)
 
     def decode(self, state: Tensor, task: Task) -> list[Artifact]:  # noqa: ARG002
         """Pictures of latents (B, C, h, w)."""
         z = (state / self.scale + self.shift).to(next(self.network.parameters()))
-        pixels = self.network.decode(z).sample.float()
-        pictures = ((pixels + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+        pictures = ((self.pixels(z).float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
         return [Artifact("image", {"pixels": np.ascontiguousarray(picture)}) for picture in pictures]
 
     def mask(self, mask: Artifact, task: Task) -> Tensor:

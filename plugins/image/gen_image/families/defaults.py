@@ -7,6 +7,9 @@ from gen.checkpoints.solver_names import default_solver
 from gen.model import Defaults
 from gen.presets import OWN_GRID
 
+TURBO_SHIFT = 4.0
+"""Of Z-Image: the schedules of distilled models are shifted by less."""
+
 
 def _defaults(checkpoint: Checkpoint, steps: int, guidance: float) -> Defaults:
     part = checkpoint["scheduler"]
@@ -34,6 +37,15 @@ def flux(checkpoint: Checkpoint) -> Defaults:
     """28 steps at 3.5; 4 without guidance of the distilled model that takes none."""
     guided = checkpoint["transformer"].config.get("guidance_embeds")
     return _defaults(checkpoint, *((28, 3.5) if guided else (4, 1.0)))
+
+
+def z_image(checkpoint: Checkpoint) -> Defaults:
+    """50 steps at 6, which is 5 where 0 is no guidance; 8 without guidance of the distilled model.
+
+    The two differ in nothing but the shift of their schedules, 6 and 3.
+    """
+    turbo = float(str(checkpoint["scheduler"].config.get("shift", 3.0))) < TURBO_SHIFT
+    return _defaults(checkpoint, *((8, 1.0) if turbo else (50, 6.0)))
 
 
 def pixart(checkpoint: Checkpoint) -> Defaults:

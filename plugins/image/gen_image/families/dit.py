@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, called, sampled
+from gen.checkpoints.stage import CheckpointStage, called, sampled, two_sides
 from gen.diffusion import Condition, Conditioning
 from gen.diffusion.denoiser import Network
 from gen.errors import UsageError
@@ -40,11 +40,8 @@ class DiT(CheckpointStage):
             UsageError: A prompt is neither the name nor the number of a class.
         """
         found = torch.tensor([[self.number(prompt)] for prompt in task.prompts])
-        cond, uncond = (
-            Conditioning({"class": Condition(value, "global")})
-            for value in (found, torch.full_like(found, self.null))
-        )
-        return cond.with_uncond(uncond)
+        both = torch.cat([found, torch.full_like(found, self.null)])
+        return two_sides(label=Condition(both, "global"))
 
     def number(self, prompt: str) -> int:
         """The number of the class that a prompt names.
@@ -66,7 +63,7 @@ def network(transformer: nn.Module) -> Network:
     """The transformer as a network of the core."""
 
     def call(x: Tensor, t: Tensor, conditioning: Conditioning) -> object:
-        return transformer(x, timestep=t, class_labels=conditioning["class"].value[:, 0], return_dict=False)
+        return transformer(x, timestep=t, class_labels=conditioning["label"].value[:, 0], return_dict=False)
 
     return called(transformer, call)
 

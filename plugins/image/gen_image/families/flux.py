@@ -9,18 +9,19 @@ from torch import Tensor, nn
 
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled, scale_of
+from gen.checkpoints.stage import called, negatives, sampled, scale_of, two_sides
 from gen.checkpoints.text import ClipPrompts, T5Prompts
 from gen.diffusion import ClassifierFree, Condition, Conditioning
 from gen.diffusion.denoiser import Network
 from gen.model import Model, Task
 from gen.model.stage import AnyGuidance
 from gen_image.families import defaults
-from gen_image.families.building import codec_of, model_of
+from gen_image.families.building import PictureStage, codec_of, model_of
+from gen_image.families.cells import packed, places, unpacked
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Flux(CheckpointStage):
+class Flux(PictureStage):
     """A transformer on latents and text together, conditioned by T5 and the vector of CLIP.
 
     Args:
@@ -39,32 +40,12 @@ class Flux(CheckpointStage):
         texts = (*task.prompts, *negatives(task))
         states, _ = self.t5(texts, self.length, masked=False)
         _, vector = self.clip(texts, -1, normed=True)
-        cond, uncond = (
-            Conditioning({"text": Condition(text, "cross_attention"), "vector": Condition(pooled, "global")})
-            for text, pooled in zip(states.chunk(2), vector.chunk(2), strict=True)
-        )
-        made = cond.with_uncond(uncond)
+        made = two_sides(text=Condition(states, "cross_attention"), vector=Condition(vector, "global"))
         return made.with_conditions(scale=Condition(scale_of(task), "global")) if self.distilled else made
 
     def guidance(self, task: Task, chosen: AnyGuidance) -> AnyGuidance:
         """Classifier-free guidance of the scale ``true_cfg`` where the network gets the other as an input."""
         return ClassifierFree(float(str(task.params.get("true_cfg", 1.0)))) if self.distilled else chosen
-
-    def tokens(self, task: Task) -> int:
-        """Squares of 2 × 2 cells."""
-        _, height, width = task.shape  # type: ignore[misc]
-        return int(height) * int(width) // 4
-
-
-def packed(x: Tensor) -> Tensor:
-    """(B, C, h, w) as tokens of 2 × 2 cells, (B, h w / 4, 4 C)."""
-    return x.unflatten(2, (-1, 2)).unflatten(4, (-1, 2)).permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
-
-
-def unpacked(tokens: Tensor, height: int, width: int) -> Tensor:
-    """The inverse of ``packed``."""
-    grid = tokens.unflatten(1, (height // 2, width // 2)).unflatten(3, (-1, 2, 2))
-    return grid.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
 
 
 def network(transformer: nn.Module) -> Network:
@@ -72,8 +53,6 @@ def network(transformer: nn.Module) -> Network:
 
     def call(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
         height, width = x.shape[2:]
-        rows, columns = torch.meshgrid(torch.arange(height // 2), torch.arange(width // 2), indexing="ij")
-        places = torch.stack([torch.zeros_like(rows), rows, columns], -1).flatten(0, 1)
         text, scale = conditioning["text"].value, conditioning.get("scale")
         output = transformer(
             hidden_states=packed(x),
@@ -82,7 +61,7 @@ def network(transformer: nn.Module) -> Network:
             pooled_projections=conditioning["vector"].value,
             encoder_hidden_states=text,
             txt_ids=torch.zeros(text.shape[1], 3).to(x),
-            img_ids=places.to(x),
+            img_ids=places(height // 2, width // 2).to(x),
             return_dict=False,
         )
         return unpacked(output[0], height, width)

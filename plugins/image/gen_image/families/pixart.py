@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled
+from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled, two_sides
 from gen.checkpoints.text import T5Prompts
 from gen.diffusion import Condition, Conditioning
 from gen.diffusion.denoiser import Network
@@ -40,11 +40,7 @@ class PixArt(CheckpointStage):
         """The states of both prompts, in small letters."""
         texts = [text.lower().strip() for text in (*task.prompts, *negatives(task))]
         states, mask = self.text(texts, self.length, masked=True)
-        cond, uncond = (
-            Conditioning({"text": Condition(side, "cross_attention", shown)})
-            for side, shown in zip(states.chunk(2), mask.chunk(2), strict=True)
-        )
-        made = cond.with_uncond(uncond)
+        made = two_sides(text=Condition(states, "cross_attention", mask))
         if not self.sized:
             return made
         width, height = self.codec.size(task)

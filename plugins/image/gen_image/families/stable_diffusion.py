@@ -11,7 +11,7 @@ from torch import Tensor
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, negatives, sampled
+from gen.checkpoints.stage import CheckpointStage, negatives, sampled, two_sides
 from gen.checkpoints.text import ClipPrompts
 from gen.diffusion import ClassifierFree, Condition, Conditioning
 from gen.model import Model, Task
@@ -41,10 +41,7 @@ class StableDiffusion(CheckpointStage):
         """The states of both prompts; ``clip_skip`` leaves out as many of the last layers."""
         layer = -1 - whole(task.params, "clip_skip", 0)
         states, _ = self.text((*task.prompts, *negatives(task)), layer, normed=True)
-        cond, uncond = (
-            Conditioning({"text": Condition(side, "cross_attention")}) for side in states.chunk(2)
-        )
-        made = cond.with_uncond(uncond)
+        made = two_sides(text=Condition(states, "cross_attention"))
         if self.scale_size:
             value = scale_embedding(task.guidance - 1, self.scale_size).expand(len(task.prompts), -1)
             made = made.with_conditions(scale=Condition(value, "global"))

@@ -11,20 +11,20 @@ from torch.nn import functional
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled
+from gen.checkpoints.stage import called, negatives, sampled, two_sides
 from gen.checkpoints.text import ClipPrompts, T5Prompts
 from gen.diffusion import Condition, Conditioning
 from gen.diffusion.denoiser import Network
 from gen.model import Model, Task
 from gen_image.families import defaults
-from gen_image.families.building import codec_of, model_of
+from gen_image.families.building import PictureStage, codec_of, model_of
 
 LENGTH = 256
 """Tokens of T5."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class StableDiffusion3(CheckpointStage):
+class StableDiffusion3(PictureStage):
     """A transformer on latents and text together, conditioned by two CLIPs and T5.
 
     Args:
@@ -47,16 +47,7 @@ class StableDiffusion3(CheckpointStage):
         if self.t5 is not None:
             last, _ = self.t5(texts, LENGTH, masked=False)
         states, vector = torch.cat([first, last], 1), torch.cat([vector for _, vector in found], 1)
-        cond, uncond = (
-            Conditioning({"text": Condition(text, "cross_attention"), "vector": Condition(pooled, "global")})
-            for text, pooled in zip(states.chunk(2), vector.chunk(2), strict=True)
-        )
-        return cond.with_uncond(uncond)
-
-    def tokens(self, task: Task) -> int:
-        """Squares of 2 × 2 cells."""
-        _, height, width = task.shape  # type: ignore[misc]
-        return int(height) * int(width) // 4
+        return two_sides(text=Condition(states, "cross_attention"), vector=Condition(vector, "global"))
 
 
 def network(transformer: nn.Module) -> Network:

@@ -1,0 +1,147 @@
+"""Checkpoints that draw pictures, run by us and by diffusers' pipelines: the same noise on the same grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tiny
+import torch
+from torch import Tensor
+
+from gen import presets
+from gen.artifact import Artifact
+from gen.checkpoints import Checkpoint
+from gen.diffusion import ClassifierFree, NoiseSource, TimeGrid, guided, sample
+from gen.model import Model, Task
+
+PROMPT, NEGATIVE = "a red fox on tall grass", "tall fox"
+SEED = 7
+
+
+THEIRS = "theirs"
+
+
+@dataclass(frozen=True)
+class Family:
+    """A tiny checkpoint, and how both sides are run on it.
+
+    Args:
+        build: Makes the pipeline.
+        load: Our loader.
+        steps, guidance: Of both.
+        options: Of the pipeline's call.
+        params: Of our task.
+        pack: From a state of ours to theirs.
+        size: Width and height in pixels.
+        negative: The negative prompt of both.
+        grid: ``THEIRS`` for the levels of their scheduler, which differ from ours where they err.
+    """
+
+    build: Callable[[], Any]
+    load: Callable[[Checkpoint, str, str], Model]
+    steps: int = 6
+    guidance: float = 5.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
+    pack: Callable[[Tensor], Tensor] = lambda x: x
+    size: tuple[int, int] = (16, 16)
+    negative: str | None = NEGATIVE
+    grid: str = ""
+
+
+def ours(
+    model: Model,
+    task: Task,
+    solver: str = "",
+    grid: TimeGrid | None = None,
+    guided_by: Callable[[float], Any] = ClassifierFree,
+) -> tuple[Tensor, Tensor]:
+    """The noise that our run starts from, and the latents at its end."""
+    [stage] = model.stages
+    task = replace(task, shape=model.codec.shape(task), steps=grid.steps if grid else task.steps)
+    grid = grid or stage.own_grid(task)
+    conditioning = stage.encode(task)
+    denoiser = guided(stage.denoiser(task), stage.guidance(task, guided_by(task.guidance)))
+    denoiser = denoiser if stage.clipping is None else stage.clipping(denoiser)
+    start = stage.prior(task, grid)
+    solver = solver or model.defaults.solver
+    made = sample(
+        denoiser, stage.process, grid, presets.solver(solver),
+        x=start, conditioning=conditioning, noise=task.noise,
+    )  # fmt: skip
+    return start, made.x
+
+
+def task_of(family: Family, **options: Any) -> Task:
+    width, height = family.size
+    params = {"width": width, "height": height, **family.params}
+    return Task(
+        prompts=(PROMPT,), negatives=family.negative and (family.negative,), params=params,
+        guidance=family.guidance, steps=family.steps, noise=NoiseSource([SEED]), **options,
+    )  # fmt: skip
+
+
+def their_grid(pipeline: Any, family: Family) -> TimeGrid | None:
+    """The times of a flow's scheduler, where a family is compared on them."""
+    if family.grid != THEIRS:
+        return None
+    pipeline.scheduler.set_timesteps(family.steps)
+    return TimeGrid(tuple(map(float, pipeline.scheduler.sigmas)))
+
+
+def error(one: Tensor, other: Tensor) -> float:
+    """The largest difference, relative to the other's largest value."""
+    return float((one - other).abs().max() / other.abs().max())
+
+
+def compare(family: Family, folder: Path) -> Model:
+    """Compare latents and picture of both sides.
+
+    Returns:
+        Our model, for further tests.
+    """
+    pipeline = family.build()
+    model = family.load(Checkpoint(tiny.saved(pipeline, folder)), "cpu", "float32")
+    task = task_of(family)
+    with torch.inference_mode():
+        start, latents = ours(model, task, grid=their_grid(pipeline, family))
+        picture = model.codec.decode(latents, task)[0].arrays["pixels"]
+    width, height = family.size
+    options = {
+        "prompt": PROMPT, "guidance_scale": family.guidance, "width": width, "height": height,
+        "num_inference_steps": family.steps, **family.options,
+    }  # fmt: skip
+    options |= {"negative_prompt": family.negative} if family.negative else {}
+    calls = {
+        kind: pipeline(latents=family.pack(start).clone(), output_type=kind, **options).images
+        for kind in ("latent", "np")
+    }
+    assert error(family.pack(latents), calls["latent"]) < 1e-5
+    assert np.abs(picture - calls["np"][0]).max() < 1e-4
+    assert picture.shape == (height, width, 3)
+    assert picture.std() > 0.05, "the picture is empty"
+    return model
+
+
+def picture(width: int = 16, height: int = 16) -> Artifact:
+    """Something to edit."""
+    rows, columns = np.mgrid[:height, :width]
+    return Artifact(
+        "image",
+        {
+            "pixels": np.stack([rows / height, columns / width, (rows + columns) % 5 / 5], -1).astype(
+                np.float32
+            )
+        },
+    )
+
+
+def hole(width: int = 16, height: int = 16) -> Artifact:
+    """White where a picture is drawn anew."""
+    pixels = np.zeros((height, width, 3), np.float32)
+    pixels[4:12, 2:10] = 1
+    return Artifact("image", {"pixels": pixels})
