@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import tiny
 import torch
 from torch import Tensor
 
+import gen
 from gen import presets
 from gen.artifact import Artifact
 from gen.checkpoints import Checkpoint
@@ -145,3 +147,24 @@ def hole(width: int = 16, height: int = 16) -> Artifact:
     pixels = np.zeros((height, width, 3), np.float32)
     pixels[4:12, 2:10] = 1
     return Artifact("image", {"pixels": pixels})
+
+
+def make_freely(folder: Path, **params: object) -> None:
+    """Run a checkpoint as its pipeline cannot: three solvers, a guidance, from a picture, within a mask."""
+    model = gen.load(folder)
+    options = {"steps": 3, "width": 64, "height": 64, "seed": 1, **params}
+    first, *others = (
+        model(PROMPT, solver=solver, **options).arrays["pixels"]
+        for solver in ("dpmpp_2s", "dpmpp_2m_sde", "deis")
+    )
+    guided = model(PROMPT, solver="dpmpp_2s", guide="apg:eta=0", guidance=3.0, **options).arrays["pixels"]
+    drawn = gen.Artifact("image", {"pixels": first})
+    varied = model(PROMPT, init=drawn, strength=0.5, **options).arrays["pixels"]
+    marks = np.zeros((64, 64, 3), np.float32)
+    marks[:32] = 1
+    mask = gen.Artifact("image", {"pixels": marks})
+    filled = model(PROMPT, init=drawn, mask=mask, **options).arrays["pixels"]
+    assert np.array_equal(filled[33:], first[33:])
+    made = [first, *others, guided, varied, filled]
+    assert all(np.isfinite(pixels).all() and pixels.std() > 0.02 for pixels in made)
+    assert all(np.abs(one - other).max() > 1e-3 for one, other in itertools.combinations(made, 2))
