@@ -202,6 +202,8 @@ def _spaced(settings: _Settings, steps: int) -> TimeGrid:
 def _respaced(settings: _Settings, process: Process, spaced: TimeGrid, steps: int) -> TimeGrid:
     """The levels as Karras or others space them, between the ends of the grid or of the chain."""
     get, count = settings.get, settings.chain
+    if steps == 1:
+        return spaced
     start, end = (1.0, 1 / count) if settings.open else (spaced.times[0], spaced.times[-2])
     if (most := get("sigma_max", None)) is not None:
         start = TimeGrid.of_sigmas([most, 0.0], process).times[0]

@@ -14,10 +14,11 @@ from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Task
 from gen.nn import TextEncoder
 from gen_mesh import cloud, grids, surface
+from gen_mesh.artifacts import delivered
 from gen_mesh.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_mesh.denoiser import Shape, ShapeTransformer
 from gen_mesh.grids import BAND
-from gen_mesh.plugin import POINTS, SMOOTHING, THICKENING
+from gen_mesh.plugin import SMOOTHING, THICKENING
 
 ARCHITECTURE = "gen-mesh/shape-transformer/1"
 
@@ -119,19 +120,11 @@ class GridCodec:
 
     def _artifact(self, stack: np.ndarray, params: Mapping[str, object]) -> Artifact:
         smoothing, faces = params.get("smoothing", SMOOTHING), params.get("faces")
-        points = params.get("points", POINTS)
         assert isinstance(smoothing, int | float)
         assert faces is None or isinstance(faces, int)
-        assert isinstance(points, int)
         distance, colours = grids.unstacked(stack)
         distance -= np.float32(self._thickening(params))
-        mesh = surface.extract(distance, colours, float(smoothing), faces)
-        parts = mesh.vertices, mesh.faces, mesh.colours
-        if params.get("representation") == "points":
-            names = ("points", "normals", "colours")
-            return Artifact("points", dict(zip(names, surface.points_on(*parts, points), strict=True)))
-        names = ("vertices", "faces", "colours")
-        return Artifact("mesh", dict(zip(names, parts, strict=True)), {"points": points})
+        return delivered(surface.extract(distance, colours, float(smoothing), faces), params)
 
 
 def load(file: ModelFile, device: str, dtype: str) -> Model:

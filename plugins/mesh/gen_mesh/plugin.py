@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from gen.plugin import ConverterSpec, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
+from gen.plugin import (
+    ConverterSpec,
+    FamilySpec,
+    FormatSpec,
+    ModalitySpec,
+    ModelSpec,
+    Param,
+    RecipeSpec,
+    hookimpl,
+)
 
 POINTS = 4096
 SMOOTHING, THICKENING = 0.5, 0.5
@@ -75,6 +84,56 @@ def gen_modality() -> ModalitySpec:
             'gen mesh "a tall red mug with a big handle" -o mug.glb',
             'gen mesh "a small blue car" -o car.glb --preview gif',
             'gen mesh "a green chair" --representation points --points 8192 -o chair.ply',
+        ),
+    )
+
+
+FIELD = (
+    Param(
+        name="resolution",
+        type=int,
+        default=128,
+        help="Cells along each side of the grid on which a checkpoint's surface is found.",
+        minimum=16,
+        maximum=512,
+    ),
+    Param(
+        name="smoothing",
+        type=float,
+        default=0.0,
+        help="Blur of the surface, in cells of its grid.",
+        minimum=0,
+        maximum=2,
+    ),
+    Param(name="thickening", type=float, default=0.0, help="Not known to checkpoints.", minimum=0, maximum=2),
+)
+PICTURE = Param(name="picture", type=str, help="The picture that a shape is made of.", kind="image")
+
+
+@hookimpl
+def gen_families() -> tuple[FamilySpec, ...]:
+    """Checkpoints of other programs that make shapes."""
+    return (
+        FamilySpec(
+            name="shap-e",
+            modality="mesh",
+            summary="Shap-E: shapes from text.",
+            pipelines=("ShapEPipeline",),
+            adapter="gen_mesh.families.shap_e:load",
+            defaults="gen_mesh.families.defaults:shap_e",
+            params=FIELD,
+            abilities=("guidance", "negative"),
+        ),
+        FamilySpec(
+            name="shap-e-picture",
+            modality="mesh",
+            summary="Shap-E: shapes from a picture.",
+            pipelines=("ShapEImg2ImgPipeline",),
+            adapter="gen_mesh.families.shap_e:load_of_picture",
+            defaults="gen_mesh.families.defaults:shap_e",
+            params=(*FIELD, PICTURE),
+            prompt="none",
+            abilities=("guidance",),
         ),
     )
 

@@ -36,14 +36,27 @@ class Surface:
 
 
 def extract(distance: Array, colours: Array, smoothing: float, faces: int | None) -> Surface:
-    """The surface of a grid.
+    """The coloured surface of a grid: that of ``isosurface``.
+
+    Args:
+        distance, smoothing, faces: As of ``isosurface``.
+        colours: (S, S, S, 3) sRGB.
+
+    Raises:
+        GenError: As of ``isosurface``.
+    """
+    places, triangles = isosurface(distance, smoothing, faces)
+    return Surface(places, triangles, sampled(colours, places))
+
+
+def isosurface(distance: Array, smoothing: float, faces: int | None) -> tuple[Array, Faces]:
+    """The surface of a grid: vertices (V, 3) in the unit box, and faces (F, 3) as those of ``Surface``.
 
     Lewiner et al. 2003, "Efficient implementation of marching cubes' cases with topological guarantees",
     through scikit-image: closed and manifold, as nothing of the shape touches the padding around the grid.
 
     Args:
         distance: (S, S, S) signed distances, negative inside, x first, over the unit box.
-        colours: (S, S, S, 3) sRGB.
         smoothing: Standard deviation in cells of a blur of the distances; 0 for none.
         faces: About how many faces to keep; None keeps all.
 
@@ -65,7 +78,7 @@ def extract(distance: Array, colours: Array, smoothing: float, faces: int | None
     places, triangles = _outwards(places, triangles)
     if faces is not None and faces < len(triangles):
         places, triangles = decimate(places, triangles, faces)
-    return Surface(places, triangles, sampled(colours, places))
+    return places, triangles
 
 
 def sampled(grid: Array, points: Array) -> Array:

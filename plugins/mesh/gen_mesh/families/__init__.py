@@ -1,0 +1,1 @@
+"""Families of checkpoints that make shapes, each driven by the core's sampler."""
