@@ -111,3 +111,20 @@ def negatives(task: Task) -> tuple[str, ...]:
 def scale_of(task: Task) -> Tensor:
     """The scale of the guidance as an input of a network, (B, 1) float32."""
     return torch.full((len(task.prompts), 1), task.guidance)
+
+
+def with_known(x: Tensor, conditioning: Conditioning) -> tuple[Tensor, Tensor]:
+    """States for a network that gets the time of every cell: what is given of the data is clean, at time 0.
+
+    Args:
+        x: (B, C, *spatial), the network's input.
+        conditioning: With the condition ``known`` where something is given.
+
+    Returns:
+        The states, and what to multiply the time by: (B, 1, *spatial), 0 where the data is given, else 1.
+    """
+    known = conditioning.get("known")
+    if known is None:
+        return x, torch.ones_like(x[:, :1])
+    keep, value = known.value[:, :1], known.value[:, 1:]
+    return torch.where(keep > 0, value.to(x), x), 1 - keep.to(x)

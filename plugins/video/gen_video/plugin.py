@@ -117,7 +117,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             name="wan",
             modality="video",
             summary="Wan 2.1 and 2.2: clips from text.",
-            pipelines=("WanPipeline",),
+            pipelines=("WanPipeline", "WanVideoToVideoPipeline"),
             adapter="gen_video.families.wan:load",
             defaults="gen_video.families.defaults:wan",
             params=(
@@ -134,8 +134,8 @@ def gen_families() -> tuple[FamilySpec, ...]:
         FamilySpec(
             name="ltx",
             modality="video",
-            summary="LTX-Video: clips from text.",
-            pipelines=("LTXPipeline",),
+            summary="LTX-Video: clips from text and a first frame.",
+            pipelines=("LTXPipeline", "LTXImageToVideoPipeline"),
             adapter="gen_video.families.ltx:load",
             defaults="gen_video.families.defaults:ltx",
             params=_sizes(32),

@@ -41,6 +41,14 @@ def seeded(build: Any, **options: Any) -> Any:
     return network
 
 
+def lively(network: Any, weights: float = 2.0, biases: float = 0.2) -> Any:
+    """A deep network whose inputs show in its outputs: biases would drown them layer by layer."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(weights if parameter.ndim > 1 else biases)
+    return network
+
+
 @functools.cache
 def clip_vocabulary() -> tuple[dict[str, int], list[str]]:
     """Bytes, their forms at the end of a word, and a few words made of them."""
@@ -308,21 +316,24 @@ def wan(stages: int = 1, **options: Any) -> Any:
         "num_layers": 2,
         "rope_max_seq_len": 32,
     }
-    network = seeded(diffusers.WanTransformer3DModel, **sizes)
-    second = seeded(diffusers.WanTransformer3DModel, **sizes, eps=1e-5) if stages == 2 else None
+    network = lively(seeded(diffusers.WanTransformer3DModel, **sizes))
+    second = lively(seeded(diffusers.WanTransformer3DModel, **sizes, eps=1e-5)) if stages == 2 else None
     if second is not None:
         for parameter in second.parameters():
             parameter.data.mul_(0.9)
     return diffusers.WanPipeline(
         transformer=network,
         transformer_2=second,
-        vae=seeded(
-            diffusers.AutoencoderKLWan,
-            base_dim=4,
-            z_dim=16,
-            dim_mult=[1, 1, 1, 1],
-            num_res_blocks=1,
-            temperal_downsample=[False, True, True],
+        vae=lively(
+            seeded(
+                diffusers.AutoencoderKLWan,
+                base_dim=4,
+                z_dim=16,
+                dim_mult=[1, 1, 1, 1],
+                num_res_blocks=1,
+                temperal_downsample=[False, True, True],
+            ),
+            1.2,
         ),
         scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
         text_encoder=umt5(),
@@ -332,15 +343,17 @@ def wan(stages: int = 1, **options: Any) -> Any:
 
 
 def ltx() -> Any:
-    network = seeded(
-        diffusers.LTXVideoTransformer3DModel,
-        in_channels=8,
-        out_channels=8,
-        num_attention_heads=2,
-        attention_head_dim=8,
-        cross_attention_dim=16,
-        num_layers=1,
-        caption_channels=16,
+    network = lively(
+        seeded(
+            diffusers.LTXVideoTransformer3DModel,
+            in_channels=8,
+            out_channels=8,
+            num_attention_heads=2,
+            attention_head_dim=8,
+            cross_attention_dim=16,
+            num_layers=1,
+            caption_channels=16,
+        )
     )
     autoencoder = seeded(
         diffusers.AutoencoderKLLTXVideo,

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from gen.artifact import Artifact
 from gen.errors import UsageError
 from gen.model import Task
-from gen.run.compositing import keep_pixels, marked, seam
+from gen.run import fitting
+from gen.run.compositing import keep_pixels, seam
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,29 +109,9 @@ class PictureCodec:
 
 def fitted(artifact: Artifact, width: int, height: int) -> np.ndarray:
     """The middle of a picture, resized to (height, width, 3), float32 in [0, 1], transparency on white."""
-    pixels = artifact.arrays["pixels"]
-    if pixels.shape[-1] == 4:
-        pixels = pixels[..., :3] * pixels[..., 3:] + (1 - pixels[..., 3:])
-    return _resized(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), width, height)
+    return fitting.fitted(artifact.arrays["pixels"], width, height)
 
 
 def changed(mask: Artifact, width: int, height: int) -> np.ndarray:
     """Where a mask is marked, (height, width) bool."""
-    marks = np.repeat(marked(mask.arrays["pixels"])[..., None], 3, -1)
-    return np.asarray(_resized(marks, width, height)[..., 0] >= 0.5)
-
-
-def _resized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    rows, columns = pixels.shape[:2]
-    if (columns, rows) == (width, height):
-        return np.ascontiguousarray(pixels, dtype=np.float32)
-    factor = min(columns / width, rows / height)
-    left, top = (columns - width * factor) / 2, (rows - height * factor) / 2
-    box = (left, top, left + width * factor, top + height * factor)
-    bands = [
-        Image.fromarray(np.ascontiguousarray(pixels[..., band], dtype=np.float32)).resize(
-            (width, height), Image.Resampling.LANCZOS, box
-        )
-        for band in range(pixels.shape[-1])
-    ]
-    return np.stack([np.asarray(band) for band in bands], -1).clip(0, 1)
+    return fitting.changed(mask.arrays["pixels"], width, height)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled, two_sides
+from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled, two_sides, with_known
 from gen.checkpoints.text import T5Prompts
 from gen.diffusion import Condition, Conditioning
 from gen.diffusion.denoiser import Network
@@ -55,6 +55,9 @@ def network(transformer: nn.Module) -> Network:
 
     def call(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
         text, frames, height, width = conditioning["text"], *x.shape[2:]
+        if "known" in conditioning:
+            x, times = with_known(x, conditioning)
+            t = t[:, None] * times.flatten(1).to(t)
         output = transformer(
             hidden_states=x.flatten(2).transpose(1, 2),
             encoder_hidden_states=text.value,

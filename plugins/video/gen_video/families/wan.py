@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled, two_sides, with_scale
+from gen.checkpoints.stage import (
+    CheckpointStage,
+    called,
+    negatives,
+    sampled,
+    two_sides,
+    with_known,
+    with_scale,
+)
 from gen.checkpoints.text import T5Prompts
 from gen.diffusion import Condition, Conditioning, Level
 from gen.diffusion.denoiser import Network
@@ -60,11 +68,13 @@ def network(transformers: tuple[nn.Module, ...], boundary: float, per_token: boo
     """The transformers as one network of the core."""
 
     def call(x: Tensor, t: Tensor, conditioning: Conditioning) -> object:
-        late = len(transformers) > 1 and float(t[0]) < 1000 * boundary
-        cells = x[0, 0, :, ::2, ::2].numel()
+        late = len(transformers) > 1 and float(t.flatten()[0]) < 1000 * boundary
+        if per_token:
+            x, times = with_known(x, conditioning)
+            t = t[:, None] * times[:, 0, :, ::2, ::2].flatten(1).to(t)
         return transformers[late](
             hidden_states=x,
-            timestep=t[:, None].expand(-1, cells) if per_token else t,
+            timestep=t,
             encoder_hidden_states=conditioning["text"].value,
             return_dict=False,
         )
