@@ -204,7 +204,7 @@ def plan_again(
         if given.get(role) is None:
             argument = f"{role}=FILE" if role in ("init", "mask") else f"inputs={{'{role}': FILE}}"
             raise UsageError(f"the recipe needs {item.name} as {role}", f"add `{argument}`")
-    for param in abilities_of_any(host, host.modality(recipe.modality)).params:
+    for param in abilities_of_any(host, host.modality(recipe.modality)).own.values():
         if param.kind and recipe.params.get(param.name) is not None and param.name not in files:
             raise UsageError(f"the recipe names a file as {param.name} that is not among its inputs")
     if presets.grid_list(recipe.grid) is None:
@@ -298,18 +298,18 @@ def make_request(host: Host, modality: str, prompts: Sequence[str], options: Map
     Raises:
         UsageError: An option that does not exist.
     """
-    own = {param.name for param in abilities_of_any(host, host.modality(modality)).params}
-    options = dict(options)
+    able = abilities_of_any(host, host.modality(modality))
+    own, options = able.own, dict(options)
     seed = options.pop("seed", None)
     listed = isinstance(seed, Iterable) and not isinstance(seed, str)
     for name in options:
-        if name not in OPTIONS | own:
-            raise unknown("option", name, sorted(OPTIONS | own | {"seed"}))
+        if name not in OPTIONS | own.keys():
+            raise unknown("option", name, sorted(OPTIONS | own.keys() | {"seed"}))
     return Request(
         modality=modality,
         prompts=tuple(prompts),
         seeds=() if seed is None else tuple(seed) if listed else (seed,),
-        params={name: value for name, value in options.items() if name in own and value is not None},
+        params=able.numbered({k: value for k, value in options.items() if k in own and value is not None}),
         **{name: value for name, value in options.items() if name in OPTIONS},
     )
 

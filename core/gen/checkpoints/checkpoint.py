@@ -72,6 +72,26 @@ class Component:
             return self.given_weights
         return find_weights(self.folder, self.name, variant=self.variant, allow_pickle=self.allow_pickle)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that decides what it makes: configurations, vocabularies, weights.
+
+        Raises:
+            ModelError: The weights are missing.
+        """
+        texts = (path for path in self.folder.iterdir() if path.suffix in TEXTS)
+        files = sorted(path for path in texts if ".index." not in path.name)
+        return (*files, *(self.weights.files if (self.folder / "config.json").is_file() else ()))
+
+    @cached_property
+    def sha256(self) -> str:
+        """One digest for all its files, see ``joint_digest``.
+
+        Raises:
+            ModelError: A file is missing or cannot be read.
+        """
+        return joint_digest({path.name: digest for path, digest in file_digests(list(self.files)).items()})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
@@ -166,10 +186,7 @@ class Checkpoint:
         for component in self.components.values():
             if component.name in SCREENS or not component.folder.is_dir():
                 continue
-            texts = (path for path in component.folder.iterdir() if path.suffix in TEXTS)
-            files += sorted(path for path in texts if ".index." not in path.name)
-            if (component.folder / "config.json").is_file():
-                files += component.weights.files
+            files += component.files
         return tuple(files)
 
     @cached_property
@@ -219,6 +236,35 @@ def read_index(folder: Path) -> Mapping[str, object]:
             "name a folder in the layout of diffusers, or a model file",
         )
     return read_json(folder / INDEX)
+
+
+def open_folder(
+    path: str | os.PathLike[str], role: str, *, allow_pickle: bool = False
+) -> Checkpoint | Component:
+    """A checkpoint that is used beside a model: a pipeline, or a single part such as a ControlNet.
+
+    Args:
+        path: The folder: with a ``model_index.json``, or of a single part with a ``config.json``.
+        role: What it is used as, for messages: ``"control"``.
+        allow_pickle: Whether weights in pickles are read, as weights only.
+
+    Raises:
+        ModelError: It is no such folder.
+    """
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise ModelError(f"there is no folder {folder} for {role}", "name the folder of a checkpoint")
+    if (folder / INDEX).is_file():
+        return Checkpoint(folder, allow_pickle=allow_pickle)
+    if not (folder / "config.json").is_file():
+        raise ModelError(
+            f"the folder {folder} for {role} is no checkpoint: it has neither {INDEX} nor config.json",
+            "name a folder in the layout of diffusers",
+        )
+    class_name = read_json(folder / "config.json").get("_class_name")
+    if not isinstance(class_name, str):
+        raise ModelError(f"{folder / 'config.json'} does not say its class", "download it again")
+    return Component(role, "diffusers", class_name, folder, allow_pickle=allow_pickle)
 
 
 def listed_parts(index: Mapping[str, object]) -> dict[str, list[object]]:

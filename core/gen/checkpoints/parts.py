@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from gen.checkpoints.checkpoint import Checkpoint
+from gen.checkpoints.checkpoint import Checkpoint, Component
 from gen.checkpoints.networks import load_network, load_transformers_network
 from gen.checkpoints.schedule import Schedule, read_schedule
 from gen.checkpoints.stage import CheckpointStage
@@ -41,8 +41,11 @@ class Parts:
     device: str
     dtype: str
 
-    def network(self, name: str) -> nn.Module:
+    def network(self, part: str | Component) -> nn.Module:
         """A network of diffusers that is called often, in its fast form.
+
+        Args:
+            part: Its name in the checkpoint, or a part of another one.
 
         Raises:
             ModelError: The part is missing or damaged.
@@ -50,7 +53,8 @@ class Parts:
         from gen.hardware.precision import prepare
         from gen.hardware.profile import choose_packing, machine_profile
 
-        network = load_network(self.checkpoint[name], self.device)
+        component = self.checkpoint[part] if isinstance(part, str) else part
+        network = load_network(component, self.device)
         pack = choose_packing(self.dtype, self.device, machine_profile)
         return prepare(network, getattr(torch, self.dtype), pack=pack)
 

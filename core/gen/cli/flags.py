@@ -18,6 +18,7 @@ from gen.plan.abilities import HIDDEN, abilities_of_any
 from gen.plan.regions import FORMS
 from gen.plugin.host import Host
 from gen.plugin.specs import (
+    CHECKPOINT,
     CacheSpec,
     ChoiceSpec,
     CommandSpec,
@@ -266,10 +267,12 @@ def _own(spec: ModalitySpec | CommandSpec, param: Param) -> inspect.Parameter:
     if param.type is bool:
         switch = typer.Option(f"{flag}/--no-{flag[2:]}", help=text, rich_help_panel=panel, show_default=False)
         return _parameter(param.name, bool | None, switch)
-    if param.kind:
-        return _flag(param.name, "FILE", text, kind=Path, panel=panel)
+    kind: Any = Path if param.kind else str
     metavar = {int: "INT", float: "FLOAT"}.get(param.type, "TEXT")
-    return _flag(param.name, metavar, text, among=lambda: param.choices, panel=panel)
+    if param.kind:
+        metavar = "FOLDER" if param.kind == CHECKPOINT else "FILE"
+    several = list[kind] if param.several > 1 else kind
+    return _flag(param.name, metavar, text, kind=several, among=lambda: param.choices, panel=panel)
 
 
 def _flag(

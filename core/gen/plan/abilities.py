@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,31 @@ class Abilities:
     prompt: Prompt
     names: frozenset[str]
     params: tuple[Param, ...]
+
+    @property
+    def own(self) -> Mapping[str, Param]:
+        """The parameters by name, with those of further values (``Param.several``)."""
+        return {one.name: one for param in self.params for one in param.numbered}
+
+    def numbered(self, given: Mapping[str, object]) -> dict[str, object]:
+        """Values by the names of ``own``: each of a list by itself.
+
+        Args:
+            given: Values by the names of ``params``; those of parameters with several values may be lists.
+
+        Raises:
+            UsageError: A list has more values than the parameter takes.
+        """
+        values = dict(given)
+        for param in self.params:
+            listed = values.get(param.name)
+            if param.several == 1 or not isinstance(listed, list | tuple):
+                continue
+            if len(listed) > param.several:
+                raise UsageError(f"{param.name} takes at most {param.several} values, not {len(listed)}")
+            del values[param.name]
+            values |= {one.name: value for one, value in zip(param.numbered, listed, strict=False)}
+        return values
 
     def prompts(self, given: Sequence[str], label: str) -> tuple[str, ...]:
         """The prompts to make, checked; the empty text where there need not be one.

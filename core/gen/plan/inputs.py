@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from gen.errors import UsageError
 from gen.kinds import KINDS
 from gen.plan.kinds import check_given
+from gen.plugin.specs import CHECKPOINT
 from gen.recipe import AnyRecipe, Input
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
+    from gen.checkpoints import Checkpoint, Component
     from gen.plugin.host import Host
 
 Source: TypeAlias = "str | os.PathLike[str] | Artifact"
@@ -64,6 +66,27 @@ class Inputs:
         form = formats.find_format(known, path=path, kind=kind).name
         self._note(artifact, role=role, name=path.name, sha256=digest, format=form)
         return artifact
+
+    def checkpoint(self, role: str, source: object, *, allow_pickle: bool) -> Checkpoint | Component:
+        """Open a checkpoint that is used beside the model, and note its digest.
+
+        Args:
+            role: What it is used as.
+            source: Its folder.
+            allow_pickle: Whether weights in pickles are read, as weights only.
+
+        Raises:
+            UsageError: It is no path.
+            ModelError: It is no checkpoint, or damaged.
+        """
+        from gen.checkpoints.checkpoint import open_folder
+
+        if not isinstance(source, str | os.PathLike):
+            raise UsageError(f"{role} must be the folder of a checkpoint, not {type(source).__name__}")
+        found = open_folder(source, role, allow_pickle=allow_pickle)
+        name = Path(source).resolve().name
+        self.items.append(Input(role=role, name=name, sha256=found.sha256, format=CHECKPOINT))
+        return found
 
     def _note(self, artifact: Artifact, **about: str) -> None:
         parent = None

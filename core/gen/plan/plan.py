@@ -14,6 +14,7 @@ from gen.recipe import AnyRecipe, Input, ModelReference, Recipe
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
+    from gen.checkpoints import Checkpoint, Component
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Plan:
         init, mask: Artifacts, read and checked.
         editing: What else is edited.
         artifacts: Those of the parameters that are files, by name.
+        checkpoints: Those of the parameters that are checkpoints, by name.
         inputs: The files behind them.
         parents: Recipes of those files that carried one.
         versions: Versions of what takes part.
@@ -79,11 +81,17 @@ class Plan:
     mask: Artifact | None = None
     editing: Editing = field(default_factory=Editing)
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    checkpoints: Mapping[str, Checkpoint | Component] = field(default_factory=dict)
     inputs: tuple[Input, ...] = ()
     parents: tuple[AnyRecipe, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     runs: tuple[RunSpec, ...] = ()
     kind: KindSpec | None = None
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        """All parameters that are decided, artifacts and checkpoints among them."""
+        return {**self.params, **self.artifacts, **self.checkpoints}
 
     @property
     def solver(self) -> str:

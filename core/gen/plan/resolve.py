@@ -42,6 +42,7 @@ from gen.plan.plan import Item, Plan
 from gen.plan.request import Request
 from gen.plan.sources import Reading, find_source
 from gen.plugin.specs import (
+    CHECKPOINT,
     CacheSpec,
     GridSpec,
     GuidanceSpec,
@@ -106,7 +107,7 @@ def resolve(
     )
     entry = next((entry for entry in host.models(spec.name) if entry.name == file.name), None)
     able, label = abilities_of(spec, entry or file.family), f"model {file.name}"
-    own = {param.name: param for param in able.params}
+    own = able.own
     defaults = file.defaults
     able.check(request, defaults.guidance, label)
     if entry is not None and entry.solver:
@@ -207,7 +208,12 @@ def resolve(
     artifacts = {
         name: inputs.read(name, cast(Source, source), own[name].kind)
         for name, source in files.items()
-        if source is not None
+        if source is not None and own[name].kind != CHECKPOINT
+    }
+    checkpoints = {
+        name: inputs.checkpoint(name, source, allow_pickle=reading.allow_pickle)
+        for name, source in files.items()
+        if source is not None and own[name].kind == CHECKPOINT
     }
     start = None if init is None else inputs.read("init", init, spec.kind)
     marks, region, expansion = None, "", ""
@@ -236,6 +242,7 @@ def resolve(
         strength=strength,
         editing=replace(editing, region=region, expansion=expansion),
         artifacts=artifacts,
+        checkpoints=checkpoints,
         inputs=tuple(inputs.items),
         parents=tuple(inputs.parents),
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gen.plugin.specs import (
     API,
+    CHECKPOINT,
     ArrayLayout,
     CacheSpec,
     CommandSpec,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API",
+    "CHECKPOINT",
     "ArrayLayout",
     "CacheSpec",
     "CommandSpec",

@@ -193,6 +193,8 @@ def value_fault(param: Param) -> str:
         return "choices are for str"
     if stray := next((choice for _, choice in param.aliases if choice not in param.choices), ""):
         return f"an alias means {stray!r}, which is no choice"
+    if type(param.several) is not int or param.several < 1:
+        return "several must be a positive integer"
     if param.kind and (param.type is not str or param.default is not None or param.choices):
         return "a parameter with a kind is a file: its type is str, without default and choices"
     if param.default is None:

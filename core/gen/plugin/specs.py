@@ -5,7 +5,7 @@ Import strings have the form ``"package.module:attribute"`` and are resolved onl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 Prompt: TypeAlias = Literal["required", "optional", "none"]
@@ -13,6 +13,9 @@ Prompt: TypeAlias = Literal["required", "optional", "none"]
 ABILITIES = ("guidance", "negative", "init", "mask")
 """What a model may be able to do: to be guided, to stay away from a negative prompt, to start from an input,
 and to keep the part of it that a mask leaves dark."""
+
+CHECKPOINT = "checkpoint"
+"""The ``kind`` of a parameter that is the folder of a checkpoint in place of a file with an artifact."""
 
 ANY_KIND = "*"
 """The kind of a format that holds artifacts of every kind."""
@@ -43,8 +46,12 @@ class Param:
         unit: Unit of a number, for messages: ``"px"``, ``"s"``.
         kind: Where the parameter is a file: the kind of artifact in it. The core reads the file, with the
             readers of that kind, and encoder and codec find the artifact under the parameter's name. The type
-            is then ``str``; in Python an artifact will do as well as a path.
+            is then ``str``; in Python an artifact will do as well as a path. With ``CHECKPOINT`` it is the
+            folder of a checkpoint, and they find a ``gen.checkpoints.Checkpoint``, or of a folder with a
+            single part a ``gen.checkpoints.Component``, with no tensor read.
         follows: Another parameter, whose value this one takes where only that one is given.
+        several: How many values may be given: by repeating the flag, in Python as a list. All but the first
+            are parameters of their own: ``control``, ``control_2``, ``control_3``; they have no default.
     """
 
     name: str
@@ -59,6 +66,13 @@ class Param:
     unit: str = ""
     kind: str = ""
     follows: str = ""
+    several: int = 1
+
+    @property
+    def numbered(self) -> tuple[Param, ...]:
+        """The parameter itself, then those of its further values."""
+        others = (f"{self.name}_{number}" for number in range(2, self.several + 1))
+        return (self, *(replace(self, name=name, default=None, several=1) for name in others))
 
 
 @dataclass(frozen=True, kw_only=True)

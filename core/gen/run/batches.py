@@ -58,7 +58,7 @@ def _settled(plan: Plan, model: Model, item: Item) -> Settled:
     several = len({item.prompt for item in plan.items}) > 1
     about = f"prompt {item.index + 1} of {len(plan.items)}, {in_quotes(item.prompt)}: " * several
     parts = Parts(model, plan.plugin)
-    return parts.settle(item.prompt, {**plan.params, **plan.artifacts}, item.seed, plan.own, about)
+    return parts.settle(item.prompt, plan.values, item.seed, plan.own, about)
 
 
 def _cut(items: Sequence[Item], size: int) -> Iterable[Sequence[Item]]:

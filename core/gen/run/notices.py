@@ -11,7 +11,7 @@ from gen.plan import Plan
 
 def notices(plan: Plan, model: Model) -> Iterator[str]:
     """A line about each thing that goes unheeded: unknown words, the end of a prompt, a negative prompt."""
-    parts, params = Parts(model, plan.plugin), {**plan.params, **plan.artifacts}
+    parts, params = Parts(model, plan.plugin), plan.values
     prompts = tuple(dict.fromkeys(item.prompt for item in plan.items))
     for prompt in prompts:
         start = f"prompt {in_quotes(prompt)}: " if len(prompts) > 1 else ""

@@ -125,7 +125,7 @@ def _made(
     task = Task(
         prompts=tuple(item.prompt for item in rows),
         negatives=(plan.negative,) * len(rows) if plan.negative else None,
-        params={**plan.params, **plan.artifacts},
+        params=plan.values,
         guidance=plan.guidance,
         steps=plan.steps,
         noise=noise_of(plan, rows),

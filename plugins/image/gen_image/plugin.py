@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from gen.plugin import FamilySpec, FormatSpec, ModalitySpec, ModelSpec, Param, RecipeSpec, hookimpl
+from gen.plugin import (
+    CHECKPOINT,
+    FamilySpec,
+    FormatSpec,
+    ModalitySpec,
+    ModelSpec,
+    Param,
+    RecipeSpec,
+    hookimpl,
+)
 
 
 @hookimpl
@@ -97,6 +106,49 @@ CLIP_SKIP = Param(
 )
 
 
+CONTROL = (
+    Param(
+        name="control",
+        type=str,
+        kind=CHECKPOINT,
+        several=3,
+        help="ControlNet or T2I-Adapter that the picture follows; needs --control-image.",
+    ),
+    Param(
+        name="control_image",
+        type=str,
+        kind="image",
+        several=3,
+        help="What it reads, of the size of the picture: edges, depth, a pose.",
+    ),
+    Param(
+        name="control_scale",
+        type=float,
+        several=3,
+        help="How strongly the picture follows it; 1 is as trained.",
+        minimum=0,
+        maximum=10,
+    ),
+    Param(
+        name="control_start",
+        type=float,
+        several=3,
+        help="Share of the way from noise to picture at which it begins to count.",
+        minimum=0,
+        maximum=1,
+    ),
+    Param(
+        name="control_end",
+        type=float,
+        several=3,
+        help="Share of the way at which it ceases to count.",
+        minimum=0,
+        maximum=1,
+    ),
+)
+"""What further networks add to a U-Net of Stable Diffusion, each with a picture of its own."""
+
+
 def _sizes(multiple: int) -> tuple[Param, ...]:
     """Width and height of what a checkpoint draws, in whole cells of its latents."""
     return tuple(
@@ -131,7 +183,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             adapter="gen_image.families.stable_diffusion:load",
             defaults="gen_image.families.defaults:stable_diffusion",
             single_file="gen_image.families.ldm.single_file:layout",
-            params=(*_sizes(8), CLIP_SKIP),
+            params=(*_sizes(8), CLIP_SKIP, *CONTROL),
         ),
         FamilySpec(
             name="stable-diffusion-xl",
@@ -145,7 +197,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             adapter="gen_image.families.stable_diffusion_xl:load",
             defaults="gen_image.families.defaults:stable_diffusion_xl",
             single_file="gen_image.families.ldm.single_file:layout",
-            params=(*_sizes(8), CLIP_SKIP),
+            params=(*_sizes(8), CLIP_SKIP, *CONTROL),
         ),
         FamilySpec(
             name="stable-diffusion-3",

@@ -115,16 +115,7 @@ SD_CHAIN = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_l
 
 
 def unet(**options: Any) -> Any:
-    sizes = {
-        "sample_size": 8,
-        "block_out_channels": (8, 16),
-        "layers_per_block": 1,
-        "norm_num_groups": 4,
-        "cross_attention_dim": 16,
-        "attention_head_dim": 4,
-        "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-        "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
-    }
+    sizes = {**UNET_SIZES, "sample_size": 8, "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D")}
     return seeded(diffusers.UNet2DConditionModel, **{**sizes, **options})
 
 
@@ -163,6 +154,39 @@ def stable_diffusion(scheduler: Any, **options: Any) -> Any:
     )
 
 
+UNET_SIZES = {
+    "block_out_channels": (8, 16),
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "cross_attention_dim": 16,
+    "attention_head_dim": 4,
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+}
+XL_SIZES = {
+    "block_out_channels": (8, 16, 16),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "cross_attention_dim": 40,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 4,
+    "projection_class_embeddings_input_dim": 24 + 6 * 4,
+    "transformer_layers_per_block": (1, 2, 1),
+    "use_linear_projection": True,
+}
+
+
+def controlnet(**options: Any) -> Any:
+    """A ControlNet for a U-Net of the same options."""
+    return seeded(
+        diffusers.ControlNetModel, conditioning_embedding_out_channels=(4, 8), **{**UNET_SIZES, **options}
+    )
+
+
+def adapter(**options: Any) -> Any:
+    """A T2I-Adapter for the U-Net of Stable Diffusion."""
+    sizes = {"channels": [8, 16], "num_res_blocks": 1, "downscale_factor": 2}
+    return seeded(diffusers.T2IAdapter, **{**sizes, **options})
+
+
 def saved(pipeline: Any, folder: Any) -> Any:
     """The folder, with the pipeline in it."""
     pipeline.set_progress_bar_config(disable=True)
@@ -170,17 +194,14 @@ def saved(pipeline: Any, folder: Any) -> Any:
     return folder
 
 
-def stable_diffusion_xl(scheduler: Any, **options: Any) -> Any:
+def stable_diffusion_xl(scheduler: Any, in_channels: int = 4, **options: Any) -> Any:
     """A pipeline of Stable Diffusion XL: two text encoders, sizes and a vector."""
-    inner = unet(
-        cross_attention_dim=40,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=4,
-        projection_class_embeddings_input_dim=24 + 6 * 4,
-        transformer_layers_per_block=(1, 2),
-        use_linear_projection=True,
-    )
-    return diffusers.StableDiffusionXLPipeline(
+    up = ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D")
+    inner = unet(**XL_SIZES, up_block_types=up, in_channels=in_channels, out_channels=4)
+    kind = diffusers.StableDiffusionXLPipeline
+    if in_channels == 9:
+        kind = diffusers.StableDiffusionXLInpaintPipeline
+    return kind(
         vae=vae(),
         text_encoder=clip(),
         text_encoder_2=clip(24, projected=True, hidden_act="gelu"),

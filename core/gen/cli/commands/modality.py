@@ -23,7 +23,7 @@ from gen.formats import find_format
 from gen.plan import Plan, Request, resolve, settings_of
 from gen.plan.abilities import abilities_of_any
 from gen.plugin.host import Host
-from gen.plugin.specs import ModalitySpec
+from gen.plugin.specs import CHECKPOINT, ModalitySpec
 
 MAX_PROMPT_FILE = 2**22
 AUTO = "auto"
@@ -39,7 +39,8 @@ def add(app: typer.Typer, session: Session, host: Host, name: str) -> None:
     spec = host.modality(name)
 
     def command(**values: Any) -> None:
-        kinds = {param.name: param.kind for param in abilities_of_any(host, spec).params if param.kind}
+        params = abilities_of_any(host, spec).params
+        kinds = {param.name: param.kind for param in params if param.kind not in ("", CHECKPOINT)}
         with piped(values, {"init": spec.kind, "mask": spec.kind, **kinds}, host) as given:
             _run(session, host, spec, given)
 
@@ -61,7 +62,7 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     merge_aliases(values)
     able = abilities_of_any(host, spec)
     own = {param.name: values.pop(param.name) for param in able.params}
-    given = {key: value for key, value in own.items() if value is not None}
+    given = able.numbered({key: value for key, value in own.items() if value is not None and value != []})
     params: dict[str, Any] = dict(parse_params(values.pop("param") or [], "-p", spec.name))
     if twice := params.keys() & given.keys():
         raise UsageError(f"{min(twice)} is given twice", "give it once")

@@ -24,6 +24,7 @@ from gen.plugin.specs import (
     GuidanceSpec,
     ModalitySpec,
     NoiseSpec,
+    Param,
     SolverSpec,
 )
 from gen.presets.operators import OPERATORS
@@ -86,7 +87,7 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
         "edit": {**text, "minLength": 1, "maxLength": MAX_PROMPT_CHARACTERS},
         "device": {**text, "examples": list(DEVICES), "default": "auto"},
         "dtype": {**text, "enum": list(DTYPES), "default": "float32"},
-        **{param.name: property_of(param) for param in able.params},
+        **{param.name: _property(param) for param in able.params},
     }
     missing = {field for field, ability in HIDDEN.items() if ability not in able.names}
     for name in missing | ({"prompt"} if able.prompt == "none" else set()):
@@ -102,6 +103,15 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
         "x-kind": spec.kind,
         "x-formats": [form.name for form in host.formats(spec.kind)],
     }
+
+
+def _property(param: Param) -> dict[str, Any]:
+    """A parameter, or a list of its values where it takes several."""
+    one = property_of(param)
+    if param.several == 1:
+        return one
+    listed = {"type": "array", "items": {"type": one["type"]}, "maxItems": param.several}
+    return {"description": one.pop("description"), "anyOf": [one, listed]}
 
 
 def _named(host: Host, spec: ModalitySpec, kind: type[ChoiceSpec], *more: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, negatives, sampled, two_sides
+from gen.checkpoints.stage import negatives, sampled, two_sides
 from gen.checkpoints.text import ClipPrompts
 from gen.diffusion import ClassifierFree, Condition, Conditioning
 from gen.model import Model, Task
@@ -19,12 +19,13 @@ from gen.model.stage import AnyGuidance
 from gen_image.families import defaults
 from gen_image.families.building import codec_of, model_of
 from gen_image.families.codec import PictureCodec
+from gen_image.families.control import Controls
 from gen_image.families.hole import around_hole
-from gen_image.families.unet import network
+from gen_image.families.unet import UNetStage, network
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class StableDiffusion(CheckpointStage):
+class StableDiffusion(UNetStage):
     """A U-Net on latents, conditioned by CLIP.
 
     Args:
@@ -45,6 +46,7 @@ class StableDiffusion(CheckpointStage):
         if self.scale_size:
             value = scale_embedding(task.guidance - 1, self.scale_size).expand(len(task.prompts), -1)
             made = made.with_conditions(scale=Condition(value, "global"))
+        made = made.with_conditions(**self.beside(task))
         return made if self.hole is None else made.with_conditions(hole=around_hole(self.hole, task))
 
     def guidance(self, task: Task, chosen: AnyGuidance) -> AnyGuidance:  # noqa: ARG002
@@ -70,9 +72,12 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
     config = checkpoint["unet"].config
     codec = codec_of(parts, whole(config, "sample_size", 64))
     scale_size = whole(config, "time_cond_proj_dim", 0)
+    unet = parts.network("unet")
     stage = StableDiffusion(
         **sampled(parts.schedule()),
-        network=network(parts.network("unet")),
+        network=network(unet),
+        unet=unet,
+        controls=Controls(parts, codec),
         text=parts.clip(),
         hole=codec if config.get("in_channels") == 9 else None,
         scale_size=scale_size,

@@ -10,22 +10,23 @@ from torch import Tensor
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, negatives, sampled
+from gen.checkpoints.stage import negatives, sampled
 from gen.checkpoints.text import ClipPrompts
 from gen.diffusion import Condition, Conditioning
 from gen.model import Model, Task
 from gen_image.families import defaults
 from gen_image.families.building import codec_of, model_of
 from gen_image.families.codec import PictureCodec
+from gen_image.families.control import Controls
 from gen_image.families.hole import around_hole
-from gen_image.families.unet import network
+from gen_image.families.unet import UNetStage, network
 
 AESTHETICS = (6.0, 2.5)
 """The refiner's condition on aesthetic quality, for the prompt and for the negative one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class StableDiffusionXL(CheckpointStage):
+class StableDiffusionXL(UNetStage):
     """A U-Net on latents, conditioned by two CLIPs, a vector of the second, and sizes.
 
     Args:
@@ -52,7 +53,7 @@ class StableDiffusionXL(CheckpointStage):
             states[rows:], vector = 0, torch.cat([vector[:rows], torch.zeros_like(vector[rows:])])
         sides = zip(states.chunk(2), vector.chunk(2), AESTHETICS, strict=True)
         cond, uncond = (self._conditions(task, *side) for side in sides)
-        made = cond.with_uncond(uncond)
+        made = cond.with_uncond(uncond).with_conditions(**self.beside(task))
         return made.with_conditions(hole=around_hole(self.codec, task)) if self.hole else made
 
     def _conditions(self, task: Task, states: Tensor, vector: Tensor, score: float) -> Conditioning:
@@ -76,9 +77,12 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
     parts = Parts(checkpoint, device, dtype)
     config = checkpoint["unet"].config
     codec = codec_of(parts, whole(config, "sample_size", 128))
+    unet = parts.network("unet")
     stage = StableDiffusionXL(
         **sampled(parts.schedule()),
-        network=network(parts.network("unet")),
+        network=network(unet),
+        unet=unet,
+        controls=Controls(parts, codec),
         texts=tuple(parts.clip(number) for number in ("", "_2") if f"text_encoder{number}" in checkpoint),
         codec=codec,
         zeros=bool(checkpoint.settings.get("force_zeros_for_empty_prompt", True)),

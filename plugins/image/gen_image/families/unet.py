@@ -2,30 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor, nn
 
-from gen.checkpoints.stage import called
-from gen.diffusion import Conditioning
+from gen.checkpoints.stage import CheckpointStage, called
+from gen.diffusion import Condition, Conditioning, Denoiser
 from gen.diffusion.denoiser import Network
+from gen.diffusion.joint import JointDenoiser
+from gen.model import Task
+from gen_image.families.control import Control, Controls, residuals
 
 
-def network(unet: nn.Module) -> Network:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UNetStage(CheckpointStage):
+    """A stage of a U-Net, with further networks beside it where a task names some.
+
+    Args:
+        unet: The U-Net.
+        controls: What is beside it.
+    """
+
+    unet: nn.Module
+    controls: Controls
+
+    def denoiser(self, task: Task) -> Denoiser | JointDenoiser:
+        """The U-Net as a denoiser, with the networks that the task names."""
+        return super(UNetStage, replace(self, network=network(self.unet, self.controls.of(task)))).denoiser(
+            task
+        )
+
+    def beside(self, task: Task) -> dict[str, Condition]:
+        """The conditions of the networks beside the U-Net."""
+        found: dict[str, Condition] = {}
+        for control in self.controls.of(task):
+            found |= control.conditions(len(task.prompts))
+        return found
+
+
+CHAIN = 1000
+"""Steps of the chain that its networks were trained on."""
+
+
+def network(unet: nn.Module, controls: Sequence[Control] = ()) -> Network:
     """A ``UNet2DConditionModel`` with the conditions ``text``, and where they are there ``vector`` and
-    ``sizes`` (SDXL), ``scale`` (latent consistency) and ``hole`` (inpainting).
+    ``sizes`` (SDXL), ``scale`` (latent consistency), ``hole`` (inpainting) and those of ``controls``.
     """
 
     def call(x: Tensor, t: Tensor, conditioning: Conditioning) -> object:
         values = {name: condition.value for name, condition in conditioning.items()}
+        added = {"text_embeds": values["vector"], "time_ids": values["sizes"]} if "sizes" in values else None
+        more = residuals(controls, x, t, (float(t[0]) + 1) / CHAIN, values, added) if controls else {}
         if "hole" in values:
             x = torch.cat([x, values["hole"]], 1)
-        added = {"text_embeds": values["vector"], "time_ids": values["sizes"]} if "sizes" in values else None
         return unet(
             x,
             t,
             encoder_hidden_states=values["text"],
             timestep_cond=values.get("scale"),
             added_cond_kwargs=added,
+            **more,
             return_dict=False,
         )
 
