@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from beside_diffusers import NEGATIVE, PROMPT, Family, error, ours, task_of
 from PIL import Image
-from test_image_families import EULER, NEGATIVE, PROMPT, Family, error, ours, task_of
 
 import gen
 from gen.api import find_host, read_recipe
@@ -25,6 +25,7 @@ from gen.recipe import Recipe
 from gen_image.families import stable_diffusion, stable_diffusion_xl
 
 DDIM = {**tiny.SD_CHAIN, "clip_sample": False, "steps_offset": 1}
+EULER = {**tiny.SD_CHAIN, "timestep_spacing": "leading", "steps_offset": 1}
 d = tiny.diffusers
 
 
