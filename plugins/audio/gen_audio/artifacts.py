@@ -33,10 +33,10 @@ def number(params: Mapping[str, object], name: str, default: float | None = None
     return float(value)
 
 
-def mono(artifact: Artifact) -> Tensor:
-    """One channel of a sound at the models' rate, (L,): see ``downmixed``."""
+def mono(artifact: Artifact, rate: int = RATE) -> Tensor:
+    """One channel of a sound at a model's rate, (L,): see ``downmixed``."""
     samples = downmixed(torch.from_numpy(artifact.arrays["samples"]))
-    return resampled(samples, int(artifact.attributes["sample_rate"]), RATE)
+    return resampled(samples, int(artifact.attributes["sample_rate"]), rate)
 
 
 def downmixed(samples: Tensor) -> Tensor:
@@ -57,16 +57,53 @@ def fitted(sound: Tensor, length: int) -> Tensor:
     return functional.pad(sound[..., :length], (0, max(0, length - sound.shape[-1])))
 
 
-def kept(mask: Artifact, cells: int, size: int) -> Tensor:
+def kept(mask: Artifact, cells: int, size: int, rate: int = RATE) -> Tensor:
     """A sound, not silent where something is made anew, as (1, 1, cells): 1 where states are kept.
 
     Args:
         mask: Any sound.
         cells: Length of the states.
-        size: Samples at the models' rate that a cell stands for.
+        size: Samples that a cell stands for.
+        rate: Of these, samples per second.
     """
-    loudest = fitted(mono(mask), cells * size).abs().reshape(cells, size).amax(1)
+    loudest = fitted(mono(mask, rate), cells * size).abs().reshape(cells, size).amax(1)
     return (loudest <= AUDIBLE).float()[None, None]
+
+
+def beginning(
+    params: Mapping[str, object], size: int, cells: int, rate: int = RATE
+) -> tuple[Artifact, int] | None:
+    """What the parameter ``extend`` gives, and how many whole cells that is; None where it is not given.
+
+    Args:
+        params: Values of the modality's parameters.
+        size: Samples that a cell stands for.
+        cells: What is made.
+        rate: Samples per second.
+
+    Raises:
+        UsageError: It is not shorter than what is made, or shorter than a cell.
+    """
+    start = params.get("extend")
+    if not isinstance(start, Artifact):
+        return None
+    samples, own = start.sizes["samples"], int(start.attributes["sample_rate"])
+    count = samples * rate // (own * size)
+    if not 0 < count < cells:
+        raise UsageError(
+            f"extend needs a sound of at least {size / rate:.2f} s that is shorter than the duration, "
+            f"not {samples / own:.2f} s"
+        )
+    return start, count
+
+
+def there_and_back(sound: Tensor, length: int) -> Tensor:
+    """Samples (..., L), behind them their mirror image, and so on: (..., length).
+
+    In training no sound broke off where it was given up to.
+    """
+    both = torch.cat([sound, sound.flip(-1)], -1)
+    return torch.cat([both] * -(-length // both.shape[-1]), -1)[..., :length]
 
 
 def delivered(

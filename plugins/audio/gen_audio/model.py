@@ -16,7 +16,16 @@ from gen.diffusion import Conditioning, RectifiedFlow, Velocity
 from gen.errors import UsageError
 from gen.model import Model, ModelFile, Task, Window
 from gen.nn import TextEncoder
-from gen_audio.artifacts import composited, delivered, fitted, kept, mono, number
+from gen_audio.artifacts import (
+    beginning,
+    composited,
+    delivered,
+    fitted,
+    kept,
+    mono,
+    number,
+    there_and_back,
+)
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
 from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.loudness import LEVEL
@@ -153,22 +162,13 @@ class SoundCodec:
         Raises:
             UsageError: It is not shorter than the duration, or shorter than a token.
         """
-        start = task.params.get("extend")
-        if not isinstance(start, Artifact):
-            return None
         tokens = self.shape(task)[1]
-        samples, rate = start.sizes["samples"], int(start.attributes["sample_rate"])
-        count = samples * RATE // (rate * _TOKEN)
-        if not 0 < count < tokens:
-            raise UsageError(
-                f"extend needs a sound of at least {_TOKEN / RATE:.2f} s that is shorter than the duration, "
-                f"not {samples / rate:.2f} s"
-            )
+        found = beginning(task.params, _TOKEN, tokens)
+        if found is None:
+            return None
+        start, count = found
         mask = (torch.arange(tokens, device=self.mean.device) < count).float()[None, None]
-        # In training no sound broke off where it was given up to: behind it lies its mirror image.
-        sound, length = mono(start), tokens * _TOKEN
-        there_and_back = torch.cat([sound, sound.flip(0)])
-        return mask, self._encoded([there_and_back.repeat(-(-length // len(there_and_back)))[:length]])
+        return mask, self._encoded([there_and_back(mono(start), tokens * _TOKEN)])
 
     @property
     def _dtype(self) -> torch.dtype:

@@ -4,63 +4,72 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tiny
 import torch
+from parity import error, ours
 from torch import Tensor
 
 import gen
+from gen.artifact import Artifact
 from gen.checkpoints import Checkpoint
 from gen.diffusion import ClassifierFree, NoiseSource, guided, sample
 from gen.errors import UsageError
-from gen.model import Model, Task
+from gen.model import Task
 from gen.presets import solver
 from gen_audio.families import stable_audio
 
 PROMPT = "a red fox on tall grass"
 
 
-def ours(model: Model, task: Task) -> tuple[Tensor, Tensor]:
-    """The noise that our run starts from, and the latents at its end."""
-    [stage] = model.stages
-    task = replace(task, shape=model.codec.shape(task))
-    grid = stage.own_grid(task)
-    start = stage.prior(task, grid)
-    denoiser = guided(stage.denoiser(task), stage.guidance(task, ClassifierFree(task.guidance)))
-    made = sample(
-        denoiser, stage.process, grid, solver(model.defaults.solver),
-        x=start, conditioning=stage.encode(task), noise=task.noise,
-    )  # fmt: skip
-    return start, made.x
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.saved(tiny.stable_audio(), tmp_path_factory.mktemp("models") / "tiny-audio")
 
 
-@pytest.mark.parametrize("negative", [None, "tall fox"])
-def test_stable_audio(negative: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline = tiny.stable_audio()
-    model = stable_audio.load(Checkpoint(tiny.saved(pipeline, tmp_path)), "cpu", "float32")
+class Draws:
+    """The draws of our run, in the place of their Brownian path."""
+
     noise = NoiseSource([7])
-    task = Task(
-        prompts=(PROMPT,), negatives=negative and (negative,), params={"duration": 1.2, "channels": "stereo"},
-        guidance=4.0, steps=6, noise=noise,
-    )  # fmt: skip
 
-    class Draws:
-        """The draws of our run, in the place of their Brownian path."""
+    def __init__(self, x: Tensor, **_: object) -> None:
+        self.shape, self.index = x.shape[1:], 0
 
-        def __init__(self, x: Tensor, **_: object) -> None:
-            self.shape, self.index = x.shape[1:], 0
+    def __call__(self, *_: object) -> Tensor:
+        self.index += 1
+        return self.noise.normal(self.shape, "step", self.index - 1)
 
-        def __call__(self, *_: object) -> Tensor:
-            self.index += 1
-            return noise.normal(self.shape, "step", self.index - 1)
 
+@pytest.fixture
+def same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     module = "diffusers.schedulers.scheduling_cosine_dpmsolver_multistep"
     monkeypatch.setattr(f"{module}.BrownianTreeNoiseSampler", Draws)
+
+
+def task_of(**options: Any) -> Task:
+    values = {"prompts": (PROMPT,), "guidance": 4.0, "steps": 6, "noise": Draws.noise}
+    return Task(**{**values, "params": {"duration": 1.2, "channels": "stereo"}, **options})
+
+
+def sound(seconds: float = 1.0, rate: int = 100, channels: int = 2) -> Artifact:
+    """Something to edit."""
+    waves = np.random.default_rng(5).uniform(-0.5, 0.5, (channels, round(seconds * rate)))
+    return Artifact("audio", {"samples": waves.astype(np.float32)}, {"sample_rate": rate})
+
+
+@pytest.mark.usefixtures("same_draws")
+@pytest.mark.parametrize("negative", [None, "tall fox"])
+def test_stable_audio(negative: str | None, folder: Path) -> None:
+    pipeline = tiny.stable_audio()
+    pipeline.set_progress_bar_config(disable=True)
+    model = stable_audio.load(Checkpoint(folder), "cpu", "float32")
+    task = task_of(negatives=negative and (negative,))
     with torch.inference_mode():
         start, latents = ours(model, task)
-        sound = model.codec.decode(latents, task)[0]
+        made = model.codec.decode(latents, task)[0]
         theirs = [
             pipeline(
                 prompt=PROMPT, negative_prompt=negative, audio_end_in_s=1.2, guidance_scale=4.0,
@@ -68,16 +77,77 @@ def test_stable_audio(negative: str | None, tmp_path: Path, monkeypatch: pytest.
             ).audios
             for kind in ("latent", "np")
         ]  # fmt: skip
-    assert float((latents - theirs[0]).abs().max() / theirs[0].abs().max()) < 1e-5
-    samples = sound.arrays["samples"]
-    assert sound.attributes["sample_rate"] == 100
+    assert error(latents, theirs[0]) < 1e-5
+    samples = made.arrays["samples"]
+    assert made.attributes["sample_rate"] == 100
     assert samples.shape == (2, 120)
     assert np.abs(samples - theirs[1][0].clip(-1, 1)).max() < 1e-4
     assert samples.std() > 0.01
 
 
-def test_a_folder_from_python(tmp_path: Path) -> None:
-    folder = tiny.saved(tiny.stable_audio(), tmp_path / "tiny-audio")
+@pytest.mark.usefixtures("same_draws")
+def test_stable_audio_begins_with_a_sound(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Theirs always begins at the first level; the draw of their autoencoder is left out."""
+    pipeline = tiny.stable_audio()
+    pipeline.set_progress_bar_config(disable=True)
+    model = stable_audio.load(Checkpoint(folder), "cpu", "float32")
+    [stage] = model.stages
+    task = task_of(init=sound())
+    task = replace(task, shape=model.codec.shape(task))
+    module = "diffusers.models.autoencoders.autoencoder_oobleck.OobleckDiagonalGaussianDistribution"
+    monkeypatch.setattr(f"{module}.sample", lambda self, *_: self.mean)
+    grid = stage.own_grid(task)
+    with torch.inference_mode():
+        x = sample(
+            guided(stage.denoiser(task), ClassifierFree(4.0)), stage.process, grid,
+            solver(model.defaults.solver), x=stage.init(task, grid, model.codec.encode([sound()], task)),
+            conditioning=stage.encode(task), noise=task.noise,
+        ).x  # fmt: skip
+        theirs = pipeline(
+            prompt=PROMPT, audio_end_in_s=1.2, guidance_scale=4.0, num_inference_steps=6,
+            output_type="latent",
+            # Their noise is scaled by the root of sigma² + 1.
+            latents=task.noise.prior(task.shape) * (500 / (500**2 + 1) ** 0.5),
+            initial_audio_waveforms=torch.from_numpy(sound().arrays["samples"])[None],
+            initial_audio_sampling_rate=torch.tensor([100]),
+        ).audios  # fmt: skip
+    assert error(x, theirs) < 1e-5
+
+
+FOLDERS: dict[str, Any] = {"stable-audio": tiny.stable_audio}
+
+
+@pytest.fixture(scope="module", params=FOLDERS)
+def any_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.saved(FOLDERS[request.param](), tmp_path_factory.mktemp("models") / request.param)
+
+
+def test_edits_and_any_solver(any_folder: Path) -> None:
+    """Without a line of a family: parts anew, the same beginning, a sound that is changed a little."""
+    model, options = gen.load(any_folder), {"steps": 2, "seed": 1, "duration": 1.2}
+    first = model("a fox", solver="heun", **options)
+    rate, samples = first.attributes["sample_rate"], first.arrays["samples"]
+    assert samples.shape[1] == round(1.2 * rate)
+    changed = model("tall grass", init=first, strength=0.5, solver="unipc_3", **options)
+    assert not np.array_equal(changed.arrays["samples"], samples)
+    marks = np.zeros_like(samples)
+    marks[:, : len(marks[0]) // 2] = 1
+    mask = Artifact("audio", {"samples": marks}, {"sample_rate": rate})
+    filled = model("tall grass", init=first, mask=mask, guide="apg", **options).arrays["samples"]
+    later = round(0.7 * rate)
+    assert np.array_equal(filled[:, later:], samples[:, later:])
+    assert not np.array_equal(filled[:, : round(0.5 * rate)], samples[:, : round(0.5 * rate)])
+    span = model("grass", init=first, mask="0s:0.6s", solver="dpmpp_3m", **options)
+    assert np.array_equal(span.arrays["samples"][:, later:], samples[:, later:])
+    start = Artifact("audio", {"samples": samples[:, : round(0.8 * rate)].copy()}, {"sample_rate": rate})
+    longer = model("tall grass", extend=start, **options).arrays["samples"]
+    assert np.array_equal(longer[:, : round(0.75 * rate)], samples[:, : round(0.75 * rate)])
+    assert not np.array_equal(longer[:, later + rate // 5 :], samples[:, later + rate // 5 :])
+    with pytest.raises(UsageError, match=r"extend needs a sound of at least .* shorter than the duration"):
+        model("tall grass", extend=first, **options)
+
+
+def test_a_folder_from_python(folder: Path) -> None:
     sound = gen.audio("a fox", model=folder, steps=1, duration=1, channels="mono", sample_rate=8000, seed=1)
     assert sound.arrays["samples"].shape == (1, 8000)
     whole = gen.audio("a fox", model=folder, steps=1, seed=1, sample_rate=8000)

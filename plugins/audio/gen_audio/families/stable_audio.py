@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.stage import CheckpointStage, called, sampled
+from gen.checkpoints.stage import CheckpointStage, called, sampled, two_sides
 from gen.checkpoints.text import T5Prompts
 from gen.diffusion import Condition, Conditioning
 from gen.diffusion.denoiser import Network
 from gen.model import Model, Task
 from gen_audio.families import defaults
-from gen_audio.families.codec import WaveCodec
+from gen_audio.families.codec import Oobleck, WaveCodec
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,12 +47,8 @@ class StableAudio(CheckpointStage):
         negative = torch.zeros_like(prompt)
         if task.negatives is not None:
             negative = torch.cat([self._states(task.negatives), *ends], 1)
-        length = Condition(torch.cat(ends, 2)[:, 0], "global")
-        cond, uncond = (
-            Conditioning({"text": Condition(side, "cross_attention"), "length": length})
-            for side in (prompt, negative)
-        )
-        return cond.with_uncond(uncond)
+        made = two_sides(text=Condition(torch.cat([prompt, negative]), "cross_attention"))
+        return made.with_conditions(length=Condition(torch.cat(ends, 2)[:, 0], "global"))
 
     def _states(self, texts: Sequence[str]) -> Tensor:
         """The projected states of texts, zero behind their ends."""
@@ -88,12 +84,18 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
     """
     parts = Parts(checkpoint, device, dtype)
     config, waves = checkpoint["transformer"].config, checkpoint["vae"].config
+    hop = math.prod(map(int, waves["downsampling_ratios"]))  # type: ignore[call-overload]
+    rate = whole(waves, "sampling_rate", 44_100)
+    longest = whole(config, "sample_size", 1024) * hop / rate
     codec = WaveCodec(
-        parts.autoencoder(),
-        whole(config, "in_channels", 64),
-        whole(config, "sample_size", 1024),
-        math.prod(map(int, waves["downsampling_ratios"])),  # type: ignore[call-overload]
-        whole(waves, "sampling_rate", 44_100),
+        coder=Oobleck(parts.autoencoder()),
+        cell=(whole(config, "in_channels", 64),),
+        hop=hop,
+        sample_rate=rate,
+        channels=whole(waves, "audio_channels", 2),
+        longest=longest,
+        seconds=longest,
+        whole=True,
     )
     stage = StableAudio(
         **sampled(parts.schedule()),
@@ -102,11 +104,4 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         projection=parts.network("projection_model"),
         codec=codec,
     )
-    return Model(
-        name=checkpoint.name,
-        modality="audio",
-        sha256=checkpoint.sha256,
-        codec=codec,
-        defaults=defaults.stable_audio(checkpoint),
-        stages=(stage,),
-    )
+    return parts.model("audio", stage, codec, defaults.stable_audio)
