@@ -21,7 +21,8 @@ class WordEncoder(nn.Module):
 
     The vectors are frozen: they are those of ``gen.words.word_table``, and in no file of a model. A word of a
     closed class ("two", "red", "left") has a learned vector beside its own, since a sentence model takes such
-    words for nearly the same. The first token stands for the text as a whole, and for one without words.
+    words for nearly the same. The first token stands for the text as a whole, and for one without words: it
+    begins as the mean of the words, rare ones counting more, by which a prompt's nearest names are found too.
 
     Args:
         width: Of the tokens.
@@ -30,13 +31,16 @@ class WordEncoder(nn.Module):
     """
 
     vectors: Tensor
+    weights: Tensor
 
     def __init__(self, width: int, heads: int, length: int) -> None:
         super().__init__()
         words = word_table()
         # No module's parameters: neither trained nor saved.
         self.register_buffer("vectors", torch.from_numpy(words.vectors), persistent=False)
+        self.register_buffer("weights", torch.from_numpy(words.weights), persistent=False)
         self.project = nn.Linear(words.width, width)
+        self.summary = nn.Linear(words.width, width, bias=False)
         self.closed = nn.Embedding(words.closed, width, padding_idx=0)
         self.whole = nn.Parameter(torch.zeros(width))
         self.position = nn.Parameter(0.02 * torch.randn(1 + length, width))
@@ -57,7 +61,9 @@ class WordEncoder(nn.Module):
         # Projected as if they were of unit variance, so that they are learned as fast as other inputs.
         words = self.project(vectors * vectors.shape[-1] ** 0.5)
         words = words + self.closed(rows.where(rows < self.closed.num_embeddings, 0))
-        whole = self.whole.expand(len(rows), 1, -1)
+        shares = self.weights[rows.to(self.weights.device)].to(weight)
+        mean = functional.normalize(shares[:, None] @ vectors, dim=-1, eps=1e-6)
+        whole = self.whole + self.summary(mean * mean.shape[-1] ** 0.5)
         tokens = torch.cat([whole, words], 1) + self.position[: 1 + rows.shape[1]]
         tokens = tokens * present[..., None]
         mask = present[:, None, None]

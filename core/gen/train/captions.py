@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import random
+from functools import cache
+
+from gen.train.thesaurus import held_out_word
+from gen.words import word_table
 
 ADJECTIVES = [
     "cute",
@@ -52,6 +56,34 @@ FRAMES = (
     "a close-up of {}",
     "a cartoon of {}",
 )
+CONTEXTS = (
+    "outside",
+    "indoors",
+    "at home",
+    "in the garden",
+    "in the city",
+    "in the wild",
+    "in the kitchen",
+    "in the morning",
+    "in summer",
+    "in winter",
+    "on the ground",
+    "on a table",
+    "on the street",
+    "by the window",
+    "by the sea",
+    "near the river",
+    "in the forest",
+    "for my friend",
+    "for the children",
+    "for sale",
+    "from above",
+    "having fun",
+    "doing nothing",
+    "seen up close",
+)
+COMMON = 6000
+"""So many rows at the front of the table of words, which is in order of frequency, are common."""
 NUMBERS = ("one", "two", "three", "four", "five")
 STOPS = frozenset({"with", "of", "in", "on", "and"})
 
@@ -83,6 +115,26 @@ def framed(text: str, rng: random.Random) -> str:
 def adorned(noun: str, rng: random.Random) -> str:
     """A noun behind an adjective that changes nothing of what is seen."""
     return f"{rng.choice(ADJECTIVES)} {noun}"
+
+
+def distracted(text: str, rng: random.Random) -> str:
+    """A caption with a place, an occasion or a common word that names nothing, which changes nothing."""
+    draw = rng.random()
+    if draw < 0.4:
+        return f"{text} {rng.choice(CONTEXTS)}"
+    word = rng.choice(_nameless())
+    return f"{text} {word}" if draw < 0.6 else f"{word} {text}"
+
+
+@cache
+def _nameless() -> tuple[str, ...]:
+    """Common words that mean nothing that can be seen."""
+    table = word_table()
+    return tuple(
+        name
+        for row, name in enumerate(table.names[:COMMON])
+        if row >= table.closed and not table.things[row] and name.isalpha() and not held_out_word(name)
+    )
 
 
 def misspelt(text: str, rng: random.Random) -> str:

@@ -46,6 +46,7 @@ class LatentBank:
         vocabulary: Subwords | WordRows,
         length: int,
         kinds: Mapping[str, range] | None = None,
+        scale: tuple[Tensor, Tensor] | None = None,
     ) -> LatentBank:
         """Standardise latents, and write captions in a vocabulary.
 
@@ -56,13 +57,10 @@ class LatentBank:
             vocabulary: Of at most 32,767 subwords or words.
             length: Longest caption in them.
             kinds: As of the bank.
+            scale: Mean and standard deviation (C,) to standardise by; None for those of the latents.
         """
-        axes = [0, *range(2, latents.ndim)]
-        count = latents[:, 0].numel()
         parts = latents.split(CHUNK)
-        mean = torch.stack([part.sum(axes, dtype=torch.float64) for part in parts]).sum(0) / count
-        errors = [(part - _by_channel(mean, part)).square().sum(axes) for part in parts]
-        std = (torch.stack(errors).sum(0) / (count - 1)).sqrt()
+        mean, std = scale or _statistics(latents)
         standard = latents.half()
         for into, part in zip(standard.split(CHUNK), parts, strict=True):
             into.copy_((part - _by_channel(mean, part)) / _by_channel(std, part))
@@ -151,6 +149,16 @@ class LatentBank:
     def restored(self, latents: Tensor) -> Tensor:
         """Standardised latents (B, C, ...) on the codec's scale."""
         return latents * _by_channel(self.std, latents) + _by_channel(self.mean, latents)
+
+
+def _statistics(latents: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (C,) float64 of latents (N, C, ...)."""
+    axes = [0, *range(2, latents.ndim)]
+    count = latents[:, 0].numel()
+    parts = latents.split(CHUNK)
+    mean = torch.stack([part.sum(axes, dtype=torch.float64) for part in parts]).sum(0) / count
+    errors = [(part - _by_channel(mean, part)).square().sum(axes) for part in parts]
+    return mean, (torch.stack(errors).sum(0) / (count - 1)).sqrt()
 
 
 def _by_channel(values: Tensor, latents: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def gen_modality() -> ModalitySpec:
                 name="emoji",
                 summary="Emoji scenes: a latent codec and a text-to-image flow transformer.",
                 factory="gen_image.training.recipe:emoji_recipe",
-                presets=("cpu", "gpu"),
+                presets=("cpu", "gpu", "further"),
             ),
         ),
         evaluation="gen_image.training.evaluate:evaluate",

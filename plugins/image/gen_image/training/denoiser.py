@@ -22,8 +22,7 @@ from gen.train import (
 )
 from gen.train.pictures import save_grid
 from gen_image.autoencoder import Autoencoder
-from gen_image.denoiser import Shape, WordSceneTransformer
-from gen_image.training.bank import build
+from gen_image.denoiser import WordSceneTransformer
 
 OBJECTIVE = DiffusionLoss(RectifiedFlow(), Velocity(), LogitNormalTimes(mean=0.8, std=1.2))
 CAPTION_DROPOUT = 0.1
@@ -47,39 +46,31 @@ PREVIEW = (
 
 def stage(
     settings: Settings,
-    shape: Shape,
     batch: int,
-    counts: Mapping[str, int],
-    folder: Path,
-    report: Callable[[str], None],
+    bank: Callable[[Autoencoder], LatentBank],
+    begin: Callable[[Mapping[str, nn.Module]], tuple[Autoencoder, WordSceneTransformer]],
 ) -> Stage:
-    """The stage that trains the denoiser on the latents of the codec before it.
+    """The stage that trains the denoiser on latents of a codec.
 
     Args:
         settings: How it is optimised.
-        shape: Sizes of the network.
         batch: Scenes per step; even.
-        counts: Scenes of each kind in the bank.
-        folder: Where the bank is kept.
-        report: Called with lines of progress.
+        bank: Codec to latents and captions.
+        begin: Modules of the stages before -> the codec, and the network as it begins.
     """
 
     def start(modules: Mapping[str, nn.Module], device: torch.device) -> Task:
-        codec = modules["codec"]
-        assert isinstance(codec, Autoencoder)
-        bank = LatentBank.load_or_build(
-            folder / "bank.safetensors", lambda: build(codec, counts, shape.length, report)
-        )
-        network = WordSceneTransformer(shape)
+        codec, network = begin(modules)
+        kept = bank(codec)
 
         def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-            latents, ids = bank.draw(batch, generator, SHARES)
+            latents, ids = kept.draw(batch, generator, SHARES)
             ids = drop_captions(ids, CAPTION_DROPOUT, generator)
             return latents, ids, known_boxes(latents, REGION_SHARE, generator)
 
         def show(latents: Tensor, path: Path) -> None:
             save_grid(codec.cpu().decode(latents), path, columns=6)
 
-        return text_task(network, OBJECTIVE, bank, device, draw=draw, prompts=PREVIEW, show=show)
+        return text_task(network, OBJECTIVE, kept, device, draw=draw, prompts=PREVIEW, show=show)
 
     return Stage(name="denoiser", settings=settings, start=start)

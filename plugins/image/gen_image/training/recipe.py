@@ -12,11 +12,13 @@ from gen.model import save_model
 from gen.nn import PromptEncoder
 from gen.train import LatentBank, Recipe, Settings, emoji, halves, trained
 from gen.words import word_table
-from gen_image.autoencoder import DOWNSAMPLING
+from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_image.denoiser import Shape, WordSceneTransformer
 from gen_image.model import WORDS_ARCHITECTURE
 from gen_image.training import codec as codec_training
 from gen_image.training import denoiser as denoiser_training
+from gen_image.training.bank import build
+from gen_image.training.start import Start
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,10 @@ class Preset:
     decoder: Settings
 
 
+CAPTIONS = 6
+"""Of each scene in the bank; reading them takes most of the time of a build."""
+FEW_CAPTIONS = 2
+"""Of each scene where it is drawn only a few times."""
 SMALL = Shape(vocabulary=0, width=320, depth=6, heads=5, hidden=1024)
 """Of the network that ships: with its codec it takes less than 24 MB."""
 
@@ -76,46 +82,127 @@ PRESETS = {
 }
 
 
+SHIPPED = Path(__file__).parents[1] / "weights" / "emoji.safetensors"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FurtherPreset:
+    """Sizes of a run that trains the shipped model on, whose codec stays.
+
+    Args:
+        words: How words are brought to what the model's subwords were, where it reads subwords.
+        denoiser: How the denoiser is optimised.
+        batch: Scenes per step.
+        scenes: Scenes of each kind in the bank.
+    """
+
+    words: Settings
+    denoiser: Settings
+    batch: int
+    scenes: Mapping[str, int]
+
+
+FURTHER = FurtherPreset(
+    words=Settings(steps=150, rate=3e-3, matrix_rate=5e-3, warmup=10, decay=0.6, ema=0.99),
+    denoiser=Settings(steps=2000, rate=8e-4, matrix_rate=2e-3, warmup=60, decay=0.6, ema=0.998),
+    batch=96,
+    scenes={"background": 11_000, "position": 8000, "pair": 22_000, "several": 10_000, "changed": 15_000},
+)
+
+
 def emoji_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Recipe:
     """Emoji scenes: a latent codec, its decoder refined, and a text-to-image flow transformer on its latents.
 
     Args:
-        preset: ``"cpu"`` (hours on two cores) or ``"gpu"``.
+        preset: ``"cpu"`` (hours on two cores), ``"gpu"`` or ``"further"``: trains the shipped model on.
         folder: Of the run; the bank of latents is kept in it.
         report: Called with lines of progress.
     """
+    if preset == "further":
+        return _further(FURTHER, Start(SHIPPED), folder, report)
     sizes = PRESETS[preset]
+
+    def bank(codec: Autoencoder) -> LatentBank:
+        return LatentBank.load_or_build(
+            folder / "bank.safetensors",
+            lambda: build(codec, sizes.scenes, CAPTIONS, sizes.shape.length, folder / "bank", report),
+        )
+
+    def begin(modules: Mapping[str, nn.Module]) -> tuple[Autoencoder, WordSceneTransformer]:
+        codec = modules["codec"]
+        assert isinstance(codec, Autoencoder)
+        return codec, WordSceneTransformer(sizes.shape)
 
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
     ) -> None:
-        network = modules["denoiser"]
-        assert isinstance(network, WordSceneTransformer)
-        kept = LatentBank.load(folder / "bank.safetensors")
-        side = network.shape.grid * DOWNSAMPLING
-        names = dict.fromkeys(one.name for one in emoji.with_sequences(emoji.load()).emoji)
-        table = word_table()
-        words = frozenset(table.names[row] for row in kept.ids.unique().tolist() if row)
-        encoder = PromptEncoder(network.shape.length, tuple(names), words)
-        tensors = {**kept.scale, **halves({"codec": modules["decoder"], "denoiser": network})}
-        config = {
-            "modality": "image",
-            "architecture": WORDS_ARCHITECTURE,
-            "params": {"width": side, "height": side},
-            "defaults": {"solver": "flow_adams_2", "grid": "uniform", "steps": 12, "guidance": 2.0},
-            "shape": dataclasses.asdict(network.shape),
-            **encoder.entries,
-        }
-        save_model(path, tensors, config, trained(CARD, preset, history))
+        _save(path, modules["decoder"], modules["denoiser"], folder, trained(CARD, preset, history))
 
     return Recipe(
         name="emoji",
         stages=(
             *codec_training.stages(sizes.codec, sizes.decoder, sizes.codec_batch),
-            denoiser_training.stage(sizes.denoiser, sizes.shape, sizes.batch, sizes.scenes, folder, report),
+            denoiser_training.stage(sizes.denoiser, sizes.batch, bank, begin),
         ),
         export=export,
     )
+
+
+def _further(sizes: FurtherPreset, start: Start, folder: Path, report: Callable[[str], None]) -> Recipe:
+    """The recipe that trains a model on."""
+
+    def bank(codec: Autoencoder) -> LatentBank:
+        return LatentBank.load_or_build(
+            folder / "bank.safetensors",
+            lambda: build(
+                codec, sizes.scenes, FEW_CAPTIONS, start.shape.length, folder / "bank", report, start.scale
+            ),
+        )
+
+    def begin(modules: Mapping[str, nn.Module]) -> tuple[Autoencoder, WordSceneTransformer]:
+        return start.codec(), start.denoiser(modules.get("words"))
+
+    def export(
+        modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
+    ) -> None:
+        card = {**trained(CARD, "further", history), "start": start.sha256}
+        _save(path, start.codec(), modules["denoiser"], folder, card)
+
+    first = (
+        ()
+        if start.reads_words
+        else (start.words_stage(sizes.words, sizes.batch, lambda: bank(start.codec())),)
+    )
+    denoiser = denoiser_training.stage(sizes.denoiser, sizes.batch, bank, begin)
+    return Recipe(name="emoji", stages=(*first, denoiser), export=export)
+
+
+def _save(path: Path, codec: nn.Module, network: nn.Module, folder: Path, card: Mapping[str, object]) -> None:
+    """Write the model file.
+
+    Args:
+        path: Of the file.
+        codec, network: What was trained.
+        folder: Of the run, with the bank.
+        card: Of the model.
+    """
+    assert isinstance(network, WordSceneTransformer)
+    kept = LatentBank.load(folder / "bank.safetensors")
+    side = network.shape.grid * DOWNSAMPLING
+    names = dict.fromkeys(one.name for one in emoji.with_sequences(emoji.load()).emoji)
+    table = word_table()
+    words = frozenset(table.names[row] for row in kept.ids.unique().tolist() if row)
+    encoder = PromptEncoder(network.shape.length, tuple(names), words)
+    tensors = {**kept.scale, **halves({"codec": codec, "denoiser": network})}
+    config = {
+        "modality": "image",
+        "architecture": WORDS_ARCHITECTURE,
+        "params": {"width": side, "height": side},
+        "defaults": {"solver": "flow_adams_2", "grid": "uniform", "steps": 12, "guidance": 2.0},
+        "shape": dataclasses.asdict(network.shape),
+        **encoder.entries,
+    }
+    save_model(path, tensors, config, card)
 
 
 CARD: Mapping[str, object] = {

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gen.train.captions import NUMBERS, adorned, framed, misspelt, plural, with_article
+from gen.train.captions import NUMBERS, adorned, distracted, framed, misspelt, plural, with_article
 from gen.train.emoji import Emoji
 from gen.train.recolouring import PAINTS
 from gen.train.thesaurus import OtherWords, held_out_word
@@ -230,6 +230,8 @@ def caption(scene: Scene, stock: Stock, rng: random.Random) -> str:
         nouns = nouns[:1] * len(nouns)
     plain = len(scene.things) == 1 and scene.layout == "single"
     text = _SAY[scene.layout](nouns, rng) if not plain else _single(nouns[0], rng)
+    if plain and rng.random() < 0.15:
+        text = distracted(text, rng)
     text += _behind(scene.background, rng)
     if rng.random() < 0.1:
         text = framed(text, rng)
