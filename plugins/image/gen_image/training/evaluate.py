@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,11 +13,22 @@ from torch.nn import functional
 
 from gen.evaluation import Share, Trial
 from gen.train import emoji
+from gen.train.emoji import Emoji, EmojiSet
+from gen.train.recolouring import PAINTS
 from gen_image.training import classifier as judges
+from gen_image.training import prompts
 from gen_image.training.codec import KINDS, to_tensor
 from gen_image.training.data import scenes
 from gen_image.training.data.render import Renderer, backdrop
-from gen_image.training.data.scenes import BACKGROUNDS, LAYOUTS, POSITIONS, Background, Scene, Thing
+from gen_image.training.data.scenes import (
+    BACKGROUNDS,
+    COUNTS,
+    LAYOUTS,
+    POSITIONS,
+    Background,
+    Scene,
+    Thing,
+)
 
 SEED = 20_240_000
 GROUP = 200
@@ -26,7 +38,7 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        trial: The model. All prompts are 1,367 names and 200 of each other sort.
+        trial: The model. All prompts are 1,367 names, 225 natural ones and at most 200 of each other sort.
 
     Returns:
         Metric to its value as text, in groups.
@@ -34,21 +46,40 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     Raises:
         UsageError: The data is not installed.
     """
-    return _Evaluation(trial).run()
+    singles = emoji.load()
+    return Evaluation(trial, singles, emoji.with_sequences(singles)).run()
 
 
-class _Evaluation:
-    def __init__(self, trial: Trial) -> None:
-        self.set = emoji.load()
+class Evaluation:
+    """A model under measurement.
+
+    Args:
+        trial: The model.
+        emoji_set: What scenes are made of.
+        every: They with the sequences, which may also be the answer to a prompt in other words.
+    """
+
+    def __init__(self, trial: Trial, emoji_set: EmojiSet, every: EmojiSet) -> None:
+        self.set, self.every = emoji_set, every
         self.renderer = Renderer(self.set)
         self.draw, self.limit, self.report = trial.draw, trial.samples, trial.report
         self._references: dict[tuple[str, Background], Tensor] = {}
-        self.classifier = judges.judge(self.set, self.report)
+
+    @cached_property
+    def classifier(self) -> judges.Classifier:
+        """The second judge."""
+        return judges.judge(self.set, self.report)
 
     def run(self) -> Mapping[str, object]:
+        """All metrics, in groups."""
         names = [Scene("single", (Thing(i),)) for i in range(len(self.set.emoji))]
         random.Random(SEED).shuffle(names)
-        result: dict[str, object] = {"names": self._things(names, "names")}
+        result: dict[str, object] = {
+            **self.words(),
+            "colours": self.colours(),
+            "counts": self.counts(),
+            "names": self._things(names, "names"),
+        }
         for split in ("seen", "held out"):
             result[f"backgrounds, {split}"] = self._things(
                 self._scenes("background", split), f"backgrounds {split}"
@@ -59,6 +90,89 @@ class _Evaluation:
             result[f"pairs, {split}"] = self._things(self._scenes("pair", split), f"pairs {split}")
         result["memorisation"] = self._memorisation()
         return result
+
+    def words(self) -> dict[str, Mapping[str, str]]:
+        """Prompts in other words than names: how often what is drawn is right."""
+        untoned = [index for index, one in enumerate(self.every.emoji) if not one.tone]
+        known = [self.every.emoji[index] for index in untoned]
+        rendered = Renderer(self.every).render(Scene("single", (Thing(index),)) for index in untoned)
+        references = _tiny(to_tensor(rendered)).flatten(1)
+        sorts = {
+            "natural prompts": prompts.natural(),
+            "words held out": prompts.keyword_prompts(known, held_out=True),
+            "words seen": _some(prompts.keyword_prompts(known, held_out=False)),
+        }
+        return {
+            name: self._answers(wanted, known, references, name) for name, wanted in sorts.items() if wanted
+        }
+
+    def _answers(
+        self,
+        wanted: Mapping[str, tuple[str, ...]],
+        known: Sequence[Emoji],
+        references: Tensor,
+        name: str,
+    ) -> Mapping[str, str]:
+        """How often a right name is among the first of the references nearest to what is drawn.
+
+        Args:
+            wanted: Prompts to the names that are right.
+            known: N emoji.
+            references: They on white at 16 × 16 pixels, (N, D).
+            name: For the lines of progress.
+        """
+        chosen = _shuffled(wanted)[: self.limit]
+        drawn = _tiny(self._pictures(chosen, name)).flatten(1)
+        right = []
+        for prompt, order in zip(chosen, torch.cdist(drawn, references).argsort(1).tolist(), strict=True):
+            nearest = list(dict.fromkeys(known[index].name for index in order[:20]))
+            right.append([any(answer in wanted[prompt] for answer in nearest[:count]) for count in (1, 5)])
+        return {
+            f"top {count}": str(Share(sum(found[at] for found in right), len(right)))
+            for at, count in enumerate((1, 5))
+        }
+
+    def colours(self) -> Mapping[str, str]:
+        """Two things, each in a colour of its own: the colour of each, on the thing alone, and what it is."""
+        rng = random.Random(f"{SEED} colours")
+        wanted = []
+        for _ in range(GROUP):
+            things = zip(rng.sample(range(len(self.set.emoji)), 2), rng.sample(list(PAINTS), 2), strict=True)
+            wanted.append(Scene("beside", tuple(Thing(index, paint) for index, paint in things)))
+        wanted = wanted[: self.limit]
+        colours, whole = [], []
+        for scene, picture in zip(wanted, self._drawn(wanted, "colours"), strict=True):
+            found = []
+            for thing, box in zip(scene.things, _boxes(scene), strict=True):
+                painted = [Scene("top left", (Thing(thing.emoji, paint),)) for paint in PAINTS]
+                corner = _boxes(painted[0])[0]
+                looks = to_tensor(self.renderer.render(painted))[:, :, *corner]
+                # Where no paint changes anything, there is the background, or what keeps its colour.
+                changed = (looks.amax(0) - looks.amin(0)).amax(0) > 0.1
+                errors = (looks - picture[:, *box]).square().sum(1)[:, changed].mean(1)
+                found.append(list(PAINTS)[int(errors.argmin())] == thing.paint)
+            colours += found
+            whole.append(all(found))
+        return {
+            "colour of a thing right": str(Share(sum(colours), len(colours))),
+            "both colours right": str(Share(sum(whole), len(whole))),
+        }
+
+    def counts(self) -> Mapping[str, str]:
+        """Two to five of a thing: whether as many are nearest of one to five."""
+        rng = random.Random(f"{SEED} counts")
+        wanted = []
+        for index in range(GROUP):
+            layout = COUNTS[index % len(COUNTS)]
+            wanted.append(Scene(layout, (Thing(rng.randrange(len(self.set.emoji))),) * len(LAYOUTS[layout])))
+        wanted = wanted[: self.limit]
+        right = []
+        for scene, picture in zip(wanted, self._drawn(wanted, "counts"), strict=True):
+            layouts = ("single", "small", *COUNTS)
+            looks = [Scene(layout, scene.things[:1] * len(LAYOUTS.get(layout, (0,)))) for layout in layouts]
+            errors = (_tiny(to_tensor(self.renderer.render(looks))) - _tiny(picture[None])).square()
+            right.append(layouts[int(errors.sum((1, 2, 3)).argmin())] == scene.layout)
+        return {"count right": str(Share(sum(right), len(right)))}
 
     def _scenes(self, kind: str, split: str) -> list[Scene]:
         """Scenes of a kind with names only, seen or held out, in a fixed order."""
@@ -76,19 +190,23 @@ class _Evaluation:
                 found.append(scene)
         return found
 
-    def _pictures(self, wanted: Sequence[Scene], name: str) -> Tensor:
-        prompts = [scenes.canonical(scene, self.set.emoji) for scene in wanted]
+    def _drawn(self, wanted: Sequence[Scene], name: str) -> Tensor:
+        """Pictures of scenes, asked for by their plainest captions."""
+        return self._pictures([scenes.canonical(scene, self.set.emoji) for scene in wanted], name)
+
+    def _pictures(self, texts: Sequence[str], name: str) -> Tensor:
+        """Pictures (N, 3, 128, 128) in [-1, 1] of prompts."""
         pictures = []
-        for index, artifact in enumerate(self.draw(prompts, [SEED + i for i in range(len(prompts))])):
+        for index, artifact in enumerate(self.draw(texts, [SEED + i for i in range(len(texts))])):
             pictures.append((artifact.arrays["pixels"][..., :3] * 255).round().astype(np.uint8))
             if index % 100 == 0:
-                self.report(f"{name}: {index} of {len(prompts)}")
+                self.report(f"{name}: {index} of {len(texts)}")
         return to_tensor(np.stack(pictures))
 
     def _things(self, wanted: list[Scene], name: str) -> Mapping[str, str]:
         """Things, backgrounds and places of scenes of one sort."""
         wanted = wanted[: self.limit]
-        pictures = self._pictures(wanted, name)
+        pictures = self._drawn(wanted, name)
         ranks: dict[str, list[int]] = {"pixels": [], "classifier": []}
         everything: dict[str, list[bool]] = {"pixels": [], "classifier": []}
         grounds, places = [], []
@@ -140,7 +258,7 @@ class _Evaluation:
         # The same held-out pairs as the model draws them and as they are.
         unseen = self._scenes("pair", "held out")[: self.limit]
         real = _tiny(to_tensor(self.renderer.render(unseen)))
-        drawn = _tiny(self._pictures(unseen, "memorisation"))
+        drawn = _tiny(self._drawn(unseen, "memorisation"))
         drawn_at, real_at = (torch.cdist(rows.flatten(1), shelf.flatten(1)).amin(1) for rows in (drawn, real))
         return {
             "median distance to the nearest training picture, drawn": f"{drawn_at.median():.2f}",
@@ -148,6 +266,16 @@ class _Evaluation:
             "training pictures": str(len(shelf)),
             "samples": str(len(unseen)),
         }
+
+
+def _shuffled(wanted: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The prompts in a fixed order without system."""
+    return random.Random(SEED).sample(sorted(wanted), len(wanted))
+
+
+def _some(wanted: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """At most as many prompts as a group has."""
+    return {prompt: wanted[prompt] for prompt in _shuffled(wanted)[:GROUP]}
 
 
 def _boxes(scene: Scene) -> list[tuple[slice, slice]]:
