@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +17,7 @@ from gen.checkpoints.text import (
     LanguagePrompts,
     T5Prompts,
     load_clip,
+    load_eyes,
     load_language,
     load_t5,
     load_tokenizer,
@@ -124,13 +125,15 @@ class Parts:
         return load_transformers_network(part, self.device, dtype, class_name=class_name, section=section)
 
     def language(self, name: str = "text_encoder") -> LanguagePrompts:
-        """A language model as text encoder, with its tokenizer.
+        """A language model as text encoder, with its tokenizer and, where there is one, its ``processor``.
 
         Raises:
             ModelError: A part is missing or damaged.
         """
         tokenizer = self.checkpoint[name.replace("text_encoder", "tokenizer")]
-        return load_language(self.checkpoint[name], tokenizer, self.device, getattr(torch, self.dtype))
+        made = load_language(self.checkpoint[name], tokenizer, self.device, getattr(torch, self.dtype))
+        eyes = load_eyes(self.checkpoint["processor"]) if "processor" in self.checkpoint else None
+        return replace(made, eyes=eyes)
 
     def schedule(self, *, even: bool = False) -> Schedule:
         """How the checkpoint is sampled; ``even`` as of ``read_schedule``.

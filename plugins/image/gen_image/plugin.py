@@ -166,6 +166,12 @@ def _sizes(multiple: int) -> tuple[Param, ...]:
     )
 
 
+def _references(count: int) -> tuple[Param, ...]:
+    """Pictures that a network sees beside what it draws."""
+    names = ("reference", "reference_2", "reference_3")[:count]
+    return tuple(Param(name=name, type=str, help="A picture to edit.", kind="image") for name in names)
+
+
 @hookimpl
 def gen_families() -> tuple[FamilySpec, ...]:
     """Checkpoints of other programs that draw pictures."""
@@ -235,6 +241,33 @@ def gen_families() -> tuple[FamilySpec, ...]:
             adapter="gen_image.families.z_image:load",
             defaults="gen_image.families.defaults:z_image",
             params=_sizes(16),
+        ),
+        FamilySpec(
+            name="qwen-image",
+            modality="image",
+            summary="Qwen-Image.",
+            pipelines=("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
+            adapter="gen_image.families.qwen_image:load",
+            defaults="gen_image.families.defaults:qwen_image",
+            params=_sizes(16),
+        ),
+        FamilySpec(
+            name="qwen-image-edit",
+            modality="image",
+            summary="Qwen-Image-Edit: pictures that are changed as the prompt says.",
+            pipelines=("QwenImageEditPipeline", "QwenImageEditInpaintPipeline"),
+            adapter="gen_image.families.qwen_image:load",
+            defaults="gen_image.families.defaults:qwen_image",
+            params=(*_sizes(16), *_references(1)),
+        ),
+        FamilySpec(
+            name="qwen-image-edit-plus",
+            modality="image",
+            summary="Qwen-Image-Edit of 2509 and later: up to three pictures.",
+            pipelines=("QwenImageEditPlusPipeline",),
+            adapter="gen_image.families.qwen_image:load",
+            defaults="gen_image.families.defaults:qwen_image",
+            params=(*_sizes(16), *_references(3)),
         ),
         FamilySpec(
             name="pixart",

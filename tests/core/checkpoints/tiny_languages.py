@@ -6,6 +6,8 @@ from typing import Any
 
 from tiny import WORDS, clip_vocabulary, seeded, transformers
 
+from gen.checkpoints.libraries import without_broken_libraries
+
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
     "{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -99,3 +101,17 @@ def qwen_vl() -> Any:
 def gemma_2() -> Any:
     config = transformers.Gemma2Config(**SIZES, num_hidden_layers=2, query_pre_attn_scalar=8)
     return seeded(transformers.Gemma2Model, config=config)
+
+
+def qwen_processor() -> Any:
+    """Of texts with pictures, for ``qwen_vl``; as it is made, it would need torchvision."""
+    with without_broken_libraries():
+        made = object.__new__(transformers.Qwen2VLProcessor)
+        made.image_processor = transformers.Qwen2VLImageProcessorPil(
+            patch_size=4, size={"shortest_edge": 64, "longest_edge": 4096}
+        )
+    made.tokenizer, made.video_processor, made.chat_template = qwen_tokenizer(), None, None
+    made.image_token, made.video_token = "<|image_pad|>", "<|video_pad|>"
+    made.image_token_id = made.tokenizer.convert_tokens_to_ids(made.image_token)
+    made.video_token_id = -1
+    return made

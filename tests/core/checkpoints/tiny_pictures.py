@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-from tiny import diffusers, seeded, vae
-from tiny_languages import qwen_3, qwen_tokenizer
+from tiny import diffusers, saved, seeded, vae
+from tiny_languages import qwen_3, qwen_processor, qwen_tokenizer, qwen_vl
 
 FLOW = diffusers.FlowMatchEulerDiscreteScheduler
 
@@ -30,3 +32,60 @@ def z_image(**shift: Any) -> Any:
         text_encoder=qwen_3(),
         tokenizer=qwen_tokenizer(),
     )
+
+
+def lively(network: Any) -> Any:
+    """A deep network whose output depends on its input: with larger weights and smaller offsets."""
+    for parameter in network.parameters():
+        parameter.data.mul_(3.0 if parameter.ndim > 1 else 0.1)
+    return network
+
+
+DYNAMIC = {"use_dynamic_shifting": True, "shift_terminal": 0.02, "max_shift": 0.9, "max_image_seq_len": 8192}
+
+
+def qwen_image(edits: str = "") -> Any:
+    """Qwen-Image, or ``"Edit"`` or ``"EditPlus"``."""
+    autoencoder = lively(
+        seeded(
+            diffusers.AutoencoderKLQwenImage,
+            base_dim=4,
+            z_dim=4,
+            dim_mult=[1, 1, 1, 1],
+            num_res_blocks=1,
+            temperal_downsample=[False, True, True],
+            latents_mean=[-0.3, 0.1, 0.2, 0.4],
+            latents_std=[0.5, 0.8, 1.1, 1.4],
+        )
+    )
+    transformer = seeded(
+        diffusers.QwenImageTransformer2DModel,
+        in_channels=16,
+        out_channels=4,
+        num_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        axes_dims_rope=(4, 6, 6),
+    )
+    return getattr(diffusers, f"QwenImage{edits}Pipeline")(
+        transformer=transformer,
+        scheduler=FLOW(**DYNAMIC),
+        vae=autoencoder,
+        text_encoder=qwen_vl(),
+        tokenizer=qwen_tokenizer(),
+        **({"processor": None} if edits else {}),
+    )
+
+
+def saved_editor(pipeline: Any, folder: Path) -> Path:
+    """The folder, with a pipeline that edits and its processor in it."""
+    saved(pipeline, folder)
+    processor = qwen_processor()
+    for part in (processor.image_processor, processor.tokenizer):
+        part.save_pretrained(folder / "processor")
+    index = folder / "model_index.json"
+    entry = {"processor": ["transformers", "Qwen2VLProcessor"]}
+    index.write_text(json.dumps(json.loads(index.read_text()) | entry))
+    pipeline.processor = processor
+    return folder

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,15 @@ from typing import Any
 import pytest
 import tiny
 import tiny_pictures
-from beside_diffusers import Family, compare, make_freely
+import torch
+from beside_diffusers import NEGATIVE, PROMPT, Family, compare, error, make_freely, ours, picture, task_of
+from PIL import Image
 
-from gen_image.families import z_image
+from gen.artifact import Artifact
+from gen.checkpoints import Checkpoint
+from gen.errors import UsageError
+from gen_image.families import qwen_image, z_image
+from gen_image.families.cells import tokens_of
 
 FAMILIES = {
     "z-image": Family(
@@ -29,6 +36,14 @@ FAMILIES = {
         options={"guidance_scale": 0.0},
         negative=None,
     ),
+    "qwen-image": Family(
+        tiny_pictures.qwen_image,
+        qwen_image.load,
+        size=(48, 32),
+        guidance=4.0,
+        options={"guidance_scale": None, "true_cfg_scale": 4.0},
+        pack=tokens_of,
+    ),
 }
 
 
@@ -37,6 +52,66 @@ def test_parity(name: str, tmp_path: Path) -> None:
     compare(FAMILIES[name], tmp_path)
 
 
-@pytest.mark.parametrize("build", [partial(tiny_pictures.z_image, shift=6.0)], ids=["z-image"])
-def test_what_the_pipelines_lack(build: Callable[[], Any], tmp_path: Path) -> None:
-    make_freely(tiny.saved(build(), tmp_path))
+@pytest.mark.parametrize("name", ["z-image", "qwen-image"])
+def test_what_the_pipelines_lack(name: str, tmp_path: Path) -> None:
+    make_freely(tiny.saved(FAMILIES[name].build(), tmp_path))
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures to edit are read at 64 × 64 pixels on both sides, and at 32 × 32 by an encoder of several."""
+    module = "diffusers.pipelines.qwenimage.pipeline_qwenimage_edit"
+    for name in (module, f"{module}_plus"):
+        their = importlib.import_module(name).calculate_dimensions
+
+        def smaller(area: int, ratio: float, their: Any = their) -> Any:
+            return their(32**2 if area == 384**2 else 64**2, ratio)
+
+        monkeypatch.setattr(f"{name}.calculate_dimensions", smaller)
+    monkeypatch.setattr(qwen_image, "SIDE", 64)
+    monkeypatch.setattr(qwen_image, "GLANCE", 32)
+
+
+def saw(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say to its text encoder which tokens are those of a picture, on which their places depend."""
+    encoder, mark = pipeline.text_encoder, pipeline.text_encoder.config.image_token_id
+    forward = encoder.forward
+
+    def with_types(*, input_ids: Any, **options: Any) -> Any:
+        return forward(input_ids=input_ids, mm_token_type_ids=(input_ids == mark).int(), **options)
+
+    monkeypatch.setattr(encoder, "forward", with_types)
+
+
+@pytest.mark.parametrize("kind", ["Edit", "EditPlus"])
+@pytest.mark.usefixtures("small")
+def test_pictures_are_edited_where_diffusers_forgets_the_places_in_them(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With transformers 5, diffusers' pipelines give the tokens of a picture the places of words in a row."""
+    pipeline = tiny_pictures.qwen_image(kind)
+    model = qwen_image.load(Checkpoint(tiny_pictures.saved_editor(pipeline, tmp_path)), "cpu", "float32")
+    given = [picture(64, 64), picture(96, 64)][: 2 if kind == "EditPlus" else 1]
+    given = [Artifact("image", {"pixels": (one.arrays["pixels"] * 255).round() / 255}) for one in given]
+    params = dict(zip(("reference", "reference_2"), given, strict=False))
+    family = Family(lambda: None, qwen_image.load, steps=4, guidance=4.0, params=params, size=(48, 32))
+    task = task_of(family)
+    images = [Image.fromarray((one.arrays["pixels"] * 255).round().astype("uint8")) for one in given]
+
+    def theirs(start: Any) -> Any:
+        return pipeline(
+            image=images if kind == "EditPlus" else images[0], prompt=PROMPT, negative_prompt=NEGATIVE,
+            true_cfg_scale=4.0, num_inference_steps=4, width=48, height=32, latents=tokens_of(start),
+            output_type="latent",
+        ).images  # fmt: skip
+
+    with torch.inference_mode():
+        start, latents = ours(model, task)
+        wrong = theirs(start)
+        saw(pipeline, monkeypatch)
+        right = theirs(start)
+    assert error(tokens_of(latents), right) < 1e-5
+    assert error(tokens_of(latents), wrong) > 3e-5
+    assert model.codec.size(replace(task, params=params)) == (64, 64)
+    with pytest.raises(UsageError, match="edits a picture"):
+        model.path[0].encode(replace(task, params={}))

@@ -25,10 +25,12 @@ class LanguagePrompts:
     Args:
         tokenizer: Of transformers.
         network: The model without the layer that predicts words.
+        eyes: What makes patches of pictures, of transformers; None where the model reads texts alone.
     """
 
     tokenizer: Any
     network: Any
+    eyes: Any = None
 
     def chat(self, text: str, **options: object) -> str:
         """A text as the message of a user, in the words of the model's template.
@@ -66,10 +68,34 @@ class LanguagePrompts:
             max_length=length,
             return_tensors="pt",
         )
-        device = next(self.network.parameters()).device
-        ids, mask = read["input_ids"].to(device), read["attention_mask"].to(device)
-        output = self.network(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False)
-        return output.hidden_states, mask.bool()
+        return self._states(read)
+
+    def look(self, texts: Sequence[str], pictures: Sequence[Any]) -> tuple[tuple[Tensor, ...], Tensor]:
+        """The states of texts that speak of pictures, and a mask, as of a call.
+
+        Args:
+            texts: One per row, with the model's mark where each picture stands.
+            pictures: Of PIL; every text has all of them.
+        """
+        seen = self.eyes(images=list(pictures), return_tensors="pt")
+        counts = seen["image_grid_thw"].prod(1) // self.eyes.merge_size**2
+        mark = self.network.config.image_token_id
+        word = self.tokenizer.convert_ids_to_tokens(mark)
+        pieces = [text.split(word) for text in texts]
+        whole = [
+            "".join(piece + word * count for piece, count in zip(parts, [*counts.tolist(), 0], strict=True))
+            for parts in pieces
+        ]
+        read = self.tokenizer(whole, padding=True, padding_side="right", return_tensors="pt")
+        read["mm_token_type_ids"] = (read["input_ids"] == mark).int()
+        for name in ("pixel_values", "image_grid_thw"):
+            read[name] = seen[name].repeat(len(texts), 1)
+        return self._states(read)
+
+    def _states(self, read: Any) -> tuple[tuple[Tensor, ...], Tensor]:
+        given = read.to(next(self.network.parameters()).device)
+        output = self.network(**given, output_hidden_states=True, use_cache=False)
+        return output.hidden_states, given["attention_mask"].bool()
 
 
 def load_language(
@@ -97,8 +123,18 @@ def load_language(
     return LanguagePrompts(load_words(tokenizer), network)
 
 
+def load_eyes(component: Component) -> Any:
+    """What makes patches of pictures for Qwen 2.5 VL, from its part ``processor``: without torchvision.
+
+    Raises:
+        ModelError: Its file is missing or unreadable.
+    """
+    made = library_class("transformers", "Qwen2VLImageProcessorPil", component.name)
+    return _loaded(made, component)
+
+
 def load_words(component: Component) -> Any:
-    """The tokenizer of a part, or its processor of texts and pictures, as transformers reads it.
+    """The tokenizer of a part, as transformers reads it.
 
     Raises:
         ModelError: The class is unknown, or its files are missing or unreadable.
@@ -107,6 +143,10 @@ def load_words(component: Component) -> Any:
     if not any((component.folder / name).is_file() for name in VOCABULARIES):
         # transformers would make an empty one.
         raise ModelError(f"{component.name} has no vocabulary", "download the checkpoint again")
+    return _loaded(made, component)
+
+
+def _loaded(made: Any, component: Component) -> Any:
     try:
         with without_broken_libraries():
             return made.from_pretrained(component.folder, local_files_only=True)

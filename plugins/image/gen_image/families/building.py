@@ -35,14 +35,22 @@ class PictureStage(CheckpointStage):
         return int(height) * int(width) // self.patch**2
 
 
-def codec_of(parts: Parts, side: int, *, patch: int = 1, packing: int = 1, name: str = "vae") -> PictureCodec:
+def codec_of(
+    parts: Parts,
+    side: int,
+    *,
+    patch: int = 1,
+    packing: int = 1,
+    fit: Callable[[int, int], tuple[int, int]] | None = None,
+    name: str = "vae",
+) -> PictureCodec:
     """The codec of a checkpoint's autoencoder.
 
     Args:
         parts: Of the checkpoint.
         side: Width and height in the autoencoder's cells that the model was trained on.
         patch: Cells that its network joins to one token, along each axis.
-        packing: As of ``PictureCodec``, in place of ``patch``.
+        packing, fit: As of ``PictureCodec``; packing takes the place of ``patch``.
         name: Of the part.
 
     Raises:
@@ -67,6 +75,7 @@ def codec_of(parts: Parts, side: int, *, patch: int = 1, packing: int = 1, name:
         shift,
         packing,
         clips,
+        fit,
     )
 
 

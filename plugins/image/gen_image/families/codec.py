@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -31,6 +31,8 @@ class PictureCodec:
         scale, shift: Latents are standardised as (z - shift) scale: numbers, or (C, 1, 1).
         packing: Cells of the autoencoder along each axis that are stacked to one of the latents.
         clips: Whether the autoencoder is one of clips, which gets a picture as a clip of one frame.
+        fit: From width and height of a picture that is given as ``reference`` to those at which it is read,
+            and at which is drawn where no size is given; None where there are no such pictures.
     """
 
     network: Any
@@ -42,6 +44,7 @@ class PictureCodec:
     shift: float | Tensor = 0.0
     packing: int = 1
     clips: bool = False
+    fit: Callable[[int, int], tuple[int, int]] | None = None
 
     def shape(self, task: Task) -> tuple[int, ...]:
         """(C, height / step, width / step).
@@ -59,6 +62,9 @@ class PictureCodec:
     def size(self, task: Task) -> tuple[int, int]:
         """Width and height in pixels; where one is given, the other is the same."""
         width, height = (task.params.get(name) for name in ("width", "height"))
+        given = task.params.get("reference")
+        if self.fit is not None and isinstance(given, Artifact) and width is None and height is None:
+            return self.fit(*size_of(given))
         return int(str(width or height or self.side)), int(str(height or width or self.side))
 
     def encode(self, artifacts: Sequence[Artifact], task: Task) -> Tensor:
@@ -68,7 +74,7 @@ class PictureCodec:
     def latents(self, pixels: np.ndarray) -> Tensor:
         """The scaled latents of pixels (B, H, W, 3) in [0, 1]: the mean of what the autoencoder gives."""
         parameter = next(self.network.parameters())
-        tensor = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(parameter)
+        tensor = torch.tensor(pixels).permute(0, 3, 1, 2).to(parameter)
         return (self.code(tensor * 2 - 1).float() - self.shift) * self.scale
 
     def code(self, pixels: Tensor) -> Tensor:
@@ -105,6 +111,12 @@ class PictureCodec:
         given, marks = fitted(task.init, width, height), changed(task.mask, width, height)
         pixels = keep_pixels(made.arrays["pixels"], given, marks, seam(min(width, height)))
         return Artifact("image", {"pixels": pixels})
+
+
+def size_of(artifact: Artifact) -> tuple[int, int]:
+    """Width and height of a picture."""
+    rows, columns = artifact.arrays["pixels"].shape[:2]
+    return columns, rows
 
 
 def fitted(artifact: Artifact, width: int, height: int) -> np.ndarray:

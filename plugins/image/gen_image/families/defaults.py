@@ -48,6 +48,11 @@ def z_image(checkpoint: Checkpoint) -> Defaults:
     return _defaults(checkpoint, *((8, 1.0) if turbo else (50, 6.0)))
 
 
+def qwen_image(checkpoint: Checkpoint) -> Defaults:
+    """50 steps at 4."""
+    return _defaults(checkpoint, 50, 4.0)
+
+
 def pixart(checkpoint: Checkpoint) -> Defaults:
     """20 steps at 4.5."""
     return _defaults(checkpoint, 20, 4.5)
