@@ -59,17 +59,17 @@ def test_what_the_pipelines_lack(name: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures to edit are read at 64 × 64 pixels on both sides, and at 32 × 32 by an encoder of several."""
+    """Pictures to edit are read at an area of 64 × 64 pixels on both sides."""
     module = "diffusers.pipelines.qwenimage.pipeline_qwenimage_edit"
     for name in (module, f"{module}_plus"):
         their = importlib.import_module(name).calculate_dimensions
 
-        def smaller(area: int, ratio: float, their: Any = their) -> Any:
-            return their(32**2 if area == 384**2 else 64**2, ratio)
+        def smaller(_area: int, ratio: float, their: Any = their) -> Any:
+            return their(64**2, ratio)
 
         monkeypatch.setattr(f"{name}.calculate_dimensions", smaller)
     monkeypatch.setattr(qwen_image, "SIDE", 64)
-    monkeypatch.setattr(qwen_image, "GLANCE", 32)
+    monkeypatch.setattr(qwen_image, "GLANCE", 64)
 
 
 def saw(pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_pictures_are_edited_where_diffusers_forgets_the_places_in_them(
     """With transformers 5, diffusers' pipelines give the tokens of a picture the places of words in a row."""
     pipeline = tiny_pictures.qwen_image(kind)
     model = qwen_image.load(Checkpoint(tiny_pictures.saved_editor(pipeline, tmp_path)), "cpu", "float32")
-    given = [picture(64, 64), picture(96, 64)][: 2 if kind == "EditPlus" else 1]
+    given = [picture(64, 64), picture(128, 32)][: 2 if kind == "EditPlus" else 1]
     given = [Artifact("image", {"pixels": (one.arrays["pixels"] * 255).round() / 255}) for one in given]
     params = dict(zip(("reference", "reference_2"), given, strict=False))
     family = Family(lambda: None, qwen_image.load, steps=4, guidance=4.0, params=params, size=(48, 32))
