@@ -27,6 +27,8 @@ from gen.model import Codec, Defaults, Model
 if TYPE_CHECKING:
     from torch import nn
 
+    from gen.checkpoints.vision import ClipPictures
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -80,6 +82,21 @@ class Parts:
         tokenizer = load_tokenizer(self.checkpoint[f"tokenizer{number}"])
         part = self.checkpoint[f"text_encoder{number}"]
         return ClipPrompts(tokenizer, load_clip(part, self.device, getattr(torch, self.dtype)))
+
+    def clip_vision(self, processor: str, name: str = "image_encoder") -> ClipPictures:
+        """CLIP's encoder of pictures.
+
+        Args:
+            processor: Name of the part that says how pictures are standardised.
+            name: Of the encoder.
+
+        Raises:
+            ModelError: A part is missing or damaged.
+        """
+        from gen.checkpoints.vision import load_clip_vision
+
+        dtype = getattr(torch, self.dtype)
+        return load_clip_vision(self.checkpoint[name], self.checkpoint[processor], self.device, dtype)
 
     def t5(self, number: str = "") -> T5Prompts:
         """T5's encoder ``text_encoder{number}`` with its tokenizer.

@@ -140,6 +140,43 @@ def gen_families() -> tuple[FamilySpec, ...]:
             defaults="gen_video.families.defaults:ltx",
             params=_sizes(32),
         ),
+        FamilySpec(
+            name="stable-video",
+            modality="video",
+            summary="Stable Video Diffusion: clips from a first frame.",
+            pipelines=("StableVideoDiffusionPipeline",),
+            adapter="gen_video.families.stable_video:load",
+            defaults="gen_video.families.defaults:stable_video",
+            prompt="none",
+            abilities=("guidance", "init", "mask"),
+            params=(
+                *_sizes(8),
+                Param(
+                    name="motion_bucket",
+                    type=int,
+                    help="How much moves.",
+                    default=127,
+                    minimum=0,
+                    maximum=255,
+                ),
+                Param(
+                    name="noise_aug",
+                    type=float,
+                    help="Noise on the first frame: with more, the clip departs further from it.",
+                    default=0.02,
+                    minimum=0,
+                    maximum=10,
+                ),
+                Param(
+                    name="min_guidance",
+                    type=float,
+                    help="Scale of the guidance at the first frame; it rises to that of the last.",
+                    default=1.0,
+                    minimum=0,
+                    maximum=30,
+                ),
+            ),
+        ),
     )
 
 

@@ -11,8 +11,7 @@ import diffusers
 import pytest
 import tiny
 import torch
-from torch import Tensor
-from video_parity import NEGATIVE, PROMPT, as_pil, check_equal, ours, picture, started, task_of, theirs
+from video_parity import NEGATIVE, PROMPT, as_pil, check_equal, drawn, ours, picture, started, task_of, theirs
 
 import gen
 from gen.checkpoints import Checkpoint
@@ -29,12 +28,6 @@ THEIRS = {"prompt": PROMPT, "negative_prompt": NEGATIVE, "guidance_scale": 4.0, 
 def _as_in_a_run() -> Any:
     with torch.inference_mode():
         yield
-
-
-def drawn(monkeypatch: pytest.MonkeyPatch, pipeline: Any, noise: Tensor) -> None:
-    """Let a pipeline draw this noise."""
-    module = __import__(type(pipeline).__module__, fromlist=["_"])
-    monkeypatch.setattr(module, "randn_tensor", lambda *_, **__: noise.clone())
 
 
 @pytest.mark.parametrize(

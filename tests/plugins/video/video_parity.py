@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 from torch import Tensor
 
@@ -80,3 +81,9 @@ def check_equal(mine: tuple[Tensor, np.ndarray], other: tuple[Tensor, np.ndarray
     assert mine[1].shape == other[1].shape
     assert np.abs(mine[1] - other[1]).max() < 1e-4
     assert mine[1].std() > 0.05
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, pipeline: Any, noise: Tensor) -> None:
+    """Let a pipeline draw this noise."""
+    module = __import__(type(pipeline).__module__, fromlist=["_"])
+    monkeypatch.setattr(module, "randn_tensor", lambda *_, **__: noise.clone())

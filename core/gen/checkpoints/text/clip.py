@@ -61,7 +61,7 @@ class ClipText(nn.Module):
         self.tokens = nn.Embedding(_int(config, "vocab_size", 49408), width)
         self.positions = nn.Embedding(self.length, width)
         self.layers = nn.ModuleList(
-            _Layer(
+            ClipLayer(
                 width,
                 _int(config, "intermediate_size", 2048),
                 _int(config, "num_attention_heads", 8),
@@ -91,22 +91,35 @@ class ClipText(nn.Module):
         return ClipOutput(tuple(hidden), final, self.projection(pooled))
 
 
-class _Layer(nn.Module):
-    def __init__(self, width: int, inner: int, heads: int, activation: str, eps: float) -> None:
+class ClipLayer(nn.Module):
+    """A layer of a transformer of CLIP.
+
+    Args:
+        width, inner: Features of a state, and within the feed-forward part.
+        heads: Of the attention.
+        activation: A name of ``ACTIVATIONS``.
+        eps: Of the norms.
+        causal: Whether a token attends only to those before it.
+    """
+
+    def __init__(
+        self, width: int, inner: int, heads: int, activation: str, eps: float, *, causal: bool = True
+    ) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.causal = heads, causal
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
         self.norm_1, self.norm_2 = nn.LayerNorm(width, eps=eps), nn.LayerNorm(width, eps=eps)
         self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
         self.activation = ACTIVATIONS[activation]()
 
     def forward(self, x: Tensor) -> Tensor:
+        """States (B, L, D) to those behind the layer."""
         y = self.norm_1(x)
         q, k, v = (
             part(y).unflatten(2, (self.heads, -1)).transpose(1, 2)
             for part in (self.query, self.key, self.value)
         )
-        attended = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        attended = functional.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         x = x + self.out(attended.transpose(1, 2).flatten(2))
         return x + self.down(self.activation(self.up(self.norm_2(x))))
 

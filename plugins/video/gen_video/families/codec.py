@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from gen.artifact import Artifact
+from gen.checkpoints.checkpoint import whole
+from gen.checkpoints.parts import Parts
 from gen.errors import UsageError
 from gen.model import Task
 from gen.run.compositing import keep_pixels, seam
@@ -193,6 +195,43 @@ class FrameByFrame(FrameCodec):
             return torch.stack([self.network.decode(one).sample for one in z.unbind(2)], 2)
         frames: Tensor = self.network.decode(z.transpose(1, 2).flatten(0, 1), z.shape[2]).sample
         return frames.unflatten(0, (len(z), -1)).transpose(1, 2)
+
+
+def picture_codec(parts: Parts, *, cells: int, **options: Any) -> FrameByFrame:
+    """The codec of a checkpoint's autoencoder of pictures.
+
+    Args:
+        parts: Of the checkpoint.
+        cells: Width and height of the latents must be multiples of this many.
+        options: Of ``FrameByFrame``.
+
+    Raises:
+        ModelError: The part is missing or damaged.
+    """
+    config = parts.checkpoint["vae"].config
+    step = 2 ** (len(list(config.get("block_out_channels", (1, 1, 1, 1)))) - 1)  # type: ignore[call-overload]
+    channels = whole(config, "latent_channels", 4)
+    return FrameByFrame(
+        parts.autoencoder(),
+        torch.zeros(channels),
+        torch.full((channels,), 1 / float(str(config.get("scaling_factor", 0.18215)))),
+        step=step,
+        stride=1,
+        multiple=step * cells,
+        **options,
+    )
+
+
+def first_frame(task: Task) -> Artifact:
+    """The picture that a clip is made of.
+
+    Raises:
+        UsageError: Nobody gave one.
+    """
+    picture = task.params.get("first")
+    if not isinstance(picture, Artifact):
+        raise UsageError("this model makes clips of a picture", "add `first=FILE`")
+    return picture
 
 
 def _axes(values: Tensor, like: Tensor) -> Tensor:

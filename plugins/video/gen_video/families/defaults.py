@@ -18,7 +18,12 @@ def ltx(checkpoint: Checkpoint) -> Defaults:
     return _defaults(checkpoint, 3.0)
 
 
-def _defaults(checkpoint: Checkpoint, guidance: float) -> Defaults:
+def stable_video(checkpoint: Checkpoint) -> Defaults:
+    """25 steps at 3, the scale of the last frame."""
+    return _defaults(checkpoint, 3.0, steps=25)
+
+
+def _defaults(checkpoint: Checkpoint, guidance: float, steps: int = 50) -> Defaults:
     part = checkpoint["scheduler"]
     solver = default_solver(part.class_name, part.config)
-    return Defaults(solver=solver, grid=OWN_GRID, steps=50, guidance=guidance)
+    return Defaults(solver=solver, grid=OWN_GRID, steps=steps, guidance=guidance)

@@ -1,0 +1,69 @@
+"""Tiny checkpoints that make clips, see ``tiny``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tiny import diffusers, lively, seeded, transformers
+
+
+def clip_vision(side: int, patch: int, projected: bool = True) -> Any:
+    made = transformers.CLIPVisionModelWithProjection if projected else transformers.CLIPVisionModel
+    config = transformers.CLIPVisionConfig(
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=side,
+        patch_size=patch,
+        projection_dim=16,
+    )
+    return seeded(made, config=config)
+
+
+def clip_processor(side: int) -> Any:
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    return CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+
+
+def stable_video() -> Any:
+    network = seeded(
+        diffusers.UNetSpatioTemporalConditionModel,
+        sample_size=8,
+        block_out_channels=(32, 64),
+        down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+        up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+        layers_per_block=1,
+        cross_attention_dim=16,
+        num_attention_heads=4,
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=24,
+        num_frames=3,
+    )
+    autoencoder = seeded(
+        diffusers.AutoencoderKLTemporalDecoder,
+        block_out_channels=(32, 32),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        layers_per_block=1,
+    )
+    scheduler = diffusers.EulerDiscreteScheduler(
+        sigma_min=0.002,
+        sigma_max=700.0,
+        timestep_type="continuous",
+        prediction_type="v_prediction",
+        use_karras_sigmas=True,
+        timestep_spacing="leading",
+        steps_offset=1,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        interpolation_type="linear",
+    )
+    return diffusers.StableVideoDiffusionPipeline(
+        vae=lively(autoencoder),
+        image_encoder=clip_vision(224, 112),
+        unet=lively(network),
+        scheduler=scheduler,
+        feature_extractor=clip_processor(224),
+    )
