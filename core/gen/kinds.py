@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gen.plugin.specs import ArrayLayout, KindSpec
+from gen.plugin.specs import ArrayLayout, KindSpec, Signal
 
 _SOUND = ArrayLayout(name="samples", shape=("sound_channels", "samples"), low=-1, high=1, required=False)
 
@@ -17,12 +17,14 @@ KINDS: Mapping[str, KindSpec] = MappingProxyType(
                 name="image",
                 summary="A picture.",
                 arrays=(ArrayLayout(name="pixels", shape=("height", "width", (1, 3, 4)), low=0, high=1),),
+                signal=Signal(array="pixels", axes=("height", "width")),
             ),
             KindSpec(
                 name="audio",
                 summary="A sound.",
                 arrays=(ArrayLayout(name="samples", shape=("channels", "samples"), low=-1, high=1),),
                 preview="png",
+                signal=Signal(array="samples", axes=("samples",), phase=True),
             ),
             KindSpec(
                 name="video",
@@ -32,6 +34,7 @@ KINDS: Mapping[str, KindSpec] = MappingProxyType(
                     _SOUND,
                 ),
                 preview="png",
+                signal=Signal(array="frames", axes=("height", "width")),
             ),
             KindSpec(
                 name="points",

@@ -138,7 +138,7 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         _flag(
             "restore",
             "OPERATOR",
-            "Restore --init, a picture: denoise:std=0.1, deblur:radius=2, super_resolve:2.",
+            "Restore --init: denoise:std=0.1, deblur:radius=2, super_resolve:2, or fill with --mask.",
             among=lambda: OPERATORS,
         ),
         _flag("vary", "FILE", "Make variations of a file.", kind=Path),

@@ -6,6 +6,7 @@ from gen.model.codec import (
     CompositingCodec,
     CroppingCodec,
     EncodingCodec,
+    FieldCodec,
     MaskingCodec,
 )
 from gen.model.encoder import (
@@ -32,6 +33,7 @@ __all__ = [
     "Edits",
     "Encoder",
     "EncodingCodec",
+    "FieldCodec",
     "LimitedEncoder",
     "MaskingCodec",
     "Model",

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gen.artifact import Artifact
     from gen.model.task import Shape, State, Task
 
@@ -87,6 +89,31 @@ class CompletingCodec(Codec, Protocol):
         Raises:
             UsageError: If what is given cannot be used.
         """
+        ...
+
+
+@runtime_checkable
+class FieldCodec(EncodingCodec, Protocol):
+    """A codec whose artifacts are read off numbers of fixed places, such as the distances around a shape.
+
+    The operators of ``--restore`` measure these numbers, along all axes behind the second. Kinds whose own
+    arrays have fixed places declare a ``Signal`` in place of it.
+    """
+
+    def measured(self, artifact: Artifact, task: Task) -> Tensor:
+        """The field of an artifact, (1, C, *grid), in [-1, 1].
+
+        Raises:
+            UsageError: If the artifact cannot be used.
+        """
+        ...
+
+    def decode_field(self, state: Tensor, task: Task) -> Tensor:
+        """The field of a clean state (1, *shape), (1, C, *grid)."""
+        ...
+
+    def encode_field(self, field: Tensor, task: Task) -> Tensor:
+        """The clean state (1, *shape) of a field (1, C, *grid)."""
         ...
 
 

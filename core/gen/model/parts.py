@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gen.checks import check_param
 from gen.errors import UsageError
-from gen.model.codec import CompletingCodec, CompositingCodec, CroppingCodec, EncodingCodec, MaskingCodec
+from gen.model.codec import (
+    CompletingCodec,
+    CompositingCodec,
+    CroppingCodec,
+    EncodingCodec,
+    FieldCodec,
+    MaskingCodec,
+)
 from gen.model.encoder import LimitedEncoder, RemarkingEncoder, SettlingEncoder, VocabularyEncoder
 from gen.model.model import Model
 from gen.model.task import Shape, State, Task
@@ -151,6 +158,28 @@ class Parts:
                 raise call.returned(made, "a list of one artifact")
             return _artifact(call, made[0])
 
+    def measured(self, artifact: Artifact, task: Task) -> Tensor | None:
+        """See ``FieldCodec.measured``; None for other codecs."""
+        if not isinstance(self.model.codec, FieldCodec):
+            return None
+        with calling(self.plugin, "codec.measured") as call:
+            return _field(call, self.model.codec.measured(artifact, task))
+
+    def decode_field(self, state: Tensor, task: Task) -> Tensor:
+        """See ``FieldCodec.decode_field``."""
+        codec = self.model.codec
+        assert isinstance(codec, FieldCodec)
+        with calling(self.plugin, "codec.decode_field") as call:
+            return _field(call, codec.decode_field(state, task))
+
+    def encode_field(self, field: Tensor, task: Task) -> Tensor:
+        """See ``FieldCodec.encode_field``."""
+        codec = self.model.codec
+        assert isinstance(codec, FieldCodec)
+        assert isinstance(task.shape, tuple)
+        with calling(self.plugin, "codec.encode_field") as call:
+            return _tensor(call, codec.encode_field(field, task), task.shape, share=False)
+
     def composite(self, made: Artifact, task: Task) -> Artifact:
         """See ``CompositingCodec.composite``; ``made`` itself for other codecs."""
         if not isinstance(self.model.codec, CompositingCodec):
@@ -219,6 +248,16 @@ def _tensor(call: Call, found: object, shape: tuple[int, ...], share: bool) -> T
         low, high = (float(end) for end in found.aminmax())
         if low < 0 or high > 1:
             raise call.fault(f"returned values from {low:g} to {high:g}, outside [0, 1]")
+    return found
+
+
+def _field(call: Call, found: object) -> Tensor:
+    import torch
+
+    if not isinstance(found, torch.Tensor) or found.ndim < 3 or len(found) != 1:
+        raise call.returned(found, "a tensor (1, C, ...)")
+    if not found.isfinite().all():
+        raise call.fault("returned values that are not finite")
     return found
 
 

@@ -64,7 +64,7 @@ class Editing:
 
     @property
     def factor(self) -> int:
-        """How many times larger the restored picture is along each side than the input."""
+        """How many times finer what is restored is along each axis than the input."""
         if self.restore is None:
             return 1
         own = {param.name: param.default for param in self.restore.spec.settings} | dict(
@@ -162,7 +162,7 @@ def _check_together(request: Request) -> None:
     if request.restore is not None and request.init is None:
         raise UsageError("restore needs something to start from", "add `init=FILE`")
     if request.restore is not None:
-        for name in ("mask", "expand", "strength", "edit", "interpolate"):
+        for name in ("expand", "strength", "edit", "interpolate"):
             if getattr(request, name) is not None:
                 raise UsageError(f"restore and {name} exclude each other", "make one, then the other")
     if request.expand is not None and request.init is None:
@@ -218,12 +218,13 @@ def decided(request: Request, plan: Plan, inputs: Inputs, start: Artifact | None
     if request.edit is not None:
         editing = replace(editing, source=_one(request.prompts))
     if request.restore is not None:
-        if kind != "image":
+        operator = choose(OPERATORS.values(), request.restore, "operator")
+        if operator.spec.whole is (request.mask is not None):
             raise UsageError(
-                f"only pictures can be restored: what {plan.spec.name} decodes is no array of fixed places",
-                "leave out restore",
+                f"restore {operator.spec.name} {'needs no' if request.mask is not None else 'needs a'} mask",
+                "the mask of `fill` marks what is lost",
             )
-        editing = replace(editing, restore=choose(OPERATORS.values(), request.restore, "operator"))
+        editing = replace(editing, restore=operator)
     if request.vary is not None:
         amount = DEFAULT_AMOUNT if request.amount is None else convert(request.amount, float, "amount", "")
         assert isinstance(amount, int | float)

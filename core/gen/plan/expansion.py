@@ -83,13 +83,20 @@ def expanded(text: str, given: Artifact) -> tuple[Artifact, Artifact]:
     return init, replace(given, arrays={name: marks}, attributes=attributes, recipe=None)
 
 
-def params_like(given: Artifact, own: Mapping[str, Param], asked: Mapping[str, object]) -> dict[str, Any]:
+FINER = ("width", "height", "sample_rate")
+"""Sizes and rates that grow with the resolution."""
+
+
+def params_like(
+    given: Artifact, own: Mapping[str, Param], asked: Mapping[str, object], factor: int = 1
+) -> dict[str, Any]:
     """Parameters that give what is made the size and rate of an input, so that its bits can be kept.
 
     Args:
         given: The input.
         own: Parameters by name.
         asked: Those that are given, and stay.
+        factor: How many times finer what is made is along each axis.
     """
     sizes: dict[str, Any] = {**given.sizes, **given.attributes}
     if given.kind == "audio":
@@ -98,7 +105,8 @@ def params_like(given: Artifact, own: Mapping[str, Param], asked: Mapping[str, o
         sizes["channels"] = _CHANNELS.get(given.sizes.get("channels", 0))
     if "fps" in sizes:
         sizes["fps"] = float(Fraction(str(sizes["fps"])))
-    return fitting(sizes, own, asked)
+    finer = {name: sizes[name] * factor for name in FINER if name in sizes}
+    return fitting({**sizes, **finer}, own, asked)
 
 
 def fitting(

@@ -45,8 +45,8 @@ class Request:
         expand: By how much ``init`` is extended: pixels for the sides of a picture
             ``"left,top,right,bottom"``, seconds or frames before and behind ``"1s:2s"``, ``"0:8"``. What is
             new is made, the rest kept.
-        restore: How ``init``, a picture, was damaged that is to be restored: an operator with settings,
-            ``"deblur:radius=3"``, ``"denoise:std=0.2"``, ``"super_resolve:4"``.
+        restore: How ``init`` was damaged that is to be restored: an operator with settings,
+            ``"deblur:radius=3"``, ``"denoise:std=0.2"``, ``"super_resolve:4"``; or ``"fill"``, with ``mask``.
         vary: A file or an artifact to make variations of. What is left open is as it was made; its noise is
             that of its seed, or of its inversion where the model did not make it.
         amount: Share A of new noise in a variation, 0 to 1: sqrt(1 - A**2) old + A new; by default 0.3.

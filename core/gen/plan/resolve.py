@@ -36,7 +36,7 @@ from gen.plan.before import prepared
 from gen.plan.choice import choose, choose_grid, choose_solver
 from gen.plan.choices import NOISE, Choices, check_scale, choose_cache, choose_guides
 from gen.plan.editing import WAY, begun_from, decided, read_mask
-from gen.plan.expansion import expanded, fitting, params_like
+from gen.plan.expansion import expanded, params_like
 from gen.plan.inputs import Inputs, Source, check_shapes
 from gen.plan.plan import Item, Plan
 from gen.plan.request import Request
@@ -228,8 +228,8 @@ def resolve(
         plan = replace(plan, params={**plan.params, **like})
     editing = decided(request, plan, inputs, start)
     if start is not None and editing.restore is not None:
-        sizes = {name: start.sizes[name] * editing.factor for name in ("width", "height")}
-        plan = replace(plan, params={**plan.params, **fitting(sizes, own, request.params)})
+        finer = params_like(start, own, request.params, editing.factor)
+        plan = replace(plan, params={**plan.params, **finer})
     strength = (
         None
         if start is None or editing.restore is not None

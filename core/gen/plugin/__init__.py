@@ -22,6 +22,7 @@ from gen.plugin.specs import (
     Param,
     RecipeSpec,
     RunSpec,
+    Signal,
     SolverSpec,
 )
 
@@ -46,6 +47,7 @@ __all__ = [
     "Param",
     "RecipeSpec",
     "RunSpec",
+    "Signal",
     "SolverSpec",
     "hookimpl",
 ]

@@ -28,6 +28,7 @@ from gen.plugin.specs import (
     Prompt,
     RecipeSpec,
     RunSpec,
+    Signal,
     SolverSpec,
 )
 
@@ -378,7 +379,22 @@ def kind_fault(spec: KindSpec) -> str:
             fault = f"array {array.name!r}: {fault}"
             break
     fault = fault or _repeated("array", (array.name for array in spec.arrays))
+    fault = fault or _signal_fault(spec)
     return fault and f"kind {spec.name!r}: {fault}"
+
+
+def _signal_fault(spec: KindSpec) -> str:
+    signal: object = spec.signal
+    if signal is None:
+        return ""
+    if not isinstance(signal, Signal):
+        return f"signal must be a Signal, not {signal!r}"
+    array = next((one for one in spec.arrays if one.name == signal.array and one.dtype == "float32"), None)
+    if array is None:
+        return f"its signal {signal.array!r} is none of its arrays of float32"
+    if not isinstance(signal.axes, tuple) or not signal.axes or not set(signal.axes) <= set(array.shape):
+        return f"the axes of its signal must be dimensions of {array.name}, not {signal.axes!r}"
+    return ""
 
 
 def converter_fault(spec: ConverterSpec) -> str:

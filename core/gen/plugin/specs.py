@@ -470,6 +470,22 @@ class ArrayLayout:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signal:
+    """Numbers of fixed places in artifacts of a kind: what the operators of ``--restore`` measure.
+
+    Args:
+        array: Name of the array.
+        axes: Its named dimensions that operators run along: of a picture height and width.
+        phase: Whether waves are measured, whose phases a model may leave to chance: restored sounds take
+            theirs from the measurement.
+    """
+
+    array: str
+    axes: tuple[str, ...]
+    phase: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class KindSpec:
     """A kind of artifact: which arrays it holds, and how two of it are compared.
 
@@ -484,6 +500,8 @@ class KindSpec:
         preview: Name of the format that ``--preview auto`` writes; empty for none.
         distance: Import string of ``(one, other) -> float``, 0 for equal ones, in place of the largest
             difference of any value; used by ``gen rerun --check``.
+        signal: Where its numbers have fixed places, so that any model of the kind can restore it; None where
+            only codecs with a field (``gen.model.FieldCodec``) can.
         api: Version of the contract.
         plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
     """
@@ -494,5 +512,6 @@ class KindSpec:
     validate: str = ""
     preview: str = ""
     distance: str = ""
+    signal: Signal | None = None
     api: int = API
     plugin: str = field(default="", compare=False)

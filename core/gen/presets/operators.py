@@ -14,7 +14,17 @@ OWN = "gen.presets.measurements"
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorSpec(ChoiceSpec):
-    """An operator; ``factory`` makes a ``gen.diffusion.LinearOperator`` along the ``axes`` that it gets."""
+    """An operator; ``factory`` makes a ``gen.diffusion.LinearOperator`` of a ``measurements.Given``.
+
+    Args:
+        waves: Whether it damages waves alone (True), everything else (False), or both (None).
+        fields: Whether it damages the fields of codecs, too.
+        whole: Whether its factory needs no mask (True), or a mask of what is lost (False).
+    """
+
+    waves: bool | None = None
+    fields: bool = False
+    whole: bool = True
 
 
 OPERATORS: Mapping[str, OperatorSpec] = table(
@@ -24,8 +34,15 @@ OPERATORS: Mapping[str, OperatorSpec] = table(
             summary="Noise was added to every value",
             factory=f"{OWN}:noisy",
             settings=(
-                number("std", "Standard deviation of the noise; values go from 0 to 1", 0.1, 0.001, 1),
+                number(
+                    "std",
+                    "Standard deviation; pictures go from 0 to 1, sounds and shapes from -1 to 1",
+                    0.1,
+                    0.001,
+                    1,
+                ),
             ),
+            fields=True,
         ),
         OperatorSpec(
             name="deblur",
@@ -35,13 +52,20 @@ OPERATORS: Mapping[str, OperatorSpec] = table(
                 number("radius", "Standard deviation of the Gaussian in pixels", 2.0, 0.3, 10),
                 number("std", "Standard deviation of noise on top", 0.01, 0.001, 1),
             ),
+            waves=False,
         ),
         OperatorSpec(
             name="super_resolve",
             aliases=("upscale",),
-            summary="Blocks of pixels became one, their mean",
-            factory=f"{OWN}:averaged",
-            settings=(whole("factor", "Side of a block", 2, 2, 8),),
+            summary="Blocks of pixels became one, their mean; or a sound was brought to a lower rate",
+            factory=f"{OWN}:coarser",
+            settings=(whole("factor", "Side of a block, or ratio of the rates", 2, 2, 8),),
+        ),
+        OperatorSpec(
+            name="fill",
+            summary="What the mask marks is lost",
+            factory=f"{OWN}:lossy",
+            whole=False,
         ),
     ]
 )

@@ -1,120 +1,177 @@
-"""Inverse problems of decoded pictures: a prediction follows a measurement through the codec."""
+"""Inverse problems of what models make: a prediction follows a measurement through the codec."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.diffusion import Conditioning, Denoiser, Prediction
 from gen.diffusion.denoiser import Memory
-from gen.diffusion.inverse import DDNM, LinearOperator, Measurement
+from gen.diffusion.inverse import DDNM, LinearOperator, Mask, Measurement
 from gen.diffusion.level import Level
 from gen.errors import UsageError
 from gen.model import Task
 from gen.model.parts import Parts
-
-AXES = (-2, -1)
-"""Rows and columns of pictures (1, 3, H, W)."""
+from gen.plan import Plan
+from gen.presets.measurements import Given
+from gen.presets.operators import OPERATORS
+from gen.run import waves
+from gen.run.compositing import BLACK, marked, sounding
+from gen.run.views import View, view_of
 
 PROJECTIONS = 16
-"""Alternating projections onto what agrees with an exact measurement, and onto values in [0, 1]."""
+"""Alternating projections onto what agrees with an exact measurement, and onto values within the bounds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Restoration:
-    """A measurement of pictures, and the codec between them and the states.
+    """A measurement, and the view between its numbers and the states.
 
     Args:
-        parts: Decode and encode.
-        measurement: Of pictures (1, 3, H, W) in [0, 1].
+        view: Decodes and encodes.
+        measurement: Of the numbers, (1, ...).
     """
 
-    parts: Parts
+    view: View
     measurement: Measurement
 
     @classmethod
-    def of(
-        cls, parts: Parts, build: Callable[[], LinearOperator], std: float, given: Artifact
-    ) -> Restoration:
-        """The restoration of a picture.
+    def of(cls, plan: Plan, parts: Parts, task: Task) -> Restoration | None:
+        """The restoration of a plan's input; None where it is not restored.
 
-        Args:
-            parts: Those of the model.
-            build: Makes the operator.
-            std: Standard deviation of the noise in ``given``.
-            given: What was measured.
+        Raises:
+            UsageError: The operator is not for this kind, or the mask has another size than the input.
         """
-        return cls(parts, Measurement(build(), _channels_first(given), std))
+        chosen, given = plan.editing.restore, plan.init
+        if chosen is None or given is None:
+            return None
+        view = view_of(plan.kind, parts, given, task)
+        fits = chosen.spec.fields if view.is_field else chosen.spec.waves in (None, view.waves)
+        if not fits:
+            raise UsageError(
+                f"operator {chosen.spec.name} does not damage {given.kind}",
+                f"one that does: {', '.join(_operators(view))}",
+            )
+        values = view.measured(given, task)
+        lost = None if chosen.spec.whole or plan.mask is None else _lost(plan.mask, values)
+        operator = chosen.build(
+            LinearOperator,
+            given=Given(values=values, axes=view.axes, waves=view.waves, lost=lost),
+        )
+        own = {param.name: param.default for param in chosen.spec.settings} | dict(chosen.settings)
+        return cls(view, Measurement(operator, values, float(own.get("std") or 0)))
+
+    @property
+    def operator(self) -> LinearOperator:
+        """That of the measurement."""
+        operator = self.measurement.operator
+        assert isinstance(operator, LinearOperator)
+        return operator
 
     def following(self, denoiser: Denoiser, task: Task) -> Denoiser:
         """``denoiser`` with predictions that follow the measurement, by DDNM (Wang et al. 2023, arXiv
         2212.00490, eq. 13) on what they are decoded to.
 
-        The state moves by the difference of the two encoded pictures, so that what the codec loses is not
+        The state moves by the difference of the two encoded views, so that what the codec loses is not
         taken for a change.
         """
 
         def denoise(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
             prediction = denoiser(x, level, conditioning, memory)
             moved = [self._moved(x0[None], task.row(row), level) for row, x0 in enumerate(prediction.x0)]
-            x0 = torch.cat(moved).to(prediction.x0)
-            if prediction.eps is None or level.sigma == 0:
-                return prediction.with_x0(x0)
-            change = (level.alpha / level.sigma) * (x0 - prediction.x0)
-            return Prediction(x0, prediction.eps - change, prediction.variance, prediction.output)
+            return follows(prediction, torch.cat(moved).to(prediction.x0), level)
 
         return denoise
 
-    def exact(self, made: Artifact) -> Artifact:
-        """A picture that agrees with the measurement, as far as values in [0, 1] can."""
-        if self.measurement.std > 0:
+    def exact(self, made: Artifact, state: Tensor, task: Task) -> Artifact:
+        """What is made in agreement with the measurement, as far as values within the bounds can.
+
+        Args:
+            made: Decoded of the state.
+            state: (1, *shape).
+            task: That of this item.
+        """
+        std = self.measurement.std
+        if std > 0 and not self.view.waves:
             return made
-        pixels = _channels_first(made)
-        operator = self.measurement.operator
-        assert isinstance(operator, LinearOperator)
+        numbers = self._seen(state, task)
+        if std > 0:
+            return self.view.delivered(waves.filtered(self._y(numbers), numbers, std), made)
+        low, high = self.view.bounds
         for _ in range(PROJECTIONS):
-            pixels = (pixels + operator.inverse(self._residual(pixels))).clamp(0, 1)
-        return _picture(pixels, made)
+            numbers = (numbers + self.operator.inverse(self._residual(numbers))).clamp(low, high)
+        return self.view.delivered(numbers, made)
 
     def _moved(self, x0: Tensor, task: Task, level: Level[float]) -> Tensor:
         """A prediction (1, C, …) of the state after one step of DDNM."""
-        here = self.parts.decode(x0, task)
-        pixels = _channels_first(here)
-        operator = self.measurement.operator
-        assert isinstance(operator, LinearOperator)
-        step = DDNM().correction(operator, self._residual(pixels), level, self.measurement.std)
-        states = [self.parts.encode(picture, task) for picture in (here, _picture(pixels + step, here))]
-        before, after = states
-        assert isinstance(before, Tensor)
-        assert isinstance(after, Tensor)
+        numbers = self._seen(x0, task)
+        step = DDNM().correction(self.operator, self._residual(numbers), level, self.measurement.std)
+        before, after = (self.view.encoded(one, task) for one in (numbers, numbers + step))
         return x0 + (after - before).to(x0)
 
-    def _residual(self, pixels: Tensor) -> Tensor:
+    def _seen(self, state: Tensor, task: Task) -> Tensor:
+        """The numbers of a state; waves with the level and the phases of the measurement."""
+        numbers = self.view.decoded(state, task)
+        if not self.view.waves:
+            return numbers
+        self._residual(numbers)
+        y, std = self._y(numbers), self.measurement.std
+        # Twice, as the operator may take power away.
+        for _ in range(2):
+            numbers = waves.levelled(numbers, self.operator(numbers), y, std)
+            numbers = waves.aligned(numbers, self.operator.inverse(y))
+        return numbers
+
+    def _y(self, numbers: Tensor) -> Tensor:
+        """What was measured, with as many channels as numbers have; 0 where it is lost."""
+        y = self.view.alike(self.measurement.y, numbers)
+        return self.operator(y) if isinstance(self.operator, Mask) else y
+
+    def _residual(self, numbers: Tensor) -> Tensor:
+        y = self.view.alike(self.measurement.y, numbers)
         try:
-            return self.measurement.residual(self.measurement.operator(pixels))
-        except ValueError as error:
-            height, width = pixels.shape[-2:]
-            down, across = self.measurement.y.shape[-2:]
+            return Measurement(self.operator, self._y(numbers)).residual(self.operator(numbers))
+        except (ValueError, RuntimeError) as error:
+            sizes = [" × ".join(map(str, one.shape[1:])) for one in (numbers, y)]
             raise UsageError(
-                f"the model makes {width} × {height} pixels, which do not fit the input of {across} × {down}",
-                "give width and height that fit, or scale the input",
+                f"the model makes {sizes[0]} values, which do not fit the {sizes[1]} of the input",
+                "ask for a size that fits, or scale the input",
             ) from error
 
 
-def _channels_first(picture: Artifact) -> Tensor:
-    """(1, 3, H, W) of a picture, on white where it is transparent."""
-    pixels = picture.arrays["pixels"]
-    if pixels.shape[-1] == 4:
-        pixels = pixels[..., :3] * pixels[..., 3:] + (1 - pixels[..., 3:])
-    three = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
-    return torch.from_numpy(np.ascontiguousarray(three.transpose(2, 0, 1)))[None]
+def follows(prediction: Prediction, x0: Tensor, level: Level[float]) -> Prediction:
+    """A prediction with another x0, and noise to match."""
+    if prediction.eps is None or level.sigma == 0:
+        return prediction.with_x0(x0)
+    change = (level.alpha / level.sigma) * (x0 - prediction.x0)
+    return Prediction(x0, prediction.eps - change, prediction.variance, prediction.output)
 
 
-def _picture(pixels: Tensor, like: Artifact) -> Artifact:
-    array = pixels[0].clamp(0, 1).permute(1, 2, 0).contiguous().numpy()
-    return replace(like, arrays={"pixels": array.astype(np.float32)})
+def _operators(view: View) -> list[str]:
+    """Names of those that damage what is seen."""
+    return [
+        spec.name
+        for spec in OPERATORS.values()
+        if (spec.fields if view.is_field else spec.waves in (None, view.waves))
+    ]
+
+
+def _lost(mask: Artifact, values: Tensor) -> Tensor:
+    """Where a mask marks values (1, ...), True.
+
+    Raises:
+        UsageError: It has another size.
+    """
+    if mask.kind == "audio":
+        found = torch.from_numpy(sounding(mask.arrays["samples"], int(mask.attributes["sample_rate"])))[None]
+        fits = found.shape[-1] == values.shape[-1]
+    else:
+        array = mask.arrays["pixels" if mask.kind == "image" else "frames"]
+        found = torch.from_numpy(marked(array) >= BLACK)[..., None]
+        fits = found.shape[:-1] == values.shape[1:-1]
+    if not fits:
+        raise UsageError("the mask of what is lost has another size than the input", "scale it to the input")
+    return found[None]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gen.model import CompositingCodec, Model, State, Task
 from gen.model.parts import Parts
@@ -21,6 +20,8 @@ from gen.run.load import threads_of
 from gen.run.progress import Progress, StageReport
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gen.artifact import Artifact
     from gen.diffusion import Step
     from gen.run.restoring import Restoration
@@ -131,28 +132,31 @@ def _made(
         noise=noise_of(plan, rows),
         device=plan.device,
         init=plan.init,
-        mask=plan.mask,
+        mask=None if plan.editing.restore is not None else plan.mask,
     )
     parts = Parts(model, plan.plugin)
     with torch.inference_mode():
         task = replace(task, shape=parts.shape(task))
         shares = [item.share for item in rows]
-        restoration = _restoration(plan, parts)
+        restoration = _restoration(plan, parts, task)
         edits = edits_of(plan, parts, task)
         state = run_stages(plan, model, task, edits, shares, report, raised, restoration)
         made = [_artifact(parts, row_of(state, index), task.row(index)) for index in range(len(batch.items))]
-        return made if restoration is None else [restoration.exact(one) for one in made]
+        if restoration is None:
+            return made
+        return [
+            restoration.exact(one, cast("Tensor", row_of(state, index)), task.row(index))
+            for index, one in enumerate(made)
+        ]
 
 
-def _restoration(plan: Plan, parts: Parts) -> Restoration | None:
+def _restoration(plan: Plan, parts: Parts, task: Task) -> Restoration | None:
     """How the input is restored; None where it is not."""
-    from gen.run.restoring import AXES, Restoration
-
-    chosen = plan.editing.restore
-    if chosen is None or plan.init is None:
+    if plan.editing.restore is None:
         return None
-    own = {param.name: param.default for param in chosen.spec.settings} | dict(chosen.settings)
-    return Restoration.of(parts, partial(chosen.build, axes=AXES), float(own.get("std") or 0), plan.init)
+    from gen.run.restoring import Restoration
+
+    return Restoration.of(plan, parts, task)
 
 
 def _artifact(parts: Parts, state: State, task: Task) -> Artifact:

@@ -66,7 +66,7 @@ def run_stages(
         if run is None:
             continue
         if restoration is not None and index + 1 == len(stages):
-            _check_restorable(stage)
+            _check_restorable(stage, run.task)
             run = replace(run, restoration=restoration)
         if entered:
             run = replace(run, edits=replace(run.edits, start=None, end=None))
@@ -260,14 +260,23 @@ def _prepared(
     )
 
 
-def _check_restorable(stage: Stage) -> None:
+def _check_restorable(stage: Stage, task: Task) -> None:
     """Refuse states that cannot be decoded in the middle of a run.
 
     Raises:
         UsageError: The state has several parts, is made of tokens, or is made piece by piece.
     """
-    if stage.window is not None or isinstance(stage.process, Mapping | CategoricalProcess):
+    if isinstance(stage.process, Mapping | CategoricalProcess):
         raise UsageError("this model samples no single state that can be decoded", "leave out restore")
+    window = stage.window
+    if window is None or not isinstance(task.shape, tuple):
+        return
+    cells = task.shape[window.axis] - window.head
+    if cells > window.size or task.params.get("loop"):
+        raise UsageError(
+            f"this model makes {cells / window.size:.2g} times of what it can restore at once",
+            "restore it piece by piece, and no loop",
+        )
 
 
 def _check_one_state(stage: Stage) -> None:

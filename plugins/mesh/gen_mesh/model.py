@@ -57,10 +57,20 @@ class GridCodec:
         """
         inwards = self._thickening(task.params)
         stacks = np.stack([grids.stacked(*self._grid(artifact, inwards)) for artifact in artifacts])
-        parameter = next(self.network.parameters())
-        with torch.no_grad():
-            latents = self.network.encode(torch.from_numpy(stacks).to(parameter)).float()
-        return (latents - self.mean) / self.std
+        return self._encoded(torch.from_numpy(stacks))
+
+    def measured(self, artifact: Artifact, task: Task) -> Tensor:
+        """The grid of a mesh, or of points with normals, (1, 4, S, S, S): see ``grids.stacked``."""
+        inwards = self._thickening(task.params)
+        return torch.from_numpy(grids.stacked(*self._grid(artifact, inwards)))[None]
+
+    def decode_field(self, state: Tensor, task: Task) -> Tensor:  # noqa: ARG002
+        """Latents (1, C, s, s, s) to a grid (1, 4, S, S, S)."""
+        return self._decoded(state.to(self.mean) * self.std + self.mean)
+
+    def encode_field(self, field: Tensor, task: Task) -> Tensor:  # noqa: ARG002
+        """A grid (1, 4, S, S, S) to latents (1, C, s, s, s)."""
+        return self._encoded(field)
 
     def decode(self, state: Tensor, task: Task) -> list[Artifact]:
         """Latents (B, C, s, s, s) to closed coloured meshes, or to points on them.
@@ -68,10 +78,9 @@ class GridCodec:
         Raises:
             GenError: A shape that is empty, or that the smoothing has made empty.
         """
-        latents = (state.to(self.mean) * self.std + self.mean).to(next(self.network.parameters()).dtype)
-        with torch.no_grad():
-            # One at a time: a batch may take another path through the kernels and differ in the last bit.
-            stacks = [self.network.decode(item[None])[0].float().cpu().numpy() for item in latents]
+        latents = state.to(self.mean) * self.std + self.mean
+        # One at a time: a batch may take another path through the kernels and differ in the last bit.
+        stacks = [self._decoded(item[None])[0].numpy() for item in latents]
         return [self._artifact(stack, task.params) for stack in stacks]
 
     def mask(self, mask: Artifact, task: Task) -> Tensor:  # noqa: ARG002
@@ -100,6 +109,17 @@ class GridCodec:
         given = {**task.init.arrays, "colours": cloud.oriented(task.init)[2]}
         parts = {name: (given[name][chosen[0]], made.arrays[name][chosen[1]]) for name in names}
         return Artifact("points", {name: np.concatenate(pair) for name, pair in parts.items()})
+
+    def _encoded(self, stacks: Tensor) -> Tensor:
+        """Grids (B, 4, S, S, S) to standardised latents."""
+        with torch.no_grad():
+            latents = self.network.encode(stacks.to(next(self.network.parameters()))).float()
+        return (latents - self.mean) / self.std
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        """Latents (B, C, s, s, s) of any scale to grids (B, 4, S, S, S)."""
+        with torch.no_grad():
+            return self.network.decode(latents.to(next(self.network.parameters()).dtype)).float().cpu()
 
     def _within(self, inside: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Which points (N, 3) lie in cells (S, S, S) that are marked."""

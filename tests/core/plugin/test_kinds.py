@@ -19,7 +19,7 @@ from gen.plugin.host import Host
 from gen.run.kinds import distance
 
 LIGHT = """
-from gen.plugin import ArrayLayout, KindSpec, hookimpl
+from gen.plugin import ArrayLayout, KindSpec, Signal, hookimpl
 
 @hookimpl
 def gen_kinds():
@@ -139,6 +139,16 @@ def test_the_core_keeps_its_kinds_and_declares_them_by_the_hook(planned: Callabl
         ),
         ('name="table"', 'name="Table"', "the name must be lower-case"),
         ('validate="table_work:validate"', 'validate="check"', "validate must be an import string"),
+        (
+            'validate="table',
+            'signal=Signal(array="rows", axes=("rows",)), validate="table',
+            "is none of its arrays",
+        ),
+        (
+            'validate="table',
+            'signal=Signal(array="cells", axes=("row",)), validate="table',
+            "dimensions of cells",
+        ),
     ],
 )
 def test_a_faulty_spec_breaks_its_plugin_alone(install: Install, old: str, new: str, reason: str) -> None:

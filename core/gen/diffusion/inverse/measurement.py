@@ -124,6 +124,52 @@ class BlockAverage(LinearOperator):
         return g(y.new_tensor(self.factor ** -len(self.axes))) * y
 
 
+@dataclass(frozen=True)
+class Decimation(LinearOperator):
+    """The last axis at a ``factor``-th of its rate, after an ideal low-pass: sound at a lower rate.
+
+    With the unitary Fourier transforms U of n and m = n / factor values and the choice S of the frequencies
+    below half the lower rate, A = sqrt(m / n) U_m^H S U_n, so that A A^T is m / n times the identity on them.
+
+    Args:
+        factor: At least 1; the length of the axis must be a multiple of it.
+
+    Raises:
+        ValueError: The factor is below 1.
+    """
+
+    factor: int
+
+    def __post_init__(self) -> None:
+        whole_number(self.factor, "factor")
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        """Raises ValueError where the length is no multiple of the factor."""
+        length = x.shape[-1]
+        if length % self.factor:
+            raise ValueError(f"the last axis must be a multiple of the factor {self.factor}, not {length}")
+        fewer = length // self.factor
+        return torch.fft.irfft(self._kept(torch.fft.rfft(x), fewer), fewer) / self.factor
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        fewer = y.shape[-1]
+        length = fewer * self.factor
+        spectrum = self._kept(torch.fft.rfft(y), fewer)
+        wide = torch.nn.functional.pad(spectrum, (0, length // 2 + 1 - spectrum.shape[-1]))
+        return torch.fft.irfft(wide, length)
+
+    def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
+        spectrum = torch.fft.rfft(y)
+        kept = self._kept(torch.ones_like(spectrum), y.shape[-1]).real
+        return torch.fft.irfft(spectrum * g(kept / self.factor), y.shape[-1])
+
+    @staticmethod
+    def _kept(spectrum: Tensor, length: int) -> Tensor:
+        """Frequencies below half the rate at which the axis has ``length`` values; the half itself is 0."""
+        frequencies = torch.arange(length // 2 + 1, device=spectrum.device)
+        return spectrum[..., : length // 2 + 1] * (2 * frequencies < length)
+
+
 @dataclass(frozen=True, eq=False)
 class Blur(LinearOperator):
     """Convolution with a kernel on a periodic state, computed in Fourier space: deblurring.
