@@ -20,6 +20,13 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower().replace("++", "pp"))
 
 
+def close_names(name: str, known: list[str]) -> str:
+    """The names that a misspelt one may stand for, joined by "or"; empty when none is near."""
+    from difflib import get_close_matches
+
+    return " or ".join(get_close_matches(name, known, n=3))
+
+
 def _drives_terminal(character: str) -> bool:
     code = ord(character)
     control = (code < 0x20 and character not in "\t\n") or 0x7F <= code <= 0x9F

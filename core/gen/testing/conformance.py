@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gen.errors import PluginError
-from gen.plugin.host import Host, Plugin
+from gen.plugin.host import Host
+from gen.plugin.loading import Plugin
 from gen.plugin.specs import ModalitySpec
 from gen.testing.findings import Finding
 from gen.testing.imports import assert_light_import
