@@ -10,6 +10,7 @@ from typing import Any, overload
 
 from gen import formats, presets
 from gen.artifact import Artifact
+from gen.checkpoints.additions import Given, kind_of
 from gen.checks import unknown
 from gen.config import offline_origin
 from gen.errors import GenWarning, ModelError, UsageError
@@ -22,7 +23,7 @@ from gen.plan.editing import edited_again
 from gen.plan.sources import HUB, Reading, find_source
 from gen.plugin.host import Host
 from gen.plugin.specs import GridSpec
-from gen.recipe import AnyRecipe, Conversion, Recipe
+from gen.recipe import AnyRecipe, Conversion, Input, Recipe
 from gen.run import Progress, generate, load, notices
 
 OPTIONS = frozenset(item.name for item in fields(Request)) - {"modality", "prompts", "seeds", "params"}
@@ -87,29 +88,35 @@ class LoadedModel(Generator):
         modality: Name of the modality that drives it.
         reference: What it was loaded by.
         device, dtype: Where it is and in which precision; they cannot be changed by a call.
-        reading: How a checkpoint was read.
+        files: How a checkpoint is read, and what changes it: options of a request.
     """
 
     def __init__(
-        self, modality: str, reference: str, device: str | None, dtype: str | None, reading: Reading
+        self,
+        modality: str,
+        reference: str,
+        device: str | None,
+        dtype: str | None,
+        files: Mapping[str, Any],
     ) -> None:
         super().__init__(modality)
         host = find_host()
         spec = host.modality(modality)
         entry = next((one for one in host.models(modality) if one.name == reference), None)
+        reading = Reading(files["variant"], files["allow_pickle"])
         declared = entry or find_source(reference, modality, host, reading).family
         request = Request(
             modality=modality,
             prompts=any_prompts(spec, declared),
             model=reference,
-            variant=reading.variant,
-            allow_pickle=reading.allow_pickle,
             device=device,
             dtype=dtype,
+            **files,
         )
         plan = resolve(request, host)
         self.model = load(plan, host)
-        self._fixed = {"model": reference, "device": plan.device, "dtype": plan.dtype, **vars(reading)}
+        self._additions = _additions(plan)
+        self._fixed = {"model": reference, "device": plan.device, "dtype": plan.dtype, **files}
 
     def __repr__(self) -> str:
         return f"<gen.load({self.model.name!r}) on {self._fixed['device']}>"
@@ -121,9 +128,14 @@ class LoadedModel(Generator):
         return super().__call__(prompt, count=count, **self._fixed, **options)
 
     def _model(self, plan: Plan, host: Host) -> Model:  # noqa: ARG002
-        if plan.file.sha256 != self.model.sha256:
-            raise ModelError(f"the file of model {self.model.name} has changed", "load it again")
+        if plan.file.sha256 != self.model.sha256 or _additions(plan) != self._additions:
+            raise ModelError(f"a file of model {self.model.name} has changed", "load it again")
         return self.model
+
+
+def _additions(plan: Plan) -> tuple[Input, ...]:
+    """The files that change the model."""
+    return tuple(item for item in plan.inputs if kind_of(item.role))
 
 
 def load_model(
@@ -134,23 +146,31 @@ def load_model(
     dtype: str | None = None,
     variant: str | None = None,
     allow_pickle: bool = False,
+    lora: Given | Sequence[Given] | None = None,
+    embedding: Given | Sequence[Given] | None = None,
+    decoder: str | os.PathLike[str] | None = None,
 ) -> LoadedModel:
     """Load a model for repeated use.
 
     Args:
         model: As in ``gen.plan.Request``.
         modality: Name of its modality; needed only when several have a model of that name.
-        device, dtype, variant, allow_pickle: As in ``gen.plan.Request``.
+        device, dtype, variant, allow_pickle, lora, embedding, decoder: As in ``gen.plan.Request``.
 
     Raises:
         ModelError: It is unknown, or several modalities have one of that name.
         gen.errors.GenError: It cannot be loaded.
     """
     reference = os.fspath(model)
-    reading = Reading(variant, allow_pickle)
-    return LoadedModel(
-        modality or modality_of(reference, find_host(), reading), reference, device, dtype, reading
-    )
+    modality = modality or modality_of(reference, find_host(), Reading(variant, allow_pickle))
+    files = {
+        "variant": variant,
+        "allow_pickle": allow_pickle,
+        "lora": lora,
+        "embedding": embedding,
+        "decoder": decoder,
+    }
+    return LoadedModel(modality, reference, device, dtype, files)
 
 
 def read_recipe(source: AnyRecipe | Artifact | str | os.PathLike[str], host: Host) -> AnyRecipe:
@@ -194,8 +214,9 @@ def plan_again(
     init, mask = (
         files.pop(role, None) if one is None else one for role, one in (("init", init), ("mask", mask))
     )
+    additions = {role: files.pop(role) for role in [*files] if kind_of(role)}
     edits: dict[str, Any] = {role: files.pop(role) for role in ("vary", "interpolate") if role in files}
-    given = {"init": init, "mask": mask, **edits, **files}
+    given = {"init": init, "mask": mask, **edits, **additions, **files}
     wanted = {item.role: item for item in recipe.inputs}
     for role, source in given.items():
         if source is not None and role not in wanted:
@@ -228,6 +249,7 @@ def plan_again(
             model=recipe.model.name if model is None else model,
             variant=recipe.model.variant or None,
             allow_pickle=allow_pickle,
+            **_added_again(recipe, additions),
             init=init,
             strength=recipe.strength,
             params={**recipe.params, **files},
@@ -255,6 +277,16 @@ def plan_again(
             stacklevel=3,
         )
     return plan
+
+
+def _added_again(recipe: Recipe, files: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that say which files change the model, as the recipe orders and weighs them."""
+    options: dict[str, Any] = {}
+    for item in recipe.inputs:
+        if kind := kind_of(item.role):
+            source = files[item.role]
+            options.setdefault(kind, []).append(source if item.value is None else (source, item.value))
+    return options
 
 
 def _require_model(recipe: Recipe, host: Host) -> None:

@@ -98,6 +98,7 @@ class Input:
         sha256: Hex digest of the file.
         format: Name of the format that it was read from; empty for an artifact that was never in a file.
         parent: Place of its recipe among ``parents``, from 0; None where it carried none.
+        value: What was given with it: the weight of a LoRA, the word of an embedding.
 
     Raises:
         UsageError: A field of another type or form.
@@ -108,6 +109,7 @@ class Input:
     sha256: str
     format: str = ""
     parent: int | None = None
+    value: Scalar = None
 
     def __post_init__(self) -> None:
         _match(self.role, _NAME, "input.role", "a short name")
@@ -116,6 +118,7 @@ class Input:
         if self.parent is not None:
             _integer(self.parent, "input.parent", 0, _MAX_ITEMS)
         _put(self, name=_basename(_text(self.name, "input.name")))
+        _scalar(self.value, "input.value")
         _match(self.sha256, _SHA256, "input.sha256", "64 hex digits")
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from gen.checkpoints.additions import Addition
 from gen.checkpoints.digests import file_digests, joint_digest
 from gen.checkpoints.weights import Tensors, find_weights
 from gen.errors import ModelError
@@ -121,6 +122,7 @@ class Checkpoint:
         variant: The variant of the weights: ``"fp16"``; None takes what is there.
         allow_pickle: Whether weights in pickles are read, by torch and as weights only.
         layout: Of a single file; None for a folder.
+        additions: Files that change it when it is loaded.
 
     Raises:
         ModelError: It is no such folder, or its index cannot be read.
@@ -134,9 +136,11 @@ class Checkpoint:
         variant: str | None = None,
         allow_pickle: bool = False,
         layout: Layout | None = None,
+        additions: Sequence[Addition] = (),
     ) -> None:
         self.path = Path(path).expanduser()
         self.layout = layout
+        self.additions = tuple(additions)
         self.name = name or (self.path.stem if layout else self.path.resolve().name)
         index = read_index(self.path) if layout is None else layout.index
         self.pipeline = pipeline_of(index)

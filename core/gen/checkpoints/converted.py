@@ -20,7 +20,7 @@ class Target:
 
     Args:
         name: In the network.
-        part, parts: Which of how many equal parts of its rows.
+        part, parts, span: Its rows in ``parts`` equal parts: ``span`` of them, from ``part`` on.
         form: ``"matrix"`` drops the kernel of a convolution of 1 × 1; ``"transposed"`` swaps rows and
             columns.
     """
@@ -28,18 +28,19 @@ class Target:
     name: str
     part: int = 0
     parts: int = 1
+    span: int = 1
     form: Literal["", "matrix", "transposed"] = ""
 
     def shape(self, stored: tuple[int, ...]) -> tuple[int, ...]:
         """The shape in the network of a tensor of this shape."""
-        shape = (stored[0] // self.parts, *stored[1:]) if stored and self.parts > 1 else stored
+        shape = (stored[0] // self.parts * self.span, *stored[1:]) if stored and self.parts > 1 else stored
         return shape[:2] if self.form == "matrix" else shape[::-1] if self.form == "transposed" else shape
 
     def tensor(self, stored: torch.Tensor) -> torch.Tensor:
         """The tensor in the network; a view where it can be."""
         if self.parts > 1:
             rows = len(stored) // self.parts
-            stored = stored[self.part * rows : (self.part + 1) * rows]
+            stored = stored[self.part * rows : (self.part + self.span) * rows]
         if self.form == "transposed":
             return stored.T.contiguous()
         return stored.flatten(1) if self.form == "matrix" and stored.ndim > 2 else stored

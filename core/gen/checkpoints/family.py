@@ -8,7 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-from gen.checkpoints.checkpoint import Checkpoint, Layout
+from gen.checkpoints.additions import Addition
+from gen.checkpoints.checkpoint import Checkpoint, Component, Layout
+from gen.checkpoints.converted import Target
+from gen.checkpoints.lora import Lora, merged
 from gen.checkpoints.weights import PICKLED, Weights
 from gen.errors import ModelError
 from gen.model import Defaults
@@ -23,7 +26,7 @@ class FamilyCheckpoint(Checkpoint):
         path: The folder, or a single file.
         families: Those that are known.
         load: Imports what an import string of a family names.
-        name, variant, allow_pickle: As of ``Checkpoint``.
+        name, variant, allow_pickle, additions: As of ``Checkpoint``.
         card: Data, licence and metrics, as far as they are known.
 
     Raises:
@@ -42,12 +45,15 @@ class FamilyCheckpoint(Checkpoint):
         name: str = "",
         variant: str | None = None,
         allow_pickle: bool = False,
+        additions: Sequence[Addition] = (),
         card: Mapping[str, object] | None = None,
     ) -> None:
         layout = _layout(Path(path).expanduser(), families, load, allow_pickle=allow_pickle)
         if layout is not None and variant is not None:
             raise ModelError(f"{Path(path).name} is a single file, which has no variants", "leave it out")
-        super().__init__(path, name, variant=variant, allow_pickle=allow_pickle, layout=layout)
+        super().__init__(
+            path, name, variant=variant, allow_pickle=allow_pickle, layout=layout, additions=additions
+        )
         self.card: Mapping[str, object] = card or {}
         self._load = load
         found = next((family for family in families if self.pipeline in family.pipelines), None)
@@ -58,6 +64,20 @@ class FamilyCheckpoint(Checkpoint):
                 f"known families: {', '.join(known)}" if known else "install a plugin that brings one",
             )
         self.family = found
+        loras = [Lora(one.path, float(one.value or 0)) for one in self.additions if one.kind == "lora"]
+        if loras and "lora" in found.additions:
+            self.components = {**self.components, **merged(self, loras, self._spelling)}
+
+    def _spelling(self, part: Component) -> Mapping[str, tuple[Target, ...]]:
+        """Names of layers that the family knows beside those in the files."""
+        if not self.family.lora_names:
+            return {}
+        names = cast(Callable[[Component], object], self._load(self.family.lora_names))
+        with calling(self.plugin, f"names of LoRAs of family {self.family.name}") as call:
+            found = names(part)
+            if not isinstance(found, Mapping):
+                raise call.returned(found, "a mapping")
+        return found
 
     @property
     def modality(self) -> str:

@@ -53,13 +53,11 @@ class Parts:
         Raises:
             ModelError: The part is missing or damaged.
         """
-        from gen.hardware.precision import prepare
         from gen.hardware.profile import choose_packing, machine_profile
 
         component = self.checkpoint[part] if isinstance(part, str) else part
-        network = load_network(component, self.device)
         pack = choose_packing(self.dtype, self.device, machine_profile)
-        return prepare(network, getattr(torch, self.dtype), pack=pack)
+        return load_network(component, self.device, getattr(torch, self.dtype), pack=pack)
 
     def autoencoder(self, name: str = "vae") -> nn.Module:
         """An autoencoder, in float32 where its configuration says that it needs that.

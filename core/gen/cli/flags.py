@@ -106,6 +106,21 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
             False,
         ),
         _flag(
+            "lora",
+            "FILE[:WEIGHT]",
+            "A LoRA for a checkpoint, and how much it counts (default 1): repeat it.",
+            kind=list[str],
+        ),
+        _flag(
+            "embedding",
+            "FILE[=WORD]",
+            "An embedding of a word for a checkpoint (textual inversion): repeat it.",
+            kind=list[str],
+        ),
+        _flag(
+            "decoder", "FILE", "A tiny autoencoder that decodes in place of a checkpoint's own.", kind=Path
+        ),
+        _flag(
             "solver",
             "NAME",
             "How to step, with settings as in ddim:eta=0.5; `gen solvers` lists them.",

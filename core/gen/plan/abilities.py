@@ -19,6 +19,9 @@ REASONS = {
     "negative": "takes no negative prompt",
     "init": "starts from noise alone",
     "mask": "keeps no part of an input",
+    "lora": "takes no LoRA",
+    "embedding": "takes no embedding of a word",
+    "decoder": "takes no other decoder",
 }
 """What a model without an ability does, for messages."""
 
@@ -31,6 +34,9 @@ NEEDED = {
     "edit": "init",
     "restore": "init",
     "expand": "mask",
+    "lora": "lora",
+    "embedding": "embedding",
+    "decoder": "decoder",
 }
 """Fields of a request, and the ability that each needs."""
 
@@ -106,7 +112,11 @@ class Abilities:
         """
         for field, ability in NEEDED.items():
             value = getattr(request, field)
-            if ability in self.names or value is None or (isinstance(value, str) and not value):
+            if (
+                ability in self.names
+                or value is None
+                or (isinstance(value, str | list | tuple) and not value)
+            ):
                 continue
             # A recipe says the guidance of the model, too.
             if field != "guidance" or not isinstance(value, int | float) or value != guidance:
@@ -123,9 +133,10 @@ def abilities_of(spec: ModalitySpec, model: ModelSpec | FamilySpec | None) -> Ab
     if model is None:
         return Abilities(spec.prompt, frozenset(spec.abilities), spec.params)
     names = spec.abilities if model.abilities is None else model.abilities
+    additions = model.additions if isinstance(model, FamilySpec) else ()
     return Abilities(
         spec.prompt if model.prompt is None else model.prompt,
-        frozenset(names),
+        frozenset((*names, *additions)),
         (*spec.params, *model.params),
     )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from gen.checkpoints.additions import Addition, roles
 from gen.errors import UsageError
 from gen.kinds import KINDS
 from gen.plan.kinds import check_given
@@ -88,12 +90,22 @@ class Inputs:
         self.items.append(Input(role=role, name=name, sha256=found.sha256, format=CHECKPOINT))
         return found
 
+    def note(self, additions: Sequence[Addition]) -> None:
+        """Note the digests of files that change the model.
+
+        Raises:
+            ModelError: One cannot be read.
+        """
+        for role, addition in roles(additions):
+            name, value = addition.path.resolve().name, addition.value
+            self.items.append(Input(role=role, name=name, sha256=addition.sha256, value=value))
+
     def _note(self, artifact: Artifact, **about: str) -> None:
         parent = None
         if artifact.recipe is not None:
             parent = len(self.parents)
             self.parents.append(artifact.recipe)
-        self.items.append(Input(**about, parent=parent))
+        self.items.append(Input(**about, parent=parent))  # type: ignore[arg-type]
 
 
 def content_digest(artifact: Artifact) -> str:

@@ -11,6 +11,7 @@ from gen.plan.choice import Choice
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
+    from gen.checkpoints.additions import Given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,10 @@ class Request:
             ``hf:OWNER/NAME[@REVISION]``, a checkpoint of the hub.
         variant: Of a checkpoint's weights: ``"fp16"``; by default those without a variant, or the only one.
         allow_pickle: Whether a checkpoint's weights in pickles are read, as weights only.
+        lora: LoRA files for a checkpoint, each a path, ``"FILE:WEIGHT"`` or (path, weight); by default 1.
+        embedding: Embeddings of words for a checkpoint, each a path, ``"FILE=WORD"`` or (path, word); by
+            default the word is the one that the file says, or the file's name.
+        decoder: A tiny autoencoder, folder or file, that decodes in place of a checkpoint's own.
         init: A file or an artifact to start from.
         strength: How far ``init`` may change, in (0, 1].
         mask: A file or an artifact whose bright parts are made anew, the others kept, of the shape of
@@ -78,6 +83,9 @@ class Request:
     model: str | os.PathLike[str] | None = None
     variant: str | None = None
     allow_pickle: bool = False
+    lora: Given | Sequence[Given] | None = None
+    embedding: Given | Sequence[Given] | None = None
+    decoder: str | os.PathLike[str] | None = None
     init: str | os.PathLike[str] | Artifact | None = None
     strength: float | None = None
     mask: str | os.PathLike[str] | Artifact | None = None

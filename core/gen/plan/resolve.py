@@ -13,6 +13,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from gen.checkpoints.additions import Addition, read_additions
 from gen.checks import (
     DTYPES,
     MAX_GUIDANCE,
@@ -42,6 +43,7 @@ from gen.plan.plan import Item, Plan
 from gen.plan.request import Request
 from gen.plan.sources import Reading, find_source
 from gen.plugin.specs import (
+    ADDITIONS,
     CHECKPOINT,
     CacheSpec,
     GridSpec,
@@ -101,7 +103,7 @@ def resolve(
             return check(setting.value)
 
     model = os.fspath(request.model) if isinstance(request.model, os.PathLike) else request.model
-    reading = Reading(_variant(request.variant), bool(request.allow_pickle))
+    reading = Reading(_variant(request.variant), bool(request.allow_pickle), _additions(request))
     file = chosen(
         "model", model, spec.default_model, lambda name: find_source(name, spec.name, host, reading)
     )
@@ -123,6 +125,7 @@ def resolve(
             f"{'mask' if strength is None else 'strength'} needs something to start from", "add `init=FILE`"
         )
     inputs = Inputs(host)
+    inputs.note(reading.additions)
     solvers, grids = host.choices(SolverSpec, spec.name), host.choices(GridSpec, spec.name)
     solver, sampler = chosen(
         "solver", request.solver, defaults.solver, lambda given: choose_solver(solvers, grids, given)
@@ -298,6 +301,14 @@ def _variant(given: object) -> str | None:
     if not isinstance(given, str) or not re.fullmatch(r"\w+", given):
         raise UsageError(f"variant must be a word, not {given!r}", "for instance fp16")
     return given
+
+
+def _additions(request: Request) -> tuple[Addition, ...]:
+    return tuple(
+        addition
+        for kind in ADDITIONS
+        for addition in read_additions(kind, getattr(request, kind), allow_pickle=bool(request.allow_pickle))
+    )
 
 
 def _threads(given: object) -> int:

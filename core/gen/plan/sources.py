@@ -13,6 +13,7 @@ from gen.model import ModelFile, ModelSource, find_model
 from gen.plugin.specs import FamilySpec
 
 if TYPE_CHECKING:
+    from gen.checkpoints.additions import Addition
     from gen.checkpoints.pulled import Pulled
     from gen.plugin.host import Host
 
@@ -27,10 +28,12 @@ class Reading:
     Args:
         variant: Of the weights: ``"fp16"``; None takes those without, or the only one.
         allow_pickle: Whether weights in pickles are read, by torch and as weights only.
+        additions: Files that change it.
     """
 
     variant: str | None = None
     allow_pickle: bool = False
+    additions: tuple[Addition, ...] = ()
 
 
 PLAIN = Reading()
@@ -59,6 +62,7 @@ def find_source(reference: str, modality: str, host: Host, reading: Reading = PL
         return _checkpoint(reference, modality, host, reading)
     if reading != PLAIN:
         name = "variant" if reading.variant is not None else "allow_pickle"
+        name = reading.additions[0].kind if reading.additions else name
         raise UsageError(
             f"{name} is for checkpoints of other programs, and {reference} is none", "leave it out"
         )
@@ -185,6 +189,7 @@ def _checkpoint(reference: str, modality: str, host: Host, reading: Reading) -> 
         name=name,
         variant=reading.variant,
         allow_pickle=reading.allow_pickle,
+        additions=reading.additions,
         card=card,
     )
     if modality and found.modality != modality:

@@ -9,6 +9,7 @@ from typing import get_args
 
 from gen.plugin.specs import (
     ABILITIES,
+    ADDITIONS,
     API,
     REMOTE,
     ArrayLayout,
@@ -56,7 +57,7 @@ RESERVED = COMMANDS | MODULES
 CORE_FLAGS = _words("""
     prompt prompt_file output format count seed steps guidance guide guidance_interval negative model solver
     grid cache noise init strength mask expand restore vary amount interpolate share edit
-    variant allow_pickle
+    variant allow_pickle lora embedding decoder
     param preset device dtype isolate offline metadata overwrite dry_run preview json quiet verbose help
     negative_prompt cfg_scale guidance_scale num_inference_steps sampler as_json on_step threads
 """)
@@ -243,10 +244,12 @@ def family_fault(spec: FamilySpec) -> str:
         One line, or an empty string.
     """
     fault = _strings(spec, ("name", "modality", "summary"))
-    fault = fault or _import_strings(spec, ("adapter", "defaults"), optional=("single_file",))
+    fault = fault or _import_strings(spec, ("adapter", "defaults"), optional=("single_file", "lora_names"))
     names = spec.pipelines
     if not fault and not (isinstance(names, tuple) and names and all(type(one) is str for one in names)):
         fault = f"pipelines must be a tuple of names of classes, not {names!r}"
+    if not fault and not (isinstance(spec.additions, tuple) and set(spec.additions) <= set(ADDITIONS)):
+        fault = f"additions must be a tuple out of {', '.join(ADDITIONS)}, not {spec.additions!r}"
     fault = fault or _ability_fault(
         "required" if spec.prompt is None else spec.prompt, () if spec.abilities is None else spec.abilities
     )

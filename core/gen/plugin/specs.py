@@ -17,6 +17,9 @@ and to keep the part of it that a mask leaves dark."""
 CHECKPOINT = "checkpoint"
 """The ``kind`` of a parameter that is the folder of a checkpoint in place of a file with an artifact."""
 
+ADDITIONS = ("lora", "embedding", "decoder")
+"""Kinds of files that change a checkpoint when it is loaded."""
+
 ANY_KIND = "*"
 """The kind of a format that holds artifacts of every kind."""
 
@@ -192,7 +195,11 @@ class FamilySpec:
         single_file: Import string of ``(weights: gen.checkpoints.weights.Weights) ->
             gen.checkpoints.checkpoint.Layout | None``, which tells by the names of tensors how a single file
             is read as a checkpoint, and imports nothing heavy; empty where there are none.
+        lora_names: Import string of ``(part: gen.checkpoints.Component) -> Mapping[str,
+            tuple[gen.checkpoints.converted.Target, ...]]``: names that LoRAs give to layers beside those in
+            the checkpoint, and the layers there. Empty where there are none.
         params: Parameters of its models, beside those of the modality.
+        additions: Out of ``ADDITIONS``, the kinds of files that change its models.
         prompt, abilities: Of its models, in place of the modality's; None keeps them.
         plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
         api: Version of the contract.
@@ -205,6 +212,8 @@ class FamilySpec:
     adapter: str
     defaults: str
     single_file: str = ""
+    lora_names: str = ""
+    additions: tuple[str, ...] = ()
     params: tuple[Param, ...] = ()
     prompt: Prompt | None = None
     abilities: tuple[str, ...] | None = None

@@ -189,6 +189,8 @@ def gen_families() -> tuple[FamilySpec, ...]:
             adapter="gen_image.families.stable_diffusion:load",
             defaults="gen_image.families.defaults:stable_diffusion",
             single_file="gen_image.families.ldm.single_file:layout",
+            lora_names="gen_image.families.ldm.names:lora_layers",
+            additions=("lora",),
             params=(*_sizes(8), CLIP_SKIP, *CONTROL),
         ),
         FamilySpec(
@@ -203,6 +205,8 @@ def gen_families() -> tuple[FamilySpec, ...]:
             adapter="gen_image.families.stable_diffusion_xl:load",
             defaults="gen_image.families.defaults:stable_diffusion_xl",
             single_file="gen_image.families.ldm.single_file:layout",
+            lora_names="gen_image.families.ldm.names:lora_layers",
+            additions=("lora",),
             params=(*_sizes(8), CLIP_SKIP, *CONTROL),
         ),
         FamilySpec(

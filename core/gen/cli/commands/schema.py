@@ -65,6 +65,8 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
             "default": spec.default_model,
             "examples": [m.name for m in host.models(spec.name)],
         },
+        **{name: {"type": ["string", "array"], "items": text} for name in ("lora", "embedding")},
+        "decoder": text,
         "guide": {"type": ["string", "array"], "items": text, **_named(host, spec, GuidanceSpec)},
         "guidance_interval": {**text, "examples": ["0.2:0.8"]},
         "solver": {**text, **_named(host, spec, SolverSpec)},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from gen.checkpoints.checkpoint import Component
 from gen.checkpoints.converted import Target
 
 RESNET = {
@@ -155,6 +156,15 @@ def open_clip_targets(
         elif target := renamed(name, modules):
             table[name] = (Target(target),)
     return table
+
+
+def lora_layers(part: Component) -> dict[str, tuple[Target, ...]]:
+    """Layers of a U-Net under their old names, which many LoRAs of Stable Diffusion XL have."""
+    if part.name != "unet":
+        return {}
+    before = {new: old for old, new in unet_modules(part.config).items()}
+    layers = {name.rpartition(".")[0] for name in part.weights.shapes}
+    return {old: (Target(layer),) for layer in layers if (old := renamed(layer, before))}
 
 
 def _texts(value: object) -> list[str]:
