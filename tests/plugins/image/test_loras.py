@@ -27,7 +27,7 @@ from gen.plan import Reading, find_source
 from gen.plugin.host import Host
 
 RANK, ALPHA, WEIGHT = 3, 1.5, 0.7
-ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn1"
+ATTENTION = "mid_block.attentions.0.transformer_blocks.0.attn1"
 LAYERS = {
     "unet": (
         f"{ATTENTION}.to_q",
@@ -112,8 +112,8 @@ def kohya(part: str, layer: str, beginnings: Mapping[str, str] = PARTS) -> tuple
 
 def kohya_xl(part: str, layer: str) -> tuple[str, str, str]:
     old = {
-        f"{ATTENTION}.to_q": "input_blocks.1.1.transformer_blocks.0.attn1.to_q",
-        f"{ATTENTION}.to_out.0": "input_blocks.1.1.transformer_blocks.0.attn1.to_out.0",
+        f"{ATTENTION}.to_q": "middle_block.1.transformer_blocks.0.attn1.to_q",
+        f"{ATTENTION}.to_out.0": "middle_block.1.transformer_blocks.0.attn1.to_out.0",
         "mid_block.attentions.0.proj_in": "middle_block.1.proj_in",
         "down_blocks.0.resnets.0.conv1": "input_blocks.1.0.in_layers.2",
         "time_embedding.linear_1": "time_embed.0",
@@ -178,8 +178,8 @@ def test_scales_that_peft_notes(folders: Mapping[str, Path], tmp_path: Path) -> 
 def test_names_of_older_files_and_whole_changes(folders: Mapping[str, Path], tmp_path: Path) -> None:
     before = plain(folders["sd"], "unet")
     query, out = (before[f"{ATTENTION}.{name}.weight"] for name in ("to_q", "to_out.0"))
-    down, up, mid = torch.randn(2, 8), torch.randn(8, 2), torch.randn(2, 2, 3, 3)
-    bias, conv = torch.randn(8), "down_blocks.0.resnets.0.conv1"
+    down, up, mid = torch.randn(2, 16), torch.randn(16, 2), torch.randn(2, 2, 3, 3)
+    bias, conv = torch.randn(16), "mid_block.resnets.0.conv1"
     state = {
         f"unet.{ATTENTION}.processor.to_q_lora.down.weight": down,
         f"unet.{ATTENTION}.processor.to_q_lora.up.weight": up,
@@ -242,12 +242,16 @@ BAD: list[tuple[Mapping[str, Tensor], str]] = [
         r"is a LoRA of another model: sd \(StableDiffusionPipeline\) has no layer 'unet.a.to_q'",
     ),
     (
-        {f"unet.{ATTENTION}.to_{key}.lora_{each}.weight": torch.zeros(8, 8) for each in "AB" for key in "qz"},
+        {
+            f"unet.{ATTENTION}.to_{key}.lora_{each}.weight": torch.zeros(16, 16)
+            for each in "AB"
+            for key in "qz"
+        },
         "is not a LoRA of such a model: .* has no layer '.*to_z'",
     ),
     (
         {f"unet.{ATTENTION}.to_q.lora_{each}.weight": torch.zeros(4, 4) for each in "AB"},
-        r"does not fit sd: .*to_q\.weight is \[8, 8\], its change \[4, 4\]",
+        r"does not fit sd: .*to_q\.weight is \[16, 16\], its change \[4, 4\]",
     ),
     ({f"unet.{ATTENTION}.to_q.lokr_w1": torch.zeros(2, 2)}, "is no LoRA that is known: it has a tensor"),
     ({f"unet.{ATTENTION}.to_q.dora_scale": torch.zeros(2, 2)}, "is no LoRA that is known: it has a tensor"),
