@@ -96,6 +96,14 @@ def gen_formats() -> tuple[FormatSpec, ...]:
     )
 
 
+TRUE_CFG = Param(
+    name="true_cfg",
+    type=float,
+    help="Scale of guidance away from the negative prompt, beside the scale that it gets.",
+    default=1.0,
+    minimum=0,
+    maximum=30,
+)
 CLIP_SKIP = Param(
     name="clip_skip",
     type=int,
@@ -219,22 +227,33 @@ def gen_families() -> tuple[FamilySpec, ...]:
             params=_sizes(16),
         ),
         FamilySpec(
+            name="flux-kontext",
+            modality="image",
+            summary="FLUX.1 Kontext: pictures that are changed as the prompt says.",
+            pipelines=("FluxKontextPipeline",),
+            adapter="gen_image.families.flux:load",
+            defaults="gen_image.families.defaults:flux",
+            params=(*_sizes(16), TRUE_CFG, *_references(1)),
+        ),
+        FamilySpec(
+            name="flux-2-klein",
+            modality="image",
+            summary="FLUX.2 klein: draws, and edits up to three pictures.",
+            pipelines=("Flux2KleinPipeline",),
+            adapter="gen_image.families.flux_2_klein:load",
+            defaults="gen_image.families.defaults:flux_2_klein",
+            params=(*_sizes(16), *_references(3)),
+        ),
+        FamilySpec(
             name="flux",
             modality="image",
-            summary="FLUX.1: dev, schnell and those made of them.",
-            pipelines=("FluxPipeline", "FluxImg2ImgPipeline"),
+            summary="FLUX.1: dev, schnell, Fill and those made of them.",
+            pipelines=("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline", "FluxFillPipeline"),
             adapter="gen_image.families.flux:load",
             defaults="gen_image.families.defaults:flux",
             params=(
                 *_sizes(16),
-                Param(
-                    name="true_cfg",
-                    type=float,
-                    help="Scale of guidance away from the negative prompt, beside the scale that it gets.",
-                    default=1.0,
-                    minimum=0,
-                    maximum=30,
-                ),
+                TRUE_CFG,
             ),
         ),
         FamilySpec(

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tiny import diffusers, saved, seeded, vae
+import torch
+from tiny import clip, clip_tokenizer, diffusers, saved, seeded, t5, t5_tokenizer, vae
 from tiny_languages import qwen_3, qwen_processor, qwen_tokenizer, qwen_vl
 
 FLOW = diffusers.FlowMatchEulerDiscreteScheduler
@@ -89,3 +90,63 @@ def saved_editor(pipeline: Any, folder: Path) -> Path:
     index.write_text(json.dumps(json.loads(index.read_text()) | entry))
     pipeline.processor = processor
     return folder
+
+
+def flux_2_klein(distilled: bool = False) -> Any:
+    autoencoder = seeded(
+        diffusers.AutoencoderKLFlux2,
+        block_out_channels=(8, 16),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=4,
+        layers_per_block=1,
+        norm_num_groups=4,
+    )
+    autoencoder.bn.running_mean.copy_(torch.linspace(-0.3, 0.4, 16))
+    autoencoder.bn.running_var.copy_(torch.linspace(0.5, 1.5, 16))
+    transformer = seeded(
+        diffusers.Flux2Transformer2DModel,
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=48,
+        timestep_guidance_channels=32,
+        axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=False,
+    )
+    return diffusers.Flux2KleinPipeline(
+        transformer=transformer,
+        scheduler=FLOW(use_dynamic_shifting=True),
+        vae=autoencoder,
+        text_encoder=qwen_3(),
+        tokenizer=qwen_tokenizer(),
+        is_distilled=distilled,
+    )
+
+
+def flux(kind: str) -> Any:
+    """FLUX.1 ``"Fill"`` or ``"Kontext"``."""
+    transformer = seeded(
+        diffusers.FluxTransformer2DModel,
+        in_channels=48 if kind == "Fill" else 16,
+        out_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        pooled_projection_dim=16,
+        axes_dims_rope=(4, 4, 8),
+        guidance_embeds=True,
+    )
+    return getattr(diffusers, f"Flux{kind}Pipeline")(
+        transformer=transformer,
+        scheduler=FLOW(use_dynamic_shifting=True, shift=3.0),
+        vae=vae(scaling_factor=0.36, shift_factor=0.12, use_quant_conv=False, use_post_quant_conv=False),
+        text_encoder=clip(),
+        tokenizer=clip_tokenizer(),
+        text_encoder_2=t5(32),
+        tokenizer_2=t5_tokenizer(),
+    )

@@ -21,6 +21,7 @@ from beside_diffusers import (
     hole,
     make_freely,
     ours,
+    packed,
     picture,
     task_of,
 )
@@ -87,7 +88,7 @@ FAMILIES = {
         flux.load,
         guidance=3.5,
         negative=None,
-        pack=flux.packed,
+        pack=packed,
         size=(24, 16),
     ),
     "flux-true-cfg": Family(
@@ -96,7 +97,7 @@ FAMILIES = {
         guidance=3.5,
         options={"true_cfg_scale": 4.0},
         params={"true_cfg": 4.0},
-        pack=flux.packed,
+        pack=packed,
     ),
     "flux-schnell": Family(
         partial(tiny.flux, False),
@@ -104,7 +105,7 @@ FAMILIES = {
         guidance=1.0,
         options={"max_sequence_length": 256},
         negative=None,
-        pack=flux.packed,
+        pack=packed,
     ),
     "pixart-sigma": Family(
         partial(tiny.pixart, True), pixart.load, options=UNBINNED, guidance=4.5, size=(24, 16)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 def tokens_of(x: Tensor) -> Tensor:
@@ -15,16 +14,6 @@ def tokens_of(x: Tensor) -> Tensor:
 def cells_of(tokens: Tensor, height: int, width: int) -> Tensor:
     """The inverse of ``tokens_of``; tokens behind the first h w are left out."""
     return tokens[:, : height * width].transpose(1, 2).unflatten(2, (height, width))
-
-
-def packed(x: Tensor) -> Tensor:
-    """(B, C, h, w) as tokens of 2 × 2 cells, (B, h w / 4, 4 C)."""
-    return tokens_of(functional.pixel_unshuffle(x, 2))
-
-
-def unpacked(tokens: Tensor, height: int, width: int) -> Tensor:
-    """The inverse of ``packed``; height and width are those of the cells."""
-    return functional.pixel_shuffle(cells_of(tokens, height // 2, width // 2), 2)
 
 
 def places(height: int, width: int, first: int = 0) -> Tensor:

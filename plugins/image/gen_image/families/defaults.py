@@ -34,7 +34,9 @@ def stable_diffusion_3(checkpoint: Checkpoint) -> Defaults:
 
 
 def flux(checkpoint: Checkpoint) -> Defaults:
-    """28 steps at 3.5; 4 without guidance of the distilled model that takes none."""
+    """28 steps at 3.5; 50 at 30 to fill a hole; 4 without guidance of the distilled model that takes none."""
+    if checkpoint.pipeline == "FluxFillPipeline":
+        return _defaults(checkpoint, 50, 30.0)
     guided = checkpoint["transformer"].config.get("guidance_embeds")
     return _defaults(checkpoint, *((28, 3.5) if guided else (4, 1.0)))
 
@@ -51,6 +53,11 @@ def z_image(checkpoint: Checkpoint) -> Defaults:
 def qwen_image(checkpoint: Checkpoint) -> Defaults:
     """50 steps at 4."""
     return _defaults(checkpoint, 50, 4.0)
+
+
+def flux_2_klein(checkpoint: Checkpoint) -> Defaults:
+    """50 steps at 4; 4 without guidance of the distilled model."""
+    return _defaults(checkpoint, *((4, 1.0) if checkpoint.settings.get("is_distilled") else (50, 4.0)))
 
 
 def pixart(checkpoint: Checkpoint) -> Defaults:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from gen.diffusion import Condition
 from gen.model import Task
@@ -11,7 +13,21 @@ from gen_image.families.codec import PictureCodec, changed, fitted
 
 
 def around_hole(codec: PictureCodec, task: Task) -> Condition:
-    """Where a picture is drawn anew, 1, and its latents with a grey hole there: (B, 1 + C, h, w).
+    """Where a picture is drawn anew, 1, and its latents with a grey hole there: (B, 1 + C, h, w)."""
+    marks, latents = cut(codec, task)
+    value = torch.cat([marks[:, :, :: codec.step, :: codec.step], latents], 1)
+    return Condition(value.expand(len(task.prompts), -1, -1, -1), "channels")
+
+
+def around_fine_hole(codec: PictureCodec, task: Task) -> Condition:
+    """The latents, then the marks of all pixels of a cell: (B, C + step², h, w)."""
+    marks, latents = cut(codec, task)
+    value = torch.cat([latents, functional.pixel_unshuffle(marks, codec.step)], 1)
+    return Condition(value.expand(len(task.prompts), -1, -1, -1), "channels")
+
+
+def cut(codec: PictureCodec, task: Task) -> tuple[Tensor, Tensor]:
+    """Where a picture is drawn anew, 1, (1, 1, H, W), and its latents with a grey hole there, (1, C, h, w).
 
     The hole is cut into the pixels, before they are encoded. Without a mask it is the whole picture.
     """
@@ -20,6 +36,4 @@ def around_hole(codec: PictureCodec, task: Task) -> Condition:
     if task.init is not None and task.mask is not None:
         marks, pixels = changed(task.mask, width, height), fitted(task.init, width, height)
     latents = codec.latents(np.where(marks[..., None], np.float32(0.5), pixels)[None])
-    mark = torch.from_numpy(marks[None, None, :: codec.step, :: codec.step].astype(np.float32))
-    value = torch.cat([mark.to(latents), latents], 1)
-    return Condition(value.expand(len(task.prompts), -1, -1, -1), "channels")
+    return torch.from_numpy(marks[None, None].astype(np.float32)).to(latents), latents

@@ -19,7 +19,7 @@ from gen.model import Model, Task
 from gen.model.stage import AnyGuidance
 from gen_image.families import defaults
 from gen_image.families.building import PictureStage, codec_of, model_of
-from gen_image.families.cells import cells_of, tokens_of
+from gen_image.families.cells import cells_of
 from gen_image.families.codec import PictureCodec, size_of
 from gen_image.families.references import beside, conditions, of_area, references, shown
 
@@ -94,14 +94,14 @@ def network(transformer: nn.Module) -> Network:
 
     def call(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
         height, width = x.shape[2:]
-        tokens, sizes = beside(tokens_of(x), conditioning)
+        tokens, sizes = beside(x, conditioning)
         text = conditioning["text"]
         found = transformer(
             hidden_states=tokens,
             timestep=t / 1000,
             encoder_hidden_states=text.value,
             encoder_hidden_states_mask=text.mask,
-            img_shapes=[[(1, rows, columns) for rows, columns in ((height, width), *sizes)]] * len(x),
+            img_shapes=[[(1, *size) for size in sizes]] * len(x),
             return_dict=False,
         )[0]
         return cells_of(found, height, width)

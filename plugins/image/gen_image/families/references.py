@@ -7,6 +7,7 @@ import math
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
 from gen.artifact import Artifact
 from gen.diffusion import Condition, Conditioning
@@ -34,11 +35,17 @@ def conditions(codec: PictureCodec, task: Task) -> dict[str, Condition]:
     return made
 
 
-def beside(tokens: Tensor, conditioning: Conditioning) -> tuple[Tensor, list[tuple[int, int]]]:
-    """Tokens of what is drawn, followed by those of each picture; and rows and columns of each picture."""
-    given = [conditioning[name].value for name in NAMES if name in conditioning]
-    sizes = [(int(one.shape[2]), int(one.shape[3])) for one in given]
-    return torch.cat([tokens, *map(tokens_of, given)], 1), sizes
+def beside(x: Tensor, conditioning: Conditioning, packing: int = 1) -> tuple[Tensor, list[tuple[int, int]]]:
+    """Tokens of what is drawn, followed by those of each picture; and rows and columns of all of them.
+
+    Args:
+        x: What is drawn, (B, C, h, w).
+        conditioning: With the pictures, under their names.
+        packing: Cells along each axis that make a token.
+    """
+    seen = [x, *(conditioning[name].value for name in NAMES if name in conditioning)]
+    seen = [functional.pixel_unshuffle(one, packing) for one in seen]
+    return torch.cat([tokens_of(one) for one in seen], 1), [(one.shape[2], one.shape[3]) for one in seen]
 
 
 def of_area(width: int, height: int, side: int, multiple: int = 32) -> tuple[int, int]:
