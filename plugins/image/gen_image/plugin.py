@@ -174,10 +174,9 @@ def _sizes(multiple: int) -> tuple[Param, ...]:
     )
 
 
-def _references(count: int) -> tuple[Param, ...]:
+def _reference(several: int = 1) -> Param:
     """Pictures that a network sees beside what it draws."""
-    names = ("reference", "reference_2", "reference_3")[:count]
-    return tuple(Param(name=name, type=str, help="A picture to edit.", kind="image") for name in names)
+    return Param(name="reference", type=str, kind="image", several=several, help="A picture to edit.")
 
 
 @hookimpl
@@ -233,7 +232,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("FluxKontextPipeline",),
             adapter="gen_image.families.flux:load",
             defaults="gen_image.families.defaults:flux",
-            params=(*_sizes(16), TRUE_CFG, *_references(1)),
+            params=(*_sizes(16), TRUE_CFG, _reference()),
         ),
         FamilySpec(
             name="flux-2-klein",
@@ -242,7 +241,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("Flux2KleinPipeline",),
             adapter="gen_image.families.flux_2_klein:load",
             defaults="gen_image.families.defaults:flux_2_klein",
-            params=(*_sizes(16), *_references(3)),
+            params=(*_sizes(16), _reference(3)),
         ),
         FamilySpec(
             name="flux",
@@ -281,7 +280,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("QwenImageEditPipeline", "QwenImageEditInpaintPipeline"),
             adapter="gen_image.families.qwen_image:load",
             defaults="gen_image.families.defaults:qwen_image",
-            params=(*_sizes(16), *_references(1)),
+            params=(*_sizes(16), _reference()),
         ),
         FamilySpec(
             name="qwen-image-edit-plus",
@@ -290,7 +289,16 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("QwenImageEditPlusPipeline",),
             adapter="gen_image.families.qwen_image:load",
             defaults="gen_image.families.defaults:qwen_image",
-            params=(*_sizes(16), *_references(3)),
+            params=(*_sizes(16), _reference(3)),
+        ),
+        FamilySpec(
+            name="sana",
+            modality="image",
+            summary="Sana.",
+            pipelines=("SanaPipeline", "SanaPAGPipeline"),
+            adapter="gen_image.families.sana:load",
+            defaults="gen_image.families.defaults:sana",
+            params=_sizes(32),
         ),
         FamilySpec(
             name="pixart",

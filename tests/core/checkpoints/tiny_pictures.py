@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from tiny import clip, clip_tokenizer, diffusers, saved, seeded, t5, t5_tokenizer, vae
-from tiny_languages import qwen_3, qwen_processor, qwen_tokenizer, qwen_vl
+from tiny_languages import gemma_2, gemma_tokenizer, qwen_3, qwen_processor, qwen_tokenizer, qwen_vl
 
 FLOW = diffusers.FlowMatchEulerDiscreteScheduler
 
@@ -149,4 +149,44 @@ def flux(kind: str) -> Any:
         tokenizer=clip_tokenizer(),
         text_encoder_2=t5(32),
         tokenizer_2=t5_tokenizer(),
+    )
+
+
+def sana() -> Any:
+    autoencoder = seeded(
+        diffusers.AutoencoderDC,
+        latent_channels=4,
+        attention_head_dim=2,
+        encoder_block_types=("ResBlock", "EfficientViTBlock"),
+        decoder_block_types=("ResBlock", "EfficientViTBlock"),
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        encoder_qkv_multiscales=((), (5,)),
+        decoder_qkv_multiscales=((), (5,)),
+        encoder_layers_per_block=(1, 1),
+        decoder_layers_per_block=(1, 1),
+        downsample_block_type="conv",
+        upsample_block_type="interpolate",
+        scaling_factor=0.41407,
+    )
+    transformer = seeded(
+        diffusers.SanaTransformer2DModel,
+        in_channels=4,
+        out_channels=4,
+        num_layers=1,
+        num_attention_heads=2,
+        attention_head_dim=8,
+        num_cross_attention_heads=2,
+        cross_attention_head_dim=8,
+        cross_attention_dim=16,
+        caption_channels=16,
+        sample_size=32,
+        timestep_scale=0.9,
+    )
+    return diffusers.SanaPipeline(
+        transformer=transformer,
+        scheduler=FLOW(shift=3.0),
+        vae=autoencoder,
+        text_encoder=gemma_2(),
+        tokenizer=gemma_tokenizer(),
     )

@@ -15,6 +15,7 @@ import torch
 from beside_diffusers import (
     NEGATIVE,
     PROMPT,
+    THEIRS,
     Family,
     compare,
     error,
@@ -33,7 +34,7 @@ from gen.artifact import Artifact
 from gen.checkpoints import Checkpoint
 from gen.errors import UsageError
 from gen.model import Model
-from gen_image.families import flux, flux_2_klein, qwen_image, z_image
+from gen_image.families import flux, flux_2_klein, qwen_image, sana, z_image
 from gen_image.families.cells import tokens_of
 
 
@@ -51,6 +52,7 @@ SHORT = {"max_sequence_length": 48, "text_encoder_out_layers": (1, 2, 3)}
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flux_2_klein, "LENGTH", 48)
     monkeypatch.setattr(flux_2_klein, "LAYERS", (1, 2, 3))
+    monkeypatch.setattr(sana, "INSTRUCTION", "on grass\na fox: ")
 
 
 FAMILIES = {
@@ -94,6 +96,13 @@ FAMILIES = {
         negative=None,
         result=unpatched,
     ),
+    "sana": Family(
+        tiny_pictures.sana,
+        sana.load,
+        size=(64, 32),
+        options={"use_resolution_binning": False, "complex_human_instruction": ["on grass", "a fox: "]},
+        grid=THEIRS,
+    ),
 }
 
 
@@ -102,7 +111,7 @@ def test_parity(name: str, tmp_path: Path) -> None:
     compare(FAMILIES[name], tmp_path)
 
 
-@pytest.mark.parametrize("name", ["z-image", "qwen-image", "flux-2-klein"])
+@pytest.mark.parametrize("name", ["z-image", "qwen-image", "flux-2-klein", "sana"])
 def test_what_the_pipelines_lack(name: str, tmp_path: Path) -> None:
     make_freely(tiny.saved(FAMILIES[name].build(), tmp_path))
 

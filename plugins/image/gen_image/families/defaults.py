@@ -60,6 +60,11 @@ def flux_2_klein(checkpoint: Checkpoint) -> Defaults:
     return _defaults(checkpoint, *((4, 1.0) if checkpoint.settings.get("is_distilled") else (50, 4.0)))
 
 
+def sana(checkpoint: Checkpoint) -> Defaults:
+    """20 steps at 4.5."""
+    return _defaults(checkpoint, 20, 4.5)
+
+
 def pixart(checkpoint: Checkpoint) -> Defaults:
     """20 steps at 4.5."""
     return _defaults(checkpoint, 20, 4.5)
