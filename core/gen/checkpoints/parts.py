@@ -22,6 +22,8 @@ from gen.checkpoints.text import (
     load_t5,
     load_tokenizer,
 )
+from gen.checkpoints.text.embeddings import read_words, with_words
+from gen.checkpoints.tiny_autoencoder import tiny_autoencoder
 from gen.model import Codec, Defaults, Model
 
 if TYPE_CHECKING:
@@ -71,15 +73,33 @@ class Parts:
         network = load_network(self.checkpoint[name], self.device)
         return prepare(network, torch.float32 if forced else getattr(torch, self.dtype))
 
+    def decoder(self, channels: int) -> nn.Module | None:
+        """A tiny autoencoder that decodes in place of the checkpoint's own; None where none is given.
+
+        Args:
+            channels: Of the latents.
+
+        Raises:
+            ModelError: It is none, or one of other latents.
+        """
+        path = next((one.path for one in self.checkpoint.additions if one.kind == "decoder"), None)
+        if path is None:
+            return None
+        part = tiny_autoencoder(path, channels, self.checkpoint.name)
+        return load_network(part, self.device, getattr(torch, self.dtype))
+
     def clip(self, number: str = "") -> ClipPrompts:
-        """CLIP's text encoder ``text_encoder{number}`` with its tokenizer.
+        """CLIP's text encoder ``text_encoder{number}`` with its tokenizer, and the words of embeddings.
 
         Raises:
             ModelError: A part is missing or damaged.
         """
         tokenizer = load_tokenizer(self.checkpoint[f"tokenizer{number}"])
         part = self.checkpoint[f"text_encoder{number}"]
-        return ClipPrompts(tokenizer, load_clip(part, self.device, getattr(torch, self.dtype)))
+        prompts = ClipPrompts(tokenizer, load_clip(part, self.device, getattr(torch, self.dtype)))
+        several = "text_encoder_2" in self.checkpoint
+        words = read_words(self.checkpoint.additions, number, several)
+        return with_words(prompts, words) if words else prompts
 
     def clip_vision(self, processor: str, name: str = "image_encoder") -> ClipPictures:
         """CLIP's encoder of pictures.

@@ -246,8 +246,9 @@ def _pickled(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
         state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
     except Exception as error:  # torch has no narrower one
         raise ModelError(f"{file.name} cannot be read as weights: {line_of(error)}") from None
-    while isinstance(state, Mapping) and isinstance(state.get("state_dict"), Mapping):
-        state = state["state_dict"]  # of a trainer, which saves more than weights
+    for inner in ("state_dict", "string_to_param"):  # of programs that save more than weights
+        if isinstance(state, Mapping) and isinstance(state.get(inner), Mapping):
+            state = state[inner]
     if not isinstance(state, Mapping):
         raise ModelError(f"{file.name} holds no weights by name", "name a file of weights")
     yield from ((str(name), value) for name, value in state.items() if isinstance(value, torch.Tensor))

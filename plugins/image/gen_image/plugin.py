@@ -195,9 +195,9 @@ def gen_families() -> tuple[FamilySpec, ...]:
             ),
             adapter="gen_image.families.stable_diffusion:load",
             defaults="gen_image.families.defaults:stable_diffusion",
+            additions=("lora", "embedding", "decoder"),
             single_file="gen_image.families.ldm.single_file:layout",
             lora_names="gen_image.families.ldm.names:lora_layers",
-            additions=("lora",),
             params=(*_sizes(8), CLIP_SKIP, *CONTROL),
         ),
         FamilySpec(
@@ -211,9 +211,9 @@ def gen_families() -> tuple[FamilySpec, ...]:
             ),
             adapter="gen_image.families.stable_diffusion_xl:load",
             defaults="gen_image.families.defaults:stable_diffusion_xl",
+            additions=("lora", "embedding", "decoder"),
             single_file="gen_image.families.ldm.single_file:layout",
             lora_names="gen_image.families.ldm.names:lora_layers",
-            additions=("lora",),
             params=(*_sizes(8), CLIP_SKIP, *CONTROL),
         ),
         FamilySpec(
@@ -223,6 +223,8 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline"),
             adapter="gen_image.families.stable_diffusion_3:load",
             defaults="gen_image.families.defaults:stable_diffusion_3",
+            lora_names="gen_image.families.lora_names:stable_diffusion_3",
+            additions=("lora", "decoder"),
             params=_sizes(16),
         ),
         FamilySpec(
@@ -232,6 +234,8 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("FluxKontextPipeline",),
             adapter="gen_image.families.flux:load",
             defaults="gen_image.families.defaults:flux",
+            lora_names="gen_image.families.lora_names:flux",
+            additions=("lora", "decoder"),
             params=(*_sizes(16), TRUE_CFG, _reference()),
         ),
         FamilySpec(
@@ -241,6 +245,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("Flux2KleinPipeline",),
             adapter="gen_image.families.flux_2_klein:load",
             defaults="gen_image.families.defaults:flux_2_klein",
+            additions=("lora",),
             params=(*_sizes(16), _reference(3)),
         ),
         FamilySpec(
@@ -250,6 +255,8 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline", "FluxFillPipeline"),
             adapter="gen_image.families.flux:load",
             defaults="gen_image.families.defaults:flux",
+            lora_names="gen_image.families.lora_names:flux",
+            additions=("lora", "decoder"),
             params=(
                 *_sizes(16),
                 TRUE_CFG,
@@ -262,6 +269,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
             adapter="gen_image.families.z_image:load",
             defaults="gen_image.families.defaults:z_image",
+            additions=("lora",),
             params=_sizes(16),
         ),
         FamilySpec(
@@ -271,6 +279,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
             adapter="gen_image.families.qwen_image:load",
             defaults="gen_image.families.defaults:qwen_image",
+            additions=("lora",),
             params=_sizes(16),
         ),
         FamilySpec(
@@ -280,6 +289,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("QwenImageEditPipeline", "QwenImageEditInpaintPipeline"),
             adapter="gen_image.families.qwen_image:load",
             defaults="gen_image.families.defaults:qwen_image",
+            additions=("lora",),
             params=(*_sizes(16), _reference()),
         ),
         FamilySpec(
@@ -289,6 +299,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("QwenImageEditPlusPipeline",),
             adapter="gen_image.families.qwen_image:load",
             defaults="gen_image.families.defaults:qwen_image",
+            additions=("lora",),
             params=(*_sizes(16), _reference(3)),
         ),
         FamilySpec(
@@ -298,6 +309,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("SanaPipeline", "SanaPAGPipeline"),
             adapter="gen_image.families.sana:load",
             defaults="gen_image.families.defaults:sana",
+            additions=("lora",),
             params=_sizes(32),
         ),
         FamilySpec(
@@ -307,6 +319,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("PixArtAlphaPipeline", "PixArtSigmaPipeline"),
             adapter="gen_image.families.pixart:load",
             defaults="gen_image.families.defaults:pixart",
+            additions=("lora", "decoder"),
             params=_sizes(16),
         ),
         FamilySpec(

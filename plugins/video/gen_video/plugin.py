@@ -120,6 +120,8 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("WanPipeline", "WanVideoToVideoPipeline"),
             adapter="gen_video.families.wan:load",
             defaults="gen_video.families.defaults:wan",
+            lora_names="gen_video.families.lora_names:wan",
+            additions=("lora",),
             params=(
                 *_sizes(16),
                 Param(
@@ -138,6 +140,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("LTXPipeline", "LTXImageToVideoPipeline"),
             adapter="gen_video.families.ltx:load",
             defaults="gen_video.families.defaults:ltx",
+            additions=("lora",),
             params=_sizes(32),
         ),
         FamilySpec(

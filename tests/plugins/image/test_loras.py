@@ -20,11 +20,13 @@ from torch import Tensor
 
 import gen
 from gen.api import find_host
+from gen.checkpoints import Component
 from gen.checkpoints.additions import Addition, read_additions
 from gen.checkpoints.family import FamilyCheckpoint
 from gen.errors import ModelError, UsageError
 from gen.plan import Reading, find_source
 from gen.plugin.host import Host
+from gen_image.families import lora_names
 
 RANK, ALPHA, WEIGHT = 3, 1.5, 0.7
 ATTENTION = "mid_block.attentions.0.transformer_blocks.0.attn1"
@@ -295,3 +297,43 @@ def test_from_the_shell(folders: Mapping[str, Path], tmp_path: Path) -> None:
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 4
     assert re.fullmatch(r"gen: error: other\.safetensors is a LoRA of another model: .*\n", ran.stderr)
+
+
+def test_the_layers_of_flux_are_those_of_diffusers() -> None:
+    """From kohya's names by diffusers' own converter, in full size: the same rows of the same factors."""
+    from diffusers.loaders.lora_conversion_utils import _convert_kohya_flux_lora_to_diffusers
+
+    part = Component("transformer", "diffusers", "FluxTransformer2DModel", Path(), given_config={})
+    layers = {old: targets for old, targets in lora_names.flux(part).items() if "_blocks." in old}
+    sizes = {1: 64, 3: 3 * 3072, 4: 7 * 3072}
+    state, ups = {}, {}
+    for old, targets in layers.items():
+        ups[old] = torch.randn(sizes[len(targets)], 1)
+        state |= {
+            f"lora_unet_{old.replace('.', '_')}.lora_down.weight": torch.ones(1, 8),
+            f"lora_unet_{old.replace('.', '_')}.lora_up.weight": ups[old],
+            f"lora_unet_{old.replace('.', '_')}.alpha": torch.tensor(1.0),
+        }
+    theirs = _convert_kohya_flux_lora_to_diffusers(state)
+    found = {target.name: target.tensor(ups[old]) for old, targets in layers.items() for target in targets}
+    expected = {name for name in theirs if name.endswith("lora_B.weight")}
+    assert {f"transformer.{name}.lora_B.weight" for name in found} == expected
+    assert all(torch.equal(up, theirs[f"transformer.{name}.lora_B.weight"]) for name, up in found.items())
+
+
+def test_a_lora_of_flux(tmp_path: Path) -> None:
+    """Queries, keys, values and the first layer of the perceptron in one layer of the file."""
+    folder = tiny.saved(tiny.flux(True), tmp_path / "flux")
+    before = dict(opened(folder)["transformer"].weights.tensors())
+    down, up = torch.randn(2, 32), torch.randn(7 * 32, 2)
+    name = "lora_unet_single_blocks_0_linear1"
+    save_file({f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}, tmp_path / "a.safetensors")
+    after = dict(opened(folder, tmp_path / "a.safetensors")["transformer"].weights.tensors())
+    rows = 0
+    for layer in ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"):
+        weight = before[f"single_transformer_blocks.0.{layer}.weight"]
+        change = up[rows : rows + len(weight)] @ down
+        rows += len(weight)
+        found = after[f"single_transformer_blocks.0.{layer}.weight"]
+        assert torch.allclose(found, weight + change, rtol=1e-5, atol=1e-5)
+    assert rows == len(up)

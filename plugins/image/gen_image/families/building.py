@@ -65,13 +65,13 @@ def codec_of(
     if clips:
         mean, std = (torch.tensor(config[key])[:, None, None] for key in ("latents_mean", "latents_std"))
         scale, shift = (one.repeat_interleave(packing**2, 0).to(parts.device) for one in (1 / std, mean))
-    network = parts.autoencoder(name)
+    network, channels = parts.autoencoder(name), whole(config, "z_dim" if clips else "latent_channels", 4)
     if (norm := getattr(network, "bn", None)) is not None:  # over packed latents
         scale = (norm.running_var.float() + norm.eps).rsqrt()[:, None, None]
         shift = norm.running_mean.float()[:, None, None]
     return PictureCodec(
         network,
-        whole(config, "z_dim" if clips else "latent_channels", 4) * packing**2,
+        channels * packing**2,
         side * step,
         step * packing,
         step * packing * patch,
@@ -80,6 +80,7 @@ def codec_of(
         packing,
         clips,
         fit,
+        parts.decoder(channels),
     )
 
 

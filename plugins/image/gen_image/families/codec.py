@@ -33,6 +33,7 @@ class PictureCodec:
         clips: Whether the autoencoder is one of clips, which gets a picture as a clip of one frame.
         fit: From width and height of a picture that is given as ``reference`` to those at which it is read,
             and at which is drawn where no size is given; None where there are no such pictures.
+        tiny: A tiny autoencoder that decodes in place of ``network``, from the standardised latents; or None.
     """
 
     network: Any
@@ -45,6 +46,7 @@ class PictureCodec:
     packing: int = 1
     clips: bool = False
     fit: Callable[[int, int], tuple[int, int]] | None = None
+    tiny: Any = None
 
     def shape(self, task: Task) -> tuple[int, ...]:
         """(C, height / step, width / step).
@@ -91,8 +93,11 @@ class PictureCodec:
 
     def decode(self, state: Tensor, task: Task) -> list[Artifact]:  # noqa: ARG002
         """Pictures of latents (B, C, h, w)."""
-        z = (state / self.scale + self.shift).to(next(self.network.parameters()))
-        pictures = ((self.pixels(z).float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+        if self.tiny is not None:
+            pixels = self.tiny.decode(state.to(next(self.tiny.parameters()))).sample
+        else:
+            pixels = self.pixels((state / self.scale + self.shift).to(next(self.network.parameters())))
+        pictures = ((pixels.float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
         return [Artifact("image", {"pixels": np.ascontiguousarray(picture)}) for picture in pictures]
 
     def mask(self, mask: Artifact, task: Task) -> Tensor:
