@@ -27,15 +27,15 @@ _KNEE, _BREAK, _LOG_STEP = 200 / 3, 1000.0, math.log(6.4) / 27
 """Hertz per mel below the break, the break in Hz, and the logarithm of the step of a mel above it."""
 
 
-def mel_filters() -> Tensor:
-    """The triangular filters of the bands (80, 513), of equal area, from 0 to half the rate.
+def mel_filters(rate: int = RATE, bands: int = BANDS) -> Tensor:
+    """The triangular filters of the bands (bands, 513), of equal area, from 0 to half the rate.
 
     Their corners are evenly spaced on the mel scale of M. Slaney (1998, "Auditory Toolbox", version 2):
     linear up to 1 kHz and logarithmic above.
     """
-    bins = torch.linspace(0, RATE / 2, BINS, dtype=torch.float32, device="cpu")
-    highest = _BREAK / _KNEE + math.log(RATE / 2 / _BREAK) / _LOG_STEP
-    mels = torch.linspace(0, highest, BANDS + 2, dtype=torch.float32, device="cpu")
+    bins = torch.linspace(0, rate / 2, BINS, dtype=torch.float32, device="cpu")
+    highest = _BREAK / _KNEE + math.log(rate / 2 / _BREAK) / _LOG_STEP
+    mels = torch.linspace(0, highest, bands + 2, dtype=torch.float32, device="cpu")
     above = _BREAK * torch.exp(_LOG_STEP * (mels - _BREAK / _KNEE))
     corners = torch.where(mels >= _BREAK / _KNEE, above, _KNEE * mels)
     distances, widths = corners[:, None] - bins, corners.diff()[:, None]

@@ -145,6 +145,29 @@ def gen_modality() -> ModalitySpec:
     )
 
 
+def _delivery(channels: str) -> tuple[Param, ...]:
+    """Length, rate and channels of what a checkpoint makes: its own by default."""
+    return (
+        Param(name="duration", type=float, help="Seconds; the model's own by default.", minimum=0.1),
+        Param(
+            name="sample_rate",
+            type=int,
+            help="Samples per second; the model's own by default.",
+            minimum=8000,
+            maximum=96_000,
+            multiple_of=25,
+            unit="Hz",
+        ),
+        Param(
+            name="channels",
+            type=str,
+            help="Mono or stereo.",
+            default=channels,
+            choices=("mono", "stereo"),
+        ),
+    )
+
+
 @hookimpl
 def gen_families() -> tuple[FamilySpec, ...]:
     """Checkpoints of other programs that make sound."""
@@ -156,27 +179,16 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("StableAudioPipeline",),
             adapter="gen_audio.families.stable_audio:load",
             defaults="gen_audio.families.defaults:stable_audio",
-            params=(
-                Param(
-                    name="duration", type=float, help="Seconds; as many as it can by default.", minimum=0.1
-                ),
-                Param(
-                    name="sample_rate",
-                    type=int,
-                    help="Samples per second; the model's own by default.",
-                    minimum=8000,
-                    maximum=96_000,
-                    multiple_of=25,
-                    unit="Hz",
-                ),
-                Param(
-                    name="channels",
-                    type=str,
-                    help="Mono or stereo.",
-                    default="stereo",
-                    choices=("mono", "stereo"),
-                ),
-            ),
+            params=_delivery("stereo"),
+        ),
+        FamilySpec(
+            name="audioldm-2",
+            modality="audio",
+            summary="AudioLDM 2: sounds and music from text.",
+            pipelines=("AudioLDM2Pipeline",),
+            adapter="gen_audio.families.audioldm_2:load",
+            defaults="gen_audio.families.defaults:audioldm_2",
+            params=_delivery("mono"),
         ),
     )
 

@@ -37,7 +37,8 @@ def seeded(build: Any, **options: Any) -> Any:
             if parameter.ndim == 1 and "norm" in name and name.endswith("weight"):
                 torch.nn.init.normal_(parameter, 1.0, 0.1)
             else:
-                torch.nn.init.normal_(parameter, 0.0, 0.5 / max(1, parameter[0].numel()) ** 0.5)
+                inputs = parameter[0].numel() if parameter.ndim else 1
+                torch.nn.init.normal_(parameter, 0.0, 0.5 / max(1, inputs) ** 0.5)
     return network
 
 

@@ -8,8 +8,17 @@ from gen.model import Defaults
 from gen.presets import OWN_GRID
 
 
-def stable_audio(checkpoint: Checkpoint) -> Defaults:
-    """100 steps at 7."""
+def _defaults(checkpoint: Checkpoint, steps: int, guidance: float) -> Defaults:
     part = checkpoint["scheduler"]
     solver = default_solver(part.class_name, part.config)
-    return Defaults(solver=solver, grid=OWN_GRID, steps=100, guidance=7.0)
+    return Defaults(solver=solver, grid=OWN_GRID, steps=steps, guidance=guidance)
+
+
+def stable_audio(checkpoint: Checkpoint) -> Defaults:
+    """100 steps at 7."""
+    return _defaults(checkpoint, 100, 7.0)
+
+
+def audioldm_2(checkpoint: Checkpoint) -> Defaults:
+    """200 steps at 3.5."""
+    return _defaults(checkpoint, 200, 3.5)
