@@ -145,8 +145,12 @@ class Memory:
 
     def copy(self) -> Memory:
         """A copy that later evaluations do not change; the values themselves are shared."""
-        children = {name: child.copy() for name, child in self.children.items()}
-        return Memory(dict(self.values), children, self.known)
+        copied = Memory(known=self.known)
+        if self.values:
+            copied.values.update(self.values)
+        for name, child in self.children.items():
+            copied.children[name] = child.copy()
+        return copied
 
     def paste_known(self, x: Tensor) -> Tensor:
         """x (B, ...) with all known data of this memory and its children."""

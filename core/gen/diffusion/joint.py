@@ -206,7 +206,7 @@ def iterate(
         raise ValueError("the steps to go on from must be of one index")
     first = next(iter(runs.values())).first
     memory = next(iter(after.values())).memory.copy() if after else Memory()
-    finite, evaluations = FiniteCheck(), 0
+    finite, evaluations = FiniteCheck(grid.steps), 0
     del x, after  # the runs hold what they need of them
 
     def evaluate(places: Mapping[str, tuple[Tensor, Level[float]]]) -> Mapping[str, Prediction]:
@@ -217,7 +217,7 @@ def iterate(
         predictions = denoiser(states, levels, conditioning, memory)
         _check_names("the predictions", predictions, parts)
         for name, prediction in predictions.items():
-            finite.watch(prediction.x0, f"step {index + 1} of {grid.steps}, {name}", levels[name])
+            finite.watch(prediction.x0, index, levels[name], name)
         return predictions
 
     for index in range(first, grid.steps):

@@ -226,7 +226,7 @@ def iterate(
     """
     conditioning = Conditioning() if conditioning is None else conditioning
     check_conditioning(conditioning, x)
-    run, finite = Run(process, grid, solver, x, noise, after), FiniteCheck()
+    run, finite = Run(process, grid, solver, x, noise, after), FiniteCheck(grid.steps)
     memory, evaluations = Memory() if after is None else after.memory.copy(), 0
     steps = grid.steps
     del x, after  # the run holds what it needs of them
@@ -235,7 +235,7 @@ def iterate(
         nonlocal evaluations
         evaluations += 1
         prediction = denoiser(x, level, conditioning, memory)
-        finite.watch(prediction.evidence, f"step {index + 1} of {steps}", level)
+        finite.watch(prediction.evidence, index, level)
         return prediction
 
     for index in range(run.first, steps):
@@ -246,7 +246,7 @@ def iterate(
         if index + 1 == steps:
             if isinstance(update.predicted, Prediction):
                 # F was watched: x0 may have overflowed, which the next evaluation would show.
-                finite.watch(update.x, f"step {steps} of {steps}", run.levels[index])
+                finite.watch(update.x, index, run.levels[index])
             finite.settle()
             if run.levels[-1].sigma == 0:
                 # A combination of several predictions of x0 may miss the known part by a rounding error.
@@ -341,28 +341,40 @@ def invert(
 
 class FiniteCheck:
     """Raises where a prediction is not finite: on the CPU at once, on other devices in groups of evaluations,
-    since reading a number waits for the device."""
+    since reading a number waits for the device.
 
-    def __init__(self) -> None:
+    Args:
+        steps: Of the run.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
         # Nothing is checked in a graph of torch.compile, which cannot raise.
         self._off = torch.compiler.is_compiling()
         self._extremes: list[Tensor] = []
-        self._places: list[tuple[str, Level[float]]] = []
+        self._places: list[tuple[int, Level[float], str]] = []
 
-    def watch(self, x0: Tensor, step: str, level: Level[float]) -> None:
-        """Check x0, or the output that it is made from, now or later."""
+    def watch(self, x0: Tensor, index: int, level: Level[float], part: str = "") -> None:
+        """Check x0, or the output that it is made from, now or later.
+
+        Args:
+            x0: (B, ...).
+            index: Of the step.
+            level: Where it was predicted.
+            part: Of a joint state.
+        """
         if self._off:
             return
         values = torch.view_as_real(x0) if x0.is_complex() else x0
         if self._at_once(values):
             # A finite sum has finite terms, and costs a tenth of looking at each. Terms of 16 bits are added
             # in 32; where the sum overflows all the same, each term is looked at.
-            wide = values.dtype if values.dtype.itemsize > 2 else torch.float32
-            if not (math.isfinite(values.sum(dtype=wide).item()) or values.isfinite().all()):
-                self._fail(step, level)
+            total = values.sum(dtype=torch.float32) if values.dtype.itemsize == 2 else values.sum()
+            if not (math.isfinite(total.item()) or values.isfinite().all()):
+                self._fail(index, level, part)
         elif values.numel():
             self._extremes.append(torch.stack(values.detach().aminmax()))
-            self._places.append((step, level))
+            self._places.append((index, level, part))
             if len(self._places) >= CHECK_EVERY:
                 self.settle()
 
@@ -377,9 +389,10 @@ class FiniteCheck:
             if not all(finite):
                 self._fail(*places[finite.index(False)])
 
-    def _fail(self, step: str, level: Level[float]) -> None:
+    def _fail(self, index: int, level: Level[float], part: str) -> None:
+        place = f"step {index + 1} of {self._steps}" + (f", {part}" if part else "")
         raise FloatingPointError(
-            f"the network returned NaN or infinity in {step} "
+            f"the network returned NaN or infinity in {place} "
             f"(t = {level.t:.6g}, log_snr = {level.log_snr:.4g})"
         )
 
