@@ -31,7 +31,7 @@ from gen.diffusion import (
     Solver,
     VariancePreserving,
 )
-from gen.diffusion.solvers import State, Update
+from gen.diffusion.solvers import HeunPlusPlus, State, Update
 from gen.plugin import SolverSpec
 
 PROCESSES: dict[str, Process] = {
@@ -85,6 +85,8 @@ def error(solver: Solver, process: Process, problem: Problem, steps: int, histor
     log_snrs = tuple(START + (END - START) * i / steps for i in range(-history, steps + 1))
     known = exact(problem, log_snrs)
     levels = [process.level(process.t_of_log_snr(log_snr)) for log_snr in log_snrs]
+    if isinstance(solver, HeunPlusPlus):  # the others would lower their order over the last steps
+        solver = solver.on(levels)
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         return problem.denoise(x, level, Conditioning(), Memory())

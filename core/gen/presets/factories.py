@@ -93,6 +93,15 @@ def sa_solver(
     )
 
 
+def sa_solver_pece(
+    tau: float, low: float, high: float, predictor: int, corrector: int, lower_order_final: bool
+) -> Solver:
+    """``sa_solver`` with a second evaluation, of the corrected state."""
+    solver = sa_solver(tau, low, high, predictor, corrector, lower_order_final)
+    assert isinstance(solver, SASolver)
+    return replace(solver, reevaluate=True)
+
+
 def diffusers_sa_solver(
     tau: float, low: float, high: float, predictor: int, corrector: int, lower_order_final: bool
 ) -> Solver:

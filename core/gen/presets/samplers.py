@@ -75,7 +75,6 @@ level; here every run ends at the data.
 """
 
 _TOKENS = "it draws tokens: see `{}` in gen.diffusion.categorical"
-_NEAREST = "no solver here is the same; the nearest is `{}`"
 _SEARCHED = "it is found for a network: see `search_grid` in gen.diffusion; the nearest is `flow_power`"
 _SPACING = "no grid here is the same; the nearest is `{}`"
 
@@ -95,12 +94,8 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "HeliosDMDScheduler": "its state changes size between stages; within one it is `lcm`",
         "PiflowScheduler": "its network gives a policy and no prediction; the nearest is `flow_map`",
         "RFD4ProteinaScheduler": "it is made for protein backbones; the nearest is `reverse_diffusion`",
-        "res_multistep_ancestral_cfg_pp": _NEAREST.format("res_multistep_cfg_pp"),
-        "heunpp2": _NEAREST.format("heun"),
-        "dpm_fast": _NEAREST.format("dpm_3") + " on `uniform_log_snr`",
-        "ipndm_v": "in unequal steps ComfyUI's weights do not sum to 1; `lms` has those that do",
-        "comfy_deis": _NEAREST.format("deis"),
-        "sa_solver_pece": _NEAREST.format("sa_solver"),
+        "dpm_fast": "it chooses its own levels; the nearest is `dpm_3` on `uniform_log_snr`",
+        "comfy_deis": "its integrals are sums; the nearest is `deis`, whose are exact",
         "restart": "it is a grid that goes back up: `heun` with `TimeGrid.restart` of gen.diffusion",
         "karras_exponential": _SPACING.format("karras"),
         **dict.fromkeys(

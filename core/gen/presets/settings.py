@@ -48,6 +48,15 @@ _R = number("r", "Place of the evaluation within the step, in log_snr", 0.5, 0.0
 _FINAL = switch("lower_order_final", "Whether the order falls over the last steps", True)
 _TARGET = one_of("target", "Prediction that is integrated", "x0", "eps")
 
+_SA = (
+    number("tau", "Noise within the interval; 0 draws none", 1.0, 0, 10),
+    number("low", "Lowest time with noise", 0.2, 0, 1),
+    number("high", "Highest time with noise", 0.8, 0, 1),
+    whole("predictor", "Predictions of the predictor", 3, 1, 3),
+    whole("corrector", "Predictions of the corrector; 0 for none", 4, 0, 4),
+    _FINAL,
+)
+
 SOLVER_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "DDIM": (_SHARE,),
     "DDPM": (one_of("variance", "Variance of a step", "small", "large", "learned"),),
@@ -55,7 +64,7 @@ SOLVER_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "DPMSolver2": (_R,),
     "DPMSolver2M": (_SDE, _KIND),
     "DPMpp2M": (_SDE, _KIND),
-    "CFGpp2M": (_KIND,),
+    "CFGpp2M": (_SDE, _KIND),
     "DPMpp2S": (_SDE, _R, _KIND),
     "DPMpp3M": (_SDE, _FINAL),
     "DPMpp3S": (_SDE,),
@@ -90,14 +99,8 @@ SOLVER_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "dpm_2_ancestral": (replace(_SHARE, default=1.0), _R),
     "dpmpp_2s_ancestral_cfg_pp": (replace(_SHARE, default=1.0),),
     "dpmpp_2s_ancestral": (replace(_SHARE, default=1.0), _R, _KIND),
-    "sa_solver": (
-        number("tau", "Noise within the interval; 0 draws none", 1.0, 0, 10),
-        number("low", "Lowest time with noise", 0.2, 0, 1),
-        number("high", "Highest time with noise", 0.8, 0, 1),
-        whole("predictor", "Predictions of the predictor", 3, 1, 3),
-        whole("corrector", "Predictions of the corrector; 0 for none", 4, 0, 4),
-        _FINAL,
-    ),
+    "sa_solver": _SA,
+    "sa_solver_pece": _SA,
     "diffusers_sa_solver": (
         number("tau", "Noise within the interval; 0 draws none", 1.0, 0, 10),
         number("low", "Lowest time with noise", 0.201, 0, 1),

@@ -141,6 +141,7 @@ SOLVERS: Mapping[str, SolverSpec] = table(
         _solver(
             "heun", "Heun", "Heun in sigma / alpha, as Karras et al.", 2, aliases=("k_heun",), evaluations=2
         ),
+        _solver("heunpp2", "HeunPlusPlus", "Heun++ of ComfyUI: three evaluations", 1, evaluations=3),
         _solver("flow_heun", "FlowHeun", "Heun in flow time, as diffusers on flows", 2, evaluations=2),
         _solver(
             "dpm_2",
@@ -294,6 +295,14 @@ SOLVERS: Mapping[str, SolverSpec] = table(
             stochastic=True,
         ),
         _solver(
+            "sa_solver_pece",
+            "sa_solver_pece",
+            "sa_solver with a second evaluation per step, of the corrected state",
+            1,
+            evaluations=2,
+            stochastic=True,
+        ),
+        _solver(
             "diffusers_sa_solver",
             "diffusers_sa_solver",
             "SA-Solver of diffusers: order 2 with a corrector, noise from t = 0.8 to 0.2",
@@ -340,6 +349,13 @@ SOLVERS: Mapping[str, SolverSpec] = table(
             2,
             lower_order_final=False,
         ),
+        _solver(
+            "ipndm_v",
+            "VariableIPNDM",
+            "ipndm_v of ComfyUI: order 4 with weights by the sizes of the steps",
+            3,
+            limit=UNCORRECTED,
+        ),
         _solver("plms", "PLMS", "PLMS: iPNDM with a first step of Heun", 2, aliases=("pndm",)),
         _solver(
             "gradient_estimation", "GradientEstimation", "Euler with an extrapolated direction, gamma = 2", 1
@@ -382,6 +398,16 @@ SOLVERS: Mapping[str, SolverSpec] = table(
             "RES of ComfyUI for the guidance CFG++, of scale 0 to 1",
             2,
             guidance="cfg_pp",
+            kind="heun",
+        ),
+        _solver(
+            "res_multistep_ancestral_cfg_pp",
+            "CFGpp2M",
+            "RES of ComfyUI as an SDE, for the guidance CFG++, of scale 0 to 1",
+            1,
+            stochastic=True,
+            guidance="cfg_pp",
+            eta=1.0,
             kind="heun",
         ),
         _solver(

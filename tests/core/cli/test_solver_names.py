@@ -27,9 +27,9 @@ def test_a_name_is_explained(gen_cli: Cli) -> None:
     assert data["sampler"]["solver"] == "unipc_2"
     assert [grid["name"] for grid in data["grids"]] == ["linspace_open"]
     assert gen_cli("solvers", "UniPCMultistepScheduler").out.startswith("process: DiscreteBetas.linear\n")
-    refused = gen_cli("solvers", "heunpp2")
+    refused = gen_cli("solvers", "dpm_fast")
     assert refused.code == 2
-    assert "`heun`" in refused.err
+    assert "`dpm_3`" in refused.err
 
 
 def test_a_sampler_sets_solver_and_grid(gen_cli: Cli) -> None:

@@ -30,6 +30,8 @@ DRAWS = {
     "seeds_3": 3,
     "exp_heun_2_x0_sde": 1,
     "sa_solver": 1,
+    "sa_solver_pece": 1,
+    "res_multistep_ancestral_cfg_pp": 1,
     "euler_ancestral_cfg_pp": 1,
     "dpmpp_2s_ancestral_cfg_pp": 1,
 }
@@ -42,6 +44,8 @@ NAMES = (
     "dpm_adaptive",
     "dpmpp_2m",
     "ipndm",
+    "ipndm_v",
+    "heunpp2",
     "res_multistep",
     "gradient_estimation",
     "exp_heun_2_x0",

@@ -1,6 +1,6 @@
 """Solvers: how x moves from one noise level to the next, in files by paper."""
 
-from gen.diffusion.solvers.adams import DEIS, IPNDM, LMS, PLMS, FlowAdams, GradientEstimation
+from gen.diffusion.solvers.adams import DEIS, IPNDM, LMS, PLMS, FlowAdams, GradientEstimation, VariableIPNDM
 from gen.diffusion.solvers.ancestral import (
     Ancestral,
     AncestralStep,
@@ -17,7 +17,7 @@ from gen.diffusion.solvers.dpmpp import DPMpp2M, DPMpp2S, DPMpp3M, DPMpp3S
 from gen.diffusion.solvers.er_sde import ERSDE
 from gen.diffusion.solvers.first_order import DDIM, DDPM, Langevin, PredictorCorrector, ReverseDiffusion
 from gen.diffusion.solvers.flow_map import FlowMap, FlowMapDenoiser, Towards
-from gen.diffusion.solvers.runge_kutta import FlowHeun, Heun
+from gen.diffusion.solvers.runge_kutta import FlowHeun, Heun, HeunPlusPlus
 from gen.diffusion.solvers.sa import SASolver, TauInterval
 from gen.diffusion.solvers.unipc import UniPC
 
@@ -50,6 +50,7 @@ __all__ = [
     "FlowMapDenoiser",
     "GradientEstimation",
     "Heun",
+    "HeunPlusPlus",
     "LCMStep",
     "Langevin",
     "Past",
@@ -64,4 +65,5 @@ __all__ = [
     "Towards",
     "UniPC",
     "Update",
+    "VariableIPNDM",
 ]

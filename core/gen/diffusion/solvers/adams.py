@@ -15,6 +15,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -245,6 +246,45 @@ class IPNDM(_Multistep):
 
     def weights(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> Weights:
         return _of_eps(t, s, EQUAL[len(history(past, t, s, flow_time))])
+
+
+@dataclass(frozen=True)
+class VariableIPNDM(_Multistep):
+    """iPNDM with weights by the sizes of the steps, as ComfyUI's ipndm_v; no paper has these.
+
+    One evaluation per step. With h of this step in rho and h', h'', h3 of those before, k = h / h',
+    a = h' / h'' and b = a (h' + h'') / (h'' + h3):
+
+        c = (1 + k / 2 + p + q, -k / 2 - (1 + a) p - (1 + a + b) q, a p + (a + b (1 + h'' / h3)) q, -a b q)
+
+    p is 0 without h'', q without h3. The weights sum to 1 only where the steps form a geometric
+    series; ``LMS`` has those of the polynomial through the same predictions.
+    """
+
+    @property
+    def order(self) -> int:
+        return 4
+
+    def first_order(self, t: Level[float], s: Level[float]) -> bool:
+        return super().first_order(t, s) or s.sigma == 0
+
+    def weights(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> Weights:
+        rhos = [rho(s), rho(t), *(rho(p.level) for p in history(past, t, s, rho))]
+        h, *before = (later - earlier for later, earlier in pairwise(rhos))
+        if not before:
+            return _of_eps(t, s, [1.0])
+        k, p, q, a, b, ratio = h / before[0], 0.0, 0.0, 0.0, 0.0, 0.0
+        if len(before) > 1:
+            h1, h2 = before[:2]
+            a = h1 / h2
+            p = (1 - h / (3 * (h + h1)) * h * (h + h1) / (h1 * (h1 + h2))) / 2
+        if len(before) > 2:
+            h3 = before[2]
+            b, ratio = a * (h1 + h2) / (h2 + h3), h2 / h3
+            q = (1 - h / (3 * (h + h1))) / 2 + (1 - h / (2 * (h + h1))) * h / (6 * (h + h1 + h2))
+            q *= h * (h + h1) * (h + h1 + h2) / (h1 * (h1 + h2) * (h1 + h2 + h3))
+        c = [1 + k / 2 + p + q, -k / 2 - (1 + a) * p - (1 + a + b) * q]
+        return _of_eps(t, s, [*c, a * p + (a + b * (1 + ratio)) * q, -a * b * q])
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, affine, between, history, implied
-from gen.diffusion.solvers.dpmpp import Kind, coefficients
+from gen.diffusion.solvers.dpmpp import Kind, check_sde, coefficients
 
 
 def _unguided(prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
@@ -30,44 +30,44 @@ def _unguided(prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
 
 @dataclass(frozen=True)
 class CFGpp2M(Solver):
-    """DPM-Solver++(2M) with CFG++, one evaluation per step.
+    """DPM-Solver++(2M) and its SDE with CFG++, one evaluation per step.
 
-        x_s = scale x'_t + total x0 + slope (x0 - u') / r    "midpoint"
-        x_s = scale x'_t + total u + slope (u - u') / r      "heun", which is RES
+        x_s = scale x'_t + total x0 + slope (x0 - u') / r + std z    "midpoint"
+        x_s = scale x'_t + total u + slope (u - u') / r + std z      "heun", which is RES
 
-    with u' of the step before. The first step and the one to clean data are scale x'_t + total x0.
+    with u' of the step before. The first step and the one to clean data are scale x'_t + total x0 + std z.
 
     Args:
+        eta: Strength of the noise, >= 0; 1 is what ComfyUI calls ancestral.
         kind: As of ``DPMpp2M``.
 
     Raises:
-        ValueError: ``kind`` is unknown.
+        ValueError: An argument is out of range.
     """
 
+    eta: float = 0.0
     kind: Kind = "midpoint"
 
     def __post_init__(self) -> None:
-        if self.kind not in ("midpoint", "heun"):
-            raise ValueError(f"kind must be 'midpoint' or 'heun', not {self.kind!r}")
+        check_sde(self.eta, self.kind)
+
+    @property
+    def stochastic(self) -> bool:
+        return self.eta > 0
 
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,  # noqa: ARG002
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         prediction = denoise(x, t)
-        x0, u, c = prediction.x0, _unguided(prediction, x, t), coefficients(t, s, 0.0, self.kind)
+        x0, u, c = prediction.x0, _unguided(prediction, x, t), coefficients(t, s, self.eta, self.kind)
         terms = [(c.total, x0)]
         if past := history(state, t, s):
             r = (t.log_snr - past[0].level.log_snr) / (s.log_snr - t.log_snr)
             newest = x0 if self.kind == "midpoint" else u
             terms = [(c.total + c.slope / r, newest), (-c.slope / r, past[0].value)]
-        return Update(affine(implied(prediction, x, t), c.scale, *terms), (Past(t, u),), x0)
+        z = noise(x, "step") if c.std > 0 else None
+        end = affine(implied(prediction, x, t), c.scale, *terms, (c.std, z))
+        return Update(end, (Past(t, u),), x0, c.std, z)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ def coefficients(t: Level[float], s: Level[float], eta: float, kind: Kind = "heu
     return Coefficients(scale, total, slope, s.sigma * math.sqrt(1 - e * e) if eta > 0 else 0.0)
 
 
-def _check(eta: float, kind: str = "heun") -> None:
+def check_sde(eta: float, kind: str = "heun") -> None:
+    """Raises ValueError where the strength of the noise or the form of the second-order term is unknown."""
     if not 0 <= eta < math.inf:
         raise ValueError(f"eta must be a finite number of at least 0, not {eta}")
     if kind not in ("midpoint", "heun"):
@@ -88,7 +89,7 @@ class DPMpp2M(Solver):
     kind: Kind = "midpoint"
 
     def __post_init__(self) -> None:
-        _check(self.eta, self.kind)
+        check_sde(self.eta, self.kind)
 
     @property
     def stochastic(self) -> bool:
@@ -135,7 +136,7 @@ class DPMpp3M(Solver):
     tail: tuple[Level[float], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        _check(self.eta)
+        check_sde(self.eta)
 
     @property
     def stochastic(self) -> bool:
@@ -195,7 +196,7 @@ class DPMpp2S(Solver):
     kind: Kind = "midpoint"
 
     def __post_init__(self) -> None:
-        _check(self.eta, self.kind)
+        check_sde(self.eta, self.kind)
         if not 0 < self.r <= 1:
             raise ValueError(f"r must lie in (0, 1], not {self.r}")
 
@@ -244,7 +245,7 @@ class DPMpp3S(Solver):
     eta: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(self.eta)
+        check_sde(self.eta)
 
     @property
     def stochastic(self) -> bool:

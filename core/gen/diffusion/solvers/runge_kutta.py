@@ -1,14 +1,17 @@
-"""Heun's method, the trapezoid rule, in sigma / alpha and in flow time."""
+"""Heun's method, the trapezoid rule, in sigma / alpha and in flow time, and what is derived from it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from torch import Tensor
 
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, flow_time, implied, rho
+from gen.diffusion.solvers.first_order import DDIM
 
 NEARLY_NOISE = 100.0
 """rho above which a level is as good as pure noise; the sigma_max of EDM is 80."""
@@ -75,3 +78,46 @@ class Heun(Solver):
             return Update(ahead, state, prediction.x0)
         eps_end = denoise(ahead, s).noise(ahead, s)
         return Update(affine(x, scale, (step / 2, eps), (step / 2, eps_end)), state, prediction.x0)
+
+
+@dataclass(frozen=True)
+class HeunPlusPlus(Solver):
+    """Heun++ of ComfyUI, in rho = sigma / alpha; three evaluations per step, and no paper.
+
+        x_s = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) (w_t eps_t + w_s eps_s + w_r eps_r)
+
+    where x at s and then at r, the level after it, are predicted by Euler steps, and w_s = rho_s / (3 rho_0),
+    w_r = rho_r / (3 rho_0) and w_t = 1 - w_s - w_r, with rho_0 at the start of the run. The step before the
+    last has w_s = rho_s / (2 rho_0) and no r. Euler's are the last step, those of a run from pure noise,
+    where rho_0 is infinite, and those between levels that ``on`` was not given. First order.
+    """
+
+    levels: tuple[Level[float], ...] = field(default=(), repr=False)
+
+    def on(self, levels: Sequence[Level[float]]) -> Solver:
+        return replace(self, levels=tuple(levels))
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        after = self.levels[self.levels.index(s) + 1 :] if s in self.levels else ()
+        if not after or min(t.alpha, s.alpha) == 0 or self.levels[0].alpha == 0:
+            return DDIM().step(state, x, denoise, t, s, noise=noise)
+        prediction = denoise(x, t)
+        x = implied(prediction, x, t)
+        places, values = [t, s] if len(after) == 1 else [t, s, after[0]], [prediction.noise(x, t)]
+        ahead = x
+        for start, end in pairwise(places):
+            ahead = _euler(ahead, values[-1], start, end)
+            values.append(denoise(ahead, end).noise(ahead, end))
+        rest = [rho(level) / (len(places) * rho(self.levels[0])) for level in places[1:]]
+        scale = s.alpha / t.alpha
+        step = s.sigma - t.sigma * scale
+        weights = [1 - sum(rest), *rest]
+        terms = [(step * weight, eps) for weight, eps in zip(weights, values, strict=True)]
+        return Update(affine(x, scale, *terms), state, prediction.x0)
+
+
+def _euler(x: Tensor, eps: Tensor, t: Level[float], s: Level[float]) -> Tensor:
+    scale = s.alpha / t.alpha
+    return affine(x, scale, (s.sigma - t.sigma * scale, eps))

@@ -70,6 +70,8 @@ class SASolver(Solver):
         lower_order_final: Whether p falls to 1, and ``corrector`` to ``final_corrector``, over the last
             steps of finite h.
         final_corrector: 2 as in diffusers, 1 as in ComfyUI.
+        reevaluate: Whether the corrected state is evaluated, too, which takes the place of the prediction
+            before: the mode PECE, two evaluations in a corrected step.
 
     Raises:
         ValueError: An argument is out of range; in a step, the rule gives a tau below 0.
@@ -81,6 +83,7 @@ class SASolver(Solver):
     simple: bool = False
     lower_order_final: bool = True
     final_corrector: int = 2
+    reevaluate: bool = False
     tail: tuple[Level[float], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -110,13 +113,17 @@ class SASolver(Solver):
         x0, x = prediction.x0, implied(prediction, x, t)
         last, past = split(state)
         changes: list[float] = []
-        if last is not None and last.level == t and s.sigma > 0:
+        if last is not None and last.level == t and (s.sigma > 0 or self.reevaluate):
             before = past[0].level
             size = int(min(self.corrector, steps_left(self.tail, t) + self.final_corrector - 1))
             used = [1.0, 0.0, *nodes(past[1:], before, t)][:size]
             changes = corrections(self._weights(before, t, used), last)
-        tau = self._tau(t, s)
         known: tuple[Past, ...] = (Past(t, x0), *past)
+        if changes and self.reevaluate:
+            x = affine(x, 1.0, *((c, p.value) for c, p in zip(changes, known, strict=False)))
+            x0, changes = denoise(x, t).x0, []
+            known = (Past(t, x0), *past)
+        tau = self._tau(t, s)
         e = decay(t, s) ** tau**2
         scale, std = s.sigma / t.sigma * e, s.sigma * math.sqrt(1 - e * e)
         finite = min(t.alpha, s.alpha, s.sigma) > 0
