@@ -68,14 +68,7 @@ class _Multistep(Solver):
         return min(t.alpha, s.alpha) == 0
 
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,  # noqa: ARG002
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         prediction = denoise(x, t)
         x0, x = prediction.x0, implied(prediction, x, t)
@@ -150,14 +143,7 @@ class FlowAdams(Solver):
         return self.corrector
 
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,  # noqa: ARG002
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         prediction = denoise(x, t)
         x0, x = prediction.x0, implied(prediction, x, t)

@@ -75,7 +75,7 @@ class Solver(ABC):
         """Whether a step first corrects the one before, so that x must be as that one left it."""
         return False
 
-    def on(self, levels: Sequence[Level[float]]) -> Solver:  # noqa: ARG002
+    def on(self, levels: Sequence[Level[float]]) -> Solver:
         """This solver for a run over ``levels``, first to last; solvers that need no more than (t, s) return
         themselves."""
         return self

@@ -82,14 +82,7 @@ class CFGpp2S(Solver):
     """
 
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,  # noqa: ARG002
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         prediction = denoise(x, t)
         x0, c = prediction.x0, coefficients(t, s, 0.0)

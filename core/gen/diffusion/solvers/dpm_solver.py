@@ -226,14 +226,7 @@ class Adaptive(Solver):
             raise ValueError(f"safety must lie in (0, 1), not {self.safety}")
 
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         low, high = self._pair()
         if min(t.alpha, s.alpha, s.sigma) == 0:

@@ -39,14 +39,7 @@ class FlowMap(Solver):
     """
 
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         def towards(x: Tensor, level: Level[float]) -> Prediction:
             return denoise(x, Towards(level.t, level.alpha, level.sigma, s))

@@ -29,14 +29,7 @@ class FlowHeun(Solver):
     """
 
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,  # noqa: ARG002
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         prediction = denoise(x, t)
         x = implied(prediction, x, t)

@@ -83,14 +83,7 @@ class UniPC(Solver):
         return replace(self, tail=tuple(levels[-self.order :]) if self.lower_order_final else ())
 
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,  # noqa: ARG002
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         prediction = denoise(x, t)
         x = implied(prediction, x, t)
