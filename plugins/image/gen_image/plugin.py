@@ -156,6 +156,22 @@ CONTROL = (
 )
 """What further networks add to a U-Net of Stable Diffusion, each with a picture of its own."""
 
+REFINER = (
+    Param(
+        name="refiner",
+        type=str,
+        kind=CHECKPOINT,
+        help="Checkpoint that takes the last steps: the refiner of Stable Diffusion XL.",
+    ),
+    Param(
+        name="denoising_end",
+        type=float,
+        help="Share of the way from noise to picture at which the refiner takes over; else 0.8.",
+        minimum=0,
+        maximum=1,
+    ),
+)
+
 
 def _sizes(multiple: int) -> tuple[Param, ...]:
     """Width and height of what a checkpoint draws, in whole cells of its latents."""
@@ -214,7 +230,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             additions=("lora", "embedding", "decoder"),
             single_file="gen_image.families.ldm.single_file:layout",
             lora_names="gen_image.families.ldm.names:lora_layers",
-            params=(*_sizes(8), CLIP_SKIP, *CONTROL),
+            params=(*_sizes(8), CLIP_SKIP, *CONTROL, *REFINER),
         ),
         FamilySpec(
             name="stable-diffusion-3",

@@ -214,6 +214,22 @@ def stable_diffusion_xl(scheduler: Any, in_channels: int = 4, **options: Any) ->
     )
 
 
+def refiner(scheduler: Any) -> Any:
+    """The refiner of Stable Diffusion XL: the second text encoder alone, and a score in place of a size."""
+    sizes = {**XL_SIZES, "cross_attention_dim": 24, "projection_class_embeddings_input_dim": 24 + 5 * 4}
+    return diffusers.StableDiffusionXLImg2ImgPipeline(
+        vae=vae(),
+        text_encoder=None,
+        text_encoder_2=clip(24, projected=True, hidden_act="gelu"),
+        tokenizer=None,
+        tokenizer_2=clip_tokenizer(pad_token="!"),
+        unet=unet(**sizes, up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D")),
+        scheduler=scheduler,
+        requires_aesthetics_score=True,
+        force_zeros_for_empty_prompt=False,
+    )
+
+
 def stable_diffusion_3(with_t5: bool = True) -> Any:
     transformer = seeded(
         diffusers.SD3Transformer2DModel,

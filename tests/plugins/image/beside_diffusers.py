@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gen import presets
 from gen.artifact import Artifact
 from gen.checkpoints import Checkpoint
 from gen.diffusion import ClassifierFree, NoiseSource, TimeGrid, guided, sample
-from gen.model import Model, Task
+from gen.model import Model, Stage, Task
 from gen_image.families.cells import tokens_of
 
 PROMPT, NEGATIVE = "a red fox on tall grass", "tall fox"
@@ -72,19 +73,27 @@ def ours(
     guided_by: Callable[[float], Any] = ClassifierFree,
 ) -> tuple[Tensor, Tensor]:
     """The noise that our run starts from, and the latents at its end."""
-    [stage] = model.stages
     task = replace(task, shape=model.codec.shape(task), steps=grid.steps if grid else task.steps)
-    grid = grid or stage.own_grid(task)
-    conditioning = stage.encode(task)
-    denoiser = guided(stage.denoiser(task), stage.guidance(task, guided_by(task.guidance)))
-    denoiser = denoiser if stage.clipping is None else stage.clipping(denoiser)
-    start = stage.prior(task, grid)
-    solver = solver or model.defaults.solver
-    made = sample(
-        denoiser, stage.process, grid, presets.solver(solver),
-        x=start, conditioning=conditioning, noise=task.noise,
-    )  # fmt: skip
-    return start, made.x
+    start = None
+
+    def own(stage: Stage, task: Task) -> TimeGrid:
+        return grid or stage.own_grid(task)
+
+    for stage in model.stages:
+        times = stage.grid(task, partial(own, stage, task))
+        if times is None:
+            continue
+        conditioning = stage.encode(task)
+        denoiser = guided(stage.denoiser(task), stage.guidance(task, guided_by(task.guidance)))
+        denoiser = denoiser if stage.clipping is None else stage.clipping(denoiser)
+        x = stage.prior(task, times)
+        start = x if start is None else start
+        made = sample(
+            denoiser, stage.process, times, presets.solver(solver or model.defaults.solver),
+            x=x, conditioning=conditioning, noise=task.noise,
+        )  # fmt: skip
+        task = replace(task, previous=made.x)
+    return start, task.previous
 
 
 def task_of(family: Family, **options: Any) -> Task:

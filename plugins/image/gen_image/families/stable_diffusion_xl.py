@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,15 +11,17 @@ from torch import Tensor
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
+from gen.checkpoints.schedule import Schedule
 from gen.checkpoints.stage import negatives, sampled
 from gen.checkpoints.text import ClipPrompts
-from gen.diffusion import Condition, Conditioning
+from gen.diffusion import Condition, Conditioning, TimeGrid
 from gen.model import Model, Task
 from gen_image.families import defaults
 from gen_image.families.building import codec_of, model_of
 from gen_image.families.codec import PictureCodec
 from gen_image.families.control import Controls
 from gen_image.families.hole import around_hole
+from gen_image.families.refiner import Refining, parts_of
 from gen_image.families.unet import UNetStage, network
 
 AESTHETICS = (6.0, 2.5)
@@ -56,6 +59,10 @@ class StableDiffusionXL(UNetStage):
         made = cond.with_uncond(uncond).with_conditions(**self.beside(task))
         return made.with_conditions(hole=around_hole(self.codec, task)) if self.hole else made
 
+    def grid(self, task: Task, named: Callable[[], TimeGrid]) -> TimeGrid | None:
+        """The part before the refiner's, where the task names one."""
+        return parts_of(named(), task)[0]
+
     def _conditions(self, task: Task, states: Tensor, vector: Tensor, score: float) -> Conditioning:
         width, height = self.codec.size(task)
         sizes = [height, width, 0, 0, *((score,) if self.refines else (height, width))]
@@ -75,11 +82,22 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         ModelError: A part is missing or damaged.
     """
     parts = Parts(checkpoint, device, dtype)
-    config = checkpoint["unet"].config
-    codec = codec_of(parts, whole(config, "sample_size", 128))
+    codec = codec_of(parts, whole(checkpoint["unet"].config, "sample_size", 128))
+    schedule = parts.schedule()
+    base = _stage(parts, schedule, codec)
+
+    def refiner(other: Checkpoint) -> StableDiffusionXL:
+        return _stage(replace(parts, checkpoint=other), schedule, codec)
+
+    refining = Refining(**sampled(schedule), name="refiner", network=base.network, load=refiner)
+    return replace(model_of(parts, base, codec, defaults.stable_diffusion_xl), stages=(base, refining))
+
+
+def _stage(parts: Parts, schedule: Schedule, codec: PictureCodec) -> StableDiffusionXL:
+    checkpoint = parts.checkpoint
     unet = parts.network("unet")
-    stage = StableDiffusionXL(
-        **sampled(parts.schedule()),
+    return StableDiffusionXL(
+        **sampled(schedule),
         network=network(unet),
         unet=unet,
         controls=Controls(parts, codec),
@@ -87,6 +105,5 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         codec=codec,
         zeros=bool(checkpoint.settings.get("force_zeros_for_empty_prompt", True)),
         refines=bool(checkpoint.settings.get("requires_aesthetics_score", False)),
-        hole=config.get("in_channels") == 9,
+        hole=checkpoint["unet"].config.get("in_channels") == 9,
     )
-    return model_of(parts, stage, codec, defaults.stable_diffusion_xl)
