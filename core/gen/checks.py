@@ -81,6 +81,25 @@ def _choice(param: Param, text: str) -> str:
     return text
 
 
+def dtypes_of(text: str) -> tuple[str, dict[str, str]]:
+    """The dtype of a model, and those of parts that have their own.
+
+    Args:
+        text: ``"bfloat16"``, or with parts behind commas ``"bfloat16,vae=float32"``.
+
+    Raises:
+        UsageError: It is not of that form, or a dtype is unknown.
+    """
+    whole, *others = text.split(",")
+    own: dict[str, str] = {}
+    for other in others:
+        part, separator, dtype = other.partition("=")
+        if not separator or not part.isidentifier():
+            raise UsageError(f"dtype takes NAME,PART=NAME, not {text[:60]!r}", "as bfloat16,vae=float32")
+        own[part] = one_of("dtype", dtype, DTYPES)
+    return one_of("dtype", whole, DTYPES), own
+
+
 def find_device(name: str) -> str:
     """The device that a name means here; ``"auto"`` is the fastest there is.
 

@@ -42,6 +42,7 @@ Scalar = int | float | str | bool | None
 _MAX_TEXT = 1_000
 _MAX_ITEMS = 64
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
+_DTYPE = re.compile(r"\w{1,64}(,\w{1,64}=\w{1,64}){0,16}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CREATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _ABSOLUTE = re.compile(r"(?:[/~\\]|[A-Za-z]:[/\\]|file:/).+", re.DOTALL)
@@ -185,7 +186,8 @@ class Recipe(_Descendant):
         parents: Recipes of those files, where they carried one.
         provenance: What run hooks of plugins noted: a table by the name of each hook.
         versions: Versions of what took part: ``gen``, the plugin's distribution, ``torch``, ``python``.
-        device, dtype: Where and in which precision the network ran.
+        device, dtype: Where and in which precision the network ran; parts of a checkpoint with a precision of
+            their own are behind it: ``"bfloat16,vae=float32"``.
         threads: Threads of torch's kernels on the CPU, 1 to 1,024; None when not known.
         created: UTC, ``YYYY-MM-DDTHH:MM:SSZ``; has no influence on the result.
 
@@ -234,8 +236,8 @@ class Recipe(_Descendant):
         _text(self.cache, "cache")
         _text(self.noise, "noise")
         _put(self, guides=_texts(self.guides, "guides"))
-        for name in ("device", "dtype"):
-            _match(getattr(self, name), _NAME, name, "a short name")
+        _match(self.device, _NAME, "device", "a short name")
+        _match(self.dtype, _DTYPE, "dtype", "a short name, of parts NAME,PART=NAME")
         if self.threads is not None:
             _integer(self.threads, "threads", 1, MAX_THREADS)
         _time(self.created, "created")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import cast
 
 from gen.checkpoints.additions import Addition
-from gen.checkpoints.checkpoint import Checkpoint, Component, Layout
+from gen.checkpoints.checkpoint import SCREENS, Checkpoint, Component, Layout
 from gen.checkpoints.converted import Target
 from gen.checkpoints.lora import Lora, merged
-from gen.checkpoints.weights import PICKLED, Weights
+from gen.checkpoints.weights import PICKLED, Weights, numbers_of
 from gen.errors import ModelError
 from gen.model import Defaults
 from gen.plugin.boundary import calling
@@ -99,6 +99,16 @@ class FamilyCheckpoint(Checkpoint):
         """Bytes of the files that decide what it makes."""
         return sum(path.stat().st_size for path in self.files)
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers its largest network has.
+
+        Raises:
+            ModelError: A file cannot be read.
+        """
+        networks = (part for part in self.components.values() if part.name not in SCREENS and _computes(part))
+        return max((numbers_of(part.weights) for part in networks), default=0)
+
     @cached_property
     def defaults(self) -> Defaults:
         """How it is sampled.
@@ -125,6 +135,11 @@ class FamilyCheckpoint(Checkpoint):
                 f"sha256 {self.sha256[:12]}…, not {sha256[:12].lower()}…",
                 "name the folder of that one",
             )
+
+
+def _computes(part: Component) -> bool:
+    """Whether a part is a network."""
+    return part.given_weights is not None or (part.folder / "config.json").is_file()
 
 
 def _layout(

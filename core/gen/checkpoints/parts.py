@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import torch
+from torch import nn
 
 from gen.checkpoints.checkpoint import Checkpoint, Component
 from gen.checkpoints.networks import load_network, load_transformers_network
@@ -14,21 +16,26 @@ from gen.checkpoints.schedule import Schedule, read_schedule
 from gen.checkpoints.stage import CheckpointStage
 from gen.checkpoints.text import (
     ClipPrompts,
+    ClipText,
     LanguagePrompts,
+    T5Encoder,
     T5Prompts,
     load_clip,
     load_eyes,
-    load_language,
+    load_reader,
     load_t5,
     load_tokenizer,
+    load_words,
 )
 from gen.checkpoints.text.embeddings import read_words, with_words
 from gen.checkpoints.tiny_autoencoder import tiny_autoencoder
+from gen.checkpoints.weights import numbers_of
+from gen.checks import dtypes_of
+from gen.hardware.precision import check_dtype
+from gen.hardware.residency import Residents
 from gen.model import Codec, Defaults, Model
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from gen.checkpoints.vision import ClipPictures
 
 
@@ -39,12 +46,26 @@ class Parts:
     Args:
         checkpoint: Where they are.
         device: Where they go, as torch spells it.
-        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: of the networks.
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``: of the networks; parts with another have it
+            behind a comma: ``"bfloat16,vae=float32"``.
+        residents: Decides which of them are in memory; shared by checkpoints that are used together.
     """
 
     checkpoint: Checkpoint
     device: str
     dtype: str
+    residents: Residents = field(default_factory=Residents)
+
+    def precision(self, name: str) -> str:
+        """The dtype of a part: its own, or that of all.
+
+        Raises:
+            UsageError: float16 on a CPU.
+        """
+        whole, own = dtypes_of(self.dtype)
+        found = own.get(name, whole)
+        check_dtype(found, self.device)
+        return found
 
     def network(self, part: str | Component) -> nn.Module:
         """A network of diffusers that is called often, in its fast form.
@@ -58,8 +79,11 @@ class Parts:
         from gen.hardware.profile import choose_packing, machine_profile
 
         component = self.checkpoint[part] if isinstance(part, str) else part
-        pack = choose_packing(self.dtype, self.device, machine_profile)
-        return load_network(component, self.device, getattr(torch, self.dtype), pack=pack)
+        dtype = self.precision(component.name)
+        pack = choose_packing(dtype, self.device, machine_profile)
+        return self._resident(
+            component, dtype, lambda dtype: load_network(component, self.device, dtype, pack=pack)
+        )
 
     def autoencoder(self, name: str = "vae") -> nn.Module:
         """An autoencoder, in float32 where its configuration says that it needs that.
@@ -67,11 +91,10 @@ class Parts:
         Raises:
             ModelError: The part is missing or damaged.
         """
-        from gen.hardware.precision import prepare
-
-        forced = self.checkpoint[name].config.get("force_upcast", False) and self.dtype == "float16"
-        network = load_network(self.checkpoint[name], self.device)
-        return prepare(network, torch.float32 if forced else getattr(torch, self.dtype))
+        part, dtype = self.checkpoint[name], self.precision(name)
+        if part.config.get("force_upcast", False) and dtype == "float16":
+            dtype = "float32"
+        return self._resident(part, dtype, partial(load_network, part, self.device))
 
     def decoder(self, channels: int) -> nn.Module | None:
         """A tiny autoencoder that decodes in place of the checkpoint's own; None where none is given.
@@ -86,7 +109,7 @@ class Parts:
         if path is None:
             return None
         part = tiny_autoencoder(path, channels, self.checkpoint.name)
-        return load_network(part, self.device, getattr(torch, self.dtype))
+        return load_network(part, self.device, getattr(torch, self.precision(part.name)))
 
     def clip(self, number: str = "") -> ClipPrompts:
         """CLIP's text encoder ``text_encoder{number}`` with its tokenizer, and the words of embeddings.
@@ -96,10 +119,18 @@ class Parts:
         """
         tokenizer = load_tokenizer(self.checkpoint[f"tokenizer{number}"])
         part = self.checkpoint[f"text_encoder{number}"]
-        prompts = ClipPrompts(tokenizer, load_clip(part, self.device, getattr(torch, self.dtype)))
-        several = "text_encoder_2" in self.checkpoint
-        words = read_words(self.checkpoint.additions, number, several)
-        return with_words(prompts, words) if words else prompts
+        words = read_words(self.checkpoint.additions, number, "text_encoder_2" in self.checkpoint)
+        reading = tokenizer
+
+        def load(dtype: torch.dtype) -> nn.Module:
+            nonlocal reading
+            prompts = ClipPrompts(tokenizer, load_clip(part, self.device, dtype))
+            prompts = with_words(prompts, words) if words else prompts
+            reading = prompts.tokenizer
+            return prompts.network
+
+        network = self._resident(part, self.precision(part.name), load)
+        return ClipPrompts(reading, cast(ClipText, network))
 
     def clip_vision(self, processor: str, name: str = "image_encoder") -> ClipPictures:
         """CLIP's encoder of pictures.
@@ -113,7 +144,7 @@ class Parts:
         """
         from gen.checkpoints.vision import load_clip_vision
 
-        dtype = getattr(torch, self.dtype)
+        dtype = getattr(torch, self.precision(name))
         return load_clip_vision(self.checkpoint[name], self.checkpoint[processor], self.device, dtype)
 
     def t5(self, number: str = "") -> T5Prompts:
@@ -124,7 +155,14 @@ class Parts:
         """
         tokenizer = load_tokenizer(self.checkpoint[f"tokenizer{number}"])
         part = self.checkpoint[f"text_encoder{number}"]
-        return T5Prompts(tokenizer, load_t5(part, self.device, getattr(torch, self.dtype)))
+        network = self._resident(part, self.precision(part.name), partial(load_t5, part, self.device))
+        return T5Prompts(tokenizer, cast(T5Encoder, network))
+
+    def _resident(self, part: Component, dtype: str, load: Callable[[torch.dtype], nn.Module]) -> nn.Module:
+        """A network that is in memory as long as there is room; see ``Residents``."""
+        kind: torch.dtype = getattr(torch, dtype)
+        size = numbers_of(part.weights) * kind.itemsize
+        return self.residents.network(lambda: load(kind), size, self.device)
 
     def model(
         self,
@@ -156,8 +194,12 @@ class Parts:
         Raises:
             ModelError: The part is missing or damaged.
         """
-        part, dtype = self.checkpoint[name], getattr(torch, self.dtype)
-        return load_transformers_network(part, self.device, dtype, class_name=class_name, section=section)
+        part = self.checkpoint[name]
+
+        def load(dtype: torch.dtype) -> nn.Module:
+            return load_transformers_network(part, self.device, dtype, class_name=class_name, section=section)
+
+        return self._resident(part, self.precision(name), load)
 
     def language(self, name: str = "text_encoder") -> LanguagePrompts:
         """A language model as text encoder, with its tokenizer and, where there is one, its ``processor``.
@@ -166,9 +208,10 @@ class Parts:
             ModelError: A part is missing or damaged.
         """
         tokenizer = self.checkpoint[name.replace("text_encoder", "tokenizer")]
-        made = load_language(self.checkpoint[name], tokenizer, self.device, getattr(torch, self.dtype))
+        part = self.checkpoint[name]
+        network = self._resident(part, self.precision(name), partial(load_reader, part, self.device))
         eyes = load_eyes(self.checkpoint["processor"]) if "processor" in self.checkpoint else None
-        return replace(made, eyes=eyes)
+        return LanguagePrompts(load_words(tokenizer), network, eyes)
 
     def schedule(self, *, even: bool = False) -> Schedule:
         """How the checkpoint is sampled; ``even`` as of ``read_schedule``.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -37,26 +39,48 @@ class CheckpointStage(Stage):
         return self.schedule.grid(task.steps, self.tokens(task))
 
 
+NUMBERS = 65536
+"""More numbers than any network here computes at a time for one cell of its state."""
+
+
 def called(
     module: nn.Module, call: Callable[[Tensor, Tensor, Conditioning], object], *, exact: tuple[str, ...] = ()
 ) -> Network:
     """A network that is called as ``call`` says, with inputs in the module's precision.
+
+    Where the memory would not suffice for a batch, such as both sides of guidance, it is divided: see
+    ``gen.hardware.batching.FittingNetwork``.
 
     Args:
         module: Of diffusers.
         call: (x, timestep, conditioning) -> the output, or a tuple that begins with it.
         exact: Conditions that 16 bits would round too far.
     """
+    from gen.hardware.batching import FittingNetwork
+    from gen.hardware.memory import held_bytes
     from gen.hardware.precision import network_dtype
 
-    dtype = network_dtype(module)
+    @cache
+    def precision() -> torch.dtype:
+        return network_dtype(module)
 
-    def network(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+    def evaluate(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        dtype = precision()
         values = conditioning.to(x.device, dtype)
         whole = {name: conditioning[name] for name in exact if name in conditioning}
         values = values.with_conditions(**Conditioning(whole).to(x.device))
         output: Any = call(x.to(dtype), t, values)
         return cast(Tensor, output[0] if isinstance(output, tuple) else output)
+
+    def most(item: torch.Size) -> int:
+        return math.prod(item[1:]) * NUMBERS * precision().itemsize
+
+    @cache
+    def fitting(device: str) -> FittingNetwork:
+        return FittingNetwork(evaluate, device, held=held_bytes(module), most=most)
+
+    def network(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        return fitting(str(x.device))(x, t, conditioning)
 
     return network
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -56,6 +57,17 @@ class Tensors(Protocol):
             ModelError: A file cannot be read.
         """
         ...
+
+
+def numbers_of(weights: Tensors) -> int:
+    """How many numbers the tensors hold; of pickles, which would have to be read, as many as float32 has.
+
+    Raises:
+        ModelError: A file cannot be read.
+    """
+    if any(file.suffix in PICKLED for file in weights.files):
+        return sum(file.stat().st_size for file in weights.files) // 4
+    return sum(math.prod(shape) for shape in weights.shapes.values())
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,12 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         ),
         _flag("param", "NAME=VALUE", f"An option of {spec.name}, by name.", "-p", kind=list[str]),
         _flag("device", "NAME", f"{', '.join(DEVICES)}.", among=lambda: DEVICES),
-        _flag("dtype", "NAME", "Type of the network's weights.", among=lambda: DTYPES),
+        _flag(
+            "dtype",
+            "NAME",
+            f"{', '.join(DTYPES)}; parts of a checkpoint have their own, as bfloat16,vae=float32.",
+            among=lambda: DTYPES,
+        ),
         _flag(
             "metadata", "LEVEL", "What the file tells: full, minimal or none.", among=lambda: METADATA_LEVELS
         ),

@@ -15,15 +15,16 @@ from gen.hardware.precision import network_dtype
 class FittingNetwork:
     """A network that evaluates as many items of a batch at once as fit: both sides of guidance, for instance.
 
-    For each shape of an item, the first call evaluates one item alone and measures the tensors that it takes.
-    What fits follows from that and from the machine's whole memory, not from what is free at the moment: all
-    runs on a machine divide batches alike, and round alike.
+    For each shape of an item, the first call evaluates one item alone and measures the tensors that it takes,
+    unless a batch fits in any case. What fits follows from that and from the machine's whole memory, not from
+    what is free at the moment: all runs on a machine divide batches alike, and round alike.
 
     Args:
         network: ``(x (B, ...), c_noise (B,), conditioning) -> (B, ...)``, each item by itself.
         device: Where it is, as torch spells it.
         held: Bytes that are taken in any case; those of the network by default.
         total: Bytes of the machine's memory, or None where they are not known; measured by default.
+        most: Shape of an item -> more bytes of tensors than one item takes; None where no bound is known.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class FittingNetwork:
         *,
         held: int | None = None,
         total: int | None = None,
+        most: Callable[[torch.Size], int] | None = None,
     ) -> None:
         self.network = network
         self._held = (
             held if held is not None else held_bytes(network) if isinstance(network, nn.Module) else 0
         )
         self._total = total_memory(device) if total is None else total
+        self._most = most
         self._limits: dict[torch.Size, int] = {}
 
     @property
@@ -56,6 +59,8 @@ class FittingNetwork:
 
         count, item = x.shape[0], x.shape[1:]
         if count == 1:
+            return self.network(x, c_noise, conditioning)
+        if self._most and items_at_once(self._most(item), self._held, self._total) >= count:
             return self.network(x, c_noise, conditioning)
         done: list[Tensor] = []
         if item not in self._limits:

@@ -58,6 +58,11 @@ def items_at_once(peak: int, held: int, total: int | None) -> int:
     return max(1, int((SHARE * total - held) / max(1, SCRATCH * peak)))
 
 
+def fits(peak: int, held: int, total: int | None) -> bool:
+    """Whether one item fits; arguments as of ``items_at_once``."""
+    return total is None or held + SCRATCH * peak <= SHARE * total
+
+
 def held_bytes(module: torch.nn.Module) -> int:
     """Bytes of a module's parameters and buffers."""
     tensors = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}

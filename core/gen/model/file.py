@@ -130,6 +130,11 @@ class ModelFile:
         """Bytes of the file."""
         return self.path.stat().st_size
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers it has at most: as if they were stored in 16 bits."""
+        return self.size // 2
+
     @cached_property
     def sha256(self) -> str:
         """Hex digest of the whole file."""

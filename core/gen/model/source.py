@@ -43,6 +43,15 @@ class ModelSource(Protocol):
         ...
 
     @property
+    def parameters(self) -> int:
+        """How many numbers its largest network has.
+
+        Raises:
+            ModelError: A file cannot be read.
+        """
+        ...
+
+    @property
     def defaults(self) -> Defaults:
         """How it is sampled when nobody says otherwise.
 

@@ -62,7 +62,9 @@ class Request:
             shows now; by default its own recipe does.
         params: The modality's own parameters; files by path or as artifacts.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, with an index where there are several.
-        dtype: Type of the network's weights: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        dtype: Type of the network's weights: ``"float32"``, ``"bfloat16"`` or ``"float16"``; parts of a
+            checkpoint may have their own, ``"bfloat16,vae=float32"``. By default float32; of networks with
+            100 million parameters and more bfloat16 where it is faster.
         threads: Threads of torch's kernels on the CPU, 1 to 1,024; no more are used than the machine has, and
             by default as many as torch uses.
     """

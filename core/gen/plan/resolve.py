@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gen.checkpoints.additions import Addition, read_additions
 from gen.checks import (
-    DTYPES,
     MAX_GUIDANCE,
     MAX_ITEMS,
     MAX_STEPS,
@@ -26,7 +25,6 @@ from gen.checks import (
     check_strength,
     find_device,
     naming,
-    one_of,
     unknown,
 )
 from gen.config import SETTINGS, Setting, convert, read_settings
@@ -40,6 +38,7 @@ from gen.plan.editing import WAY, begun_from, decided, read_mask
 from gen.plan.expansion import expanded, params_like
 from gen.plan.inputs import Inputs, Source, check_shapes
 from gen.plan.plan import Item, Plan
+from gen.plan.precision import check_precision, own_precision
 from gen.plan.request import Request
 from gen.plan.sources import Reading, find_source
 from gen.plugin.specs import (
@@ -195,7 +194,7 @@ def resolve(
         choices=choices,
         params=_params(own, request.params, settings, file),
         device="",
-        dtype=chosen("dtype", request.dtype, "float32", lambda name: one_of("dtype", name, DTYPES)),
+        dtype=chosen("dtype", request.dtype, "", lambda text: text and check_precision(text, file)),
         threads=None if request.threads is None else _threads(request.threads),
         versions=versions_of(
             [
@@ -252,7 +251,8 @@ def resolve(
     plan = prepared(plan)
     if check is not None:
         check(plan)
-    return replace(plan, device=chosen("device", request.device, "auto", find_device))
+    device = chosen("device", request.device, "auto", find_device)
+    return replace(plan, device=device, dtype=plan.dtype or own_precision(file, device))
 
 
 def settings_of(spec: ModalitySpec) -> dict[str, Setting]:

@@ -173,9 +173,20 @@ REFINER = (
 )
 
 
+VAE_TILE = Param(
+    name="vae_tile",
+    type=int,
+    help="Side of the tiles in which the picture is decoded; 0 is none, the default where memory allows.",
+    minimum=0,
+    maximum=4096,
+    multiple_of=64,
+    unit="px",
+)
+
+
 def _sizes(multiple: int) -> tuple[Param, ...]:
-    """Width and height of what a checkpoint draws, in whole cells of its latents."""
-    return tuple(
+    """Width and height of what a checkpoint draws, in whole cells of its latents, and of its tiles."""
+    sizes = (
         Param(
             name=name,
             type=int,
@@ -188,6 +199,7 @@ def _sizes(multiple: int) -> tuple[Param, ...]:
         )
         for name, other in (("width", "height"), ("height", "width"))
     )
+    return (*sizes, VAE_TILE)
 
 
 def _reference(several: int = 1) -> Param:

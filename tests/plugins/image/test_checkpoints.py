@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import hub_server
 import numpy as np
@@ -152,6 +153,25 @@ def test_a_run_imports_neither_transformers_nor_the_compiler(folder: Path, tmp_p
     command = [sys.executable, "-c", program, *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []", done.stderr
+
+
+def test_precision_that_nobody_chose(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """float32 for small networks; for large ones what is fast on the machine; in the recipe as it was."""
+    options = {"model": folder, "width": 64, "height": 64, "seed": 1, "steps": 1}
+    assert gen.image("a red fox", **options).recipe.dtype == "float32"
+    monkeypatch.setattr("gen.hardware.profile.LARGE", 1000)
+    for speedup, expected in ((3.0, "bfloat16"), (1.0, "float32")):
+        profile = SimpleNamespace(speedup=speedup, packs=False)
+        monkeypatch.setattr("gen.hardware.profile.machine_profile", lambda profile=profile: profile)
+        assert gen.image("a red fox", **options).recipe.dtype == expected
+    made = gen.image("a red fox", dtype="bfloat16,vae=float32", **options)
+    assert made.recipe.dtype == "bfloat16,vae=float32"
+    again = gen.rerun(made, model=folder)
+    assert np.array_equal(again.arrays["pixels"], made.arrays["pixels"])
+    with pytest.raises(UsageError, match="unknown part 'vea'"):
+        gen.image("a red fox", dtype="bfloat16,vea=float32", **options)
+    with pytest.raises(UsageError, match="model emoji has no parts with a dtype of their own"):
+        gen.image("a red fox", dtype="float32,vae=float32")
 
 
 def test_sixteen_bits(folder: Path) -> None:

@@ -177,6 +177,36 @@ def test_latents_come_back_as_diffusers_encodes_them(painter: Model) -> None:
     assert torch.allclose(z, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_decoding_in_tiles(painter: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the memory is short, or where it is wanted: no larger part is decoded at once."""
+    task = task_of(Family(lambda: None, stable_diffusion.load))
+    z = torch.randn(1, 4, 24, 40, generator=torch.Generator().manual_seed(1)) / 4
+    seen: list[int] = []
+    decode = type(painter.codec).pixels
+
+    def pixels(codec: object, code: torch.Tensor) -> torch.Tensor:
+        seen.append(max(code.shape[2:]))
+        return decode(codec, code)
+
+    monkeypatch.setattr(type(painter.codec), "pixels", pixels)
+    with torch.inference_mode():
+        whole = painter.codec.decode(z, task)[0].arrays["pixels"]
+        assert seen == [40]
+        tiled = painter.codec.decode(z, replace(task, params={"vae_tile": 32}))[0].arrays["pixels"]
+        assert len(seen) > 2
+        assert max(seen[1:]) == 16
+        monkeypatch.setattr("gen_image.families.codec.total_memory", lambda _device: 1)
+        monkeypatch.setattr("gen_image.families.codec.TILE", 32)
+        short = painter.codec.decode(z, task)[0].arrays["pixels"]
+        assert np.array_equal(short, tiled)
+        assert np.array_equal(
+            painter.codec.decode(z, replace(task, params={"vae_tile": 0}))[0].arrays["pixels"], whole
+        )
+    assert tiled.shape == whole.shape == (48, 80, 3)
+    # Normalisation and attention see a tile in place of the whole.
+    assert np.abs(tiled - whole).mean() < 0.25 * whole.std()
+
+
 def test_masks_and_sizes(painter: Model) -> None:
     task = task_of(Family(lambda: None, stable_diffusion.load))
     keep = painter.codec.mask(hole(), task)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gen.checkpoints.checkpoint import Component
 from gen.checkpoints.libraries import library_class, without_broken_libraries
@@ -112,15 +112,23 @@ def load_language(
     Raises:
         ModelError: A class is unknown, or files are missing or do not fit.
     """
+    network = load_reader(component, device, dtype)
+    return LanguagePrompts(load_words(tokenizer), network)
+
+
+def load_reader(component: Component, device: str = "cpu", dtype: torch.dtype | None = None) -> nn.Module:
+    """The language model of a part, without the layer that predicts words; arguments as of ``load_language``.
+
+    Raises:
+        ModelError: The class is unknown, or files are missing or do not fit.
+    """
     made = library_class("transformers", component.class_name, component.name)
 
-    def build() -> Any:
-        return made(made.config_class.from_dict(dict(component.config))).base_model
+    def build() -> nn.Module:
+        model: nn.Module = made(made.config_class.from_dict(dict(component.config))).base_model
+        return model
 
-    network = filled(
-        build, component.weights, component.name, device, dtype, rename=_renamed(component.config)
-    )
-    return LanguagePrompts(load_words(tokenizer), network)
+    return filled(build, component.weights, component.name, device, dtype, rename=_renamed(component.config))
 
 
 def load_eyes(component: Component) -> Any:

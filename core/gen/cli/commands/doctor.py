@@ -18,7 +18,7 @@ from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.config import PROJECT_FILE, misspelled, read_settings, user_file
 from gen.errors import GenError, PluginError, UsageError
-from gen.hardware.profile import machine_profile, remembered_profile
+from gen.hardware.profile import LARGE, choose_dtype, machine_profile, remembered_profile
 from gen.model import find_model
 from gen.model.remote import downloaded, is_remote
 from gen.plugin.host import Host
@@ -99,6 +99,9 @@ def _precision(session: Session, quick: bool) -> None:
         if profile.accurate
         else "precision: float32, since bfloat16 gives wrong results on this CPU"
     )
+    chosen = choose_dtype(LARGE, "cpu", lambda: profile)
+    session.data["precision"]["large_models"] = chosen
+    session.show(f"models of {LARGE // 10**6} million parameters and more run in {chosen} by default")
     for kind, rates in (("linear layer", profile.matrix), ("convolution", profile.convolution)):
         shown = ", ".join(f"{form} {rate:g}" for form, rate in rates.items())
         session.show(f"{kind}, 10⁹ operations per second: {shown}")

@@ -88,7 +88,7 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
         "share": {"type": "number", "minimum": 0, "maximum": 1},
         "edit": {**text, "minLength": 1, "maxLength": MAX_PROMPT_CHARACTERS},
         "device": {**text, "examples": list(DEVICES), "default": "auto"},
-        "dtype": {**text, "enum": list(DTYPES), "default": "float32"},
+        "dtype": {**text, "examples": list(DTYPES)},
         **{param.name: _property(param) for param in able.params},
     }
     missing = {field for field, ability in HIDDEN.items() if ability not in able.names}

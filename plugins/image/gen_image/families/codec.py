@@ -13,9 +13,18 @@ from torch.nn import functional
 
 from gen.artifact import Artifact
 from gen.errors import UsageError
+from gen.hardware.memory import fits, held_bytes, total_memory
+from gen.hardware.tiles import decode_tiled
 from gen.model import Task
 from gen.run import fitting
 from gen.run.compositing import keep_pixels, seam
+
+TILE = 512
+"""Pixels of the side of a tile, where a picture is decoded in tiles for want of memory."""
+WIDTH = 256
+"""Channels at the size of the picture, for an autoencoder that does not say them."""
+TENSORS = 4
+"""How many tensors of that many channels an autoencoder holds at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,14 +100,32 @@ class PictureCodec:
         found = self.network.decode(z[:, :, None] if self.clips else z).sample
         return cast(Tensor, found[:, :, 0] if self.clips else found)
 
-    def decode(self, state: Tensor, task: Task) -> list[Artifact]:  # noqa: ARG002
-        """Pictures of latents (B, C, h, w)."""
+    def decode(self, state: Tensor, task: Task) -> list[Artifact]:
+        """Pictures of latents (B, C, h, w); in tiles as the parameter ``vae_tile`` says, else where the whole
+        would not fit into the machine's memory. A tiny decoder makes the whole at once.
+        """
         if self.tiny is not None:
             pixels = self.tiny.decode(state.to(next(self.tiny.parameters()))).sample
         else:
-            pixels = self.pixels((state / self.scale + self.shift).to(next(self.network.parameters())))
+            z = (state / self.scale + self.shift).to(next(self.network.parameters()))
+            given = task.params.get("vae_tile")
+            side = self._tile(z) if given is None else int(str(given))
+            pixels = self.pixels(z) if side == 0 else self._tiled(z, side)
         pictures = ((pixels.float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
         return [Artifact("image", {"pixels": np.ascontiguousarray(picture)}) for picture in pictures]
+
+    def _tiled(self, z: Tensor, side: int) -> Tensor:
+        cells = max(4, side // self.step)
+        return decode_tiled(self.pixels, z, (cells, cells), (cells // 4,) * 2, (self.step,) * 2)
+
+    def _tile(self, z: Tensor) -> int:
+        """Pixels of the side of a tile; 0 where the whole fits."""
+        config = self.network.config
+        blocks = config.get("block_out_channels") or config.get("encoder_block_out_channels") or ()
+        width = max((int(width) for width in blocks[:2]), default=WIDTH)
+        pixels = z.shape[0] * z.shape[2] * z.shape[3] * self.step**2
+        peak = TENSORS * width * pixels * z.element_size()
+        return 0 if fits(peak, held_bytes(self.network), total_memory(str(z.device))) else TILE
 
     def mask(self, mask: Artifact, task: Task) -> Tensor:
         """A picture, marked where it is drawn anew, as (1, 1, h, w): 1 where latents are kept."""
