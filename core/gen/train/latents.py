@@ -15,6 +15,7 @@ from torch import Tensor
 from gen.atomic import atomic_file
 from gen.errors import ModelError
 from gen.nn import Subwords, WordRows
+from gen.words import word_table
 
 CHUNK = 1024
 
@@ -140,6 +141,12 @@ class LatentBank:
         if isinstance(self.vocabulary, WordRows):
             raise TypeError("the captions are in words of the shared table")
         return self.vocabulary
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words of captions in words of the shared table, as a ``PromptEncoder`` takes them."""
+        names = word_table().names
+        return frozenset(names[row] for row in self.ids.unique().tolist() if row)
 
     @property
     def scale(self) -> dict[str, Tensor]:

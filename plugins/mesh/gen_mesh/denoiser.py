@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gen.nn import TextTransformer, TextTransformerShape
+from gen.nn import ReadsWords, TextTransformer, TextTransformerShape
 from gen_mesh.autoencoder import shuffle, unshuffle
 
 
@@ -49,3 +49,7 @@ class ShapeTransformer(TextTransformer[Shape]):
     def state(self, tokens: Tensor) -> Tensor:
         sides = (self.shape.grid // self.shape.patch,) * 3
         return shuffle(self.patches_out(tokens).transpose(1, 2).unflatten(2, sides), self.shape.patch)
+
+
+class WordShapeTransformer(ReadsWords[Shape], ShapeTransformer):
+    """A ``ShapeTransformer`` of words of the shared table."""

@@ -12,15 +12,16 @@ from torch import Tensor
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Task
-from gen.nn import TextEncoder
+from gen.nn import PromptEncoder, TextEncoder
 from gen_mesh import cloud, grids, surface
 from gen_mesh.artifacts import delivered
 from gen_mesh.autoencoder import DOWNSAMPLING, Autoencoder
-from gen_mesh.denoiser import Shape, ShapeTransformer
+from gen_mesh.denoiser import Shape, ShapeTransformer, WordShapeTransformer
 from gen_mesh.grids import BAND
 from gen_mesh.plugin import SMOOTHING, THICKENING
 
-ARCHITECTURE = "gen-mesh/shape-transformer/1"
+SUBWORDS_ARCHITECTURE = "gen-mesh/shape-transformer/1"
+WORDS_ARCHITECTURE = "gen-mesh/shape-transformer/2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,12 +159,13 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     Raises:
         ModelError: Another architecture, or tensors that do not fit it.
     """
-    file.require_architecture(ARCHITECTURE)
+    words = file.require_architecture(SUBWORDS_ARCHITECTURE, WORDS_ARCHITECTURE) == WORDS_ARCHITECTURE
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
-        encoder = TextEncoder.of(file.config, shape.length)
+        encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length)
+        network_type = WordShapeTransformer if words else ShapeTransformer
         codec = file.module(lambda: Autoencoder(shape.channels), "codec.", device, dtype)
-        network = file.module(lambda: ShapeTransformer(shape), "denoiser.", device, dtype)
+        network = file.module(lambda: network_type(shape), "denoiser.", device, dtype)
         mean, std = file.latent_scale(device, dimensions=3)
     return file.model(
         process=RectifiedFlow(),

@@ -11,7 +11,6 @@ from torch import nn
 from gen.model import save_model
 from gen.nn import PromptEncoder
 from gen.train import LatentBank, Recipe, Settings, emoji, halves, trained
-from gen.words import word_table
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_image.denoiser import Shape, WordSceneTransformer
 from gen_image.model import WORDS_ARCHITECTURE
@@ -103,8 +102,8 @@ class FurtherPreset:
 
 
 FURTHER = FurtherPreset(
-    words=Settings(steps=150, rate=3e-3, matrix_rate=5e-3, warmup=10, decay=0.6, ema=0.99),
-    denoiser=Settings(steps=2000, rate=8e-4, matrix_rate=2e-3, warmup=60, decay=0.6, ema=0.998),
+    words=Settings(steps=600, rate=3e-3, matrix_rate=5e-3, warmup=10, decay=0.6, ema=0.99),
+    denoiser=Settings(steps=1200, rate=6e-4, matrix_rate=1.5e-3, warmup=60, decay=0.6, ema=0.998),
     batch=96,
     scenes={"background": 11_000, "position": 8000, "pair": 22_000, "several": 10_000, "changed": 15_000},
 )
@@ -190,9 +189,7 @@ def _save(path: Path, codec: nn.Module, network: nn.Module, folder: Path, card: 
     kept = LatentBank.load(folder / "bank.safetensors")
     side = network.shape.grid * DOWNSAMPLING
     names = dict.fromkeys(one.name for one in emoji.with_sequences(emoji.load()).emoji)
-    table = word_table()
-    words = frozenset(table.names[row] for row in kept.ids.unique().tolist() if row)
-    encoder = PromptEncoder(network.shape.length, tuple(names), words)
+    encoder = PromptEncoder(network.shape.length, tuple(names), kept.words)
     tensors = {**kept.scale, **halves({"codec": codec, "denoiser": network})}
     config = {
         "modality": "image",

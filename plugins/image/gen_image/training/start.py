@@ -99,9 +99,10 @@ class Start:
                 whole = functional.mse_loss(tokens[:, 0], mean, reduction="none")
                 return words[counted].mean() + whole[counted.any(1)].mean()
 
-            return Task(
-                module=WordEncoder(shape.width, shape.heads, shape.length), loss=loss, matrix=block_matrix
-            )
+            module = WordEncoder(shape.width, shape.heads, shape.length)
+            # Tokens begin as long as subwords were: a norm learns its scale slowly.
+            nn.init.constant_(module.norm.weight, float(vectors[known].square().mean().sqrt()))
+            return Task(module=module, loss=loss, matrix=block_matrix)
 
         return Stage(name="words", settings=settings, start=start)
 

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from gen.nn import Subwords
+from gen.nn import WordRows
 from gen.train import LatentBank
 from gen.train.optimiser import fast_bfloat16
 from gen_mesh.autoencoder import Autoencoder
 from gen_mesh.training.data import shapes
-from gen_mesh.training.data.builder import FAMILIES, PALETTE
 
 CAPTIONS = 5
-PIECES = 200
 BATCH = 32
-
-
-def spoken() -> list[str]:
-    """Every word that a caption may hold, in order of appearance."""
-    rng = random.Random(0)
-    texts = ["a an with and no", *PALETTE]
-    for name, family in FAMILIES.items():
-        texts += family.names
-        for _ in range(60):
-            texts.append(shapes.canonical(shapes.make(name, rng.choice(sorted(PALETTE)), rng)))
-    return list(dict.fromkeys(word for text in texts for word in Subwords.words(text)))
-
-
-def vocabulary(words: Sequence[str]) -> Subwords:
-    """Every word whole, and pieces for the rest."""
-    return Subwords.train(list(words), words, PIECES)
 
 
 def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], None]) -> LatentBank:
@@ -42,10 +24,9 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
     Args:
         codec: The trained codec.
         count: Number of shapes.
-        length: Longest caption in subwords.
+        length: Longest caption in words.
         report: Called with lines of progress.
     """
-    subwords = vocabulary(spoken())
     rng = random.Random(1)
     parameter = next(codec.parameters())
     latents: list[Tensor] = []
@@ -58,4 +39,4 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
             latents.append(codec.encode(shapes.stacked_grids(drawn).to(parameter)).float().cpu())
         if start % (BATCH * 100) == 0:
             report(f"bank: {start} of {count} shapes encoded")
-    return LatentBank.of(torch.cat(latents), texts, subwords, length)
+    return LatentBank.of(torch.cat(latents), texts, WordRows(), length)

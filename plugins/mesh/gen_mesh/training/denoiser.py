@@ -21,7 +21,7 @@ from gen.train import (
     text_task,
 )
 from gen_mesh.autoencoder import Autoencoder
-from gen_mesh.denoiser import Shape, ShapeTransformer
+from gen_mesh.denoiser import Shape, WordShapeTransformer
 from gen_mesh.training.bank import build
 from gen_mesh.training.codec import save_sheet
 
@@ -65,7 +65,7 @@ def stage(settings: Settings, batch: int, count: int, folder: Path, report: Call
         bank = LatentBank.load_or_build(
             folder / "bank.safetensors", lambda: build(codec, count, Shape.length, report)
         )
-        network = ShapeTransformer(Shape(vocabulary=len(bank.vocabulary)))
+        network = WordShapeTransformer(Shape(vocabulary=0))
 
         def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
             latents, ids = bank.draw(batch, generator)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from gen.artifact import Artifact
 from gen.evaluation import Share, Trial
+from gen.train.natural_prompts import natural_prompts
 from gen_mesh import cloud, grids, surface
 from gen_mesh.grids import BAND, SIZE, Array
 from gen_mesh.training import classifier as judges
@@ -23,6 +25,7 @@ GROUP, COUNTED = 200, 40
 """Prompts of a sort, and of each sort that counts."""
 CLOUD = 512
 """Points of a cloud that is compared."""
+NATURAL = Path(__file__).parent / "data" / "natural_prompts.txt"
 SPLITS = ("seen", "held-out colours", "held-out attributes")
 
 
@@ -48,13 +51,14 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        trial: The model. All prompts are ``GROUP`` of each split, and ``COUNTED`` of each sort that counts.
+        trial: The model. All prompts are the natural ones, ``GROUP`` of each split, and ``COUNTED`` of each
+            sort that counts.
 
     Returns:
         Metric to its value as text, in groups.
     """
     judge = judges.judge(trial.report)
-    result: dict[str, object] = {}
+    result: dict[str, object] = {"natural prompts": _natural(trial, judge)}
     for split in SPLITS:
         sample = _sample(trial, split)
         result[f"combinations, {split}"] = _recovered(judge, sample)
@@ -62,6 +66,20 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
         result[f"sets, {split}"] = _sets(sample)
     result["counted"] = _counted(trial)
     return result
+
+
+def _natural(trial: Trial, judge: judges.Classifier) -> Mapping[str, str]:
+    """How often the classifier gives a made shape a family that is right for a prompt of free words."""
+    answers = natural_prompts(NATURAL)
+    prompts = random.Random(SEED).sample(sorted(answers), len(answers))[: trial.samples]
+    made = trial.draw(prompts, [SEED + i for i in range(len(prompts))])
+    ranks = judges.ranked(judge, [_grid(one)[0] for one in made])
+    right = []
+    for prompt, rank in zip(prompts, ranks, strict=True):
+        # Each letter is a class of its own.
+        found = [FAMILIES[name if name in FAMILIES else "letter"].names for name in rank]
+        right.append([any({*names}.intersection(answers[prompt]) for names in found[:n]) for n in (1, 5)])
+    return {f"top {n}": str(Share(sum(row[at] for row in right), len(right))) for at, n in enumerate((1, 5))}
 
 
 def _sample(trial: Trial, split: str) -> Sample:

@@ -9,11 +9,10 @@ from pathlib import Path
 from torch import nn
 
 from gen.model import save_model
-from gen.nn import TextEncoder
+from gen.nn import PromptEncoder
 from gen.train import LatentBank, Recipe, Settings, halves, trained
-from gen_mesh.denoiser import ShapeTransformer
-from gen_mesh.model import ARCHITECTURE
-from gen_mesh.training import bank
+from gen_mesh.denoiser import WordShapeTransformer
+from gen_mesh.model import WORDS_ARCHITECTURE
 from gen_mesh.training import codec as codec_training
 from gen_mesh.training import denoiser as denoiser_training
 from gen_mesh.training.data.builder import FAMILIES
@@ -71,18 +70,14 @@ def shapes_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
     ) -> None:
         network = modules["denoiser"]
-        assert isinstance(network, ShapeTransformer)
+        assert isinstance(network, WordShapeTransformer)
         kept = LatentBank.load(folder / "bank.safetensors")
-        encoder = TextEncoder(
-            kept.subwords,
-            network.shape.length,
-            tuple(name for family in FAMILIES.values() for name in family.names),
-            frozenset(bank.spoken()),
-        )
+        names = tuple(name for family in FAMILIES.values() for name in family.names)
+        encoder = PromptEncoder(network.shape.length, names, kept.words)
         tensors = {**kept.scale, **halves({"codec": modules["decoder"], "denoiser": network})}
         config = {
             "modality": "mesh",
-            "architecture": ARCHITECTURE,
+            "architecture": WORDS_ARCHITECTURE,
             "params": {},
             "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 16, "guidance": 3.0},
             "shape": dataclasses.asdict(network.shape),
@@ -105,7 +100,7 @@ def shapes_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
 CARD: Mapping[str, object] = {
     "summary": f"Makes coloured shapes of {len(FAMILIES)} kinds of everyday things from English text.",
     "data": f"{len(FAMILIES)} parametric families of coloured signed distances, written for this model, with "
-    "captions from a grammar.",
+    "captions from a grammar; words are read by the table of gen.words.",
     "data_licence": "Apache-2.0",
     "licence": "Apache-2.0",
     "held_out": "one in twelve of family x colour and of family x size or proportion",
