@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gen.nn import TextTransformer, TextTransformerShape
+from gen.nn import ReadsWords, TextTransformer, TextTransformerShape
 from gen_video.sizes import FRAMES
 from gen_video.state import CHANNELS, HEAD
 
@@ -49,3 +49,7 @@ class ClipTransformer(TextTransformer[Shape]):
 
     def state(self, tokens: Tensor) -> Tensor:
         return self.cells_out(tokens).mT
+
+
+class WordClipTransformer(ReadsWords[Shape], ClipTransformer):
+    """A ``ClipTransformer`` of words of the shared table."""

@@ -16,11 +16,11 @@ from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.errors import UsageError
 from gen.model import Model, ModelFile, Task, Window
-from gen.nn import TextEncoder
+from gen.nn import PromptEncoder, TextEncoder
 from gen.run.compositing import keep_pixels, marked, seam
 from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.camera import camera_words
-from gen_video.denoiser import ClipTransformer, Shape
+from gen_video.denoiser import ClipTransformer, Shape, WordClipTransformer
 from gen_video.files.sound import at_most_stereo, check_channels
 from gen_video.files.timing import Timing, fps_of, timing
 from gen_video.layers import THINGS, Layers
@@ -29,7 +29,8 @@ from gen_video.sizes import FPS, FRAMES, SIDE
 from gen_video.state import CHANNELS, HEAD, PER_PICTURE, pack, unpack
 from gen_video.taking_apart import taken_apart
 
-ARCHITECTURE = "gen-video/layered-clip/1"
+SUBWORDS_ARCHITECTURE = "gen-video/layered-clip/1"
+WORDS_ARCHITECTURE = "gen-video/layered-clip/2"
 OVERLAP = 4
 """Frames that a piece of a longer clip is given of the one before, and that are drawn anew at a seam."""
 
@@ -227,17 +228,18 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     Raises:
         ModelError: Another architecture, or tensors that do not fit it.
     """
-    file.require_architecture(ARCHITECTURE)
+    words = file.require_architecture(SUBWORDS_ARCHITECTURE, WORDS_ARCHITECTURE) == WORDS_ARCHITECTURE
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
         if (shape.channels, shape.cells) != (CHANNELS, HEAD + FRAMES):
             raise ValueError(
                 f"its states are {shape.channels} × {shape.cells}, not {CHANNELS} × {HEAD + FRAMES}"
             )
-        encoder = TextEncoder.of(file.config, shape.length, said)
+        encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length, said)
         codec = file.module(Autoencoder, "codec.", device, dtype)
         matte = file.module(Matte, "matte.", device, "float32")
-        network = file.module(lambda: ClipTransformer(shape), "denoiser.", device, dtype)
+        network_type = WordClipTransformer if words else ClipTransformer
+        network = file.module(lambda: network_type(shape), "denoiser.", device, dtype)
         mean, std = file.latent_scale(device, dimensions=1)
     return file.model(
         process=RectifiedFlow(),

@@ -22,7 +22,7 @@ from gen_video.denoiser import ClipTransformer, Shape
 from gen_video.files.sound import at_most_stereo
 from gen_video.layers import POSE, unposed
 from gen_video.matte import Matte
-from gen_video.model import ARCHITECTURE, ClipCodec, layers, load
+from gen_video.model import SUBWORDS_ARCHITECTURE, ClipCodec, layers, load
 from gen_video.plugin import gen_modality
 from gen_video.state import HEAD, unpack
 from gen_video.training import known_cells
@@ -46,7 +46,7 @@ def write(path: Path, **changes: object) -> Path:
     tensors |= {"latents.mean": torch.zeros(shape.channels), "latents.std": torch.ones(shape.channels)}
     config = {
         "modality": "video",
-        "architecture": ARCHITECTURE,
+        "architecture": SUBWORDS_ARCHITECTURE,
         "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 3, "guidance": 2.0},
         "shape": vars(shape),
         "subwords": subwords.to_json(),

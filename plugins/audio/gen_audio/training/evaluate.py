@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from gen.evaluation import Share, Trial, frechet_distance
+from gen.train.natural_prompts import natural_prompts
 from gen_audio.artifacts import fitted, mono
 from gen_audio.mel import HOP, RATE, log_mel
 from gen_audio.training import classifier as judges
@@ -17,6 +19,7 @@ from gen_audio.training import measures
 from gen_audio.training.data import clips, effects, music
 from gen_audio.training.data.clips import Clip
 
+NATURAL = Path(__file__).parent / "data" / "natural_prompts.txt"
 SEED = 20_250_000
 GROUP = 150
 STEADY = ("piano", "organ", "violin", "cello", "flute", "trumpet", "clarinet", "oboe", "saxophone", "guitar")
@@ -26,7 +29,7 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model of sounds.
 
     Args:
-        trial: The model. All prompts are 150 of each sort.
+        trial: The model. All prompts are at most 150 of each sort.
 
     Returns:
         Metric to its value as text, in groups.
@@ -45,7 +48,7 @@ class _Evaluation:
         self.levels = measures.Levels()
 
     def run(self) -> Mapping[str, object]:
-        result: dict[str, object] = {}
+        result: dict[str, object] = {"natural prompts": self._natural()}
         made: list[Tensor] = []
         references: list[Clip] = []
         for kind in ("instruments", "effects"):
@@ -63,6 +66,21 @@ class _Evaluation:
         result["loops"] = self._loops()
         result["distribution"] = self._distribution(torch.cat(made), references)
         return result
+
+    def _natural(self) -> Mapping[str, str]:
+        """How often the classifier hears what is right for a prompt of free words."""
+        answers = natural_prompts(NATURAL)
+        prompts = random.Random(SEED).sample(sorted(answers), len(answers))[: self.count]
+        mels = torch.stack([log_mel(x)[0] for x in self._heard(prompts, "natural prompts")])
+        names = [
+            [judges.CLASSES[at] for at in row] for row in judges.classify(self.classifier, mels).tolist()
+        ]
+        return {
+            f"top {top}": _share(
+                [bool({*row[:top]}.intersection(answers[p])) for row, p in zip(names, prompts, strict=True)]
+            )
+            for top in (1, 5)
+        }
 
     def _clips(self, kind: str, split: str) -> list[Clip]:
         """Clips that were seen in training or held out, in a fixed order."""
@@ -87,7 +105,10 @@ class _Evaluation:
 
     def _sounds(self, wanted: Sequence[Clip], name: str, **params: object) -> Iterator[Tensor]:
         """What the model makes of the clips' captions, (1, 110592) at the model's rate."""
-        prompts = [clips.canonical(clip) for clip in wanted]
+        return self._heard([clips.canonical(clip) for clip in wanted], name, **params)
+
+    def _heard(self, prompts: Sequence[str], name: str, **params: object) -> Iterator[Tensor]:
+        """What the model makes of prompts, (1, 110592) at the model's rate."""
         seeds = range(SEED, SEED + len(prompts))
         for index, artifact in enumerate(self.draw(prompts, seeds, **params)):
             self.levels.add(artifact)

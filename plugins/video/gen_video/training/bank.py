@@ -8,27 +8,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gen.nn import Subwords
+from gen.nn import WordRows
 from gen.train import LatentBank
 from gen_video.autoencoder import Autoencoder, on_white
 from gen_video.state import pack
 from gen_video.training.data import clips, examples, things
 from gen_video.training.data.render import Look, Renderer
-from gen_video.training.data.things import Things
 
 CAPTIONS = 5
-PIECES = 250
-
-
-def words(known: Things) -> tuple[str, ...]:
-    """Every word that a caption may hold."""
-    texts = [*clips.spoken(), *(name for names in known.names for name in names)]
-    return tuple(dict.fromkeys(word for text in texts for word in Subwords.words(text)))
-
-
-def vocabulary(known: Things) -> Subwords:
-    """Every word of the captions whole, and pieces for others."""
-    return Subwords.train(words(known), [name for names in known.names for name in names], PIECES)
 
 
 def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], None]) -> LatentBank:
@@ -37,12 +24,11 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
     Args:
         codec: The trained codec.
         count: Number of clips.
-        length: Longest caption in subwords.
+        length: Longest caption in words.
         report: Called with lines of progress.
     """
     known = things.load()
     renderer = Renderer(known)
-    subwords = vocabulary(known)
     rng = random.Random(1)
     device = next(codec.parameters()).device
     encoded: dict[Look, Tensor] = {}
@@ -70,4 +56,4 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
     rows = {
         kind: range(kinds.index(kind), kinds.index(kind) + kinds.count(kind)) for kind in dict.fromkeys(kinds)
     }
-    return LatentBank.of(states, texts, subwords, length, rows)
+    return LatentBank.of(states, texts, WordRows(), length, rows)

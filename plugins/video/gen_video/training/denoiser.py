@@ -21,7 +21,7 @@ from gen.train import (
 )
 from gen.train.pictures import save_grid
 from gen_video.autoencoder import Autoencoder
-from gen_video.denoiser import ClipTransformer, Shape
+from gen_video.denoiser import Shape, WordClipTransformer
 from gen_video.model import layers
 from gen_video.sizes import FRAMES
 from gen_video.training import known_cells
@@ -61,7 +61,7 @@ def stage(settings: Settings, batch: int, clips: int, folder: Path, report: Call
         bank = LatentBank.load_or_build(
             folder / "bank.safetensors", lambda: build(codec, clips, Shape.length, report)
         )
-        network = ClipTransformer(Shape(vocabulary=len(bank.vocabulary)))
+        network = WordClipTransformer(Shape(vocabulary=0))
 
         counts = {kind: round(share * batch) for kind, share in SHARES.items()}
         counts["told"] += batch - sum(counts.values())

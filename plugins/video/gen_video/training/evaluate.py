@@ -8,6 +8,7 @@ import random
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import av
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 from gen.artifact import Artifact
 from gen.evaluation import Share, Trial, frechet_distance
 from gen.metadata import Metadata
+from gen.train.natural_prompts import natural_prompts
 from gen_video.files.containers import write_mp4
 from gen_video.training import judges
 from gen_video.training.data import clips, things
@@ -25,6 +27,7 @@ from gen_video.training.data.clips import Actor, Clip
 from gen_video.training.data.motion import MOTIONS, SPEEDS
 from gen_video.training.data.render import Renderer
 
+NATURAL = Path(__file__).parent / "data" / "natural_prompts.txt"
 SEED = 20_250_000
 GROUP = 200
 GIVEN = 40
@@ -36,7 +39,7 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        trial: The model. All prompts are 200 of each sort, and 40 with given frames.
+        trial: The model. All prompts are the natural ones, 200 of each other sort, and 40 with given frames.
 
     Returns:
         Metric to its value as text, in groups.
@@ -56,7 +59,10 @@ class _Evaluation:
         self.motion_judge = judges.motions_judge(self.things, self.report)
 
     def run(self) -> Mapping[str, object]:
-        result: dict[str, object] = {"judges, on renderings": self._floor()}
+        result: dict[str, object] = {
+            "judges, on renderings": self._floor(),
+            "natural prompts": self._natural(),
+        }
         made = {}
         for split in ("seen", "held out"):
             wanted = self._clips(split, GROUP)
@@ -74,6 +80,22 @@ class _Evaluation:
         """What the judges say of renderings, which nothing that is drawn can exceed."""
         wanted = self._clips("held out", GROUP)
         return self._judged(wanted, self.renderer.render(wanted))
+
+    def _natural(self) -> Mapping[str, str]:
+        """How often thing and motion are right for prompts of free words, which name no background."""
+        answers = natural_prompts(NATURAL)
+        prompts = random.Random(SEED).sample(sorted(answers), len(answers))[: self.limit]
+        made = [_tensor(one) for one in self.draw(prompts, [SEED + i for i in range(len(prompts))])]
+        masks = [judges.outlines(frames, _ground(Clip((Actor(0),)))) for frames in made]
+        moves = judges.name_motions(self.motion_judge, masks)
+        found: dict[str, list[bool]] = {"thing": [], "motion": [], "thing and motion": []}
+        for prompt, frames, mask, move in zip(prompts, made, masks, moves, strict=True):
+            right = [tuple(answer.split(", ")) for answer in answers[prompt]]
+            names = self.things.names[int(judges.rank_things(self.thing_judge, frames, mask)[0])]
+            found["thing"].append(any(thing in names for thing, _ in right))
+            found["motion"].append(any(move == motion for _, motion in right))
+            found["thing and motion"].append(any(t in names and move == m for t, m in right))
+        return {f"{name} right": str(Share(sum(each), len(each))) for name, each in found.items()}
 
     def _judged(self, wanted: Sequence[Clip], made: Tensor) -> dict[str, str]:
         masks = [judges.outlines(frames, _ground(clip)) for frames, clip in zip(made, wanted, strict=True)]

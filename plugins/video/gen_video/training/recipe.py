@@ -9,11 +9,10 @@ from pathlib import Path
 from torch import nn
 
 from gen.model import save_model
-from gen.nn import TextEncoder
+from gen.nn import PromptEncoder
 from gen.train import LatentBank, Recipe, Settings, halves, trained
-from gen_video.denoiser import ClipTransformer
-from gen_video.model import ARCHITECTURE
-from gen_video.training import bank
+from gen_video.denoiser import WordClipTransformer
+from gen_video.model import WORDS_ARCHITECTURE
 from gen_video.training import codec as codec_training
 from gen_video.training import denoiser as denoiser_training
 from gen_video.training import matte as matte_training
@@ -75,22 +74,17 @@ def motion_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
     ) -> None:
         network = modules["denoiser"]
-        assert isinstance(network, ClipTransformer)
-        known = things.load()
+        assert isinstance(network, WordClipTransformer)
+        names = tuple(names[-1] for names in things.load().names)
         kept = LatentBank.load(folder / "bank.safetensors")
-        encoder = TextEncoder(
-            kept.subwords,
-            network.shape.length,
-            tuple(names[-1] for names in known.names),
-            frozenset(bank.words(known)),
-        )
+        encoder = PromptEncoder(network.shape.length, names, kept.words)
         tensors = {
             **kept.scale,
             **halves({"codec": modules["decoder"], "matte": modules["matte"], "denoiser": network}),
         }
         config = {
             "modality": "video",
-            "architecture": ARCHITECTURE,
+            "architecture": WORDS_ARCHITECTURE,
             "defaults": {"solver": "flow_adams_2", "grid": "uniform", "steps": 16, "guidance": 1.5},
             "shape": dataclasses.asdict(network.shape),
             **encoder.entries,
@@ -112,8 +106,8 @@ CARD: Mapping[str, object] = {
     "summary": "Makes clips of emoji-like things that move, from English text and given frames: pictures of "
     "at most two things and of a background, 128 x 128 pixels, and their poses in 16 frames.",
     "data": "Noto Color Emoji bitmaps (Debian fonts-noto-color-emoji) with CLDR names (Debian "
-    "unicode-cldr-core), moved procedurally over backgrounds, with captions from a grammar. The codec "
-    "began as that of the model emoji.",
+    "unicode-cldr-core), moved procedurally over backgrounds, with captions from a grammar; words are read "
+    "by the table of gen.words. The codec began as that of the model emoji.",
     "data_licence": "OFL-1.1 and Apache-2.0 (Noto), Unicode-DFS-2016 (CLDR)",
     "licence": "Apache-2.0",
     "held_out": "one in twenty of thing x motion",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gen_video.camera import CAMERAS, camera_words
@@ -196,20 +195,6 @@ class _First(random.Random):
 
     def random(self) -> float:
         return 0.0
-
-
-def spoken() -> Iterator[str]:
-    """Words that captions may hold, beside the names of things."""
-    yield from (verb for verbs in _VERBS.values() for verb in verbs)
-    yield from (verb for verbs in _GOES.values() for verb in verbs)
-    yield from (word for words in (*_SIZE_WORDS.values(), *_SPEED_WORDS.values()) for word in words)
-    yield from PLACES.values()
-    yield from HUES
-    yield from (background.colour for background in PLAIN)
-    yield from (background.pattern for background in PATTERNED)
-    yield from (camera_words(camera) for camera in CAMERAS)
-    yield "a an the and past left right to beside next by on background scrolls loop orbits circles"
-    yield "drives flies swims runs rolls"
 
 
 def _draw(things: Things, tintable: frozenset[int], rng: random.Random) -> Clip:
