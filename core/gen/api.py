@@ -14,7 +14,7 @@ from gen.checkpoints.additions import Given, kind_of
 from gen.checks import unknown
 from gen.config import offline_origin
 from gen.errors import GenWarning, ModelError, UsageError
-from gen.model import Model
+from gen.model import Model, ModelSource
 from gen.offline import forbid_connections
 from gen.plan import Plan, Request, choose, modality_of, resolve
 from gen.plan.abilities import abilities_of_any, any_prompts
@@ -262,7 +262,7 @@ def plan_again(
         # The recipe says everything: what is not in it was the model's or the plugin's own.
         settings={},
     )
-    plan.file.check(recipe.model.sha256)
+    _require_version(plan.file, recipe)
     for item in plan.inputs:
         same = item.role in remade or item.sha256 == wanted[item.role].sha256
         if not same:
@@ -287,6 +287,16 @@ def _added_again(recipe: Recipe, files: Mapping[str, Any]) -> dict[str, Any]:
             source = files[item.role]
             options.setdefault(kind, []).append(source if item.value is None else (source, item.value))
     return options
+
+
+def _require_version(file: ModelSource, recipe: Recipe) -> None:
+    """Refuse a model whose bytes are not those of the recipe."""
+    if file.sha256 != recipe.model.sha256.lower():
+        raise ModelError(
+            f"the recipe is of another version of the model {file.name}: "
+            f"sha256 {recipe.model.sha256[:12]}…, and this one has {file.sha256[:12]}…",
+            "--model FILE takes the version of the recipe; with this one the prompt makes something else",
+        )
 
 
 def _require_model(recipe: Recipe, host: Host) -> None:

@@ -330,7 +330,7 @@ def test_rerun_asks_for_the_very_same_model_and_inputs() -> None:
     with pytest.raises(ModelError, match="'elsewhere' is not installed"):
         gen.rerun(stranger, init="start.png")
     model = dataclasses.replace(made.recipe.model, sha256="0" * 64)
-    with pytest.raises(ModelError, match="another file"):
+    with pytest.raises(ModelError, match="another version of the model"):
         gen.rerun(dataclasses.replace(made.recipe, model=model), init="start.png")
 
 

@@ -85,26 +85,11 @@ CONTEXTS = (
 COMMON = 6000
 """So many rows at the front of the table of words, which is in order of frequency, are common."""
 NUMBERS = ("one", "two", "three", "four", "five")
-STOPS = frozenset({"with", "of", "in", "on", "and"})
 
 
 def with_article(noun: str) -> str:
     """A noun behind "a" or "an", by its first letter."""
     return f"an {noun}" if noun[:1] in "aeiou" else f"a {noun}"
-
-
-def plural(noun: str) -> str:
-    """The plural of a name, formed on the word before the first preposition."""
-    words = noun.split()
-    stop = next((i for i, word in enumerate(words) if i and word in STOPS), len(words))
-    head = words[stop - 1]
-    if head.endswith(("s", "x", "ch", "sh")):
-        head += "es"
-    elif head.endswith("y") and head[-2:-1] not in "aeiou":
-        head = head[:-1] + "ies"
-    else:
-        head += "s"
-    return " ".join([*words[: stop - 1], head, *words[stop:]])
 
 
 def framed(text: str, rng: random.Random) -> str:

@@ -1,10 +1,12 @@
-"""English words in their base form."""
+"""English words in their base form, and in the plural."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 VOWELS = "aeiouy"
+STOPS = frozenset({"with", "of", "in", "on", "and"})
+"""Words that end the head of a name."""
 
 
 def base_forms(word: str) -> Iterator[str]:
@@ -39,3 +41,17 @@ def base_forms(word: str) -> Iterator[str]:
             # One consonant behind one vowel would be doubled: "hoped" is of "hope", "cleaned" of "clean".
             short = stem[-1] not in VOWELS and stem[-2] in VOWELS and stem[-3] not in VOWELS
             yield from (f"{stem}e", stem) if short else (stem, f"{stem}e", stem[:-1])
+
+
+def plural(noun: str) -> str:
+    """The plural of a name, formed on the word before the first preposition."""
+    words = noun.split()
+    stop = next((i for i, word in enumerate(words) if i and word in STOPS), len(words))
+    head = words[stop - 1]
+    if head.endswith(("s", "x", "ch", "sh")):
+        head += "es"
+    elif head.endswith("y") and head[-2:-1] not in "aeiou":
+        head = head[:-1] + "ies"
+    else:
+        head += "s"
+    return " ".join([*words[: stop - 1], head, *words[stop:]])

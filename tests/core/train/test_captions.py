@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from gen.train.captions import adorned, framed, misspelt, plural, with_article
-from gen.words import read
+from gen.train.captions import adorned, framed, misspelt, with_article
+from gen.words import plural, read
 
 
 @pytest.mark.parametrize(

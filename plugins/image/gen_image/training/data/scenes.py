@@ -7,10 +7,11 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gen.train.captions import NUMBERS, adorned, distracted, framed, misspelt, plural, with_article
+from gen.train.captions import NUMBERS, adorned, distracted, framed, misspelt, with_article
 from gen.train.emoji import Emoji
 from gen.train.recolouring import PAINTS
 from gen.train.thesaurus import OtherWords, held_out_word
+from gen.words import plural
 
 CANVAS = 128
 LARGE, SMALL, TINY = 112, 56, 44

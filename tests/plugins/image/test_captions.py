@@ -1,0 +1,72 @@
+"""Prompts in free words become captions of names; what is named already stays as it is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from gen.nn import Subwords
+from gen_image.captions import Caption, CaptionEncoder, Stock, caption
+
+NAMES = ("dog", "cat face", "red apple", "t-rex", "wolf", "umbrella with rain drops", "light bulb", "frog")
+STOCK = Stock(NAMES, (("howling", "wolf"), ("electric", "light bulb")))
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "dog",
+        "a dog!",
+        "(DOGS)",
+        "a red apple",
+        "a blue cat on a yellow striped background",
+        "a dog left of a cat and a frog",
+        "two green frogs right of a red apple",
+        "a small dog in the top left corner",
+        "a picture of a wolf",
+        "of the",
+        "xyzzy",
+        "",
+    ],
+)
+def test_prompts_of_names_stay_as_they_are(prompt: str) -> None:
+    assert caption(prompt, STOCK) == Caption(prompt)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("a dinosaur", "a t-rex"),
+        ("A cute PUPPY!!!", "a dog"),
+        ("a rainy day", "an umbrella with rain drops"),
+        ("draw me a puppy, please", "a dog"),
+        ("electricity", "light bulb"),
+        ("a howl", "a wolf"),
+        ("three puppies", "three dogs"),
+        ("ein grüner Hund", "dog"),
+        ("🐺", "wolf"),
+        ("a (puppy:1.3)", "a dog"),
+        ("a kitten on grey", "a cat face on a gray background"),
+        ("a kitten with a dotted blue background", "a cat face on a dotted blue background"),
+        ("a puppy on the left side", "a dog on the left"),
+        ("a puppy to the left of a red apple", "a dog left of a red apple"),
+        ("a frog above an umbrella", "a frog above an umbrella with rain drops"),
+        ("a frog, a kitten and a puppy", "a frog, a cat face and a dog"),
+        ("a puppy under a red apple on a pink background", "a dog below a red apple on a pink background"),
+    ],
+)
+def test_other_words_become_the_nearest_name(prompt: str, said: str) -> None:
+    assert caption(prompt, STOCK).text == said
+
+
+def test_the_encoder_reads_the_caption_and_says_what_became_of_a_prompt() -> None:
+    words = ["a", "dog", "red", "apple", "t-rex"]
+    encoder = CaptionEncoder(Subwords.train(words, NAMES, 40), 8, NAMES, frozenset(words))
+    puppy, dog = encoder(["a puppy", "a dog"], {})["text"].value
+    assert puppy.tolist() == dog.tolist()
+    assert encoder.remarks("a puppy", {}) == ("'a puppy' is read as 'dog'",)
+    assert encoder.unknown_words("a puppy") == ()
+    assert encoder.unknown_words("a xyzzy") == ("xyzzy",)
+    assert encoder.remarks("a dog", {}) == ()
+    for nothing in ("?!", "of the"):
+        assert encoder.remarks(nothing, {}) == ("no word of it says what to draw",)
+    assert len(encoder.remarks("a puppy in the park " * 100, {})[0]) < 100
