@@ -130,8 +130,12 @@ class CaptionEncoder(TextEncoder):
         return super().unknown_words(self._caption(prompt).text)
 
     def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
-        """A line about each weight, each part that became a name, and a prompt that says nothing."""
-        named = (f"{_short(part)!r} is read as {name!r}" for part, name in self._caption(prompt).instead)
+        """A line about each weight, each part that became a name by guess, and a prompt that says nothing."""
+        named = (
+            f"{_short(part)!r} is read as {name!r}"
+            for part, name in self._caption(prompt).instead
+            if (_core(part), name) not in self.keywords
+        )
         words = read(_plain(prompt)).words
         silent = prompt.strip() and all(word.known and not word.rows for word in words)
         nothing = ["no word of it says what to draw"] if silent else []
@@ -183,6 +187,13 @@ def _plain(prompt: str) -> str:
     """A prompt in lower case, without punctuation other than commas, hyphens and apostrophes."""
     text = re.sub(r"[^\w\s,'’.&\-\U0001f000-\U0001faff\u2000-\u2bff]|\.(?!\w)", " ", WEIGHT.sub(" ", prompt))
     return " ".join(text.lower().replace(" ,", ",").split()).strip(" ,-'")
+
+
+def _core(part: str) -> str:
+    """A thing without its article, number, size and colour."""
+    lead = _LEAD.match(part)
+    assert lead is not None
+    return part[lead.end() :]
 
 
 def _short(part: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from gen.nn import Subwords
@@ -67,6 +69,7 @@ def test_the_encoder_reads_the_caption_and_says_what_became_of_a_prompt() -> Non
     assert encoder.unknown_words("a puppy") == ()
     assert encoder.unknown_words("a xyzzy") == ("xyzzy",)
     assert encoder.remarks("a dog", {}) == ()
+    assert dataclasses.replace(encoder, keywords=(("puppy", "dog"),)).remarks("a cat, a puppy", {}) == ()
     for nothing in ("?!", "of the"):
         assert encoder.remarks(nothing, {}) == ("no word of it says what to draw",)
     assert len(encoder.remarks("a puppy in the park " * 100, {})[0]) < 100
