@@ -21,6 +21,7 @@ from gen.api import find_host
 from gen.checkpoints import Checkpoint, Component
 from gen.checkpoints.text import load_tokenizer
 from gen.checkpoints.weights import Weights
+from gen.cli.described_model import facts
 from gen.diffusion import NoiseSource, sample
 from gen.errors import ModelError
 from gen.model import Task
@@ -300,3 +301,26 @@ def test_from_the_shell(files: dict[str, tuple[Path, Path]], tmp_path: Path) -> 
     (tmp_path / "cut.safetensors").write_bytes(file.read_bytes()[:-9])
     with pytest.raises(ModelError, match=r"cut\.safetensors is truncated"):
         find_source(str(tmp_path / "cut.safetensors"), "image", find_host())
+
+
+def test_what_a_model_can_do(files: dict[str, tuple[Path, Path]]) -> None:
+    host = find_host()
+    spec = host.modality("image")
+    folder, _ = files["stable-diffusion-xl"]
+    (folder / "README.md").write_text("---\ntags:\n- text-to-image\nlicense: openrail++\n---\nA fox.\n")
+    shown = facts(spec, None, find_source(str(folder), "image", host))
+    assert shown["edits"] == ["init", "mask", "expand", "restore", "edit", "vary", "interpolate"]
+    assert shown["files"] == ["lora", "embedding", "decoder"]
+    assert shown["licence"] == "openrail++"
+    assert shown["family"] == "stable-diffusion-xl"
+    assert "clip_skip" in shown["parameters"]  # type: ignore[operator]
+    parts, reads = shown["parts"], shown["reads"]
+    assert set(parts) == {"unet", "vae", "text_encoder", "text_encoder_2"}  # type: ignore[call-overload]
+    assert parts["unet"].startswith("UNet2DConditionModel, 0.")  # type: ignore[index]
+    assert reads["text_encoder_2"].startswith("77 tokens at a time")  # type: ignore[index]
+    emoji = next(model for model in host.models("image") if model.name == "emoji")
+    ours = facts(spec, emoji, find_source("emoji", "image", host))
+    assert ours["licence"] == "Apache-2.0"
+    assert ours["reads"] == {"prompt": "24 tokens"}
+    assert str(ours["knows"]).startswith("1,367 names")
+    assert "files" not in ours

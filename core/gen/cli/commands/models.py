@@ -45,7 +45,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         ],
     )
 
-    @group.command(help="Show where a model comes from, how it is sampled, its card, or what it knows.")
+    @group.command(
+        help="Show what a model can do, where it comes from, how it is sampled, its card, or what it knows."
+    )
     def show(
         model: Annotated[str, names],
         search: Annotated[
@@ -72,10 +74,13 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         if known:
             _names(session, file, " ".join(search or []))
             return
+        from gen.cli.described_model import facts
+
         spec = next((spec for spec in specs if spec.name == file.name), None)
         session.data["model"] = {
             **(_declared(spec) if spec else {"name": file.name, "modality": modality}),
             **({} if pulled is None else _where(pulled)),
+            **facts(host.modality(modality), spec, file),
             "sha256": file.sha256,
             "size": file.size,
             "defaults": {key: value for key, value in vars(file.defaults).items() if value != ""}
@@ -83,7 +88,11 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             "params": dict(file.params),
             "card": dict(file.card),
         }
-        for line in outline(session.data["model"]):
+        lines = {
+            name: ", ".join(value) if isinstance(value, list) else value
+            for name, value in session.data["model"].items()
+        }
+        for line in outline(lines):
             session.show(line)
 
     checkpoint = typer.Argument(metavar="hf:OWNER/NAME[@REVISION]", help="A checkpoint of the hub.")
