@@ -190,6 +190,20 @@ def gen_families() -> tuple[FamilySpec, ...]:
             defaults="gen_audio.families.defaults:audioldm_2",
             params=_delivery("mono"),
         ),
+        FamilySpec(
+            name="ace-step",
+            modality="audio",
+            summary="ACE-Step 1.5: music from a description and lyrics.",
+            pipelines=("AceStepPipeline",),
+            adapter="gen_audio.families.ace_step:load",
+            defaults="gen_audio.families.defaults:ace_step",
+            params=(
+                *_delivery("stereo"),
+                Param(name="lyrics", type=str, help="What is sung, with [verse] and [chorus]."),
+                Param(name="language", type=str, help="Of the lyrics, as en or de.", default="en"),
+                Param(name="timesignature", type=str, help="Beats of a bar.", choices=("2", "3", "4", "6")),
+            ),
+        ),
     )
 
 

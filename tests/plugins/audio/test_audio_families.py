@@ -21,7 +21,7 @@ from gen.diffusion import ClassifierFree, NoiseSource, guided, sample
 from gen.errors import ModelError, UsageError
 from gen.model import Model, Task
 from gen.presets import solver
-from gen_audio.families import audioldm_2, stable_audio
+from gen_audio.families import ace_step, audioldm_2, stable_audio
 
 PROMPT = "a red fox on tall grass"
 
@@ -191,7 +191,36 @@ def test_audioldm_2_for_speech_is_refused(tmp_path: Path) -> None:
         audioldm_2.load(Checkpoint(folder), "cpu", "float32")
 
 
-FOLDERS: dict[str, Any] = {"stable-audio": tiny.stable_audio, "audioldm-2": tiny_sounds.audioldm_2}
+def test_ace_step(tmp_path: Path) -> None:
+    pipeline = tiny_sounds.ace_step()
+    model = ace_step.load(Checkpoint(tiny.saved(pipeline, tmp_path)), "cpu", "float32")
+    params = {"duration": 1.2, "lyrics": "la la", "bpm": 120, "key": "C#m", "timesignature": "4"}
+    task = task_of(params=params, guidance=1.0)
+    with torch.inference_mode():
+        start, latents = ours(model, task)
+        [made] = model.codec.decode(latents, task)
+        theirs = [
+            pipeline(
+                PROMPT, lyrics="la la", bpm=120, keyscale="C# minor", timesignature="4", audio_duration=1.2,
+                num_inference_steps=6, guidance_scale=1.0, latents=start.mT.clone(), output_type=kind,
+            ).audios
+            for kind in ("latent", "np")
+        ]  # fmt: skip
+        both = model.stages[0].encode(task_of(params=params, prompts=("a fox", PROMPT)))
+        alone = model.stages[0].encode(task_of(params=params, prompts=("a fox",)))["text"].value
+    assert error(latents.mT, theirs[0]) < 1e-5
+    assert np.abs(made.arrays["samples"] - theirs[1][0]).max() < 1e-4
+    # Padding to the longest of a batch is never read.
+    assert torch.equal(both["text"].value[0, : alone.shape[1]], alone[0])
+    assert both["text"].present.sum(1).tolist() == [alone.shape[1], both["text"].value.shape[1]]
+    assert model.defaults.guidance == 1
+
+
+FOLDERS: dict[str, Any] = {
+    "stable-audio": tiny.stable_audio,
+    "audioldm-2": tiny_sounds.audioldm_2,
+    "ace-step": lambda: tiny_sounds.ace_step(turbo=False),
+}
 
 
 @pytest.fixture(scope="module", params=FOLDERS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import tiny
+import tiny_languages
+import torch
 from tokenizers import pre_tokenizers
 
 diffusers, transformers = tiny.diffusers, tiny.transformers
@@ -90,4 +92,40 @@ def audioldm_2(**schedule: Any) -> Any:
             **tiny.SD_CHAIN, clip_sample=False, set_alpha_to_one=False, steps_offset=1, **schedule
         ),
         vocoder=tiny.seeded(transformers.SpeechT5HifiGan, config=vocoder),
+    )
+
+
+def ace_step(turbo: bool = True) -> Any:
+    sizes = {
+        "hidden_size": 16,
+        "intermediate_size": 24,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 8,
+        "sliding_window": 8,
+    }
+    fusion = tiny.seeded(
+        diffusers.pipelines.ace_step.AceStepConditionEncoder,
+        **sizes,
+        text_hidden_dim=16,
+        timbre_hidden_dim=3,
+        num_lyric_encoder_hidden_layers=2,
+        num_timbre_encoder_hidden_layers=2,
+    )
+    fusion.silence_latent = torch.randn(1, 15_000, 3, generator=torch.manual_seed(8)) / 2
+    network = tiny.seeded(
+        diffusers.AceStepTransformer1DModel,
+        **sizes,
+        num_hidden_layers=2,
+        in_channels=9,
+        audio_acoustic_hidden_dim=3,
+        is_turbo=turbo,
+    )
+    return diffusers.AceStepPipeline(
+        vae=tiny.stable_audio().vae,
+        text_encoder=tiny_languages.qwen_3(2).model,
+        tokenizer=tiny_languages.qwen_tokenizer(),
+        transformer=network,
+        condition_encoder=fusion,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0),
     )

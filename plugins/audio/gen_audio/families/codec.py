@@ -135,7 +135,7 @@ class WaveCodec:
         Raises:
             UsageError: It is not shorter than the duration, or shorter than a cell.
         """
-        cells = math.ceil(self.duration(task) * self.sample_rate / self.hop)
+        cells = int(self.duration(task) * self.sample_rate / self.hop)
         found = beginning(task.params, self.hop, cells, self.sample_rate)
         if found is None:
             return None

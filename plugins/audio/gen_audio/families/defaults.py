@@ -22,3 +22,10 @@ def stable_audio(checkpoint: Checkpoint) -> Defaults:
 def audioldm_2(checkpoint: Checkpoint) -> Defaults:
     """200 steps at 3.5."""
     return _defaults(checkpoint, 200, 3.5)
+
+
+def ace_step(checkpoint: Checkpoint) -> Defaults:
+    """8 steps at 7; without guidance where it is distilled."""
+    config = checkpoint["transformer"].config
+    turbo = config.get("is_turbo") or config.get("model_version") == "turbo"
+    return _defaults(checkpoint, 8, 1.0 if turbo else 7.0)
