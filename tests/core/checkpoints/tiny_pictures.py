@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny import clip, clip_tokenizer, diffusers, saved, seeded, t5, t5_tokenizer, vae
+from tiny import clip, clip_tokenizer, diffusers, saved, seeded, t5, t5_tokenizer, unet, vae
 from tiny_languages import gemma_2, gemma_tokenizer, qwen_3, qwen_processor, qwen_tokenizer, qwen_vl
 
 FLOW = diffusers.FlowMatchEulerDiscreteScheduler
@@ -189,4 +189,41 @@ def sana() -> Any:
         vae=autoencoder,
         text_encoder=gemma_2(),
         tokenizer=gemma_tokenizer(),
+    )
+
+
+def deepfloyd_if(large: bool = False) -> Any:
+    """The first stage of IF, or the second."""
+    network = unet(
+        sample_size=32 if large else 16,
+        in_channels=6 if large else 3,
+        out_channels=6,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        addition_embed_type="text",
+        addition_embed_type_num_heads=2,
+        cross_attention_norm="layer_norm",
+        resnet_time_scale_shift="scale_shift",
+        act_fn="gelu",
+        **({"class_embed_type": "timestep"} if large else {}),
+    )
+    scheduler = diffusers.DPMSolverMultistepScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        thresholding=True,
+        dynamic_thresholding_ratio=0.95,
+        sample_max_value=1.0 if large else 1.5,
+        variance_type="learned_range",
+        timestep_spacing="leading",
+    )
+    parts = {"safety_checker": None, "feature_extractor": None, "watermarker": None}
+    noising = diffusers.DDPMScheduler(beta_schedule="squaredcos_cap_v2")
+    return (diffusers.IFSuperResolutionPipeline if large else diffusers.IFPipeline)(
+        tokenizer=t5_tokenizer(),
+        text_encoder=t5(16),
+        unet=network,
+        scheduler=scheduler,
+        requires_safety_checker=False,
+        **parts,
+        **({"image_noising_scheduler": noising} if large else {}),
     )

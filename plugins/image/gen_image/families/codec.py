@@ -139,7 +139,7 @@ class PictureCodec:
         """The picture with the input's own pixels outside the mask, as they are when fitted to its size."""
         if task.init is None or task.mask is None:
             return made
-        width, height = self.size(task)
+        width, height = size_of(made)
         given, marks = fitted(task.init, width, height), changed(task.mask, width, height)
         pixels = keep_pixels(made.arrays["pixels"], given, marks, seam(min(width, height)))
         return Artifact("image", {"pixels": pixels})

@@ -65,6 +65,11 @@ def sana(checkpoint: Checkpoint) -> Defaults:
     return _defaults(checkpoint, 20, 4.5)
 
 
+def deepfloyd_if(checkpoint: Checkpoint) -> Defaults:
+    """100 steps at 7."""
+    return _defaults(checkpoint, 100, 7.0)
+
+
 def pixart(checkpoint: Checkpoint) -> Defaults:
     """20 steps at 4.5."""
     return _defaults(checkpoint, 20, 4.5)
