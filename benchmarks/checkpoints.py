@@ -29,21 +29,29 @@ PROMPT = "a red fox"
 CHAIN = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 
-def make(folder: Path) -> None:
-    """Write the checkpoint: 860 million parameters in the U-Net, stored in float16 as published ones are."""
+def make(folder: Path, *, narrow: bool) -> None:
+    """Write the checkpoint: 860 million parameters in the U-Net, stored in float16 as published ones are.
+
+    Args:
+        folder: Where to.
+        narrow: Whether its layers have a tenth of the width.
+    """
+    widths = (32, 64, 128, 128) if narrow else (320, 640, 1280, 1280)
     with without_broken_libraries():
         import diffusers
         import transformers
         from tokenizers import pre_tokenizers
 
         vae = diffusers.AutoencoderKL(
-            block_out_channels=(128, 256, 512, 512),
+            block_out_channels=(32, 32, 64, 64) if narrow else (128, 256, 512, 512),
             down_block_types=("DownEncoderBlock2D",) * 4,
             up_block_types=("UpDecoderBlock2D",) * 4,
             latent_channels=4,
             layers_per_block=2,
         )
-        unet = diffusers.UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+        unet = diffusers.UNet2DConditionModel(
+            sample_size=64, cross_attention_dim=768, attention_head_dim=8, block_out_channels=widths
+        )
         letters = sorted(pre_tokenizers.ByteLevel.alphabet())
         entries = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
         tokenizer = transformers.CLIPTokenizer(
@@ -134,6 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--narrow", action="store_true", help="A tenth of the width, to try the program.")
     parser.add_argument("--side", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.side:
@@ -142,7 +151,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "sd15"
-        make(folder)
+        make(folder, narrow=given.narrow)
         print(f"{'':24}{'load s':>8}{'step s':>8}{'decode s':>10}{'whole s':>9}{'GiB':>6}")
         for _ in range(given.rounds):
             for dtype in ("float32", ""):
