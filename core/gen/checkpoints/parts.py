@@ -67,23 +67,31 @@ class Parts:
         check_dtype(found, self.device)
         return found
 
-    def network(self, part: str | Component) -> nn.Module:
+    def network(
+        self, part: str | Component, changed: Callable[[nn.Module], nn.Module] | None = None
+    ) -> nn.Module:
         """A network of diffusers that is called often, in its fast form.
 
         Args:
             part: Its name in the checkpoint, or a part of another one.
+            changed: Makes another network of it, before it gets its precision; None leaves it.
 
         Raises:
             ModelError: The part is missing or damaged.
         """
+        from gen.hardware.precision import prepare
         from gen.hardware.profile import choose_packing, machine_profile
 
         component = self.checkpoint[part] if isinstance(part, str) else part
         dtype = self.precision(component.name)
         pack = choose_packing(dtype, self.device, machine_profile)
-        return self._resident(
-            component, dtype, lambda dtype: load_network(component, self.device, dtype, pack=pack)
-        )
+
+        def load(dtype: torch.dtype) -> nn.Module:
+            if changed is None:
+                return load_network(component, self.device, dtype, pack=pack)
+            return prepare(changed(load_network(component, self.device)), dtype, pack=pack)
+
+        return self._resident(component, dtype, load)
 
     def autoencoder(self, name: str = "vae") -> nn.Module:
         """An autoencoder, in float32 where its configuration says that it needs that.

@@ -144,6 +144,25 @@ def gen_families() -> tuple[FamilySpec, ...]:
             params=_sizes(32),
         ),
         FamilySpec(
+            name="animatediff",
+            modality="video",
+            summary="AnimateDiff: clips from text by Stable Diffusion 1.5.",
+            pipelines=("AnimateDiffPipeline", "AnimateDiffVideoToVideoPipeline"),
+            adapter="gen_video.families.animatediff:load",
+            defaults="gen_video.families.defaults:animatediff",
+            params=(
+                *_sizes(8),
+                Param(
+                    name="clip_skip",
+                    type=int,
+                    help="Last layers of CLIP that are left out.",
+                    default=0,
+                    minimum=0,
+                    maximum=11,
+                ),
+            ),
+        ),
+        FamilySpec(
             name="stable-video",
             modality="video",
             summary="Stable Video Diffusion: clips from a first frame.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tiny import diffusers, lively, seeded, transformers
+from tiny import clip, clip_tokenizer, diffusers, lively, seeded, transformers, unet, vae
 
 
 def clip_vision(side: int, patch: int, projected: bool = True) -> Any:
@@ -66,4 +66,25 @@ def stable_video() -> Any:
         unet=lively(network),
         scheduler=scheduler,
         feature_extractor=clip_processor(224),
+    )
+
+
+def animatediff(**options: Any) -> Any:
+    """A pipeline of AnimateDiff with these options of its scheduler."""
+    adapter = seeded(
+        diffusers.MotionAdapter,
+        block_out_channels=(8, 16),
+        motion_layers_per_block=1,
+        motion_num_attention_heads=2,
+        motion_norm_num_groups=4,
+        motion_max_seq_length=6,
+    )
+    chain = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "linear", "steps_offset": 1}
+    return diffusers.AnimateDiffPipeline(
+        vae=lively(vae(), 2.5),
+        text_encoder=clip(),
+        tokenizer=clip_tokenizer(),
+        unet=lively(unet(), 3.0),
+        motion_adapter=lively(adapter),
+        scheduler=diffusers.DDIMScheduler(**chain, clip_sample=False, **options),
     )

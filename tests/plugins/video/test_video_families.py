@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import diffusers
+import numpy as np
 import pytest
 import tiny
+import tiny_clips
 import torch
 from video_parity import NEGATIVE, PROMPT, as_pil, check_equal, drawn, ours, picture, started, task_of, theirs
 
@@ -17,7 +20,7 @@ import gen
 from gen.checkpoints import Checkpoint
 from gen.diffusion import TimeGrid
 from gen.errors import UsageError
-from gen_video.families import ltx, wan
+from gen_video.families import animatediff, ltx, wan
 
 CLIP = {"width": 32, "height": 16, "frames": 9}
 WIDE = {"width": 64, "height": 32, "frames": 9}
@@ -90,6 +93,48 @@ def test_ltx_from_a_first_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     made = theirs(pipeline, image=as_pil(first), width=64, height=32, frame_rate=25, **THEIRS)
     state, frames = ours(model, task)
     check_equal((state.flatten(2).transpose(1, 2), frames), made)
+
+
+SQUARE = {"width": 16, "height": 16, "frames": 5}
+
+
+def test_animatediff(tmp_path: Path) -> None:
+    pipeline = tiny_clips.animatediff(timestep_spacing="leading")
+    folder = tiny.saved(pipeline, tmp_path)
+    model = animatediff.load(Checkpoint(folder), "cpu", "float32")
+    task = task_of(SQUARE)
+    options = {**THEIRS, "width": 16, "height": 16, "num_frames": 5, "latents": started(model, task)}
+    made = theirs(pipeline, **options)
+    check_equal(ours(model, task), made)
+    # Stable Diffusion with the layers in a folder of their own.
+    tiny.lively(tiny.unet(), 3.0).save_pretrained(folder / "unet")
+    index = json.loads((folder / "model_index.json").read_text())
+    index["unet"] = ["diffusers", "UNet2DConditionModel"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    apart = animatediff.load(Checkpoint(folder), "cpu", "float32")
+    check_equal(ours(apart, task), made)
+    # What is longer than the layers see is made in pieces, and closed to a loop.
+    sizes = {"width": 16, "height": 16, "frames": 8, "steps": 1, "seed": 1}
+    longer, looped = (gen.video("a red fox", model=folder, loop=loop, **sizes) for loop in (False, True))
+    assert longer.arrays["frames"].shape == looped.arrays["frames"].shape == (8, 16, 16, 3)
+    assert not np.array_equal(longer.arrays["frames"], looped.arrays["frames"])
+
+
+def test_ddim_of_diffusers_on_linspace_steps_beside_its_own_grid(tmp_path: Path) -> None:
+    pipeline = tiny_clips.animatediff(timestep_spacing="linspace")
+    model = animatediff.load(Checkpoint(tiny.saved(pipeline, tmp_path)), "cpu", "float32")
+    task = task_of(SQUARE, steps=4)
+    start = started(model, task)
+    options = {**THEIRS, "width": 16, "height": 16, "num_frames": 5, "steps": 4}
+    mine = ours(model, task)
+    made = theirs(pipeline, **options, latents=start)
+    assert float((mine[0] - made[0]).abs().max() / made[0].abs().max()) > 1e-2
+    # Their Euler sampler, the same rule, on the same steps; it scales the first noise by sigma.
+    config = {**pipeline.scheduler.config, "timestep_spacing": "linspace"}
+    pipeline.scheduler = diffusers.EulerDiscreteScheduler.from_config(config)
+    pipeline.scheduler.set_timesteps(4)
+    sigma = float(pipeline.scheduler.sigmas[0])
+    check_equal(mine, theirs(pipeline, **options, latents=start * (1 + sigma**-2) ** 0.5))
 
 
 def test_a_folder_from_python(tmp_path: Path) -> None:

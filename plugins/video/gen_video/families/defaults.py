@@ -23,6 +23,11 @@ def stable_video(checkpoint: Checkpoint) -> Defaults:
     return _defaults(checkpoint, 3.0, steps=25)
 
 
+def animatediff(checkpoint: Checkpoint) -> Defaults:
+    """50 steps at 7.5."""
+    return _defaults(checkpoint, 7.5)
+
+
 def _defaults(checkpoint: Checkpoint, guidance: float, steps: int = 50) -> Defaults:
     part = checkpoint["scheduler"]
     solver = default_solver(part.class_name, part.config)
