@@ -13,6 +13,7 @@ from gen.artifact import Artifact
 from gen.checkpoints.additions import Given, kind_of
 from gen.checks import unknown
 from gen.config import offline_origin
+from gen.conversion import convert, for_purpose
 from gen.errors import GenWarning, ModelError, UsageError
 from gen.model import Model, ModelSource
 from gen.offline import forbid_connections
@@ -59,13 +60,19 @@ class Generator:
             **options: ``seed`` (a number, or one per item), ``negative``, ``steps``, ``guidance``,
                 ``solver``, ``grid``, ``model``, ``init``, ``strength``, ``mask``, ``expand``, ``vary``,
                 ``amount``, ``interpolate``, ``share``, ``edit``, ``device``, ``dtype``, ``threads`` as in
-                ``gen.plan.Request``; ``on_step``, called with a ``gen.run.Progress``
+                ``gen.plan.Request``; ``alpha``, a file or an artifact
+                whose background is removed, alone; ``on_step``, called with a ``gen.run.Progress``
                 after each step; and the modality's own parameters.
 
         Raises:
             gen.errors.GenError: Anything that goes wrong, by its cause.
         """
         host = find_host()
+        if (given := options.pop("alpha", None)) is not None:
+            if prompt is not None or count is not None or options:
+                raise UsageError("alpha generates nothing", "give it alone, or use the result")
+            kind = host.modality(self.modality).kind
+            return convert(given, (for_purpose(host.converters(), "alpha", kind),), {}, host)
         on_step = options.pop("on_step", None)
         if prompt is not None and not isinstance(prompt, Iterable):
             raise UsageError(f"the prompt must be a text or a list of them, not {type(prompt).__name__}")
@@ -215,7 +222,9 @@ def plan_again(
         files.pop(role, None) if one is None else one for role, one in (("init", init), ("mask", mask))
     )
     additions = {role: files.pop(role) for role in [*files] if kind_of(role)}
-    edits: dict[str, Any] = {role: files.pop(role) for role in ("vary", "interpolate") if role in files}
+    edits: dict[str, Any] = {
+        role: files.pop(role) for role in ("vary", "interpolate", "style") if role in files
+    }
     given = {"init": init, "mask": mask, **edits, **additions, **files}
     wanted = {item.role: item for item in recipe.inputs}
     for role, source in given.items():

@@ -30,6 +30,7 @@ class Artifact:
     The kinds of the core are float32, except where said:
 
     - ``image``: ``pixels`` (H, W, C) in [0, 1], C = 1, 3 or 4, sRGB, straight alpha.
+    - ``text``: no arrays; attribute ``text``.
     - ``audio``: ``samples`` (channels, samples) in [-1, 1]; attribute ``sample_rate`` in Hz, an int.
     - ``video``: ``frames`` (frames, H, W, C) in [0, 1]; attribute ``fps``, a fraction such as
       ``"30000/1001"``; optionally ``samples`` with ``sample_rate``.
@@ -73,6 +74,8 @@ class Artifact:
                 raise ArtifactError(
                     f"sample_rate of {self.kind} is {rate!r}, not a whole number of hertz", values=True
                 )
+        if self.kind == "text" and not isinstance(self.attributes.get("text"), str):
+            raise ArtifactError("text has no attribute text, which holds it", values=True)
         if self.kind == "video":
             fps = self.attributes.get("fps")
             try:

@@ -63,6 +63,20 @@ def route(
     raise UsageError(f"there is no way from {source} to {target}", "`gen converters` lists what there is")
 
 
+def for_purpose(specs: Sequence[ConverterSpec], purpose: str, kind: str) -> ConverterSpec:
+    """The first converter of a purpose for a kind.
+
+    Raises:
+        UsageError: There is none.
+    """
+    for spec in specs:
+        if spec.purpose == purpose and spec.source == kind:
+            return spec
+    raise UsageError(
+        f"no converter that is installed makes {purpose} of {kind}", "`gen converters` lists them"
+    )
+
+
 def convert(
     source: Source, way: Sequence[ConverterSpec], params: Mapping[str, object], host: Host
 ) -> Artifact:

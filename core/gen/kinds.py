@@ -19,6 +19,7 @@ KINDS: Mapping[str, KindSpec] = MappingProxyType(
                 arrays=(ArrayLayout(name="pixels", shape=("height", "width", (1, 3, 4)), low=0, high=1),),
                 signal=Signal(array="pixels", axes=("height", "width")),
             ),
+            KindSpec(name="text", summary="A text.", arrays=()),
             KindSpec(
                 name="audio",
                 summary="A sound.",

@@ -256,9 +256,91 @@ def test_a_blurred_picture_becomes_sharper() -> None:
     assert np.abs(pixels(made) - true).mean() < 0.7 * np.abs(blurred - true).mean()
 
 
+def test_a_larger_picture_is_made_of_tiles_and_has_the_means_of_the_small_one() -> None:
+    values = np.random.default_rng(0).uniform(0.3, 0.7, (12, 10, 3)).astype(np.float32)
+    small = gen.Artifact("image", {"pixels": values})
+    made = toy(init=small, upscale=3, seed=2)
+    assert pixels(made).shape == (36, 30, 3)
+    assert np.abs(pixels(made).reshape(12, 3, 10, 3, 3).mean((1, 3)) - values).max() < 1e-3
+    assert (made.recipe.edits, made.recipe.strength) == ({"upscale": 3}, 0.4)
+    assert made.recipe.provenance["edits"] == {"upscale": "measurement guidance, in tiles"}
+    assert np.array_equal(pixels(gen.rerun(made, init=small)), pixels(made))
+
+
+def test_the_alpha_of_a_picture_grows_with_it() -> None:
+    values = np.full((8, 8, 4), 0.5, np.float32)
+    made = toy(init=gen.Artifact("image", {"pixels": values}), upscale=2, seed=2)
+    assert pixels(made).shape == (16, 16, 4)
+    assert np.allclose(pixels(made)[..., 3], 0.5, atol=1e-6)
+
+
+def test_what_is_lost_is_filled_and_the_rest_stays(red: Path) -> None:
+    mask = np.zeros((16, 24, 1), np.float32)
+    mask[4:8, 4:8] = 1
+    made = toy("blue", init=red, mask=gen.Artifact("image", {"pixels": mask}), restore="fill", seed=5)
+    stored = np.rint(pixels(gen.rerun(red)) * 255).astype(np.float32) / np.float32(255)
+    kept = mask[..., 0] == 0
+    assert np.array_equal(pixels(made)[kept], stored[kept])
+    assert not np.array_equal(pixels(made), stored)
+    assert made.recipe.provenance["edits"] == {"restore": "measurement guidance"}
+
+
+def test_the_recipe_says_by_what_a_mask_is_kept(red: Path) -> None:
+    made = toy("blue", init=red, mask="4,0,8,16", seed=5)
+    assert made.recipe.provenance["edits"]["mask"].startswith("measurement guidance")
+
+
+def test_progress_covers_the_inversion(red: Path) -> None:
+    seen: list[float] = []
+    toy(init=red, edit="blue", seed=5, steps=4, on_step=lambda progress: seen.append(progress.done))
+    assert len(seen) == 8
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+
+
+@pytest.mark.parametrize("tile", ["x", "y", "xy"])
+def test_a_seam_is_drawn_anew_in_the_middle(tile: str) -> None:
+    from gen.run.seams import closed
+
+    state, drawn = torch.arange(64.0).reshape(1, 1, 8, 8), []
+
+    def draw(number: int, keep: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        drawn.append(number)
+        return torch.where(keep > 0, known, -1.0)
+
+    found = closed(draw, state, torch.zeros(1, 1, 8, 8), tile)
+    assert drawn == list(range(1, len(tile) + 1))
+    changed = found[0, 0] == -1
+    expected = torch.zeros(8, 8, dtype=torch.bool)
+    if "x" in tile:
+        expected[:, [0, -1]] = True
+    if "y" in tile:
+        expected[[0, -1]] = True
+    assert torch.equal(changed, expected)
+
+
+def test_circular_convolutions_move_with_the_picture() -> None:
+    from gen.nn import circular
+
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(*(torch.nn.Conv2d(2, 2, 3, padding=1) for _ in range(3)))
+    x = torch.randn(1, 2, 8, 8)
+    with torch.no_grad(), circular(network, "x"):
+        assert torch.allclose(network(x.roll(3, -1)), network(x).roll(3, -1), atol=1e-6)
+        assert not torch.allclose(network(x.roll(3, -2)), network(x).roll(3, -2), atol=1e-2)
+    with torch.no_grad():
+        assert not torch.allclose(network(x.roll(3, -1)), network(x).roll(3, -1), atol=1e-2)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"upscale": 2}, "upscale needs something to start from"),
+        ({"upscale": 9, "init": "red.png"}, "at least 2 and at most 8, not 9"),
+        ({"upscale": 2, "init": "red.png", "mask": "0,0,4,4"}, "upscale and mask exclude each other"),
+        ({"tile": "x"}, "does not let edges meet"),
+        ({"style": "red.png"}, "takes no style of a file"),
+        ({"restore": "fill", "init": "red.png"}, "restore fill needs a mask"),
         ({"vary": "red.png", "edit": "blue"}, "are two edits"),
         ({"amount": 0.5}, "amount needs something to vary"),
         ({"vary": "red.png", "amount": 2}, "amount must be at least 0 and at most 1, not 2"),

@@ -21,6 +21,9 @@ from gen.conversion import convert, route
 from gen.errors import GenError, OutputError, UsageError
 from gen.plan import Plan, choose, resolve
 from gen.plan.abilities import abilities_of_any
+from gen.plan.editing import PROMPT, SEED
+from gen.plan.inputs import FILES
+from gen.plan.regions import is_region
 from gen.plan.resolve import versions_of
 from gen.plugin.host import Host
 from gen.plugin.specs import ConverterSpec, FormatSpec, GridSpec
@@ -39,9 +42,15 @@ OPTIONS = frozenset(
     (
         *("negative", "steps", "guidance", "guide", "guidance_interval", "solver", "grid", "cache", "noise"),
         *("model", "strength", "device", "dtype", "threads", "seed"),
+        *("mask", "expand", "restore", "upscale", "tile", "edit", "amount", "interpolate", "share"),
     )
 )
 """What a step that generates may say beside the parameters of the modality. None of them may name a file."""
+
+EDITS = frozenset(
+    ("strength", "mask", "expand", "restore", "upscale", "edit", "amount", "interpolate", "share")
+)
+"""Options that need a file."""
 
 MAX_STATE = 1 << 22
 
@@ -217,12 +226,13 @@ def _asked(
     spec = host.modality(step.make)
     params = {param.name: param for param in abilities_of_any(host, spec).params}
     _check_files(
-        {"init": spec.kind, "mask": spec.kind, **{n: p.kind for n, p in params.items() if p.kind}}, kinds
+        {**dict.fromkeys(FILES, spec.kind), **{n: p.kind for n, p in params.items() if p.kind}}, kinds
     )
     allowed = OPTIONS | {name for name, param in params.items() if not param.kind}
     for name in step.options:
         if name not in allowed:
             raise unknown("option", name, sorted(allowed))
+    _check_words(step)
     model, grid = step.options.get("model"), step.options.get("grid")
     known = {one.name for one in host.models(spec.name)}
     if model is not None and model not in known:
@@ -230,13 +240,26 @@ def _asked(
     if grid is not None and presets.grid_list(str(grid)) is None:
         # Else a path would be opened.
         choose(host.choices(GridSpec, spec.name), str(grid), "grid")
-    options = {name: value for name, value in _options(chain, step).items() if name != "strength"}
+    # What edits a file is checked when the file is there.
+    edits = {name: value for name, value in step.options.items() if name in EDITS}
+    options = {name: value for name, value in _options(chain, step).items() if name not in EDITS}
     recipe = _resolved(make_request(host, spec.name, _prompts(step), options), host)
     also = {kind for form in host.formats(spec.kind) if form.reader for kind in form.kinds}
     return (spec.kind, *sorted(also - {spec.kind})), {
         "recipe": recipe,
-        "strength": step.options.get("strength"),
+        "edits": edits,
     }
+
+
+def _check_words(step: Step) -> None:
+    """Refuse edits that could be taken for names of files: a chain names none."""
+    mask, other = (str(step.options.get(name, "")) for name in ("mask", "interpolate"))
+    if mask and not is_region(mask):
+        raise UsageError(f"the mask {mask[:40]!r} is no region", 'inputs = { mask = "STEP" } takes a step')
+    if other and not other.startswith((SEED, PROMPT)):
+        raise UsageError(
+            f"interpolate is {other[:40]!r}", f"write `{PROMPT}…` or `{SEED}N`, or name a step as input"
+        )
 
 
 def _resolved(request: Any, host: Host) -> dict[str, Any]:

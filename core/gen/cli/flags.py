@@ -15,6 +15,7 @@ from gen.errors import UsageError
 from gen.metadata import METADATA_LEVELS
 from gen.plan import expansion
 from gen.plan.abilities import HIDDEN, abilities_of_any
+from gen.plan.editing import TILES
 from gen.plan.regions import FORMS
 from gen.plugin.host import Host
 from gen.plugin.specs import (
@@ -156,6 +157,10 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
             "Restore --init: denoise:std=0.1, deblur:radius=2, super_resolve:2, or fill with --mask.",
             among=lambda: OPERATORS,
         ),
+        _flag("upscale", "INT", "Make --init so many times larger; of a sound its rate."),
+        _flag("tile", "EDGES", "Let edges meet: x, y or xy.", among=lambda: TILES),
+        _flag("style", "FILE", "Follow the style of a file, where the model can.", kind=Path),
+        _flag("alpha", "FILE", "Remove the background of a file, and generate nothing.", kind=Path),
         _flag("vary", "FILE", "Make variations of a file.", kind=Path),
         _flag("amount", "FLOAT", "How far they go, from 0 to 1 (default 0.3)."),
         _flag(
@@ -203,6 +208,8 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         for name, switch in switches
     ]
     missing = {field for field, ability in HIDDEN.items() if ability not in able.names}
+    if not any(one.purpose == "alpha" and one.source == spec.kind for one in host.converters()):
+        missing.add("alpha")
     if able.prompt == "none":
         missing.add("prompt_file")
     for flag in flags:

@@ -126,6 +126,22 @@ class Stage:
     learned_variance: bool = False
     clipping: Callable[[Denoiser], Denoiser] | None = None
 
+    @property
+    def circular(self) -> bool:
+        """Whether ``denoiser`` lets the edges meet that ``task.tile`` names.
+
+        Where it does not, the core draws the state anew along them, given what is on both sides.
+        """
+        return False
+
+    @property
+    def completes(self) -> bool:
+        """Whether the network was trained to be given parts of the state, and sees what a mask keeps.
+
+        By default what the network says as ``completes``. Others are guided by what is kept.
+        """
+        return bool(getattr(self.network, "completes", False))
+
     def __post_init__(self) -> None:
         if isinstance(self.process, Mapping) and (self.window or self.learned_variance or self.clipping):
             raise ValueError("a joint state has no window, learned variance or clipping")

@@ -41,6 +41,10 @@ class Task:
         previous: The state (B, ...) at the end of the stage before this one; None in the first.
         init: What the user gave to start from; None where nothing was.
         mask: Its bright parts are made anew; None where nothing is kept.
+        upscale: How many times larger than ``init`` along each side it is made by a model with the ability
+            "upscale"; 1 otherwise.
+        tile: Edges that meet: ``"x"`` left and right, ``"y"`` top and bottom, ``"xy"`` both; empty for none.
+        style: An artifact whose style is followed, by a model with the ability "style".
     """
 
     prompts: tuple[str, ...] = ("",)
@@ -54,6 +58,9 @@ class Task:
     previous: State | None = None
     init: Artifact | None = None
     mask: Artifact | None = None
+    upscale: int = 1
+    tile: str = ""
+    style: Artifact | None = None
 
     def row(self, index: int) -> Task:
         """The task of one item of the batch."""

@@ -1,6 +1,7 @@
 """Blocks that small networks of every modality are built from."""
 
 from gen.nn.autoencoder import GridAutoencoder, picture_coders
+from gen.nn.circular import circular
 from gen.nn.conv import ResidualBlock, conv
 from gen.nn.layers import LayeredNetwork, Layers
 from gen.nn.prompt_encoder import PromptEncoder
@@ -27,6 +28,7 @@ __all__ = [
     "TransformerBlock",
     "WordEncoder",
     "WordRows",
+    "circular",
     "conv",
     "picture_coders",
     "text_conditions",

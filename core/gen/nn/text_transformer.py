@@ -49,6 +49,9 @@ class TextTransformer(nn.Module, ABC, Generic[S]):
     state is given, and what it is there; absent when nothing is).
     """
 
+    completes = True
+    """It sees what is given of a state; read by ``gen.model.Stage``."""
+
     def __init__(self, shape: S) -> None:
         super().__init__()
         self.shape = shape

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gen.checks import check_prompt
 from gen.errors import UsageError
+from gen.plan import expansion
 from gen.plan.request import Request
-from gen.plugin.specs import FamilySpec, ModalitySpec, ModelSpec, Param, Prompt
+from gen.plugin.specs import FamilySpec, KindSpec, ModalitySpec, ModelSpec, Param, Prompt
 
 if TYPE_CHECKING:
     from gen.plugin.host import Host
@@ -22,8 +23,13 @@ REASONS = {
     "lora": "takes no LoRA",
     "embedding": "takes no embedding of a word",
     "decoder": "takes no other decoder",
+    "tile": "does not let edges meet",
+    "style": "takes no style of a file",
 }
 """What a model without an ability does, for messages."""
+
+UPSCALED = ("image", "audio")
+"""Kinds whose artifacts any model can make larger: pictures in tiles, sounds by a measurement."""
 
 NEEDED = {
     "guidance": "guidance",
@@ -37,6 +43,9 @@ NEEDED = {
     "lora": "lora",
     "embedding": "embedding",
     "decoder": "decoder",
+    "upscale": "init",
+    "tile": "tile",
+    "style": "style",
 }
 """Fields of a request, and the ability that each needs."""
 
@@ -83,29 +92,34 @@ class Abilities:
             values |= {one.name: value for one, value in zip(param.numbered, listed, strict=False)}
         return values
 
-    def prompts(self, given: Sequence[str], label: str) -> tuple[str, ...]:
+    def prompts(self, given: Sequence[str], label: str, *, described: bool = False) -> tuple[str, ...]:
         """The prompts to make, checked; the empty text where there need not be one.
 
         Args:
             given: Those of the request.
             label: What takes them, for messages: ``"model emoji"``.
+            described: Whether a file says what to make, so that there need not be one.
 
         Raises:
             UsageError: One is needed, or none is taken, or one cannot be used.
         """
         if self.prompt == "none" and any(isinstance(text, str) and text.strip() for text in given):
             raise UsageError(f"{label} takes no prompt", "leave it out")
-        if not given and self.prompt == "required":
+        optional = described or self.prompt != "required"
+        if not given and not optional:
             raise UsageError("there is no prompt", 'say what to make: "a red apple"')
-        return tuple(check_prompt(text, empty=self.prompt != "required") for text in given or ("",))
+        return tuple(check_prompt(text, empty=optional) for text in given or ("",))
 
-    def check(self, request: Request, guidance: float, label: str) -> None:
+    def check(
+        self, request: Request, guidance: float, label: str, others: Callable[[str], Sequence[str]]
+    ) -> None:
         """Refuse what the model cannot do.
 
         Args:
             request: What is asked for.
             guidance: The model's own, which may be given all the same.
             label: What cannot do it, for messages: ``"model emoji"``.
+            others: Names of the models that have an ability.
 
         Raises:
             UsageError: It cannot do it.
@@ -120,7 +134,9 @@ class Abilities:
                 continue
             # A recipe says the guidance of the model, too.
             if field != "guidance" or not isinstance(value, int | float) or value != guidance:
-                raise UsageError(f"{label} {REASONS[ability]}", f"leave out {field}")
+                able = others(ability)
+                hint = f"leave out {field}" + (f", or use {' or '.join(able)}" if able else "")
+                raise UsageError(f"{label} {REASONS[ability]}", hint)
 
 
 def abilities_of(spec: ModalitySpec, model: ModelSpec | FamilySpec | None) -> Abilities:
@@ -139,6 +155,32 @@ def abilities_of(spec: ModalitySpec, model: ModelSpec | FamilySpec | None) -> Ab
         frozenset((*names, *additions)),
         (*spec.params, *model.params),
     )
+
+
+def models_with(ability: str, host: Host, spec: ModalitySpec) -> list[str]:
+    """Names of the models of a modality with an ability, then its families of checkpoints."""
+    models = [one.name for one in host.models(spec.name) if ability in abilities_of(spec, one).names]
+    families = [one.name for one in host.families(spec.name) if ability in abilities_of(spec, one).names]
+    return [*models, *(f"a checkpoint of {name}" for name in families)]
+
+
+def edits_of(able: Abilities, kind: KindSpec | None) -> list[str]:
+    """Names of the edits that a model makes of files of its kind.
+
+    Args:
+        able: Its abilities.
+        kind: The kind.
+    """
+    found: list[str] = []
+    if "init" in able.names:
+        found += ["init", "edit", "vary", "interpolate", "restore"]
+        if "upscale" in able.names or (kind is not None and kind.name in UPSCALED):
+            found.append("upscale")
+    if "mask" in able.names:
+        found.append("mask")
+        if kind is not None and kind.name in expansion.FORMS:
+            found.append("expand")
+    return found + [name for name in ("tile", "style") if name in able.names]
 
 
 def any_prompts(

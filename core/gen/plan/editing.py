@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gen.checks import between, check_prompt, check_seed
+from gen.checks import between, check_prompt, check_seed, one_of
 from gen.config import convert
 from gen.errors import UsageError
+from gen.plan.abilities import UPSCALED
 from gen.plan.choice import Chosen, choose
 from gen.plan.choices import Choices
 from gen.plan.expansion import is_expansion
@@ -32,6 +33,14 @@ DEFAULT_AMOUNT = 0.3
 WAY = 8
 """Items from one end of a way to the other, both included."""
 
+TILES = ("x", "y", "xy")
+"""Edges of a picture that may meet."""
+
+MAX_UPSCALE = 8
+
+UPSCALE_STRENGTH = 0.4
+"""How far the details of a picture that is made larger may change."""
+
 SEED, PROMPT = "seed:", "prompt:"
 """How the other end of a way begins in a recipe, where it is no file."""
 
@@ -44,6 +53,10 @@ class Editing:
         region: The mask in words; empty where it is a file, or there is none.
         expansion: By how much the input is extended; empty where it is not.
         restore: How the input was damaged; None where it is not restored.
+        upscale: How many times larger the input is made; 1 where it is not.
+        tiled: Whether it is made larger in tiles of the size that the model draws.
+        tile: Edges that meet; empty where none do.
+        style: What gives the style; None where nothing does.
         source: What the input shows, where it is to be made again with another prompt; else None.
         vary: What is varied.
         amount: Share of new noise in a variation, in [0, 1].
@@ -54,6 +67,10 @@ class Editing:
     region: str = ""
     expansion: str = ""
     restore: Chosen[OperatorSpec] | None = None
+    upscale: int = 1
+    tiled: bool = False
+    tile: str = ""
+    style: Artifact | None = None
     source: str | None = None
     vary: Artifact | None = None
     amount: float = 0.0
@@ -66,7 +83,7 @@ class Editing:
     def factor(self) -> int:
         """How many times finer what is restored is along each axis than the input."""
         if self.restore is None:
-            return 1
+            return self.upscale
         own = {param.name: param.default for param in self.restore.spec.settings} | dict(
             self.restore.settings
         )
@@ -92,7 +109,11 @@ class Editing:
         noted: dict[str, Scalar] = {"mask": self.region} if self.region else {}
         if self.expansion:
             noted["expand"] = self.expansion
-        if self.restore is not None:
+        if self.tile:
+            noted["tile"] = self.tile
+        if self.upscale > 1:
+            noted["upscale"] = self.upscale
+        elif self.restore is not None:
             noted["restore"] = str(self.restore)
         if self.source is not None:
             noted["source"] = self.source
@@ -169,6 +190,14 @@ def _check_together(request: Request) -> None:
         raise UsageError("expand needs something to start from", "add `init=FILE`")
     if request.expand is not None and request.mask is not None:
         raise UsageError("expand makes a mask of its own", "leave out mask, or edit the result")
+    if request.upscale is not None:
+        if request.init is None:
+            raise UsageError("upscale needs something to start from", "add `init=FILE`")
+        for name in ("mask", "expand", "edit", "interpolate", "restore", "vary", "tile"):
+            if getattr(request, name) is not None:
+                raise UsageError(f"upscale and {name} exclude each other", "make one, then the other")
+    if request.tile is not None and request.expand is not None:
+        raise UsageError("tile and expand exclude each other", "make one, then the other")
     if request.vary is not None and request.init is not None:
         raise UsageError("vary and init both say what to start from", "give one of them")
     if request.interpolate is not None and len(request.prompts) > 1:
@@ -217,6 +246,12 @@ def decided(request: Request, plan: Plan, inputs: Inputs, start: Artifact | None
     editing, kind = Editing(), plan.spec.kind
     if request.edit is not None:
         editing = replace(editing, source=_one(request.prompts))
+    if request.tile is not None:
+        editing = replace(editing, tile=one_of("tile", str(request.tile).lower(), TILES))
+    if request.style is not None:
+        editing = replace(editing, style=inputs.read("style", request.style, kind))
+    if request.upscale is not None:
+        editing = _upscaling(editing, request.upscale, plan)
     if request.restore is not None:
         operator = choose(OPERATORS.values(), request.restore, "operator")
         if operator.spec.whole is (request.mask is not None):
@@ -244,6 +279,25 @@ def decided(request: Request, plan: Plan, inputs: Inputs, start: Artifact | None
     return editing
 
 
+def _upscaling(editing: Editing, given: object, plan: Plan) -> Editing:
+    """How an input is made larger: by the model, in tiles, or as a measurement.
+
+    Raises:
+        UsageError: The factor is none, or neither the model nor the core can do it.
+    """
+    factor = convert(given, int, "upscale", "")
+    assert isinstance(factor, int)
+    editing = replace(editing, upscale=between("upscale", 2, MAX_UPSCALE)(factor))
+    if "upscale" in plan.abilities:
+        return editing
+    kind = plan.spec.kind
+    if kind == "image":
+        return replace(editing, tiled=True)
+    if kind not in UPSCALED:
+        raise UsageError(f"model {plan.file.name} makes no {kind} larger", "leave out upscale")
+    return replace(editing, restore=choose(OPERATORS.values(), f"super_resolve:{factor}", "operator"))
+
+
 def edited_again(recipe: Recipe, files: Mapping[str, Source | None]) -> dict[str, Any]:
     """Fields of the request that makes the edits of a recipe again, with its prompts.
 
@@ -265,6 +319,8 @@ def edited_again(recipe: Recipe, files: Mapping[str, Source | None]) -> dict[str
             or (name == "mask" and is_region(text))
             or (name == "expand" and is_expansion(text))
             or (name == "restore" and text)
+            or (name == "tile" and text in TILES)
+            or (name == "upscale" and number)
             or (name == "interpolate" and text.startswith((SEED, PROMPT)))
         ):
             fields[name] = value

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 Source: TypeAlias = "str | os.PathLike[str] | Artifact"
 
 
+FILES = ("init", "mask", "vary", "interpolate", "style")
+"""Options of every modality that are, or may be, files of its kind."""
+
+
 class Inputs:
     """Inputs as they are read: artifacts, and what a recipe says about them.
 

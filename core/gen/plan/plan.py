@@ -57,6 +57,7 @@ class Plan:
         parents: Recipes of those files that carried one.
         versions: Versions of what takes part.
         runs: The run hooks of plugins that take part.
+        abilities: Of the model.
         kind: What is declared about the kind of what is made; None where nobody declares it.
     """
 
@@ -86,6 +87,7 @@ class Plan:
     parents: tuple[AnyRecipe, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     runs: tuple[RunSpec, ...] = ()
+    abilities: frozenset[str] = frozenset()
     kind: KindSpec | None = None
 
     @property

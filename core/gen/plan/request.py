@@ -52,6 +52,10 @@ class Request:
             new is made, the rest kept.
         restore: How ``init`` was damaged that is to be restored: an operator with settings,
             ``"deblur:radius=3"``, ``"denoise:std=0.2"``, ``"super_resolve:4"``; or ``"fill"``, with ``mask``.
+        upscale: How many times larger ``init`` is made along each side, 2 to 8; of a sound its rate. A model
+            with the ability does it itself; else pictures are drawn in tiles and sounds restored.
+        tile: Edges of a picture that meet: ``"x"``, ``"y"`` or ``"xy"``.
+        style: A file or an artifact whose style is followed, by models that can.
         vary: A file or an artifact to make variations of. What is left open is as it was made; its noise is
             that of its seed, or of its inversion where the model did not make it.
         amount: Share A of new noise in a variation, 0 to 1: sqrt(1 - A**2) old + A new; by default 0.3.
@@ -93,6 +97,9 @@ class Request:
     mask: str | os.PathLike[str] | Artifact | None = None
     expand: str | None = None
     restore: Choice | str | None = None
+    upscale: int | None = None
+    tile: str | None = None
+    style: str | os.PathLike[str] | Artifact | None = None
     vary: str | os.PathLike[str] | Artifact | None = None
     amount: float | None = None
     interpolate: str | os.PathLike[str] | Artifact | None = None

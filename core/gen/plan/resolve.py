@@ -30,11 +30,11 @@ from gen.checks import (
 from gen.config import SETTINGS, Setting, convert, read_settings
 from gen.errors import UsageError
 from gen.model import ModelSource
-from gen.plan.abilities import REASONS, abilities_of, abilities_of_any
+from gen.plan.abilities import REASONS, abilities_of, abilities_of_any, models_with
 from gen.plan.before import prepared
 from gen.plan.choice import choose, choose_grid, choose_solver
 from gen.plan.choices import NOISE, Choices, check_scale, choose_cache, choose_guides
-from gen.plan.editing import WAY, begun_from, decided, read_mask
+from gen.plan.editing import UPSCALE_STRENGTH, WAY, begun_from, decided, read_mask
 from gen.plan.expansion import expanded, params_like
 from gen.plan.inputs import Inputs, Source, check_shapes
 from gen.plan.plan import Item, Plan
@@ -110,7 +110,7 @@ def resolve(
     able, label = abilities_of(spec, entry or file.family), f"model {file.name}"
     own = able.own
     defaults = file.defaults
-    able.check(request, defaults.guidance, label)
+    able.check(request, defaults.guidance, label, lambda ability: models_with(ability, host, spec))
     if entry is not None and entry.solver:
         defaults = replace(defaults, solver=entry.solver)
     way = request.interpolate is not None and request.share is None
@@ -175,8 +175,9 @@ def resolve(
         loader, plugin = file.loader, file.plugin
     elif entry is not None and entry.loader:
         loader, plugin = entry.loader, entry.plugin
+    described = request.upscale is not None or request.restore is not None
     prompts = request.prompts if request.edit is None else (check_prompt(request.edit, "edit"),)
-    items = _items(able.prompts(prompts, label), count, seeds)
+    items = _items(able.prompts(prompts, label, described=described), count, seeds)
     if request.interpolate is not None:
         items = _way(items, request.share)
     plan = Plan(
@@ -204,6 +205,7 @@ def resolve(
             ]
         ),
         runs=runs,
+        abilities=able.names,
         kind=host.kind(spec.kind, spec.name),
     )
     files = {name: request.params.get(name) for name, param in own.items() if param.kind}
@@ -225,17 +227,21 @@ def resolve(
     if start is not None and request.expand is not None:
         start, marks = expanded(request.expand, start)
         expansion = "".join(request.expand.split())
-    if start is not None and (region or expansion):
+    if start is not None and marks is not None:
         like = params_like(start, own, request.params)
         plan = replace(plan, params={**plan.params, **like})
     editing = decided(request, plan, inputs, start)
-    if start is not None and editing.restore is not None:
+    if (start is not None and editing.factor > 1 and not editing.tiled) or editing.restore is not None:
+        assert start is not None
         finer = params_like(start, own, request.params, editing.factor)
         plan = replace(plan, params={**plan.params, **finer})
     strength = (
         None
         if start is None or editing.restore is not None
-        else check_strength(strength, whole=marks is not None or editing.inverts)
+        else check_strength(
+            UPSCALE_STRENGTH if editing.upscale > 1 and strength is None else strength,
+            whole=marks is not None or editing.inverts,
+        )
     )
     plan = replace(
         plan,

@@ -367,7 +367,6 @@ def kind_fault(spec: KindSpec) -> str:
     )
     if not fault and not _NAME.fullmatch(spec.name):
         fault = "the name must be lower-case letters, digits and hyphens"
-    fault = fault or ("" if spec.arrays else "it has no arrays")
     for array in () if fault else spec.arrays:
         fault = _strings(array, ("name",)) and "the name must be a text"
         shapes = isinstance(array.shape, tuple) and all(
@@ -407,6 +406,10 @@ def converter_fault(spec: ConverterSpec) -> str:
         One line, or an empty string.
     """
     fault = _strings(spec, ("name", "source", "target", "summary")) or _import_strings(spec, ("convert",))
+    if not fault and spec.purpose not in ("", "alpha"):
+        fault = f"purpose must be empty or 'alpha', not {spec.purpose!r}"
+    if not fault and spec.purpose and spec.source != spec.target:
+        fault = "what removes a background must make the kind that it takes"
     fault = fault or _tuples(spec, {"params": Param})
     if not fault and not _NAME.fullmatch(spec.name):
         fault = "the name must be lower-case letters, digits and hyphens"

@@ -10,9 +10,14 @@ from typing import Literal, TypeAlias
 
 Prompt: TypeAlias = Literal["required", "optional", "none"]
 
-ABILITIES = ("guidance", "negative", "init", "mask")
-"""What a model may be able to do: to be guided, to stay away from a negative prompt, to start from an input,
-and to keep the part of it that a mask leaves dark."""
+USUAL_ABILITIES = ("guidance", "negative", "init", "mask")
+"""What most models can do: be guided, avoid a negative prompt, start from an input, and keep the part
+of it that a mask leaves dark."""
+
+ABILITIES = (*USUAL_ABILITIES, "upscale", "tile", "style")
+"""What a model may be able to do. The last three are for those that do it themselves: make an input larger
+(``Task.upscale``), let opposite edges of a picture meet (``Task.tile``), and follow the style of an artifact
+(``Task.style``)."""
 
 CHECKPOINT = "checkpoint"
 """The ``kind`` of a parameter that is the folder of a checkpoint in place of a file with an artifact."""
@@ -135,7 +140,7 @@ class ModalitySpec:
     extra: str = ""
     examples: tuple[str, ...] = ()
     prompt: Prompt = "required"
-    abilities: tuple[str, ...] = ABILITIES
+    abilities: tuple[str, ...] = USUAL_ABILITIES
     api: int = API
     plugin: str = field(default="", compare=False)
 
@@ -438,6 +443,7 @@ class ConverterSpec:
         params: Its parameters, with defaults and bounds that the core checks; those without a value are not
             in the mapping. One with a ``kind`` is a second artifact, which it needs; such a converter is
             taken only by name.
+        purpose: ``"alpha"`` where it removes the background, for ``--alpha``; empty for none.
         lossless: Whether the way back gives the same artifact; of several the core takes such a one first.
         api: Version of the contract.
         plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
@@ -449,6 +455,7 @@ class ConverterSpec:
     summary: str
     convert: str
     params: tuple[Param, ...] = ()
+    purpose: Literal["", "alpha"] = ""
     lossless: bool = False
     api: int = API
     plugin: str = field(default="", compare=False)
@@ -503,7 +510,7 @@ class KindSpec:
     Args:
         name: As artifacts, modalities and formats name it: ``"image"``.
         summary: One line.
-        arrays: Its arrays; others are refused.
+        arrays: Its arrays; others are refused. None where attributes hold all of it, as of a text.
         validate: Import string of ``(artifact) -> str``, which says in one line what else is wrong; an empty
             text where nothing is. The layout has been checked.
         preview: Name of the format that ``--preview auto`` writes; empty for none.

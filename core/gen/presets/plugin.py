@@ -55,8 +55,16 @@ def gen_noises() -> Iterable[NoiseSpec]:
 
 @hookimpl
 def gen_formats() -> Iterable[FormatSpec]:
-    """JSON, for artifacts of every kind."""
+    """JSON, for artifacts of every kind, and plain texts."""
     return (
+        FormatSpec(
+            name="txt",
+            kind="text",
+            suffixes=(".txt",),
+            media_type="text/plain",
+            writer="gen.text_files:write_text",
+            reader="gen.text_files:read_text",
+        ),
         FormatSpec(
             name="json",
             kind=ANY_KIND,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from gen.model import Edits, State, Task
+from gen.model import Edits, Model, State, Task
 from gen.model.parts import Parts
 from gen.plan import Plan
 
@@ -39,6 +39,23 @@ def edits_of(plan: Plan, parts: Parts, task: Task) -> Edits:
         edits = replace(edits, end=end)
     given = parts.given(task)
     return edits if given is None else _with(edits, *given)
+
+
+def ways_of_editing(plan: Plan, model: Model) -> dict[str, dict[str, str]]:
+    """By what the edits of a plan are made, for the provenance of a recipe; empty where nothing is edited."""
+    editing, last = plan.editing, model.path[-1]
+    guided = "measurement guidance"
+    ways: dict[str, str] = {}
+    if plan.mask is not None and editing.restore is None:
+        ways["mask"] = f"{'mask channels' if last.completes else guided}, then the input's own samples"
+    if editing.upscale > 1:
+        own = "the model" if editing.restore is None and not editing.tiled else guided
+        ways["upscale"] = f"{own}, in tiles" if editing.tiled else own
+    elif editing.restore is not None:
+        ways["restore"] = guided
+    if editing.tile:
+        ways["tile"] = "circular padding" if last.circular else "a seam drawn anew"
+    return {"edits": ways} if ways else {}
 
 
 def _with(edits: Edits, keep: State, known: State) -> Edits:

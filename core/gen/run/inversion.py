@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from gen.diffusion import Conditioning, Denoiser, Process, Solver, TimeGrid, invert
+from gen.diffusion import Conditioning, Denoiser, Process, Solver, Step, TimeGrid, invert
 from gen.model import Task
 
 
@@ -38,6 +39,7 @@ class Inversion:
         conditioning: Conditioning,
         start: Tensor,
         end: Tensor | None,
+        report: Callable[[int, Step], None],
     ) -> Tensor:
         """The state (B, *shape) at the grid's first level.
 
@@ -47,17 +49,21 @@ class Inversion:
             grid: Falls from noise to data.
             solver: Draws no noise.
             conditioning: ``self.conditioning``, of this piece.
+            report: Called after each step with the number of the file, from 0.
             start, end: States (1, *shape) of the files; ``end`` is None where there is one.
         """
         rows = len(task.noise.seeds)
 
-        def noise_of(state: Tensor) -> Tensor:
+        def noise_of(state: Tensor, number: int) -> Tensor:
             x = state.expand(rows, *state.shape[1:]).to(task.device)
-            return invert(self.denoiser, process, grid, solver, x, conditioning=conditioning).x
+            on_step = partial(report, number)
+            return invert(
+                self.denoiser, process, grid, solver, x, conditioning=conditioning, on_step=on_step
+            ).x
 
-        x = noise_of(start)
+        x = noise_of(start, 0)
         if end is not None:
-            return between(x, noise_of(end), self.shares)
+            return between(x, noise_of(end, 1), self.shares)
         if not self.amount:
             return x
         scale = process.prior_scale(process.level(grid.times[0]))

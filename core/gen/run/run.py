@@ -13,7 +13,7 @@ from gen.model.task import row_of
 from gen.plan import Plan
 from gen.plan.kinds import check_made
 from gen.run.batches import Batch, batches
-from gen.run.edits import edits_of
+from gen.run.edits import edits_of, ways_of_editing
 from gen.run.failures import failures
 from gen.run.hooks import after, around
 from gen.run.load import threads_of
@@ -106,7 +106,8 @@ def _generated(
             artifacts = _made(decided, model, batch, report, raised)
         for item, artifact in zip(batch.items, artifacts, strict=True):
             check_made(decided.kind, artifact, decided.plugin, "codec")
-            made[item.index] = after(decided, replace(artifact, recipe=decided.recipe(item)))
+            recipe = replace(decided.recipe(item), provenance=ways_of_editing(plan, model))
+            made[item.index] = after(decided, replace(artifact, recipe=recipe))
         done += len(batch.items)
         # In the order of the items, however they were batched.
         while waiting and waiting[0].index in made:
@@ -122,6 +123,11 @@ def _made(
     from gen.run.noise import noise_of
     from gen.run.stages import run_stages
 
+    if plan.editing.tiled:
+        from gen.run.upscaling import upscaled
+
+        with torch.inference_mode():
+            return [upscaled(plan, model, item, report, raised) for item in batch.items]
     rows = [*batch.items, *[batch.items[-1]] * (batch.rows - len(batch.items))]
     task = Task(
         prompts=tuple(item.prompt for item in rows),
@@ -133,6 +139,9 @@ def _made(
         device=plan.device,
         init=plan.init,
         mask=None if plan.editing.restore is not None else plan.mask,
+        upscale=plan.editing.upscale if plan.editing.restore is None else 1,
+        tile=plan.editing.tile,
+        style=plan.editing.style,
     )
     parts = Parts(model, plan.plugin)
     with torch.inference_mode():

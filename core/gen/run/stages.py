@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast
+from typing import Protocol, cast
 
 from gen import presets
 from gen.diffusion import Conditioning, Denoiser, Process, RectifiedFlow, Solver, TimeGrid, guided
@@ -23,9 +23,15 @@ from gen.plugin.boundary import calling
 from gen.run.inversion import Inversion
 from gen.run.joint_run import sample_parts
 from gen.run.progress import Report, StageReport
-from gen.run.restoring import Restoration
 from gen.run.tensor_run import sample_tensor
 from gen.run.ways import between_prompts
+
+
+class Following(Protocol):
+    """What predictions follow beside the prompt."""
+
+    def following(self, denoiser: Denoiser, task: Task) -> Denoiser:
+        """``denoiser`` with predictions that follow it."""
 
 
 def run_stages(
@@ -36,7 +42,7 @@ def run_stages(
     shares: Sequence[float],
     report: StageReport,
     raised: Sequence[BaseException] = (),
-    restoration: Restoration | None = None,
+    restoration: Following | None = None,
 ) -> State:
     """The end of the last stage, (B, *shape).
 
@@ -119,7 +125,7 @@ class _Run:
     shares: Sequence[float]
     plain: Denoiser | JointDenoiser
     source: Conditioning | None
-    restoration: Restoration | None = None
+    restoration: Following | None = None
 
     def end(self, report: Report) -> State:
         """The state at the end of its grid."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from gen import diffusion
-from gen.diffusion import Condition, Conditioning, Denoiser, Process, Solver, TimeGrid
+from gen.diffusion import Condition, Conditioning, Denoiser, Process, Solver, Step, TimeGrid
 from gen.diffusion.categorical import CategoricalProcess
+from gen.errors import UsageError
 from gen.model import Edits, Stage, State, Task
 from gen.model.stage import AnyProcess
 from gen.run import windows
 from gen.run.inversion import Inversion
 from gen.run.keeping import begun, keeping
 from gen.run.progress import Report
+from gen.run.seams import closed, undescribed
 
 
 def sample_tensor(
@@ -48,11 +51,19 @@ def sample_tensor(
     shape, rows = task.shape, len(task.noise.seeds)
     assert isinstance(shape, tuple)
     window = stage.window
+    if task.tile and window is not None:
+        raise UsageError("what this model makes piece by piece has no edges that meet", "leave out tile")
     axis = window.axis if window else 0
     loop = window is not None and bool(task.params.get("loop"))
     runs = windows.cuts(shape[axis], window, loop=loop)
 
-    def draw(run: windows.Cut, keep: Tensor, known: Tensor) -> Tensor:
+    begins = 1 if edits.start is None or inversion is None else 2 + (edits.end is not None)
+    seams = 0 if stage.circular else len(task.tile)
+
+    def draw(run: windows.Cut, keep: Tensor, known: Tensor, *, seam: bool = False) -> Tensor:
+        def told(place: int, step: Step) -> None:
+            report(run.index * begins + place, (len(runs) + seams) * begins, {"": step})
+
         own = task.noise.child(f"window/{run.index}") if run.index else task.noise
         conditions, kept = conditioning, denoiser
         if len(runs) > 1:
@@ -66,12 +77,14 @@ def sample_tensor(
         piece = replace(
             task, noise=own, shape=tuple(known.shape[1:]), previous=_cut(task.previous, run, shape)
         )
+        if seam:
+            conditions = undescribed(conditions)
         if edits.start is None:
             x = stage.prior(piece, grid)
         else:
             assert isinstance(edits.start, Tensor)
-            start = run.of(edits.start.to(known))
-            if inversion is None:
+            start = known if seam else run.of(edits.start.to(known))
+            if inversion is None or seam:
                 x = stage.init(piece, grid, start)
             else:
                 assert isinstance(process, Process)
@@ -79,7 +92,7 @@ def sample_tensor(
                 described = inversion.conditioning
                 if len(runs) > 1:
                     described = run.conditioning(described)
-                x = inversion.begin(piece, process, grid, solver, described, start, end)
+                x = inversion.begin(piece, process, grid, solver, described, start, end, told)
         assert isinstance(x, Tensor)
         if given:
             x = begun(x, process, keep, known)
@@ -91,7 +104,7 @@ def sample_tensor(
             x=x,
             conditioning=conditions,
             noise=own,
-            on_step=lambda step: report(run.index, len(runs), {"": step}),
+            on_step=partial(told, begins - 1),
         ).x
         # Also where the grid ends above the data.
         return torch.where(keep == 1, known, made)
@@ -101,13 +114,15 @@ def sample_tensor(
     known = torch.zeros(1, *shape, dtype=kind) if edits.known is None else edits.known
     assert isinstance(keep, Tensor)
     assert isinstance(known, Tensor)
-    return windows.assemble(
-        draw,
-        runs,
-        window,
-        keep.to(task.device, torch.float32).expand(rows, -1, *shape[1:]),
-        known.to(task.device, kind).expand(rows, *shape),
-    )
+    keep = keep.to(task.device, torch.float32).expand(rows, -1, *shape[1:])
+    made = windows.assemble(draw, runs, window, keep, known.to(task.device, kind).expand(rows, *shape))
+    if not seams:
+        return made
+
+    def draw_seam(number: int, keep: Tensor, known: Tensor) -> Tensor:
+        return draw(replace(runs[0], index=number), keep, known, seam=True)
+
+    return closed(draw_seam, made, keep, task.tile)
 
 
 def _cut(state: State | None, run: windows.Cut, shape: tuple[int, ...]) -> State | None:

@@ -287,6 +287,27 @@ def gen_converters() -> tuple[ConverterSpec, ...]:
     )
     return (
         ConverterSpec(
+            name="speak",
+            source="text",
+            target="audio",
+            summary="The text read aloud.",
+            convert="gen_audio.narration:spoken",
+            params=(
+                Param(
+                    name="voice", type=str, help="Who speaks.", default="female", choices=("female", "male")
+                ),
+                Param(
+                    name="rate",
+                    type=float,
+                    help="Speed; 2 is twice as fast.",
+                    default=1.0,
+                    minimum=0.5,
+                    maximum=2,
+                ),
+                Param(name="seed", type=int, help="Seed of the voice.", default=0, minimum=0),
+            ),
+        ),
+        ConverterSpec(
             name="spectrogram",
             source="audio",
             target="image",

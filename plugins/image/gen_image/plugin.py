@@ -13,6 +13,9 @@ from gen.plugin import (
     hookimpl,
 )
 
+TILING = ("guidance", "negative", "init", "mask", "tile")
+"""What models can do whose edges may meet."""
+
 
 @hookimpl
 def gen_modality() -> ModalitySpec:
@@ -224,6 +227,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             adapter="gen_image.families.stable_diffusion:load",
             defaults="gen_image.families.defaults:stable_diffusion",
             additions=("lora", "embedding", "decoder"),
+            abilities=TILING,
             single_file="gen_image.families.ldm.single_file:layout",
             lora_names="gen_image.families.ldm.names:lora_layers",
             params=(*_sizes(8), CLIP_SKIP, *CONTROL),
@@ -240,6 +244,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             adapter="gen_image.families.stable_diffusion_xl:load",
             defaults="gen_image.families.defaults:stable_diffusion_xl",
             additions=("lora", "embedding", "decoder"),
+            abilities=TILING,
             single_file="gen_image.families.ldm.single_file:layout",
             lora_names="gen_image.families.ldm.names:lora_layers",
             params=(*_sizes(8), CLIP_SKIP, *CONTROL, *REFINER),
@@ -403,5 +408,6 @@ def gen_models() -> tuple[ModelSpec, ...]:
             size=15776232,
             licence="Apache-2.0",
             solver="flow_adams_2",
+            abilities=TILING,
         ),
     )

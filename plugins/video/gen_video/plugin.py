@@ -272,6 +272,14 @@ def gen_converters() -> tuple[ConverterSpec, ...]:
             ),
         ),
         ConverterSpec(
+            name="cut-out",
+            source="image",
+            target="image",
+            summary="What stands out in the picture, without its background.",
+            convert="gen_video.cutting:cut_out",
+            purpose="alpha",
+        ),
+        ConverterSpec(
             name="frame",
             source="video",
             target="image",

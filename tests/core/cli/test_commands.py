@@ -231,6 +231,7 @@ def test_the_schema_describes_what_python_takes(gen_cli: Cli) -> None:
         {**drawn, "init": examples["init"], "edit": "blue"},
         {"prompt": "red", "init": examples["init"], "expand": "8,0,0,0"},
         {"prompt": "red", "init": examples["init"], "restore": "denoise"},
+        {"init": examples["init"], "upscale": 2},
     )
     for edit in edits:
         assert gen.toy(**edit).recipe

@@ -13,7 +13,11 @@ from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.conversion import convert as converted
 from gen.conversion import route
+from gen.errors import UsageError
 from gen.plugin.host import Host
+
+INDEX = "{index}"
+"""Stands for the number of a file in the name of the output."""
 
 
 def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
@@ -51,7 +55,27 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         fitting = [form for form in known if form.holds(target)]
         form = formats.find_format(own if direct else fitting, path=output, name=format_name)
         way = () if direct else route(converters, artifact.kind, target or form.kind, via or ())
-        made = converted(file, way, parse_params(param or [], "-p", "convert"), host) if way else artifact
-        written = formats.write(made, output, [form], overwrite=overwrite)
-        session.data |= {"path": str(written.path), "kind": made.kind, "via": [spec.name for spec in way]}
-        session.show_path(str(written.path))
+        params = parse_params(param or [], "-p", "convert")
+        session.data |= {"kind": target or form.kind, "via": [spec.name for spec in way]}
+        for number, values in enumerate(_each(params, output), start=1):
+            made = converted(file, way, values, host) if way else artifact
+            path = Path(str(output).replace(INDEX, str(number)))
+            written = formats.write(made, path, [form], overwrite=overwrite)
+            session.data |= {"path": str(written.path), "kind": made.kind}
+            session.data.setdefault("paths", []).append(str(written.path))
+            session.show_path(str(written.path))
+
+
+def _each(params: dict[str, str], output: Path) -> list[dict[str, str]]:
+    """The parameters of each file: one parameter may have several values where the name counts files.
+
+    Raises:
+        UsageError: There is not exactly one with several values, and the name counts.
+    """
+    if INDEX not in str(output):
+        return [params]
+    several = [name for name, value in params.items() if "," in value]
+    if len(several) != 1:
+        raise UsageError(f"{INDEX} needs one parameter with several values", "for instance -p at=0,0.5,1")
+    values = params[several[0]].split(",")
+    return [{**params, several[0]: value.strip()} for value in values]

@@ -18,10 +18,13 @@ from gen.cli.outputs import STDOUT, metadata_level, plan_outputs
 from gen.cli.pipes import piped
 from gen.cli.session import Session
 from gen.config import convert, misspelled
+from gen.conversion import convert as convert_artifact
+from gen.conversion import for_purpose
 from gen.errors import UsageError
-from gen.formats import find_format
+from gen.formats import find_format, write
 from gen.plan import Plan, Request, resolve, settings_of
 from gen.plan.abilities import abilities_of_any
+from gen.plan.inputs import FILES
 from gen.plugin.host import Host
 from gen.plugin.specs import CHECKPOINT, ModalitySpec
 
@@ -41,7 +44,7 @@ def add(app: typer.Typer, session: Session, host: Host, name: str) -> None:
     def command(**values: Any) -> None:
         params = abilities_of_any(host, spec).params
         kinds = {param.name: param.kind for param in params if param.kind not in ("", CHECKPOINT)}
-        with piped(values, {"init": spec.kind, "mask": spec.kind, **kinds}, host) as given:
+        with piped(values, {**dict.fromkeys((*FILES, "alpha"), spec.kind), **kinds}, host) as given:
             _run(session, host, spec, given)
 
     command.__signature__ = signature(host, spec)  # type: ignore[attr-defined]
@@ -59,6 +62,9 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     values.pop("offline")
     # Whoever runs the command in a child process takes the flag away.
     values.pop("isolate")
+    if (file := values.pop("alpha")) is not None:
+        _without_background(session, host, spec, file, values)
+        return
     merge_aliases(values)
     able = abilities_of_any(host, spec)
     own = {param.name: values.pop(param.name) for param in able.params}
@@ -113,6 +119,29 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
         _show_plan(session, plan, outputs.paths)
         return
     make(session, host, plan, outputs, metadata=metadata)
+
+
+def _without_background(
+    session: Session, host: Host, spec: ModalitySpec, file: Path, values: dict[str, Any]
+) -> None:
+    """Write a file without its background."""
+    for name in (*FILES, "prompt", "prompt_file", "edit", "upscale", "tile", "restore", "expand"):
+        if values[name]:
+            raise UsageError(f"alpha generates nothing, and {name} is given", "make one, then the other")
+    if values["output"] == STDOUT:
+        raise UsageError("alpha writes a file", "give -o a file")
+    converter = for_purpose(host.converters(), "alpha", spec.kind)
+    given = values["output"] or f"{file.stem}-alpha"
+    known = [form for form in host.formats(spec.kind) if form.reader]
+    suffixed = any(given.lower().endswith(suffix) for form in known for suffix in form.suffixes)
+    named = values["format"] or (None if suffixed else spec.default_format)
+    form = find_format(known, path=Path(given) if suffixed else None, name=named)
+    path = Path(given if suffixed else f"{given}{form.suffixes[0]}")
+    made = convert_artifact(file, (converter,), {}, host)
+    level = metadata_level(values["metadata"], settings_of(spec))
+    written = write(made, path, [form], overwrite=values["overwrite"], metadata=level)
+    session.data |= {"path": str(written.path), "kind": made.kind, "via": [converter.name]}
+    session.show_path(str(written.path))
 
 
 def _show_plan(session: Session, plan: Plan, paths: tuple[Path, ...]) -> None:

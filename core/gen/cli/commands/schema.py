@@ -12,17 +12,19 @@ from gen.cli.described import property_of
 from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.plan import expansion
-from gen.plan.abilities import HIDDEN, abilities_of_any
+from gen.plan.abilities import HIDDEN, abilities_of, abilities_of_any, edits_of
 from gen.plan.choices import NOISE
-from gen.plan.editing import DEFAULT_AMOUNT
+from gen.plan.editing import DEFAULT_AMOUNT, MAX_UPSCALE, TILES
 from gen.plan.regions import FORMS
 from gen.plugin.host import Host
 from gen.plugin.specs import (
     CacheSpec,
     ChoiceSpec,
+    FamilySpec,
     GridSpec,
     GuidanceSpec,
     ModalitySpec,
+    ModelSpec,
     NoiseSpec,
     Param,
     SolverSpec,
@@ -52,6 +54,8 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
         spec: The modality.
     """
     able = abilities_of_any(host, spec)
+    kind = host.kind(spec.kind, spec.name)
+    models: list[ModelSpec | FamilySpec] = [*host.models(spec.name), *host.families(spec.name)]
     text = {"type": "string"}
     properties: dict[str, Any] = {
         "prompt": {**text, "minLength": 1, "maxLength": MAX_PROMPT_CHARACTERS},
@@ -82,6 +86,9 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
             else {}
         ),
         "restore": {**text, "examples": list(OPERATORS)},
+        "upscale": {"type": "integer", "minimum": 2, "maximum": MAX_UPSCALE},
+        "tile": {**text, "enum": list(TILES)},
+        "style": text,
         "vary": text,
         "amount": {"type": "number", "minimum": 0, "maximum": 1, "default": DEFAULT_AMOUNT},
         "interpolate": text,
@@ -103,6 +110,7 @@ def describe(host: Host, spec: ModalitySpec) -> dict[str, Any]:
         "required": ["prompt"] if able.prompt == "required" else [],
         "additionalProperties": False,
         "x-kind": spec.kind,
+        "x-edits": {one.name: edits_of(abilities_of(spec, one), kind) for one in models},
         "x-formats": [form.name for form in host.formats(spec.kind)],
     }
 

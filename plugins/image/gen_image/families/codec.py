@@ -16,6 +16,7 @@ from gen.errors import UsageError
 from gen.hardware.memory import fits, held_bytes, total_memory
 from gen.hardware.tiles import decode_tiled
 from gen.model import Task
+from gen.nn import circular
 from gen.run import fitting
 from gen.run.compositing import keep_pixels, seam
 
@@ -102,15 +103,17 @@ class PictureCodec:
 
     def decode(self, state: Tensor, task: Task) -> list[Artifact]:
         """Pictures of latents (B, C, h, w); in tiles as the parameter ``vae_tile`` says, else where the whole
-        would not fit into the machine's memory. A tiny decoder makes the whole at once.
+        would not fit into the machine's memory. A tiny decoder makes the whole at once, and so
+        does any where edges meet.
         """
-        if self.tiny is not None:
-            pixels = self.tiny.decode(state.to(next(self.tiny.parameters()))).sample
-        else:
-            z = (state / self.scale + self.shift).to(next(self.network.parameters()))
-            given = task.params.get("vae_tile")
-            side = self._tile(z) if given is None else int(str(given))
-            pixels = self.pixels(z) if side == 0 else self._tiled(z, side)
+        with circular(self.network if self.tiny is None else self.tiny, task.tile):
+            if self.tiny is not None:
+                pixels = self.tiny.decode(state.to(next(self.tiny.parameters()))).sample
+            else:
+                z = (state / self.scale + self.shift).to(next(self.network.parameters()))
+                given = 0 if task.tile else task.params.get("vae_tile")
+                side = self._tile(z) if given is None else int(str(given))
+                pixels = self.pixels(z) if side == 0 else self._tiled(z, side)
         pictures = ((pixels.float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
         return [Artifact("image", {"pixels": np.ascontiguousarray(picture)}) for picture in pictures]
 

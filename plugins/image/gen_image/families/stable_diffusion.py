@@ -38,6 +38,11 @@ class StableDiffusion(UNetStage):
     hole: PictureCodec | None = None
     scale_size: int = 0
 
+    @property
+    def completes(self) -> bool:
+        """Whether it has channels for a picture with a hole."""
+        return self.hole is not None
+
     def encode(self, task: Task) -> Conditioning:
         """The states of both prompts; ``clip_skip`` leaves out as many of the last layers."""
         layer = -1 - whole(task.params, "clip_skip", 0)

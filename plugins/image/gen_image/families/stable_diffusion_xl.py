@@ -46,6 +46,11 @@ class StableDiffusionXL(UNetStage):
     refines: bool = False
     hole: bool = False
 
+    @property
+    def completes(self) -> bool:
+        """Whether it has channels for a picture with a hole."""
+        return self.hole
+
     def encode(self, task: Task) -> Conditioning:
         """The states of both prompts; ``clip_skip`` leaves out as many of the last layers but one."""
         layer = -2 - whole(task.params, "clip_skip", 0)

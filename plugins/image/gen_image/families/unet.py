@@ -13,6 +13,7 @@ from gen.diffusion import Condition, Conditioning, Denoiser
 from gen.diffusion.denoiser import Network
 from gen.diffusion.joint import JointDenoiser
 from gen.model import Task
+from gen.nn import circular
 from gen_image.families.control import Control, Controls, residuals
 
 
@@ -30,9 +31,18 @@ class UNetStage(CheckpointStage):
 
     def denoiser(self, task: Task) -> Denoiser | JointDenoiser:
         """The U-Net as a denoiser, with the networks that the task names."""
-        return super(UNetStage, replace(self, network=network(self.unet, self.controls.of(task)))).denoiser(
-            task
-        )
+        drawn = network(self.unet, self.controls.of(task))
+
+        def closed(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+            with circular(self.unet, task.tile):
+                return drawn(x, t, conditioning)
+
+        return super(UNetStage, replace(self, network=closed if task.tile else drawn)).denoiser(task)
+
+    @property
+    def circular(self) -> bool:
+        """All of its layers move with the picture, but for the padding, which ``denoiser`` changes."""
+        return True
 
     def beside(self, task: Task) -> dict[str, Condition]:
         """The conditions of the networks beside the U-Net."""
