@@ -21,7 +21,9 @@ def notices(plan: Plan, model: Model) -> Iterator[str]:
         if unread := parts.unread(prompt, params):
             shown = in_quotes(unread)
             yield f"{start}the prompt is too long for the model {model.name}, which does not read {shown}"
-    for role, artifact in (("init", plan.init), *plan.artifacts.items()):
+    # Tiles cover all of a picture.
+    init = None if plan.editing.tiled else plan.init
+    for role, artifact in (("init", init), *plan.artifacts.items()):
         if artifact is not None and (cropped := parts.cropped(artifact, params)):
             yield f"{role}: {cropped}"
     if plan.negative and plan.guidance == 1:
