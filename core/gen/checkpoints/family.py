@@ -169,5 +169,5 @@ def _layout(
             return found
     raise ModelError(
         f"{path.name} holds tensors, but neither a model of gen nor a checkpoint that a family here can read",
-        "a checkpoint in a folder, in the layout of diffusers, may be driven",
+        "a checkpoint in a folder, in the layout of diffusers, may be one; a LoRA is given as `lora=FILE`",
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Protocol
 
 from gen.checkpoints.header import Entry, Header, read_header
@@ -256,6 +257,11 @@ def _pickled(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
 
     try:
         state = torch.load(file, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
+    except UnpicklingError:
+        raise ModelError(
+            f"{file.name} cannot be read as weights: it is damaged, or holds code, which is never run",
+            "download it again, or as safetensors",
+        ) from None
     except Exception as error:  # torch has no narrower one
         raise ModelError(f"{file.name} cannot be read as weights: {line_of(error)}") from None
     for inner in ("state_dict", "string_to_param"):  # of programs that save more than weights

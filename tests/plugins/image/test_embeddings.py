@@ -35,7 +35,7 @@ def model(name: str, folder: Path, **additions: Any) -> Any:
 
 
 def text(made: Any, prompt: str) -> torch.Tensor:
-    [stage] = made.stages
+    stage, *_ = made.stages
     task = Task(prompts=(prompt,), negatives=("",), params={"width": 16, "height": 16}, shape=(4, 8, 8))
     with torch.inference_mode():
         return stage.encode(task)["text"].value
@@ -69,7 +69,7 @@ def test_a_word_for_two_encoders(pipelines: Mapping[str, tuple[Any, Path]], tmp_
         )
     expected = pipeline.encode_prompt(PROMPT, device="cpu", do_classifier_free_guidance=False)
     assert torch.allclose(text(made, PROMPT), expected[0], rtol=1e-5, atol=1e-5)
-    [stage] = made.stages
+    stage, *_ = made.stages
     # Theirs takes the highest id for the end, which is that of the word.
     vector = stage.encode(Task(prompts=(PROMPT,), shape=(4, 8, 8)))["vector"].value
     assert torch.isfinite(vector).all()
@@ -111,6 +111,12 @@ def test_embeddings_for_other_models(pipelines: Mapping[str, tuple[Any, Path]], 
         save_file(state, file)
         with pytest.raises(ModelError, match=message):
             model(name, pipelines[name][1], embedding=file)
+
+
+def test_a_pickle_with_code(pipelines: Mapping[str, tuple[Any, Path]], tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "fox.pt")
+    with pytest.raises(ModelError, match="it is damaged, or holds code, which is never run"):
+        model("sd", pipelines["sd"][1], embedding=tmp_path / "fox.pt")
 
 
 def test_a_tiny_decoder(pipelines: Mapping[str, tuple[Any, Path]], tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def test_a_file_makes_what_its_folder_makes(family: str, files: dict[str, tuple[
     made = []
     for one in (Checkpoint(folder), checkpoint):
         model = load(one, "cpu", "float32")
-        [stage] = model.stages
+        stage, *_ = model.stages
         with torch.inference_mode():
             grid = stage.schedule.grid(4)
             x = sample(
