@@ -169,6 +169,8 @@ class Pixels(nn.Module):
 
     def __init__(self, device: str) -> None:
         super().__init__()
+        self.config = {"block_out_channels": (3,)}
+        """As of an autoencoder of three channels, by which its memory is reckoned."""
         self.place = nn.Parameter(torch.zeros((), device=device), requires_grad=False)
 
     def encode(self, pixels: Tensor) -> SimpleNamespace:
