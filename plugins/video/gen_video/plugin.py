@@ -144,6 +144,15 @@ def gen_families() -> tuple[FamilySpec, ...]:
             params=_sizes(32),
         ),
         FamilySpec(
+            name="cogvideox",
+            modality="video",
+            summary="CogVideoX and CogVideoX 1.5: clips from text.",
+            pipelines=("CogVideoXPipeline", "CogVideoXVideoToVideoPipeline"),
+            adapter="gen_video.families.cogvideox:load",
+            defaults="gen_video.families.defaults:cogvideox",
+            params=_sizes(16),
+        ),
+        FamilySpec(
             name="animatediff",
             modality="video",
             summary="AnimateDiff: clips from text by Stable Diffusion 1.5.",

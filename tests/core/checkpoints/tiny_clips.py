@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from tiny import clip, clip_tokenizer, diffusers, lively, seeded, transformers, unet, vae
+from tiny import (
+    clip,
+    clip_tokenizer,
+    diffusers,
+    lively,
+    seeded,
+    t5,
+    t5_tokenizer,
+    transformers,
+    unet,
+    vae,
+)
 
 
 def clip_vision(side: int, patch: int, projected: bool = True) -> Any:
@@ -87,4 +98,44 @@ def animatediff(**options: Any) -> Any:
         unet=lively(unet(), 3.0),
         motion_adapter=lively(adapter),
         scheduler=diffusers.DDIMScheduler(**chain, clip_sample=False, **options),
+    )
+
+
+def cogvideox(**options: Any) -> Any:
+    """A pipeline of CogVideoX with these options of its transformer."""
+    sizes = {
+        "num_attention_heads": 2,
+        "attention_head_dim": 16,
+        "in_channels": 4,
+        "out_channels": 4,
+        "time_embed_dim": 8,
+        "text_embed_dim": 16,
+        "num_layers": 2,
+        "sample_width": 6,
+        "sample_height": 4,
+        "sample_frames": 9,
+        "max_text_seq_length": 12,
+    }
+    network = seeded(diffusers.CogVideoXTransformer3DModel, **{**sizes, **options})
+    autoencoder = seeded(
+        diffusers.AutoencoderKLCogVideoX,
+        block_out_channels=(8, 8, 8, 8),
+        latent_channels=4,
+        layers_per_block=1,
+        norm_num_groups=2,
+        temporal_compression_ratio=4,
+    )
+    scheduler = diffusers.CogVideoXDDIMScheduler(
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        rescale_betas_zero_snr=True,
+        clip_sample=False,
+        snr_shift_scale=1.0,
+    )
+    return diffusers.CogVideoXPipeline(
+        transformer=lively(network),
+        vae=lively(autoencoder),
+        scheduler=scheduler,
+        text_encoder=t5(16),
+        tokenizer=t5_tokenizer(),
     )

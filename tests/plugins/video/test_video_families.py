@@ -20,7 +20,7 @@ import gen
 from gen.checkpoints import Checkpoint
 from gen.diffusion import TimeGrid
 from gen.errors import UsageError
-from gen_video.families import animatediff, ltx, wan
+from gen_video.families import animatediff, cogvideox, ltx, wan
 
 CLIP = {"width": 32, "height": 16, "frames": 9}
 WIDE = {"width": 64, "height": 32, "frames": 9}
@@ -93,6 +93,25 @@ def test_ltx_from_a_first_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     made = theirs(pipeline, image=as_pil(first), width=64, height=32, frame_rate=25, **THEIRS)
     state, frames = ours(model, task)
     check_equal((state.flatten(2).transpose(1, 2), frames), made)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"use_rotary_positional_embeddings": True},
+        {"use_rotary_positional_embeddings": True, "patch_size_t": 2},
+    ],
+    ids=["2b", "5b", "1.5"],
+)
+def test_cogvideox(options: dict[str, Any], tmp_path: Path) -> None:
+    pipeline = tiny_clips.cogvideox(**options)
+    model = cogvideox.load(Checkpoint(tiny.saved(pipeline, tmp_path)), "cpu", "float32")
+    task = task_of({**WIDE, "width": 32})
+    start = started(model, task).transpose(1, 2)
+    made = theirs(pipeline, width=32, height=32, latents=start, max_sequence_length=12, **THEIRS)
+    state, frames = ours(model, task)
+    check_equal((state.transpose(1, 2), frames), made)
 
 
 SQUARE = {"width": 16, "height": 16, "frames": 5}

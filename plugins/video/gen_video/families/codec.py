@@ -40,6 +40,8 @@ class FrameCodec:
         noise: How much noise the decoder gets, for one that takes noisy latents; None for the others.
         unknown: Parameters of the modality that the model does not know.
         begins: Whether the frame ``first`` is kept as the first of the clip; else it is a condition.
+        together: Cells behind the first come in groups of this many.
+        lead: Cells before that of the first frame, copies of it, which are not decoded.
     """
 
     network: Any
@@ -54,9 +56,16 @@ class FrameCodec:
     noise: float | None = None
     unknown: tuple[str, ...] = NOT_HERE
     begins: bool = True
+    together: int = 1
+    lead: int = 0
+
+    @property
+    def period(self) -> int:
+        """Frames behind the first come in groups of this many."""
+        return self.stride * self.together
 
     def shape(self, task: Task) -> tuple[int, ...]:
-        """(C, 1 + (frames - 1) / stride, height / step, width / step).
+        """(C, lead + 1 + (frames - 1) / stride, height / step, width / step).
 
         Raises:
             UsageError: The frames or the size do not fit the cells, or a parameter is not for this model.
@@ -69,10 +78,11 @@ class FrameCodec:
             if value % self.multiple:
                 near = max(1, round(value / self.multiple)) * self.multiple
                 raise UsageError(f"{name} must be a multiple of {self.multiple}, not {value}", f"try {near}")
-        if (frames - 1) % self.stride:
-            near = round((frames - 1) / self.stride) * self.stride + 1
-            raise UsageError(f"this model makes {self.stride} n + 1 frames, not {frames}", f"try {near}")
-        return (len(self.mean), 1 + (frames - 1) // self.stride, height // self.step, width // self.step)
+        if (frames - 1) % self.period:
+            near = round((frames - 1) / self.period) * self.period + 1
+            raise UsageError(f"this model makes {self.period} n + 1 frames, not {frames}", f"try {near}")
+        cells = self.lead + 1 + (frames - 1) // self.stride
+        return (len(self.mean), cells, height // self.step, width // self.step)
 
     def sizes(self, task: Task) -> tuple[int, int]:
         """Width and height in pixels."""
@@ -95,12 +105,12 @@ class FrameCodec:
             count = task.init.sizes["frames"] / fps_of(task.init) * fps
         else:
             return self.frames, fps
-        return 1 + max(0, round((count - 1) / self.stride)) * self.stride, fps
+        return 1 + max(0, round((count - 1) / self.period)) * self.period, fps
 
     def encode(self, artifacts: Sequence[Artifact], task: Task) -> Tensor:
         """Clips of any size and rate, fitted to those that are asked for; a shorter one stays at its end."""
         seen = [fitted(self._at(each, task), *self.sizes(task)) for each in artifacts]
-        return self.latents(np.stack(seen))
+        return self._led(self.latents(np.stack(seen)))
 
     def latents(self, pixels: np.ndarray) -> Tensor:
         """The standardised latents of frames (B, T, H, W, 3) in [0, 1]: the encoder's mean."""
@@ -117,7 +127,7 @@ class FrameCodec:
         cells = whole.reshape(
             -1, self.stride, height // self.step, self.step, width // self.step, self.step
         ).any((1, 3, 5))
-        return torch.from_numpy((~cells).astype(np.float32))[None, None]
+        return self._led(torch.from_numpy((~cells).astype(np.float32))[None, None])
 
     def given(self, task: Task) -> tuple[Tensor, Tensor] | None:
         """The frame ``first``: a mask (1, 1, t, h, w) and a state (1, C, t, h, w)."""
@@ -126,7 +136,7 @@ class FrameCodec:
             return None
         seen = self.latents(self.frame(picture, task)[None, None])
         mask, state = torch.zeros(1, 1, *self.shape(task)[1:]), torch.zeros(1, *self.shape(task))
-        mask[:, :, 0], state[:, :, 0] = 1, seen[:, :, 0]
+        mask[:, :, : self.lead + 1], state[:, :, : self.lead + 1] = 1, seen[:, :, :1]
         return mask, state
 
     def frame(self, picture: Artifact, task: Task) -> np.ndarray:
@@ -135,6 +145,7 @@ class FrameCodec:
 
     def decode(self, state: Tensor, task: Task) -> list[Artifact]:
         """Clips of latents (B, C, t, h, w)."""
+        state = state[:, :, self.lead :]
         z = state * _axes(self.std, state) + _axes(self.mean, state)
         frames = self.decoded(z.to(next(self.network.parameters())), task).float()
         clips = ((frames + 1) / 2).clamp(0, 1).permute(0, 2, 3, 4, 1).cpu().numpy()
@@ -166,6 +177,10 @@ class FrameCodec:
         if self.begins and isinstance(picture, Artifact):
             frames = np.concatenate([self.frame(picture, task)[None], frames[1:]])
         return Artifact("video", {"frames": frames}, made.attributes)
+
+    def _led(self, cells: Tensor) -> Tensor:
+        """Cells (B, C, t, h, w) behind as many copies of the first as lead."""
+        return torch.cat([cells[:, :, :1]] * self.lead + [cells], 2)
 
     def _at(self, clip: Artifact, task: Task) -> np.ndarray:
         """The frames of a clip that are seen at the times of those that are made; after its end, its last."""

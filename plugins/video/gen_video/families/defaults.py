@@ -28,6 +28,11 @@ def animatediff(checkpoint: Checkpoint) -> Defaults:
     return _defaults(checkpoint, 7.5)
 
 
+def cogvideox(checkpoint: Checkpoint) -> Defaults:
+    """50 steps at 6."""
+    return _defaults(checkpoint, 6.0)
+
+
 def _defaults(checkpoint: Checkpoint, guidance: float, steps: int = 50) -> Defaults:
     part = checkpoint["scheduler"]
     solver = default_solver(part.class_name, part.config)
