@@ -26,9 +26,12 @@ VALID = {
     "video with sound": ({"frames": f32(3, 4, 5, 3), "samples": f32(1, 9)}, {"fps": 24, "sample_rate": 8000}),
     "points": ({"points": f32(7, 3), "normals": f32(7, 3, value=-1), "colours": f32(7, 3)}, {}),
     "mesh": ({"vertices": f32(4, 3, value=99), "faces": FACES, "colours": f32(4, 4)}, {}),
+    "text": ({}, {"text": "Hello."}),
     "scent of a stranger": ({"notes": np.zeros(3)}, {"any": "thing"}),
 }
 WRONG = {
+    "text: no text": ({}, {}),
+    "text: a number": ({}, {"text": 3}),
     "image: no pixels": ({}, {}),
     "image: another array": ({"pixels": f32(4, 5, 3), "depth": f32(4, 5)}, {}),
     "image: a list": ({"pixels": [[[0.0]]]}, {}),

@@ -46,7 +46,7 @@ LAYERS = (
     (
         *("artifact", "atomic", "checks", "config", "errors", "foreign_recipe", "formats", "json_files"),
         *("kinds", "metadata", "offline", "plugin", "process_state", "recipe", "squares", "torch_state"),
-        *("words", "writing"),
+        *("text_files", "words", "writing"),
     ),
     ("hardware", "nn", "presets"),
     ("model",),

@@ -263,7 +263,7 @@ def _check_words(step: Step) -> None:
 
 
 def _resolved(request: Any, host: Host) -> dict[str, Any]:
-    """The recipe of a request before its device is chosen and its files are read."""
+    """The recipe of a request before its device and precision are chosen and its files are read."""
     found: dict[str, Any] = {}
 
     class _Enough(Exception):  # noqa: N818
@@ -272,7 +272,8 @@ def _resolved(request: Any, host: Host) -> dict[str, Any]:
     def keep(planned: Plan) -> None:
         from dataclasses import replace
 
-        recipe = replace(planned, device=request.device or "auto").recipe(planned.items[0]).to_dict()
+        plan = replace(planned, device=request.device or "auto", dtype=planned.dtype or "auto")
+        recipe = plan.recipe(planned.items[0]).to_dict()
         found.update({name: value for name, value in recipe.items() if name != "created"})
         raise _Enough
 

@@ -47,7 +47,7 @@ COMMANDS = _words("""
 MODULES = _words("""
     api artifact atomic chain chains checkpoints checks cli conversion diffusion errors evaluation
     hardware json_files kinds metadata model nn offline plan plugin process_state torch_state recipe squares
-    foreign_recipe formats linking rerunning scaffold templates testing words writing
+    foreign_recipe formats linking rerunning scaffold templates testing text_files words writing
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 
@@ -57,7 +57,7 @@ RESERVED = COMMANDS | MODULES
 CORE_FLAGS = _words("""
     prompt prompt_file output format count seed steps guidance guide guidance_interval negative model solver
     grid cache noise init strength mask expand restore vary amount interpolate share edit
-    variant allow_pickle lora embedding decoder
+    upscale tile alpha style variant allow_pickle lora embedding decoder
     param preset device dtype isolate offline metadata overwrite dry_run preview json quiet verbose help
     negative_prompt cfg_scale guidance_scale num_inference_steps sampler as_json on_step threads
 """)

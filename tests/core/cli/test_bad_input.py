@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 import gen
 
 Cli = Callable[..., Any]
-FILES = ("there.png", "prompts.txt", "notes.txt", "latin.txt", "empty.txt")
+FILES = ("there.png", "prompts.txt", "notes.txt", "notes.ppm", "latin.txt", "empty.txt")
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def work(toy: Path) -> Path:
     Image.fromarray(np.full((16, 24, 3), 9, np.uint8)).save(toy / "there.png")
     (toy / "prompts.txt").write_text("red\nblue\n")
     (toy / "notes.txt").write_text("no picture")
+    (toy / "notes.ppm").write_text("no picture")
     (toy / "latin.txt").write_bytes("grün".encode("latin-1"))
     (toy / "empty.txt").write_text("\n \n")
     return toy
@@ -147,7 +148,7 @@ def test_the_envelope_tells_the_same(gen_cli: Cli, arguments: list[object], code
         (["plugins", "disable", "none"], PLUGIN, "no plugin named 'none'"),
         (["schema", "none"], PLUGIN, "no modality named 'none'"),
         (["info", "none.png"], USAGE, "cannot read none.png"),
-        (["info", "notes.txt"], USAGE, "unknown file ending '.txt'"),
+        (["info", "notes.ppm"], USAGE, "unknown file ending '.ppm'"),
         (["rerun", "there.png"], USAGE, "there.png holds no recipe"),
         (["rerun", "there.png", "--check", "-o", "a.png"], USAGE, "--check writes nothing"),
         (["train", "toy", "--recipe", "none"], USAGE, "unknown recipe 'none'"),

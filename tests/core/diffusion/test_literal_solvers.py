@@ -189,9 +189,9 @@ def test_cfg_pp_without_guidance_is_the_solver_itself() -> None:
     levels = [RectifiedFlow().level(1 - i / 6) for i in range(7)]
     for ours, plain in (
         (CFGpp2M(), DPMpp2M()),
-        (CFGpp2M("heun"), DPMpp2M(kind="heun")),
+        (CFGpp2M(kind="heun"), DPMpp2M(kind="heun")),
     ):
         for a, b in zip(_run(ours, levels), _run(plain, levels), strict=True):
             torch.testing.assert_close(a, b)
     with pytest.raises(ValueError, match="kind must be"):
-        CFGpp2M("midway")
+        CFGpp2M(kind="midway")

@@ -11,7 +11,7 @@ import pytest
 import tiny
 import tiny_sounds
 import torch
-from parity import error, ours
+from pipelines import error, ours
 from torch import Tensor
 
 import gen

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from parity import error, ours
 from PIL import Image
+from pipelines import error, ours
 from torch import Tensor
 
 import gen

@@ -82,7 +82,8 @@ class HeunPlusPlus(Solver):
     where x at s and then at r, the level after it, are predicted by Euler steps, and w_s = rho_s / (3 rho_0),
     w_r = rho_r / (3 rho_0) and w_t = 1 - w_s - w_r, with rho_0 at the start of the run. The step before the
     last has w_s = rho_s / (2 rho_0) and no r. Euler's are the last step, those of a run from pure noise,
-    where rho_0 is infinite, and those between levels that ``on`` was not given. First order.
+    where rho_0 is infinite, those towards noise, and those between levels that ``on`` was not given. First
+    order.
     """
 
     levels: tuple[Level[float], ...] = field(default=(), repr=False)
@@ -94,7 +95,7 @@ class HeunPlusPlus(Solver):
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         after = self.levels[self.levels.index(s) + 1 :] if s in self.levels else ()
-        if not after or min(t.alpha, s.alpha) == 0 or self.levels[0].alpha == 0:
+        if not after or s.log_snr < t.log_snr or min(t.alpha, s.alpha) == 0 or self.levels[0].alpha == 0:
             return DDIM().step(state, x, denoise, t, s, noise=noise)
         prediction = denoise(x, t)
         x = implied(prediction, x, t)
