@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gen.checkpoints.checkpoint import Component, read_json, whole
 from gen.checkpoints.networks import filled
@@ -92,17 +90,6 @@ class ClipPictures:
         parameter = self.network.first
         mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
         return VisionOutput(*self.network(((pictures.float() - mean) / std).to(parameter)))
-
-    def middle(self, pixels: np.ndarray) -> Tensor:
-        """The middle square of a picture (H, W, 3) in [0, 1], as (1, 3, side, side)."""
-        picture, side = torch.tensor(pixels).permute(2, 0, 1)[None], self.network.side
-        height, width = pixels.shape[:2]
-        if min(height, width) != side:
-            factor = side / min(height, width)
-            size = (max(side, int(height * factor)), max(side, int(width * factor)))
-            picture = functional.interpolate(picture, size, mode="bicubic", antialias=True).clamp(0, 1)
-        top, left = ((length - side) // 2 for length in picture.shape[2:])
-        return picture[:, :, top : top + side, left : left + side]
 
 
 NAMES = (
