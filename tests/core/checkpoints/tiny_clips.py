@@ -101,7 +101,7 @@ def animatediff(**options: Any) -> Any:
     )
 
 
-def cogvideox(**options: Any) -> Any:
+def cogvideox(timestep_spacing: str = "trailing", **options: Any) -> Any:
     """A pipeline of CogVideoX with these options of its transformer."""
     sizes = {
         "num_attention_heads": 2,
@@ -127,7 +127,7 @@ def cogvideox(**options: Any) -> Any:
     )
     scheduler = diffusers.CogVideoXDDIMScheduler(
         prediction_type="v_prediction",
-        timestep_spacing="trailing",
+        timestep_spacing=timestep_spacing,
         rescale_betas_zero_snr=True,
         clip_sample=False,
         snr_shift_scale=1.0,

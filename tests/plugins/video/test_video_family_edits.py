@@ -19,6 +19,11 @@ from gen.model import Task
 FAMILIES: Mapping[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "wan": (tiny.wan, {"width": 32, "height": 16, "frames": 5}),
     "ltx": (tiny.ltx, {"width": 64, "height": 32, "frames": 9}),
+    "cogvideox": (
+        # On this grid the last of four steps begins near the data, as a small strength does.
+        lambda: tiny_clips.cogvideox("leading", use_rotary_positional_embeddings=True, patch_size_t=2),
+        {"width": 32, "height": 16, "frames": 9},
+    ),
     "animatediff": (tiny_clips.animatediff, {"width": 16, "height": 16, "frames": 3}),
     "stable-video": (tiny_clips.stable_video, {"width": 32, "height": 16, "frames": 3}),
 }
