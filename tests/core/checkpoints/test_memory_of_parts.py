@@ -40,6 +40,7 @@ def evaluated(parts: Parts) -> list[torch.Tensor]:
     return found
 
 
+@pytest.mark.slow
 def test_parts_leave_memory_for_each_other(checkpoint: Checkpoint) -> None:
     together, alone = Residents(2**40), Residents(0)
     expected = evaluated(Parts(checkpoint, "cpu", "float32", together))

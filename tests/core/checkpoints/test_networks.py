@@ -132,7 +132,7 @@ print(status("VmHWM") - before)
         # 96 MiB in the file. Mapped: nothing is read.
         ("float32", "plain", 16),
         # 48 MiB of weights, 8 mapped at a time, and up to 32 that were freed.
-        ("bfloat16", "plain", 90),
+        pytest.param("bfloat16", "plain", 90, marks=pytest.mark.slow),
         ("bfloat16", "packed", 90),
     ],
 )

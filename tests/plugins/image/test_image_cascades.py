@@ -90,6 +90,7 @@ def expected_pixels(state: Tensor) -> np.ndarray:
     return (state / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)[0].numpy()
 
 
+@pytest.mark.slow
 def test_what_the_pipelines_lack(folders: tuple[Path, Path]) -> None:
     make_freely(folders[0])
     options = {"model": folders[0], "width": 64, "height": 64, "steps": 2, "upscaler_steps": 2}

@@ -266,7 +266,9 @@ def test_long_runs_of_all_solvers_lead_to_about_the_same_picture(tmp_path: Path)
     assert all(error(x, made["heun"]) < 0.1 for x in made.values())
 
 
-@pytest.mark.parametrize("name", ["sd1", "sdxl", "flux-schnell", "pixart-sigma"])
+@pytest.mark.parametrize(
+    "name", ["sd1", pytest.param("sdxl", marks=pytest.mark.slow), "flux-schnell", "pixart-sigma"]
+)
 def test_what_the_pipelines_lack(name: str, tmp_path: Path) -> None:
     make_freely(tiny.saved(FAMILIES[name].build(), tmp_path))
 

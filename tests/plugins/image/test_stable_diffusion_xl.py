@@ -61,6 +61,7 @@ def test_where_the_refiner_takes_over() -> None:
     assert parts_of(grid, replace(task, params={})) == (grid, None)
 
 
+@pytest.mark.slow
 def test_refiner_from_a_folder(tmp_path: Path) -> None:
     """In the recipe with its digest; edits reach both stages."""
     tiny.saved(base(), tmp_path / "base")
