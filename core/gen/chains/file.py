@@ -25,6 +25,7 @@ A file names steps, modalities, models and converters; it can name neither code 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,10 @@ from gen.recipe import SOURCE
 
 MAX_BYTES = 1 << 18
 """Longest file that is read."""
+
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:{_PART}[ \t]*\.[ \t]*){{64}}")
+"""A key of so many parts that reading it, whose time grows with their square, may take minutes."""
 
 _KEYS = ("schema", "seed", "variables", "step")
 _STEP_KEYS = ("name", "make", "prompt", "to", "by", "from", "inputs", "options", "for", "format")
@@ -75,6 +80,8 @@ def parse(text: str) -> Chain:
         UsageError: It is not TOML, of another schema, has a key that is unknown or of another type, or a step
             that cannot be.
     """
+    if _LONG_KEY.search(text):
+        raise UsageError("it has a key of 64 or more parts", "write the table by its own name")
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -71,25 +71,9 @@ class LatentCodec:
         latents = (state.to(self.mean) * self.std + self.mean).to(next(self.network.parameters()).dtype)
         with torch.no_grad():
             # One at a time: a batch may take another path through the kernels and differ in the last bit.
-            pixels = torch.cat([self._pixels(item[None], task.tile) for item in latents]).float()
+            pixels = torch.cat([self.network.decode(item[None]) for item in latents]).float()
         pictures = ((pixels + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
-        return [Artifact("image", {"pixels": _closed(picture, size, task.tile)}) for picture in pictures]
-
-    def _pixels(self, latents: Tensor, tile: str) -> Tensor:
-        """What latents (1, C, grid, grid) are decoded to, (1, 3, side, side).
-
-        Where edges meet, it is blended with what they are decoded to when those edges are in the middle. So
-        few latents are decoded by where they are: the network would not know them with circular padding.
-        """
-        if not tile:
-            return self.network.decode(latents)
-        axis = {"x": -1, "y": -2}[tile[0]]
-        first = self._pixels(latents, tile[1:])
-        turned = self._pixels(latents.roll(self.grid // 2, axis), tile[1:])
-        second = turned.roll(-(self.grid // 2) * DOWNSAMPLING, axis)
-        place = torch.linspace(-1, 1, first.shape[axis], device=first.device).abs()
-        share = (0.5 - 0.5 * torch.cos(torch.pi * (2 * place - 0.5).clamp(0, 1))).to(first)
-        return torch.lerp(first, second, share if axis == -1 else share[:, None])
+        return [Artifact("image", {"pixels": _fit(picture, size)}) for picture in pictures]
 
     def mask(self, mask: Artifact, task: Task) -> Tensor:
         """A picture, marked where it is drawn anew, as (1, 1, grid, grid): 1 where latents are kept."""
@@ -153,13 +137,6 @@ def _opaque(pixels: np.ndarray) -> np.ndarray:
     if pixels.shape[-1] == 4:
         pixels = pixels[..., :3] * pixels[..., 3:] + (1 - pixels[..., 3:])
     return pixels if pixels.shape[-1] == 3 else np.repeat(pixels, 3, -1)
-
-
-def _closed(pixels: np.ndarray, size: int, tile: str) -> np.ndarray:
-    """A square picture (side, side, 3) at another size, whose edges meet where they did."""
-    if len(pixels) == size or not tile:
-        return _fit(pixels, size)
-    return np.ascontiguousarray(_fit(np.tile(pixels, (3, 3, 1)), 3 * size)[size : 2 * size, size : 2 * size])
 
 
 def _fit(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -408,6 +408,5 @@ def gen_models() -> tuple[ModelSpec, ...]:
             size=15776232,
             licence="Apache-2.0",
             solver="flow_adams_2",
-            abilities=TILING,
         ),
     )

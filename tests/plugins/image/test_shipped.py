@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 import gen
+from gen.api import find_host
+from gen.chains.running import plan
+from gen.errors import UsageError
 from gen.model import ModelFile
 from gen_image.plugin import gen_models
 from gen_image.training.data.scenes import COLOURS
@@ -140,3 +143,15 @@ def test_an_edit_leaves_every_bit_outside_the_mask_in_its_file(emoji, tmp_path: 
     black = marks[..., 0] == 0
     assert np.array_equal(found[black], bits[black])
     assert np.abs(found[~black] - bits[~black]).mean() > 20
+
+
+def test_the_edges_of_its_pictures_do_not_meet() -> None:
+    """It draws single things: a seam that it draws anew is full of blots."""
+    with pytest.raises(UsageError, match=r"model emoji does not let edges meet .*stable-diffusion"):
+        gen.image("a fox", tile="xy")
+
+
+def test_a_chain_of_it_can_be_planned(tmp_path: Path) -> None:
+    """No device and no precision is chosen for a plan."""
+    chain = gen.chain(gen.Step(name="hero", make="image", prompt="a fox"))
+    assert [work.ready for work in plan(chain, tmp_path, find_host())] == [False]
