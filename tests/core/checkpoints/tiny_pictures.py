@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from tiny import clip, clip_tokenizer, diffusers, saved, seeded, t5, t5_tokenizer, unet, vae
+from tiny_clips import clip_processor, clip_vision
 from tiny_languages import gemma_2, gemma_tokenizer, qwen_3, qwen_processor, qwen_tokenizer, qwen_vl
 
 FLOW = diffusers.FlowMatchEulerDiscreteScheduler
@@ -227,3 +228,60 @@ def deepfloyd_if(large: bool = False) -> Any:
         **parts,
         **({"image_noising_scheduler": noising} if large else {}),
     )
+
+
+def kandinsky_prior() -> Any:
+    """The prior of Kandinsky 2.2."""
+    network = seeded(
+        diffusers.PriorTransformer,
+        num_attention_heads=2,
+        attention_head_dim=8,
+        num_layers=2,
+        embedding_dim=16,
+        num_embeddings=77,
+        embedding_proj_dim=16,
+    )
+    return diffusers.KandinskyV22PriorPipeline(
+        prior=network,
+        image_encoder=clip_vision(32, 16),
+        text_encoder=clip(16, projected=True),
+        tokenizer=clip_tokenizer(),
+        scheduler=diffusers.UnCLIPScheduler(prediction_type="sample", clip_sample_range=0.5),
+        image_processor=clip_processor(32),
+    )
+
+
+def kandinsky() -> Any:
+    """The decoder of Kandinsky 2.2."""
+    network = unet(
+        out_channels=8,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        addition_embed_type="image",
+        encoder_hid_dim_type="image_proj",
+        encoder_hid_dim=16,
+        cross_attention_norm=None,
+        resnet_time_scale_shift="scale_shift",
+    )
+    movq = seeded(
+        diffusers.VQModel,
+        block_out_channels=(32, 32),
+        down_block_types=("DownEncoderBlock2D", "AttnDownEncoderBlock2D"),
+        up_block_types=("AttnUpDecoderBlock2D", "UpDecoderBlock2D"),
+        latent_channels=4,
+        vq_embed_dim=4,
+        num_vq_embeddings=12,
+        norm_num_groups=4,
+        norm_type="spatial",
+    )
+    scheduler = diffusers.DDPMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample_range=2.0,
+        thresholding=True,
+        dynamic_thresholding_ratio=1.0,
+        sample_max_value=2.0,
+        variance_type="learned_range",
+    )
+    return diffusers.KandinskyV22Pipeline(unet=network, scheduler=scheduler, movq=movq)

@@ -15,12 +15,12 @@ from beside_diffusers import NEGATIVE, PROMPT, Family, error, make_freely, task_
 from torch import Tensor
 
 import gen
-from gen import presets
 from gen.checkpoints import Checkpoint
-from gen.diffusion import ClassifierFree, guided, sample
-from gen.errors import ModelError
+from gen.diffusion import DDIM, DDPM, ClassifierFree, guided, sample
+from gen.errors import ModelError, UsageError
 from gen.model import Model, Task
-from gen_image.families import deepfloyd_if
+from gen.plan.choices import core_choices
+from gen_image.families import deepfloyd_if, kandinsky
 
 MODULE = "diffusers.pipelines.deepfloyd_if.pipeline_if"
 STEPS = 5
@@ -49,11 +49,12 @@ def run(model: Model, task: Task) -> list[tuple[Tensor, Tensor]]:
             stage.denoiser(here),
             stage.guidance(here, ClassifierFree(task.guidance)),  # type: ignore[arg-type]
         )
-        assert stage.clipping is not None
         start: Any = stage.prior(here, grid)
         process: Any = stage.process
+        ways = stage.defaults or model.defaults
         end = sample(
-            stage.clipping(denoiser), process, grid, presets.solver(model.defaults.solver), x=start,
+            stage.clipping(denoiser) if stage.clipping else denoiser, process, grid,
+            core_choices(ways.solver, ways.grid).make_solver(process), x=start,
             conditioning=stage.encode(here), noise=task.noise,
         ).x  # fmt: skip
         made.append((start, end))
@@ -98,3 +99,80 @@ def test_what_the_pipelines_lack(folders: tuple[Path, Path]) -> None:
     assert large.arrays["pixels"].shape == (128, 128, 3)
     with pytest.raises(ModelError, match="no checkpoint of DeepFloyd IF II"):
         gen.image(PROMPT, upscaler=folders[0], **options)
+
+
+@pytest.fixture(scope="module")
+def two_of_kandinsky() -> tuple[Any, Any]:
+    prior, decoder = tiny_pictures.kandinsky_prior(), tiny_pictures.kandinsky()
+    # In float32, the factor of the data in their last step is off 1 by 3e-4.
+    prior.scheduler.betas = prior.scheduler.betas.double()
+    prior.scheduler.alphas_cumprod = (1 - prior.scheduler.betas).cumprod(0)
+    return prior, decoder
+
+
+@pytest.fixture(scope="module")
+def kandinsky_folders(
+    two_of_kandinsky: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    prior, decoder = (tiny.saved(one, tmp_path_factory.mktemp("kandinsky")) for one in two_of_kandinsky)
+    return prior, decoder
+
+
+@pytest.mark.parametrize("negative", [NEGATIVE, None])
+def test_kandinsky(
+    negative: str | None,
+    two_of_kandinsky: tuple[Any, Any],
+    kandinsky_folders: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An embedding that is drawn within bounds, and a picture of it with a variance that is learned."""
+    model = kandinsky.load(Checkpoint(kandinsky_folders[1]), "cpu", "float32")
+    params = {"prior": Checkpoint(kandinsky_folders[0]), "prior_steps": STEPS, "prior_guidance": 3.0}
+    family = Family(lambda: None, kandinsky.load, steps=STEPS, guidance=4.0, params=params, negative=negative)
+    task = task_of(family)
+    draws: list[Tensor] = []
+
+    def recording(step: Any) -> Any:
+        def recorded(*args: Any, **options: Any) -> Any:
+            update = step(*args, **options)
+            draws.extend([] if update.z is None else [update.z.clone()])
+            return update
+
+        return recorded
+
+    def drawn(shape: Any, **_: object) -> Tensor:
+        return draws.pop(0).reshape(shape)
+
+    for solver in (DDIM, DDPM):
+        monkeypatch.setattr(solver, "step", recording(solver.step))
+    for module in ("unclip", "ddpm"):
+        monkeypatch.setattr(f"diffusers.schedulers.scheduling_{module}.randn_tensor", drawn)
+    options = {"num_inference_steps": STEPS}
+    with torch.inference_mode():
+        (start, embedding), (again, latents) = run(model, task)
+        assert len(draws) == 2 * (STEPS - 1)
+        sides = two_of_kandinsky[0](
+            PROMPT, negative_prompt=negative, guidance_scale=3.0, latents=start[0].clone(), **options
+        )
+        prior = two_of_kandinsky[0].prior
+        theirs = torch.cat([sides.image_embeds, sides.negative_image_embeds])[: embedding.shape[1]]
+        assert error(prior.post_process_latents(embedding[0]), theirs) < 1e-5
+        assert float(embedding.abs().max()) <= 0.5
+        options |= {"guidance_scale": 4.0, "width": 16, "height": 16, "latents": again}
+        kept = [one.clone() for one in draws]
+        expected = two_of_kandinsky[1](*sides.values(), output_type="latent", **options).images
+        assert error(latents, expected) < 1e-5
+        draws[:] = kept
+        picture = two_of_kandinsky[1](*sides.values(), output_type="np", **options).images[0]
+    [made] = model.codec.decode(latents, task)
+    assert np.abs(made.arrays["pixels"] - picture).max() < 1e-4
+    assert picture.std() > 0.05
+
+
+def test_what_kandinskys_pipelines_lack(kandinsky_folders: tuple[Path, Path]) -> None:
+    prior, decoder = kandinsky_folders
+    make_freely(decoder, prior=prior, prior_steps=3)
+    with pytest.raises(UsageError, match="needs a prior"):
+        gen.image(PROMPT, model=decoder, steps=2)
+    with pytest.raises(ModelError, match="no checkpoint of Kandinsky"):
+        gen.image(PROMPT, model=decoder, prior=decoder, steps=2)

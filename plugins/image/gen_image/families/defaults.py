@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.solver_names import default_solver
 from gen.model import Defaults
@@ -68,6 +70,13 @@ def sana(checkpoint: Checkpoint) -> Defaults:
 def deepfloyd_if(checkpoint: Checkpoint) -> Defaults:
     """100 steps at 7."""
     return _defaults(checkpoint, 100, 7.0)
+
+
+def kandinsky(checkpoint: Checkpoint) -> Defaults:
+    """50 steps at 4, with the variance that the network gives where it has learned one."""
+    made = _defaults(checkpoint, 50, 4.0)
+    learned = checkpoint["scheduler"].config.get("variance_type") == "learned_range"
+    return replace(made, solver="ddpm_large:variance=learned") if learned and made.solver == "ddpm" else made
 
 
 def pixart(checkpoint: Checkpoint) -> Defaults:
