@@ -18,6 +18,9 @@ from gen.plugin.specs import ADDITIONS
 MOST = 16
 """How many of each may be given."""
 
+LARGEST = 100
+"""Absolute value of the largest weight of a LoRA: far more than any picture survives."""
+
 Given: TypeAlias = "str | os.PathLike[str] | tuple[str | os.PathLike[str], float | str]"
 """A path, a text such as ``"style.safetensors:0.8"`` or ``"fox.pt=<fox>"``, or path and value."""
 
@@ -70,7 +73,9 @@ def read_additions(kind: str, given: Given | Sequence[Given] | None, *, allow_pi
         raise UsageError(f"{kind} is given {len(each)} times", f"at most {most}")
     found = [_addition(kind, one) for one in each]
     for addition in found:
-        if not addition.path.exists() or (addition.path.is_dir() and kind != "decoder"):
+        if addition.path.is_dir() and kind != "decoder":
+            raise ModelError(f"{addition.path} is a folder, and {kind} takes a file", "name the file in it")
+        if not addition.path.exists():
             raise ModelError(f"there is no file {addition.path} for {kind}", "check the path")
         if addition.path.suffix in PICKLED and not allow_pickle:
             raise ModelError(
@@ -121,9 +126,11 @@ def _weight(path: Path, value: object) -> float:
         number = float(value) if isinstance(value, str | int | float) else math.nan
     except ValueError:
         number = math.nan
-    if not math.isfinite(number):
+    if not abs(number) <= LARGEST:
         raise UsageError(
-            f"the weight of the LoRA {path.name} must be a number, not {value!r}", "for instance FILE:0.8"
+            f"the weight of the LoRA {path.name} must be a number from -{LARGEST} to {LARGEST}, "
+            f"not {value!r}",
+            "for instance FILE:0.8",
         )
     return number
 

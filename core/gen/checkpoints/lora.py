@@ -186,14 +186,26 @@ class Merged:
         return self.source.shapes
 
     def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Every tensor with its name."""
+        """Every tensor with its name.
+
+        Raises:
+            ModelError: A change is not finite.
+        """
+        import torch
+
         loras = {id(change.lora): change.lora for each in self.changes.values() for change in each}
         read = {key: dict(lora.weights.tensors()) for key, lora in loras.items()}
         for name, tensor in self.source.tensors():
             changed = self.changes.get(name, ())
             made = tensor.float() if changed else tensor
             for change in changed:
-                made = made + change.delta(read[id(change.lora)]).reshape(made.shape)
+                delta = change.delta(read[id(change.lora)])
+                if not torch.isfinite(delta).all():
+                    raise ModelError(
+                        f"{change.lora.path.name} is damaged: its change of {name} is not finite",
+                        "copy or download it again",
+                    )
+                made = made + delta.reshape(made.shape)
             yield name, made
 
 

@@ -252,6 +252,16 @@ def test_from_python_with_lists(folders: Path) -> None:
             "control_image has 96 × 64 pixels and the picture 64 × 64 (scale it, or draw it with width=96",
         ),
         (["--control", "canny", "--control-image", "none.png"], 2, "none.png"),
+        (
+            ["--control", "canny", "--control-image", "edges.png", "-p", "control_end=0"],
+            2,
+            "control_start must be less than control_end, and 0 is not less than 0",
+        ),
+        (
+            ["--control", "canny", "--control", "canny", "--control-image", "edges.png"],
+            2,
+            "control_2 needs a picture to follow (give --control-image FILE for each network)",
+        ),
         (["--control", "nowhere", "--control-image", "edges.png"], 4, "there is no folder"),
         (["--control", "vae", "--control-image", "edges.png"], 4, "is AutoencoderKL, not a ControlNet"),
         (["--control", "sd", "--control-image", "edges.png"], 4, "is a whole pipeline, not a ControlNet"),
@@ -267,7 +277,7 @@ def test_what_is_wrong_is_said_in_one_line(
     code: int,
     message: str,
 ) -> None:
-    given = [word if word.startswith("-") else folders / word for word in words]
+    given = [word if word.startswith("-") or "=" in word else folders / word for word in words]
     target = tmp_path / "fox.png"
     assert (
         run("image", "a fox", "-m", folders / "sd", "--width", 64, "--steps", 1, *given, "-o", target) == code

@@ -283,9 +283,15 @@ def test_files_that_cannot_be_read(folders: Mapping[str, Path], tmp_path: Path) 
     with pytest.raises(ModelError, match="there is no file"):
         opened(folders["sd"], tmp_path / "none.safetensors")
     with pytest.raises(
-        UsageError, match=r"weight of the LoRA style.safetensors must be a number, not 'much'"
+        UsageError, match=r"weight of the LoRA style.safetensors must be a number from -100 to 100"
     ):
-        opened(folders["sd"], f"{file}:much")
+        opened(folders["sd"], f"{file}:1e30")
+    with pytest.raises(ModelError, match="is a folder, and lora takes a file"):
+        opened(folders["sd"], folders["sd"])
+    broken = {name: tensor * torch.nan for name, tensor in load_file(file).items()}
+    save_file(broken, tmp_path / "nan.safetensors")
+    with pytest.raises(ModelError, match=r"nan\.safetensors is damaged: its change of .* is not finite"):
+        dict(opened(folders["sd"], tmp_path / "nan.safetensors")["unet"].weights.tensors())
     with pytest.raises(UsageError, match="lora is for checkpoints of other programs, and emoji is none"):
         gen.image("a fox", lora=file)
 

@@ -92,7 +92,8 @@ class Controls:
         """Those of a task.
 
         Raises:
-            UsageError: A network lacks its picture, or a picture its network, or is of another size.
+            UsageError: A network lacks its picture, or a picture its network, or is of another size; or a
+                network ends before it starts.
             ModelError: It is no ControlNet or T2I-Adapter, or one for another family, or damaged.
         """
         found = tuple(self._found(task))
@@ -116,9 +117,16 @@ class Controls:
                     if value is not None:
                         raise UsageError(
                             f"control_{option}{ending} belongs to a network that is not given",
-                            f"add `{name}=FOLDER`",
+                            "give `control=FOLDER` for each network" if ending else "add `control=FOLDER`",
                         )
                 continue
+            start, end = _number(given["start"], 0.0), _number(given["end"], 1.0)
+            if start >= end:
+                raise UsageError(
+                    f"control_start{ending} must be less than control_end{ending}, and {start:g} is not "
+                    f"less than {end:g}",
+                    "0 is the first step, 1 the end of the last",
+                )
             checked = self._checked(name, part)
             picture = self._picture(given["image"], name, f"control_image{ending}", task)
             yield Control(
@@ -128,8 +136,8 @@ class Controls:
                 adapts=checked.class_name == ADAPTER,
                 picture=picture,
                 scale=_number(given["scale"], 1.0),
-                start=_number(given["start"], 0.0),
-                end=_number(given["end"], 1.0),
+                start=start,
+                end=end,
             )
 
     def _checked(self, name: str, part: object) -> Component:
@@ -165,7 +173,7 @@ class Controls:
 
     def _picture(self, given: object, name: str, option: str, task: Task) -> Tensor:
         if not isinstance(given, Artifact):
-            raise UsageError(f"{name} needs a picture to follow", f"add `{option}=FILE`")
+            raise UsageError(f"{name} needs a picture to follow", _each(option))
         (width, height), (across, down) = (
             self.codec.size(task),
             (given.sizes["width"], given.sizes["height"]),
@@ -176,6 +184,12 @@ class Controls:
                 f"scale it, or draw it with width={across} and height={down}",
             )
         return torch.from_numpy(fitted(given, width, height).copy()).permute(2, 0, 1)[None]
+
+
+def _each(option: str) -> str:
+    """How the picture of one of several networks is given."""
+    first = option == "control_image"
+    return "add `control_image=FILE`" if first else "give `control_image=FILE` for each network"
 
 
 def _number(value: object, default: float) -> float:
