@@ -177,6 +177,29 @@ def test_latents_come_back_as_diffusers_encodes_them(painter: Model) -> None:
     assert torch.allclose(z, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(("tile", "axis"), [("x", -1), ("y", -2)])
+def test_edges_meet_where_the_padding_is_circular(painter: Model, tile: str, axis: int) -> None:
+    """Network and decoder move with the state along that axis, and along the other they do not."""
+    family = Family(lambda: None, stable_diffusion.load)
+    task = replace(task_of(family, shape=(4, 8, 8)), tile=tile)
+    [stage] = painter.path
+    z = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1)) / 4
+
+    def predicted(state: torch.Tensor) -> torch.Tensor:
+        return stage.denoiser(task)(state, stage.process.level(0.5), stage.encode(task), None).x0
+
+    def decoded(state: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(painter.codec.decode(state, task)[0].arrays["pixels"]).permute(2, 0, 1)[None]
+
+    with torch.inference_mode():
+        for made in (predicted, decoded):
+            # Half of the state: a whole number of cells of every level of the network.
+            step, scale = 4, made(z).shape[-1] // 8
+            for along in (-1, -2):
+                moved, still = made(z.roll(step, along)), made(z).roll(step * scale, along)
+                assert torch.allclose(moved, still, atol=1e-5) == (along == axis), (made.__name__, along)
+
+
 def test_decoding_in_tiles(painter: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the memory is short, or where it is wanted: no larger part is decoded at once."""
     task = task_of(Family(lambda: None, stable_diffusion.load))
@@ -266,9 +289,7 @@ def test_long_runs_of_all_solvers_lead_to_about_the_same_picture(tmp_path: Path)
     assert all(error(x, made["heun"]) < 0.1 for x in made.values())
 
 
-@pytest.mark.parametrize(
-    "name", ["sd1", pytest.param("sdxl", marks=pytest.mark.slow), "flux-schnell", "pixart-sigma"]
-)
+@pytest.mark.parametrize("name", ["sd1", "sdxl", "flux-schnell", "pixart-sigma"])
 def test_what_the_pipelines_lack(name: str, tmp_path: Path) -> None:
     make_freely(tiny.saved(FAMILIES[name].build(), tmp_path))
 
