@@ -92,10 +92,13 @@ def dtypes_of(text: str) -> tuple[str, dict[str, str]]:
     """
     whole, *others = text.split(",")
     own: dict[str, str] = {}
+    wrong = UsageError(f"dtype takes NAME,PART=NAME, not {text[:60]!r}", "as bfloat16,vae=float32")
+    if "=" in whole:
+        raise wrong
     for other in others:
         part, separator, dtype = other.partition("=")
-        if not separator or not part.isidentifier():
-            raise UsageError(f"dtype takes NAME,PART=NAME, not {text[:60]!r}", "as bfloat16,vae=float32")
+        if not separator or not part.isidentifier() or part in own:
+            raise wrong
         own[part] = one_of("dtype", dtype, DTYPES)
     return one_of("dtype", whole, DTYPES), own
 

@@ -66,9 +66,18 @@ def test_a_part_with_a_precision_of_its_own(checkpoint: Checkpoint) -> None:
     assert next(parts.network("unet").parameters()).dtype == torch.bfloat16
     assert parts.clip().network.tokens.weight.dtype == torch.bfloat16
     assert dtypes_of("float32,unet=bfloat16") == ("float32", {"unet": "bfloat16"})
-    for text in ("float31", "bfloat16,vae", "bfloat16,vae=half", "bfloat16,=float32", ""):
+    for text in (
+        "float31",
+        "bfloat16,vae",
+        "bfloat16,vae=half",
+        "bfloat16,=float32",
+        "",
+        "float32,vae=float32,vae=bfloat16",
+    ):
         with pytest.raises(UsageError, match="dtype"):
             dtypes_of(text)
+    with pytest.raises(UsageError, match="dtype takes NAME,PART=NAME, not 'vae=float32'"):
+        dtypes_of("vae=float32")
 
 
 @pytest.mark.parametrize(("total", "sizes"), [(2**44, [2]), (1, [1, 1])])
