@@ -21,6 +21,10 @@ def test_a_file_is_made_for_each_value_of_a_parameter(
     first, second = (np.asarray(Image.open(f"at-{number}.png")).mean() / 255 for number in (1, 2))
     assert first < 0.1
     assert second > 0.4
+    monkeypatch.setattr("sys.argv", ["gen", "convert", "clip.zip", "-o", "more-{index}.png", "-p", "at=0,9"])
+    assert main() == 7
+    assert Path("more-1.png").exists()
+    assert "1 of 2 were written, then: clip.zip: the clip has no picture at 9 s" in capfd.readouterr().err
 
 
 def test_a_text_is_read_aloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.conversion import convert as converted
 from gen.conversion import route
-from gen.errors import UsageError
+from gen.errors import GenError, PartialError, UsageError
 from gen.plugin.host import Host
 
 INDEX = "{index}"
@@ -57,10 +57,18 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         way = () if direct else route(converters, artifact.kind, target or form.kind, via or ())
         params = parse_params(param or [], "-p", "convert")
         session.data |= {"kind": target or form.kind, "via": [spec.name for spec in way]}
-        for number, values in enumerate(_each(params, output), start=1):
-            made = converted(file, way, values, host) if way else artifact
-            path = Path(str(output).replace(INDEX, str(number)))
-            written = formats.write(made, path, [form], overwrite=overwrite)
+        files = _each(params, output)
+        for number, values in enumerate(files, start=1):
+            try:
+                made = converted(file, way, values, host) if way else artifact
+                path = Path(str(output).replace(INDEX, str(number)))
+                written = formats.write(made, path, [form], overwrite=overwrite)
+            except GenError as error:
+                if number == 1:
+                    raise
+                raise PartialError(
+                    f"{number - 1} of {len(files)} were written, then: {error.message}", error.hint
+                ) from error
             session.data |= {"path": str(written.path), "kind": made.kind}
             session.data.setdefault("paths", []).append(str(written.path))
             session.show_path(str(written.path))
