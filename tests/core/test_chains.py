@@ -297,3 +297,14 @@ def test_artifacts_lead_to_others_in_python(toy: Path) -> None:
         clip.with_audio()
     with pytest.raises(UsageError, match="no way"):
         red.to("smell")
+
+
+def test_edits_are_options_and_their_files_are_steps(toy: Path) -> None:
+    edited = Step(name="b", make="toy", prompt="blue", inputs={"init": "a"}, options={"mask": "0,0,4,4"})
+    made = gen.chain(step("a"), edited, seed=5).run("out")
+    assert set(made) == {"a", "b"}
+    for option in ({"mask": "/etc/passwd"}, {"interpolate": "/etc/passwd"}):
+        bad = Step(name="b", make="toy", prompt="blue", inputs={"init": "a"}, options=option)
+        with pytest.raises(UsageError, match="step 'b'"):
+            gen.chain(step("a"), bad).run("other")
+        assert not Path("other").exists()
