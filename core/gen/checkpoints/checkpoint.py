@@ -27,8 +27,8 @@ class Component:
 
     Args:
         name: Name of the part and its folder: ``"unet"``.
-        library: ``"diffusers"``, ``"transformers"``, or a module of ``diffusers.pipelines``.
-        class_name: Its class in that library.
+        module: ``"diffusers"``, ``"transformers"``, or a module of ``diffusers.pipelines``.
+        class_name: Its class in that module.
         folder: Where its files are.
         variant: The variant of the weights that is wanted; None takes what is there.
         allow_pickle: Whether weights in pickles are read.
@@ -36,7 +36,7 @@ class Component:
     """
 
     name: str
-    library: str
+    module: str
     class_name: str
     folder: Path
     variant: str | None = None

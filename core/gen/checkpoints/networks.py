@@ -31,7 +31,7 @@ def load_network(
     Raises:
         ModelError: The class is unknown, a library is missing, or configuration and weights do not fit.
     """
-    made = library_class(component.library, component.class_name, component.name)
+    made = library_class(component.module, component.class_name, component.name)
     config = {key: value for key, value in component.config.items() if key[0] != "_"}
 
     def build() -> nn.Module:
