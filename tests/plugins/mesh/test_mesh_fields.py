@@ -46,6 +46,13 @@ def test_no_distance_grows_faster_than_the_way(name: str) -> None:
     assert (np.abs(solid.distance(*a) - solid.distance(*b)) <= way * (1 + 1e-4) + 1e-5).all()
 
 
+def test_the_axis_of_a_turned_solid_lies_deep_inside() -> None:
+    """A cylinder's axis is a radius away from its side: no surface runs along it."""
+    cylinder = fields.lathe([(0, -0.4), (0.3, -0.4), (0.3, 0.4), (0, 0.4)])
+    x = np.linspace(0, 0.3, 7, dtype=np.float32)
+    np.testing.assert_allclose(cylinder.distance(x, 0 * x, 0 * x), x - 0.3, atol=1e-6)
+
+
 def test_a_turned_part_is_the_solid_in_turned_coordinates() -> None:
     turn = fields.rotation((20, 50, -70))
     np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)

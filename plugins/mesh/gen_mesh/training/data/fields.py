@@ -188,9 +188,9 @@ def torus(radius: float, thickness: float) -> Solid:
 
 
 def lathe(profile: Sequence[tuple[float, float]], rounding: float = 0.0) -> Solid:
-    """A closed outline of (radius, height) turned about y."""
+    """A closed outline of (radius, height) turned about y; its edges on the axis lie inside the solid."""
     outline = np.asarray(profile, dtype=np.float64)
-    flat = _polygon(outline)
+    flat = _polygon(outline, turned=True)
     radius, low, high = (float(v) for v in (outline[:, 0].max(), outline[:, 1].min(), outline[:, 1].max()))
 
     def distance(x: Array, y: Array, z: Array) -> Array:
@@ -237,8 +237,13 @@ def polyhedron(
     return Solid(distance, reach, middle)
 
 
-def _polygon(corners: NDArray[np.float64]) -> Callable[[Array, Array], Array]:
-    """Signed distance to a closed polygon: the nearest edge, and the parity of the edges that a ray meets."""
+def _polygon(corners: NDArray[np.float64], *, turned: bool = False) -> Callable[[Array, Array], Array]:
+    """Signed distance to a closed polygon: the nearest edge, and the parity of the edges that a ray meets.
+
+    Args:
+        corners: (N, 2).
+        turned: The polygon is turned about x = 0, so that edges on this axis are no part of the surface.
+    """
 
     def distance(x: Array, y: Array) -> Array:
         x, y = np.broadcast_arrays(x, y)
@@ -247,8 +252,9 @@ def _polygon(corners: NDArray[np.float64]) -> Callable[[Array, Array], Array]:
         for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, 0), strict=True):
             ex, ey = np.float32(bx - ax), np.float32(by - ay)
             px, py = x - np.float32(ax), y - np.float32(ay)
-            share = np.clip((px * ex + py * ey) / max(float(ex * ex + ey * ey), 1e-12), 0, 1)
-            nearest = np.minimum(nearest, (px - share * ex) ** 2 + (py - share * ey) ** 2)
+            if not (turned and ax == bx == 0):
+                share = np.clip((px * ex + py * ey) / max(float(ex * ex + ey * ey), 1e-12), 0, 1)
+                nearest = np.minimum(nearest, (px - share * ex) ** 2 + (py - share * ey) ** 2)
             if ey:
                 crossing = (ay > y) != (by > y)
                 inside ^= crossing & (px < py * (ex / ey))
