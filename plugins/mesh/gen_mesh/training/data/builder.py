@@ -29,7 +29,7 @@ PALETTE: Mapping[str, Colour] = {
 """The colours that captions name, in sRGB."""
 WOOD, DARK, METAL, PALE = (0.60, 0.40, 0.22), (0.16, 0.16, 0.18), (0.70, 0.72, 0.75), (0.93, 0.92, 0.88)
 GLASS, LEAF, SKIN, GOLD = (0.60, 0.82, 0.93), (0.24, 0.58, 0.22), (0.93, 0.76, 0.62), (0.88, 0.70, 0.24)
-THIN = 0.018
+THIN = 0.024
 """Least radius of a part in a shape of unit size, so that the grid can hold it."""
 
 

@@ -21,7 +21,7 @@ def _handles(k: Builder, kind: str, x: float, y: float, high: float) -> None:
         return
     size = {"big": 0.42, "small": 0.22}.get(kind, 0.31) * high
     for side in (-1, 1) if kind == "two" else (1,):
-        k.ring((side * (x + size * 0.28), y, 0), size, 0.036, turn=(90, 0, 0))
+        k.ring((side * (x + size * 0.28), y, 0), size, 0.046, turn=(90, 0, 0))
 
 
 def _hollow(k: Builder, radius: float, low: float, high: float, inside: tuple[float, float, float]) -> None:
@@ -34,7 +34,7 @@ def mug(k: Builder) -> None:
     high, radius, handle = 0.62 * tall, 0.26 * wide, k.feature("handle", HANDLE)
     _handles(k, handle, radius, high * 0.5, high if high < 0.7 else 0.7)
     k.cylinder((0, high / 2, 0), radius, high / 2, rounding=0.03)
-    _hollow(k, radius - 0.045, 0.06, high + 0.1, k.accent("inside", PALE))
+    _hollow(k, radius - 0.07, 0.08, high + 0.1, k.accent("inside", PALE))
     if k.feature("filling", {"no": "", "yes": "coffee in it"}) == "yes":
         k.cylinder((0, high * 0.42, 0), radius - 0.03, high * 0.35, COFFEE)
 
