@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +15,9 @@ from gen.checkpoints.networks import filled
 from gen.checkpoints.text.clip import NAMES as LAYER_NAMES
 from gen.checkpoints.text.clip import ClipLayer
 from gen.errors import ModelError
+
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+"""Of the pixels that CLIP was trained on (Radford et al. 2021, published code)."""
 
 
 class VisionOutput(NamedTuple):
@@ -91,6 +95,34 @@ class ClipPictures:
         mean, std = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
         return VisionOutput(*self.network(((pictures.float() - mean) / std).to(parameter)))
 
+    def of(self, pixels: np.ndarray) -> VisionOutput:
+        """The states of the middle of one picture (H, W, C) in [0, 1]."""
+        return self(square(pixels, self.network.side))
+
+
+def square(pixels: np.ndarray, side: int) -> Tensor:
+    """The middle of a picture as CLIP was trained to see it: 8 bits, resized with a cubic filter.
+
+    Args:
+        pixels: (H, W, C) in [0, 1] with C = 1, 3 or 4; transparency is white.
+        side: In pixels.
+
+    Returns:
+        (1, 3, side, side) in [0, 1].
+    """
+    from PIL import Image
+
+    if pixels.shape[-1] == 4:
+        pixels = pixels[..., :3] * pixels[..., 3:] + (1 - pixels[..., 3:])
+    whole = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+    rounded = Image.fromarray(np.round(whole * 255).clip(0, 255).astype(np.uint8))
+    factor = side / min(rounded.size)
+    width, height = (max(side, int(length * factor)) for length in rounded.size)
+    left, top = (width - side) // 2, (height - side) // 2
+    resized = rounded.resize((width, height), Image.Resampling.BICUBIC)
+    middle = np.array(resized.crop((left, top, left + side, top + side)))
+    return torch.from_numpy(middle).float().permute(2, 0, 1)[None] / 255
+
 
 NAMES = (
     ("embeddings.class_embedding", "first"),
@@ -138,8 +170,8 @@ def load_clip_vision(
     )
     settings = read_json(processor.folder / "preprocessor_config.json")
     mean, std = (
-        tuple(float(str(value)) for value in list(settings.get(name, ())))  # type: ignore[call-overload]
-        for name in ("image_mean", "image_std")
+        tuple(float(str(value)) for value in list(settings.get(name) or trained))  # type: ignore[call-overload]
+        for name, trained in (("image_mean", MEAN), ("image_std", STD))
     )
     if len(mean) != 3 or len(std) != 3:
         raise ModelError(f"{processor.name} does not say how pictures are standardised", "download it again")

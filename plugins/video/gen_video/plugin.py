@@ -116,8 +116,8 @@ def gen_families() -> tuple[FamilySpec, ...]:
         FamilySpec(
             name="wan",
             modality="video",
-            summary="Wan 2.1 and 2.2: clips from text.",
-            pipelines=("WanPipeline", "WanVideoToVideoPipeline"),
+            summary="Wan 2.1 and 2.2: clips from text and from pictures.",
+            pipelines=("WanPipeline", "WanVideoToVideoPipeline", "WanImageToVideoPipeline"),
             adapter="gen_video.families.wan:load",
             defaults="gen_video.families.defaults:wan",
             lora_names="gen_video.families.lora_names:wan",

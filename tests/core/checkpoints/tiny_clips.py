@@ -15,6 +15,7 @@ from tiny import (
     transformers,
     unet,
     vae,
+    wan,
 )
 
 
@@ -139,3 +140,28 @@ def cogvideox(timestep_spacing: str = "trailing", **options: Any) -> Any:
         text_encoder=t5(16),
         tokenizer=t5_tokenizer(),
     )
+
+
+def wan_of_pictures(stages: int = 1, looks: bool = True, between: bool = False, **options: Any) -> Any:
+    """A pipeline of Wan from pictures, with these options.
+
+    Args:
+        stages: How many transformers it has.
+        looks: Whether CLIP sees the pictures.
+        between: Whether it sees the last one, too.
+        options: Of the pipeline.
+    """
+    parts = wan(stages).components
+    for name in ("transformer", "transformer_2")[:stages]:
+        added = {"image_dim": 16, "added_kv_proj_dim": 24, "pos_embed_seq_len": 10 if between else None}
+        config = {**parts[name].config, "in_channels": 36, **(added if looks else {})}
+        parts[name] = lively(seeded(diffusers.WanTransformer3DModel, **config))
+    if stages == 2:
+        for parameter in parts["transformer_2"].parameters():
+            parameter.data.mul_(0.9)
+    if looks:
+        parts |= {
+            "image_encoder": clip_vision(28, 14, projected=False),
+            "image_processor": clip_processor(28),
+        }
+    return diffusers.WanImageToVideoPipeline(**parts, **options)

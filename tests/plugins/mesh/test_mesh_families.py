@@ -151,9 +151,6 @@ def test_shap_e_of_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         expected = theirs(pipeline, model, monkeypatch, start=scaled, image=Image.fromarray(pixels))
     assert error(latents, expected) < 1e-5
     [stage] = model.stages
-    clear = np.concatenate([picture.arrays["pixels"], np.zeros((10, 14, 1), np.float32)], -1)
-    white = (1 - np.float32(stage.pixels.mean)) / np.float32(stage.pixels.std)
-    assert np.allclose(stage.pixels(Artifact("image", {"pixels": clear}))[0, :, 0, 0], white)
     with pytest.raises(UsageError, match="this model makes a shape of a picture"):
         stage.encode(task_of())
 

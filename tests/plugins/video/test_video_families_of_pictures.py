@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny
 import tiny_clips
@@ -12,12 +15,14 @@ import torch
 from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import (
     _resize_with_antialiasing,
 )
-from video_parity import as_pil, check_equal, drawn, ours, picture, started, task_of, theirs
+from video_parity import NEGATIVE, PROMPT, as_pil, check_equal, drawn, ours, picture, started, task_of, theirs
 
 import gen
 from gen.checkpoints import Checkpoint
+from gen.checkpoints.vision import square
+from gen.diffusion import TimeGrid
 from gen.errors import UsageError
-from gen_video.families import stable_video
+from gen_video.families import stable_video, wan
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +70,49 @@ def test_stable_video_from_python(svd: tuple[Any, Path]) -> None:
         gen.video("a fox", first=picture(50, 40), **options)
     with pytest.raises(UsageError, match="takes no negative prompt"):
         gen.video(first=picture(50, 40), negative="a dog", **options)
+
+
+CLIP = {"width": 32, "height": 16, "frames": 5}
+TEXTS = {"prompt": PROMPT, "negative_prompt": NEGATIVE, "guidance_scale": 4.0, "num_frames": 5}
+WAN: Mapping[str, tuple[Any, tuple[str, ...]]] = {
+    "2.1": (tiny_clips.wan_of_pictures, ("first",)),
+    "2.1-between": (partial(tiny_clips.wan_of_pictures, between=True), ("first", "last")),
+    "2.2": (
+        partial(tiny_clips.wan_of_pictures, 2, looks=False, boundary_ratio=0.8),
+        ("first", "last"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WAN)
+def test_wan_of_pictures(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # This pipeline fails without ftfy, which repairs broken texts.
+    monkeypatch.setattr("diffusers.pipelines.wan.pipeline_wan_i2v.prompt_clean", str)
+    build, ends = WAN[kind]
+    pipeline = build()
+    folder = tiny.saved(pipeline, tmp_path)
+    model = wan.load(Checkpoint(folder), "cpu", "float32")
+    given = {name: picture(32, 16, seed) for seed, name in enumerate(ends)}
+    task = task_of({**CLIP, **given, "guidance_2": 4.0})
+    pipeline.scheduler.set_timesteps(5)
+    grid = TimeGrid(tuple(map(float, pipeline.scheduler.sigmas)))
+    pictures = {"image": as_pil(given["first"])}
+    if "last" in given:
+        pictures["last_image"] = as_pil(given["last"])
+    start = started(model, task, grid)
+    made = theirs(pipeline, width=32, height=16, latents=start.clone(), **pictures, **TEXTS)
+    check_equal(ours(model, task, grid), made)
+
+    with pytest.raises(UsageError, match="makes clips of a picture"):
+        gen.video("a red fox", model=folder, steps=1, **CLIP)
+    if kind == "2.1":
+        with pytest.raises(UsageError, match="knows no last"):
+            gen.video("a red fox", model=folder, last=picture(32, 16), first=picture(32, 16), **CLIP)
+    if kind == "2.1-between":
+        with pytest.raises(UsageError, match="makes clips of two pictures"):
+            gen.video("a red fox", model=folder, first=picture(32, 16), steps=1, **CLIP)
+
+
+def test_transparency_is_white_for_clip() -> None:
+    pixels = np.concatenate([picture(14, 10).arrays["pixels"], np.zeros((10, 14, 1), np.float32)], -1)
+    assert torch.equal(square(pixels, 8), torch.ones(1, 3, 8, 8))

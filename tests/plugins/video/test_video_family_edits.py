@@ -18,6 +18,10 @@ from gen.model import Task
 
 FAMILIES: Mapping[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     "wan": (tiny.wan, {"width": 32, "height": 16, "frames": 5}),
+    "wan-of-pictures": (
+        lambda: tiny_clips.wan_of_pictures(looks=False),
+        {"width": 32, "height": 16, "frames": 5},
+    ),
     "ltx": (tiny.ltx, {"width": 64, "height": 32, "frames": 9}),
     "cogvideox": (
         # On this grid the last of four steps begins near the data, as a small strength does.

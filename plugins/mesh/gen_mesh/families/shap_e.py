@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,13 +17,13 @@ from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
 from gen.checkpoints.stage import CheckpointStage, called, sampled, two_sides
 from gen.checkpoints.text import ClipPrompts
+from gen.checkpoints.vision import ClipPictures
 from gen.diffusion import Condition, Conditioning
 from gen.diffusion.denoiser import Network
 from gen.errors import UsageError
 from gen.model import Model, Task
 from gen_mesh.families import defaults
 from gen_mesh.families.codec import FieldCodec
-from gen_mesh.families.pictures import Pixels
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,12 +54,10 @@ class ShapEOfPicture(CheckpointStage):
     """The same, conditioned by what CLIP sees in the squares of a picture.
 
     Args:
-        vision: CLIP.
-        pixels: What it sees of a picture.
+        vision: Loads CLIP's encoder of pictures, which stays only while it is used.
     """
 
-    vision: Any
-    pixels: Pixels
+    vision: Callable[[], ClipPictures]
 
     def encode(self, task: Task) -> Conditioning:
         """The states of the squares; guidance leads away from zeros.
@@ -69,8 +68,8 @@ class ShapEOfPicture(CheckpointStage):
         picture = task.params.get("picture")
         if not isinstance(picture, Artifact):
             raise UsageError("this model makes a shape of a picture", "add `picture=FILE`")
-        pixels = self.pixels(picture).to(next(self.vision.parameters()))
-        states = self.vision(pixels).last_hidden_state[:, 1:].expand(len(task.prompts), -1, -1)
+        squares = self.vision().of(picture.arrays["pixels"]).hidden[-1][:, 1:]
+        states = squares.expand(len(task.prompts), -1, -1)
         both = torch.cat([states, torch.zeros_like(states)])
         return two_sides(prompt=Condition(both, "cross_attention"))
 
@@ -102,12 +101,8 @@ def load_of_picture(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         ModelError: A part is missing or damaged.
     """
     parts = Parts(checkpoint, device, dtype)
-    pixels = Pixels.of(
-        checkpoint["image_processor"], whole(checkpoint["image_encoder"].config, "image_size", 224)
-    )
-    return _model(
-        parts, ShapEOfPicture(**_sampled(parts), vision=parts.encoder("image_encoder"), pixels=pixels)
-    )
+    vision = partial(parts.clip_vision, "image_processor")
+    return _model(parts, ShapEOfPicture(**_sampled(parts), vision=vision))
 
 
 def _sampled(parts: Parts) -> dict[str, Any]:

@@ -237,15 +237,20 @@ def picture_codec(parts: Parts, *, cells: int, **options: Any) -> FrameByFrame:
     )
 
 
-def first_frame(task: Task) -> Artifact:
-    """The picture that a clip is made of.
+def given_frame(task: Task, name: str = "first") -> Artifact:
+    """The picture that a clip begins or ends with, for models that need it.
+
+    Args:
+        task: What is asked for.
+        name: ``"first"`` or ``"last"``.
 
     Raises:
         UsageError: Nobody gave one.
     """
-    picture = task.params.get("first")
+    picture = task.params.get(name)
     if not isinstance(picture, Artifact):
-        raise UsageError("this model makes clips of a picture", "add `first=FILE`")
+        pictures = "a picture" if name == "first" else "two pictures"
+        raise UsageError(f"this model makes clips of {pictures}", f"add `{name}=FILE`")
     return picture
 
 

@@ -22,7 +22,7 @@ from gen.diffusion.denoiser import Network
 from gen.model import Model, Task
 from gen.model.stage import AnyGuidance
 from gen_video.families import defaults
-from gen_video.families.codec import FrameByFrame, first_frame, picture_codec
+from gen_video.families.codec import FrameByFrame, given_frame, picture_codec
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,7 +39,7 @@ class StableVideo(CheckpointStage):
 
     def encode(self, task: Task) -> Conditioning:
         """The picture ``first``, zero in ``uncond``; the rate, the motion and the noise on the picture."""
-        pixels, rows = self.codec.frame(first_frame(task), task), len(task.prompts)
+        pixels, rows = self.codec.frame(given_frame(task), task), len(task.prompts)
         vision, amount = self.vision(), float(str(task.params.get("noise_aug", 0.02)))
         vector = vision(squashed(pixels, vision.network.side)).pooled[:, None].expand(rows, 1, -1)
         picture = torch.tensor(pixels).permute(2, 0, 1) * 2 - 1
