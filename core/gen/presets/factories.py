@@ -1,4 +1,4 @@
-"""What makes the presets that are no single class or method of the core."""
+"""Factories of the presets that are no single class or method of the core."""
 
 from __future__ import annotations
 
@@ -208,53 +208,27 @@ def threshold(guidance: Guidance | Chain, quantile: float, bound: float, cap: fl
     return guidance >> Wrapped(partial(thresholded, quantile=quantile, bound=bound, cap=cap))
 
 
-def easy_cache(
-    denoiser: Denoiser, process: Process, tolerance: float, longest: int, low: float, high: float
-) -> Denoiser:
-    """EasyCache between two times."""
-    return cached(denoiser, tolerance, longest=longest, interval=log_snr_interval(process, low, high))
+def _between_times(cache: Callable[..., Denoiser]) -> Callable[..., Denoiser]:
+    """``cache`` with its interval as two times, and with the stack of blocks of the network's layers."""
+
+    def between_times(
+        denoiser: Denoiser,
+        process: Process,
+        low: float,
+        high: float,
+        layers: Layers | None = None,
+        **settings: float,
+    ) -> Denoiser:
+        blocks = () if layers is None else (_stack(layers),)
+        return cache(denoiser, *blocks, interval=log_snr_interval(process, low, high), **settings)
+
+    return between_times
 
 
-def first_block_cache(
-    denoiser: ModelDenoiser,
-    process: Process,
-    layers: Layers,
-    tolerance: float,
-    longest: int,
-    low: float,
-    high: float,
-) -> Denoiser:
-    """The first-block cache between two times."""
-    interval = log_snr_interval(process, low, high)
-    return first_block_cached(denoiser, _stack(layers), tolerance, longest=longest, interval=interval)
-
-
-def tea_cache(
-    denoiser: ModelDenoiser,
-    process: Process,
-    layers: Layers,
-    tolerance: float,
-    longest: int,
-    low: float,
-    high: float,
-) -> Denoiser:
-    """TeaCache between two times."""
-    interval = log_snr_interval(process, low, high)
-    return tea_cached(denoiser, _stack(layers), tolerance, longest=longest, interval=interval)
-
-
-def taylor_cache(
-    denoiser: ModelDenoiser,
-    process: Process,
-    layers: Layers,
-    every: int,
-    order: int,
-    low: float,
-    high: float,
-) -> Denoiser:
-    """TaylorSeer between two times."""
-    interval = log_snr_interval(process, low, high)
-    return taylor_cached(denoiser, _stack(layers), every, order=order, interval=interval)
+easy_cache = _between_times(cached)
+first_block_cache = _between_times(first_block_cached)
+tea_cache = _between_times(tea_cached)
+taylor_cache = _between_times(taylor_cached)
 
 
 def _stack(layers: Layers) -> BlockStack:
@@ -263,60 +237,25 @@ def _stack(layers: Layers) -> BlockStack:
     return layers.stack
 
 
-def pag(
-    scale: float,
-    model: ModelDenoiser,
-    layers: Layers,
-    strength: float,
-    first: int | None = None,
-    last: int | None = None,
-) -> Guidance:
+def pag(scale: float, model: ModelDenoiser, layers: Layers, strength: float, **part: int) -> Guidance:
     """Perturbed-attention guidance beside classifier-free guidance of ``scale``."""
-    changed = rules.pag(_module(model), _part_of(layers.attention, first, last), tokens=layers.tokens)
+    changed = rules.pag(_module(model), _part_of(layers.attention, **part), tokens=layers.tokens)
     return rules.Perturbed(strength, replace(model, network=changed), scale)
 
 
 def seg(
-    scale: float,
-    model: ModelDenoiser,
-    layers: Layers,
-    strength: float,
-    std: float = math.inf,
-    first: int | None = None,
-    last: int | None = None,
+    scale: float, model: ModelDenoiser, layers: Layers, strength: float, std: float = math.inf, **part: int
 ) -> Guidance:
     """Smoothed energy guidance beside classifier-free guidance of ``scale``."""
-    names = _part_of(layers.attention, first, last)
+    names = _part_of(layers.attention, **part)
     changed = rules.seg(_module(model), names, std, grid=layers.grid, tokens=layers.tokens)
     return rules.Perturbed(strength, replace(model, network=changed), scale)
 
 
-def slg(
-    scale: float,
-    model: ModelDenoiser,
-    layers: Layers,
-    strength: float,
-    first: int | None = None,
-    last: int | None = None,
-) -> Guidance:
+def slg(scale: float, model: ModelDenoiser, layers: Layers, strength: float, **part: int) -> Guidance:
     """Skip-layer guidance beside classifier-free guidance of ``scale``."""
-    changed = rules.slg(_module(model), _part_of(_stack(layers).blocks, first, last))
+    changed = rules.slg(_module(model), _part_of(_stack(layers).blocks, **part))
     return rules.Perturbed(strength, replace(model, network=changed), scale)
-
-
-@dataclass(frozen=True)
-class Denoised(Guidance):
-    """The prediction of another denoiser.
-
-    Args:
-        denoiser: Whose.
-    """
-
-    denoiser: Denoiser
-
-    def predict(self, at: Evaluation) -> Prediction:
-        """See ``Guidance``."""
-        return self.denoiser(at.x, at.level, at.conditioning, at.memory)
 
 
 def nag(scale: float, model: ModelDenoiser, layers: Layers, tau: float, alpha: float) -> Guidance:
@@ -324,7 +263,7 @@ def nag(scale: float, model: ModelDenoiser, layers: Layers, tau: float, alpha: f
     if not layers.text_attention:
         raise ValueError("the network declares no attention to the text")
     changed = rules.nag(model, layers.text_attention, scale, tau=tau, alpha=alpha, tokens=layers.tokens)
-    return Denoised(changed)
+    return Wrapped(lambda _: changed)
 
 
 def _module(model: ModelDenoiser) -> nn.Module:
@@ -332,7 +271,7 @@ def _module(model: ModelDenoiser) -> nn.Module:
     return model.network
 
 
-def _part_of(names: Sequence[str], first: int | None, last: int | None) -> Sequence[str]:
+def _part_of(names: Sequence[str], first: int | None = None, last: int | None = None) -> Sequence[str]:
     """The layers from number ``first`` to ``last``; by default the third in the middle, at least one.
 
     Raises:
