@@ -12,7 +12,7 @@ import torch
 
 import gen
 from gen.diffusion import NoiseSource
-from gen.diffusion.blended_noise import BlendedNoise
+from gen.diffusion.noise import BlendedNoise
 from gen.errors import UsageError
 from gen.plan.expansion import expanded
 from gen.plan.regions import is_region, region_mask

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gen.diffusion import NoiseSource
-from gen.diffusion.blended_noise import BlendedNoise
+from gen.diffusion.noise import BlendedNoise, NoiseSource
 from gen.plan import Item, Plan
 
 
