@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,13 +66,14 @@ def first_block_cached(
     longest: int = 3,
     interval: Interval = EVERYWHERE,
 ) -> Denoiser:
-    """First-block cache: all blocks but the first are skipped while the residual of the first hardly changes.
+    """First-block cache: the residual of the blocks after the first is repeated while
 
-    With r the residual of the first block now and r_0 at the last evaluation, the residual of the other
-    blocks is repeated while mean |r - r_0| / mean |r_0| <= tolerance. Published as code (ParaAttention;
-    diffusers' ``FirstBlockCacheConfig``). Each item of a batch is decided for itself. A skip costs the first
-    block; an evaluation costs one block more than without a cache, as the first block of all items runs
-    before the decision.
+        mean |r - r_0| / mean |r_0| <= tolerance
+
+    where r is the residual of the first block now, and r_0 at the last evaluation. Published as code
+    (ParaAttention; diffusers' ``FirstBlockCacheConfig``). Each item of a batch is decided for itself. A skip
+    costs the first block; an evaluation costs one block more than without a cache, as the first block of all
+    items runs before the decision.
 
     Args:
         model: The model, whose network is an ``nn.Module``.
@@ -87,7 +87,7 @@ def first_block_cached(
             evaluated) a block changes the shape of its first argument or is not evaluated.
     """
     check_skips(tolerance, longest, interval)
-    return _FirstBlock(_recording(model, stack), longest, interval, tolerance)
+    return _Residuals(_recording(model, stack), longest, interval, tolerance, "first", _residual_of_first)
 
 
 def tea_cached(
@@ -99,12 +99,13 @@ def tea_cached(
     longest: int = 3,
     interval: Interval = EVERYWHERE,
 ) -> Denoiser:
-    """TeaCache: all blocks are skipped while the modulated input of the first changes little in sum.
+    """TeaCache: the residual of all blocks is repeated while, summed over the calls since the evaluation,
 
-    With m the modulated input now and m' that of the call before, the residual of all blocks is repeated
-    while the sum of p(mean |m - m'| / mean |m'|) since the last evaluation is below the tolerance (Liu et al.
-    2024, arXiv 2411.19108, eq. 5 to 7). Each item of a batch is decided for itself. Costs are those of
-    ``first_block_cached``. Their code evaluates the last step too: leave it out of the interval.
+        sum p(mean |m - m'| / mean |m'|) <= tolerance
+
+    where m is the modulated input of the first block now, and m' at the call before (Liu et al. 2024, arXiv
+    2411.19108, eq. 5 to 7). Their code evaluates the last step too: leave it out of the interval. Items and
+    costs are as for ``first_block_cached``.
 
     Args:
         polynomial: Coefficients of p, the highest power first, as fitted for a network and published in their
@@ -120,7 +121,9 @@ def tea_cached(
         raise ValueError("TeaCache needs a stack that names its modulated input")
     if not polynomial:
         raise ValueError("the polynomial needs at least one coefficient")
-    return _Tea(_recording(model, stack), longest, interval, tolerance, tuple(polynomial))
+    return _Residuals(
+        _recording(model, stack), longest, interval, tolerance, "input", _modulated_input, tuple(polynomial)
+    )
 
 
 def taylor_cached(
@@ -243,7 +246,7 @@ class _Held:
     Args:
         residual: Of the blocks that are skipped, (B, ...).
         signal: The one that new signals are compared with, (B, ...).
-        change: The change that is compared with the tolerance, (B,).
+        change: The number that was compared with the tolerance, (B,).
         run: Skips since the evaluation, (B,).
     """
 
@@ -254,28 +257,23 @@ class _Held:
 
 
 @dataclass(frozen=True, eq=False)
-class _Residuals(ABC):
-    """The base of the first-block cache and TeaCache: a signal decides for each item whether to skip."""
+class _Residuals:
+    """The first-block cache and TeaCache: the change of a signal decides for each item whether to skip.
 
-    start: ClassVar[str]
-    """The recorded state from which the residual leads to the output."""
+    Args:
+        start: The recorded state from which the residual leads to the output.
+        signal: From what was recorded, the tensor (B, ...) whose relative change decides.
+        polynomial: Of the change from call to call, to be summed since the evaluation; None to compare the
+            change since the evaluation itself.
+    """
 
     model: ModelDenoiser
     longest: int
     interval: Interval
     tolerance: float
-
-    @abstractmethod
-    def signal(self, recorded: dict[str, Tensor]) -> Tensor:
-        """The tensor (B, ...) whose change decides."""
-
-    @abstractmethod
-    def total(self, change: Tensor, before: Tensor) -> Tensor:
-        """The numbers to compare with the tolerance, from the signal's relative changes and the last ones."""
-
-    @abstractmethod
-    def compared(self, held: Tensor, now: Tensor, kept: Tensor) -> Tensor:
-        """The signal that the next one is compared with; ``kept`` (B,) is False where it was evaluated."""
+    start: str
+    signal: Callable[[dict[str, Tensor]], Tensor]
+    polynomial: tuple[float, ...] | None = None
 
     def __call__(
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
@@ -289,12 +287,13 @@ class _Residuals(ABC):
             )
             add_report(memory, CacheReport(evaluated=len(x)))
             return prediction
-        skip = _Pass(held.residual, self.start)
-        prediction, recorded = _run(self.model, skip, x, level, conditioning)
+        prediction, recorded = _run(self.model, _Pass(held.residual, self.start), x, level, conditioning)
         residual, signal, observed = held.residual, self.signal(recorded), 0.0
-        total = self.total(ratios(_size(signal - held.signal), _size(held.signal)), held.change)
-        kept = (total <= self.tolerance) & (held.run < self.longest)
+        change = self._change(ratios(_size(signal - held.signal), _size(held.signal)), held.change)
+        kept = (change <= self.tolerance) & (held.run < self.longest)
         rows = (~kept).nonzero()[:, 0]
+        if self.polynomial is None:
+            signal = torch.where(kept.to(x.device).view(-1, *(1,) * (signal.ndim - 1)), held.signal, signal)
         if len(rows):
             own, conditions = items(x, conditioning, rows)
             fresh, recorded = _run(self.model, _Pass(), own, level, conditions)
@@ -304,55 +303,29 @@ class _Residuals(ABC):
             residual = residual.index_copy(0, index, recorded["output"] - recorded[self.start])
             signal = signal.index_copy(0, index, self.signal(recorded))
         memory.values["held blocks"] = _Held(
-            residual,
-            self.compared(held.signal, signal, kept.to(x.device)),
-            total.where(kept, 0.0),
-            (held.run + 1).where(kept, 0.0),
+            residual, signal, change.where(kept, 0.0), (held.run + 1).where(kept, 0.0)
         )
-        report = CacheReport(len(rows), len(x) - len(rows), largest(total[kept]), observed)
-        add_report(memory, report)
+        add_report(memory, CacheReport(len(rows), len(x) - len(rows), largest(change[kept]), observed))
         return prediction
 
-
-@dataclass(frozen=True, eq=False)
-class _FirstBlock(_Residuals):
-    """See ``first_block_cached``."""
-
-    start: ClassVar[str] = "first"
-
-    def signal(self, recorded: dict[str, Tensor]) -> Tensor:
-        return recorded["first"] - recorded["input"]
-
-    def total(self, change: Tensor, before: Tensor) -> Tensor:  # noqa: ARG002
-        return change
-
-    def compared(self, held: Tensor, now: Tensor, kept: Tensor) -> Tensor:
-        return torch.where(kept.view(-1, *(1,) * (now.ndim - 1)), held, now)
-
-
-@dataclass(frozen=True, eq=False)
-class _Tea(_Residuals):
-    """See ``tea_cached``."""
-
-    start: ClassVar[str] = "input"
-
-    polynomial: tuple[float, ...]
-
-    def signal(self, recorded: dict[str, Tensor]) -> Tensor:
-        if "modulated" not in recorded:
-            raise ValueError(
-                "the layer with the modulated input must be evaluated before or in the first block"
-            )
-        return recorded["modulated"]
-
-    def total(self, change: Tensor, before: Tensor) -> Tensor:
+    def _change(self, change: Tensor, before: Tensor) -> Tensor:
+        """The numbers (B,) that are compared with the tolerance."""
+        if self.polynomial is None:
+            return change
         value = torch.zeros_like(change)
         for coefficient in self.polynomial:
             value = value * change + coefficient
         return before + value
 
-    def compared(self, held: Tensor, now: Tensor, kept: Tensor) -> Tensor:  # noqa: ARG002
-        return now
+
+def _residual_of_first(recorded: dict[str, Tensor]) -> Tensor:
+    return recorded["first"] - recorded["input"]
+
+
+def _modulated_input(recorded: dict[str, Tensor]) -> Tensor:
+    if "modulated" not in recorded:
+        raise ValueError("the layer with the modulated input must be evaluated before or in the first block")
+    return recorded["modulated"]
 
 
 @dataclass(frozen=True, eq=False)
