@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from gen.checkpoints.schedule import Schedule
 from gen.diffusion import CFGPlusPlus, Condition, Conditioning, Guidance, TimeGrid
 from gen.diffusion.denoiser import Network
-from gen.diffusion.guidance.base import Chain, Scale
-from gen.diffusion.guidance.classifier_free import Extrapolation
+from gen.diffusion.guidance import Chain, Extrapolation, Scale
 from gen.model import Stage, Task
 from gen.model.stage import AnyGuidance
 

@@ -1,23 +1,14 @@
-"""Checks of arguments that several modules share."""
+"""Checks of arguments that several modules share; each raises ValueError with the argument's name."""
 
 from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 
 
 def whole_number(value: int, name: str, *, least: int = 1, most: int | None = None) -> int:
-    """``value`` as an int.
-
-    Args:
-        value: A whole number of any integer type but bool.
-        name: What the error calls it.
-        least: The smallest that is allowed.
-        most: The largest, if there is one.
-
-    Raises:
-        ValueError: ``value`` is no whole number, or out of range.
-    """
+    """``value``, of any integer type but bool, as an int from ``least`` to ``most``."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -32,14 +23,20 @@ def whole_number(value: int, name: str, *, least: int = 1, most: int | None = No
 
 
 def check_positive(**numbers: float) -> None:
-    """Raises ValueError where a number, given by its name, is not finite and above 0."""
+    """Each number, given by its name, must be finite and above 0."""
     for name, number in numbers.items():
         if not 0 < number < math.inf:
             raise ValueError(f"{name} must be a finite number above 0, not {number}")
 
 
 def check_not_negative(**numbers: float) -> None:
-    """Raises ValueError where a number, given by its name, is not finite and at least 0."""
+    """Each number, given by its name, must be finite and at least 0."""
     for name, number in numbers.items():
         if not 0 <= number < math.inf:
             raise ValueError(f"{name} must be a finite number of at least 0, not {number}")
+
+
+def check_axes(axes: Sequence[int]) -> None:
+    """There must be at least one axis; all must be different and counted from the end."""
+    if not axes or len(set(axes)) < len(axes) or any(axis >= 0 for axis in axes):
+        raise ValueError(f"axes must be different and counted from the end, as in (-2, -1), not {axes}")

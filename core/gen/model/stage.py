@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from gen.diffusion.categorical import CategoricalProcess, TokenNetwork
     from gen.diffusion.denoiser import Network
-    from gen.diffusion.guidance.base import Chain
+    from gen.diffusion.guidance import Chain
     from gen.diffusion.joint import JointDenoiser, JointNetwork
     from gen.model.encoder import Encoder
 

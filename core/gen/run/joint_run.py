@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion import Condition, Conditioning, Denoiser, Guidance, TimeGrid, joint
-from gen.diffusion.guidance.base import Chain
+from gen.diffusion.guidance import Chain
 from gen.diffusion.joint import JointDenoiser, Part
 from gen.model import Edits, Stage, Task
 from gen.model.stage import AnyGuidance

@@ -1,7 +1,9 @@
 """Guidance: predictions that follow the conditioning, or a loss, more closely."""
 
 from gen.diffusion.guidance.base import Chain, Evaluate, Evaluation, Guidance, Scale, guided
-from gen.diffusion.guidance.classifier_free import (
+from gen.diffusion.guidance.gradient import ClassifierGuidance, LossGuidance
+from gen.diffusion.guidance.perturbation import nag, pag, perturbed, seg, slg
+from gen.diffusion.guidance.rules import (
     AdaptiveProjected,
     CFGPlusPlus,
     CFGZeroStar,
@@ -13,8 +15,6 @@ from gen.diffusion.guidance.classifier_free import (
     Tangential,
     WeightedPrompts,
 )
-from gen.diffusion.guidance.gradient import ClassifierGuidance, LossGuidance
-from gen.diffusion.guidance.perturbation import nag, pag, perturbed, seg, slg
 
 __all__ = [
     "AdaptiveProjected",

@@ -1,21 +1,79 @@
-"""The rules of guidance as functions of the predictions.
+"""Guidance that leads from an unconditional or weak prediction through the conditional one and beyond.
 
 ``cond`` is the prediction for the prompt, ``uncond`` the one for the empty or negative prompt or that of a
 weaker model; both (B, ...). Scale 1 is no guidance and 0 is uncond; papers that write (1 + w) have
-w = scale - 1. A rule names the space that its paper works in where that matters: x0, the velocity, or the
-network's output. ``scale`` is a number or a tensor that broadcasts to (B, ...).
+w = scale - 1. Each formula is a function of tensors, whose ``scale`` is a number or a tensor that broadcasts
+to (B, ...). It holds in x0, in the velocity or in the network's output, as its paper has it.
+
+An explicit eps and a learned variance stay those of the conditional prediction, except in ``CFGPlusPlus``.
 """
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from gen.diffusion.arguments import check_axes, check_not_negative
+from gen.diffusion.denoiser import Denoiser, Prediction
+from gen.diffusion.guidance.base import Evaluation, Guidance, Scale, check_scale
 from gen.diffusion.items import inner_product, norm, per_item
+
+
+@dataclass(frozen=True)
+class Extrapolation(Guidance):
+    """The base of these rules, which all have its arguments and errors.
+
+    Args:
+        scale: A ``Scale``; the number 1 is no guidance (uncond is not evaluated), 0 is uncond.
+        weak: A weaker denoiser, evaluated with the same conditioning, whose prediction replaces uncond:
+            autoguidance (Karras et al. 2024, arXiv 2406.02507, eq. 3). By default uncond is the prediction of
+            the same denoiser for ``conditioning.uncond``.
+
+    Raises:
+        ValueError: A value is out of range; or (when evaluated) there is neither an uncond nor a weak
+            denoiser.
+    """
+
+    neutral: ClassVar[float | None] = 1.0
+    """The scale without guidance, at which uncond is not evaluated; None where there is none."""
+
+    scale: Scale
+    weak: Denoiser | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_scale(self.scale)
+
+    def predict(self, at: Evaluation) -> Prediction:
+        scale = at.number(self.scale)
+        if isinstance(scale, int | float) and scale == self.neutral:
+            return at.conditional()
+        if self.weak is None:
+            cond, uncond = _cond_and_uncond(at)
+        else:
+            cond = at.conditional()
+            uncond = self.weak(at.x, at.level, at.conditioning, at.memory.child("weak"))
+        return self.combine(at, cond, uncond, scale)
+
+    @abstractmethod
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
+        """The guided prediction of scale w."""
+
+
+def _cond_and_uncond(at: Evaluation) -> tuple[Prediction, Prediction]:
+    """The predictions for the conditioning and its uncond, in one batch."""
+    if at.conditioning.uncond is None:
+        raise ValueError("guidance needs a conditioning with uncond, a weak denoiser, or scale 1")
+    prompts = {"cond": at.conditioning.cond, "uncond": at.conditioning.uncond.cond}
+    found = at.evaluate(at.x, at.level, prompts)
+    return found["cond"], found["uncond"]
 
 
 def cfg(cond: Tensor, uncond: Tensor, scale: float | Tensor) -> Tensor:
@@ -26,14 +84,14 @@ def cfg(cond: Tensor, uncond: Tensor, scale: float | Tensor) -> Tensor:
 def rescaled(guided: Tensor, cond: Tensor, phi: float) -> Tensor:
     """guided (phi std(cond) / std(guided) + 1 - phi) (Lin et al. 2023, arXiv 2305.08891, eq. 15 and 16).
 
-    std is that of each item; the space is the network's output. Where guided is constant it stays as it is.
+    In the network's output, with the std of each item. Where guided is constant it stays as it is.
     """
     ratio = per_item(lambda a, b: (a.std() / b.std()).nan_to_num(1.0, 1.0), cond, guided)
     return guided * ratio.mul(phi).add(1 - phi).to(guided)
 
 
 def renormed(guided: Tensor, cond: Tensor, axis: int) -> Tensor:
-    """guided |cond| / |guided|, with norms along ``axis``; the space is the network's output.
+    """guided |cond| / |guided|, in the network's output, with norms along ``axis``.
 
     Published as code (diffusers' pipeline of Qwen-Image), where the axis is that of a token's channels.
     """
@@ -41,13 +99,82 @@ def renormed(guided: Tensor, cond: Tensor, axis: int) -> Tensor:
     return guided * (norms[0] / norms[1]).nan_to_num(1.0, 1.0)
 
 
+@dataclass(frozen=True)
+class ClassifierFree(Extrapolation):
+    """``cfg`` of x0, then ``rescaled`` or ``renormed``; with a weak denoiser, autoguidance.
+
+    Args:
+        rescale: phi of ``rescaled``, in [0, 1]; 0 for none.
+        renorm: Axis of ``renormed``, counted from the end; None for none.
+
+    Raises:
+        ValueError: There is both rescale and renorm; or (when evaluated) one of them, and the denoiser gives
+            no ``Prediction.output``.
+    """
+
+    rescale: float = 0.0
+    renorm: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.rescale <= 1:
+            raise ValueError(f"rescale must lie in [0, 1], not {self.rescale}")
+        if self.renorm is not None and (self.renorm >= 0 or self.rescale > 0):
+            raise ValueError("renorm is an axis counted from the end, and excludes rescale")
+
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
+        x0 = cfg(cond.x0, uncond.x0, w)
+        if self.rescale == 0 and self.renorm is None:
+            return cond.with_x0(x0)
+        if cond.output is None:
+            raise ValueError(
+                "rescale and renorm work on the network's output, which this denoiser does not give: use "
+                "ModelDenoiser or set Prediction.output"
+            )
+        skip, out = cond.output
+        if out == 0:  # x0 does not depend on the output
+            return cond.with_x0(x0)
+        output, plain = (x0 - skip * at.x) / out, (cond.x0 - skip * at.x) / out
+        if self.renorm is None:
+            output = rescaled(output, plain, self.rescale)
+        else:
+            output = renormed(output, plain, self.renorm)
+        return cond.with_x0(skip * at.x + out * output)
+
+
+@dataclass(frozen=True)
+class CFGPlusPlus(Extrapolation):
+    """``cfg`` of x0, and the noise of uncond (Chung et al. 2024, arXiv 2406.08070, alg. 2).
+
+    A solver that follows eps adds back the noise of uncond; in a DDIM step that changes log_snr by h it
+    equals classifier-free guidance of scale / (1 - e**-h). Solvers that read x0 alone see classifier-free
+    guidance.
+
+    Args:
+        scale: lambda in [0, 1], a ``Scale``; uncond is always evaluated.
+    """
+
+    neutral: ClassVar[float | None] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.scale):
+            values = torch.as_tensor(self.scale)
+            if not bool(((values >= 0) & (values <= 1)).all()):
+                raise ValueError(f"the scale of CFG++ must lie in [0, 1], not {self.scale}")
+
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
+        x0, eps = cfg(cond.x0, uncond.x0, w), uncond.noise(at.x, at.level)
+        return Prediction(x0, eps, cond.variance, cond.output)
+
+
 def apg(
     cond: Tensor, difference: Tensor, scale: float | Tensor, eta: float = 0.0, radius: float = math.inf
 ) -> Tensor:
     """cond + (scale - 1) (d_orthogonal + eta d_parallel), in x0 (Sadat et al. 2024, 2410.02416, alg. 1).
 
-    d = difference min(1, radius / |difference|) for each item; parallel and orthogonal to cond. The
-    difference is cond - uncond, plus the momentum.
+    d = difference min(1, radius / |difference|) of each item; parallel and orthogonal to cond. The difference
+    is cond - uncond, plus the momentum.
     """
     if radius < math.inf:
         difference = difference * (radius / norm(difference)).clamp(max=1.0).to(cond)
@@ -57,6 +184,38 @@ def apg(
         share = inner_product(difference, cond) / torch.where(square > 0, square, 1.0)
         difference = difference + cond * ((eta - 1) * share).to(cond)
     return cond + (scale - 1) * difference
+
+
+@dataclass(frozen=True)
+class AdaptiveProjected(Extrapolation):
+    """Adaptive projected guidance, ``apg`` of x0, which does not saturate at high scales.
+
+    Args:
+        eta: Share of the parallel part, >= 0; 1 keeps all of it, as classifier-free guidance does.
+        radius: The largest Euclidean norm of an item's difference, > 0; infinite for no limit.
+        momentum: beta in (-1, 1): d = cond - uncond + beta d_before, over the evaluations of a run. The paper
+            advises values below 0.
+    """
+
+    eta: float = 0.0
+    radius: float = math.inf
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_not_negative(eta=self.eta)
+        if not self.radius > 0:
+            raise ValueError(f"radius must be above 0, not {self.radius}")
+        if not -1 < self.momentum < 1:
+            raise ValueError(f"momentum must lie between -1 and 1, not {self.momentum}")
+
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
+        difference = cond.x0 - uncond.x0
+        if self.momentum != 0:
+            if "momentum" in at.memory.values:
+                difference = difference + self.momentum * at.memory.values["momentum"]
+            at.memory.values["momentum"] = difference.detach()
+        return cond.with_x0(apg(cond.x0, difference, w, self.eta, self.radius))
 
 
 def cfg_zero_star(cond: Tensor, uncond: Tensor, scale: float | Tensor) -> Tensor:
@@ -69,12 +228,70 @@ def cfg_zero_star(cond: Tensor, uncond: Tensor, scale: float | Tensor) -> Tensor
     return torch.lerp(uncond * s.to(cond), cond, scale)
 
 
+@dataclass(frozen=True)
+class CFGZeroStar(Extrapolation):
+    """``cfg_zero_star``, and velocity 0 at the first levels, where a network's velocity is worse.
+
+    The velocity is that of the rectified flow with the same log_snr, whatever the process.
+
+    Args:
+        zero_until: The log_snr up to which, within the interval, the velocity is 0 and nothing is evaluated
+            (zero-init); by default at pure noise alone, the first step of a grid that starts there; None for
+            never.
+    """
+
+    zero_until: float | None = -math.inf
+
+    def predict(self, at: Evaluation) -> Prediction:
+        if self.zero_until is not None and at.level.log_snr <= self.zero_until:
+            return Prediction(at.x / (at.level.alpha + at.level.sigma))
+        return super().predict(at)
+
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
+        # The state of the rectified flow is x / (alpha + sigma) = (1 - t) x0 + t eps, hence t v = x - x0; the
+        # rule is linear in v, so t drops out.
+        x = at.x / (at.level.alpha + at.level.sigma)
+        return cond.with_x0(x - cfg_zero_star(x - cond.x0, x - uncond.x0, w))
+
+
+@dataclass(frozen=True)
+class Tangential(Extrapolation):
+    """TCFG: ``cfg`` with the noise of uncond projected (Kwon et al. 2025, arXiv 2503.18137).
+
+    eps_uncond is replaced by its projection on the first right singular vector of the matrix with the rows
+    (eps_uncond, eps_cond), for each item. In closed form the projection is
+
+        ((1 - sin f) eps_uncond + cos f eps_cond) / 2,
+        f = atan2(|eps_cond|**2 - |eps_uncond|**2, 2 <eps_cond, eps_uncond>).
+    """
+
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
+        # eps_cond = m + r d and eps_uncond = m - r d. In x0 the projection gains (1 - weights) x / alpha,
+        # which has a limit at alpha = 0.
+        x, level = at.x, at.level
+        r, d = level.alpha / level.sigma, (uncond.x0 - cond.x0) / 2
+        m = (x - level.alpha * (cond.x0 + uncond.x0) / 2) / level.sigma
+        mm, md, dd = inner_product(m, m), inner_product(m, d), inner_product(d, d)
+        f = torch.atan2(2 * r * md, mm - r**2 * dd)
+        if level.alpha > 0:
+            rest = (f / 2).sin() * ((f / 2).sin() + (f / 2).cos()) / level.alpha
+        else:
+            rest = md / (level.sigma * torch.where(mm > 0, mm, 1.0))
+        of_uncond, of_cond = (1 - f.sin()) / 2, f.cos() / 2
+        projected = of_uncond.to(x) * uncond.x0 + of_cond.to(x) * cond.x0 + rest.to(x) * x
+        return cond.with_x0(cfg(cond.x0, projected, w))
+
+
 def fdg(cond: Tensor, uncond: Tensor, scales: Sequence[float | Tensor], axes: tuple[int, ...]) -> Tensor:
     """Sum over the bands of a Laplacian pyramid of uncond_band + scale_band (cond_band - uncond_band).
 
-    Frequency-decoupled guidance (Sadat et al. 2025, arXiv 2506.19713, alg. 1), in any space. ``scales`` has
-    one scale per band, the finest first; ``axes`` are those of space or time, counted from the end. The
-    bands' sum is the identity, and equal scales make ``cfg``.
+    Frequency-decoupled guidance (Sadat et al. 2025, arXiv 2506.19713, alg. 1), in any space. The bands' sum
+    is the identity, and equal scales make ``cfg``.
+
+    Args:
+        cond, uncond: (B, ...), real.
+        scales: One per band, the finest first.
+        axes: Those of space or time, counted from the end.
 
     Raises:
         ValueError: An axis is too short for so many bands.
@@ -87,19 +304,6 @@ def fdg(cond: Tensor, uncond: Tensor, scales: Sequence[float | Tensor], axes: tu
     fine = difference - _doubled(low, difference, axes)
     zero = torch.zeros_like(low)
     return uncond + scale * fine + _doubled(fdg(low, zero, coarser, axes), difference, axes)
-
-
-def mahiro(cond: Tensor, uncond: Tensor, scale: float | Tensor) -> Tensor:
-    """(1 + c) / 2 g + (1 - c) / 2 scale cond, where g is classifier-free guidance of x0.
-
-    c is the cosine over the channels, averaged over each item, between the signed square roots of
-    scale uncond and of (g + scale cond) / 2. Published as code: the node Mahiro of ComfyUI, which averages c
-    over the batch too.
-    """
-    g, leap = cfg(cond, uncond, scale), scale * cond
-    roots = [value.sign() * value.abs().sqrt() for value in (scale * uncond, (leap + g) / 2)]
-    c = per_item(lambda a, b: functional.cosine_similarity(a, b, dim=0).mean(), *roots)
-    return torch.lerp(leap, g, (1 + c) / 2)
 
 
 _BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -130,3 +334,164 @@ def _doubled(x: Tensor, like: Tensor, axes: tuple[int, ...]) -> Tensor:
         full = functional.interpolate(rows.reshape(-1, 1, x.shape[axis]), size=size, mode="linear")
         x = _blurred(full).reshape(*rows.shape[:-1], size).movedim(-1, axis)
     return x
+
+
+@dataclass(frozen=True)
+class FrequencyDecoupled(Extrapolation):
+    """``fdg`` of x0: one scale per band of frequencies.
+
+    Args:
+        scale: That of the finest band, a ``Scale``.
+        coarser: Those of the coarser bands, at least one; the paper advises lower ones.
+        axes: The axes of space or time, counted from the end: (-2, -1) for images, (-1,) for sound.
+
+    Raises:
+        ValueError: (when evaluated) An axis is too short for so many bands, or is no axis of an item; the
+            scale of a coarser band varies along the axes; or the state is complex.
+    """
+
+    neutral: ClassVar[float | None] = None
+
+    coarser: Sequence[Scale] = field(kw_only=True)
+    axes: tuple[int, ...] = field(default=(-2, -1), kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "coarser", tuple(self.coarser))
+        if not self.coarser:
+            raise ValueError("FDG needs the scale of at least one coarser band")
+        for scale in self.coarser:
+            check_scale(scale)
+        check_axes(self.axes)
+
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
+        _check_real(at.x, "FDG")
+        if -min(self.axes) >= at.x.ndim:
+            raise ValueError(f"the axes {self.axes} reach beyond an item of a state {tuple(at.x.shape)}")
+        coarser = [at.number(coarse) for coarse in self.coarser]
+        for value in coarser:
+            if isinstance(value, Tensor) and any(value.shape[axis] > 1 for axis in self.axes):
+                raise ValueError("the scale of a coarser band must not vary along the axes of the bands")
+        return cond.with_x0(fdg(cond.x0, uncond.x0, [w, *coarser], self.axes))
+
+
+def mahiro(cond: Tensor, uncond: Tensor, scale: float | Tensor) -> Tensor:
+    """(1 + c) / 2 g + (1 - c) / 2 scale cond, in x0, where g is ``cfg``.
+
+    c is the cosine over the channels, averaged over each item, between the signed square roots of
+    scale uncond and of (g + scale cond) / 2. Published as code: the node Mahiro of ComfyUI, which averages c
+    over the batch too.
+    """
+    g, leap = cfg(cond, uncond, scale), scale * cond
+    roots = [value.sign() * value.abs().sqrt() for value in (scale * uncond, (leap + g) / 2)]
+    c = per_item(lambda a, b: functional.cosine_similarity(a, b, dim=0).mean(), *roots)
+    return torch.lerp(leap, g, (1 + c) / 2)
+
+
+@dataclass(frozen=True)
+class Mahiro(Extrapolation):
+    """``mahiro`` of a real x0: guidance along cond itself where cond and uncond differ."""
+
+    def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
+        _check_real(at.x, "Mahiro")
+        return cond.with_x0(mahiro(cond.x0, uncond.x0, w))
+
+
+def _check_real(x: Tensor, name: str) -> None:
+    if x.is_complex():
+        raise ValueError(f"{name} is made for real states: view_as_real makes one of a complex state")
+
+
+@dataclass(frozen=True)
+class Perturbed(Guidance):
+    """cfg(cond, uncond) + scale (cond - weak), for a weak denoiser with a perturbed network.
+
+    Its network is made by ``pag`` for perturbed-attention guidance, ``seg`` for smoothed energy guidance,
+    ``slg`` for skip-layer guidance.
+
+    Args:
+        scale: A ``Scale``; 0 is no perturbation guidance (the weak denoiser is not evaluated).
+        weak: The denoiser with the perturbed network, evaluated with the same conditioning.
+        cfg: Scale of classifier-free guidance beside it; 1 is none (uncond is not evaluated).
+        interval: (low, high) in log_snr, outside of which there is no guidance of either kind.
+
+    Raises:
+        ValueError: A value is out of range; or (when evaluated) cfg is not 1 and there is no uncond.
+    """
+
+    scale: Scale
+    weak: Denoiser
+    cfg: Scale = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_scale(self.scale)
+        check_scale(self.cfg)
+
+    def predict(self, at: Evaluation) -> Prediction:
+        scale, strength = at.number(self.scale), at.number(self.cfg)
+        if isinstance(strength, int | float) and strength == 1:
+            cond = guided = at.conditional()
+        else:
+            cond, uncond = _cond_and_uncond(at)
+            guided = cond.with_x0(cfg(cond.x0, uncond.x0, strength))
+        if isinstance(scale, int | float) and scale == 0:
+            return guided
+        weak = self.weak(at.x, at.level, at.conditioning, at.memory.child("weak"))
+        return guided.with_x0(guided.x0 + scale * (cond.x0 - weak.x0))
+
+
+@dataclass(frozen=True)
+class WeightedPrompts(Guidance):
+    """uncond + sum of w_i (cond_i - uncond) (Liu et al. 2022, arXiv 2206.01714, eq. 11, in x0).
+
+    A negative weight is a prompt to avoid; a weight that depends on the level fades a prompt in or out. One
+    weight is classifier-free guidance of that scale. Prompts of weight 0 are not evaluated, nor is uncond
+    where the weights are numbers of sum 1.
+
+    Args:
+        weights: A ``Scale`` for the conditioning itself, then for each of its ``others``.
+        interval: (low, high) in log_snr, outside of which only the conditioning itself counts.
+
+    Raises:
+        ValueError: No weights, one is not finite; or (when evaluated) there are not as many as prompts, or
+            uncond is needed and missing.
+    """
+
+    weights: Sequence[Scale]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "weights", tuple(self.weights))
+        if not self.weights:
+            raise ValueError("there must be at least one weight")
+        for weight in self.weights:
+            check_scale(weight)
+
+    def predict(self, at: Evaluation) -> Prediction:
+        prompts = (at.conditioning, *at.conditioning.others)
+        if len(prompts) != len(self.weights):
+            raise ValueError(
+                f"there must be one weight for each prompt: {len(self.weights)} for {len(prompts)}"
+            )
+        factors = {f"prompt {i}": at.number(weight) for i, weight in enumerate(self.weights, 1)}
+        batch = {name: prompt.cond for name, prompt in zip(factors, prompts, strict=True)}
+        numbers = [factor for factor in factors.values() if not isinstance(factor, Tensor)]
+        tensors = [factor for factor in factors.values() if isinstance(factor, Tensor)]
+        factors["uncond"] = 1 - (math.fsum(numbers) + sum(tensors))
+        if _counts(factors["uncond"]):
+            if at.conditioning.uncond is None:
+                raise ValueError("weights that do not sum to 1 need a conditioning with uncond")
+            batch["uncond"] = at.conditioning.uncond.cond
+        batch = {name: prompt for name, prompt in batch.items() if _counts(factors[name])}
+        found = at.evaluate(at.x, at.level, batch)
+        first, *rest = batch
+        x0 = found[first].x0 * factors[first]
+        for name in rest:
+            x0 = x0 + found[name].x0 * factors[name]
+        return found[first].with_x0(x0)
+
+
+def _counts(factor: float | Tensor) -> bool:
+    """Whether a prompt of this weight is evaluated; a tensor's numbers are not read."""
+    return isinstance(factor, Tensor) or factor != 0

@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from gen.diffusion.arguments import check_not_negative, check_positive, whole_number
+from gen.diffusion.arguments import check_axes, check_not_negative, check_positive, whole_number
 
 SpectralFilter: TypeAlias = Callable[[Tensor], Tensor]
 """A function g of the eigenvalues of A A^T, element by element."""
@@ -102,7 +102,7 @@ class BlockAverage(LinearOperator):
 
     def __post_init__(self) -> None:
         whole_number(self.factor, "factor")
-        _check_axes(self.axes)
+        check_axes(self.axes)
 
     def __call__(self, x: Tensor, /) -> Tensor:
         """Raises ValueError where an axis is no multiple of the factor."""
@@ -187,7 +187,7 @@ class Blur(LinearOperator):
     axes: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        _check_axes(self.axes)
+        check_axes(self.axes)
         if self.kernel.ndim != len(self.axes):
             raise ValueError(
                 f"the kernel must have as many dimensions as there are axes, {len(self.axes)}, "
@@ -304,7 +304,7 @@ class FourierMagnitude:
 
     def __post_init__(self) -> None:
         whole_number(self.oversampling, "oversampling")
-        _check_axes(self.axes)
+        check_axes(self.axes)
 
     def __call__(self, x: Tensor, /) -> Tensor:
         sizes = [x.shape[axis] * self.oversampling for axis in self.axes]
@@ -354,11 +354,6 @@ def _hartley(x: Tensor) -> Tensor:
     """The orthonormal Hartley transform of the rows of x, its own inverse."""
     spectrum = torch.fft.fft(x, norm="ortho")
     return spectrum.real - spectrum.imag
-
-
-def _check_axes(axes: tuple[int, ...]) -> None:
-    if not axes or len(set(axes)) < len(axes) or any(axis >= 0 for axis in axes):
-        raise ValueError(f"axes must be different and counted from the end, as in (-2, -1), not {axes}")
 
 
 @dataclass(frozen=True, eq=False)

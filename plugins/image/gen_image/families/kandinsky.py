@@ -23,7 +23,7 @@ from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled, t
 from gen.checkpoints.text import ClipPrompts
 from gen.diffusion import Condition, Conditioning, Denoiser, Guidance, ModelDenoiser, Prediction, TimeGrid
 from gen.diffusion.denoiser import Network
-from gen.diffusion.guidance.base import Chain, Evaluation
+from gen.diffusion.guidance import Chain, Evaluation
 from gen.errors import ModelError, UsageError
 from gen.model import Defaults, Edits, Model, Task
 from gen.model.stage import AnyGuidance
