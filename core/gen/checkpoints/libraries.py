@@ -17,8 +17,13 @@ COMPILED = ("torchaudio", "torchvision")
 
 LIBRARIES = ("diffusers", "transformers")
 
-MODULES = {"shap_e": "renderer"}
-"""Modules of networks, by their pipelines, that are not named after them."""
+MODULES = {
+    "ShapERenderer": "renderer",
+    "LTX2TextConnectors": "connectors",
+    "LTX2Vocoder": "vocoder",
+    "LTX2VocoderWithBWE": "vocoder",
+}
+"""Modules of networks that are not named after their pipelines, by class."""
 
 UNUSED = (*COMPILED, "transformers", "peft", "accelerate", "scipy", "torch._dynamo")
 """Libraries that diffusers imports where they are installed, and that its networks do without."""
@@ -40,7 +45,7 @@ def library_class(library: str, name: str, where: str) -> Any:
     """
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     # The networks of a pipeline are in a module of their own, which needs less than the pipeline.
-    own = MODULES.get(library, f"modeling_{library}")
+    own = MODULES.get(name, f"modeling_{library}")
     module = library if library in LIBRARIES else f"diffusers.pipelines.{library}.{own}"
     found: object = None
     try:

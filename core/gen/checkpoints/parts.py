@@ -209,16 +209,22 @@ class Parts:
 
         return self._resident(part, self.precision(name), load)
 
-    def language(self, name: str = "text_encoder") -> LanguagePrompts:
+    def language(self, name: str = "text_encoder", *, alone: bool = False) -> LanguagePrompts:
         """A language model as text encoder, with its tokenizer and, where there is one, its ``processor``.
+
+        Args:
+            name: Of the part.
+            alone: Whether it reads texts alone, without ``processor`` and without the piece that sees.
 
         Raises:
             ModelError: A part is missing or damaged.
         """
         tokenizer = self.checkpoint[name.replace("text_encoder", "tokenizer")]
         part = self.checkpoint[name]
-        network = self._resident(part, self.precision(name), partial(load_reader, part, self.device))
-        eyes = load_eyes(self.checkpoint["processor"]) if "processor" in self.checkpoint else None
+        load = partial(load_reader, part, self.device, alone=alone)
+        network = self._resident(part, self.precision(name), load)
+        sees = not alone and "processor" in self.checkpoint
+        eyes = load_eyes(self.checkpoint["processor"]) if sees else None
         return LanguagePrompts(load_words(tokenizer), network, eyes)
 
     def schedule(self, *, even: bool = False) -> Schedule:

@@ -144,6 +144,26 @@ def gen_families() -> tuple[FamilySpec, ...]:
             params=_sizes(32),
         ),
         FamilySpec(
+            name="ltx-2",
+            modality="video",
+            summary="LTX-2 and LTX-2.3: clips with sound, from text and a first frame.",
+            pipelines=("LTX2Pipeline", "LTX2ImageToVideoPipeline"),
+            adapter="gen_video.families.ltx_2:load",
+            defaults="gen_video.families.defaults:ltx_2",
+            additions=("lora",),
+            abilities=("guidance", "negative"),
+            params=(
+                *_sizes(32),
+                Param(
+                    name="sound_guidance",
+                    type=float,
+                    help="Scale of the guidance of the sound; that of the frames by default.",
+                    minimum=0,
+                    maximum=30,
+                ),
+            ),
+        ),
+        FamilySpec(
             name="cogvideox",
             modality="video",
             summary="CogVideoX and CogVideoX 1.5: clips from text.",

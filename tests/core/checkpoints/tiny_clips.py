@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from tiny import (
     clip,
     clip_tokenizer,
@@ -17,6 +18,7 @@ from tiny import (
     vae,
     wan,
 )
+from tiny_languages import gemma_3, gemma_tokenizer
 
 
 def clip_vision(side: int, patch: int, projected: bool = True) -> Any:
@@ -165,3 +167,107 @@ def wan_of_pictures(stages: int = 1, looks: bool = True, between: bool = False, 
             "image_processor": clip_processor(28),
         }
     return diffusers.WanImageToVideoPipeline(**parts, **options)
+
+
+def ltx_2(crossed: bool = False) -> Any:
+    """A pipeline of LTX-2, or of LTX-2.3, whose parts are modulated by the times of each other."""
+    both = dict.fromkeys(("num_attention_heads", "audio_num_attention_heads"), 2)
+    network = seeded(
+        diffusers.LTX2VideoTransformer3DModel,
+        **both,
+        in_channels=8,
+        out_channels=8,
+        attention_head_dim=8,
+        cross_attention_dim=16,
+        audio_in_channels=8,
+        audio_out_channels=8,
+        audio_attention_head_dim=4,
+        audio_cross_attention_dim=8,
+        num_layers=1,
+        caption_channels=16,
+        rope_double_precision=False,
+        cross_attn_mod=crossed,
+        audio_cross_attn_mod=crossed,
+    )
+    autoencoder = seeded(
+        diffusers.AutoencoderKLLTX2Video,
+        latent_channels=8,
+        block_out_channels=(8,),
+        down_block_types=("LTX2VideoDownBlock3D",),
+        decoder_block_out_channels=(8,),
+        layers_per_block=(1, 1),
+        decoder_layers_per_block=(1, 1),
+        spatio_temporal_scaling=(True,),
+        decoder_spatio_temporal_scaling=(True,),
+        decoder_inject_noise=(False, False),
+        downsample_type=("spatiotemporal",),
+        upsample_residual=(False,),
+        upsample_factor=(1,),
+        patch_size=1,
+        patch_size_t=1,
+        encoder_causal=True,
+        decoder_causal=False,
+    )
+    sound = seeded(
+        diffusers.AutoencoderKLLTX2Audio,
+        base_channels=8,
+        output_channels=2,
+        ch_mult=(1, 1, 1),
+        num_res_blocks=1,
+        in_channels=2,
+        resolution=32,
+        latent_channels=2,
+        norm_type="pixel",
+        causality_axis="height",
+        mid_block_add_attention=False,
+        sample_rate=1600,
+        mel_hop_length=16,
+        mel_bins=16,
+    )
+    for coder in (autoencoder, sound):
+        coder.latents_mean.copy_(torch.linspace(-0.5, 0.5, 8))
+        coder.latents_std.copy_(torch.linspace(0.5, 1.5, 8))
+    connectors = seeded(
+        diffusers.pipelines.ltx2.LTX2TextConnectors,
+        caption_channels=16,
+        text_proj_in_factor=3,
+        **{
+            f"{part}_connector_{name}": value
+            for part in ("video", "audio")
+            for name, value in (
+                ("num_attention_heads", 2),
+                ("attention_head_dim", 8),
+                ("num_layers", 1),
+                ("num_learnable_registers", 8),
+            )
+        },
+        rope_double_precision=False,
+    )
+    vocoder = seeded(
+        diffusers.pipelines.ltx2.LTX2Vocoder,
+        in_channels=32,
+        hidden_channels=8,
+        upsample_kernel_sizes=[4],
+        upsample_factors=[2],
+        resnet_kernel_sizes=[3],
+        resnet_dilations=[[1]],
+        output_sampling_rate=200,
+    )
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(
+        use_dynamic_shifting=True,
+        base_shift=0.95,
+        max_shift=2.05,
+        base_image_seq_len=1024,
+        max_image_seq_len=4096,
+        shift_terminal=0.1,
+    )
+    return diffusers.LTX2Pipeline(
+        transformer=lively(network),
+        vae=lively(autoencoder),
+        audio_vae=sound,
+        scheduler=scheduler,
+        text_encoder=gemma_3(),
+        tokenizer=gemma_tokenizer(),
+        connectors=connectors,
+        vocoder=vocoder,
+    )

@@ -103,6 +103,21 @@ def gemma_2() -> Any:
     return seeded(transformers.Gemma2Model, config=config)
 
 
+def gemma_3() -> Any:
+    """A model that reads and sees."""
+    eyes = {
+        "hidden_size": 8,
+        "intermediate_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "image_size": 8,
+        "patch_size": 4,
+    }
+    text = {**SIZES, "num_hidden_layers": 2, "query_pre_attn_scalar": 8, "sliding_window": 8}
+    config = transformers.Gemma3Config(text_config=text, vision_config=eyes, mm_tokens_per_image=4)
+    return seeded(transformers.Gemma3ForConditionalGeneration, config=config)
+
+
 def qwen_processor() -> Any:
     """Of texts with pictures, for ``qwen_vl``; as it is made, it would need torchvision."""
     with without_broken_libraries():

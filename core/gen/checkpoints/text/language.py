@@ -47,7 +47,7 @@ class LanguagePrompts:
         )
 
     def __call__(
-        self, texts: Sequence[str], length: int, *, padded: bool = False
+        self, texts: Sequence[str], length: int, *, padded: bool = False, side: str = "right"
     ) -> tuple[tuple[Tensor, ...], Tensor]:
         """The states of texts, and a mask, False at padding.
 
@@ -55,6 +55,7 @@ class LanguagePrompts:
             texts: One per row.
             length: Tokens of the longest text; what is behind is cut off.
             padded: Whether all are padded to ``length``, in place of to the longest of them.
+            side: Where they are padded, ``"left"`` or ``"right"``.
 
         Returns:
             The states before each layer, and after the last normalised: n + 1 tensors (B, L, D); and
@@ -63,7 +64,7 @@ class LanguagePrompts:
         read = self.tokenizer(
             list(texts),
             padding="max_length" if padded else True,
-            padding_side="right",
+            padding_side=side,
             truncation=True,
             max_length=length,
             return_tensors="pt",
@@ -116,12 +117,27 @@ def load_language(
     return LanguagePrompts(load_words(tokenizer), network)
 
 
-def load_reader(component: Component, device: str = "cpu", dtype: torch.dtype | None = None) -> nn.Module:
-    """The language model of a part, without the layer that predicts words; arguments as of ``load_language``.
+def load_reader(
+    component: Component, device: str = "cpu", dtype: torch.dtype | None = None, *, alone: bool = False
+) -> nn.Module:
+    """The language model of a part, without the layer that predicts words.
+
+    Args:
+        component, device, dtype: As of ``load_language``.
+        alone: Whether the piece that sees pictures is left out, of models that have one.
 
     Raises:
         ModelError: The class is unknown, or files are missing or do not fit.
     """
+    if alone and isinstance(config := component.config.get("text_config"), Mapping):
+        name = f"{component.class_name.removesuffix('ForConditionalGeneration')}TextModel"
+        reader = library_class("transformers", name, component.name)
+
+        def build_reader() -> nn.Module:
+            model: nn.Module = reader(reader.config_class.from_dict(dict(config)))
+            return model
+
+        return filled(build_reader, component.weights, component.name, device, dtype, rename=_read)
     made = library_class("transformers", component.class_name, component.name)
 
     def build() -> nn.Module:
@@ -177,3 +193,13 @@ def _renamed(config: Mapping[str, object]) -> Any:
         return f"language_model.{name}" if sees and reads else name
 
     return rename
+
+
+def _read(name: str) -> str | None:
+    """From a name in the files to one in the piece that reads; newer files call it ``model.language_model``,
+    older ones ``language_model.model``.
+    """
+    if not name.startswith(("model.language_model.", "language_model.")):
+        return None
+    name = name.removeprefix("model.").removeprefix("language_model.").removeprefix("model.")
+    return None if name.startswith("lm_head.") else name

@@ -21,6 +21,11 @@ def ltx(checkpoint: Checkpoint) -> Defaults:
     return _defaults(checkpoint, 3.0)
 
 
+def ltx_2(checkpoint: Checkpoint) -> Defaults:
+    """40 steps at 4."""
+    return _defaults(checkpoint, 4.0, steps=40)
+
+
 def stable_video(checkpoint: Checkpoint) -> Defaults:
     """25 steps at 3, the scale of the last frame."""
     return _defaults(checkpoint, 3.0, steps=25)
