@@ -25,4 +25,4 @@ def recipe(host: Host) -> Any:
         recipes = host.modality(name).recipes if name else ()
         return [spec.name for spec in recipes if spec.name.startswith(incomplete)]
 
-    return typer.Option(help="Name of the recipe.", autocompletion=complete)
+    return typer.Option(help="Name of the recipe; without one, they are listed.", autocompletion=complete)

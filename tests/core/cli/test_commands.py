@@ -352,3 +352,14 @@ def test_the_doctor_says_where_settings_would_be(
     assert f"{toy / 'gen.toml'} (none)" in ran.out
     assert "config.toml (none), " in ran.out
     assert "trials" not in gen_cli("doctor", "--quick", "--json").envelope["data"]
+
+
+def test_training_lists_its_recipes(gen_cli: Cli, toy: Path) -> None:
+    listed = gen_cli("train", "toy")
+    assert listed.code == 0
+    assert listed.out.splitlines()[1].split(maxsplit=2) == ["scribble", "s", "One step."]
+    recipes = gen_cli("train", "toy", "--json").envelope["data"]["recipes"]
+    assert recipes == [{"name": "scribble", "summary": "One step.", "presets": ["s"]}]
+    refused = gen_cli("train", "toy", "--preset", "s")
+    assert refused.code == 2
+    assert "no recipe is named (add `--recipe NAME`: scribble)" in refused.err

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -174,9 +175,13 @@ def test_what_an_author_declares_after_training(toy_folder: Path) -> None:
     from gen.cli.commands.train import model_spec, spec_source
 
     path = toy_folder / "gen_toy" / "weights" / "crayon.safetensors"
-    source = spec_source(model_spec(path, "toy"))
+    source = spec_source(model_spec(path, "toy", None))
     spec = eval(source, {"ModelSpec": ModelSpec})
     assert not model_fault(spec)
     assert (spec.name, spec.source) == ("crayon", "package:gen_toy/weights/crayon.safetensors")
     assert (spec.sha256, spec.size) == (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
     assert spec.licence == "CC0-1.0"
+    # One that is declared already keeps what its author wrote.
+    declared = replace(spec, summary="Red.", source="package:gen_toy/crayon.safetensors", size=1)
+    again = eval(spec_source(model_spec(path, "toy", declared)), {"ModelSpec": ModelSpec})
+    assert again == replace(declared, size=spec.size)

@@ -14,10 +14,12 @@ from gen.cli import arguments
 from gen.cli.flags import parse_params
 from gen.cli.session import Session
 from gen.cli.switches import JSON, OFFLINE, QUIET, VERBOSE
+from gen.cli.tables import table
 from gen.errors import UsageError
 from gen.model import ModelFile
 from gen.plugin.boundary import calling
 from gen.plugin.host import Host
+from gen.plugin.specs import ModalitySpec, ModelSpec
 
 if TYPE_CHECKING:
     from gen.train import Recipe
@@ -30,7 +32,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
     def train(
         modality: Annotated[str, arguments.modality(host)],
         *,
-        recipe: Annotated[str, arguments.recipe(host)],
+        recipe: Annotated[str | None, arguments.recipe(host)] = None,
         preset: Annotated[str | None, typer.Option(help="Size; the recipe's first by default.")] = None,
         out: Annotated[
             Path | None,
@@ -50,6 +52,11 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         session.quiet, session.verbose = quiet, verbose
         modality_spec = host.modality(modality)
         recipes = {item.name: item for item in modality_spec.recipes}
+        if recipe is None:
+            if preset or out or steps or resume:
+                raise UsageError("no recipe is named", f"add `--recipe NAME`: {', '.join(recipes)}")
+            _list(session, modality_spec)
+            return
         if recipe not in recipes:
             raise unknown("recipe", recipe, recipes)
         spec = recipes[recipe]
@@ -74,9 +81,23 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
                 with calling(modality_spec.plugin, f"recipe {recipe}"):
                     path = run(made, folder, device=place, steps=counts, resume=resume, report=session.say)
         session.data["model"] = str(path)
-        session.data["spec"] = model_spec(path, modality)
+        known = {item.name: item for item in host.models(modality)}
+        session.data["spec"] = model_spec(path, modality, known.get(path.stem))
         session.show_path(str(path))
         session.say(f"to publish it, declare it in gen_models:\n{spec_source(session.data['spec'])}")
+
+
+def _list(session: Session, spec: ModalitySpec) -> None:
+    """Show the recipes of a modality."""
+    session.data["recipes"] = [
+        {"name": one.name, "summary": one.summary, "presets": list(one.presets)} for one in spec.recipes
+    ]
+    if not spec.recipes:
+        session.show(f"{spec.name} has no recipes")
+        return
+    rows = [(one.name, ", ".join(one.presets), one.summary) for one in spec.recipes]
+    for line in table([("RECIPE", "PRESETS", "SUMMARY"), *rows]):
+        session.show(line)
 
 
 def _counts(texts: list[str]) -> dict[str, int]:
@@ -88,20 +109,23 @@ def _counts(texts: list[str]) -> dict[str, int]:
     return counts
 
 
-def model_spec(path: Path, modality: str) -> dict[str, str | int]:
-    """The fields of the ``ModelSpec`` of a trained model; the author completes summary and package.
+def model_spec(path: Path, modality: str, declared: ModelSpec | None) -> dict[str, str | int]:
+    """The fields of the ``ModelSpec`` of a trained model.
 
     Args:
         path: The model's file.
         modality: Name of its modality.
+        declared: The model of that name that is declared already, whose summary and source are kept; of a
+            new one the author completes them.
     """
     file = ModelFile(path)
     licence = file.card.get("licence")
+    folder = f"package:gen_{modality.replace('-', '_')}"
     return {
         "name": path.stem,
         "modality": modality,
-        "summary": "…",
-        "source": f"package:gen_{modality.replace('-', '_')}/weights/{path.name}",
+        "summary": declared.summary if declared else "…",
+        "source": declared.source if declared else f"{folder}/weights/{path.name}",
         "sha256": file.sha256,
         "size": path.stat().st_size,
         "licence": licence if isinstance(licence, str) else "…",
