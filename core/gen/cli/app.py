@@ -174,7 +174,8 @@ def _run(words: list[str], wanted: str, session: Session, offline: bool) -> int:
             outcome = command.main(args=words, prog_name="gen", standalone_mode=False)
     except CommandUsageError as error:
         message = error.format_message()  # type: ignore[attr-defined]
-        path = " ".join(["gen", wanted]).strip()
+        context = error.ctx  # type: ignore[attr-defined]
+        path = context.command_path if context is not None else " ".join(["gen", wanted]).strip()
         raise UsageError(message.rstrip("."), f"see `{path} --help`") from None
     except typer.Abort:
         raise KeyboardInterrupt from None

@@ -226,7 +226,9 @@ def command_signature(spec: CommandSpec) -> inspect.Signature:
         spec: The command.
     """
     switch = inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=JSON)
-    return inspect.Signature([*(_own(spec, param) for param in spec.params), switch])
+    by_name = {param.name: param for param in spec.params}
+    placed = [_placed(by_name.pop(name)) for name in spec.arguments]
+    return inspect.Signature([*placed, *(_own(spec, param) for param in by_name.values()), switch])
 
 
 def merge_aliases(values: dict[str, Any]) -> None:
@@ -281,13 +283,25 @@ def _names(host: Host, spec: ModalitySpec, kind: type[ChoiceSpec]) -> list[str]:
     return [one.name for one in host.choices(kind, spec.name)]
 
 
-def _own(spec: ModalitySpec | CommandSpec, param: Param) -> inspect.Parameter:
+def _placed(param: Param) -> inspect.Parameter:
+    """A parameter that is given by its place, and must be."""
+    kind: Any = Path if param.kind else str
+    argument = typer.Argument(metavar=param.name.upper(), help=_described(param))
+    return inspect.Parameter(param.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, argument])
+
+
+def _described(param: Param) -> str:
+    """The help of a parameter, with its bounds or choices and its default."""
     low = "" if param.minimum is None else f"from {param.minimum:g} "
     high = "" if param.maximum is None else f"to {param.maximum:g} "
     values = f"{low}{high}{param.unit}".strip() or ", ".join(param.choices)
     default = "" if param.default is None else f"default {param.default}"
     details = "; ".join(filter(None, (values, default)))
-    text = f"{param.help} ({details})" if details else param.help
+    return f"{param.help} ({details})" if details else param.help
+
+
+def _own(spec: ModalitySpec | CommandSpec, param: Param) -> inspect.Parameter:
+    text = _described(param)
     flag = f"--{param.name.replace('_', '-')}"
     own = param in spec.params
     panel = f"Options of {spec.name}" if own else f"Options of some models of {spec.name}"

@@ -29,7 +29,7 @@ from gen.checks import (
 )
 from gen.config import SETTINGS, Setting, convert, read_settings
 from gen.errors import UsageError
-from gen.model import ModelSource
+from gen.model import Defaults, ModelSource
 from gen.plan.abilities import REASONS, abilities_of, abilities_of_any, models_with
 from gen.plan.before import prepared
 from gen.plan.choice import choose, choose_grid, choose_solver
@@ -160,6 +160,9 @@ def resolve(
     ]:
         raise UsageError(f"{label} {REASONS['guidance']}", "leave out guide and guidance_interval")
     if "guidance" in able.names:
+        rule = guides[0].spec
+        if rule.scale is not None and rule is not _own_rule(defaults, solvers, grids, guidances):
+            guidance = rule.scale
         guidance = chosen("guidance", request.guidance, guidance, between("guidance", 0.0, MAX_GUIDANCE))
     check_scale(guides, guidance)
     choices = Choices(
@@ -259,6 +262,17 @@ def resolve(
         check(plan)
     device = chosen("device", request.device, "auto", find_device)
     return replace(plan, device=device, dtype=plan.dtype or own_precision(file, device))
+
+
+def _own_rule(
+    defaults: Defaults,
+    solvers: Sequence[SolverSpec],
+    grids: Sequence[GridSpec],
+    guidances: Sequence[GuidanceSpec],
+) -> GuidanceSpec:
+    """The rule that the default scale of a model is for: that of its solver."""
+    solver, _ = choose_solver(solvers, grids, defaults.solver)
+    return choose_guides(guidances, None, None, solver.spec.guidance)[0].spec
 
 
 def settings_of(spec: ModalitySpec) -> dict[str, Setting]:

@@ -314,7 +314,9 @@ def choice_fault(spec: ChoiceSpec) -> str:
             return f"{start}: role must be 'rule' or 'modifier', not {spec.role!r}"
         match spec.scales:
             case (int() | float() as low, int() | float() as high) if low <= high:
-                return ""
+                if spec.scale is None or (isinstance(spec.scale, int | float) and low <= spec.scale <= high):
+                    return ""
+                return f"{start}: scale must be a number within scales, not {spec.scale!r}"
         return f"{start}: scales must be two numbers (low, high), not {spec.scales!r}"
     return ""
 
@@ -341,7 +343,7 @@ def command_fault(spec: CommandSpec) -> str:
         One line, or an empty string.
     """
     fault = _strings(spec, ("name", "summary")) or _import_strings(spec, ("run",))
-    fault = fault or _tuples(spec, {"params": Param, "examples": str})
+    fault = fault or _tuples(spec, {"params": Param, "arguments": str, "examples": str})
     if not fault and not _NAME.fullmatch(spec.name):
         fault = "the name must be lower-case letters, digits and hyphens"
     for param in () if fault else spec.params:
@@ -352,6 +354,13 @@ def command_fault(spec: CommandSpec) -> str:
             fault = f"parameter {param.name!r}: {fault}"
             break
     fault = fault or _repeated("parameter", (param.name for param in spec.params))
+    fault = fault or _repeated("argument", spec.arguments)
+    by_name = {} if fault else {param.name: param for param in spec.params}
+    for name in () if fault else spec.arguments:
+        if name not in by_name:
+            fault = f"arguments names {name!r}, which is no parameter"
+        elif by_name[name].default is not None or by_name[name].type is bool or by_name[name].several > 1:
+            fault = f"parameter {name!r} is an argument, and has a default, several values or the type bool"
     return fault and f"command {spec.name!r}: {fault}"
 
 

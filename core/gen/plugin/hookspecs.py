@@ -169,11 +169,20 @@ def gen_commands() -> Iterable[CommandSpec]:  # type: ignore[empty-body]
 
         @hookimpl
         def gen_commands():
-            side = Param(name="side", type=int, help="Pixels of a side.", default=64, minimum=1)
-            return [CommandSpec(name="sheet", summary="Makes a sheet.", run="gen_sheet.work:run",
-                                params=(side,))]
+            picture = Param(name="picture", type=str, help="The picture.", kind="image")
+            count = Param(name="count", type=int, help="How many colours.", default=5, minimum=1)
+            return [
+                CommandSpec(
+                    name="colours",
+                    summary="The main colours of a picture.",
+                    run="gen_colours.work:run",
+                    params=(picture, count),
+                    arguments=("picture",),
+                )
+            ]
 
-    where ``run(side)`` returns values by name, which are shown.
+    where ``run(picture, count)`` gets a ``gen.Artifact`` and a number, and returns values by name, which
+    are shown: ``gen x colours fox.png --count 3``.
     """
 
 

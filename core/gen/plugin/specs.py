@@ -350,10 +350,13 @@ class GuidanceSpec(ChoiceSpec):
     Args:
         role: ``"rule"`` or ``"modifier"``.
         scales: The scales that a rule takes, (low, high), both included.
+        scale: Scale of a rule where nobody gives one and the model is for another rule; None keeps the
+            model's.
     """
 
     role: Literal["rule", "modifier"] = "rule"
     scales: tuple[float, float] = (0.0, 100.0)
+    scale: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -414,8 +417,10 @@ class CommandSpec:
         summary: One line for ``gen x``.
         run: Import string of ``(**params) -> Mapping``: what it returns, JSON values by name, is shown as an
             outline, and is ``data.result`` under ``--json``.
-        params: Its options; one with ``kind`` is a path that exists, given as a text. One without a default
-            that nobody gives is None.
+        params: Its options. Of one with ``kind``, which is a file, ``run`` gets the ``gen.Artifact``. One
+            without a default that nobody gives is None.
+        arguments: Names of those among ``params`` that must be given, and by their place:
+            ``gen x NAME VALUE``. They have no default.
         examples: Command lines to show in the help.
         api: Version of the contract.
         plugin: Label of the plugin that declares it; set by the host, whatever the plugin says.
@@ -425,6 +430,7 @@ class CommandSpec:
     summary: str
     run: str
     params: tuple[Param, ...] = ()
+    arguments: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     api: int = API
     plugin: str = field(default="", compare=False)

@@ -32,9 +32,11 @@ GUIDANCES: Mapping[str, GuidanceSpec] = table(
         ),
         GuidanceSpec(
             name="cfg_pp",
-            summary="CFG++: classifier-free guidance with the noise of uncond, scale 0 to 1",
+            summary="CFG++: classifier-free guidance with the noise of uncond, scale 0 to 1; default 0.6",
             factory=f"{RULES}:CFGPlusPlus",
             scales=(0.0, 1.0),
+            # Chung et al. 2024 (arXiv 2406.08070) set it beside a scale of 7.5 of plain guidance.
+            scale=0.6,
         ),
         GuidanceSpec(
             name="apg",

@@ -13,6 +13,9 @@ from gen_audio.resampling import resampled
 TARGET, PEAK = -14.0, -1.0
 """Integrated loudness in LUFS and the highest true peak in dBTP of what is delivered."""
 
+BLOCK = 0.4
+"""Seconds of the blocks in which loudness is measured; a sound must be as long."""
+
 LEVEL = 0.12
 """Root mean square of the loudest 400 ms of what networks are given, where its peaks allow."""
 
@@ -21,13 +24,13 @@ MAX_LIMITING = 12.0
 
 
 def loudness(samples: Tensor, rate: int) -> float:
-    """Integrated loudness in LUFS of samples (channels, L) of at least 0.4 s; -inf for silence.
+    """Integrated loudness in LUFS of samples (channels, L) of at least ``BLOCK``; -inf for silence.
 
     Args:
         samples: One or two channels, weighted alike.
         rate: Samples per second.
     """
-    block, step = round(0.4 * rate), round(0.1 * rate)
+    block, step = round(BLOCK * rate), round(0.1 * rate)
     weighted = _k_weighted(samples.double(), rate)
     power = weighted.square().unfold(1, block, step).mean(2).sum(0)
     level = -0.691 + 10 * power.clamp(min=1e-20).log10()

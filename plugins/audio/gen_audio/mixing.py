@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from gen.artifact import Artifact
 from gen_audio.artifacts import downmixed, fitted
-from gen_audio.loudness import loudness, mastered
+from gen_audio.loudness import BLOCK, loudness, mastered
 from gen_audio.resampling import resampled
 
 BEFORE = -18.0
@@ -56,7 +56,7 @@ def mixed(artifact: Artifact, params: Mapping[str, Any]) -> Artifact:
     fade = min(len(gain), round(END * rate))
     gain[len(gain) - fade :] *= torch.linspace(1, 0, fade)
     total = voice + under * gain
-    if total.shape[1] >= round(0.4 * rate):
+    if total.shape[1] >= round(BLOCK * rate):
         total = mastered(total, rate)
     samples = np.ascontiguousarray(total.clamp(-1, 1).float().numpy())
     return Artifact("audio", {"samples": samples}, {"sample_rate": rate})
@@ -88,7 +88,7 @@ def ducking(voice: Tensor, rate: int, duck: float) -> Tensor:
 
 def _levelled(samples: Tensor, rate: int, above: float) -> Tensor:
     """Samples so many decibels above ``BEFORE``; silence, and what is shorter than a block, as it is."""
-    if samples.shape[1] < round(0.4 * rate):
+    if samples.shape[1] < round(BLOCK * rate):
         return samples
     measured = loudness(samples, rate)
     return samples if math.isinf(measured) else samples * 10 ** ((BEFORE + above - measured) / 20)

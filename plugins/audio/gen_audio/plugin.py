@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gen.plugin import (
+    CommandSpec,
     ConverterSpec,
     FamilySpec,
     FormatSpec,
@@ -262,6 +263,32 @@ def gen_models() -> tuple[ModelSpec, ...]:
             sha256="afa89b33d5c06706a6d671cedd389ea2101221baac6973cd62b9eba402764e57",
             size=11817943,
             licence="Apache-2.0",
+        ),
+    )
+
+
+@hookimpl
+def gen_commands() -> tuple[CommandSpec, ...]:
+    """A meter of loudness."""
+    return (
+        CommandSpec(
+            name="loudness",
+            summary="Measure loudness (LUFS) and true peak (dBTP) of a sound.",
+            run="gen_audio.levels:measured",
+            params=(
+                Param(name="sound", type=str, help="The sound.", kind="audio"),
+                Param(
+                    name="target",
+                    type=float,
+                    help="Loudness that the gain leads to.",
+                    default=-14.0,
+                    minimum=-70,
+                    maximum=0,
+                    unit="LUFS",
+                ),
+            ),
+            arguments=("sound",),
+            examples=("gen x loudness melody.wav",),
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import gen
 from gen.artifact import distance
+from gen.model import ModelFile
 from gen.recipe import Recipe
 from gen.rerunning import rerun
 
@@ -42,6 +44,23 @@ def test_flags_become_canonical_texts_in_the_recipe(gen_cli: Cli) -> None:
     assert _planned(gen_cli, "--solver", "euler_cfg_pp", "-g", "0.6")["guides"] == ["cfg_pp"]
     assert _planned(gen_cli, "--guide", "cfg++ >> clip", "-g", "1")["guides"] == ["cfg_pp", "clip"]
     assert _planned(gen_cli, "--guide", "threshold")["guides"] == ["cfg", "threshold"]
+
+
+def test_a_rule_of_other_scales_has_a_default_of_its_own(
+    gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _planned(gen_cli)["guidance"] == 1.0
+    assert _planned(gen_cli, "--guide", "cfg++")["guidance"] == 0.6
+    assert _planned(gen_cli, "--solver", "euler_cfg_pp")["guidance"] == 0.6
+    assert _planned(gen_cli, "--guide", "cfg++", "-g", "0.9")["guidance"] == 0.9
+    assert _planned(gen_cli, "--guide", "apg")["guidance"] == 1.0
+    # A model whose solver has the rule brings the scale for it.
+    source = ModelFile.defaults
+    own = property(lambda file: replace(source.fget(file), solver="euler_cfg_pp", guidance=0.3))
+    monkeypatch.setattr(ModelFile, "defaults", own)
+    assert _planned(gen_cli, "--guide", "cfg++")["guidance"] == 0.3
+    monkeypatch.setenv("GEN_GUIDANCE", "0.4")
+    assert _planned(gen_cli, "--guide", "cfg++")["guidance"] == 0.4
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sample_plugins import Install
 
@@ -27,7 +28,14 @@ def gen_run():
 def gen_commands():
     side = Param(name="side", type=int, help="Pixels.", default=3, minimum=1, maximum=9)
     photo = Param(name="photo", type=str, help="A picture.", kind="image")
-    return [CommandSpec(name="area", summary="Area.", run="marks_work:area", params=(side, photo))]
+    word = Param(name="word", type=str, help="A word.", choices=("wide", "high"))
+    return [
+        CommandSpec(name="area", summary="Area.", run="marks_work:area", params=(side, photo)),
+        CommandSpec(
+            name="extent", summary="Extent.", run="marks_work:extent", params=(side, photo, word),
+            arguments=("word", "photo"),
+        ),
+    ]
 """
 
 WORK = """
@@ -58,7 +66,10 @@ def mark(artifact, plan):
 
 def area(side, photo):
     print("talks")
-    return {"area": side * side, "photo": photo}
+    return {"area": side * side, "photo": None if photo is None else photo.sizes["width"]}
+
+def extent(side, photo, word):
+    return {word: photo.sizes["width" if word == "wide" else "height"] * side}
 """
 
 
@@ -147,18 +158,24 @@ def test_commands_of_plugins(
     assert run("area", "--side", "4")[:2] == (0, "area: 16\n")
     assert "talks" in run("area")[2]
     photo = tmp_path / "p.png"
-    photo.touch()
+    gen.Artifact("image", {"pixels": np.zeros((2, 5, 3), np.float32)}).save(photo)
     envelope = json.loads(run("area", "--photo", str(photo), "--json")[1])
-    assert envelope["data"]["result"] == {"area": 9, "photo": str(photo)}
+    assert envelope["data"]["result"] == {"area": 9, "photo": 5}
     assert run("area", "--side", "10")[0] == 2
     assert "side must be at least 1 and at most 9" in run("area", "--side", "10")[2]
-    assert "there is no file" in run("area", "--photo", "none.png")[2]
+    code, _, err = run("area", "--photo", "none.png")
+    assert code == 2
+    assert "cannot read none.png" in err
+    assert run("extent", "High", str(photo), "--side", "2")[:2] == (0, "high: 4\n")
+    code, _, err = run("extent", "wide")
+    assert code == 2
+    assert "Missing argument 'PHOTO' (see `gen x extent --help`)" in err
 
 
 def test_a_command_that_fails_is_named(marks: Callable[..., None], capfd: pytest.CaptureFixture[str]) -> None:
     from gen.cli.main import main
 
-    marks('return {"area": side * side, "photo": photo}', "return side")
+    marks('return {"area"', 'return side\n    return {"area"')
     assert main(["x", "area"]) == 3
     assert (
         "command area of plugin marks (gen-marks 1.0) returned 3, not values by name"
@@ -173,6 +190,10 @@ def test_a_command_that_fails_is_named(marks: Callable[..., None], capfd: pytest
         ('after="marks_work:mark"', 'after="mark"', "after must be an import string"),
         ('name="side"', 'name="json"', "--json belongs to the core"),
         ('name="area"', 'name="Area"', "the name must be lower-case"),
+        ('("word", "photo")', '("word", "words")', "arguments names 'words', which is no parameter"),
+        ('("word", "photo")', '("word", "word")', "argument 'word' is declared twice"),
+        ('("word", "photo")', '("side",)', "parameter 'side' is an argument, and has a default"),
+        ('("word", "photo")', "[]", "arguments must be a tuple"),
     ],
 )
 def test_a_faulty_spec_breaks_its_plugin_alone(install: Install, old: str, new: str, reason: str) -> None:
@@ -185,5 +206,5 @@ def test_a_faulty_spec_breaks_its_plugin_alone(install: Install, old: str, new: 
     )
     host = Host.discover()
     assert host.runs("image") == ()
-    assert host.commands() == ()
+    assert not [spec for spec in host.commands() if spec.plugin.startswith("plugin marks")]
     assert reason in host.record("marks").reason

@@ -1,10 +1,16 @@
 """Loudness, true peak and levelling against the values of ITU-R BS.1770."""
 
+import json
 import math
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from gen.artifact import Artifact
+from gen.cli.main import main
 from gen_audio.loudness import PEAK, TARGET, loudness, mastered, true_peak
 
 
@@ -59,3 +65,35 @@ def test_nothing_exceeds_the_peak_and_what_can_reaches_the_target(kind: str) -> 
 def test_silence_stays_silent_and_surroundings_are_cut() -> None:
     assert not mastered(torch.zeros(2, 22_050), 22_050).any()
     assert mastered(noise("even"), 22_050, around=100).shape == (1, 3 * 22_050 - 200)
+
+
+def test_the_command_measures_a_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rate = 48_000
+    tone = 0.1 * np.sin(2 * np.pi * 997 * np.arange(rate) / rate)[None].astype(np.float32)
+    Artifact("audio", {"samples": tone}, {"sample_rate": rate}).save("tone.wav")
+    Artifact("audio", {"samples": 0 * tone}, {"sample_rate": rate}).save("silence.wav")
+    Artifact("audio", {"samples": tone[:, :9000]}, {"sample_rate": rate}).save("short.wav")
+    Artifact("audio", {"samples": np.repeat(tone, 6, 0)}, {"sample_rate": rate}).save("six.json")
+
+    def run(*words: str) -> tuple[int, dict[str, Any]]:
+        capfd.readouterr()
+        code = main(["x", "loudness", *words, "--json"])
+        return code, json.loads(capfd.readouterr().out)
+
+    code, envelope = run("tone.wav", "--target", "-20")
+    result = envelope["data"]["result"]
+    assert code == 0
+    assert result["duration"] == 1
+    assert result["loudness"] == pytest.approx(-23.01, abs=0.05)
+    assert result["true_peak"] == pytest.approx(-20, abs=0.05)
+    assert result["gain"] == pytest.approx(-20 - result["loudness"])
+    assert result["peak_after_gain"] == pytest.approx(result["true_peak"] + result["gain"])
+    code, envelope = run("silence.wav")
+    assert (code, envelope["data"]["result"]["loudness"]) == (0, None)
+    for name, message in (("short.wav", "shorter than 0.4 s"), ("six.json", "has 6 channels")):
+        code, envelope = run(name)
+        assert code == 2
+        assert message in envelope["error"]["message"]

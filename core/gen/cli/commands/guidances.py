@@ -34,7 +34,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             caches = tuple(spec for spec in caches if spec is found)
             noises = tuple(spec for spec in noises if spec is found)
         session.data["guidances"] = [
-            entry | {"role": spec.role, "scales": list(spec.scales)}
+            entry | {"role": spec.role, "scales": list(spec.scales), "scale": spec.scale}
             for entry, spec in zip(listed(host, specs), specs, strict=True)
         ]
         session.data["caches"], session.data["noises"] = listed(host, caches), listed(host, noises)

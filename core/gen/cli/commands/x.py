@@ -6,7 +6,6 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, cast
 
 import typer
@@ -16,10 +15,9 @@ from gen.cli.flags import command_signature
 from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.cli.tables import outline, table
-from gen.errors import UsageError
 from gen.plugin.boundary import calling, imported
 from gen.plugin.host import Host
-from gen.plugin.specs import CommandSpec
+from gen.plugin.specs import CHECKPOINT, CommandSpec, Param
 
 
 def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
@@ -40,14 +38,14 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
                 session.show(line)
 
     for spec in host.commands():
-        _add(group, session, spec)
+        _add(group, session, host, spec)
     app.add_typer(group, name="x")
 
 
-def _add(group: typer.Typer, session: Session, spec: CommandSpec) -> None:
+def _add(group: typer.Typer, session: Session, host: Host, spec: CommandSpec) -> None:
     def command(**values: Any) -> None:
         values.pop("as_json")
-        _run(session, spec, values)
+        _run(session, host, spec, values)
 
     command.__signature__ = command_signature(spec)  # type: ignore[attr-defined]
     command.__annotations__ = {
@@ -58,17 +56,8 @@ def _add(group: typer.Typer, session: Session, spec: CommandSpec) -> None:
     group.command(spec.name, help=spec.summary, epilog=epilog)(command)
 
 
-def _run(session: Session, spec: CommandSpec, given: Mapping[str, Any]) -> None:
-    values: dict[str, object] = {}
-    for param in spec.params:
-        value = given[param.name]
-        value = param.default if value is None else value
-        if param.kind and value is not None:
-            if not Path(str(value)).is_file():
-                raise UsageError(f"{param.name}: there is no file {value}")
-            values[param.name] = str(value)
-        else:
-            values[param.name] = None if value is None else check_param(param, value)
+def _run(session: Session, host: Host, spec: CommandSpec, given: Mapping[str, Any]) -> None:
+    values = {param.name: _value(param, given[param.name], host) for param in spec.params}
     run = cast(Callable[..., object], imported(spec.plugin, spec.run))
     # What it prints must not get among results.
     with contextlib.redirect_stdout(sys.stderr), calling(spec.plugin, f"command {spec.name}") as call:
@@ -80,3 +69,23 @@ def _run(session: Session, spec: CommandSpec, given: Mapping[str, Any]) -> None:
     session.data["result"] = dict(result)
     for line in shown:
         session.show(line)
+
+
+def _value(param: Param, given: object, host: Host) -> object:
+    """The value of an option: of one that is a file, its artifact.
+
+    Raises:
+        UsageError: It is out of bounds, or the file cannot be read.
+        ModelError: The folder is no checkpoint.
+    """
+    value = param.default if given is None else given
+    if value is None:
+        return None
+    if not param.kind:
+        return check_param(param, value)
+    from gen.plan.inputs import Inputs
+
+    inputs = Inputs(host)
+    if param.kind == CHECKPOINT:
+        return inputs.checkpoint(param.name, str(value), allow_pickle=False)
+    return inputs.read(param.name, str(value), param.kind)
