@@ -11,6 +11,7 @@ from typing import Any, overload
 from gen import formats, presets
 from gen.artifact import Artifact
 from gen.checkpoints.additions import Given, kind_of
+from gen.checkpoints.pipeline import SCHEME
 from gen.checks import unknown
 from gen.config import offline_origin
 from gen.conversion import convert, for_purpose
@@ -304,7 +305,7 @@ def _require_version(file: ModelSource, recipe: Recipe) -> None:
         raise ModelError(
             f"the recipe is of another version of the model {file.name}: "
             f"sha256 {recipe.model.sha256[:12]}…, and this one has {file.sha256[:12]}…",
-            "--model FILE takes the version of the recipe; with this one the prompt makes something else",
+            "--model PATH takes the version of the recipe; with this one the prompt makes something else",
         )
 
 
@@ -325,9 +326,10 @@ def _require_model(recipe: Recipe, host: Host) -> None:
                 f"the recipe's model {name} is not downloaded yet", f"run `gen models pull {name}`"
             )
         return
+    place = f"{SCHEME}FOLDER" if name.startswith(SCHEME) else "PATH"
     raise ModelError(
         f"the recipe's model {name!r} is not installed",
-        f"add `model=FILE` with sha256 {recipe.model.sha256[:12]}…",
+        f"add `model={place}`, the file or folder with sha256 {recipe.model.sha256[:12]}…",
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gen.checkpoints.additions import Addition
 from gen.checkpoints.digests import file_digests, joint_digest
-from gen.checkpoints.weights import Tensors, find_weights
+from gen.checkpoints.weights import Tensors, find_weights, numbers_of
 from gen.errors import ModelError
 
 INDEX = "model_index.json"
@@ -83,6 +83,11 @@ class Component:
         texts = (path for path in self.folder.iterdir() if path.suffix in TEXTS)
         files = sorted(path for path in texts if ".index." not in path.name)
         return (*files, *(self.weights.files if (self.folder / "config.json").is_file() else ()))
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it has weights, as tokenizers and schedulers have none."""
+        return self.given_weights is not None or (self.folder / "config.json").is_file()
 
     @cached_property
     def sha256(self) -> str:
@@ -208,6 +213,38 @@ class Checkpoint:
     def sha256(self) -> str:
         """That of a single file; one digest for all where there are several, see ``joint_digest``."""
         return joint_digest(self.digests) if len(self.digests) > 1 else next(iter(self.digests.values()))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files that decide what it makes.
+
+        Raises:
+            ModelError: The weights of a part are missing.
+        """
+        return sum(path.stat().st_size for path in self.files)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers its largest network has.
+
+        Raises:
+            ModelError: A file cannot be read.
+        """
+        parts = (part for part in self.components.values() if part.name not in SCREENS and part.is_network)
+        return max((numbers_of(part.weights) for part in parts), default=0)
+
+    def check(self, sha256: str) -> None:
+        """Refuse the checkpoint if its files are not the expected ones.
+
+        Raises:
+            ModelError: The digests differ.
+        """
+        if self.sha256 != sha256.lower():
+            raise ModelError(
+                f"checkpoint {self.name} is not the one that was used: "
+                f"sha256 {self.sha256[:12]}…, not {sha256[:12].lower()}…",
+                "name the folder of that one",
+            )
 
     def _component(
         self, name: str, entry: list[object], variant: str | None, allow_pickle: bool

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import cast
 
 from gen.checkpoints.additions import Addition
-from gen.checkpoints.checkpoint import SCREENS, Checkpoint, Component, Layout
+from gen.checkpoints.checkpoint import Checkpoint, Component, Layout
 from gen.checkpoints.converted import Target
 from gen.checkpoints.lora import Lora, merged
-from gen.checkpoints.weights import PICKLED, Weights, numbers_of
+from gen.checkpoints.weights import PICKLED, Weights
 from gen.errors import ModelError
 from gen.model import Defaults
 from gen.plugin.boundary import calling
@@ -61,7 +61,9 @@ class FamilyCheckpoint(Checkpoint):
             known = sorted({family.name for family in families})
             raise ModelError(
                 f"{self.name} is a checkpoint of {self.pipeline}, which no family here drives",
-                f"known families: {', '.join(known)}" if known else "install a plugin that brings one",
+                f"-m diffusers:{path} runs it with diffusers' own loop; known families: {', '.join(known)}"
+                if known
+                else "install a plugin that brings one",
             )
         self.family = found
         loras = [Lora(one.path, float(one.value or 0)) for one in self.additions if one.kind == "lora"]
@@ -94,21 +96,6 @@ class FamilyCheckpoint(Checkpoint):
         """Label of the plugin that declares its family."""
         return self.family.plugin
 
-    @property
-    def size(self) -> int:
-        """Bytes of the files that decide what it makes."""
-        return sum(path.stat().st_size for path in self.files)
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers its largest network has.
-
-        Raises:
-            ModelError: A file cannot be read.
-        """
-        networks = (part for part in self.components.values() if part.name not in SCREENS and _computes(part))
-        return max((numbers_of(part.weights) for part in networks), default=0)
-
     @cached_property
     def defaults(self) -> Defaults:
         """How it is sampled.
@@ -122,24 +109,6 @@ class FamilyCheckpoint(Checkpoint):
             if not isinstance(found, Defaults):
                 raise call.returned(found, "Defaults")
         return found
-
-    def check(self, sha256: str) -> None:
-        """Refuse the checkpoint if its files are not the expected ones.
-
-        Raises:
-            ModelError: The digests differ.
-        """
-        if self.sha256 != sha256.lower():
-            raise ModelError(
-                f"checkpoint {self.name} is not the one that was used: "
-                f"sha256 {self.sha256[:12]}…, not {sha256[:12].lower()}…",
-                "name the folder of that one",
-            )
-
-
-def _computes(part: Component) -> bool:
-    """Whether a part is a network."""
-    return part.given_weights is not None or (part.folder / "config.json").is_file()
 
 
 def _layout(

@@ -69,6 +69,19 @@ def library_class(library: str, name: str, where: str) -> Any:
     return found
 
 
+def check_whole(library: str) -> None:
+    """Refuse a library that this process has imported without what its pipelines need.
+
+    Raises:
+        ModelError: A network of a family was loaded before.
+    """
+    if library in _LEAN:
+        raise ModelError(
+            f"{library} was imported for another model, without what its pipelines need",
+            "make this in a run of its own",
+        )
+
+
 @contextmanager
 def without_unused_libraries() -> Iterator[None]:
     """Imports inside, of diffusers' networks, see none of ``UNUSED``, and take a fifth of the time.

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gen.checkpoints.checkpoint import Component, read_json
-from gen.checkpoints.family import FamilyCheckpoint
+from gen.checkpoints.checkpoint import Checkpoint, Component, read_json
+from gen.checkpoints.pipeline import PipelineCheckpoint
 from gen.cli.described import values_of
 from gen.model import ModelFile, ModelSource
 from gen.plan.abilities import NEEDED, abilities_of
@@ -31,22 +31,24 @@ def facts(spec: ModalitySpec, entry: ModelSpec | None, file: ModelSource) -> dic
         file: Where it comes from.
     """
     able = abilities_of(spec, entry or file.family)
+    looped = file if isinstance(file, PipelineCheckpoint) else None
     made: dict[str, object] = {
         "prompt": able.prompt,
-        "edits": [name for name in EDITS if NEEDED.get(name, "") in {"", *able.names}],
+        "edits": [name for name in EDITS if looped is None and NEEDED.get(name, "") in {"", *able.names}],
         "guided": "guidance" in able.names,
         "files": [name for name in ADDITIONS if name in able.names],
         "parameters": {
             param.name: "; ".join(filter(None, (values_of(param), param.unit))) or param.help
             for param in able.params
+            if looped is None or looped.takes(param.name)
         },
     }
-    if isinstance(file, FamilyCheckpoint):
+    if isinstance(file, Checkpoint) and file.family is not None:
         made |= {
             "family": file.family.name,
             "pipeline": file.pipeline,
             "licence": file.card.get("licence") or _licence(file.path),
-            "parts": {name: _part(part) for name, part in file.components.items() if _is_network(part)},
+            "parts": {name: _part(part) for name, part in file.components.items() if part.is_network},
             "reads": {
                 name.replace("tokenizer", "text_encoder"): _limit(part)
                 for name, part in file.components.items()
@@ -62,10 +64,6 @@ def facts(spec: ModalitySpec, entry: ModelSpec | None, file: ModelSource) -> dic
         some = ", ".join(file.names[:5])
         made["knows"] = f"{len(file.names):,} names, such as {some}; --names lists them"
     return {name: value for name, value in made.items() if value not in ("", None, [], {})}
-
-
-def _is_network(part: Component) -> bool:
-    return part.given_weights is not None or (part.folder / "config.json").is_file()
 
 
 def _part(part: Component) -> str:

@@ -29,7 +29,7 @@ class Bar:
         """Show how far the generation is."""
         if not self.shown:
             return
-        total = progress.step.total * progress.parts * progress.stages * progress.items
+        total = progress.counted[1] * progress.parts * progress.stages * progress.items
         done = round(total * progress.done)
         if self._bars is None:
             self._bars = _bars()

@@ -196,7 +196,7 @@ def _with_flags(text: str) -> str:
         name = f"--{found[1].replace('_', '-')}"
         return name if found[2] in ("True", "…") else f"{name} {found[2]}"
 
-    return re.sub(r"`(\w+)='?(\w+|…)'?`", flag, text)
+    return re.sub(r"`(\w+)='?((?:\w+:)?\w+|…)'?`", flag, text)
 
 
 def _to_stderr(line: str) -> None:

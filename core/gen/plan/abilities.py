@@ -161,7 +161,7 @@ def models_with(ability: str, host: Host, spec: ModalitySpec) -> list[str]:
     """Names of the models of a modality with an ability, then its families of checkpoints."""
     models = [one.name for one in host.models(spec.name) if ability in abilities_of(spec, one).names]
     families = [one.name for one in host.families(spec.name) if ability in abilities_of(spec, one).names]
-    return [*models, *(f"a checkpoint of {name}" for name in families)]
+    return [*models, *([f"a checkpoint of {', '.join(families)}"] if families else [])]
 
 
 def edits_of(able: Abilities, kind: KindSpec | None) -> list[str]:

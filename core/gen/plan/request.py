@@ -34,7 +34,8 @@ class Request:
         cache: A cache, by name with settings; ``"none"`` is none.
         noise: The noise rule, by name with settings.
         model: Name of a registered model, path of a model file or of the folder of a checkpoint, or
-            ``hf:OWNER/NAME[@REVISION]``, a checkpoint of the hub.
+            ``hf:OWNER/NAME[@REVISION]``, a checkpoint of the hub; or ``diffusers:FOLDER``, a checkpoint that
+            diffusers' own pipeline runs.
         variant: Of a checkpoint's weights: ``"fp16"``; by default those without a variant, or the only one.
         allow_pickle: Whether a checkpoint's weights in pickles are read, as weights only.
         lora: LoRA files for a checkpoint, each a path, ``"FILE:WEIGHT"`` or (path, weight); by default 1.

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gen.checkpoints.additions import Addition, read_additions
+from gen.checkpoints.pipeline import LOOP, PipelineCheckpoint
 from gen.checks import (
     MAX_GUIDANCE,
     MAX_ITEMS,
@@ -37,6 +38,7 @@ from gen.plan.choices import NOISE, Choices, check_scale, choose_cache, choose_g
 from gen.plan.editing import UPSCALE_STRENGTH, WAY, begun_from, decided, read_mask
 from gen.plan.expansion import expanded, params_like
 from gen.plan.inputs import Inputs, Source, check_shapes
+from gen.plan.looped import check_looped
 from gen.plan.plan import Item, Plan
 from gen.plan.precision import check_precision, own_precision
 from gen.plan.request import Request
@@ -108,6 +110,8 @@ def resolve(
     )
     entry = next((entry for entry in host.models(spec.name) if entry.name == file.name), None)
     able, label = abilities_of(spec, entry or file.family), f"model {file.name}"
+    if isinstance(file, PipelineCheckpoint):
+        label += ", run by diffusers' own loop,"
     own = able.own
     defaults = file.defaults
     able.check(request, defaults.guidance, label, lambda ability: models_with(ability, host, spec))
@@ -126,6 +130,8 @@ def resolve(
     inputs = Inputs(host)
     inputs.note(reading.additions)
     solvers, grids = host.choices(SolverSpec, spec.name), host.choices(GridSpec, spec.name)
+    if isinstance(file, PipelineCheckpoint):
+        solvers = (*solvers, LOOP)
     solver, sampler = chosen(
         "solver", request.solver, defaults.solver, lambda given: choose_solver(solvers, grids, given)
     )
@@ -257,6 +263,9 @@ def resolve(
         inputs=tuple(inputs.items),
         parents=tuple(inputs.parents),
     )
+    if isinstance(file, PipelineCheckpoint):
+        check_looped(plan, file, request, host)
+        plan = replace(plan, versions={**plan.versions, "diffusers": version("diffusers")})
     plan = prepared(plan)
     if check is not None:
         check(plan)

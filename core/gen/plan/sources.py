@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gen.checkpoints.pipeline import SCHEME, PipelineCheckpoint
 from gen.checks import unknown
 from gen.errors import ModelError, PluginError, UsageError
 from gen.model import ModelFile, ModelSource, find_model
@@ -45,7 +46,7 @@ def find_source(reference: str, modality: str, host: Host, reading: Reading = PL
     Args:
         reference: Name of a registered model, path of a model file or of a checkpoint, a folder or a single
             file, or ``hf:OWNER/NAME[@REVISION]``, a checkpoint of the hub, which is downloaded where it is
-            not there.
+            not there; or ``diffusers:FOLDER``, a checkpoint that diffusers' own pipeline runs.
         modality: Name of the modality that must be able to drive it.
         host: Where plugins come from.
         reading: How a checkpoint is read.
@@ -56,6 +57,8 @@ def find_source(reference: str, modality: str, host: Host, reading: Reading = PL
         PluginError: The modality is unknown or cannot be used.
         UsageError: It is no checkpoint, and the reading says what only checkpoints have.
     """
+    if reference.startswith(SCHEME):
+        return _driving(_pipeline(reference, host, reading), modality)
     specs = host.models(modality)
     known = {spec.name for spec in specs}
     if reference not in known and _is_checkpoint(reference):
@@ -88,6 +91,8 @@ def modality_of(reference: str, host: Host, reading: Reading = PLAIN) -> str:
     Raises:
         ModelError: The model is unknown or cannot be downloaded, or several modalities have one of that name.
     """
+    if reference.startswith(SCHEME):
+        return _pipeline(reference, host, reading).modality
     if Path(reference).is_file() and not _is_foreign(Path(reference)):
         return ModelFile(reference).modality
     names: dict[str, set[str]] = {}
@@ -192,6 +197,34 @@ def _checkpoint(reference: str, modality: str, host: Host, reading: Reading) -> 
         additions=reading.additions,
         card=card,
     )
+    return _driving(found, modality)
+
+
+def _pipeline(reference: str, host: Host, reading: Reading) -> ModelSource:
+    """The folder that diffusers' own pipeline runs.
+
+    Raises:
+        ModelError: It is no checkpoint, or of no pipeline that can be run.
+    """
+    folder = reference.removeprefix(SCHEME)
+    if folder.startswith(HUB):
+        raise ModelError(
+            f"{SCHEME} takes a folder, not {folder}",
+            f"`hf download {folder.removeprefix(HUB)} --local-dir FOLDER` makes one",
+        )
+    specs = []
+    for record in host.modalities:
+        with suppress(PluginError):
+            specs.append(host.modality(record.name))
+    return PipelineCheckpoint(folder, specs, variant=reading.variant, allow_pickle=reading.allow_pickle)
+
+
+def _driving(found: ModelSource, modality: str) -> ModelSource:
+    """A model, if a modality can drive it; empty stands for any.
+
+    Raises:
+        ModelError: Another modality drives it.
+    """
     if modality and found.modality != modality:
         raise ModelError(
             f"model {found.name} makes {found.modality}, not {modality}",

@@ -34,14 +34,15 @@ def batches(plan: Plan, model: Model, batch_size: int) -> list[Batch]:
 
     Args:
         plan: Whose items.
-        model: Decides parameters, and how many items are always made at once, ``Model.batch``.
+        model: Decides parameters, and how many items are always made at once, ``Model.batch``; a loop of its
+            own makes one at a time.
         batch_size: At most so many items at once, where the model leaves that open.
 
     Raises:
         UsageError: A prompt cannot be made; where there are several, it says which.
         PluginError: The model fails, or decides what cannot be.
     """
-    size = model.batch if model.batch > 1 else batch_size
+    size = 1 if model.loop is not None else model.batch if model.batch > 1 else batch_size
     alike: dict[str, tuple[Settled, list[Item]]] = {}
     for item in plan.items:
         settled = _settled(plan, model, item)

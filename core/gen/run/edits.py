@@ -43,6 +43,8 @@ def edits_of(plan: Plan, parts: Parts, task: Task) -> Edits:
 
 def ways_of_editing(plan: Plan, model: Model) -> dict[str, dict[str, str]]:
     """By what the edits of a plan are made, for the provenance of a recipe; empty where nothing is edited."""
+    if model.loop is not None:
+        return {}
     editing, last = plan.editing, model.path[-1]
     guided = "measurement guidance"
     ways: dict[str, str] = {}

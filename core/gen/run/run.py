@@ -12,6 +12,7 @@ from gen.model.parts import Parts
 from gen.model.task import row_of
 from gen.plan import Plan
 from gen.plan.kinds import check_made
+from gen.plugin.boundary import calling
 from gen.run.batches import Batch, batches
 from gen.run.edits import edits_of, ways_of_editing
 from gen.run.failures import failures
@@ -77,6 +78,8 @@ def _generated(
             part: int,
             parts: int,
             steps: Mapping[str, Step],
+            *,
+            looped: tuple[int, int] = (0, 1),
             done: int = done,
             size: int = len(batch.items),
         ) -> None:
@@ -92,7 +95,8 @@ def _generated(
                         steps=steps,
                         batch=size,
                         stage=stage,
-                        stages=len(model.path),
+                        stages=len(model.path) or 1,
+                        looped=looped,
                     )
                 )
             except BaseException as error:
@@ -149,7 +153,11 @@ def _made(
         shares = [item.share for item in rows]
         restoration = _restoration(plan, parts, task)
         edits = edits_of(plan, parts, task)
-        state = run_stages(plan, model, task, edits, shares, report, raised, restoration)
+        if model.loop is None:
+            state = run_stages(plan, model, task, edits, shares, report, raised, restoration)
+        else:
+            with calling(plan.plugin, "loop", exempt=raised):
+                state = model.loop(task, lambda done, total: report(0, 0, 1, {}, looped=(done, total)))
         made = [_artifact(parts, row_of(state, index), task.row(index)) for index in range(len(batch.items))]
         if restoration is None:
             return made
