@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gen.artifact import Artifact
-from gen.diffusion.inverse import Decimation
+from gen.diffusion.inverse import Clipping, Decimation
 from gen.kinds import KINDS
 from gen.model import Task
 from gen.run import waves
@@ -93,6 +93,41 @@ def test_the_wiener_filter_takes_noise_away() -> None:
     noisy = clean + std * noise(1, 1, RATE)
     found = waves.filtered(noisy, clean, std)
     assert float((found - clean).square().mean()) < 0.1 * float((noisy - clean).square().mean())
+
+
+def test_what_is_projected_gives_the_clipped_measurement() -> None:
+    sound, other = noise(2, 1, 500), 2 * noise(2, 1, 500, seed=1)
+    clipping = Clipping(0.7)
+    measured = clipping(sound)
+    found = clipping.projected(other, measured)
+    assert torch.allclose(clipping(found), measured, atol=0.7 * Clipping.TOLERANCE)
+    assert torch.equal(found[~clipping.reached(measured)], measured[~clipping.reached(measured)])
+    assert torch.equal(clipping.projected(sound, measured), sound), "what agrees already stays"
+
+
+def test_values_near_the_level_count_as_cut_off() -> None:
+    assert Clipping(0.5).reached(torch.tensor([-0.499, -0.4, 0, 0.5])).tolist() == [True, False, False, True]
+
+
+@pytest.mark.parametrize("level", [0.0, -1.0, float("nan")])
+def test_levels_that_are_none(level: float) -> None:
+    with pytest.raises(ValueError, match="level"):
+        Clipping(level)
+
+
+def sdr(true: Tensor, found: Tensor) -> float:
+    return float(10 * torch.log10(true.square().sum() / (true - found).square().sum()))
+
+
+def test_a_declipped_sound_is_nearer_to_the_true_one_also_where_the_model_errs() -> None:
+    time = torch.arange(RATE) / RATE
+    true = sum(torch.sin(2 * torch.pi * pitch * time) / pitch for pitch in (440, 660, 1100))[None, None]
+    clipping = Clipping(0.6 * float(true.abs().max()))
+    measured = clipping(true)
+    for made, gain in ((true, 15), (noise(*true.shape), 5)):
+        found = waves.declipped(measured, made, clipping, 32)
+        assert torch.equal(found[~clipping.reached(measured)], measured[~clipping.reached(measured)])
+        assert sdr(true, found) > sdr(true, measured) + gain
 
 
 def test_a_sound_shorter_than_a_window_is_aligned() -> None:

@@ -154,7 +154,7 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         _flag(
             "restore",
             "OPERATOR",
-            "Restore --init: denoise:std=0.1, deblur:radius=2, super_resolve:2, or fill with --mask.",
+            "Restore --init: denoise:std=0.1, deblur:radius=2, super_resolve:2, declip, or fill with --mask.",
             among=lambda: OPERATORS,
         ),
         _flag("upscale", "INT", "Make --init so many times larger; of a sound its rate."),

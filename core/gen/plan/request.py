@@ -52,7 +52,8 @@ class Request:
             ``"left,top,right,bottom"``, seconds or frames before and behind ``"1s:2s"``, ``"0:8"``. What is
             new is made, the rest kept.
         restore: How ``init`` was damaged that is to be restored: an operator with settings,
-            ``"deblur:radius=3"``, ``"denoise:std=0.2"``, ``"super_resolve:4"``; or ``"fill"``, with ``mask``.
+            ``"deblur:radius=3"``, ``"denoise:std=0.2"``, ``"super_resolve:4"``, ``"declip"``;
+            or ``"fill"``, with ``mask``.
         upscale: How many times larger ``init`` is made along each side, 2 to 8; of a sound its rate. A model
             with the ability does it itself; else pictures are drawn in tiles and sounds restored.
         tile: Edges of a picture that meet: ``"x"``, ``"y"`` or ``"xy"``.

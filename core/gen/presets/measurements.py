@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gen.diffusion.inverse import BlockAverage, Blur, Decimation, LinearOperator, Mask
+from gen.diffusion.inverse import BlockAverage, Blur, Clipping, Decimation, LinearOperator, Mask
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +40,11 @@ def blurred(given: Given, radius: float, std: float) -> LinearOperator:  # noqa:
 def coarser(given: Given, factor: int) -> LinearOperator:
     """Means of blocks; of waves, their lower frequencies at a lower rate."""
     return Decimation(factor) if given.waves else BlockAverage(factor, given.axes)
+
+
+def clipped(given: Given, level: float) -> Clipping:
+    """Cut off at a level; 0 stands for the largest magnitude there is."""
+    return Clipping(level or float(given.values.abs().max()))
 
 
 def lossy(given: Given) -> LinearOperator:

@@ -14,7 +14,7 @@ OWN = "gen.presets.measurements"
 
 @dataclass(frozen=True, kw_only=True)
 class OperatorSpec(ChoiceSpec):
-    """An operator; ``factory`` makes a ``gen.diffusion.LinearOperator`` of a ``measurements.Given``.
+    """An operator; ``factory`` makes an operator of ``gen.diffusion.inverse`` of a ``measurements.Given``.
 
     Args:
         waves: Whether it damages waves alone (True), everything else (False), or both (None).
@@ -60,6 +60,13 @@ OPERATORS: Mapping[str, OperatorSpec] = table(
             summary="Blocks of pixels became one, their mean; or a sound was brought to a lower rate",
             factory=f"{OWN}:coarser",
             settings=(whole("factor", "Side of a block, or ratio of the rates", 2, 2, 8),),
+        ),
+        OperatorSpec(
+            name="declip",
+            summary="A sound was too loud, and cut off at a level",
+            factory=f"{OWN}:clipped",
+            settings=(number("level", "Where it was cut off; 0 finds the largest magnitude", 0.0, 0, 1),),
+            waves=True,
         ),
         OperatorSpec(
             name="fill",

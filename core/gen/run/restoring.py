@@ -10,7 +10,7 @@ from torch import Tensor
 from gen.artifact import Artifact
 from gen.diffusion import Conditioning, Denoiser, Prediction
 from gen.diffusion.denoiser import Memory
-from gen.diffusion.inverse import DDNM, LinearOperator, Mask, Measurement
+from gen.diffusion.inverse import DDNM, Clipping, LinearOperator, Mask, Measurement, Operator
 from gen.diffusion.level import Level
 from gen.errors import UsageError
 from gen.model import Task
@@ -24,6 +24,9 @@ from gen.run.views import View, view_of
 
 PROJECTIONS = 16
 """Alternating projections onto what agrees with an exact measurement, and onto values within the bounds."""
+
+DECLIPPINGS = 64
+"""Rounds in which what was cut off a finished sound is found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +60,12 @@ class Restoration:
             )
         values = view.measured(given, task)
         lost = None if chosen.spec.whole or plan.mask is None else _lost(plan.mask, values)
-        operator = chosen.build(
-            LinearOperator,
-            given=Given(values=values, axes=view.axes, waves=view.waves, lost=lost),
-        )
+        if view.waves and not values.any():
+            raise UsageError("the input is silent, so that nothing can be restored of it", "take another")
+        given_as = Given(values=values, axes=view.axes, waves=view.waves, lost=lost)
+        operator: Operator = chosen.build(object, given=given_as)
+        if isinstance(operator, Clipping):
+            return Declipping(view, Measurement(operator, values))
         own = {param.name: param.default for param in chosen.spec.settings} | dict(chosen.settings)
         return cls(view, Measurement(operator, values, float(own.get("std") or 0)))
 
@@ -106,11 +111,16 @@ class Restoration:
         return self.view.delivered(numbers, made)
 
     def _moved(self, x0: Tensor, task: Task, level: Level[float]) -> Tensor:
-        """A prediction (1, C, …) of the state after one step of DDNM."""
+        """A prediction (1, C, …) of the state that follows the measurement."""
         numbers = self._seen(x0, task)
-        step = DDNM().correction(self.operator, self._residual(numbers), level, self.measurement.std)
-        before, after = (self.view.encoded(one, task) for one in (numbers, numbers + step))
+        pair = (numbers, self._followed(numbers, level))
+        before, after = (self.view.encoded(one, task) for one in pair)
         return x0 + (after - before).to(x0)
+
+    def _followed(self, numbers: Tensor, level: Level[float]) -> Tensor:
+        """Numbers after one step of DDNM."""
+        step = DDNM().correction(self.operator, self._residual(numbers), level, self.measurement.std)
+        return numbers + step
 
     def _seen(self, state: Tensor, task: Task) -> Tensor:
         """The numbers of a state; waves with the level and the phases of the measurement."""
@@ -127,19 +137,49 @@ class Restoration:
 
     def _y(self, numbers: Tensor) -> Tensor:
         """What was measured, with as many channels as numbers have; 0 where it is lost."""
-        y = self.view.alike(self.measurement.y, numbers)
-        return self.operator(y) if isinstance(self.operator, Mask) else y
+        y, operator = self.view.alike(self.measurement.y, numbers), self.measurement.operator
+        return operator(y) if isinstance(operator, Mask) else y
 
     def _residual(self, numbers: Tensor) -> Tensor:
-        y = self.view.alike(self.measurement.y, numbers)
+        y, operator = self.view.alike(self.measurement.y, numbers), self.measurement.operator
         try:
-            return Measurement(self.operator, self._y(numbers)).residual(self.operator(numbers))
+            return Measurement(operator, self._y(numbers)).residual(operator(numbers))
         except (ValueError, RuntimeError) as error:
             sizes = [" × ".join(map(str, one.shape[1:])) for one in (numbers, y)]
             raise UsageError(
                 f"the model makes {sizes[0]} values, which do not fit the {sizes[1]} of the input",
                 "ask for a size that fits, or scale the input",
             ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Declipping(Restoration):
+    """A sound that was cut off at a level: what remained stays, and the rest is at least as loud.
+
+    Of what a model makes only the power at each time and frequency counts, so that neither its phases nor
+    its level matter.
+    """
+
+    def exact(self, made: Artifact, state: Tensor, task: Task) -> Artifact:
+        """The declipped sound; where its peaks exceed full scale, all of it is scaled down."""
+        numbers = self._declipped(self.view.decoded(state, task), DECLIPPINGS)
+        return self.view.delivered(numbers / self._excess(numbers), made)
+
+    def _seen(self, state: Tensor, task: Task) -> Tensor:
+        return self.view.decoded(state, task)
+
+    def _followed(self, numbers: Tensor, level: Level[float]) -> Tensor:  # noqa: ARG002
+        found = self._declipped(numbers, DECLIPPINGS // 4)
+        return found / self._excess(found)
+
+    def _declipped(self, numbers: Tensor, rounds: int) -> Tensor:
+        self._residual(numbers)
+        operator = self.measurement.operator
+        assert isinstance(operator, Clipping)
+        return waves.declipped(self._y(numbers), numbers, operator, rounds)
+
+    def _excess(self, numbers: Tensor) -> Tensor:
+        return numbers.abs().max().clamp_min(1) / self.view.bounds[1]
 
 
 def follows(prediction: Prediction, x0: Tensor, level: Level[float]) -> Prediction:

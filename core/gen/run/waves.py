@@ -9,9 +9,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gen.diffusion.inverse import Clipping
+
 WINDOW, HOP = 1024, 256
 FAINT = 1e-4
 """Below this share of the largest magnitude, a measurement has no phase."""
+
+THRESHOLDS = 0.5, 5e-4
+"""Thresholds of the first and the last round of declipping, as shares of the largest magnitude."""
+TRUST = 0.4
+"""Weight of what a model makes against what has been found of a sound, when it is declipped."""
 
 
 def aligned(made: Tensor, measured: Tensor) -> Tensor:
@@ -52,6 +59,32 @@ def filtered(measured: Tensor, made: Tensor, std: float) -> Tensor:
     noise = std**2 * float(window.square().sum())
     power = _spectrum(made).abs().square()
     return _waves(_spectrum(measured) * power / (power + noise), measured)
+
+
+def declipped(measured: Tensor, made: Tensor, clipping: Clipping, rounds: int) -> Tensor:
+    """What was cut off is found again.
+
+    By turns, a threshold leaves what stands out in the spectrum, and a projection returns what was measured:
+    consistent iterative hard thresholding (Kitić et al. 2013, arXiv 1303.1023, algorithm 1). The threshold
+    falls from round to round. What stands out is a geometric mean of the magnitudes that have been found and
+    those of ``made``.
+
+    Args:
+        measured: (..., L).
+        made: Of the same shape; only the proportions of its magnitudes count.
+        clipping: How it was cut off.
+        rounds: At least 2.
+    """
+    expected = _spectrum(made).abs()
+    expected = (expected / expected.max().clamp_min(1e-12)) ** TRUST
+    found, largest = measured, _spectrum(measured).abs().max().clamp_min(1e-12)
+    first, last = THRESHOLDS
+    for place in range(rounds):
+        spectrum = _spectrum(found)
+        share = (spectrum.abs() / largest) ** (1 - TRUST) * expected
+        sparse = spectrum * (share > first * (last / first) ** (place / (rounds - 1)))
+        found = clipping.projected(_waves(sparse, measured), measured)
+    return found
 
 
 def _spectrum(waves: Tensor) -> Tensor:

@@ -77,6 +77,9 @@ def test_the_text_decides_how_long_it_takes(model: Model) -> None:
     assert encoder.settle("A.", {**PARAMS, "rate": 2.0}, 0) == {"duration": SHORTEST}
     # What is settled is enough when it is given, as by a recipe that is run again.
     assert encoder.settle("The fox. An apple.", {**PARAMS, "duration": seconds[1.0]}, 0) == {}
+    # So is the duration of the sound of it, in whole samples.
+    whole = int(seconds[1.0] * 22050) / 22050
+    assert encoder.settle("The fox. An apple.", {**PARAMS, "duration": whole}, 0) == {}
     with pytest.raises(UsageError, match="the text takes"):
         encoder.settle("The fox. An apple.", {**PARAMS, "duration": seconds[1.0] - 0.05}, 0)
     with pytest.raises(UsageError, match="no word"):

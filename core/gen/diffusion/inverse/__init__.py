@@ -3,6 +3,7 @@
 from gen.diffusion.inverse.measurement import (
     BlockAverage,
     Blur,
+    Clipping,
     CompressedSensing,
     Decimation,
     FourierMagnitude,
@@ -28,6 +29,7 @@ __all__ = [
     "DPS",
     "BlockAverage",
     "Blur",
+    "Clipping",
     "CompressedSensing",
     "Decimation",
     "DiffPIR",

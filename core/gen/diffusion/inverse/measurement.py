@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -284,6 +284,43 @@ class CompressedSensing(LinearOperator):
 
     def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
         return g(y.new_tensor(1.0)) * y
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """Values beyond a level are cut off at it: overdriven sound. Not linear.
+
+    Args:
+        level: > 0.
+
+    Raises:
+        ValueError: The level is not a finite number above 0.
+    """
+
+    level: float
+
+    TOLERANCE: ClassVar[float] = 0.01
+    """Values so near the level, as a share of it, count as cut off: lossy files do not store it exactly."""
+
+    def __post_init__(self) -> None:
+        check_positive(level=self.level)
+
+    def __call__(self, x: Tensor, /) -> Tensor:
+        return x.clamp(-self.level, self.level)
+
+    def reached(self, y: Tensor) -> Tensor:
+        """Where measured values (B, ...) are cut off, True."""
+        return y.abs() >= (1 - self.TOLERANCE) * self.level
+
+    def projected(self, x: Tensor, y: Tensor) -> Tensor:
+        """The nearest to x of all that gives y: y where it is not cut off, elsewhere at least as far from 0.
+
+        Args:
+            x: (B, ...).
+            y: The measured values, of the same shape.
+        """
+        beyond = torch.where(y > 0, x.maximum(y), x.minimum(y))
+        return torch.where(self.reached(y), beyond, y)
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,8 @@ class SpeechEncoder:
         if isinstance(duration, int | float):
             if duration > LONGEST:
                 raise UsageError(f"speech lasts at most {LONGEST:g} s, not {duration:g} s")
-            if duration < takes:
+            # A sound of that duration has a whole number of samples.
+            if duration + 1 / RATE < takes:
                 raise UsageError(
                     f"the text takes {takes:.2f} s, more than the duration of {duration:g} s: "
                     "give a higher rate, or no duration"
