@@ -166,10 +166,15 @@ def gen_families() -> tuple[FamilySpec, ...]:
         FamilySpec(
             name="cogvideox",
             modality="video",
-            summary="CogVideoX and CogVideoX 1.5: clips from text.",
-            pipelines=("CogVideoXPipeline", "CogVideoXVideoToVideoPipeline"),
+            summary="CogVideoX and CogVideoX 1.5: clips from text and from a first frame.",
+            pipelines=(
+                "CogVideoXPipeline",
+                "CogVideoXVideoToVideoPipeline",
+                "CogVideoXImageToVideoPipeline",
+            ),
             adapter="gen_video.families.cogvideox:load",
             defaults="gen_video.families.defaults:cogvideox",
+            additions=("lora",),
             params=_sizes(16),
         ),
         FamilySpec(

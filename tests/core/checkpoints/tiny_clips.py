@@ -104,12 +104,18 @@ def animatediff(**options: Any) -> Any:
     )
 
 
-def cogvideox(timestep_spacing: str = "trailing", **options: Any) -> Any:
-    """A pipeline of CogVideoX with these options of its transformer."""
+def cogvideox(timestep_spacing: str = "trailing", pictured: bool = False, **options: Any) -> Any:
+    """A pipeline of CogVideoX with these options of its transformer.
+
+    Args:
+        timestep_spacing: Of the scheduler.
+        pictured: Whether it makes clips of a picture.
+        options: Of the transformer.
+    """
     sizes = {
         "num_attention_heads": 2,
         "attention_head_dim": 16,
-        "in_channels": 4,
+        "in_channels": 8 if pictured else 4,
         "out_channels": 4,
         "time_embed_dim": 8,
         "text_embed_dim": 16,
@@ -127,6 +133,7 @@ def cogvideox(timestep_spacing: str = "trailing", **options: Any) -> Any:
         layers_per_block=1,
         norm_num_groups=2,
         temporal_compression_ratio=4,
+        invert_scale_latents=pictured and "ofs_embed_dim" not in options,
     )
     scheduler = diffusers.CogVideoXDDIMScheduler(
         prediction_type="v_prediction",
@@ -135,7 +142,8 @@ def cogvideox(timestep_spacing: str = "trailing", **options: Any) -> Any:
         clip_sample=False,
         snr_shift_scale=1.0,
     )
-    return diffusers.CogVideoXPipeline(
+    kind = diffusers.CogVideoXImageToVideoPipeline if pictured else diffusers.CogVideoXPipeline
+    return kind(
         transformer=lively(network),
         vae=lively(autoencoder),
         scheduler=scheduler,

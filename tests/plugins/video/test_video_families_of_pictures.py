@@ -15,6 +15,7 @@ import torch
 from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import (
     _resize_with_antialiasing,
 )
+from safetensors.torch import save_file
 from video_parity import NEGATIVE, PROMPT, as_pil, check_equal, drawn, ours, picture, started, task_of, theirs
 
 import gen
@@ -22,7 +23,7 @@ from gen.checkpoints import Checkpoint
 from gen.checkpoints.vision import square
 from gen.diffusion import TimeGrid
 from gen.errors import UsageError
-from gen_video.families import stable_video, wan
+from gen_video.families import cogvideox, stable_video, wan
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +117,48 @@ def test_wan_of_pictures(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_transparency_is_white_for_clip() -> None:
     pixels = np.concatenate([picture(14, 10).arrays["pixels"], np.zeros((10, 14, 1), np.float32)], -1)
     assert torch.equal(square(pixels, 8), torch.ones(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"use_rotary_positional_embeddings": True},
+        {"use_rotary_positional_embeddings": True, "patch_size_t": 2, "ofs_embed_dim": 8},
+    ],
+    ids=["5b", "1.5"],
+)
+def test_cogvideox_of_a_picture(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = tiny_clips.cogvideox(pictured=True, **options)
+    folder = tiny.saved(pipeline, tmp_path)
+    model = cogvideox.load(Checkpoint(folder), "cpu", "float32")
+    first = picture(32, 32)
+    task = task_of({"width": 32, "height": 32, "frames": 9, "first": first})
+    monkeypatch.setattr(
+        "diffusers.models.autoencoders.vae.DiagonalGaussianDistribution.sample",
+        lambda distribution, generator=None: distribution.mode(),
+    )
+    start = started(model, task).transpose(1, 2)
+    texts = {**TEXTS, "num_frames": 9, "max_sequence_length": 12}
+    made = theirs(pipeline, image=as_pil(first), width=32, height=32, latents=start, **texts)
+    state, frames = ours(model, task)
+    check_equal((state.transpose(1, 2), frames), made)
+    with pytest.raises(UsageError, match="makes clips of a picture"):
+        gen.video("a red fox", model=folder, width=32, height=32, frames=9)
+
+
+def test_a_lora_changes_cogvideox(tmp_path: Path) -> None:
+    folder = tiny.saved(tiny_clips.cogvideox(), tmp_path / "tiny-cogvideox")
+    layer, drawn = "transformer.transformer_blocks.0.attn1.to_v", torch.Generator().manual_seed(1)
+    factors = {"A": torch.randn(2, 32, generator=drawn), "B": torch.randn(32, 2, generator=drawn)}
+    save_file(
+        {f"{layer}.lora_{name}.weight": one for name, one in factors.items()}, tmp_path / "style.safetensors"
+    )
+    options = {"model": folder, "width": 32, "height": 32, "frames": 9, "steps": 1, "seed": 1}
+    plain, changed, undone = (
+        gen.video("a red fox", **options, lora=lora).arrays["frames"]
+        for lora in (None, tmp_path / "style.safetensors", f"{tmp_path}/style.safetensors:0")
+    )
+    assert np.abs(changed - plain).max() > 1e-3
+    assert np.array_equal(undone, plain)

@@ -1,4 +1,4 @@
-"""CogVideoX and CogVideoX 1.5 (Yang et al. 2024, arXiv 2408.06072): clips from text."""
+"""CogVideoX and CogVideoX 1.5 (Yang et al. 2024, arXiv 2408.06072): clips from text and pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gen.diffusion import Condition, Conditioning
 from gen.diffusion.denoiser import Network
 from gen.model import Model, Task
 from gen_video.families import defaults
-from gen_video.families.codec import FrameCodec
+from gen_video.families.codec import FrameCodec, given_frame
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,27 +30,44 @@ class CogVideoX(CheckpointStage):
     Args:
         text: T5.
         length: Tokens of a prompt.
+        frames: Encodes the first frame, for networks with channels for it; None for the others.
+        frame_scale: What the latents of the frame are multiplied by.
     """
 
     text: T5Prompts
     length: int
+    frames: FrameCodec | None = None
+    frame_scale: float = 1.0
 
     def encode(self, task: Task) -> Conditioning:
-        """The states of both prompts, and of their padding."""
+        """The states of both prompts, and of their padding; and the latents of the first frame, zero behind
+        it.
+        """
         states, _ = self.text((*task.prompts, *negatives(task)), self.length, masked=False)
-        return two_sides(text=Condition(states, "cross_attention"))
+        text = two_sides(text=Condition(states, "cross_attention"))
+        if self.frames is None:
+            return text
+        seen = self.frames.latents(self.frames.frame(given_frame(task), task)[None, None])
+        clip = torch.zeros(len(task.prompts), *cast("tuple[int, ...]", task.shape)).to(seen)
+        clip[:, :, :1] = seen * self.frame_scale
+        return text.with_conditions(first=Condition(clip, "channels"))
 
 
 def network(transformer: nn.Module, config: Mapping[str, object]) -> Network:
     """The transformer as a network of the core; ``config`` is its ``config.json``."""
+    # Of CogVideoX 1.5 from a picture, which was trained with this number alone (published code).
+    offset = torch.full((1,), 2.0) if config.get("ofs_embed_dim") else None
     turned = lru_cache(1)(partial(rotary, config)) if config.get("use_rotary_positional_embeddings") else None
 
     def call(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        size, first = x.shape[2:], conditioning.get("first")
+        x = x if first is None else torch.cat([x, first.value], 1)
         output = transformer(
             hidden_states=x.transpose(1, 2),
             encoder_hidden_states=conditioning["text"].value,
             timestep=t,
-            image_rotary_emb=turned and turned(x.shape[2:], x.device),
+            ofs=None if offset is None else offset.to(x),
+            image_rotary_emb=turned and turned(size, x.device),
             return_dict=False,
         )[0]
         return cast(Tensor, output).transpose(1, 2)
@@ -98,7 +115,7 @@ def _centred(most: int, length: int, count: int) -> Tensor:
 
 
 def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
-    """The model of a checkpoint of CogVideoX that makes clips from text.
+    """The model of a checkpoint of CogVideoX.
 
     Raises:
         ModelError: A part is missing or damaged.
@@ -107,10 +124,12 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
     vae, config = checkpoint["vae"].config, checkpoint["transformer"].config
     step = 2 ** (len(list(vae.get("block_out_channels", (1, 1, 1, 1)))) - 1)  # type: ignore[call-overload]
     channels, deep = whole(vae, "latent_channels", 16), whole(config, "patch_size_t", 1)
+    scale = float(str(vae.get("scaling_factor", 1.15258426)))
+    pictured = config.get("in_channels") == 2 * channels
     codec = FrameCodec(
         parts.autoencoder(),
         torch.zeros(channels),
-        torch.full((channels,), 1 / float(str(vae.get("scaling_factor", 1.15258426)))),
+        torch.full((channels,), 1 / scale),
         step=step,
         stride=whole(vae, "temporal_compression_ratio", 4),
         multiple=step * whole(config, "patch_size", 2),
@@ -120,11 +139,15 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         # The autoencoder decodes cells in pairs, the first one with a pair.
         together=2,
         lead=deep - 1,
+        begins=not pictured,
     )
     stage = CogVideoX(
         **sampled(parts.schedule()),
         network=network(parts.network("transformer"), config),
         text=parts.t5(),
         length=whole(config, "max_text_seq_length", 226),
+        frames=codec if pictured else None,
+        # Some were trained on frames that were divided by the scale in place of multiplied.
+        frame_scale=scale**-2 if vae.get("invert_scale_latents") else 1.0,
     )
     return parts.model("video", stage, codec, defaults.cogvideox)
