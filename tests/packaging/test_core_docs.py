@@ -1,4 +1,4 @@
-"""The page about the core: its code runs, its names exist, and no noun is missing."""
+"""The page about the core: its code runs, its names exist, its orders are true, and no noun is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import gen.diffusion
-from gen.diffusion import categorical, guidance, inverse, joint
+from gen.diffusion import categorical, guidance, inverse, joint, solvers
+from gen.presets import SOLVERS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "core.md").read_text(encoding="utf-8")
@@ -23,6 +24,7 @@ SPACES = {
     "guidance": guidance,
     "inverse": inverse,
     "joint": joint,
+    "solvers": solvers,
 }
 
 
@@ -48,6 +50,29 @@ def test_classes_that_are_named_exist() -> None:
     named = {name for code in quoted for name in re.findall(r"(?<![\w.])[A-Z][A-Za-z]+(?=\(|$)", code)}
     assert len(named) > 80
     assert named <= known, sorted(named - known)
+
+
+def test_orders_and_calls_of_solvers_are_those_of_their_presets() -> None:
+    found: dict[str, list[tuple[set[int], set[int]]]] = {}
+    for classes, order, calls in re.findall(r"^\| (`\w+\(.*?) \| .* \| ([^|]+) \| ([^|]+) \|$", PAGE, re.M):
+        names = re.findall(r"`(\w+)\(", classes)
+        for index, name in enumerate(names):
+            found.setdefault(name, []).append((_numbers(order, index, names), _numbers(calls, index, names)))
+    assert len(found) > 20
+    for preset in SOLVERS.values():
+        module, _, name = preset.factory.partition(":")
+        if module == "gen.diffusion.solvers" and not preset.stochastic and name != "FlowMap":
+            orders, calls = (set().union(*numbers) for numbers in zip(*found[name], strict=True))
+            assert preset.order in orders, preset.name
+            assert preset.evaluations in calls or not calls, preset.name
+
+
+def _numbers(cell: str, index: int, names: list[str]) -> set[int]:
+    """The numbers of a cell, "2" or "1–4", or with commas those of one name of several."""
+    parts = cell.split(", ")
+    own = parts[index : index + 1] if len(parts) == len(names) else parts
+    bounds = [int(number) for number in re.findall(r"\d+", " ".join(own))]
+    return set(range(min(bounds), max(bounds) + 1)) if bounds else set()
 
 
 def test_links_and_pictures_lead_somewhere() -> None:
