@@ -11,12 +11,12 @@ NOISES: Mapping[str, NoiseSpec] = table(
     [
         NoiseSpec(
             name="independent",
-            summary="New noise in every step, whatever the others are",
+            summary="New noise in every step",
             factory="gen.diffusion:NoiseSource",
         ),
         NoiseSpec(
             name="brownian",
-            summary="The noise of one path, which runs with more steps see more finely",
+            summary="The noise of one Brownian path, the same for every number of steps",
             factory="gen.presets.factories:brownian",
         ),
     ]
