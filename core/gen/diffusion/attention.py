@@ -1,4 +1,4 @@
-"""Attention within a network, found where it is computed, so that guidance can change it."""
+"""Attention within a network, caught where it is computed, so that guidance can change it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def dot_product_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None =
 class RuledAttention(nn.Module):
     """A layer of a network in which a rule replaces attention.
 
-    Attention is found where it is computed by ``torch.nn.functional.scaled_dot_product_attention``,
+    The rule replaces attention that is computed by ``torch.nn.functional.scaled_dot_product_attention``,
     ``torch.nn.MultiheadAttention`` (which then returns no weights) or ``dot_product_attention``.
 
     Args:
@@ -72,7 +72,7 @@ class RuledAttention(nn.Module):
 
 
 def layer_names(network: nn.Module, layers: str | Iterable[str] | type[nn.Module]) -> list[str]:
-    """Dotted names of the layers that are given by name, or that are of a type.
+    """Dotted names of the layers that are given by name or by type.
 
     Raises:
         ValueError: There is no layer of the type, or of a name.

@@ -1,7 +1,6 @@
-"""Caches within a network: most of its blocks are skipped where their effect can be predicted.
+"""Caches within a network: most of its blocks are skipped where their residual can be predicted.
 
-A network that is a stack of blocks declares them in a ``BlockStack``. The cache keeps the residual of the
-stack, the difference between its output and its input, in the ``Memory`` of the run.
+A network declares its blocks in a ``BlockStack``. The residual of the stack is its output minus its input.
 """
 
 from __future__ import annotations

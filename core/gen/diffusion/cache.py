@@ -1,4 +1,4 @@
-"""Evaluations that are skipped because the prediction would hardly change, with an estimate of the error."""
+"""EasyCache for any denoiser: predictions are repeated while their estimated change is small."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ class CacheReport:
         evaluated: Predictions that were made, each item of a batch counted.
         skipped: Predictions that were repeated instead.
         estimated: The largest estimated error of a skip; of a cache of blocks, the largest accepted change.
-        observed: The largest difference between a new prediction and the repeated one before it. Earlier
-            skips of the same run of skips have smaller errors where errors grow with the distance.
+        observed: The largest difference between a new prediction and the repeated one before it.
     """
 
     evaluated: int = 0
@@ -138,16 +137,15 @@ def cached(
 ) -> Denoiser:
     """``denoiser`` that repeats its last x0 while the estimated relative error is within the tolerance.
 
-    estimate = (movement since the last evaluation) (relative change of x0 per movement between the last two)
+        estimate = (relative change of x0 per movement between the last two evaluations) (movement since)
 
     Movement is the relative change of x / hypot(alpha, sigma) plus the change of atan2(sigma, alpha), summed
-    over the calls. This is EasyCache (Zhou et al. 2025, arXiv 2507.02860) for any denoiser: x0 is repeated,
-    so that a skip with DDIM is the same as one longer step.
+    over the calls. This is EasyCache (Zhou et al. 2025, arXiv 2507.02860) in x0, so that a skip with DDIM is
+    the same as one longer step.
 
     Each item of a batch is decided for itself, and only the items that need it are evaluated. Skipped calls
-    still count in ``Step.nfe``; ``cache_report(step.memory)`` gives their number. With a new memory, and
-    where gradients are on, everything is evaluated. A cache saves where the steps are given; where they can
-    be chosen, fewer steps of a multistep solver are more accurate for as many evaluations.
+    still count in ``Step.nfe``; ``cache_report(step.memory)`` gives their number. Where gradients are on,
+    everything is evaluated.
 
     Args:
         denoiser: A model, with guidance and clipping if wanted; but momentum and CFG++ (an eps of its own)

@@ -3,8 +3,8 @@
     q(x_t | x0) = alpha_t [x_t = x0] + sigma_t noise(x_t),   sigma_t = 1 - alpha_t
 
 The noise is the mask (``Masked``) or uniform on all tokens (``Uniform``). A ``Level`` is the pair (alpha_t,
-sigma_t) as for continuous data, and grids, guidance and the loop are shared. The x0 of a prediction holds
-logits, see ``TokenDenoiser``.
+sigma_t) as for continuous data, so that grids, guidance and the loop are the same. The x0 of a prediction
+holds logits, see ``TokenDenoiser``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gen.diffusion.arguments import whole_number
+from gen.diffusion.arguments import check_not_negative, whole_number
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Inputs, Memory, Prediction
 from gen.diffusion.elementary import Real, derivative, sin
@@ -101,16 +101,10 @@ class CategoricalProcess(ABC):
         return Level(s.t, alpha, 1 - alpha)
 
     def renoise(self, x: Tensor, t: Level[float], s: Level[float], *, noise: StepNoise) -> Renoised:
-        """x_s given x_t, for s with more noise than t; for masks: remasking.
+        """x_s given x_t (B, ...), for s with more noise than t; for masks: remasking.
 
-        Going up and down again corrects what drawing tokens independently got wrong, as the corrector steps
-        of Campbell et al. 2022 (arXiv 2205.14987) do.
-
-        Args:
-            x: x_t (B, ...).
-            t: The level of x.
-            s: The noisier level to go to.
-            noise: That of the step.
+        Going up and down again corrects errors of tokens that were drawn independently, as the corrector
+        steps of Campbell et al. 2022 (arXiv 2205.14987) do.
         """
         return Renoised(self.diffuse(x, uniform(noise, x, "renoise"), self.transition(t, s)), 0.0, None)
 
@@ -160,7 +154,7 @@ class CategoricalProcess(ABC):
         the exact denoiser it is an equality. The integral does not depend on the schedule.
 
         Args:
-            logits: What the denoiser says about x (B, ..., K); gradients pass.
+            logits: The denoiser's, for x (B, ..., K); gradients pass.
             x0: The data, int64 (B, ...).
             x: The data diffused to ``level``.
             level: One level, or one per item; alpha and sigma > 0.
@@ -233,7 +227,7 @@ class Uniform(CategoricalProcess):
     """
 
     def diffuse(self, x0: Tensor, u: Tensor, level: Level[Real]) -> Tensor:
-        # What lies above alpha is uniform again, on [alpha, 1); at sigma = 0 there is nothing above.
+        # A u above alpha is uniform on [alpha, 1); at sigma = 0 there is none.
         share = (u - broadcast(level.alpha, u)) / broadcast(level.sigma, u)
         return torch.where(share < 0, x0, self._any(share.clamp(min=0)))
 
@@ -261,7 +255,7 @@ class Uniform(CategoricalProcess):
         return mean.mul_(other_step).scatter_(-1, at, stays)
 
     def bound(self, logits: Tensor, x0: Tensor, x: Tensor, level: Level[Real]) -> Tensor:
-        """The divergence of the rates at which tokens jump back, for jumps away from x:
+        """The divergence of the rates of the reverse process, for jumps away from x:
 
             -alpha' / (K alpha) sum_j [g(p)_j - g(x0)_j + g(x0)_j log(g(x0)_j / g(p)_j)]
 
@@ -293,14 +287,14 @@ def bits_per_token(nats: Tensor) -> Tensor:
 class TokenDenoiser:
     """A network as a denoiser: ``Prediction.x0`` holds the logits (B, ..., K) of each token of the data.
 
-    Logits, since guidance is linear in them: l_null + w (l_cond - l_null) is p_cond**w p_null**(1 - w) up to
-    its sum, the classifier-free guidance of tokens (Nisonoff et al. 2024, arXiv 2406.01572; Schiff et al.
-    2024, arXiv 2412.10193). They must be finite: ``IMPOSSIBLE`` serves as minus infinity.
+    Guidance is linear in logits: l_null + w (l_cond - l_null) is p_cond**w p_null**(1 - w) up to its sum, the
+    classifier-free guidance of tokens (Nisonoff et al. 2024, arXiv 2406.01572; Schiff et al. 2024, arXiv
+    2412.10193). They must be finite: ``IMPOSSIBLE`` serves as minus infinity.
 
     Args:
         network: (tokens (B, ...) int64, c_noise (B,) float32, conditioning) -> logits (B, ..., K). c_noise is
             sigma_t, in [0, 1].
-        process: Whose tokens they are.
+        process: That of the tokens.
 
     Raises:
         ValueError: The network returned another shape.
@@ -334,14 +328,14 @@ class TokenDenoiser:
 
 
 def given(denoiser: Denoiser, tokens: Tensor, known: Tensor) -> Denoiser:
-    """``denoiser`` with certain logits for the tokens that are known, so that the run ends with them.
+    """``denoiser`` of tokens with certain logits for the known ones, so that the run ends with them.
 
-    A run of ``Masked`` can also start with them in place; this works with ``Uniform`` too, and with the
-    ``renoise_steps`` of a grid, which noise them like all others.
+    A run of ``Masked`` can also start with them in place. This works with ``Uniform`` too, and with the
+    ``renoise_steps`` of a grid, which noise known tokens like all others.
 
     Args:
         denoiser: Of tokens.
-        tokens: The data, int64 (B, ...), read where it is known.
+        tokens: The data, int64 (B, ...); used where it is known.
         known: bool (B, ...).
     """
 
@@ -409,16 +403,16 @@ class Unmask(_TokenSolver):
     """A given number of tokens is unmasked per step, in a given order (Chang et al. 2022, arXiv 2202.04200).
 
     After a step the share of masks is sigma_s, so the process's schedule is that of the unmasking
-    (``CosineSchedule`` is MaskGIT's); at least one token is unmasked per step, and all at t = 0. One token at
-    a time, every order is exact for an exact denoiser except "confidence". Its choice depends on the drawn
-    tokens and favours likely ones, with any number of steps, as a lower temperature would (Hayakawa et al.
-    2025, arXiv 2510.04525); MaskGIT counters it by ``order_noise``.
+    (``CosineSchedule`` is MaskGIT's); at least one token is unmasked per step, and all at t = 0. With one
+    token per step every order but "confidence" is exact for an exact denoiser. "confidence" depends on the
+    drawn tokens and favours likely ones, as a lower temperature would (Hayakawa et al. 2025, arXiv
+    2510.04525); MaskGIT counters it by ``order_noise``.
 
     Args:
         process: The masked process.
-        order: What comes first: "margin", the largest probability of the first token above the second (Kim et
-            al. 2025, arXiv 2502.06768); "entropy", the smallest entropy; "random"; "confidence", the highest
-            probability of the drawn token (MaskGIT).
+        order: First are the positions with: "margin", the largest difference of the two highest
+            probabilities (Kim et al. 2025, arXiv 2502.06768); "entropy", the smallest entropy; "confidence",
+            the highest probability of the drawn token (MaskGIT); or "random".
         temperature: Of the tokens, >= 0: they are drawn from p**(1 / temperature), at 0 the likeliest.
         order_noise: >= 0: Gumbel noise on the score, times the t of the level s (the choice temperature of
             MaskGIT).
@@ -438,12 +432,9 @@ class Unmask(_TokenSolver):
     def __post_init__(self) -> None:
         if self.order not in get_args(Order):
             raise ValueError(f"order must be one of {', '.join(get_args(Order))}, not {self.order!r}")
-        if not (0 <= self.temperature < math.inf and 0 <= self.order_noise < math.inf):
-            raise ValueError(
-                f"temperatures must be finite and >= 0, not {self.temperature}, {self.order_noise}"
-            )
+        check_not_negative(temperature=self.temperature, order_noise=self.order_noise)
         if self.order == "random" and self.order_noise > 0:
-            raise ValueError("order_noise must be 0 for a random order, which is nothing but noise")
+            raise ValueError("order_noise must be 0 for a random order, which is noise already")
         if self.block is not None:
             whole_number(self.block, "block")
 
@@ -492,9 +483,9 @@ class EntropyBound(_TokenSolver):
         sum of the entropies - the largest of them <= bound,
 
     which bounds the mutual information of its tokens. A step evaluates until the share of masks is at most
-    sigma_s: one step of ``TimeGrid.uniform(1)`` is a whole run. Each item has its own pace. All evaluations
-    of a step are at level t: the posterior of masked tokens does not depend on the level (Zheng et al. 2025,
-    arXiv 2409.02908), but for a network that was trained with the level take several steps.
+    sigma_s, for each item by itself: one step of ``TimeGrid.uniform(1)`` is a whole run. All evaluations of a
+    step are at level t. The posterior of masked tokens does not depend on the level (Zheng et al. 2025, arXiv
+    2409.02908); a network that was trained with the level needs several steps.
 
     Args:
         process: The masked process.
@@ -512,8 +503,7 @@ class EntropyBound(_TokenSolver):
     def __post_init__(self) -> None:
         if not self.bound >= 0:
             raise ValueError(f"bound must be at least 0, not {self.bound}")
-        if not 0 <= self.temperature < math.inf:
-            raise ValueError(f"temperature must be finite and >= 0, not {self.temperature}")
+        check_not_negative(temperature=self.temperature)
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
@@ -524,7 +514,7 @@ class EntropyBound(_TokenSolver):
         while (unfinished := masked.flatten(1).sum(1) > goal).any():
             p = self.process.probabilities(denoise(x, t).x0)
             u = uniform(noise, x, f"token/{evaluation}")
-            # An item that is done keeps its guess: it must not depend on the rest of the batch.
+            # An item that has finished keeps its guess, which must not depend on the rest of the batch.
             going = unfinished.reshape(-1, *(1,) * (x.ndim - 1))
             guess = torch.where(masked, _tokens(p, self.temperature, u), x)
             filled = torch.where(going, guess, filled)

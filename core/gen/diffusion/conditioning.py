@@ -19,12 +19,12 @@ class Condition:
     Args:
         value: (B, L, D) for "cross_attention" and "prepend" (L tokens), (B, D) for "global", (B, C, *spatial)
             for "channels".
-        route: Its way into the network: attended to, added to the time embedding, put before the tokens of
-            the state, or concatenated to the channels of the state.
+        route: Its way into the network: attended to, put before the tokens of the state, added to the time
+            embedding, or concatenated to the channels of the state.
         mask: (B, L) bool, True where a token counts; None when all do.
 
     Raises:
-        ValueError: The route is unknown, or the mask does not fit.
+        ValueError: The route is unknown, or the mask has another shape.
     """
 
     value: Tensor

@@ -1,6 +1,6 @@
-"""Denoisers: (x, level, conditioning, memory) -> Prediction, all that a solver sees of a model.
+"""Denoisers: (x, level, conditioning, memory) -> Prediction, all that a solver knows of a model.
 
-Whatever changes a prediction (guidance, clipping, caching, constraints) is a function Denoiser -> Denoiser.
+Guidance, clipping, caches and constraints are functions Denoiser -> Denoiser.
 """
 
 from __future__ import annotations
@@ -52,17 +52,17 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a denoiser says about a noisy state.
+    """The prediction for a noisy state.
 
     Args:
-        data: x0, the expected data (B, ...), or the network's output, from which x0 is made when it is first
-            read.
+        data: x0, the expected data (B, ...); or the network's output, from which x0 is computed when it is
+            first read.
         eps: The noise, where it is not the one that x and x0 imply (as in CFG++); else None.
-        variance: Where the variance of the Markov posterior is learned, how far its logarithm lies from the
-            smallest (0) to the largest (1) admissible value (Nichol & Dhariwal 2021, arXiv 2102.09672,
+        variance: Of a learned variance of the Markov posterior: the place v of its logarithm between the
+            smallest (0) and the largest (1) admissible one (Nichol & Dhariwal 2021, arXiv 2102.09672,
             eq. 15), (B, ...); else None.
-        output: (c_skip, c_out) of x0 = c_skip x + c_out F, where F is the network's output, for what works on
-            F; None where no network is known.
+        output: (c_skip, c_out) of x0 = c_skip x + c_out F, for guidance of the network's output F; None where
+            no network is known.
     """
 
     data: Tensor | Output
@@ -82,7 +82,7 @@ class Prediction:
 
     @property
     def evidence(self) -> Tensor:
-        """The network's output where x0 is made from it, else x0: finite where x0 is, overflow aside."""
+        """The network's output where x0 is computed from it, else x0: finite where x0 is, overflow aside."""
         return self.data.F if isinstance(self.data, Output) else self.data
 
     def with_x0(self, x0: Tensor) -> Prediction:
@@ -105,12 +105,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """A part of the data that is known exactly.
-
-    Args:
-        mask: True where it is known; broadcasts to (B, ...).
-        data: The data there; broadcasts to (B, ...).
-    """
+    """A known part of the data: ``data`` where ``mask`` is True, exactly; both broadcast to (B, ...)."""
 
     mask: Tensor
     data: Tensor
@@ -122,17 +117,17 @@ class Known:
 
 @dataclass(eq=False)
 class Memory:
-    """What denoisers remember within one run.
+    """The memory of denoisers within one run.
 
-    A denoiser reads and writes the memory that it is given. One that wraps another passes its memory on, or,
-    where it keeps values of its own or evaluates several denoisers, gives each a child of its own. Values are
-    replaced, never changed in place, so that a copy of an earlier step stays as it was.
+    A denoiser reads and writes the memory that it is given. A wrapper passes its memory on; where it keeps
+    values of its own or evaluates several denoisers, it gives each a child. Values are replaced, never
+    changed in place, so that the copy of an earlier step stays as it was.
 
     Args:
         values: Name to value; each can be pickled.
         children: Name to the memory of a denoiser within.
         known: Set by a denoiser that knows a part of the data exactly; the loop pastes it into the data at
-            the end of a run, so that no solver and no function around the denoiser loses it.
+            the end of a run, since a solver or a wrapper may have changed it.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -153,7 +148,7 @@ class Memory:
         return copied
 
     def paste_known(self, x: Tensor) -> Tensor:
-        """x (B, ...) with all known data of this memory and its children."""
+        """x (B, ...) with the known data of this memory and its children."""
         for child in self.children.values():
             x = child.paste_known(x)
         return x if self.known is None else self.known.paste(x)
@@ -167,8 +162,8 @@ class Memory:
 Denoiser: TypeAlias = Callable[[Tensor, Level[float], Conditioning, Memory], Prediction]
 """(x (B, ...), level, conditioning, memory) -> prediction.
 
-``Memory()`` is that of a first evaluation. There is no default: a wrapper that forgets to pass the memory on
-raises a TypeError in place of losing momentum or a cache.
+``Memory()`` is that of a first evaluation. There is no default, so that a wrapper that does not pass the
+memory on raises a TypeError in place of losing momentum or a cache.
 """
 Network: TypeAlias = Callable[[Tensor, Tensor, Conditioning], Tensor]
 
@@ -179,8 +174,8 @@ class Inputs(NamedTuple):
     Args:
         x: c_in x (B, ...) in the network's dtype, or tokens.
         c_noise: (B,) float32.
-        prediction: The network's output -> the prediction; raises ValueError where the network returned
-            another shape, or changed the state in place.
+        prediction: Network's output -> prediction; raises ValueError where the network returned another
+            shape, or changed the state in place.
     """
 
     x: Tensor
@@ -192,17 +187,15 @@ class Inputs(NamedTuple):
 class ModelDenoiser:
     """A network as a denoiser.
 
-    It takes levels of any process: a level that is not one of its own is mapped to the one of equal log_snr
-    and x is rescaled, which is exact, since x / alpha depends on the log_snr alone. A level beyond its own is
-    mapped to the nearest, whose c_noise the network then gets.
+    A level of another process is mapped to the one of equal log_snr, and x is rescaled; this is exact, since
+    x / alpha depends on the log_snr alone. A level beyond those of its process is mapped to the nearest.
 
     Args:
         network: (c_in x (B, ...), c_noise (B,) float32, conditioning) -> F (B, ...). x and floating-point
             conditions are cast to the network's dtype: its attribute ``dtype``, or that of its first
-            parameter, if it has any; F is cast back to the dtype of the state. c_noise keeps its digits, as
-            conditions of integers do. The network must not change its input in place, and
-            returns a new tensor with every call, as x0 is made from F when it is read. It gets the
-            conditioning without uncond and other prompts.
+            parameter, if it has any; F is cast back to the dtype of the state. c_noise stays float32. The
+            network must not change its input in place, and returns a new tensor with every call, as x0 is
+            computed from F when it is first read. Its conditioning is without uncond and other prompts.
         process: The process that the network was trained on.
         parameterization: What F means.
         learned_variance: Whether the network returns twice the channels (dimension 1): F, then w in [-1, 1]
@@ -273,8 +266,7 @@ class ModelDenoiser:
         return Inputs(_cast(scaled, _input_dtype(self.network, x.dtype)), c_noise, prediction)
 
     def coefficients(self, level: Level[Real]) -> Coefficients[Real]:
-        """(c_in, c_skip, c_out, c_noise) for a state at ``level`` of any process; numbers are kept for the
-        next run.
+        """(c_in, c_skip, c_out, c_noise) for a state at ``level`` of any process; floats are kept in a table.
 
         Raises:
             ValueError: The network's output does not determine x0 at this level.
@@ -301,8 +293,7 @@ class ModelDenoiser:
 
 
 def cast_conditions(conditioning: Conditioning, x: Tensor, model_input: Tensor) -> Conditioning:
-    """The conditions alone, as the network gets them: where the model input has another dtype than x, numbers
-    have it too."""
+    """The conditions without uncond, in the dtype of the model input where that is not the one of x."""
     conditions, dtype = conditioning.cond, model_input.dtype
     if dtype == x.dtype:
         return conditions
@@ -310,16 +301,16 @@ def cast_conditions(conditioning: Conditioning, x: Tensor, model_input: Tensor) 
 
 
 def _data(x: Tensor, output: Tensor, c: Coefficients[Real]) -> Tensor | Output:
-    """x0, or where it may wait, what it is made from."""
+    """x0, or the output that it is computed from later."""
     if isinstance(c.c_skip, Tensor):
         return combine(c.c_skip, x, c.c_out, output)
     data = Output(x, _cast(output, x.dtype), c.c_skip, c.c_out)
-    # With gradients x0 is made at once: whoever reads it first may have switched them off.
+    # With gradients x0 is computed at once, as they may be off where it is first read.
     return data.x0 if x.requires_grad or output.requires_grad else data
 
 
 def _cast(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """x.to(dtype), without its cost where nothing is to be done."""
+    """x.to(dtype), at no cost where x has it already."""
     return x if x.dtype == dtype else x.to(dtype)
 
 
@@ -367,7 +358,7 @@ def thresholded(
     most ``cap``.
 
     Args:
-        denoiser: What predicts the data.
+        denoiser: Predicts the data.
         quantile: A share in (0, 1].
         bound: The largest magnitude of the data, > 0.
         cap: The largest s, >= bound; DeepFloyd IF has 1.5.
@@ -378,7 +369,6 @@ def thresholded(
     if not 0 < quantile <= 1:
         raise ValueError(f"quantile must lie in (0, 1], not {quantile}")
     check_positive(bound=bound)
-
     if not cap >= bound:
         raise ValueError(f"cap must be at least bound, {bound}, not {cap}")
 

@@ -1,7 +1,6 @@
 """Joint states: named tensors, each with its own process and solver, denoised together on one time grid.
 
-A part is continuous or made of tokens: positions and types of atoms, sound and pictures, columns of a
-table.
+Each part is continuous or of tokens: positions and types of atoms, sound and pictures, columns of a table.
 
     parts = {"place": Part(RectifiedFlow(), Heun()), "kind": Part(MASKED, PosteriorSample(MASKED))}
     x = joint.prior(parts, grid, noise, {"place": (20, 3), "kind": (20,)})
@@ -62,11 +61,11 @@ JointNetwork: TypeAlias = Callable[
 
 @dataclass(frozen=True)
 class Part:
-    """How one tensor of a joint state is noised and denoised.
+    """The forward process and the solver of one tensor of a joint state.
 
     Args:
-        process: Its forward process; at one time of the grid each part has the level of its own.
-        solver: What carries it from level to level; of tokens for a ``CategoricalProcess``.
+        process: At a time of the grid each part has the level of its own process.
+        solver: One of tokens for a ``CategoricalProcess``.
     """
 
     process: Process | CategoricalProcess
@@ -171,15 +170,15 @@ def iterate(
     after: Mapping[str, Step] | None = None,
     gradients: bool = False,
 ) -> Iterator[dict[str, Step]]:
-    """Every step of a joint run, as one ``Step`` per part; see ``gen.diffusion.iterate``.
+    """Every step of a joint run, as one ``Step`` per part; as ``gen.diffusion.iterate``.
 
-    The k-th evaluations that the parts' solvers make in a step are one evaluation of the denoiser. A part
-    whose solver makes fewer than another is evaluated again where it was last, for the others' sake.
+    The k-th evaluations of all parts in a step are one evaluation of the denoiser. A part whose solver makes
+    fewer of them is evaluated again at its last place.
 
     Args:
         denoiser: Predicts the data of all parts.
         parts: Name to process and solver.
-        grid: Where to stop.
+        grid: The times of the run.
         x: Each part's state (B, ...) at the grid's first level, see ``prior``.
         noise: One seed per item; a part draws from ``noise.child(name)``.
         conditioning: Of the denoiser.
@@ -269,15 +268,14 @@ def sample(
 
 
 def guided(denoiser: JointDenoiser, guidance: Mapping[str, Guidance]) -> JointDenoiser:
-    """``denoiser`` with guidance for some of its parts, each by itself; the others are left as they are.
+    """``denoiser`` with guidance of some of its parts, each by itself; the others stay as they are.
 
-    Conditionings that the parts' guidances have in common are evaluated once for all. A gradient is that of
-    the part's own state, with the other parts held.
+    Conditionings that several guidances need are evaluated once. A gradient is that of the part's own state,
+    with the other parts held.
 
     Args:
         denoiser: Predicts the data of all parts.
-        guidance: Name to guidance; tokens take those that are linear in the prediction, which then are linear
-            in the logits.
+        guidance: Name to guidance; for tokens one that is linear in the prediction, that is in the logits.
     """
 
     def denoise(
@@ -317,8 +315,8 @@ def guided(denoiser: JointDenoiser, guidance: Mapping[str, Guidance]) -> JointDe
 def wrapped(denoiser: JointDenoiser, wrappers: Mapping[str, Callable[[Denoiser], Denoiser]]) -> JointDenoiser:
     """``denoiser`` with some of its parts clipped, constrained or otherwise wrapped, each by itself.
 
-    A wrapper gets the denoiser of its part, with the other parts held where they are. It must evaluate all
-    items at once: guidance belongs in ``guided``.
+    A wrapper gets the denoiser of its part, with the other parts held. It must evaluate all items at once:
+    guidance belongs in ``guided``.
 
     Args:
         denoiser: Predicts the data of all parts.
@@ -387,8 +385,8 @@ def _together(
     """Step ``index`` of every part.
 
     The parts are evaluated together, but each solver makes its evaluations one after the other. A step is a
-    pure function of its predictions, so it is computed anew with each: with those known so far, and a
-    placeholder for the next one, whose place is recorded. A step without placeholders is the result.
+    pure function of its predictions, so it is computed anew with each further one: from those known so far,
+    and a placeholder for the next, whose place is recorded. A step without placeholders is the result.
     """
     places = {name: (run.x, run.levels[index]) for name, run in runs.items()}
     answers: dict[str, list[Prediction]] = {name: [] for name in runs}
@@ -412,7 +410,7 @@ def _together(
 
 
 class _Replay:
-    """Gives known predictions in turn, then placeholders; ``missing`` is the place of the first of these."""
+    """Returns known predictions in turn, then placeholders; ``missing`` is the place of the first one."""
 
     def __init__(self, answers: Sequence[Prediction], process: Process | CategoricalProcess) -> None:
         self._answers, self._process = iter(answers), process
@@ -424,14 +422,14 @@ class _Replay:
             return answer
         self.missing = self.missing or (x, level)
         if isinstance(self._process, CategoricalProcess):
-            # Certain of one token, whichever the process rules out: solvers then come to their end at once.
+            # Certain of one token, so that solvers finish at once.
             logits = torch.arange(self._process.tokens, dtype=torch.float32, device=x.device) * 1e4
             return Prediction(logits.expand(*x.shape, -1))
         return Prediction(x, variance=torch.zeros_like(x))
 
 
-def _check_names(what: str, found: Mapping[str, object], parts: Mapping[str, object]) -> None:
+def _check_names(noun: str, found: Mapping[str, object], parts: Mapping[str, object]) -> None:
     if set(found) != set(parts):
         raise ValueError(
-            f"{what} must have the parts {', '.join(sorted(parts))}, not {', '.join(sorted(found))}"
+            f"{noun} must have the parts {', '.join(sorted(parts))}, not {', '.join(sorted(found))}"
         )

@@ -1,4 +1,4 @@
-"""Noise that depends on nothing but an item's own seed.
+"""Noise that depends on an item's own seed alone.
 
 An item of fewer than ``SMALL`` numbers is drawn together with the others of its batch: a counter-based
 generator (SplitMix64: Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators", sec. 3)
@@ -99,7 +99,7 @@ class NoiseSource:
         return normal.flatten(1)[:, :size]
 
     def prior(self, shape: Sequence[int]) -> Tensor:
-        """The noise that generation starts from, float32 (B, *shape) on the CPU."""
+        """The noise of the first state, float32 (B, *shape) on the CPU."""
         return self.normal(shape, "prior")
 
     def at(
@@ -140,7 +140,7 @@ class NoiseSource:
         return BrownianPath(self, restart) if self.brownian else None
 
     def child(self, name: str) -> NoiseSource:
-        """An independent source for a further run of the same items, named so that it can be had again."""
+        """An independent source for another run of the same items; the same one for the same name."""
         return NoiseSource([_seed(f"{seed}/{name}") for seed in self.seeds], self.brownian)
 
     def select(self, rows: Sequence[int]) -> NoiseSource:
@@ -196,13 +196,12 @@ class BlendedNoise(NoiseSource):
 
 
 def part(noise: StepNoise, name: str, t: Level[float], s: Level[float]) -> StepNoise:
-    """The noise of a part of a step.
+    """The noise of a part of a step, from level t to s.
 
     Args:
         noise: That of the step.
-        name: Of the part; parts of other names are independent.
-        t: The level where the part starts.
-        s: The level where it ends. On a Brownian path the levels decide the draw, and the name does not.
+        name: Of the part; parts of other names are independent. On a Brownian path the levels alone decide.
+        t, s: The levels where the part starts and ends.
     """
     if isinstance(noise, _BrownianStep):
         return replace(noise, t=t, s=s)

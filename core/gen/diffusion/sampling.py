@@ -26,20 +26,20 @@ CHECK_EVERY = 16
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One finished step: enough to show a preview, and to go on from (it can be pickled).
+    """One finished step. It can be pickled, and a run can go on from it.
 
     Args:
         index: Number of the step, from 0.
         total: Number of steps of the grid.
         level: The level that was reached.
         x: The state (B, ...) at that level.
-        predicted: The data as predicted in this step, where it renoises in the step before, or the prediction
+        predicted: The predicted data of this step, or where it renoises of the step before; or the prediction
             that gives them.
         nfe: Evaluations of the denoiser in this step; 0 where it renoises.
         state: The solver's memory.
-        std: Standard deviation of the noise that was drawn into x: x ~ N(mean, std**2); one, or (B, ...).
+        std: Standard deviation of the noise in x: x ~ N(mean, std**2); one for all, or (B, ...).
         z: The standard normal draw itself; None where the step is certain.
-        memory: What the denoiser remembers of the run.
+        memory: The denoiser's memory.
     """
 
     index: int
@@ -55,7 +55,7 @@ class Step:
 
     @property
     def x0(self) -> Tensor:
-        """The data as predicted in this step (B, ...); where it renoises, in the step before."""
+        """The predicted data of this step (B, ...), or where it renoises of the step before."""
         return self.predicted.x0 if isinstance(self.predicted, Prediction) else self.predicted
 
     @property
@@ -66,16 +66,15 @@ class Step:
     def log_prob(self, x: Tensor | None = None) -> Tensor:
         """log N(x; mean, std**2) given the state before the step, in nats per item, (B,).
 
-        For policy gradients (Black et al. 2023, arXiv 2305.13301, sec. 4.2). The density of a step of an old
-        run under a new network, which can be differentiated, is that of the new network's step from the same
-        state:
+        For policy gradients (Black et al. 2023, arXiv 2305.13301, sec. 4.2). The ratio of the densities of an
+        old step under a new and the old network, differentiable in the new one, is
 
             new = next(iterate(..., x=x, after=old_steps[k - 1], gradients=True))
             ratio = (new.log_prob(old_steps[k].x) - old_steps[k].log_prob()).exp()
 
         Args:
-            x: The state (B, ...) to score; by default the one that was drawn. Where std is 0 the step is
-                certain, and those elements do not count.
+            x: The state (B, ...) to score; by default the one that was drawn. Elements with std 0 are
+                certain and do not count.
 
         Raises:
             ValueError: The whole step is certain: it has no density.
@@ -117,26 +116,14 @@ def prior(
 
 
 def timed(process: Process | CategoricalProcess, level: Level[float]) -> Level[float]:
-    """``level`` with the process's time of its log_snr: a solver does not know it between t and s."""
+    """``level`` with the process's time of its log_snr, which a solver does not know between t and s."""
     if not isinstance(process, Process):
         return level
     return replace(level, t=process.t_of_log_snr(level.log_snr))
 
 
 class Run:
-    """One tensor on its way along a grid.
-
-    Args:
-        process: Gives the levels of the grid, and the law of renoising.
-        grid: Where to stop.
-        solver: How to move.
-        x: The state (B, ...) at the grid's first level.
-        noise: One seed per item.
-        after: The step to go on from.
-
-    Raises:
-        ValueError: The arguments do not fit each other.
-    """
+    """The state of one tensor in a run; arguments and errors are those of ``iterate``."""
 
     def __init__(
         self,
@@ -168,7 +155,7 @@ class Run:
         self._path = noise.path(self._restart)
 
     def update(self, index: int, denoise: Denoise) -> Update:
-        """Step ``index`` from where the run is; the run stays there."""
+        """Step ``index`` from the present state, which stays as it is."""
         t, s = self.levels[index], self.levels[index + 1]
         noise = self._noise.at(index, t, s, path=self._path)
         if index not in self._renoise_steps:
@@ -182,7 +169,7 @@ class Run:
         return Update(x, (), self._predicted, std, z)
 
     def take(self, index: int, update: Update, nfe: int, memory: Memory) -> Step:
-        """Move by what ``update`` gave."""
+        """Step ``index`` as made: its update becomes the present state."""
         self.x, self._state = update.x, update.state
         self._predicted = update.predicted if index + 1 in self._renoise_steps else None
         if index in self._renoise_steps:
@@ -209,14 +196,14 @@ def iterate(
     """Every step of a run as it is made; stop iterating to cancel.
 
     Args:
-        denoiser: What predicts the data.
-        process: Gives the levels of the grid.
-        grid: Where to stop. Its ``renoise_steps`` add noise, and the solver starts afresh.
-        solver: How to move.
+        denoiser: Predicts the data.
+        process: Gives the levels of the grid's times, and the law of renoising.
+        grid: The times of the run. Its ``renoise_steps`` add noise, and the solver starts anew after them.
+        solver: Makes the steps.
         x: The state (B, ...) at the grid's first level, see ``prior``.
         noise: One seed per item; only stochastic solvers and steps that renoise draw from it.
         conditioning: Of the denoiser.
-        after: A step of an earlier run with the same arguments, to go on from; x is then replaced by its x.
+        after: A step of an earlier run with the same arguments, to go on from; its x replaces ``x``.
         gradients: Whether a step can be differentiated; the graph then reaches from step to step.
 
     Raises:
@@ -269,22 +256,12 @@ def sample(
     conditioning: Conditioning | None = None,
     on_step: Callable[[Step], None] | None = None,
 ) -> Trajectory:
-    """A whole run, see ``iterate``.
+    """A whole run; the other arguments, and the errors, are those of ``iterate``.
 
     Args:
-        denoiser: What predicts the data.
-        process: Gives the levels of the grid.
-        grid: Where to stop.
-        solver: How to move.
-        noise: One seed per item.
         x: The state (B, ...) at the grid's first level, or
         shape: The shape of one item, to start from pure noise on the CPU; one of the two.
-        conditioning: Of the denoiser.
         on_step: Called after every step.
-
-    Raises:
-        ValueError: The arguments do not fit each other.
-        FloatingPointError: The denoiser returned NaN or infinity.
     """
     if (x is None) == (shape is None):
         raise ValueError("give either x, the state to start from, or shape, that of one item")
@@ -309,26 +286,20 @@ def invert(
     conditioning: Conditioning | None = None,
     on_step: Callable[[Step], None] | None = None,
 ) -> Trajectory:
-    """``sample`` run backwards: the same solver on the reversed grid, guided where the denoiser is.
+    """From data to noise: the solver on the reversed grid. The other arguments are those of ``sample``.
 
-    ``sample`` with the same arguments leads back to x, with an error that falls at the solver's order.
+    ``sample`` from the result leads back to x, with an error that falls at the solver's order.
 
     Args:
-        denoiser: What predicts the data.
-        process: Gives the levels of the grid.
         grid: The falling grid of ``sample``.
         solver: One that draws no noise.
         x: The state (B, ...) at the grid's last level: the data, where that is t = 0.
-        conditioning: Of the denoiser.
-        on_step: Called after every step.
 
     Returns:
-        The state at the grid's first level, to start ``sample`` from.
+        The state at the grid's first level.
 
     Raises:
-        ValueError: The solver draws noise, the grid rises or renoises, or the arguments do not fit each
-            other.
-        FloatingPointError: The denoiser returned NaN or infinity.
+        ValueError: The solver draws noise, the grid rises or renoises, or as for ``iterate``.
     """
     if not grid.falling or grid.renoise_steps:
         raise ValueError("inversion needs a grid that falls from noise to data without renoising")
@@ -340,11 +311,8 @@ def invert(
 
 
 class FiniteCheck:
-    """Raises where a prediction is not finite: on the CPU at once, on other devices in groups of evaluations,
-    since reading a number waits for the device.
-
-    Args:
-        steps: Of the run.
+    """Raises FloatingPointError where a prediction of a run of ``steps`` is not finite: on the CPU at once,
+    on other devices in groups of evaluations, since reading a number waits for the device.
     """
 
     def __init__(self, steps: int) -> None:
@@ -355,13 +323,9 @@ class FiniteCheck:
         self._places: list[tuple[int, Level[float], str]] = []
 
     def watch(self, x0: Tensor, index: int, level: Level[float], part: str = "") -> None:
-        """Check x0, or the output that it is made from, now or later.
+        """Check x0 (B, ...), or the output that it is made from, now or later.
 
-        Args:
-            x0: (B, ...).
-            index: Of the step.
-            level: Where it was predicted.
-            part: Of a joint state.
+        The error names step ``index``, the level of the prediction and the part of a joint state.
         """
         if self._off:
             return
@@ -382,7 +346,7 @@ class FiniteCheck:
         return values.is_cpu
 
     def settle(self) -> None:
-        """Check what has been put off."""
+        """Check the predictions that were put off."""
         if self._places:
             finite = torch.stack(self._extremes).isfinite().all(1).tolist()
             places, self._places, self._extremes = self._places, [], []
@@ -398,10 +362,6 @@ class FiniteCheck:
 
 
 def check_conditioning(conditioning: Conditioning, x: Tensor) -> None:
-    """A conditioning must be for as many items as x.
-
-    Raises:
-        ValueError: It is not.
-    """
+    """Raises ValueError where the conditioning is for another number of items than x."""
     if conditioning.batch not in (None, x.shape[0]):
         raise ValueError(f"the conditioning is for {conditioning.batch} items, x has {x.shape[0]}")

@@ -1,4 +1,4 @@
-"""The base of guidance: a change of the denoiser within an interval of noise levels, chained with >>."""
+"""The base of guidance: changes of a denoiser within an interval of noise levels, chained with >>."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ numbers are allowed.
 """
 
 Evaluate: TypeAlias = Callable[[Tensor, Level[float], Mapping[str, Conditioning]], dict[str, Prediction]]
-"""(x, level, name to conditioning) -> name to prediction of the denoiser that is guided, in one batch where
-the conditionings can be concatenated."""
+"""(x, level, name to conditioning) -> name to prediction of the unguided denoiser, in one batch where the
+conditionings can be concatenated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,8 @@ class Evaluation:
         x: State (B, ...).
         level: Its level, in the interval of the guidance.
         conditioning: The conditions, with uncond and other prompts where there are any.
-        memory: Of the guidance; to be read and written.
-        evaluate: Evaluates the denoiser that is guided.
+        memory: The guidance's own, to read and write.
+        evaluate: Evaluates the unguided denoiser.
     """
 
     x: Tensor
@@ -56,7 +56,7 @@ class Evaluation:
         """The scale at this level: a number, or a tensor in the dtype of x that broadcasts to x.
 
         Raises:
-            ValueError: There is not one number per item, and the tensor does not broadcast to x.
+            ValueError: The scale has not one number per item and does not broadcast to x.
         """
         strength = scale(self.level) if callable(scale) else scale
         if isinstance(strength, int | float):
@@ -80,8 +80,8 @@ class Guidance(ABC):
     """A change of the prediction of a denoiser.
 
     Args:
-        interval: (low, high) in log_snr, both included. Outside of it there is no guidance, and only the
-            conditional prediction is evaluated (Kynkäänniemi et al. 2024, arXiv 2404.07724).
+        interval: (low, high) in log_snr, both included; outside of it only the conditional prediction is
+            evaluated (Kynkäänniemi et al. 2024, arXiv 2404.07724).
 
     Raises:
         ValueError: The interval is not (low, high).
@@ -119,7 +119,7 @@ class Chain:
 
 
 def guided(denoiser: Denoiser, guidance: Guidance | Chain) -> Denoiser:
-    """``denoiser`` with ``guidance``, which uses the values of its memory."""
+    """``denoiser`` with ``guidance``, whose memory is the one that it is evaluated with."""
     for part in guidance.parts if isinstance(guidance, Chain) else (guidance,):
         denoiser = _guided(denoiser, part)
     return denoiser

@@ -1,7 +1,9 @@
-"""Guidance by a gradient: of a classifier's log-probability of x, or of a loss of the predicted x0.
+"""Guidance by the gradient of a classifier's log-probability of x, or of a loss of the predicted x0.
 
-By Bayes' rule and Tweedie's formula E[x0 | x, y] = E[x0 | x] + sigma**2 / alpha grad_x log p(y | x). At pure
-noise (alpha = 0) x is independent of y, and there is no guidance.
+    E[x0 | x, y] = E[x0 | x] + sigma**2 / alpha grad_x log p(y | x)
+
+by Bayes' rule and Tweedie's formula. At pure noise (alpha = 0) x is independent of y, and there is no
+guidance.
 """
 
 from __future__ import annotations
@@ -60,8 +62,8 @@ class LossGuidance(Guidance):
 
     Universal guidance (Bansal et al. 2023, arXiv 2302.07121, eq. 6) and diffusion posterior sampling (Chung
     et al. 2023, arXiv 2209.14687, eq. 16), with the step size in the loss. Where exp(-loss) is p(y | x) up
-    to a factor, scale 1 gives E[x0 | x, y]. The gradient goes through the denoiser and through every guidance
-    before this one in a chain. Where gradients are on, the result can be differentiated itself.
+    to a factor, scale 1 gives E[x0 | x, y]. The gradient goes through the denoiser and every earlier guidance
+    of a chain. Where gradients are on, the result can be differentiated.
 
     Args:
         loss: (x0 (B, ...), level, conditioning) -> (B,). A Euclidean norm in place of its square normalises

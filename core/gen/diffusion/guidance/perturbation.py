@@ -1,6 +1,6 @@
-"""Networks whose layers are changed: perturbed ones as the weak model of guidance, and NAG.
+"""Networks with changed layers: perturbed ones, as the weak model of guidance, and NAG.
 
-Layers are given by their dotted names, or by their type.
+``layers`` are dotted names of submodules, or their type.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def perturbed(network: nn.Module, layers: Layers, change: Callable[[nn.Module], 
 
     Args:
         network: Any module, already on its device.
-        layers: Dotted names of submodules, or their type.
+        layers: The submodules to replace.
         change: Submodule to its replacement.
 
     Raises:
@@ -47,14 +47,14 @@ def perturbed(network: nn.Module, layers: Layers, change: Callable[[nn.Module], 
 def pag(network: nn.Module, layers: Layers, *, tokens: slice | None = None) -> nn.Module:
     """The network of perturbed-attention guidance: the attention map is the identity, softmax(q k^T) v = v.
 
-    Ahn et al. 2024, arXiv 2403.17377; for ``Perturbed``. Attention with more or fewer keys than
-    queries (to the text, say) stays as it is.
+    Ahn et al. 2024, arXiv 2403.17377. Attention with more or fewer keys than queries (to the text, say) stays
+    as it is.
 
     Args:
         network: A transformer or a U-Net with self-attention.
-        layers: The layers with self-attention; the paper perturbs those at the bottleneck or in the middle.
-        tokens: The tokens of the state where those of a text stand in the same sequence: each of them attends
-            to itself and to the text, and the text to all. None where all are tokens of the state.
+        layers: The layers with self-attention; the paper has those at the bottleneck or in the middle.
+        tokens: The tokens of the state, where the same sequence has those of a text: each of them attends to
+            itself and to the text, and the text to all. None where all are tokens of the state.
 
     Raises:
         ValueError: There is no such layer, or (when evaluated) it computes no attention.
@@ -83,16 +83,13 @@ def seg(
     """The network of smoothed energy guidance: queries are blurred, softmax((G q) k^T) v.
 
     G is a Gaussian blur over the places of the tokens, reflected at the ends, or their mean where std is
-    infinite (Hong 2024, arXiv 2408.00760); for ``Perturbed``. Blurred queries give blurred logits,
-    G (q k^T), so that the energy is smoother. Attention with more or fewer keys than queries stays as it is.
+    infinite (Hong 2024, arXiv 2408.00760). Blurred queries give blurred logits G (q k^T), hence a smoother
+    energy. The other arguments, and the attention that is changed, are those of ``pag``.
 
     Args:
-        network: A transformer or a U-Net with self-attention.
-        layers: The layers with self-attention.
         std: Standard deviation of the blur in tokens of each layer, > 0.
         grid: Height and width (or length; or frames, height and width) in tokens, row by row. A layer with
             fewer tokens has each of them halved, rounded up, once or more. Not needed where std is infinite.
-        tokens: The tokens of the state where those of a text stand in the same sequence, see ``pag``.
 
     Raises:
         ValueError: There is no such layer, std is not above 0, or finite without a grid; or (when evaluated)
@@ -117,7 +114,7 @@ def seg(
 def slg(network: nn.Module, layers: Layers) -> nn.Module:
     """The network of skip-layer guidance: some blocks return their input (Hyung et al. 2024, 2411.18664).
 
-    For ``Perturbed``. In Stable Diffusion 3.5 the skipped blocks are some in the middle, within an interval.
+    In Stable Diffusion 3.5 the skipped blocks are some in the middle, within an interval.
 
     Args:
         network: A network with blocks that return one tensor, in the shape of their first argument.
@@ -144,9 +141,9 @@ def nag(
     r = |g|_1 / |z_cond|_1 of each token
 
     where z_cond and z_uncond are the attention of the same queries to the prompt and to the negative one
-    (Chen et al. 2025, arXiv 2505.21179; scale as in their code). The network is evaluated on prompt
-    and negative prompt in one batch, whatever ``Conditioning.uncond`` changes in it; the output is that of
-    the prompt. Classifier-free guidance around it has no further uncond to use and is refused.
+    (Chen et al. 2025, arXiv 2505.21179; scale as in their code). The network is evaluated on the prompt and
+    on ``Conditioning.uncond`` in one batch; the output is that of the prompt. Classifier-free guidance around
+    it is refused, as no uncond is left.
 
     Args:
         model: The model, whose network is an ``nn.Module``.
@@ -154,7 +151,7 @@ def nag(
         scale: 1 is no guidance; their code has 5 for FLUX.
         tau: The largest r, > 0.
         alpha: Share of the guided attention in [0, 1].
-        tokens: The tokens of the state where those of the text stand in the same sequence; None for
+        tokens: The tokens of the state, where the same sequence has those of the text; None for
             cross-attention, whose queries are those of the state.
 
     Raises:

@@ -243,13 +243,13 @@ class CompressedSensing(LinearOperator):
     """A random choice of random orthonormal projections of the whole item, y (B, rows).
 
     A = S H D: random signs D, the orthonormal Hartley transform H and a random choice S of rows, a
-    structurally random matrix (Do et al. 2012, arXiv 1106.5037, sec. II). A A^T = 1, and nothing of size rows
-    x elements is ever stored.
+    structurally random matrix (Do et al. 2012, arXiv 1106.5037, sec. II). A A^T = 1; the matrix is never
+    stored.
 
     Args:
         shape: Shape of one item.
-        rows: How many numbers are measured of it, from 1 to its number of elements.
-        seed: Which projections; 0 to 2**63 - 1.
+        rows: Measured numbers per item, from 1 to its number of elements.
+        seed: Of the signs and the choice; 0 to 2**63 - 1.
 
     Raises:
         ValueError: ``rows`` is out of range.
@@ -329,8 +329,8 @@ class FourierMagnitude:
 
     Args:
         axes: Which axes, counted from the end.
-        oversampling: How many times an axis is longer after padding with zeros, at least 1; the phase can be
-            found again from 2 on.
+        oversampling: The factor by which padding with zeros makes an axis longer, at least 1; from 2 on it
+            determines the phase.
 
     Raises:
         ValueError: The oversampling is below 1, or an axis is not counted from the end.
@@ -427,16 +427,16 @@ class Measurement:
 
 
 def extension(part: Tensor, length: int, *, axis: int = -1, start: int = 0) -> Measurement:
-    """The measurement of a state of which one stretch is given: to continue sound or video in time.
+    """The measurement that continues sound or video in time.
 
     Args:
-        part: The given stretch, (B, ...) with fewer than ``length`` elements along ``axis``.
-        length: How long the state is along ``axis``.
-        axis: The axis of time, counted from the end.
-        start: Where the stretch begins: 0 to continue it, ``length - part.shape[axis]`` to lead up to it.
+        part: The known part, (B, ...) with at most ``length`` elements along ``axis``.
+        length: Of the state along ``axis``.
+        axis: That of time, counted from the end.
+        start: Index of the known part: 0 to continue it, ``length - part.shape[axis]`` to lead up to it.
 
     Raises:
-        ValueError: The stretch does not lie within the state, or the axis is not counted from the end.
+        ValueError: The known part does not lie within the state, or the axis is not counted from the end.
     """
     if not -part.ndim < axis < 0:
         raise ValueError(f"axis must be counted from the end, -1 to {1 - part.ndim}, not {axis}")

@@ -1,7 +1,7 @@
 """Methods for inverse problems: a denoiser of x0 given x becomes one of x0 given x and a measurement.
 
-They change the prediction of x0 only, so that each works with every solver, process and guidance. Around a
-guided denoiser: ``constrained(guided(denoiser, ...), measurement, method)``.
+They change the prediction of x0 alone, so that each works with every solver, process and guidance:
+``constrained(guided(denoiser, ...), measurement, method)``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gen.diffusion.solvers.base import Denoise
 
 
 class InverseMethod(ABC):
-    """The rule by which a prediction follows a measurement."""
+    """A rule by which predictions follow a measurement."""
 
     def check(self, measurement: Measurement) -> None:
         """Raises ValueError where the method cannot use the measurement."""
@@ -39,12 +39,7 @@ class InverseMethod(ABC):
 
 
 def constrained(denoiser: Denoiser, measurement: Measurement, method: InverseMethod) -> Denoiser:
-    """``denoiser`` made to follow ``measurement``.
-
-    Args:
-        denoiser: Predicts the data without the measurement.
-        measurement: A measurement of the data.
-        method: The rule that follows it.
+    """``denoiser``, which predicts the data without it, with ``measurement`` by ``method``.
 
     Raises:
         ValueError: The method cannot use the measurement.
@@ -63,17 +58,17 @@ def constrained(denoiser: Denoiser, measurement: Measurement, method: InverseMet
 
 @dataclass(frozen=True)
 class MaskBlend(InverseMethod):
-    """x0 + (y - weight x0): the known part of x0 is replaced, exactly where the mask is 1 (inpainting).
+    """x0 + (y - weight x0): the known part of x0 is replaced (inpainting).
 
-    For a mask of 0 and 1 it is DDNM without the rounding: the known part of x0 is y bit for bit, and so is
-    that of the result, with every solver and dtype: the loop pastes it (``Memory.known``).
+    For a mask of 0 and 1 it is DDNM without the rounding: the known part of x0, and of the result with every
+    solver and dtype, is y bit for bit; the loop pastes it (``Memory.known``).
 
     RePaint (Lugmayr et al. 2022, arXiv 2201.09865, algorithm 1) is this with DDIM(1) on a grid with
-    restarts (``TimeGrid.restart``). A single run leaves a bias, as the unknown part sees y only through the
-    noisy x; with short intervals it falls like 1 / repeats. As in RePaint the known part of x is distributed
-    as alpha y + sigma n at every level, where it is so at the start: in noisy data (``Process.diffuse``), or
-    in pure noise at alpha = 0. RePaint draws n anew at every level; here it follows the chain of the unknown
-    part.
+    restarts (``TimeGrid.restart``). A single run leaves a bias, as the unknown part depends on y through the
+    noisy x alone; with short intervals it falls like 1 / repeats. As in RePaint the known part of x is
+    distributed as alpha y + sigma n at every level if it is at the first one: in noisy data
+    (``Process.diffuse``), or in pure noise at alpha = 0. RePaint draws n anew at every level; here it follows
+    the chain of the unknown part.
     """
 
     def check(self, measurement: Measurement) -> None:
@@ -105,7 +100,7 @@ class _Correction(InverseMethod):
     def correction(
         self, operator: LinearOperator, residual: Tensor, level: Level[float], std: float
     ) -> Tensor:
-        """What is added to x0; std is that of the noise in y."""
+        """The correction of x0, for noise of ``std`` in y."""
 
     def predict(self, x: Tensor, level: Level[float], denoise: Denoise, measured: Measurement) -> Prediction:
         operator, prediction = _linear(self, measured), denoise(x, level)
@@ -120,8 +115,8 @@ class DDNM(_Correction):
 
     Wang et al. 2023, arXiv 2212.00490, eq. 13. For noisy y as their DDNM+ (sec. 3.3): along a singular value
     s of A the correction brings noise of std / s into x0; where that is more than sigma / alpha, the noise of
-    x / alpha, it is scaled down to it. They compare with the level that the step leads to; a denoiser knows
-    the one it starts from.
+    x / alpha, it is scaled down to it. They take the level at the end of the step, a denoiser that at its
+    start.
     """
 
     def correction(
