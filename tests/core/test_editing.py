@@ -298,27 +298,6 @@ def test_progress_covers_the_inversion(red: Path) -> None:
     assert seen[-1] == 1
 
 
-@pytest.mark.parametrize("tile", ["x", "y", "xy"])
-def test_a_seam_is_drawn_anew_in_the_middle(tile: str) -> None:
-    from gen.run.seams import closed
-
-    state, drawn = torch.arange(64.0).reshape(1, 1, 8, 8), []
-
-    def draw(number: int, keep: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-        drawn.append(number)
-        return torch.where(keep > 0, known, -1.0)
-
-    found = closed(draw, state, torch.zeros(1, 1, 8, 8), tile)
-    assert drawn == list(range(1, len(tile) + 1))
-    changed = found[0, 0] == -1
-    expected = torch.zeros(8, 8, dtype=torch.bool)
-    if "x" in tile:
-        expected[:, [0, -1]] = True
-    if "y" in tile:
-        expected[[0, -1]] = True
-    assert torch.equal(changed, expected)
-
-
 def test_circular_convolutions_move_with_the_picture() -> None:
     from gen.nn import circular
 

@@ -127,14 +127,6 @@ class Stage:
     clipping: Callable[[Denoiser], Denoiser] | None = None
 
     @property
-    def circular(self) -> bool:
-        """Whether ``denoiser`` lets the edges meet that ``task.tile`` names.
-
-        Where it does not, the core draws the state anew along them, given what is on both sides.
-        """
-        return False
-
-    @property
     def completes(self) -> bool:
         """Whether the network was trained to be given parts of the state, and sees what a mask keeps.
 

@@ -56,7 +56,7 @@ def ways_of_editing(plan: Plan, model: Model) -> dict[str, dict[str, str]]:
     elif editing.restore is not None:
         ways["restore"] = guided
     if editing.tile:
-        ways["tile"] = "circular padding" if last.circular else "a seam drawn anew"
+        ways["tile"] = "the model"
     return {"edits": ways} if ways else {}
 
 

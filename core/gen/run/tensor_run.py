@@ -19,7 +19,6 @@ from gen.run import windows
 from gen.run.inversion import Inversion
 from gen.run.keeping import begun, keeping
 from gen.run.progress import Report
-from gen.run.seams import closed, undescribed
 
 
 def sample_tensor(
@@ -58,11 +57,10 @@ def sample_tensor(
     runs = windows.cuts(shape[axis], window, loop=loop)
 
     begins = 1 if edits.start is None or inversion is None else 2 + (edits.end is not None)
-    seams = 0 if stage.circular else len(task.tile)
 
-    def draw(run: windows.Cut, keep: Tensor, known: Tensor, *, seam: bool = False) -> Tensor:
+    def draw(run: windows.Cut, keep: Tensor, known: Tensor) -> Tensor:
         def told(place: int, step: Step) -> None:
-            report(run.index * begins + place, (len(runs) + seams) * begins, {"": step})
+            report(run.index * begins + place, len(runs) * begins, {"": step})
 
         own = task.noise.child(f"window/{run.index}") if run.index else task.noise
         conditions, kept = conditioning, denoiser
@@ -77,14 +75,12 @@ def sample_tensor(
         piece = replace(
             task, noise=own, shape=tuple(known.shape[1:]), previous=_cut(task.previous, run, shape)
         )
-        if seam:
-            conditions = undescribed(conditions)
         if edits.start is None:
             x = stage.prior(piece, grid)
         else:
             assert isinstance(edits.start, Tensor)
-            start = known if seam else run.of(edits.start.to(known))
-            if inversion is None or seam:
+            start = run.of(edits.start.to(known))
+            if inversion is None:
                 x = stage.init(piece, grid, start)
             else:
                 assert isinstance(process, Process)
@@ -115,14 +111,7 @@ def sample_tensor(
     assert isinstance(keep, Tensor)
     assert isinstance(known, Tensor)
     keep = keep.to(task.device, torch.float32).expand(rows, -1, *shape[1:])
-    made = windows.assemble(draw, runs, window, keep, known.to(task.device, kind).expand(rows, *shape))
-    if not seams:
-        return made
-
-    def draw_seam(number: int, keep: Tensor, known: Tensor) -> Tensor:
-        return draw(replace(runs[0], index=number), keep, known, seam=True)
-
-    return closed(draw_seam, made, keep, task.tile)
+    return windows.assemble(draw, runs, window, keep, known.to(task.device, kind).expand(rows, *shape))
 
 
 def _cut(state: State | None, run: windows.Cut, shape: tuple[int, ...]) -> State | None:

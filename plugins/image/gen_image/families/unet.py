@@ -30,7 +30,10 @@ class UNetStage(CheckpointStage):
     controls: Controls
 
     def denoiser(self, task: Task) -> Denoiser | JointDenoiser:
-        """The U-Net as a denoiser, with the networks that the task names."""
+        """The U-Net as a denoiser, with the networks and the edges that meet that the task names.
+
+        All of its layers move with the picture, but for the padding, which is changed here.
+        """
         drawn = network(self.unet, self.controls.of(task))
 
         def closed(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
@@ -38,11 +41,6 @@ class UNetStage(CheckpointStage):
                 return drawn(x, t, conditioning)
 
         return super(UNetStage, replace(self, network=closed if task.tile else drawn)).denoiser(task)
-
-    @property
-    def circular(self) -> bool:
-        """All of its layers move with the picture, but for the padding, which ``denoiser`` changes."""
-        return True
 
     def beside(self, task: Task) -> dict[str, Condition]:
         """The conditions of the networks beside the U-Net."""
