@@ -98,7 +98,9 @@ def _chosen(suffix: str, specs: list[FormatSpec], head: bytes | None) -> FormatS
     """The one of several formats with an ending that fits best, those that can be read first."""
     if head is not None and len(specs) > 1:
         recognised = [spec for spec in specs if spec.can_read and spec.reader and can_read(spec, head)]
-        specs = recognised or [spec for spec in specs if not spec.can_read] or specs
+        # Where none recognises it, a reader says what is wrong; those that are only written cannot.
+        readable = [spec for spec in specs if spec.reader]
+        specs = recognised or [spec for spec in readable if not spec.can_read] or readable[:1] or specs
     best = [spec for spec in specs if (bool(spec.reader), spec.own) == (bool(specs[0].reader), True)] or [
         spec for spec in specs if bool(spec.reader) == bool(specs[0].reader)
     ]

@@ -565,6 +565,13 @@ def test_content_decides_between_formats_of_one_ending(tmp_path):
         assert inspect(path, formats_)["format"] == "theirs"
     # Where nobody recognises it, those that say nothing count.
     assert inspect(path, [mine, silent])["format"] == "silent"
+    # Those that are only written are no choice for a file that is read.
+    drawn = [replace(spec(name, ".note", reader=""), plugin=name) for name in ("one", "two")]
+    assert inspect(path, [theirs, *drawn])["format"] == "theirs"
+    path.write_text("text")
+    with pytest.raises(UsageError, match=r"cannot read .*a\.note: it is damaged, or not of the kind"):
+        read_recipe(path, [mine, *drawn, theirs])
+    path.write_text('{"text": "hello"}')
     own = replace(silent, name="own", plugin="own", own=True)
     assert inspect(path, [silent, own])["format"] == "own"
     other = replace(silent, name="other", plugin="other")

@@ -119,7 +119,10 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
             kind=list[str],
         ),
         _flag(
-            "decoder", "FILE", "A tiny autoencoder that decodes in place of a checkpoint's own.", kind=Path
+            "decoder",
+            "FILE",
+            "A tiny autoencoder that decodes in place of a checkpoint's own.",
+            kind=list[str],
         ),
         _flag(
             "solver",
@@ -145,10 +148,13 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
             "Noise rule; `gen guidances` lists them.",
             among=lambda: _names(host, spec, NoiseSpec),
         ),
-        _flag("init", "FILE", f"A file to start from: {readable}.", kind=Path),
+        _flag("init", "FILE", f"A file to start from: {readable}.", kind=list[Path]),
         _flag("strength", "FLOAT", "How far it may change: above 0, at most 1."),
         _flag(
-            "mask", "FILE|REGION", f"What is made anew of --init: the bright parts of a file{_regions(spec)}."
+            "mask",
+            "FILE|REGION",
+            f"What is made anew of --init: the bright parts of a file{_regions(spec)}.",
+            kind=list[str],
         ),
         _flag("expand", "SIDES", f"Extend --init: {_expansions(spec)}."),
         _flag(
@@ -159,14 +165,15 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         ),
         _flag("upscale", "INT", "Make --init so many times larger; of a sound its rate."),
         _flag("tile", "EDGES", "Let edges meet: x, y or xy.", among=lambda: TILES),
-        _flag("style", "FILE", "Follow the style of a file, where the model can.", kind=Path),
-        _flag("alpha", "FILE", "Remove the background of a file, and generate nothing.", kind=Path),
-        _flag("vary", "FILE", "Make variations of a file.", kind=Path),
+        _flag("style", "FILE", "Follow the style of a file, where the model can.", kind=list[Path]),
+        _flag("alpha", "FILE", "Remove the background of a file, and generate nothing.", kind=list[Path]),
+        _flag("vary", "FILE", "Make variations of a file.", kind=list[Path]),
         _flag("amount", "FLOAT", "How far they go, from 0 to 1 (default 0.3)."),
         _flag(
             "interpolate",
             "OTHER",
             "Make a way to another prompt, seed (as seed:9) or file; -n says of how many (default 8).",
+            kind=list[str],
         ),
         _flag("share", "FLOAT", "Make one place on that way, from 0 to 1."),
         _flag("edit", "PROMPT", "Make --init again with this prompt, by inversion."),
@@ -229,6 +236,25 @@ def command_signature(spec: CommandSpec) -> inspect.Signature:
     by_name = {param.name: param for param in spec.params}
     placed = [_placed(by_name.pop(name)) for name in spec.arguments]
     return inspect.Signature([*placed, *(_own(spec, param) for param in by_name.values()), switch])
+
+
+def given_once(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The values of options, with the file itself in place of a list of one.
+
+    Args:
+        values: Values of options by name.
+        names: Options that are files, of which one is taken.
+
+    Raises:
+        UsageError: One was given twice.
+    """
+    single: dict[str, Any] = {}
+    for name in names:
+        listed = values[name] or [None]
+        if len(listed) > 1:
+            raise UsageError(f"--{name.replace('_', '-')} is given twice", "give it once")
+        single[name] = listed[0]
+    return {**values, **single}
 
 
 def merge_aliases(values: dict[str, Any]) -> None:
@@ -312,7 +338,7 @@ def _own(spec: ModalitySpec | CommandSpec, param: Param) -> inspect.Parameter:
     metavar = {int: "INT", float: "FLOAT"}.get(param.type, "TEXT")
     if param.kind:
         metavar = "FOLDER" if param.kind == CHECKPOINT else "FILE"
-    several = list[kind] if param.several > 1 else kind
+    several = list[kind] if param.several > 1 or param.kind else kind
     return _flag(param.name, metavar, text, kind=several, among=lambda: param.choices, panel=panel)
 
 

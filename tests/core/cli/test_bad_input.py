@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 import gen
 
 Cli = Callable[..., Any]
-FILES = ("there.png", "prompts.txt", "notes.txt", "notes.ppm", "latin.txt", "empty.txt")
+FILES = ("there.png", "text.png", "prompts.txt", "notes.txt", "notes.ppm", "latin.txt", "empty.txt")
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def work(toy: Path) -> Path:
     Image.fromarray(np.full((16, 24, 3), 9, np.uint8)).save(toy / "there.png")
     (toy / "prompts.txt").write_text("red\nblue\n")
     (toy / "notes.txt").write_text("no picture")
+    (toy / "text.png").write_text("no picture")
     (toy / "notes.ppm").write_text("no picture")
     (toy / "latin.txt").write_bytes("grün".encode("latin-1"))
     (toy / "empty.txt").write_text("\n \n")
@@ -94,6 +95,8 @@ CASES: list[tuple[list[object], int, str]] = [
     (["red", "--init", "there.png", "--strength", 0], USAGE, "strength must be above 0"),
     (["red", "--init", "there.png", "--strength", "nan"], USAGE, "strength must be above 0"),
     (["red", "--mask", "there.png"], USAGE, "add --init FILE"),
+    (["red", "--init", "there.png", "--init", "there.png"], USAGE, "--init is given twice"),
+    (["red", "--decoder", "a", "--decoder", "b"], USAGE, "--decoder is given twice"),
     (["red", "--device", "tpu"], DEVICE, "unknown device 'tpu'"),
     (["red", "--device", "cuda:99"], DEVICE, "cuda:99 is not available"),
     (["red", "--dtype", "int8"], USAGE, "one of float32, bfloat16, float16"),
@@ -150,6 +153,7 @@ def test_the_envelope_tells_the_same(gen_cli: Cli, arguments: list[object], code
         (["info", "none.png"], USAGE, "cannot read none.png"),
         (["info", "notes.ppm"], USAGE, "unknown file ending '.ppm'"),
         (["rerun", "there.png"], USAGE, "there.png holds no recipe"),
+        (["rerun", "text.png"], USAGE, "cannot read text.png: it is "),
         (["rerun", "there.png", "--check", "-o", "a.png"], USAGE, "--check writes nothing"),
         (["train", "toy", "--recipe", "none"], USAGE, "unknown recipe 'none'"),
         (["train", "toy", "--recipe", "scribble", "--preset", "xl"], USAGE, "unknown preset 'xl'"),

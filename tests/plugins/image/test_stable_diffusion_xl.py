@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from gen.checkpoints import Checkpoint
 from gen.diffusion import ClassifierFree, TimeGrid, guided, sample
 from gen.errors import ModelError, UsageError
 from gen_image.families import stable_diffusion, stable_diffusion_xl
-from gen_image.families.refiner import parts_of
+from gen_image.families.refiner import check_refiner, parts_of
 
 EULER = {**tiny.SD_CHAIN, "timestep_spacing": "leading", "steps_offset": 1}
 d = tiny.diffusers
@@ -61,6 +62,20 @@ def test_where_the_refiner_takes_over() -> None:
     assert parts_of(grid, replace(task, params={})) == (grid, None)
 
 
+@pytest.mark.parametrize(
+    ("pipeline", "parts", "reason"),
+    [
+        ("StableDiffusionXLPipeline", ["text_encoder", "text_encoder_2"], "is a base model"),
+        ("StableDiffusionPipeline", ["text_encoder"], "is StableDiffusionPipeline, not"),
+    ],
+)
+def test_what_is_no_refiner(tmp_path: Path, pipeline: str, parts: list[str], reason: str) -> None:
+    index = {"_class_name": pipeline, **{name: ["transformers", "CLIPTextModel"] for name in parts}}
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match=reason):
+        check_refiner(Checkpoint(tmp_path))
+
+
 @pytest.mark.slow
 def test_refiner_from_a_folder(tmp_path: Path) -> None:
     """In the recipe with its digest; edits reach both stages."""
@@ -80,6 +95,8 @@ def test_refiner_from_a_folder(tmp_path: Path) -> None:
     assert not (edited.arrays["pixels"] == unrefined.arrays["pixels"]).all()
     with pytest.raises(ModelError, match="the checkpoint for refiner is StableDiffusionPipeline, not"):
         gen.image("a fox", refiner=tmp_path / "sd", **options)
+    with pytest.raises(ModelError, match="for refiner is a base model"):
+        gen.image("a fox", refiner=tmp_path / "base", **options)
 
 
 def test_filling_a_hole(tmp_path: Path) -> None:

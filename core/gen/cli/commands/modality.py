@@ -12,7 +12,7 @@ from typing import Any, cast
 import typer
 
 from gen.checks import MAX_ITEMS, naming
-from gen.cli.flags import merge_aliases, parse_params, signature
+from gen.cli.flags import given_once, merge_aliases, parse_params, signature
 from gen.cli.making import make
 from gen.cli.outputs import STDOUT, metadata_level, plan_outputs
 from gen.cli.pipes import piped
@@ -44,6 +44,8 @@ def add(app: typer.Typer, session: Session, host: Host, name: str) -> None:
     def command(**values: Any) -> None:
         params = abilities_of_any(host, spec).params
         kinds = {param.name: param.kind for param in params if param.kind not in ("", CHECKPOINT)}
+        one = [param.name for param in params if param.kind and param.several == 1]
+        values = given_once(values, (*FILES, "alpha", "decoder", *one))
         with piped(values, {**dict.fromkeys((*FILES, "alpha"), spec.kind), **kinds}, host) as given:
             _run(session, host, spec, given)
 

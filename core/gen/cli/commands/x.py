@@ -11,7 +11,7 @@ from typing import Any, cast
 import typer
 
 from gen.checks import check_param
-from gen.cli.flags import command_signature
+from gen.cli.flags import command_signature, given_once
 from gen.cli.session import Session
 from gen.cli.switches import JSON
 from gen.cli.tables import outline, table
@@ -45,7 +45,8 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
 def _add(group: typer.Typer, session: Session, host: Host, spec: CommandSpec) -> None:
     def command(**values: Any) -> None:
         values.pop("as_json")
-        _run(session, host, spec, values)
+        files = [param.name for param in spec.params if param.kind and param.name not in spec.arguments]
+        _run(session, host, spec, given_once(values, files))
 
     command.__signature__ = command_signature(spec)  # type: ignore[attr-defined]
     command.__annotations__ = {

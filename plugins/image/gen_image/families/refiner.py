@@ -77,16 +77,30 @@ class Refining(CheckpointStage):
         Raises:
             ModelError: It is of another family or damaged.
         """
-        given = task.params.get("refiner")
-        if not isinstance(given, Checkpoint) or "XL" not in given.pipeline:
-            found = given.pipeline if isinstance(given, Checkpoint) else "a single part"
-            raise ModelError(
-                f"the checkpoint for refiner is {found}, not Stable Diffusion XL", "name the refiner's folder"
-            )
+        given = task.params["refiner"]
+        assert isinstance(given, Checkpoint)
         if given.sha256 not in self._loaded:
             self._loaded.clear()
             self._loaded[given.sha256] = self.load(given)
         return self._loaded[given.sha256]
+
+
+def check_refiner(given: object) -> None:
+    """Refuse what is no refiner; before the base takes a step.
+
+    Raises:
+        ModelError: It is of another family, a single part, or a base model.
+    """
+    found = given.pipeline if isinstance(given, Checkpoint) else "a single part"
+    if "XL" not in found:
+        raise ModelError(
+            f"the checkpoint for refiner is {found}, not Stable Diffusion XL", "name the refiner's folder"
+        )
+    # The refiner reads prompts with the second encoder alone.
+    if isinstance(given, Checkpoint) and "text_encoder" in given:
+        raise ModelError(
+            f"the checkpoint {given.name} for refiner is a base model", "name the refiner's folder"
+        )
 
 
 def _without_controls(task: Task) -> Task:

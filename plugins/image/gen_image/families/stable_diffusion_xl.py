@@ -21,7 +21,7 @@ from gen_image.families.building import codec_of, model_of
 from gen_image.families.codec import PictureCodec
 from gen_image.families.control import Controls
 from gen_image.families.hole import around_hole
-from gen_image.families.refiner import Refining, parts_of
+from gen_image.families.refiner import Refining, check_refiner, parts_of
 from gen_image.families.unet import UNetStage, network
 
 AESTHETICS = (6.0, 2.5)
@@ -66,6 +66,8 @@ class StableDiffusionXL(UNetStage):
 
     def grid(self, task: Task, named: Callable[[], TimeGrid]) -> TimeGrid | None:
         """The part before the refiner's, where the task names one."""
+        if (given := task.params.get("refiner")) is not None:
+            check_refiner(given)
         return parts_of(named(), task)[0]
 
     def _conditions(self, task: Task, states: Tensor, vector: Tensor, score: float) -> Conditioning:
