@@ -218,7 +218,7 @@ def plan_again(
 
     Raises: See ``gen.rerun``.
     """
-    files = dict(inputs or {})
+    files = {**_pulled_inputs(recipe), **(inputs or {})}
     init, mask = (
         files.pop(role, None) if one is None else one for role, one in (("init", init), ("mask", mask))
     )
@@ -233,6 +233,11 @@ def plan_again(
             raise UsageError(f"the recipe has no input {role!r}", "leave it out")
     for role, item in wanted.items():
         if given.get(role) is None:
+            if item.name.startswith(HUB):
+                raise ModelError(
+                    f"the recipe's {role}, {item.name}, is not downloaded yet",
+                    f"run `gen models pull {item.name}`",
+                )
             argument = f"{role}=FILE" if role in ("init", "mask") else f"inputs={{'{role}': FILE}}"
             raise UsageError(f"the recipe needs {item.name} as {role}", f"add `{argument}`")
     for param in abilities_of_any(host, host.modality(recipe.modality)).own.values():
@@ -287,6 +292,14 @@ def plan_again(
             stacklevel=3,
         )
     return plan
+
+
+def _pulled_inputs(recipe: Recipe) -> dict[str, str]:
+    """The inputs of a recipe that are of the hub and were pulled, by role: others start no download."""
+    from gen.checkpoints.pulled import HubReference, find_pulled
+
+    names = {item.role: item.name for item in recipe.inputs if item.name.startswith(HUB)}
+    return {role: name for role, name in names.items() if find_pulled(HubReference.parse(name)) is not None}
 
 
 def _added_again(recipe: Recipe, files: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,7 @@ _MAX_TEXT = 1_000
 _MAX_ITEMS = 64
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}")
 _DTYPE = re.compile(r"\w{1,64}(,\w{1,64}=\w{1,64}){0,16}", re.ASCII)
+_OF_HUB = re.compile(r"hf:\w[\w.-]*(?:/\w[\w.-]*)+@\w+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CREATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _ABSOLUTE = re.compile(r"(?:[/~\\]|[A-Za-z]:[/\\]|file:/).+", re.DOTALL)
@@ -95,7 +96,7 @@ class Input:
 
     Args:
         role: What it was used as: ``"init"``, ``"mask"``.
-        name: Name of the file; folders are dropped.
+        name: Name of the file; folders are dropped. ``hf:OWNER/NAME[/FILE]@COMMIT`` of one of the hub.
         sha256: Hex digest of the file.
         format: Name of the format that it was read from; empty for an artifact that was never in a file.
         parent: Place of its recipe among ``parents``, from 0; None where it carried none.
@@ -118,7 +119,8 @@ class Input:
             _match(self.format, _NAME, "input.format", "a short name")
         if self.parent is not None:
             _integer(self.parent, "input.parent", 0, _MAX_ITEMS)
-        _put(self, name=_basename(_text(self.name, "input.name")))
+        name = _text(self.name, "input.name")
+        _put(self, name=name if _OF_HUB.fullmatch(name) else _basename(name))
         _scalar(self.value, "input.value")
         _match(self.sha256, _SHA256, "input.sha256", "64 hex digits")
 

@@ -6,11 +6,13 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from gen.checkpoints.digests import file_digests, joint_digest
+from gen.checkpoints.digests import file_digests
+from gen.checkpoints.located import located
+from gen.checkpoints.pulled import SCHEME
 from gen.checkpoints.weights import PICKLED
 from gen.errors import ModelError, UsageError
 from gen.plugin.specs import ADDITIONS
@@ -22,7 +24,8 @@ LARGEST = 100
 """Absolute value of the largest weight of a LoRA: far more than any picture survives."""
 
 Given: TypeAlias = "str | os.PathLike[str] | tuple[str | os.PathLike[str], float | str]"
-"""A path, a text such as ``"style.safetensors:0.8"`` or ``"fox.pt=<fox>"``, or path and value."""
+"""A path or ``hf:OWNER/NAME[/FILE]``, a text such as ``"style.safetensors:0.8"`` or ``"fox.pt=<fox>"``, or
+path and value."""
 
 _ROLE = re.compile(rf"({'|'.join(ADDITIONS)})(?:_[0-9]+)?")
 
@@ -36,11 +39,13 @@ class Addition:
         path: The file; a decoder may be a folder.
         value: Of a LoRA how much it counts; of an embedding the word that stands for it, empty for the one
             that the file says; None of a decoder.
+        name: In recipes.
     """
 
     kind: str
     path: Path
     value: float | str | None = None
+    name: str = field(default="", compare=False)
 
     @property
     def sha256(self) -> str:
@@ -51,8 +56,10 @@ class Addition:
         """
         if not self.path.is_dir():
             return file_digests([self.path])[self.path]
-        files = sorted(path for path in self.path.iterdir() if path.is_file())
-        return joint_digest({path.name: digest for path, digest in file_digests(files).items()})
+        # Here, since a checkpoint has additions.
+        from gen.checkpoints.checkpoint import open_folder
+
+        return open_folder(self.path, self.kind, allow_pickle=True).sha256
 
 
 def read_additions(kind: str, given: Given | Sequence[Given] | None, *, allow_pickle: bool) -> list[Addition]:
@@ -71,7 +78,7 @@ def read_additions(kind: str, given: Given | Sequence[Given] | None, *, allow_pi
     most = 1 if kind == "decoder" else MOST
     if len(each) > most:
         raise UsageError(f"{kind} is given {len(each)} times", f"at most {most}")
-    found = [_addition(kind, one) for one in each]
+    found = [_addition(kind, one, allow_pickle=allow_pickle) for one in each]
     for addition in found:
         if addition.path.is_dir() and kind != "decoder":
             raise ModelError(f"{addition.path} is a folder, and {kind} takes a file", "name the file in it")
@@ -100,25 +107,26 @@ def kind_of(role: str) -> str:
     return found[1] if found else ""
 
 
-def _addition(kind: str, given: object) -> Addition:
+def _addition(kind: str, given: object, *, allow_pickle: bool) -> Addition:
     value: object = None
     if isinstance(given, tuple) and len(given) == 2:
         given, value = given
     elif isinstance(given, str) and not Path(given).expanduser().exists():
         mark = {"lora": ":", "embedding": "="}.get(kind)
-        front, found, text = given.rpartition(mark) if mark else ("", "", "")
+        scheme = SCHEME if given.startswith(SCHEME) else ""
+        front, found, text = given.removeprefix(scheme).rpartition(mark) if mark else ("", "", "")
         if found:
-            given, value = front, text
+            given, value = f"{scheme}{front}", text
     if not isinstance(given, str | os.PathLike) or not os.fspath(given):
         raise UsageError(f"{kind} must be a file, not {given!r}")
-    path = Path(given).expanduser()
     if kind == "lora":
-        return Addition(kind, path, _weight(path, 1.0 if value is None else value))
-    if kind == "embedding":
-        return Addition(kind, path, _word("" if value is None else value))
-    if value is not None:
+        value = _weight(Path(given), 1.0 if value is None else value)
+    elif kind == "embedding":
+        value = _word("" if value is None else value)
+    elif value is not None:
         raise UsageError(f"{kind} takes a file alone, not {value!r} beside it")
-    return Addition(kind, path)
+    path, name = located(given, allow_pickle=allow_pickle)
+    return Addition(kind, path, value, name)
 
 
 def _weight(path: Path, value: object) -> float:

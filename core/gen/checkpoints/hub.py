@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from gen.checkpoints.checkpoint import INDEX, SCREENS, TEXTS, listed_parts, pipeline_of, read_json
-from gen.checkpoints.pulled import HubReference, Pulled, PulledFile, find_pulled, keep_pulled
-from gen.checkpoints.weights import choose_weights
+from gen.checkpoints.pulled import SCHEME, HubReference, Pulled, PulledFile, find_pulled, keep_pulled
+from gen.checkpoints.weights import PICKLED, choose_weights
 from gen.errors import GenError, ModelError, line_of
 from gen.offline import forbidden_by
 
@@ -49,10 +49,11 @@ class _Listed:
 
 def pull(
     reference: HubReference,
-    pipelines: Collection[str],
+    pipelines: Collection[str] | None,
     *,
     variant: str | None = None,
     allow_pickle: bool = False,
+    single: bool = False,
     anew: bool = False,
 ) -> Pulled:
     """A checkpoint of the hub, downloaded where it is not there yet.
@@ -64,9 +65,11 @@ def pull(
 
     Args:
         reference: Which one.
-        pipelines: The classes of pipelines that can be driven; of others nothing is downloaded.
+        pipelines: The classes of pipelines that can be driven; of others nothing is downloaded. None takes
+            any.
         variant: Of the weights: ``"fp16"``; None takes those without, or the only one.
         allow_pickle: Whether weights in pickles will do.
+        single: Whether a part without a pipeline will do, as a ControlNet, or the only file of weights.
         anew: Whether the hub is asked which commit the revision means now; else what is there will do.
 
     Raises:
@@ -82,15 +85,16 @@ def pull(
             f"run `gen models pull {reference}` once without it",
         )
     with _library(reference) as hub:
-        return _pull(hub, reference, pipelines, variant, allow_pickle)
+        return _pull(hub, reference, pipelines, variant, allow_pickle, single)
 
 
 def _pull(
     hub: Any,
     reference: HubReference,
-    pipelines: Collection[str],
+    pipelines: Collection[str] | None,
     variant: str | None,
     allow_pickle: bool,
+    single: bool,
 ) -> Pulled:
     endpoint = os.environ.get("HF_ENDPOINT") or None
     cache = Path(os.environ.get("HF_HUB_CACHE") or hub.constants.HF_HUB_CACHE)
@@ -106,25 +110,28 @@ def _pull(
         _check(Path(path), name, files[name], reference)
         return Path(path)
 
-    if INDEX not in files:
+    if INDEX in files and not reference.file:
+        content = read_json(download(INDEX))
+        if pipelines is not None and (pipeline := pipeline_of(content)) not in pipelines:
+            raise ModelError(
+                f"{reference} is a checkpoint of {pipeline}, which no family here drives",
+                "see docs/checkpoints.md for the families, or install a plugin that brings one",
+            )
+        names = [INDEX, *_needed(content, files, variant, allow_pickle)]
+    elif single or reference.file:
+        names = _single(reference, files, variant, allow_pickle)
+    else:
         raise ModelError(
             f"{reference} is no checkpoint in the layout of diffusers: it has no {INDEX}",
             "its owner may have another repository that is",
         )
-    index = download(INDEX)
-    content = read_json(index)
-    if (pipeline := pipeline_of(content)) not in pipelines:
-        raise ModelError(
-            f"{reference} is a checkpoint of {pipeline}, which no family here drives",
-            "see docs/checkpoints.md for the families, or install a plugin that brings one",
-        )
-    names = [INDEX, *_needed(content, files, variant, allow_pickle)]
-    _check_room(cache, reference, sum(files[name].size for name in names if not _there(index, name)))
-    folder = index.parent
-    for name in names:
+    # Where the cache has them; the first is there then.
+    folder = Path(download(names[0])).parents[names[0].count("/")]
+    _check_room(cache, reference, sum(files[name].size for name in names if not (folder / name).is_file()))
+    for name in names[1:]:
         download(name)
     pulled = Pulled(
-        reference=HubReference(reference.repository, reference.revision),
+        reference=reference,
         commit=commit,
         folder=folder,
         licence=_licence(info),
@@ -165,8 +172,44 @@ def _needed(
             yield from (f"{part}/{name}" for name in chosen)
 
 
-def _there(index: Path, name: str) -> bool:
-    return (index.parent / name).is_file()
+def _single(
+    reference: HubReference, files: Mapping[str, _Listed], variant: str | None, allow_pickle: bool
+) -> list[str]:
+    """The file of a reference, those of the only part, or the only file of weights, in that order.
+
+    Raises:
+        ModelError: There is no such file, or none, or more than one.
+    """
+    inside = [name for name in files if "/" not in name]
+    endings = (".safetensors", *(PICKLED if allow_pickle else ()))
+    weights = [name for name in inside if name.endswith(endings)]
+    if reference.file:
+        if reference.file not in files:
+            known = ", ".join(sorted(inside)[:8])
+            raise ModelError(f"the hub has no {reference}", f"files there: {known}" if known else "")
+        return [reference.file]
+    if "config.json" in inside:
+        return [
+            "config.json",
+            *choose_weights(inside, str(reference), variant=variant, allow_pickle=allow_pickle),
+        ]
+    if len(weights) == 1:
+        return weights
+    if weights:
+        raise ModelError(
+            f"{reference} has several files of weights: {', '.join(sorted(weights)[:8])}",
+            f"name one: {SCHEME}{reference.repository}/{min(weights)}",
+        )
+    if pickles := sorted(name for name in inside if name.endswith(PICKLED)):
+        raise ModelError(
+            f"{reference} has only pickles ({pickles[0]}), which can run code and are not read",
+            "convert them to safetensors; or `allow_pickle=True`, which reads them as weights only",
+        )
+    raise ModelError(
+        f"{reference} is no checkpoint in the layout of diffusers, no part of one and no file: "
+        f"it has no {INDEX}, no config.json, and no single file of weights",
+        "its owner may have another repository that is",
+    )
 
 
 def _check_room(cache: Path, reference: HubReference, size: int) -> None:

@@ -19,24 +19,26 @@ SCHEME = "hf:"
 MAIN = "main"
 _PIECE = 1 << 20
 _WORD = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.))*"
-_REFERENCE = re.compile(rf"hf:({_WORD}/{_WORD})(?:@([\w./-]+))?")
+_REFERENCE = re.compile(rf"hf:({_WORD}/{_WORD})((?:/(?!\.)[^/@\s]+)*)(?:@([\w./-]+))?")
 
 
 @dataclass(frozen=True)
 class HubReference:
-    """A repository of the hub, at a revision.
+    """A repository of the hub, or a file in it, at a revision.
 
     Args:
         repository: ``"owner/name"``.
         revision: A branch, a tag or a commit.
+        file: Path of a file in it; empty for what is needed of all.
     """
 
     repository: str
     revision: str = MAIN
+    file: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``hf:owner/name[@revision]``.
+        """Read ``hf:owner/name[/file][@revision]``.
 
         Raises:
             ModelError: It has another form.
@@ -46,10 +48,17 @@ class HubReference:
             raise ModelError(
                 f"{text!r} is no repository of the hub", "write hf:OWNER/NAME or hf:OWNER/NAME@REVISION"
             )
-        return cls(found[1], found[2] or MAIN)
+        return cls(found[1], found[3] or MAIN, found[2].removeprefix("/"))
 
     def __str__(self) -> str:
-        return f"{SCHEME}{self.repository}" + ("" if self.revision == MAIN else f"@{self.revision}")
+        return self._place() + ("" if self.revision == MAIN else f"@{self.revision}")
+
+    def at(self, revision: str) -> str:
+        """The reference with a revision, also with the usual one."""
+        return f"{self._place()}@{revision}"
+
+    def _place(self) -> str:
+        return "/".join(filter(None, (f"{SCHEME}{self.repository}", self.file)))
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,12 @@ class Pulled:
     @property
     def name(self) -> str:
         """The reference with the commit, which always means the same files."""
-        return f"{SCHEME}{self.reference.repository}@{self.commit}"
+        return self.reference.at(self.commit)
+
+    @property
+    def path(self) -> Path:
+        """The folder, or the file where there is nothing else."""
+        return self.folder if len(self.files) > 1 else self.folder / next(iter(self.files))
 
     @property
     def size(self) -> int:
@@ -133,7 +147,7 @@ def find_pulled(reference: HubReference, variant: str | None = None, *, whole: b
     """
     for pulled in all_pulled():
         if (
-            pulled.reference.repository == reference.repository
+            (pulled.reference.repository, pulled.reference.file) == (reference.repository, reference.file)
             and reference.revision in (pulled.reference.revision, pulled.commit)
             and pulled.variant == variant
             and not (whole and pulled.missing())
@@ -148,7 +162,7 @@ def all_pulled() -> Iterator[Pulled]:
         try:
             table = json.loads(path.read_text(encoding="utf-8"))
             yield Pulled(
-                reference=HubReference.parse(f"{SCHEME}{table['repository']}@{table['revision']}"),
+                reference=HubReference(table["repository"], table["revision"], table.get("file", "")),
                 commit=str(table["commit"]),
                 folder=Path(table["folder"]),
                 licence=str(table["licence"]),
@@ -171,6 +185,7 @@ def keep_pulled(pulled: Pulled) -> None:
     table = {
         "repository": pulled.reference.repository,
         "revision": pulled.reference.revision,
+        "file": pulled.reference.file,
         "commit": pulled.commit,
         "folder": str(pulled.folder),
         "licence": pulled.licence,
@@ -240,6 +255,6 @@ def _records() -> Path:
 
 
 def _record(pulled: Pulled) -> Path:
-    name = f"{pulled.reference.repository}@{pulled.reference.revision}"
+    name = pulled.reference.at(pulled.reference.revision).removeprefix(SCHEME)
     variant = f".{pulled.variant}" if pulled.variant else ""
     return _records() / f"{quote(name, safe='@')}{variant}.json"

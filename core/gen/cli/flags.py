@@ -109,7 +109,7 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
         _flag(
             "lora",
             "FILE[:WEIGHT]",
-            "A LoRA for a checkpoint, and how much it counts (default 1): repeat it.",
+            "A LoRA for a checkpoint, also hf:OWNER/NAME, and how much it counts (default 1): repeat it.",
             kind=list[str],
         ),
         _flag(

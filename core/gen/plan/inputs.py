@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from gen.checkpoints.additions import Addition, roles
+from gen.checkpoints.located import located
 from gen.errors import UsageError
 from gen.kinds import KINDS
 from gen.plan.kinds import check_given
@@ -78,19 +79,19 @@ class Inputs:
 
         Args:
             role: What it is used as.
-            source: Its folder.
+            source: Its folder, or ``hf:OWNER/NAME``.
             allow_pickle: Whether weights in pickles are read, as weights only.
 
         Raises:
             UsageError: It is no path.
-            ModelError: It is no checkpoint, or damaged.
+            ModelError: It is no checkpoint, or damaged, or cannot be downloaded.
         """
         from gen.checkpoints.checkpoint import open_folder
 
         if not isinstance(source, str | os.PathLike):
             raise UsageError(f"{role} must be the folder of a checkpoint, not {type(source).__name__}")
-        found = open_folder(source, role, allow_pickle=allow_pickle)
-        name = Path(source).resolve().name
+        path, name = located(source, allow_pickle=allow_pickle)
+        found = open_folder(path, role, allow_pickle=allow_pickle)
         self.items.append(Input(role=role, name=name, sha256=found.sha256, format=CHECKPOINT))
         return found
 
@@ -101,8 +102,8 @@ class Inputs:
             ModelError: One cannot be read.
         """
         for role, addition in roles(additions):
-            name, value = addition.path.resolve().name, addition.value
-            self.items.append(Input(role=role, name=name, sha256=addition.sha256, value=value))
+            one = Input(role=role, name=addition.name, sha256=addition.sha256, value=addition.value)
+            self.items.append(one)
 
     def _note(self, artifact: Artifact, **about: str) -> None:
         parent = None

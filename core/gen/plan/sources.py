@@ -45,7 +45,7 @@ def find_source(reference: str, modality: str, host: Host, reading: Reading = PL
 
     Args:
         reference: Name of a registered model, path of a model file or of a checkpoint, a folder or a single
-            file, or ``hf:OWNER/NAME[@REVISION]``, a checkpoint of the hub, which is downloaded where it is
+            file, or ``hf:OWNER/NAME[/FILE][@REVISION]``, one of the hub, which is downloaded where it is
             not there; or ``diffusers:FOLDER``, a checkpoint that diffusers' own pipeline runs.
         modality: Name of the modality that must be able to drive it.
         host: Where plugins come from.
@@ -132,15 +132,22 @@ def _is_foreign(path: Path) -> bool:
 
 
 def pull_checkpoint(
-    reference: str, host: Host, reading: Reading = PLAIN, *, modality: str = "", anew: bool = False
+    reference: str,
+    host: Host,
+    reading: Reading = PLAIN,
+    *,
+    modality: str = "",
+    single: bool = False,
+    anew: bool = False,
 ) -> Pulled:
     """A checkpoint of the hub, downloaded where it is not there yet; see ``gen.checkpoints.hub.pull``.
 
     Args:
-        reference: ``hf:OWNER/NAME[@REVISION]``.
+        reference: ``hf:OWNER/NAME[/FILE][@REVISION]``.
         host: Where plugins come from.
         reading: How it is read.
         modality: That must be able to drive it; empty for any.
+        single: As of ``gen.checkpoints.hub.pull``.
         anew: Whether the hub is asked for a newer commit.
 
     Raises:
@@ -161,6 +168,7 @@ def pull_checkpoint(
         {pipeline for family in families for pipeline in family.pipelines},
         variant=reading.variant,
         allow_pickle=reading.allow_pickle,
+        single=single,
         anew=anew,
     )
 
@@ -186,7 +194,7 @@ def _checkpoint(reference: str, modality: str, host: Host, reading: Reading) -> 
     path, name, card = Path(reference), "", dict[str, object]()
     if reference.startswith(HUB):
         pulled = pull_checkpoint(reference, host, reading, modality=modality)
-        path, name, card = pulled.folder, pulled.name, {"licence": pulled.licence}
+        path, name, card = pulled.path, pulled.name, {"licence": pulled.licence}
     found = FamilyCheckpoint(
         path,
         families,

@@ -14,10 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 from hub_server import Hub, serving
+from PIL import Image
 from safetensors.numpy import save
 
+import gen
+from gen.api import find_host, plan_again
 from gen.checkpoints import hub as library
+from gen.checkpoints.additions import read_additions
 from gen.cli.main import main
+from gen.errors import ModelError
 
 REFERENCE = "hf:someone/tiny"
 INDEX = {
@@ -177,7 +182,7 @@ def test_refusals_are_one_line(hub: Hub, run: Run, status: int, message: str, tm
 def test_unknown_names_revisions_and_forms(hub: Hub, run: Run) -> None:
     assert run("models", "pull", "hf:someone/else")[1]["message"] == "the hub has no hf:someone/else (404)"
     assert run("models", "pull", f"{REFERENCE}@v9")[1]["message"] == f"the hub has no {REFERENCE}@v9 (404)"
-    for wrong in ("hf:tiny", "hf:a/b/c", "hf:../x", "hf:a/..", "tiny"):
+    for wrong in ("hf:tiny", "hf:a/b/../c", "hf:../x", "hf:a/..", "tiny"):
         code, refused = run("models", "pull", wrong)
         assert (code, refused["message"]) == (4, f"{wrong!r} is no repository of the hub")
 
@@ -193,6 +198,83 @@ def test_other_repositories_are_refused_before_weights_come(hub: Hub, run: Run) 
     hub.files = {"model.gguf": b"x"}
     code, refused = run("models", "pull", REFERENCE)
     assert "no checkpoint in the layout of diffusers" in refused["message"]
+
+
+def test_a_part_and_files_are_pulled_alone(hub: Hub, run: Run) -> None:
+    part = {
+        "config.json": b'{"_class_name": "ControlNetModel"}',
+        "diffusion_pytorch_model.safetensors": WEIGHTS,
+    }
+    hub.files = {**part, "README.md": b"A card.", "old.bin": b"pickle"}
+    assert run("models", "pull", REFERENCE)[0] == 0
+    assert sorted(hub.downloads) == sorted(part)
+    hub.files = {"a/style.safetensors": WEIGHTS, "b.safetensors": HALF, "c.safetensors": HALF}
+    hub.commit = "d" * 40
+    code, refused = run("models", "pull", REFERENCE)
+    assert (code, refused["hint"]) == (4, f"name one: {REFERENCE}/b.safetensors")
+    code, refused = run("models", "pull", f"{REFERENCE}/d.safetensors")
+    assert (code, refused["hint"]) == (4, "files there: b.safetensors, c.safetensors")
+    pulled = run("models", "pull", f"{REFERENCE}/a/style.safetensors")[1]["model"]
+    assert pulled["name"] == f"{REFERENCE}/a/style.safetensors@{hub.commit}"
+    assert run("models", "verify", f"{REFERENCE}/a/style.safetensors")[0] == 0
+    assert len(run("models", "list")[1]["pulled"]) == 2
+    removed = run("models", "rm", f"{REFERENCE}/a/style.safetensors")[1]
+    assert removed["freed"] == 0, "the part has the same bytes"
+    assert run("models", "verify", REFERENCE)[0] == 0
+    # A checkpoint is no part.
+    hub.files = part
+    code, refused = run("image", "a fox", "-m", f"{REFERENCE}@{hub.commit}", "--dry-run")
+    assert (code, "no checkpoint in the layout of diffusers" in refused["message"]) == (4, True)
+
+
+def test_files_beside_a_model(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Downloaded when they are first used, and then used without a network; recipes name the commit."""
+    hub.files = {"style.safetensors": WEIGHTS}
+    for given, value in ((f"{REFERENCE}:0.5", 0.5), (f"{REFERENCE}/style.safetensors@main", 1.0)):
+        [lora] = read_additions("lora", given, allow_pickle=False)
+        assert (lora.path.read_bytes(), lora.path.name, lora.value) == (WEIGHTS, "style.safetensors", value)
+    [lora] = read_additions("lora", (REFERENCE, 0.5), allow_pickle=False)
+    assert lora.name == f"{REFERENCE}@{hub.commit}"
+    [word] = read_additions("embedding", f"{REFERENCE}=<fox>", allow_pickle=False)
+    assert word.value == "<fox>"
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    hub.requests.clear()
+    assert read_additions("lora", REFERENCE, allow_pickle=False)[0].sha256 == lora.sha256
+    assert not hub.requests
+    with pytest.raises(ModelError, match="hf:someone/else is not downloaded yet, and HF_HUB_OFFLINE forbids"):
+        read_additions("lora", "hf:someone/else", allow_pickle=False)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    hub.files, hub.commit = {"style.bin": b"pickle"}, "d" * 40
+    with pytest.raises(ModelError, match="only pickles"):
+        read_additions("lora", f"{REFERENCE}@{hub.commit}", allow_pickle=False)
+    assert read_additions("lora", f"{REFERENCE}@{hub.commit}", allow_pickle=True)[0].path.suffix == ".bin"
+
+
+def test_a_part_beside_a_model(hub: Hub, run: Run, tmp_path: Path) -> None:
+    """A recipe names its commit, by which it is found again; none starts a download."""
+    model = tmp_path / "model"
+    for name, content in FILES.items():
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_bytes(content)
+    config = b'{"_class_name": "ControlNetModel"}'
+    hub.files = {"config.json": config, "diffusion_pytorch_model.safetensors": WEIGHTS}
+    picture = tmp_path / "edges.png"
+    Image.new("RGB", (64, 64)).save(picture)
+    words = ("--control", REFERENCE, "--control-image", str(picture), "--dry-run")
+    code, made = run("image", "a fox", "-m", str(model), *words)
+    assert code == 0, made
+    recipe = gen.Recipe.from_dict(made["recipes"][0])
+    control = next(one for one in recipe.inputs if one.role == "control")
+    assert control.name == f"{REFERENCE}@{hub.commit}"
+    host = find_host()
+    hub.requests.clear()
+    again = plan_again(recipe, host, model=model, inputs={"control_image": str(picture)})
+    assert again.inputs == recipe.inputs
+    assert not hub.requests
+    assert run("models", "rm", REFERENCE)[0] == 0
+    with pytest.raises(ModelError, match="is not downloaded yet") as refused:
+        plan_again(recipe, host, model=model, inputs={"control_image": str(picture)})
+    assert refused.value.hint == f"run `gen models pull {control.name}`"
 
 
 def test_silence_and_no_server(hub: Hub, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

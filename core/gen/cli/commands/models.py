@@ -95,7 +95,10 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         for line in outline(lines):
             session.show(line)
 
-    checkpoint = typer.Argument(metavar="hf:OWNER/NAME[@REVISION]", help="A checkpoint of the hub.")
+    checkpoint = typer.Argument(
+        metavar="hf:OWNER/NAME[/FILE][@REVISION]",
+        help="A checkpoint of the hub, a part as a ControlNet, or a file.",
+    )
 
     @group.command(help="Download a checkpoint of the hub, or what has changed of it.")
     def pull(
@@ -106,7 +109,7 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         as_json: JSON = False,  # noqa: ARG001
     ) -> None:
         session.quiet = quiet
-        pulled = pull_checkpoint(model, host, Reading(variant, allow_pickle), anew=True)
+        pulled = pull_checkpoint(model, host, Reading(variant, allow_pickle), single=True, anew=True)
         session.data["model"] = _row(pulled)
         session.show(f"{pulled.name}: {pulled.size / 1e6:,.1f} MB, licence {pulled.licence or 'not stated'}")
 

@@ -1,0 +1,29 @@
+"""Files and folders that are used beside a model: on this machine, or on the hub."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gen.checkpoints.pulled import SCHEME, HubReference
+
+
+def located(source: str | os.PathLike[str], *, allow_pickle: bool) -> tuple[Path, str]:
+    """Where a file or folder is, and its name in recipes.
+
+    Args:
+        source: A path; or ``hf:OWNER/NAME[/FILE][@REVISION]``, which is downloaded where it is not there: a
+            pipeline, a part of one, or a file, by default the only one of weights.
+        allow_pickle: Whether weights in pickles will do.
+
+    Raises:
+        ModelError: It cannot be downloaded.
+    """
+    text = os.fspath(source)
+    if not text.startswith(SCHEME):
+        path = Path(text).expanduser()
+        return path, path.resolve().name
+    from gen.checkpoints.hub import pull
+
+    pulled = pull(HubReference.parse(text), None, allow_pickle=allow_pickle, single=True)
+    return pulled.path, pulled.name
