@@ -233,6 +233,27 @@ def gen_families() -> tuple[FamilySpec, ...]:
             params=(*_sizes(8), CLIP_SKIP, *CONTROL),
         ),
         FamilySpec(
+            name="stable-diffusion-upscaler",
+            modality="image",
+            summary="Stable Diffusion's upscaler, which makes pictures 4 times as large.",
+            pipelines=("StableDiffusionUpscalePipeline",),
+            adapter="gen_image.families.upscaler:load",
+            defaults="gen_image.families.defaults:upscaler",
+            abilities=("negative", "guidance", "init", "upscale"),
+            params=(
+                *_sizes(8),
+                CLIP_SKIP,
+                Param(
+                    name="noise_level",
+                    type=int,
+                    help="Noise on the small picture: with more, more of it is drawn anew.",
+                    default=20,
+                    minimum=0,
+                    maximum=350,
+                ),
+            ),
+        ),
+        FamilySpec(
             name="stable-diffusion-xl",
             modality="image",
             summary="Stable Diffusion XL: base, refiner, and for filling holes.",

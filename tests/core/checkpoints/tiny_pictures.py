@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny import clip, clip_tokenizer, diffusers, saved, seeded, t5, t5_tokenizer, unet, vae
+from tiny import SD_CHAIN, clip, clip_tokenizer, diffusers, saved, seeded, t5, t5_tokenizer, unet, vae
 from tiny_clips import clip_processor, clip_vision
 from tiny_languages import gemma_2, gemma_tokenizer, qwen_3, qwen_processor, qwen_tokenizer, qwen_vl
 
@@ -227,6 +227,19 @@ def deepfloyd_if(large: bool = False) -> Any:
         requires_safety_checker=False,
         **parts,
         **({"image_noising_scheduler": noising} if large else {}),
+    )
+
+
+def upscaler() -> Any:
+    """A pipeline of Stable Diffusion's upscaler, which makes pictures twice as large."""
+    return diffusers.StableDiffusionUpscalePipeline(
+        vae=vae(),
+        text_encoder=clip(),
+        tokenizer=clip_tokenizer(),
+        unet=unet(in_channels=7, class_embed_type=None, num_class_embeds=1000),
+        low_res_scheduler=diffusers.DDPMScheduler(**SD_CHAIN),
+        scheduler=diffusers.DDIMScheduler(**SD_CHAIN, clip_sample=False, prediction_type="v_prediction"),
+        watermarker=None,
     )
 
 

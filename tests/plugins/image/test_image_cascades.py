@@ -11,7 +11,7 @@ import pytest
 import tiny
 import tiny_pictures
 import torch
-from beside_diffusers import NEGATIVE, PROMPT, Family, error, make_freely, task_of
+from beside_diffusers import NEGATIVE, PROMPT, Family, error, make_freely, picture, task_of
 from torch import Tensor
 
 import gen
@@ -20,7 +20,7 @@ from gen.diffusion import DDIM, DDPM, ClassifierFree, guided, sample
 from gen.errors import ModelError, UsageError
 from gen.model import Model, Task
 from gen.plan.choices import core_choices
-from gen_image.families import deepfloyd_if, kandinsky
+from gen_image.families import deepfloyd_if, kandinsky, upscaler
 
 MODULE = "diffusers.pipelines.deepfloyd_if.pipeline_if"
 STEPS = 5
@@ -87,6 +87,88 @@ def test_deepfloyd_if(
     assert np.abs(made.arrays["pixels"] - (expected_pixels(upscaled))).max() < 1e-4
 
 
+@pytest.fixture
+def draws(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """What our solvers draw, which their schedulers then draw, too."""
+    made: list[Tensor] = []
+
+    def recording(step: Any) -> Any:
+        def recorded(*args: Any, **options: Any) -> Any:
+            update = step(*args, **options)
+            made.extend([] if update.z is None else [update.z.clone()])
+            return update
+
+        return recorded
+
+    def drawn(shape: Any, **_: object) -> Tensor:
+        return made.pop(0).reshape(shape)
+
+    for solver in (DDIM, DDPM):
+        monkeypatch.setattr(solver, "step", recording(solver.step))
+    for module in ("unclip", "ddpm"):
+        monkeypatch.setattr(f"diffusers.schedulers.scheduling_{module}.randn_tensor", drawn)
+    return made
+
+
+def test_deepfloyd_if_with_noise(
+    pipelines: tuple[Any, Any], tmp_path: Path, draws: list[Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is published: its sampler draws noise, with the variance that the network gives."""
+    # The largest value bounds the others, where ours and theirs find that of a rank differently.
+    options = {"clip_sample": False, "dynamic_thresholding_ratio": 1.0}
+    config = {**pipelines[0].scheduler.config, **options}
+    scheduler = tiny.diffusers.DDPMScheduler.from_config(config)
+    pipeline = type(pipelines[0])(
+        **{**pipelines[0].components, "scheduler": scheduler}, requires_safety_checker=False
+    )
+    model = deepfloyd_if.load(Checkpoint(tiny.saved(pipeline, tmp_path)), "cpu", "float32")
+    with_a_fine_table(pipeline.scheduler)
+    assert model.defaults.solver == "ddpm_large:variance=learned"
+    family = Family(lambda: None, deepfloyd_if.load, steps=STEPS, guidance=4.0)
+    task = task_of(family)
+    with torch.inference_mode():
+        [(start, small)] = run(replace(model, stages=model.stages[:1]), task)
+        assert len(draws) == STEPS - 1
+        monkeypatch.setattr(f"{MODULE}.randn_tensor", lambda *_, **__: start.clone())
+        options = {"guidance_scale": 4.0, "num_inference_steps": STEPS, "output_type": "pt"}
+        expected = pipeline(PROMPT, negative_prompt=NEGATIVE, **options).images
+    assert error(small, expected) < 1e-5
+
+
+def test_the_upscaler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that sees a small picture with noise."""
+    pipeline = tiny_pictures.upscaler()
+    folder = tiny.saved(pipeline, tmp_path / "tiny-upscaler")
+    model = upscaler.load(Checkpoint(folder), "cpu", "float32")
+    params = {"noise_level": 30}
+    family = Family(lambda: None, upscaler.load, steps=STEPS, guidance=4.0, params=params, size=(32, 32))
+    given = picture(16, 16)
+    task = task_of(family, init=given, upscale=2)
+    with torch.inference_mode():
+        [(start, latents)] = run(model, task)
+        noise = task.noise.child("upscaler").prior((3, 16, 16))
+        module = type(pipeline).__module__
+        monkeypatch.setattr(f"{module}.randn_tensor", lambda *_, **__: noise.clone())
+        small = torch.tensor(given.arrays["pixels"]).permute(2, 0, 1)[None] * 2 - 1
+        options = {"guidance_scale": 4.0, "num_inference_steps": STEPS, "latents": start, "noise_level": 30}
+        expected, pixels = (
+            pipeline(PROMPT, small, negative_prompt=NEGATIVE, output_type=kind, **options).images
+            for kind in ("latent", "np")
+        )
+    assert error(latents, expected) < 1e-5
+    [made] = model.codec.decode(latents, task)
+    assert np.abs(made.arrays["pixels"] - pixels[0]).max() < 1e-4
+
+    options = {"model": folder, "steps": 2, "seed": 1}
+    large = gen.image(PROMPT, init=picture(48, 32), upscale=2, solver="dpmpp_2m", **options)
+    assert large.arrays["pixels"].shape == (64, 96, 3)
+    for wrong in ({}, {"init": picture(32, 32)}, {"init": picture(32, 32), "upscale": 3}):
+        with pytest.raises(UsageError, match="makes pictures 2 times as large, and nothing else"):
+            gen.image(PROMPT, **wrong, **options)
+    with pytest.raises(UsageError, match="picture is 35 × 32"):
+        gen.image(PROMPT, init=picture(35, 32), upscale=2, **options)
+
+
 def expected_pixels(state: Tensor) -> np.ndarray:
     return (state / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)[0].numpy()
 
@@ -104,10 +186,14 @@ def test_what_the_pipelines_lack(folders: tuple[Path, Path]) -> None:
 @pytest.fixture(scope="module")
 def two_of_kandinsky() -> tuple[Any, Any]:
     prior, decoder = tiny_pictures.kandinsky_prior(), tiny_pictures.kandinsky()
-    # In float32, the factor of the data in their last step is off 1 by 3e-4.
-    prior.scheduler.betas = prior.scheduler.betas.double()
-    prior.scheduler.alphas_cumprod = (1 - prior.scheduler.betas).cumprod(0)
+    with_a_fine_table(prior.scheduler)
     return prior, decoder
+
+
+def with_a_fine_table(scheduler: Any) -> None:
+    """Let a scheduler count in float64: else the factor of the data in the last step is off 1 by 3e-4."""
+    scheduler.betas = scheduler.betas.double()
+    scheduler.alphas_cumprod = (1 - scheduler.betas).cumprod(0)
 
 
 @pytest.fixture(scope="module")
@@ -123,30 +209,13 @@ def test_kandinsky(
     negative: str | None,
     two_of_kandinsky: tuple[Any, Any],
     kandinsky_folders: tuple[Path, Path],
-    monkeypatch: pytest.MonkeyPatch,
+    draws: list[Tensor],
 ) -> None:
     """An embedding that is drawn within bounds, and a picture of it with a variance that is learned."""
     model = kandinsky.load(Checkpoint(kandinsky_folders[1]), "cpu", "float32")
     params = {"prior": Checkpoint(kandinsky_folders[0]), "prior_steps": STEPS, "prior_guidance": 3.0}
     family = Family(lambda: None, kandinsky.load, steps=STEPS, guidance=4.0, params=params, negative=negative)
     task = task_of(family)
-    draws: list[Tensor] = []
-
-    def recording(step: Any) -> Any:
-        def recorded(*args: Any, **options: Any) -> Any:
-            update = step(*args, **options)
-            draws.extend([] if update.z is None else [update.z.clone()])
-            return update
-
-        return recorded
-
-    def drawn(shape: Any, **_: object) -> Tensor:
-        return draws.pop(0).reshape(shape)
-
-    for solver in (DDIM, DDPM):
-        monkeypatch.setattr(solver, "step", recording(solver.step))
-    for module in ("unclip", "ddpm"):
-        monkeypatch.setattr(f"diffusers.schedulers.scheduling_{module}.randn_tensor", drawn)
     options = {"num_inference_steps": STEPS}
     with torch.inference_mode():
         (start, embedding), (again, latents) = run(model, task)

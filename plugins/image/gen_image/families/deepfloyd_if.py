@@ -19,7 +19,7 @@ from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
 from gen.checkpoints.schedule import Schedule, read_schedule
-from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled, two_sides, with_scale
+from gen.checkpoints.stage import CheckpointStage, negatives, sampled, two_sides, with_scale
 from gen.checkpoints.text import T5Prompts
 from gen.diffusion import Condition, Conditioning, Denoiser, ModelDenoiser, TimeGrid, clipped
 from gen.diffusion.denoiser import Network
@@ -29,6 +29,7 @@ from gen.model.stage import AnyGuidance
 from gen.model.task import Shape
 from gen_image.families import defaults
 from gen_image.families.codec import PictureCodec
+from gen_image.families.unet import network
 
 LENGTH = 77
 """Tokens of a prompt."""
@@ -153,7 +154,7 @@ class Upscaling(Base):
         return (
             super()
             .encode(task)
-            .with_conditions(small=Condition(small, "channels"), level=Condition(steps, "global"))
+            .with_conditions(small=Condition(small, "channels"), step=Condition(steps, "global"))
         )
 
     def denoiser(self, task: Task) -> Denoiser:
@@ -182,23 +183,6 @@ class Pixels(nn.Module):
         return SimpleNamespace(sample=pixels)
 
 
-def network(unet: nn.Module, learned: bool) -> Network:
-    """A U-Net as a network of the core, without the variance that it gives where its sampler has its own."""
-
-    def call(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
-        small, level = conditioning.get("small"), conditioning.get("level")
-        output: Tensor = unet(
-            x if small is None else torch.cat([x, small.value], 1),
-            t,
-            encoder_hidden_states=conditioning["text"].value,
-            class_labels=None if level is None else level.value[:, 0],
-            return_dict=False,
-        )[0]
-        return output if learned else output[:, : x.shape[1]]
-
-    return called(unet, call)
-
-
 def is_learned(checkpoint: Checkpoint) -> bool:
     """Whether the sampler uses the variance that the network gives."""
     return checkpoint["scheduler"].config.get("variance_type") == "learned_range"
@@ -217,7 +201,7 @@ def load_upscaler(checkpoint: Checkpoint, device: str, dtype: str) -> Upscaler:
     return Upscaler(
         parts.schedule(),
         read_schedule(noising.config, noising.class_name),
-        network(parts.network("unet"), learned),
+        network(parts.network("unet"), learned=learned),
         learned,
         whole(checkpoint["unet"].config, "sample_size", 256),
     )
@@ -234,7 +218,7 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
     side = whole(config, "sample_size", 64)
     base = Base(
         **sampled(parts.schedule()),
-        network=network(parts.network("unet"), learned),
+        network=network(parts.network("unet"), learned=learned),
         learned_variance=learned,
         text=parts.t5(),
     )

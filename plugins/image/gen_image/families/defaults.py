@@ -19,10 +19,21 @@ def _defaults(checkpoint: Checkpoint, steps: int, guidance: float) -> Defaults:
     return Defaults(solver=solver, grid=OWN_GRID, steps=steps, guidance=guidance)
 
 
+def _with_learned_variance(checkpoint: Checkpoint, made: Defaults) -> Defaults:
+    """With the variance that the network gives where it has learned one and the sampler draws noise."""
+    learned = checkpoint["scheduler"].config.get("variance_type") == "learned_range"
+    return replace(made, solver="ddpm_large:variance=learned") if learned and made.solver == "ddpm" else made
+
+
 def stable_diffusion(checkpoint: Checkpoint) -> Defaults:
     """30 steps; 4 of a network that gets the scale of the guidance as an input."""
     consistent = checkpoint["unet"].config.get("time_cond_proj_dim")
     return _defaults(checkpoint, *((4, 8.5) if consistent else (30, 7.5)))
+
+
+def upscaler(checkpoint: Checkpoint) -> Defaults:
+    """75 steps at 9."""
+    return _defaults(checkpoint, 75, 9.0)
 
 
 def stable_diffusion_xl(checkpoint: Checkpoint) -> Defaults:
@@ -69,14 +80,12 @@ def sana(checkpoint: Checkpoint) -> Defaults:
 
 def deepfloyd_if(checkpoint: Checkpoint) -> Defaults:
     """100 steps at 7."""
-    return _defaults(checkpoint, 100, 7.0)
+    return _with_learned_variance(checkpoint, _defaults(checkpoint, 100, 7.0))
 
 
 def kandinsky(checkpoint: Checkpoint) -> Defaults:
-    """50 steps at 4, with the variance that the network gives where it has learned one."""
-    made = _defaults(checkpoint, 50, 4.0)
-    learned = checkpoint["scheduler"].config.get("variance_type") == "learned_range"
-    return replace(made, solver="ddpm_large:variance=learned") if learned and made.solver == "ddpm" else made
+    """50 steps at 4."""
+    return _with_learned_variance(checkpoint, _defaults(checkpoint, 50, 4.0))
 
 
 def pixart(checkpoint: Checkpoint) -> Defaults:

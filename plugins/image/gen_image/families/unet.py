@@ -54,25 +54,35 @@ CHAIN = 1000
 """Steps of the chain that its networks were trained on."""
 
 
-def network(unet: nn.Module, controls: Sequence[Control] = ()) -> Network:
-    """A ``UNet2DConditionModel`` with the conditions ``text``, and where they are there ``vector`` and
-    ``sizes`` (SDXL), ``scale`` (latent consistency), ``hole`` (inpainting) and those of ``controls``.
+def network(unet: nn.Module, controls: Sequence[Control] = (), *, learned: bool = False) -> Network:
+    """A ``UNet2DConditionModel`` as a network of the core.
+
+    Its conditions are ``text``, and where they are there ``vector`` and ``sizes`` (SDXL), ``scale`` (latent
+    consistency), ``hole`` (inpainting), ``small`` and ``step`` (a small picture, and how much noise is on it)
+    and those of ``controls``.
+
+    Args:
+        unet: The U-Net.
+        controls: What is beside it.
+        learned: Whether the variance that it gives is kept.
     """
 
-    def call(x: Tensor, t: Tensor, conditioning: Conditioning) -> object:
+    def call(x: Tensor, t: Tensor, conditioning: Conditioning) -> Tensor:
+        channels = x.shape[1]
         values = {name: condition.value for name, condition in conditioning.items()}
         added = {"text_embeds": values["vector"], "time_ids": values["sizes"]} if "sizes" in values else None
         more = residuals(controls, x, t, (float(t[0]) + 1) / CHAIN, values, added) if controls else {}
-        if "hole" in values:
-            x = torch.cat([x, values["hole"]], 1)
-        return unet(
+        x = torch.cat([x, *(values[name] for name in ("hole", "small") if name in values)], 1)
+        output: Tensor = unet(
             x,
             t,
             encoder_hidden_states=values["text"],
             timestep_cond=values.get("scale"),
+            class_labels=values["step"][:, 0] if "step" in values else None,
             added_cond_kwargs=added,
             **more,
             return_dict=False,
-        )
+        )[0]
+        return output if learned else output[:, :channels]
 
-    return called(unet, call, exact=("sizes",))
+    return called(unet, call, exact=("sizes", "step"))
