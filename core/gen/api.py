@@ -318,7 +318,7 @@ def _require_version(file: ModelSource, recipe: Recipe) -> None:
         raise ModelError(
             f"the recipe is of another version of the model {file.name}: "
             f"sha256 {recipe.model.sha256[:12]}…, and this one has {file.sha256[:12]}…",
-            "--model PATH takes the version of the recipe; with this one the prompt makes something else",
+            "give the files of that version by --model PATH; this version makes something else of the prompt",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -25,6 +26,23 @@ def test_code_is_that_of_the_example(block: str) -> None:
 def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", GUIDE):
         assert (ROOT / "docs" / target).exists(), target
+
+
+def test_examples_and_templates_import_public_modules_alone() -> None:
+    section = GUIDE.partition("## Public and private")[2].partition("\n## ")[0]
+    public = set(re.findall(r"`(gen[\w.]*)`", section)) - {"gen.checkpoints"}
+    assert {"gen", "gen.plugin", "gen.model"} <= public
+    files = [*(ROOT / "examples").rglob("*.py"), *(ROOT / "core" / "gen" / "templates").rglob("*.py")]
+    assert files
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        imported = re.findall(r"^\s*(?:from|import) (gen(?:\.[\w.]+)?)\s", text, re.M)
+        assert set(imported) <= public, file
+
+
+def test_public_modules_exist() -> None:
+    for name in re.findall(r"`(gen\.[\w.]+)`", GUIDE.partition("## Public and private")[2]):
+        assert importlib.import_module(name)
 
 
 def test_the_reference_is_that_of_the_code() -> None:

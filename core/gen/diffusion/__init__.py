@@ -13,7 +13,7 @@ from gen.diffusion.guidance import AdaptiveProjected, CFGPlusPlus, ClassifierFre
 from gen.diffusion.inverse import Measurement, constrained
 from gen.diffusion.level import Level, posterior, transition
 from gen.diffusion.likelihood import log_likelihood, variational_bound
-from gen.diffusion.noise import NoiseSource
+from gen.diffusion.noise import NoiseSource, StepNoise
 from gen.diffusion.parameterization import (
     EDM,
     Consistency,
@@ -109,6 +109,7 @@ __all__ = [
     "SigmoidWeighting",
     "Solver",
     "Step",
+    "StepNoise",
     "TimeGrid",
     "Times",
     "Trajectory",

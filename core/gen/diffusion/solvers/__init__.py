@@ -10,7 +10,7 @@ from gen.diffusion.solvers.ancestral import (
     SigmaUp,
     TCDStep,
 )
-from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update
+from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, flow_time
 from gen.diffusion.solvers.cfg_pp import CFGpp2M, CFGpp2S
 from gen.diffusion.solvers.dpm_solver import Adaptive, DPMSolver2, DPMSolver2M, DPMSolver3
 from gen.diffusion.solvers.dpmpp import DPMpp2M, DPMpp2S, DPMpp3M, DPMpp3S
@@ -66,4 +66,5 @@ __all__ = [
     "UniPC",
     "Update",
     "VariableIPNDM",
+    "flow_time",
 ]

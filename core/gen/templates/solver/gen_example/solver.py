@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gen.diffusion import Level, Solver
-from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers.base import Denoise, State, Update, flow_time
+from gen.diffusion import Level, Solver, StepNoise
+from gen.diffusion.solvers import Denoise, State, Update, flow_time
 
 
 @dataclass(frozen=True)
