@@ -256,6 +256,14 @@ def test_a_blurred_picture_becomes_sharper() -> None:
     assert np.abs(pixels(made) - true).mean() < 0.7 * np.abs(blurred - true).mean()
 
 
+def test_a_noisy_picture_is_nearer_to_the_true_one(red: Path) -> None:
+    true = pixels(toy("red", seed=3))
+    noisy = (true + 0.2 * np.random.default_rng(0).standard_normal(true.shape)).clip(0, 1)
+    given = gen.Artifact("image", {"pixels": noisy.astype(np.float32)})
+    made = toy("red", init=given, restore="denoise:std=0.2", seed=2)
+    assert np.square(pixels(made) - true).mean() < 0.5 * np.square(noisy - true).mean()
+
+
 def test_a_larger_picture_is_made_of_tiles_and_has_the_means_of_the_small_one() -> None:
     values = np.random.default_rng(0).uniform(0.3, 0.7, (12, 10, 3)).astype(np.float32)
     small = gen.Artifact("image", {"pixels": values})

@@ -15,6 +15,7 @@ from gen.diffusion.inverse import Clipping, Decimation
 from gen.kinds import KINDS
 from gen.model import Task
 from gen.run import waves
+from gen.run.shrinking import shrunk
 from gen.run.views import SignalView
 
 RATE = 8000
@@ -128,6 +129,22 @@ def test_a_declipped_sound_is_nearer_to_the_true_one_also_where_the_model_errs()
         found = waves.declipped(measured, made, clipping, 32)
         assert torch.equal(found[~clipping.reached(measured)], measured[~clipping.reached(measured)])
         assert sdr(true, found) > sdr(true, measured) + gain
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((1, 30, 17, 3), (-3, -2)), ((1, 1, 9, 20, 16), (-3, -2, -1))])
+def test_nothing_is_lost_without_noise_and_noise_is_taken_out(
+    shape: tuple[int, ...], axes: tuple[int, ...]
+) -> None:
+    values = noise(*shape)
+    assert torch.allclose(shrunk(values, 0.0, axes), values, atol=1e-5)
+    assert float(shrunk(values, 1.0, axes).std()) < 0.2
+
+
+def test_edges_stand_out_of_noise() -> None:
+    true = torch.zeros(1, 48, 64, 3)
+    true[:, 10:30, 20:50] = 1
+    found = shrunk(true + 0.2 * noise(*true.shape), 0.2, (-3, -2))
+    assert float((found - true).square().mean()) < 0.25 * 0.2**2
 
 
 def test_a_sound_shorter_than_a_window_is_aligned() -> None:

@@ -20,6 +20,7 @@ from gen.presets.measurements import Given
 from gen.presets.operators import OPERATORS
 from gen.run import waves
 from gen.run.compositing import BLACK, marked, sounding
+from gen.run.shrinking import shrunk
 from gen.run.views import View, view_of
 
 PROJECTIONS = 16
@@ -76,6 +77,11 @@ class Restoration:
         assert isinstance(operator, LinearOperator)
         return operator
 
+    @property
+    def _is_noisy(self) -> bool:
+        """Whether nothing but noise was added, and not to waves, which have a filter of their own."""
+        return isinstance(self.operator, Mask) and self.measurement.std > 0 and not self.view.waves
+
     def following(self, denoiser: Denoiser, task: Task) -> Denoiser:
         """``denoiser`` with predictions that follow the measurement, by DDNM (Wang et al. 2023, arXiv
         2212.00490, eq. 13) on what they are decoded to.
@@ -92,7 +98,7 @@ class Restoration:
         return denoise
 
     def exact(self, made: Artifact, state: Tensor, task: Task) -> Artifact:
-        """What is made in agreement with the measurement, as far as values within the bounds can.
+        """What is made in agreement with the measurement, as far as its noise and the bounds allow.
 
         Args:
             made: Decoded of the state.
@@ -100,9 +106,12 @@ class Restoration:
             task: That of this item.
         """
         std = self.measurement.std
-        if std > 0 and not self.view.waves:
+        if std > 0 and not (self.view.waves or self._is_noisy):
             return made
         numbers = self._seen(state, task)
+        if self._is_noisy:
+            found = numbers + shrunk(self._residual(numbers), std, self.view.axes)
+            return self.view.delivered(found, made)
         if std > 0:
             return self.view.delivered(waves.filtered(self._y(numbers), numbers, std), made)
         low, high = self.view.bounds
@@ -118,7 +127,9 @@ class Restoration:
         return x0 + (after - before).to(x0)
 
     def _followed(self, numbers: Tensor, level: Level[float]) -> Tensor:
-        """Numbers after one step of DDNM."""
+        """Numbers after one step of DDNM; where only noise was added, with what stands out of it."""
+        if self._is_noisy:
+            return numbers + shrunk(self._residual(numbers), self.measurement.std, self.view.axes)
         step = DDNM().correction(self.operator, self._residual(numbers), level, self.measurement.std)
         return numbers + step
 
