@@ -22,6 +22,8 @@ from gen.offline import forbidden_by
 
 TIMEOUT = 30.0
 """Seconds without an answer after which the hub is given up."""
+OTHER = "its owner may have another repository that can be used"
+"""What to do about a repository that is of no use."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSALS: Mapping[int, tuple[str, str]] = {
@@ -117,13 +119,13 @@ def _pull(
                 f"{reference} is a checkpoint of {pipeline}, which no family here drives",
                 "see docs/checkpoints.md for the families, or install a plugin that brings one",
             )
-        names = [INDEX, *_needed(content, files, variant, allow_pickle)]
+        names = [INDEX, *_needed(reference, content, files, variant, allow_pickle)]
     elif single or reference.file:
         names = _single(reference, files, variant, allow_pickle)
     else:
         raise ModelError(
             f"{reference} is no checkpoint in the layout of diffusers: it has no {INDEX}",
-            "its owner may have another repository that is",
+            OTHER,
         )
     # Where the cache has them; the first is there then.
     folder = Path(download(names[0])).parents[names[0].count("/")]
@@ -151,14 +153,18 @@ def _listing(siblings: Any) -> dict[str, _Listed]:
 
 
 def _needed(
-    index: Mapping[str, object], files: Mapping[str, _Listed], variant: str | None, allow_pickle: bool
+    reference: HubReference,
+    index: Mapping[str, object],
+    files: Mapping[str, _Listed],
+    variant: str | None,
+    allow_pickle: bool,
 ) -> Iterator[str]:
     """The files of all parts but ``SCREENS``: configurations, vocabularies, and weights as they are chosen.
 
     Raises:
-        ModelError: A part has no weights that can be read.
+        ModelError: A part is missing, needs code of the repository, or has no weights that can be read.
     """
-    for part in listed_parts(index):
+    for part, (library, _) in listed_parts(index).items():
         inside = sorted(
             name.removeprefix(f"{part}/")
             for name in files
@@ -166,9 +172,16 @@ def _needed(
         )
         if part in SCREENS:
             continue
+        if not inside:
+            raise ModelError(f"{reference} lacks the part {part} that its {INDEX} names", OTHER)
+        if not {f"{part}/{library}.py", f"{library}.py"}.isdisjoint(files):
+            raise ModelError(
+                f"the part {part} of {reference} needs {library}.py, code that gen does not run", OTHER
+            )
         yield from (f"{part}/{name}" for name in inside if name.endswith(TEXTS) and ".index." not in name)
         if "config.json" in inside:
-            chosen = choose_weights(inside, part, variant=variant, allow_pickle=allow_pickle)
+            where = f"{part} of {reference}"
+            chosen = choose_weights(inside, where, variant=variant, allow_pickle=allow_pickle)
             yield from (f"{part}/{name}" for name in chosen)
 
 
@@ -208,7 +221,7 @@ def _single(
     raise ModelError(
         f"{reference} is no checkpoint in the layout of diffusers, no part of one and no file: "
         f"it has no {INDEX}, no config.json, and no single file of weights",
-        "its owner may have another repository that is",
+        OTHER,
     )
 
 
@@ -221,9 +234,13 @@ def _check_room(cache: Path, reference: HubReference, size: int) -> None:
     free = shutil.disk_usage(cache).free
     if size > free:
         raise ModelError(
-            f"{reference} needs {size / 1e9:.1f} GB more, and {cache} has {free / 1e9:.1f} GB free",
+            f"{reference} needs {_amount(size)} more, and {cache} has {_amount(free)} free",
             "free some room, or set HF_HUB_CACHE to a folder on another disk",
         )
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _check(path: Path, name: str, listed: _Listed, reference: HubReference) -> None:

@@ -12,7 +12,7 @@ from typing import Self
 from urllib.parse import quote
 
 from gen.atomic import atomic_file
-from gen.errors import ModelError
+from gen.errors import ModelError, OutputError, line_of
 from gen.plugin.cache import cache_folder
 
 SCHEME = "hf:"
@@ -180,7 +180,7 @@ def keep_pulled(pulled: Pulled) -> None:
     """Write down that a checkpoint is there, whole.
 
     Raises:
-        OutputError: The cache cannot be written.
+        ModelError: The cache cannot be written.
     """
     table = {
         "repository": pulled.reference.repository,
@@ -193,9 +193,16 @@ def keep_pulled(pulled: Pulled) -> None:
         "files": {name: [file.size, file.sha256, file.git] for name, file in pulled.files.items()},
     }
     path = _record(pulled)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path, overwrite=True) as file:
-        file.write(json.dumps(table, indent=1).encode())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path, overwrite=True) as file:
+            file.write(json.dumps(table, indent=1).encode())
+    except (OSError, OutputError) as error:
+        reason = error.message if isinstance(error, OutputError) else line_of(error)
+        raise ModelError(
+            f"{pulled.reference} came whole, but that cannot be written down: {reason}",
+            "free some room, or set GEN_CACHE to a folder that can be written",
+        ) from None
 
 
 def remove_pulled(pulled: Pulled) -> int:

@@ -199,7 +199,7 @@ def choose_weights(
             f"{where} has only pickles ({pickles[0]}), which can run code and are not read",
             "convert them to safetensors; or `allow_pickle=True`, which reads them as weights only",
         )
-    raise ModelError(f"{where} has no weights", "download the checkpoint again")
+    raise ModelError(f"{where} has no weights", "get the checkpoint again, whole, or another one")
 
 
 def _pickles(names: Iterable[str], variant: str | None) -> list[str]:
@@ -214,7 +214,8 @@ def _shards(where: str, shards: list[re.Match[str]]) -> list[str]:
     expected = int(shards[0]["count"])
     if len(names) != expected:
         raise ModelError(
-            f"{where} has {len(names)} of {expected} files of weights", "download the checkpoint again"
+            f"{where} has {len(names)} of {expected} files of weights",
+            "get the checkpoint again, whole, or another one",
         )
     return names
 

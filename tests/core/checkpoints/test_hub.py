@@ -200,6 +200,31 @@ def test_other_repositories_are_refused_before_weights_come(hub: Hub, run: Run) 
     assert "no checkpoint in the layout of diffusers" in refused["message"]
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda files: without(files, "unet/"), f"{REFERENCE} lacks the part unet that its model_index.json"),
+        (lambda files: without(files, "unet/d"), f"unet of {REFERENCE} has no weights"),
+        (
+            lambda files: {**files, "unet/diffusers.py": b"print('ran')"},
+            f"the part unet of {REFERENCE} needs diffusers.py, code that gen does not run",
+        ),
+    ],
+)
+def test_repositories_that_lack_something_are_not_downloaded(
+    hub: Hub, run: Run, change: Callable[[dict[str, bytes]], dict[str, bytes]], message: str
+) -> None:
+    hub.files = change(FILES)
+    code, refused = run("image", "a fox", "-m", REFERENCE, "--dry-run")
+    assert (code, refused["message"][: len(message)]) == (4, message)
+    assert hub.downloads == ["model_index.json"]
+    assert run("models", "list")[1]["pulled"] == []
+
+
+def without(files: dict[str, bytes], start: str) -> dict[str, bytes]:
+    return {name: content for name, content in files.items() if not name.startswith(start)}
+
+
 def test_a_part_and_files_are_pulled_alone(hub: Hub, run: Run) -> None:
     part = {
         "config.json": b'{"_class_name": "ControlNetModel"}',
@@ -328,8 +353,16 @@ def test_too_little_room_is_seen_before(hub: Hub, run: Run, monkeypatch: pytest.
 
     monkeypatch.setattr(library.shutil, "disk_usage", lambda _: Usage)
     code, refused = run("models", "pull", REFERENCE)
-    assert (code, " GB free" in refused["message"]) == (4, True)
+    assert (code, "has 0.0 MB free" in refused["message"]) == (4, True)
     assert f"{UNET}.safetensors" not in hub.downloads
+
+
+def test_a_record_that_cannot_be_written(hub: Hub, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "pulled").write_text("a file")
+    code, refused = run("models", "pull", REFERENCE)
+    assert (code, "came whole, but" in refused["message"]) == (4, True)
+    assert "GEN_CACHE" in refused["hint"]
 
 
 def test_without_a_network(hub: Hub, tmp_path: Path) -> None:
