@@ -1,19 +1,23 @@
 """LoRA files (Hu et al. 2021, arXiv 2106.09685): small changes of weights, merged into a checkpoint's.
 
-A file holds for each layer a narrow matrix ``down``, a wide one ``up`` and a scale ``alpha``; W becomes
-W + weight · alpha / rank · up · down. Layers have names of diffusers and peft, of kohya's trainer, or of
-the program that the network was first published with.
+A file holds for each layer factors and a scale ``alpha``; W becomes W + weight · alpha / rank · change, where
+the change is their product: see ``factors``. With magnitudes m, as of DoRA (Liu et al. 2024, arXiv
+2402.09353, eq. 5), W becomes W + weight · (m V / ‖V‖ - W), where V is W + alpha / rank · change. Layers have
+names of diffusers and peft, of kohya's trainer, of LyCORIS, or of the program that the network was first
+published with.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gen.checkpoints import factors
 from gen.checkpoints.checkpoint import Checkpoint, Component
 from gen.checkpoints.converted import Target
 from gen.checkpoints.weights import Tensors, Weights
@@ -37,11 +41,19 @@ ROLES = {
     "lora_linear_layer.down.weight": "down",
     "lora_linear_layer.up.weight": "up",
     "lora_mid.weight": "mid",
+    **{role: role for role in factors.ROLES if "_" in role},
     "alpha": "alpha",
+    "dora_scale": "magnitude",
+    "lora_magnitude_vector": "magnitude_of_rows",
+    "lora_magnitude_vector.weight": "magnitude_of_rows",
+    "lora_magnitude_vector.default.weight": "magnitude_of_rows",
     "diff": "weight",
     "diff_b": "bias",
 }
-"""How the name of a tensor ends, and what it is: a change of the weight or bias, or a factor of one."""
+"""How the name of a tensor ends, and what it is: a change of the weight or bias, a factor of one, its scale,
+or the magnitudes of what is changed."""
+
+MAGNITUDES = ("magnitude", "magnitude_of_rows")
 
 NETWORKS = ("unet", "transformer", "transformer_2", "prior")
 """Parts that a layer may belong to whose name begins with no part."""
@@ -93,14 +105,18 @@ class Lora:
             whole = role in ("weight", "bias")
             found.setdefault((layer, "bias" if role == "bias" else "weight", whole), {})[role] = name
         for (_, _, whole), roles in found.items():
-            if not whole and not {"up", "down"} <= roles.keys():
-                raise self._strange(next(iter(roles.values())))
+            if whole:
+                continue
+            try:
+                factors.change_shape(factors_of(self, roles))
+            except ValueError:
+                raise self._strange(next(iter(roles.values()))) from None
         return found
 
     def _strange(self, name: str) -> ModelError:
         return ModelError(
             f"{self.path.name} is no LoRA that is known: it has a tensor {name[:80]!r}",
-            "LoRAs of diffusers, peft and kohya are read",
+            "LoRAs, LoHas and LoKrs of diffusers, peft, kohya and LyCORIS are read",
         )
 
     @cached_property
@@ -113,6 +129,17 @@ class Lora:
         except (ValueError, RecursionError):
             return {}
         return table if isinstance(table, dict) else {}
+
+
+def factors_of(lora: Lora, roles: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    """Shape of each factor, by its role.
+
+    Args:
+        lora: The file.
+        roles: The tensor in it of each role.
+    """
+    shapes = lora.weights.shapes
+    return {role: shapes[name] for role, name in roles.items() if role in factors.ROLES}
 
 
 @dataclass(frozen=True)
@@ -132,35 +159,57 @@ class Change:
     noted: float | None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of what is added; of a convolution flattened to a matrix."""
-        shapes = self.lora.weights.shapes
-        if "down" not in self.roles:
-            return self.target.shape(shapes[next(iter(self.roles.values()))])
-        up, down = shapes[self.roles["up"]], shapes[self.roles["down"]]
-        return self.target.shape((up[0], *down[1:]))
+    def whole(self) -> str:
+        """The tensor with all of the change; empty where it is there as factors."""
+        return self.roles.get("weight") or self.roles.get("bias", "")
 
-    def delta(self, read: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of each factor, by its role."""
+        return factors_of(self.lora, self.roles)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of what is added; the kernel of a convolution may be flattened."""
+        if self.whole:
+            return self.target.shape(self.lora.weights.shapes[self.whole])
+        return self.target.shape(factors.change_shape(self.shapes))
+
+    def delta(self, read: Mapping[str, torch.Tensor], base: torch.Tensor) -> torch.Tensor:
         """What is added, float32.
 
         Args:
             read: The tensors of the file.
+            base: The tensor that is changed, float32.
         """
-        import torch
-
-        if "down" not in self.roles:
-            return self.target.tensor(read[next(iter(self.roles.values()))].float()) * self.lora.weight
-        up, down = (read[self.roles[role]].float() for role in ("up", "down"))
-        rank = down.shape[0]
-        alpha = float(read[self.roles["alpha"]]) if "alpha" in self.roles else None
-        scale = self.noted if alpha is None else alpha / rank
-        rows = self.target.tensor(up)
-        if "mid" in self.roles:
-            middle = read[self.roles["mid"]].float()
-            made = torch.einsum("oa,abkl,bi->oikl", rows.flatten(1), middle, down.flatten(1))
+        if self.whole:
+            return self.target.tensor(read[self.whole].float()) * self.lora.weight
+        made = factors.change({role: read[self.roles[role]].float() for role in self.shapes})
+        scaled = self.target.tensor(made).reshape(base.shape) * self._scale(read)
+        magnitude = next((name for role, name in self.roles.items() if role in MAGNITUDES), None)
+        if magnitude is None:
+            return scaled * self.lora.weight
+        changed, given = base + scaled, read[magnitude].float()
+        if self.of_inputs:
+            norm = changed.transpose(0, 1).flatten(1).norm(dim=1)
+            factor = (given.flatten() / norm).reshape(1, -1, *[1] * (base.ndim - 2))
         else:
-            made = (rows.flatten(1) @ down.flatten(1)).unflatten(1, down.shape[1:])
-        return made * (self.lora.weight * (1.0 if scale is None else scale))
+            norm = changed.flatten(1).norm(dim=1)
+            factor = (self.target.tensor(given.flatten()) / norm).reshape(-1, *[1] * (base.ndim - 1))
+        return (changed * factor - base) * self.lora.weight
+
+    @property
+    def of_inputs(self) -> bool:
+        """Whether there is a magnitude for each input in place of for each row."""
+        shape = self.lora.weights.shapes[self.roles["magnitude"]] if "magnitude" in self.roles else ()
+        return len(shape) > 1 and shape[0] == 1 < shape[1]
+
+    def _scale(self, read: Mapping[str, torch.Tensor]) -> float:
+        """alpha / rank."""
+        rank = factors.rank(self.shapes)
+        if rank is not None and "alpha" in self.roles:
+            return float(read[self.roles["alpha"]]) / rank
+        return 1.0 if self.noted is None else self.noted
 
 
 @dataclass(frozen=True)
@@ -197,9 +246,9 @@ class Merged:
         read = {key: dict(lora.weights.tensors()) for key, lora in loras.items()}
         for name, tensor in self.source.tensors():
             changed = self.changes.get(name, ())
-            made = tensor.float() if changed else tensor
+            base = made = tensor.float() if changed else tensor
             for change in changed:
-                delta = change.delta(read[id(change.lora)])
+                delta = change.delta(read[id(change.lora)], base)
                 if not torch.isfinite(delta).all():
                     raise ModelError(
                         f"{change.lora.path.name} is damaged: its change of {name} is not finite",
@@ -327,21 +376,28 @@ def _noted(scales: Mapping[str, object], part: str, tensor: str) -> float | None
 
 
 def _check(change: Change, shape: tuple[int, ...], checkpoint: Checkpoint) -> None:
-    """Refuse a layer whose shape does not fit: kernels of 1 × 1 may be there or not.
+    """Refuse a layer whose shape does not fit: kernels of 1 × 1 may be there or not, others may be flattened.
 
     Raises:
         ModelError: It does not fit.
     """
 
-    def bare(sizes: tuple[int, ...]) -> tuple[int, ...]:
-        return sizes[:2] if set(sizes[2:]) <= {1} else sizes
-
-    found = change.shape
-    if "mid" in change.roles:
-        found = (*found[:2], *change.lora.weights.shapes[change.roles["mid"]][2:])
-    if bare(found) != bare(shape):
-        raise ModelError(
+    def refused(found: str) -> ModelError:
+        return ModelError(
             f"{change.lora.path.name} does not fit {checkpoint.name}: {change.target.name} is "
-            f"{list(shape)}, its change {list(found)}",
+            f"{list(shape)}, {found}",
             "use one that was trained for this family",
         )
+
+    found = change.shape
+    if found[:1] != shape[:1] or math.prod(found) != math.prod(shape):
+        raise refused(f"its change {list(found)}")
+    for role in MAGNITUDES:
+        if role not in change.roles:
+            continue
+        sizes = change.lora.weights.shapes[change.roles[role]]
+        count = math.prod(change.target.shape((math.prod(sizes),)))
+        if change.of_inputs and change.target.parts > 1:
+            raise refused("a part of a layer whose inputs have magnitudes")
+        if (math.prod(sizes) if change.of_inputs else count) != shape[1 if change.of_inputs else 0]:
+            raise refused(f"its magnitudes {list(sizes)}")

@@ -177,6 +177,133 @@ def test_scales_that_peft_notes(folders: Mapping[str, Path], tmp_path: Path) -> 
             assert torch.allclose(found[f"{layer}.weight"], weight, rtol=1e-5, atol=1e-6)
 
 
+MATRIX, KERNEL = f"{ATTENTION}.to_q", "down_blocks.0.resnets.0.conv1"
+
+
+def drawn(**shapes: tuple[int, ...]) -> dict[str, Tensor]:
+    """Random factors of these shapes."""
+    source = torch.Generator().manual_seed(5)
+    return {name: torch.randn(shape, generator=source) for name, shape in shapes.items()}
+
+
+def loha(rows: int, columns: int, *kernel: int) -> tuple[dict[str, Tensor], Tensor]:
+    """Prop. 2 of arXiv 2108.06098, with the kernel in the second factor, number by number."""
+    each = {"a": (rows, RANK), "b": (RANK, columns * int(np.prod(kernel)))}
+    made = drawn(**{f"hada_w{side}_{name}": shape for side in "12" for name, shape in each.items()})
+    one, two = (
+        sum(made[f"hada_w{side}_a"][:, r, None] * made[f"hada_w{side}_b"][r] for r in range(RANK))
+        for side in "12"
+    )
+    return made, (one * two).reshape(rows, columns, *kernel)
+
+
+def loha_with_a_core(rows: int, columns: int, *kernel: int) -> tuple[dict[str, Tensor], Tensor]:
+    """Prop. 3 of arXiv 2108.06098."""
+    each = {"w{}_a": (RANK, rows), "w{}_b": (RANK, columns), "t{}": (RANK, RANK, *kernel)}
+    made = drawn(**{f"hada_{name.format(side)}": shape for side in "12" for name, shape in each.items()})
+    one, two = (
+        sum(
+            made[f"hada_w{side}_a"][i, :, None, None, None]
+            * made[f"hada_w{side}_b"][j, None, :, None, None]
+            * made[f"hada_t{side}"][i, j]
+            for i in range(RANK)
+            for j in range(RANK)
+        )
+        for side in "12"
+    )
+    return made, one * two
+
+
+def kronecker(one: Tensor, two: Tensor) -> Tensor:
+    """Blocks of ``two``, each times a number of ``one``."""
+    return torch.cat([torch.cat([number * two for number in row], 1) for row in one])
+
+
+def lokr(rows: int, columns: int, *kernel: int) -> tuple[dict[str, Tensor], Tensor]:
+    """Eq. 5 of arXiv 2309.14859, with the second matrix as a product."""
+    inner = columns // 2 * int(np.prod(kernel))
+    made = drawn(lokr_w1=(4, 2), lokr_w2_a=(rows // 4, RANK), lokr_w2_b=(RANK, inner))
+    two = (made["lokr_w2_a"] @ made["lokr_w2_b"]).reshape(rows // 4, columns // 2, *kernel)
+    return made, kronecker(made["lokr_w1"], two)
+
+
+def lokr_with_a_core(rows: int, columns: int, *kernel: int) -> tuple[dict[str, Tensor], Tensor]:
+    made = drawn(
+        lokr_w1_a=(4, RANK), lokr_w1_b=(RANK, 2), lokr_t2=(RANK, RANK, *kernel),
+        lokr_w2_a=(RANK, rows // 4), lokr_w2_b=(RANK, columns // 2),
+    )  # fmt: skip
+    two = torch.einsum("ijkl,ir,jp->rpkl", made["lokr_t2"], made["lokr_w2_a"], made["lokr_w2_b"])
+    return made, kronecker(made["lokr_w1_a"] @ made["lokr_w1_b"], two)
+
+
+@pytest.mark.parametrize(
+    ("layer", "build"),
+    [
+        (MATRIX, loha),
+        (KERNEL, loha),
+        (KERNEL, loha_with_a_core),
+        (MATRIX, lokr),
+        (KERNEL, lokr),
+        (KERNEL, lokr_with_a_core),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["lora_unet_", "lycoris_"])
+def test_other_products(
+    layer: str, build: Any, prefix: str, folders: Mapping[str, Path], tmp_path: Path
+) -> None:
+    weight = plain(folders["sd"], "unet")[f"{layer}.weight"]
+    made, change = build(*weight.shape)
+    name = prefix + layer.replace(".", "_")
+    state = {f"{name}.{role}": value for role, value in {**made, "alpha": torch.tensor(ALPHA)}.items()}
+    save_file(state, tmp_path / "style.safetensors")
+    found = dict(opened(folders["sd"], f"{tmp_path}/style.safetensors:{WEIGHT}")["unet"].weights.tensors())
+    expected = weight + WEIGHT * ALPHA / RANK * change
+    assert torch.allclose(found[f"{layer}.weight"], expected, rtol=1e-5, atol=1e-5)
+    assert float((expected - weight).abs().max()) > 0.1
+
+
+def test_a_whole_lokr_has_no_rank(folders: Mapping[str, Path], tmp_path: Path) -> None:
+    weight = plain(folders["sd"], "unet")[f"{MATRIX}.weight"]
+    made = drawn(lokr_w1=(4, 4), lokr_w2=(weight.shape[0] // 4, weight.shape[1] // 4))
+    state = {f"unet.{MATRIX}.{role}": value for role, value in made.items()}
+    save_file({**state, f"unet.{MATRIX}.alpha": torch.tensor(5.0)}, tmp_path / "style.safetensors")
+    found = dict(opened(folders["sd"], str(tmp_path / "style.safetensors"))["unet"].weights.tensors())
+    expected = weight + kronecker(made["lokr_w1"], made["lokr_w2"])
+    assert torch.allclose(found[f"{MATRIX}.weight"], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [MATRIX, KERNEL])
+@pytest.mark.parametrize("kind", ["peft", "rows", "inputs"])
+def test_dora(layer: str, kind: str, folders: Mapping[str, Path], tmp_path: Path) -> None:
+    """Eq. 5 of arXiv 2402.09353, with the norms of rows, or of what belongs to an input."""
+    weight = plain(folders["sd"], "unet")[f"{layer}.weight"]
+    rows, columns, *kernel = weight.shape
+    ones, along = [1] * len(kernel), 1 if kind == "inputs" else 0
+    made = drawn(
+        lora_up=(rows, RANK, *ones),
+        lora_down=(RANK, columns, *kernel),
+        dora_scale=(1, columns, *ones) if kind == "inputs" else (rows, 1, *ones),
+    )
+    names = {name: f"unet.{layer}.{name}" for name in made}
+    if kind == "peft":
+        made["dora_scale"] = (
+            made["dora_scale"].reshape(1, rows, *ones) if kernel else made["dora_scale"][:, 0]
+        )
+        names["dora_scale"] = f"unet.{layer}.lora_magnitude_vector.weight"
+    names = {name: f"{key}.weight" if name[:4] == "lora" else key for name, key in names.items()}
+    state = {names[name]: value.contiguous() for name, value in made.items()}
+    save_file({**state, f"unet.{layer}.alpha": torch.tensor(ALPHA)}, tmp_path / "style.safetensors")
+    found = dict(opened(folders["sd"], f"{tmp_path}/style.safetensors:{WEIGHT}")["unet"].weights.tensors())
+    change = torch.einsum("or,ri...->oi...", made["lora_up"].flatten(1), made["lora_down"])
+    directions = weight + ALPHA / RANK * change
+    parts = [
+        magnitude * one / one.square().sum().sqrt()
+        for magnitude, one in zip(made["dora_scale"].flatten(), directions.unbind(along), strict=True)
+    ]
+    expected = weight + WEIGHT * (torch.stack(parts, along) - weight)
+    assert torch.allclose(found[f"{layer}.weight"], expected, rtol=1e-5, atol=1e-5)
+
+
 def test_names_of_older_files_and_whole_changes(folders: Mapping[str, Path], tmp_path: Path) -> None:
     before = plain(folders["sd"], "unet")
     query, out = (before[f"{ATTENTION}.{name}.weight"] for name in ("to_q", "to_out.0"))
@@ -257,6 +384,28 @@ BAD: list[tuple[Mapping[str, Tensor], str]] = [
     ),
     ({f"unet.{ATTENTION}.to_q.lokr_w1": torch.zeros(2, 2)}, "is no LoRA that is known: it has a tensor"),
     ({f"unet.{ATTENTION}.to_q.dora_scale": torch.zeros(2, 2)}, "is no LoRA that is known: it has a tensor"),
+    (
+        {
+            f"unet.{MATRIX}.lora_A.weight": torch.zeros(2, 16),
+            f"unet.{MATRIX}.lora_B.weight": torch.zeros(16, 3),
+        },
+        "is no LoRA that is known: it has a tensor",
+    ),
+    (
+        {
+            f"unet.{MATRIX}.lora_A.weight": torch.zeros(0, 16),
+            f"unet.{MATRIX}.lora_B.weight": torch.zeros(16, 0),
+        },
+        "is no LoRA that is known: it has a tensor",
+    ),
+    (
+        {
+            f"unet.{MATRIX}.lora_A.weight": torch.zeros(2, 16),
+            f"unet.{MATRIX}.lora_B.weight": torch.zeros(16, 2),
+            f"unet.{MATRIX}.lora_magnitude_vector": torch.zeros(3),
+        },
+        r"does not fit sd: .*to_q\.weight is \[16, 16\], its magnitudes \[3\]",
+    ),
 ]
 
 
