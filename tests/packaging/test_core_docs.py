@@ -14,7 +14,8 @@ import torch
 
 import gen.diffusion
 from gen.diffusion import categorical, guidance, inverse, joint, solvers
-from gen.presets import SOLVERS
+from gen.presets import GUIDANCES, SOLVERS
+from gen.presets.caches import CACHES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "core.md").read_text(encoding="utf-8")
@@ -41,6 +42,11 @@ def test_code_runs_from_top_to_bottom() -> None:
 def test_every_public_name_is_explained(space: str) -> None:
     words = set(re.findall(r"\w+", PAGE))
     assert set(SPACES[space].__all__) <= words, sorted(set(SPACES[space].__all__) - words)
+
+
+def test_every_guidance_and_cache_of_the_command_line_is_explained() -> None:
+    words = set(re.findall(r"\w+", PAGE))
+    assert {*GUIDANCES, *CACHES} <= words, sorted({*GUIDANCES, *CACHES} - words)
 
 
 def test_classes_that_are_named_exist() -> None:
