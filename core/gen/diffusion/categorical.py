@@ -213,7 +213,7 @@ class Masked(CategoricalProcess):
 
         Sahoo et al. 2024, arXiv 2406.07524, eq. 10; Shi et al. 2024, arXiv 2406.04329.
         """
-        log_p = self._without_mask(logits.float() if logits.dtype.itemsize < 4 else logits).log_softmax(-1)
+        log_p = self._without_mask(_wide(logits)).log_softmax(-1)
         surprise = -log_p.gather(-1, x0[..., None]).squeeze(-1)
         weight = broadcast(-derivative(self.schedule.alpha, level.t) / level.sigma, surprise)
         return torch.where(self.unmasked(x), 0.0, weight * surprise)
@@ -263,7 +263,7 @@ class Uniform(CategoricalProcess):
         as in ``posterior`` (Campbell et al. 2022, arXiv 2205.14987, sec. 3). Schiff et al. 2024
         (arXiv 2412.10193) put p into q instead; both agree where p is certain.
         """
-        p = (logits.float() if logits.dtype.itemsize < 4 else logits).softmax(-1)
+        p = _wide(logits).softmax(-1)
         is_x = F.one_hot(x, self.tokens)
         # g - 1, which is small where alpha is: the terms of the sum then cancel to second order.
         ratio = broadcast(self.tokens * level.alpha / level.sigma, p)
@@ -276,6 +276,11 @@ class Uniform(CategoricalProcess):
         terms = predicted - true + (1 + true) * (true.log1p() - predicted.log1p())
         rate = broadcast(-derivative(self.schedule.alpha, level.t) / level.alpha / self.tokens, p[..., 0])
         return rate * (terms * (1 - is_x)).sum(-1)
+
+
+def _wide(logits: Tensor) -> Tensor:
+    """At least float32."""
+    return logits.float() if logits.dtype.itemsize < 4 else logits
 
 
 def bits_per_token(nats: Tensor) -> Tensor:
@@ -321,7 +326,7 @@ class TokenDenoiser:
                 raise ValueError(
                     f"the network must return {(*x.shape, self.process.tokens)}, not {tuple(logits.shape)}"
                 )
-            return Prediction(logits.float() if logits.dtype.itemsize < 4 else logits)
+            return Prediction(_wide(logits))
 
         c_noise = torch.full((x.shape[0],), level.sigma, dtype=torch.float32, device=x.device)
         return Inputs(x.clone(), c_noise, prediction)

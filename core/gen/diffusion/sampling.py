@@ -215,7 +215,6 @@ def iterate(
     check_conditioning(conditioning, x)
     run, finite = Run(process, grid, solver, x, noise, after), FiniteCheck(grid.steps)
     memory, evaluations = Memory() if after is None else after.memory.copy(), 0
-    steps = grid.steps
     del x, after  # the run holds what it needs of them
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
@@ -225,12 +224,12 @@ def iterate(
         finite.watch(prediction.evidence, index, level)
         return prediction
 
-    for index in range(run.first, steps):
+    for index in range(run.first, grid.steps):
         evaluations = 0
         # Only here: a generator that yielded inside no_grad would switch gradients off for its caller.
         with nullcontext() if torch.is_grad_enabled() is gradients else torch.set_grad_enabled(gradients):
             update = run.update(index, denoise)
-        if index + 1 == steps:
+        if index + 1 == grid.steps:
             if isinstance(update.predicted, Prediction):
                 # F was watched: x0 may have overflowed, which the next evaluation would show.
                 finite.watch(update.x, index, run.levels[index])

@@ -1,4 +1,4 @@
-"""What the core brings itself, declared as by any plugin: what varies in a run, a format for all kinds."""
+"""The core's own declarations, made as by any plugin: the choices of a run, kinds, and formats."""
 
 from __future__ import annotations
 
