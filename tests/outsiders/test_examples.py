@@ -110,10 +110,12 @@ def test_wheels_of_the_day_on_which_the_contract_was_fixed_go_on_working(
     old.gen("palette", "ember", "--init", "palette.png", "--strength", "0.5", "-o", "warmer.png")
     old.gen("palette", "ember", "--guidance", "3", "--guide", "fading:until=0.5", "-o", "faded.png")
     old.gen("iris", "--rows", "3", "-o", "rows.json")
+    old.gen("image", "a red apple", "--steps", "2", "-o", "marked.png")
+    assert old.gen("x", "watermark", "marked.png").stdout == "marked: True\n"
     for file in ("palette.png", "warmer.png", "faded.png", "rows.json"):
         extra = ("--init", "palette.png") if file == "warmer.png" else ()
         old.gen("rerun", file, *extra, "-o", f"again-{file}")
-    for name in ("palette", "fading", "iris"):
+    for name in ("palette", "fading", "iris", "house-rules"):
         assert json.loads(old.gen("plugins", "check", name, "--json").stdout)["data"]["findings"] == []
 
 
@@ -127,6 +129,9 @@ def test_hooks_refuse_prompts_and_mark_pictures(environment: Environment) -> Non
     assert recipe["provenance"]["watermark"] == {"text": "made with gen"}
     assert recipe["versions"]["gen-house-rules"] == "1.0"
     assert "the same" in environment.gen("rerun", "marked.png", "--check").stdout
+    assert environment.gen("x", "watermark", "marked.png").stdout == "marked: True\n"
+    Image.new("RGB", (64, 64)).save(environment.work / "plain.png")
+    assert environment.gen("x", "watermark", "plain.png").stdout == "marked: False\n"
     refused = environment.run(
         "-c",
         "import os, sys; os.environ['GEN_REFUSED_WORDS'] = 'apple, tank'\n"

@@ -1,6 +1,6 @@
 """What the house rules declare. Imports nothing heavy."""
 
-from gen.plugin import RunSpec, hookimpl
+from gen.plugin import CommandSpec, Param, RunSpec, hookimpl
 
 
 @hookimpl
@@ -17,5 +17,20 @@ def gen_run() -> tuple[RunSpec, ...]:
             summary="Writes a text into the lowest bits of every picture.",
             after="gen_house_rules.rules:mark",
             modalities=("image",),
+        ),
+    )
+
+
+@hookimpl
+def gen_commands() -> tuple[CommandSpec, ...]:
+    """A command that finds the mark."""
+    return (
+        CommandSpec(
+            name="watermark",
+            summary="Say whether a picture has the mark of the house rules.",
+            run="gen_house_rules.rules:find_mark",
+            params=(Param(name="picture", type=str, help="The picture.", kind="image"),),
+            arguments=("picture",),
+            examples=("gen x watermark fox.png",),
         ),
     )

@@ -36,3 +36,10 @@ def mark(artifact: Artifact, plan: Plan) -> tuple[Artifact, Mapping[str, str]]: 
     first[:count] = first[:count] & 0xFE | bits[:count]
     pixels[..., 0] = first.reshape(pixels.shape[:2])
     return replace(artifact, arrays={"pixels": pixels.astype(np.float32) / 255}), {"text": MARK.decode()}
+
+
+def find_mark(picture: Artifact) -> dict[str, bool]:
+    """Whether the first pixels hold MARK, behind ``gen x watermark``."""
+    bits = np.unpackbits(np.frombuffer(MARK, np.uint8))
+    first = np.rint(picture.arrays["pixels"][..., 0] * 255).astype(np.uint8).ravel()[: len(bits)]
+    return {"marked": np.array_equal(first & 1, bits)}
