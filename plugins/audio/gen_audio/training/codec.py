@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from gen.train import Settings, Stage, Task, codec_stages
 from gen.train.codec import LATENT_NOISE
-from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
-from gen_audio.blocks import is_matrix
+from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise, is_matrix
 from gen_audio.files.picture import save_mels
 from gen_audio.mel import HOP, log_mel
 from gen_audio.training.data.shelf import Shelf

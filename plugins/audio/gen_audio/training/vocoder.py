@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gen.train import Settings, Stage, Task
-from gen_audio.blocks import is_matrix
+from gen_audio.autoencoder import is_matrix
 from gen_audio.files.picture import save_rows
 from gen_audio.mel import HOP, log_mel, stft
 from gen_audio.training.data.shelf import Shelf
