@@ -18,7 +18,7 @@ from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
-from gen.diffusion.solvers.inverse import Inverse
+from gen.diffusion.solvers.first_order import Inverse
 
 CHECK_EVERY = 16
 """Evaluations between two checks for NaN and infinity, on devices other than the CPU."""

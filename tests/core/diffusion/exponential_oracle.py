@@ -18,8 +18,9 @@ from torch import Tensor
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise, part
-from gen.diffusion.solvers import lagrange
-from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, affine, between, decay, implied
+from gen.diffusion.solvers import Denoise, Past, Solver, State, Update
+from gen.diffusion.solvers.base import affine, between, decay, implied
+from gen.diffusion.solvers.multistep import lagrange, moments
 
 
 class _Kernel(NamedTuple):
@@ -174,9 +175,9 @@ class ExponentialMultistep(Solver):
             return [kernel.total]
         if len(nodes) == 2 and self.quadrature != "exact":
             whole = kernel.total if self.quadrature == "midpoint" else kernel.peak
-            return lagrange.weights(nodes, [kernel.total, whole / 2])
-        _, *higher = lagrange.moments(kernel.rate, len(nodes))
-        return lagrange.weights(nodes, [kernel.total, *(kernel.peak * moment for moment in higher)])
+            return lagrange(nodes, [kernel.total, whole / 2])
+        _, *higher = moments(kernel.rate, len(nodes))
+        return lagrange(nodes, [kernel.total, *(kernel.peak * moment for moment in higher)])
 
 
 def _finite(t: Level[float], s: Level[float]) -> bool:

@@ -53,7 +53,8 @@ from gen.diffusion import (
     sample,
 )
 from gen.diffusion.flow_grid import flow_grid
-from gen.diffusion.solvers import DEIS, IPNDM, PLMS, DPMSolver2M, GradientEstimation, Past, lagrange
+from gen.diffusion.solvers import DEIS, IPNDM, PLMS, DPMSolver2M, GradientEstimation, Past
+from gen.diffusion.solvers.multistep import lagrange, moments
 
 
 def unipc(order: int, variant="bh2", target="x0") -> UniPC:
@@ -235,7 +236,7 @@ def test_equal_steps_in_rho_give_the_weights_by_index_their_full_order(solver: S
 
 @pytest.mark.parametrize("rate", [-30.0, -2.0, -1.0, -0.3, -1e-9, 0.0, 1e-4, 0.7, 1.0, 1.1, 40.0])
 def test_moments_are_their_integrals(rate: float) -> None:
-    result = lagrange.moments(rate, 4)
+    result = moments(rate, 4)
     for k, moment in enumerate(result):
         exact = quad(lambda u, k=k: math.exp(-rate * (1 - u)) * u**k, 0, 1, epsabs=0, epsrel=1e-13)[0]
         assert moment == pytest.approx(exact, rel=1e-12)
@@ -244,7 +245,7 @@ def test_moments_are_their_integrals(rate: float) -> None:
 def test_weights_integrate_polynomials() -> None:
     nodes = [1.0, 0.0, -0.7, -1.9]
     for n in (1, 2, 3, 4):
-        weights = lagrange.weights(nodes[:n], [1 / (k + 1) for k in range(n)])
+        weights = lagrange(nodes[:n], [1 / (k + 1) for k in range(n)])
         for k in range(n):
             total = sum(w * node**k for w, node in zip(weights, nodes, strict=False))
             assert total == pytest.approx(1 / (k + 1))

@@ -10,13 +10,14 @@ from gen.diffusion.solvers.ancestral import (
     SigmaUp,
     TCDStep,
 )
-from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, flow_time
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, flow_time
 from gen.diffusion.solvers.cfg_pp import CFGpp2M, CFGpp2S
 from gen.diffusion.solvers.dpm_solver import Adaptive, DPMSolver2, DPMSolver2M, DPMSolver3
 from gen.diffusion.solvers.dpmpp import DPMpp2M, DPMpp2S, DPMpp3M, DPMpp3S
 from gen.diffusion.solvers.er_sde import ERSDE
 from gen.diffusion.solvers.first_order import DDIM, DDPM, Langevin, PredictorCorrector, ReverseDiffusion
 from gen.diffusion.solvers.flow_map import FlowMap, FlowMapDenoiser, Towards
+from gen.diffusion.solvers.multistep import Past
 from gen.diffusion.solvers.runge_kutta import FlowHeun, Heun, HeunPlusPlus
 from gen.diffusion.solvers.sa import SASolver, TauInterval
 from gen.diffusion.solvers.unipc import UniPC

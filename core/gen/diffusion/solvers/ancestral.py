@@ -1,7 +1,8 @@
 """Noise around a step: ancestral steps with their rules for sigma_up, and churn.
 
 An ancestral step goes down to sigma_down and adds noise of sigma_up, sigma_down**2 + sigma_up**2 =
-sigma_s**2. A rule is a function of the two levels of a step, (t, s) -> sigma_up in [0, sigma_s].
+sigma_s**2. A rule is a function of the two levels of a step, (t, s) -> sigma_up in [0, sigma_s]. Rules refuse
+arguments out of range by a ValueError, as solvers do.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TypeAlias
 
 from torch import Tensor
 
+from gen.diffusion.arguments import check_not_negative, check_positive
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.process import Process
@@ -31,9 +33,6 @@ class AncestralStep:
 
     Args:
         eta: Share of the noise of the Markov posterior, in [0, 1]; 1 is DDPM and Euler ancestral.
-
-    Raises:
-        ValueError: ``eta`` is outside.
     """
 
     eta: float
@@ -67,9 +66,6 @@ class TCDStep:
         gamma: Share of the way to the data that is denoised and noised again, in [0, 1]; 0 draws nothing and
             1 is ``LCMStep``.
         process: The process that the network was trained on, whose time this is.
-
-    Raises:
-        ValueError: ``gamma`` is outside.
     """
 
     gamma: float
@@ -95,9 +91,6 @@ class FlowAncestralStep:
 
     Args:
         eta: How far down, in [0, 1]; 0 draws nothing.
-
-    Raises:
-        ValueError: ``eta`` is outside.
     """
 
     eta: float = 1.0
@@ -141,9 +134,6 @@ class Ancestral(Solver):
     Args:
         inner: A solver that draws no noise and corrects no earlier step.
         eta: Share of the noise of the Markov posterior, in [0, 1], or a rule for sigma_up.
-
-    Raises:
-        ValueError: ``eta`` is outside, or ``inner`` draws noise or corrects.
     """
 
     inner: Solver
@@ -194,9 +184,6 @@ class Churn(Solver):
         gamma: >= 0; theirs is min(s_churn / steps, sqrt(2) - 1).
         within: (s_tmin, s_tmax), the lowest and highest sigma / alpha where noise is added.
         s_noise: Factor of the noise, > 0; 1 is right for an exact denoiser.
-
-    Raises:
-        ValueError: An argument is out of range, or ``inner`` corrects.
     """
 
     inner: Solver
@@ -205,12 +192,10 @@ class Churn(Solver):
     s_noise: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.gamma < math.inf:
-            raise ValueError(f"gamma must be a finite number of at least 0, not {self.gamma}")
+        check_not_negative(gamma=self.gamma)
         if not 0 <= self.within[0] <= self.within[1]:
             raise ValueError(f"within must be two numbers 0 <= lowest <= highest, not {self.within}")
-        if not 0 < self.s_noise < math.inf:
-            raise ValueError(f"s_noise must be a finite number above 0, not {self.s_noise}")
+        check_positive(s_noise=self.s_noise)
         refuse_corrector(self.inner, "churn adds noise")
 
     @property

@@ -15,27 +15,19 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
-from gen.diffusion.denoiser import Output, Prediction
+from gen.diffusion.arguments import check_not_negative
+from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 
 Denoise: TypeAlias = Callable[[Tensor, Level[float]], Prediction]
 """(x, level) -> Prediction: a denoiser with its conditioning."""
 
-
-NEARLY_NOISE = Level(1.0, 0.001, 1.0)
-ROUNDING = 1e-14
-
-
-class Past(NamedTuple):
-    """A prediction made at an earlier level: x0 or eps, whichever its solver works in."""
-
-    level: Level[float]
-    value: Tensor
-
-
 State: TypeAlias = tuple[Any, ...]
-"""What a solver remembers, read by that solver alone; () at the start. Can be pickled."""
+"""A solver's memory, read by that solver alone; () at the start. Can be pickled."""
+
+ROUNDING = 1e-14
+"""Coefficients that differ by less are the same."""
 
 
 class Update(NamedTuple):
@@ -46,8 +38,8 @@ class Update(NamedTuple):
         state: The solver's memory.
         predicted: The predicted data (B, ...), or the prediction that gives it.
         std: Standard deviation of the noise in x: one for all, or (B, ...); 0 where there is no z.
-        z: The standard normal draw in x, so that x = mean + std z; None where the step is certain, or where x
-            is not Gaussian given the state before, as the network was asked about a state with noise in it.
+        z: The standard normal draw in x, so that x = mean + std z; None where the step is deterministic, or
+            where x given the state before is not Gaussian, as the network's input had noise of this step.
     """
 
     x: Tensor
@@ -63,7 +55,10 @@ class Update(NamedTuple):
 
 
 class Solver(ABC):
-    """Carries x from one noise level to another: x_s given x_t."""
+    """Carries x from one noise level to another: x_s given x_t.
+
+    Solvers are frozen dataclasses. They refuse arguments out of range by a ValueError when they are made.
+    """
 
     @property
     def stochastic(self) -> bool:
@@ -106,6 +101,22 @@ class Solver(ABC):
         """
 
 
+class SDESolver(Solver):
+    """A solver with noise of strength eta, a finite number of at least 0: 0 is the ODE, 1 the SDE."""
+
+    @property
+    @abstractmethod
+    def eta(self) -> float:
+        """Strength of the noise."""
+
+    def __post_init__(self) -> None:
+        check_not_negative(eta=self.eta)
+
+    @property
+    def stochastic(self) -> bool:
+        return self.eta > 0
+
+
 def affine(x: Tensor, scale: float, *terms: tuple[float, Tensor | None]) -> Tensor:
     """scale x + sum of c * tensor over ``terms``, as a new tensor; terms without a tensor are left out."""
     given = [(factor, tensor) for factor, tensor in terms if tensor is not None]
@@ -118,26 +129,6 @@ def affine(x: Tensor, scale: float, *terms: tuple[float, Tensor | None]) -> Tens
         else:
             result.add_(tensor, alpha=factor)
     return x.clone() if result is None else result
-
-
-def step_by(
-    prediction: Prediction, x: Tensor, scale: float, of_x0: float, *terms: tuple[float, Tensor | None]
-) -> Tensor:
-    """scale x + of_x0 x0 + terms, as ``affine``, where x0 = c_skip x + c_out F is put in where it is known:
-
-        (scale + of_x0 c_skip) x + of_x0 c_out F + terms
-
-    Args:
-        prediction: That of x0, for x or for a state that differs from it.
-        x: The state (B, ...).
-        scale: Factor of x.
-        of_x0: Factor of x0.
-        terms: (factor, tensor) to add.
-    """
-    data = prediction.data
-    if isinstance(data, Output) and data.x is x:
-        return affine(x, scale + of_x0 * data.c_skip, (of_x0 * data.c_out, data.F), *terms)
-    return affine(x, scale, (of_x0, prediction.x0), *terms)
 
 
 def implied(prediction: Prediction, x: Tensor, level: Level[float]) -> Tensor:
@@ -164,48 +155,30 @@ def flow_time(level: Level[float]) -> float:
     return level.sigma / (level.alpha + level.sigma)
 
 
-def history(
-    state: Sequence[Past], t: Level[float], s: Level[float], time: Callable[[Level[float]], float] = log_snr
-) -> list[Past]:
-    """The earlier predictions that a polynomial for the step from t to s can pass through, newest first.
-
-    They are those that lead to t in the direction of s; the first other one, from before noise was added
-    anew, and all before it are left out. A step of size 0 or infinity has none. A prediction from pure noise
-    at an infinite time counts as one from alpha / sigma = 1 / 1000, where x0 is as good as the same.
-
-    Args:
-        state: Earlier predictions, newest first.
-        t: Where the step starts.
-        s: Where it ends.
-        time: The variable of the polynomial.
-    """
-    last, step = time(t), time(s) - time(t)
-    found: list[Past] = []
-    if step == 0 or not math.isfinite(step):
-        return found
-    for past in state:
-        earlier = past if math.isfinite(time(past.level)) else past._replace(level=NEARLY_NOISE)
-        if not 0 < (last - time(earlier.level)) / step < math.inf:
-            break
-        found.append(earlier)
-        last = time(earlier.level)
-    return found
-
-
 def decay(t: Level[float], s: Level[float]) -> float:
     """e**-h = alpha_t sigma_s / (alpha_s sigma_t): 0 from pure noise and to clean data, inf to pure noise."""
     denominator = s.alpha * t.sigma
     return t.alpha * s.sigma / denominator if denominator > 0 else math.inf
 
 
-def steps_left(levels: Sequence[Level[float]], s: Level[float]) -> float:
-    """The number of steps that a run over ``levels`` has left at the start of the one to s, that included.
+def infinite(t: Level[float], s: Level[float]) -> bool:
+    """Whether h is infinite, from or to pure noise or to clean data: most steps are then of first order."""
+    return min(t.alpha, s.alpha, s.sigma) == 0
 
-    Args:
-        levels: The last levels of the run; of none, the number is infinite.
-        s: Where the step ends; of a level that is not among them, the number is infinite.
+
+def x0_step(t: Level[float], s: Level[float]) -> tuple[float, float]:
+    """(sigma_s / sigma_t, alpha_s (1 - e**-h)): the factors of x_t and x0 where x0 is constant."""
+    scale = s.sigma / t.sigma
+    return scale, s.alpha - t.alpha * scale
+
+
+def eps_step(t: Level[float], s: Level[float]) -> tuple[float, float]:
+    """(alpha_s / alpha_t, alpha_s (rho_s - rho_t)): the factors of x_t and eps where eps is constant.
+
+    alpha_s (rho_s - rho_t) = -sigma_s (e**h - 1); alpha_t > 0.
     """
-    return len(levels) - levels.index(s) if s in levels else math.inf
+    scale = s.alpha / t.alpha
+    return scale, s.sigma - t.sigma * scale
 
 
 def between(t: Level[float], s: Level[float], fraction: float) -> Level[float]:

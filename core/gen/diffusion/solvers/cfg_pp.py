@@ -17,8 +17,9 @@ from torch import Tensor
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, affine, between, history, implied
-from gen.diffusion.solvers.dpmpp import Kind, check_sde, coefficients
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, between, implied, infinite
+from gen.diffusion.solvers.dpmpp import DPMpp2M, coefficients
+from gen.diffusion.solvers.multistep import Past, history
 
 
 def _unguided(prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
@@ -29,7 +30,7 @@ def _unguided(prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
 
 
 @dataclass(frozen=True)
-class CFGpp2M(Solver):
+class CFGpp2M(DPMpp2M):
     """DPM-Solver++(2M) and its SDE with CFG++, one evaluation per step.
 
         x_s = scale x'_t + total x0 + slope (x0 - u') / r + std z    "midpoint"
@@ -40,20 +41,7 @@ class CFGpp2M(Solver):
     Args:
         eta: Strength of the noise, >= 0; 1 is what ComfyUI calls ancestral.
         kind: As of ``DPMpp2M``.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
-
-    eta: float = 0.0
-    kind: Kind = "midpoint"
-
-    def __post_init__(self) -> None:
-        check_sde(self.eta, self.kind)
-
-    @property
-    def stochastic(self) -> bool:
-        return self.eta > 0
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
@@ -86,7 +74,7 @@ class CFGpp2S(Solver):
     ) -> Update:
         prediction = denoise(x, t)
         x0, c = prediction.x0, coefficients(t, s, 0.0)
-        if min(t.alpha, s.alpha, s.sigma) == 0:
+        if infinite(t, s):
             return Update(affine(implied(prediction, x, t), c.scale, (c.total, x0)), state, x0)
         m = between(t, s, 0.5)
         c_m = coefficients(t, m, 0.0)

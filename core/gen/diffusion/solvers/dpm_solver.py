@@ -4,8 +4,8 @@ With lambda = log_snr and h = lambda_s - lambda_t the probability flow is solved
 
     x_s = (alpha_s / alpha_t) x_t - alpha_s integral over lambda of e**-lambda eps         (prop. 3.1)
 
-The solvers differ in what they put for eps under the integral. A step with infinite h, from or to pure
-noise or to clean data, is of first order.
+The solvers differ in the eps under the integral. A step with infinite h, from or to pure noise or to clean
+data, is of first order.
 """
 
 from __future__ import annotations
@@ -17,37 +17,30 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from gen.diffusion.arguments import check_positive
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.base import (
     Denoise,
-    Past,
+    SDESolver,
     Solver,
     State,
     Update,
     affine,
     between,
-    history,
+    eps_step,
     implied,
+    infinite,
 )
-from gen.diffusion.solvers.dpmpp import DPMpp2S, DPMpp3S
+from gen.diffusion.solvers.dpmpp import DPMpp2S, DPMpp3S, Kind, check_kind
 from gen.diffusion.solvers.first_order import DDIM
-
-
-def _scale_total(t: Level[float], s: Level[float]) -> tuple[float, float]:
-    """alpha_s / alpha_t, and -sigma_s (e**h - 1)."""
-    scale = s.alpha / t.alpha
-    return scale, s.sigma - t.sigma * scale
+from gen.diffusion.solvers.multistep import Past, history
 
 
 def _slope(t: Level[float], s: Level[float]) -> float:
     """-sigma_s ((e**h - 1) / h - 1): the integral of the line from 0 at t to 1 at s."""
-    return s.sigma + _scale_total(t, s)[1] / (s.log_snr - t.log_snr)
-
-
-def _first_order(t: Level[float], s: Level[float]) -> bool:
-    return min(t.alpha, s.alpha, s.sigma) == 0
+    return s.sigma + eps_step(t, s)[1] / (s.log_snr - t.log_snr)
 
 
 @dataclass(frozen=True)
@@ -62,9 +55,6 @@ class DPMSolver2(Solver):
 
     Args:
         r: Where the second prediction is made, in (0, 1].
-
-    Raises:
-        ValueError: ``r`` is out of range.
     """
 
     r: float = 0.5
@@ -76,16 +66,16 @@ class DPMSolver2(Solver):
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        if _first_order(t, s):
+        if infinite(t, s):
             return DDIM().step(state, x, denoise, t, s, noise=noise)
         prediction = denoise(x, t)
         x = implied(prediction, x, t)
         eps = prediction.noise(x, t)
         m = s if self.r == 1 else between(t, s, self.r)
-        scale, total = _scale_total(t, m)
+        scale, total = eps_step(t, m)
         x_m = affine(x, scale, (total, eps))
         eps_m = denoise(x_m, m).noise(x_m, m)
-        scale, total = _scale_total(t, s)
+        scale, total = eps_step(t, s)
         weight = total / (2 * self.r)
         return Update(affine(x, scale, (total - weight, eps), (weight, eps_m)), state, prediction.x0)
 
@@ -105,24 +95,24 @@ class DPMSolver3(Solver):
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        if _first_order(t, s):
+        if infinite(t, s):
             return DDIM().step(state, x, denoise, t, s, noise=noise)
         prediction = denoise(x, t)
         x = implied(prediction, x, t)
         eps = prediction.noise(x, t)
         m, n = between(t, s, 1 / 3), between(t, s, 2 / 3)
-        scale, total = _scale_total(t, m)
+        scale, total = eps_step(t, m)
         x_m = affine(x, scale, (total, eps))
         eps_m = denoise(x_m, m).noise(x_m, m)
-        (scale, total), weight = _scale_total(t, n), 2 * _slope(t, n)
+        (scale, total), weight = eps_step(t, n), 2 * _slope(t, n)
         x_n = affine(x, scale, (total - weight, eps), (weight, eps_m))
         eps_n = denoise(x_n, n).noise(x_n, n)
-        (scale, total), weight = _scale_total(t, s), _slope(t, s) * 3 / 2
+        (scale, total), weight = eps_step(t, s), _slope(t, s) * 3 / 2
         return Update(affine(x, scale, (total - weight, eps), (weight, eps_n)), state, prediction.x0)
 
 
 @dataclass(frozen=True)
-class DPMSolver2M(Solver):
+class DPMSolver2M(SDESolver):
     """Multistep DPM-Solver-2, and its SDE (Lu et al. 2022, arXiv 2211.01095, appendix).
 
         x_s = (alpha_s / alpha_t) x_t + (1 + eta) (total eps + slope (eps - eps') / r)
@@ -133,23 +123,14 @@ class DPMSolver2M(Solver):
     Args:
         eta: Strength of the noise, >= 0: 0 is the ODE, 1 the SDE.
         kind: "midpoint" has slope = total / 2; "heun" integrates the line through both predictions exactly.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     eta: float = 0.0
-    kind: Literal["midpoint", "heun"] = "midpoint"
+    kind: Kind = "midpoint"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.eta < math.inf:
-            raise ValueError(f"eta must be a finite number of at least 0, not {self.eta}")
-        if self.kind not in ("midpoint", "heun"):
-            raise ValueError(f"kind must be 'midpoint' or 'heun', not {self.kind!r}")
-
-    @property
-    def stochastic(self) -> bool:
-        return self.eta > 0
+        super().__post_init__()
+        check_kind(self.kind)
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
@@ -158,10 +139,10 @@ class DPMSolver2M(Solver):
         x = implied(prediction, x, t)
         eps = prediction.noise(x, t)
         kept = (Past(t, eps),)
-        if _first_order(t, s):
+        if infinite(t, s):
             first = DPMpp2S(eta=self.eta).step((), x, lambda *_: prediction, t, s, noise=noise)
             return first._replace(state=kept)
-        scale, total = _scale_total(t, s)
+        scale, total = eps_step(t, s)
         slope = total / 2 if self.kind == "midpoint" else _slope(t, s)
         rise, terms = 1 + self.eta, [((1 + self.eta) * total, eps)]
         if past := history(state, t, s):
@@ -173,12 +154,12 @@ class DPMSolver2M(Solver):
 
 
 SMALLEST = 1e-6
-"""The smallest step in log_snr before the tolerances count as out of reach."""
+"""The smallest step in log_snr; below it the tolerances cannot be met."""
 
 
 @dataclass(frozen=True)
 class Adaptive(Solver):
-    """DPM-Solver-12 and -23: as many small steps within a step of the grid as the tolerances need.
+    """DPM-Solver-12 and -23: small steps within each step of the grid, as many as the tolerances need.
 
     Appendix C.3, with the controller of k-diffusion's ``sample_dpm_adaptive`` (Söderlind 2003, "Digital
     filters in adaptive time-stepping", for the filters). Each small step is made at orders ``order - 1``
@@ -187,11 +168,11 @@ class Adaptive(Solver):
 
         factor = 1 + atan(product of error**-(gain / order) - 1) >= safety
 
-    and the size in log_snr is multiplied by the factor. The grid needs few times: those that must be met.
-    Steps of infinite size (from pure noise, to clean data) are of first order.
+    and the size in log_snr is multiplied by the factor. Steps of infinite size (from pure noise, to clean
+    data) are of first order.
 
-    The item of a batch with the largest error sets the size for all, so here alone an item depends on the
-    others; run items one by one where that matters.
+    The item of a batch with the largest error sets the size for all: of all solvers, in this one alone an
+    item depends on the others of its batch.
 
     Args:
         order: 2 or 3.
@@ -203,7 +184,7 @@ class Adaptive(Solver):
         safety: In (0, 1): the smallest factor at which a step is taken.
 
     Raises:
-        ValueError: An argument is out of range; in a step, the tolerances cannot be met.
+        ValueError: In a step, the tolerances cannot be met.
     """
 
     order: Literal[2, 3] = 3
@@ -219,9 +200,7 @@ class Adaptive(Solver):
             raise ValueError(f"order must be 2 or 3, not {self.order}")
         if self.target not in ("x0", "eps"):
             raise ValueError(f"target must be 'x0' or 'eps', not {self.target!r}")
-        for name in ("rtol", "atol", "first"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be a finite number above 0, not {getattr(self, name)}")
+        check_positive(rtol=self.rtol, atol=self.atol, first=self.first)
         if not 0 < self.safety < 1:
             raise ValueError(f"safety must lie in (0, 1), not {self.safety}")
 
@@ -229,7 +208,7 @@ class Adaptive(Solver):
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         low, high = self._pair()
-        if min(t.alpha, s.alpha, s.sigma) == 0:
+        if infinite(t, s):
             return high.step((), x, denoise, t, s, noise=noise)._replace(state=state)
         size, errors = state or (self.first, ())
         span, done, level = abs(s.log_snr - t.log_snr), 0.0, t

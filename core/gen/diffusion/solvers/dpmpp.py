@@ -24,21 +24,20 @@ from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise, part
 from gen.diffusion.solvers.base import (
     Denoise,
-    Past,
+    SDESolver,
     Solver,
     State,
     Update,
     affine,
     between,
     decay,
-    history,
     implied,
-    steps_left,
+    infinite,
 )
+from gen.diffusion.solvers.multistep import SHORT, Past, history, steps_left
 
 Kind = Literal["midpoint", "heun"]
-SHORT = 15
-"""Runs of fewer steps lower the order at their end where ``lower_order_final`` is set, as in diffusers."""
+"""The second-order term: the midpoint rule, or the exact integral of the line through two predictions."""
 
 
 class Coefficients(NamedTuple):
@@ -60,16 +59,14 @@ def coefficients(t: Level[float], s: Level[float], eta: float, kind: Kind = "heu
     return Coefficients(scale, total, slope, s.sigma * math.sqrt(1 - e * e) if eta > 0 else 0.0)
 
 
-def check_sde(eta: float, kind: str = "heun") -> None:
-    """Raises ValueError where the strength of the noise or the form of the second-order term is unknown."""
-    if not 0 <= eta < math.inf:
-        raise ValueError(f"eta must be a finite number of at least 0, not {eta}")
+def check_kind(kind: Kind) -> None:
+    """Raises ValueError where the kind is unknown."""
     if kind not in ("midpoint", "heun"):
         raise ValueError(f"kind must be 'midpoint' or 'heun', not {kind!r}")
 
 
 @dataclass(frozen=True)
-class DPMpp2M(Solver):
+class DPMpp2M(SDESolver):
     """DPM-Solver++(2M), algorithm 2, and its SDE: second order, one evaluation per step.
 
         x_s = scale x_t + total x0 + slope (x0 - x0') / r + std z,   r = h' / h
@@ -80,20 +77,14 @@ class DPMpp2M(Solver):
         eta: Strength of the noise, >= 0: 0 is the ODE, 1 the SDE.
         kind: "midpoint" takes the line through both predictions at the middle of the step, slope = total / 2;
             "heun" integrates it exactly, which is RES (Zhang et al. 2023, arXiv 2308.02157, eq. 15).
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     eta: float = 0.0
     kind: Kind = "midpoint"
 
     def __post_init__(self) -> None:
-        check_sde(self.eta, self.kind)
-
-    @property
-    def stochastic(self) -> bool:
-        return self.eta > 0
+        super().__post_init__()
+        check_kind(self.kind)
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
@@ -110,7 +101,7 @@ class DPMpp2M(Solver):
 
 
 @dataclass(frozen=True)
-class DPMpp3M(Solver):
+class DPMpp3M(SDESolver):
     """DPM-Solver++(3M) as it is published in code, k-diffusion's and diffusers', and its SDE.
 
     With r0 = h' / h, r1 = h'' / h and divided differences of the last three predictions,
@@ -126,21 +117,11 @@ class DPMpp3M(Solver):
         eta: Strength of the noise, >= 0: 0 is the ODE, 1 the SDE.
         lower_order_final: Whether the step before the last is of second order at most in runs of fewer than
             15 steps, as in diffusers; k-diffusion and ComfyUI do not lower it.
-
-    Raises:
-        ValueError: ``eta`` is out of range.
     """
 
     eta: float = 0.0
     lower_order_final: bool = True
     tail: tuple[Level[float], ...] = field(default=(), repr=False)
-
-    def __post_init__(self) -> None:
-        check_sde(self.eta)
-
-    @property
-    def stochastic(self) -> bool:
-        return self.eta > 0
 
     def on(self, levels: Sequence[Level[float]]) -> Solver:
         lowers = self.lower_order_final and len(levels) - 1 < SHORT
@@ -172,7 +153,7 @@ class DPMpp3M(Solver):
 
 
 @dataclass(frozen=True)
-class DPMpp2S(Solver):
+class DPMpp2S(SDESolver):
     """DPM-Solver++(2S), algorithm 1, and its SDE: second order, two evaluations per step, no memory.
 
         x_m = scale x_t + total x0 + std z',   at lambda_m = lambda_t + r h
@@ -186,9 +167,6 @@ class DPMpp2S(Solver):
         r: Where the second prediction is made, in (0, 1].
         eta: Strength of the noise, >= 0: 0 is the ODE, 1 the SDE.
         kind: "midpoint" has slope = total / 2, "heun" integrates the line through both predictions exactly.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     r: float = 0.5
@@ -196,13 +174,10 @@ class DPMpp2S(Solver):
     kind: Kind = "midpoint"
 
     def __post_init__(self) -> None:
-        check_sde(self.eta, self.kind)
+        super().__post_init__()
+        check_kind(self.kind)
         if not 0 < self.r <= 1:
             raise ValueError(f"r must lie in (0, 1], not {self.r}")
-
-    @property
-    def stochastic(self) -> bool:
-        return self.eta > 0
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
@@ -210,7 +185,7 @@ class DPMpp2S(Solver):
         prediction = denoise(x, t)
         x0, x = prediction.x0, implied(prediction, x, t)
         c = coefficients(t, s, self.eta, self.kind)
-        if min(t.alpha, s.alpha, s.sigma) == 0:
+        if infinite(t, s):
             z = noise(x, "step") if c.std > 0 else None
             return Update(affine(x, c.scale, (c.total, x0), (c.std, z)), state, x0, c.std, z)
         m = s if self.r == 1 else between(t, s, self.r)
@@ -224,7 +199,7 @@ class DPMpp2S(Solver):
 
 
 @dataclass(frozen=True)
-class DPMpp3S(Solver):
+class DPMpp3S(SDESolver):
     """DPM-Solver++(3S), and its SDE: third order, three evaluations per step, no memory.
 
     The stages at lambda_t + h / 3 and + 2 h / 3 and the step itself, each by the line through x0 and the last
@@ -237,24 +212,14 @@ class DPMpp3S(Solver):
 
     Args:
         eta: Strength of the noise, >= 0: 0 is the ODE, 1 the SDE.
-
-    Raises:
-        ValueError: ``eta`` is out of range.
     """
 
     eta: float = 0.0
 
-    def __post_init__(self) -> None:
-        check_sde(self.eta)
-
-    @property
-    def stochastic(self) -> bool:
-        return self.eta > 0
-
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        if min(t.alpha, s.alpha, s.sigma) == 0:
+        if infinite(t, s):
             return DPMpp2S(eta=self.eta).step(state, x, denoise, t, s, noise=noise)
         m, n = between(t, s, 1 / 3), between(t, s, 2 / 3)
         prediction = denoise(x, t)

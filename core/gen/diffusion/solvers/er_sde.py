@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from gen.diffusion.arguments import whole_number
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers.base import Denoise, Past, Solver, State, Update, affine, history, implied, rho
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, implied, rho
+from gen.diffusion.solvers.multistep import Past, history
 
 POINTS = 200
 
@@ -38,17 +40,13 @@ class ERSDE(Solver):
     Args:
         order: Number of predictions used, 1 to 3.
         scale: phi, a positive function of rho for which q rho_t <= rho_s.
-
-    Raises:
-        ValueError: ``order`` is out of range.
     """
 
     order: int = 3
     scale: Callable[[float], float] = phi
 
     def __post_init__(self) -> None:
-        if self.order not in (1, 2, 3):
-            raise ValueError(f"order must be 1, 2 or 3, not {self.order}")
+        whole_number(self.order, "order", most=3)
 
     @property
     def stochastic(self) -> bool:

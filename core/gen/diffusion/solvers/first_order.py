@@ -1,4 +1,4 @@
-"""First order: DDIM and what is DDIM under another name, DDPM, reverse diffusion, Langevin dynamics."""
+"""First order: DDIM and its inversion, DDPM, reverse diffusion, Langevin dynamics."""
 
 from __future__ import annotations
 
@@ -9,13 +9,26 @@ from typing import Literal
 
 from torch import Tensor
 
-from gen.diffusion.arguments import whole_number
-from gen.diffusion.denoiser import Prediction
+from gen.diffusion.arguments import check_positive, whole_number
+from gen.diffusion.denoiser import Output, Prediction
 from gen.diffusion.items import norm
 from gen.diffusion.level import Level, posterior, transition
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.ancestral import SigmaUp, refuse_corrector, rule_of
-from gen.diffusion.solvers.base import Denoise, Solver, State, Update, implied, step_by
+from gen.diffusion.solvers.base import Denoise, SDESolver, Solver, State, Update, affine, implied
+
+
+def _step_by(
+    prediction: Prediction, x: Tensor, scale: float, of_x0: float, *terms: tuple[float, Tensor | None]
+) -> Tensor:
+    """scale x + of_x0 x0 + terms, as ``affine``; with x0 = c_skip x + c_out F, where F is known for this x,
+
+    (scale + of_x0 c_skip) x + of_x0 c_out F + terms
+    """
+    data = prediction.data
+    if isinstance(data, Output) and data.x is x:
+        return affine(x, scale + of_x0 * data.c_skip, (of_x0 * data.c_out, data.F), *terms)
+    return affine(x, scale, (of_x0, prediction.x0), *terms)
 
 
 @dataclass(frozen=True)
@@ -31,9 +44,6 @@ class DDIM(Solver):
 
     Args:
         eta: Share of the noise of the Markov posterior, in [0, 1], or a rule for sigma_up.
-
-    Raises:
-        ValueError: ``eta`` is outside.
     """
 
     eta: float | SigmaUp = 0.0
@@ -54,7 +64,7 @@ class DDIM(Solver):
         # With eps = (x - alpha_t x0) / sigma_t, finite at alpha_t = 0.
         scale = math.sqrt((s.sigma - sigma_up) * (s.sigma + sigma_up)) / t.sigma
         x = implied(prediction, x, t)
-        end = step_by(prediction, x, scale, s.alpha - t.alpha * scale, (sigma_up, z))
+        end = _step_by(prediction, x, scale, s.alpha - t.alpha * scale, (sigma_up, z))
         return Update(end, state, prediction, sigma_up, z)
 
 
@@ -72,7 +82,7 @@ class DDPM(Solver):
             arXiv 2102.09672, eq. 15).
 
     Raises:
-        ValueError: ``variance`` is unknown; in a step, it is "learned" and the denoiser predicts none.
+        ValueError: In a step, the variance is "learned" and the denoiser predicts none.
     """
 
     variance: Literal["small", "large", "learned"] = "small"
@@ -90,7 +100,7 @@ class DDPM(Solver):
     ) -> Update:
         prediction = denoise(x, t)
         law = posterior(t, s)
-        mean = step_by(prediction, implied(prediction, x, t), law.of_x, law.of_x0)
+        mean = _step_by(prediction, implied(prediction, x, t), law.of_x, law.of_x0)
         if law.std == 0:
             return Update(mean, state, prediction)
         std = self._std(prediction, law.std, transition(s, t).std)
@@ -106,7 +116,7 @@ class DDPM(Solver):
 
 
 @dataclass(frozen=True)
-class ReverseDiffusion(Solver):
+class ReverseDiffusion(SDESolver):
     """Euler-Maruyama on the reverse process (Song et al. 2021, arXiv 2011.13456, eq. 46 and 47).
 
     With (a, b) the transition from ``s`` to ``t`` and the score -eps / sigma_t:
@@ -121,18 +131,10 @@ class ReverseDiffusion(Solver):
         eta: Factor of the noise, a finite number >= 0.
 
     Raises:
-        ValueError: ``eta`` is out of range; a deterministic run rises.
+        ValueError: In a step, s has more noise than t.
     """
 
     eta: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.eta < math.inf:
-            raise ValueError(f"eta must be a finite number of at least 0, not {self.eta}")
-
-    @property
-    def stochastic(self) -> bool:
-        return self.eta > 0
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
@@ -144,7 +146,7 @@ class ReverseDiffusion(Solver):
         drift = (1 + self.eta**2) / 2 * (std / t.sigma) ** 2  # of -sigma_t eps = alpha_t x0 - x_t
         z, sigma_up = (noise(x, "step"), self.eta * std) if self.stochastic else (None, 0.0)
         x = implied(prediction, x, t)
-        moved = step_by(prediction, x, 2 - scale - drift, drift * t.alpha, (sigma_up, z))
+        moved = _step_by(prediction, x, 2 - scale - drift, drift * t.alpha, (sigma_up, z))
         return Update(moved, state, prediction, sigma_up, z)
 
 
@@ -169,8 +171,7 @@ class Langevin:
     steps: int = 1
 
     def __post_init__(self) -> None:
-        if not 0 < self.snr < math.inf:
-            raise ValueError(f"snr must be a finite number above 0, not {self.snr}")
+        check_positive(snr=self.snr)
         whole_number(self.steps, "steps")
 
     def __call__(self, x: Tensor, denoise: Denoise, level: Level[float], *, noise: StepNoise) -> Tensor:
@@ -192,9 +193,6 @@ class PredictorCorrector(Solver):
     Args:
         predictor: A solver that corrects no earlier step itself.
         corrector: Langevin dynamics.
-
-    Raises:
-        ValueError: ``predictor`` corrects.
     """
 
     predictor: Solver
@@ -217,3 +215,35 @@ class PredictorCorrector(Solver):
         if s.sigma == 0:
             return update
         return Update(self.corrector(update.x, denoise, s, noise=noise), update.state, update.predicted)
+
+
+@dataclass(frozen=True)
+class Inverse(Solver):
+    """``inner`` on a rising grid, from data to noise, also from t = 0, where ``inner`` has no eps.
+
+    The step from t = 0 is x_s = alpha_s x_0 + sigma_s eps(alpha_s x_0, s), as in DDIM inversion (Mokady et
+    al. 2023, arXiv 2211.09794, eq. 3). With rho = sigma_s / alpha_s, the x0 predicted for x_s differs from
+    x_0 by O(rho**4). All other steps are those of ``inner``.
+
+    Args:
+        inner: A solver that draws no noise.
+    """
+
+    inner: Solver
+
+    def __post_init__(self) -> None:
+        if self.inner.stochastic:
+            raise ValueError(f"{type(self.inner).__name__} draws noise and cannot run from data to noise")
+
+    def on(self, levels: Sequence[Level[float]]) -> Solver:
+        return replace(self, inner=self.inner.on(levels))
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        if t.sigma > 0:
+            return self.inner.step(state, x, denoise, t, s, noise=noise)
+        scaled = x * (s.alpha / t.alpha)
+        prediction = denoise(scaled, s)
+        moved = affine(scaled, 1.0, (s.sigma, prediction.noise(scaled, s)))
+        return Update(moved, state, prediction.x0)

@@ -1,4 +1,4 @@
-"""Heun's method, the trapezoid rule, in sigma / alpha and in flow time, and what is derived from it."""
+"""Heun's method, the trapezoid rule, in sigma / alpha and in flow time, and Heun++."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ from torch import Tensor
 
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, flow_time, implied, rho
+from gen.diffusion.solvers.base import (
+    Denoise,
+    Solver,
+    State,
+    Update,
+    affine,
+    eps_step,
+    flow_time,
+    implied,
+    rho,
+)
 from gen.diffusion.solvers.first_order import DDIM
 
 NEARLY_NOISE = 100.0
-"""rho above which a level is as good as pure noise; the sigma_max of EDM is 80."""
+"""rho above which a level counts as pure noise; the sigma_max of EDM is 80."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +61,8 @@ class Heun(Solver):
         x'  = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) eps_t
         x_s = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) (eps_t + eps_s(x')) / 2
 
-    Second order, two evaluations; the step to clean data is Euler's with one. From pure noise rho is
-    infinite, and from nearly pure noise the trapezoid is far off: steps from rho > 100 are those of
-    ``FlowHeun``.
+    Second order, two evaluations; the step to clean data is Euler's with one. Near pure noise, where rho is
+    infinite, the trapezoid is inaccurate: steps from rho > 100 are those of ``FlowHeun``.
     """
 
     def step(
@@ -64,8 +73,7 @@ class Heun(Solver):
         prediction = denoise(x, t)
         x = implied(prediction, x, t)
         eps = prediction.noise(x, t)
-        scale = s.alpha / t.alpha
-        step = s.sigma - t.sigma * scale  # alpha_s (rho_s - rho_t)
+        scale, step = eps_step(t, s)
         ahead = affine(x, scale, (step, eps))
         if s.sigma == 0:
             return Update(ahead, state, prediction.x0)
@@ -81,9 +89,8 @@ class HeunPlusPlus(Solver):
 
     where x at s and then at r, the level after it, are predicted by Euler steps, and w_s = rho_s / (3 rho_0),
     w_r = rho_r / (3 rho_0) and w_t = 1 - w_s - w_r, with rho_0 at the start of the run. The step before the
-    last has w_s = rho_s / (2 rho_0) and no r. Euler's are the last step, those of a run from pure noise,
-    where rho_0 is infinite, those towards noise, and those between levels that ``on`` was not given. First
-    order.
+    last has w_s = rho_s / (2 rho_0) and no r. First order. Euler's are the last step, all steps of a run
+    from pure noise, where rho_0 is infinite, those towards noise, and those between levels unknown to ``on``.
     """
 
     levels: tuple[Level[float], ...] = field(default=(), repr=False)
@@ -102,16 +109,11 @@ class HeunPlusPlus(Solver):
         places, values = [t, s] if len(after) == 1 else [t, s, after[0]], [prediction.noise(x, t)]
         ahead = x
         for start, end in pairwise(places):
-            ahead = _euler(ahead, values[-1], start, end)
+            scale, step = eps_step(start, end)
+            ahead = affine(ahead, scale, (step, values[-1]))
             values.append(denoise(ahead, end).noise(ahead, end))
         rest = [rho(level) / (len(places) * rho(self.levels[0])) for level in places[1:]]
-        scale = s.alpha / t.alpha
-        step = s.sigma - t.sigma * scale
+        scale, step = eps_step(t, s)
         weights = [1 - sum(rest), *rest]
         terms = [(step * weight, eps) for weight, eps in zip(weights, values, strict=True)]
         return Update(affine(x, scale, *terms), state, prediction.x0)
-
-
-def _euler(x: Tensor, eps: Tensor, t: Level[float], s: Level[float]) -> Tensor:
-    scale = s.alpha / t.alpha
-    return affine(x, scale, (s.sigma - t.sigma * scale, eps))

@@ -9,21 +9,21 @@ from typing import TypeAlias
 
 from torch import Tensor
 
+from gen.diffusion.arguments import check_not_negative, whole_number
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers import lagrange
-from gen.diffusion.solvers.base import (
-    Denoise,
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, decay, implied, infinite
+from gen.diffusion.solvers.multistep import (
     Past,
-    Solver,
-    State,
-    Update,
-    affine,
-    decay,
-    implied,
+    Predicted,
+    combined,
+    corrections,
+    lagrange,
+    moments,
+    nodes,
+    split,
     steps_left,
 )
-from gen.diffusion.solvers.unipc import Predicted, combined, corrections, nodes, split
 
 Tau: TypeAlias = Callable[[Level[float], Level[float]], float]
 """(t, s) -> tau, the strength of the noise in the step from t to s, >= 0."""
@@ -58,7 +58,7 @@ class SASolver(Solver):
         b_i = alpha_s integral over lambda of (1 + tau**2) e**((1 + tau**2) (lambda - lambda_s)) l_i(lambda)
 
     with l_i the Lagrange polynomials of the predictions: the last p for the predictor; for the corrector,
-    which goes the step again with the same noise, also the one at its end. A step with infinite h is of
+    which makes the step again with the same noise, also the one at its end. A step with infinite h is of
     first order, and neither it nor the one before is corrected.
 
     Args:
@@ -70,11 +70,11 @@ class SASolver(Solver):
         lower_order_final: Whether p falls to 1, and ``corrector`` to ``final_corrector``, over the last
             steps of finite h.
         final_corrector: 2 as in diffusers, 1 as in ComfyUI.
-        reevaluate: Whether the corrected state is evaluated, too, which takes the place of the prediction
-            before: the mode PECE, two evaluations in a corrected step.
+        reevaluate: Whether the corrected state is evaluated too, in place of the prediction before: the mode
+            PECE, two evaluations in a corrected step.
 
     Raises:
-        ValueError: An argument is out of range; in a step, the rule gives a tau below 0.
+        ValueError: In a step, the rule gives a tau below 0.
     """
 
     predictor: int = 3
@@ -87,12 +87,10 @@ class SASolver(Solver):
     tail: tuple[Level[float], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        if self.predictor not in (1, 2, 3):
-            raise ValueError(f"predictor must be 1, 2 or 3, not {self.predictor}")
-        if self.corrector not in (0, 1, 2, 3, 4):
-            raise ValueError(f"corrector must be a whole number from 0 to 4, not {self.corrector}")
-        if not callable(self.tau) and not 0 <= self.tau < math.inf:
-            raise ValueError(f"tau must be a finite number of at least 0, not {self.tau}")
+        whole_number(self.predictor, "predictor", most=3)
+        whole_number(self.corrector, "corrector", least=0, most=4)
+        if not callable(self.tau):
+            check_not_negative(tau=self.tau)
 
     @property
     def stochastic(self) -> bool:
@@ -126,19 +124,18 @@ class SASolver(Solver):
         tau = self._tau(t, s)
         e = decay(t, s) ** tau**2
         scale, std = s.sigma / t.sigma * e, s.sigma * math.sqrt(1 - e * e)
-        finite = min(t.alpha, s.alpha, s.sigma) > 0
-        order = int(min(self.predictor, steps_left(self.tail, s)))
-        weights = (
-            self._weights(t, s, [0.0, *nodes(past[: order - 1], t, s)])
-            if finite
-            else [s.alpha - t.alpha * scale]
-        )
+        keeps = self.predictor - 1 if self.corrector == 0 else max(self.predictor, self.corrector - 1)
+        kept: State = known[:keeps]
+        if infinite(t, s):
+            weights = [s.alpha - t.alpha * scale]
+        else:
+            order = int(min(self.predictor, steps_left(self.tail, s)))
+            weights = self._weights(t, s, [0.0, *nodes(past[: order - 1], t, s)])
+            if self.corrector:
+                kept = (Predicted(s, weights), *kept)
         z = noise(x, "step") if std > 0 else None
         end = affine(x, scale, *combined(known, weights, changes, scale), (std, z))
-        kept: State = known[
-            : max(self.predictor, self.corrector - 1) if self.corrector else self.predictor - 1
-        ]
-        return Update(end, (Predicted(s, weights), *kept) if finite and self.corrector else kept, x0, std, z)
+        return Update(end, kept, x0, std, z)
 
     def _tau(self, t: Level[float], s: Level[float]) -> float:
         tau = self.tau(t, s) if callable(self.tau) else self.tau
@@ -152,6 +149,6 @@ class SASolver(Solver):
         h = s.log_snr - t.log_snr
         total = s.alpha - t.alpha * s.sigma / t.sigma * decay(t, s) ** (rise - 1)
         if len(r) == 2 and self.simple:
-            return lagrange.weights(r, [total, s.alpha * rise * h / 2])
-        _, *moments = lagrange.moments(rise * h, len(r))
-        return lagrange.weights(r, [total, *(s.alpha * rise * h * moment for moment in moments)])
+            return lagrange(r, [total, s.alpha * rise * h / 2])
+        _, *rest = moments(rise * h, len(r))
+        return lagrange(r, [total, *(s.alpha * rise * h * moment for moment in rest)])

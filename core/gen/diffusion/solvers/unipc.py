@@ -4,32 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from torch import Tensor
 
+from gen.diffusion.arguments import whole_number
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers import lagrange
-from gen.diffusion.solvers.base import (
-    Denoise,
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, implied, x0_step
+from gen.diffusion.solvers.multistep import (
     Past,
-    Solver,
-    State,
-    Update,
-    affine,
-    history,
-    implied,
+    Predicted,
+    combined,
+    corrections,
+    lagrange,
+    moments,
+    nodes,
+    split,
     steps_left,
 )
-
-
-class Predicted(NamedTuple):
-    """What a corrector needs of the step before: where it ended, and its weights of the predictions."""
-
-    level: Level[float]
-    weights: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -55,9 +48,6 @@ class UniPC(Solver):
         target: What m is.
         corrector: Whether steps are corrected; without, this is UniP.
         lower_order_final: Whether p falls to 2 and 1 over the last two steps of a run.
-
-    Raises:
-        ValueError: An argument is out of range.
     """
 
     order: int = 3
@@ -68,8 +58,7 @@ class UniPC(Solver):
     tail: tuple[Level[float], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        if self.order not in (1, 2, 3):
-            raise ValueError(f"order must be 1, 2 or 3, not {self.order}")
+        whole_number(self.order, "order", most=3)
         if self.variant not in ("bh1", "bh2"):
             raise ValueError(f"variant must be 'bh1' or 'bh2', not {self.variant!r}")
         if self.target not in ("x0", "eps"):
@@ -98,8 +87,8 @@ class UniPC(Solver):
         kept = known[: self.order if self.corrector else self.order - 1]
         if self._first_order(t, s):
             x = affine(x, 1.0, *((c, p.value) for c, p in zip(changes, known, strict=False)))
-            scale = s.sigma / t.sigma
-            end = affine(x, scale, (s.alpha - t.alpha * scale, prediction.x0))
+            scale, total = x0_step(t, s)
+            end = affine(x, scale, (total, prediction.x0))
             return Update(end, kept, prediction.x0)
         order = int(min(self.order, steps_left(self.tail, s)))
         weights = self._weights(t, s, nodes(past[: order - 1], t, s))
@@ -115,10 +104,8 @@ class UniPC(Solver):
         """Of m_0 and the m_k in x_s."""
         h = s.log_snr - t.log_snr
         if self.target == "x0":
-            whole, step = (
-                s.alpha - t.alpha * s.sigma / t.sigma,
-                s.alpha * h,
-            )  # -alpha_s (e**-h - 1), alpha_s h
+            # -alpha_s (e**-h - 1) and alpha_s h
+            whole, step = s.alpha - t.alpha * s.sigma / t.sigma, s.alpha * h
         else:
             whole, step, h = s.sigma - t.sigma * s.alpha / t.alpha, -s.sigma * h, -h
         if not r:
@@ -126,35 +113,7 @@ class UniPC(Solver):
         if len(r) == 1:
             d = [(whole if self.variant == "bh2" else step) / 2]
         else:
-            _, *moments = lagrange.moments(h, len(r) + 1)
-            d = lagrange.weights(r, [step * moment for moment in moments])
+            _, *rest = moments(h, len(r) + 1)
+            d = lagrange(r, [step * moment for moment in rest])
         m = [weight / node for weight, node in zip(d, r, strict=True)]
         return [whole - sum(m), *m]
-
-
-def split(state: State) -> tuple[Predicted | None, tuple[Past, ...]]:
-    """The last step of a state, where one can be corrected, and the earlier predictions, newest first."""
-    return (state[0], state[1:]) if state and isinstance(state[0], Predicted) else (None, state)
-
-
-def nodes(past: Sequence[Past], t: Level[float], s: Level[float]) -> list[float]:
-    """r_k = (lambda_k - lambda_t) / h of those predictions that lead to t."""
-    h = s.log_snr - t.log_snr
-    return [(p.level.log_snr - t.log_snr) / h for p in history(past, t, s)]
-
-
-def corrections(corrected: Sequence[float], last: Predicted) -> list[float]:
-    """How much of each prediction, newest first, leads x from the predictor's result to the corrector's.
-
-    The two differ in nothing but their weights, and the predictor has none of the newest prediction.
-    """
-    newest, *earlier = corrected
-    return [newest, *(now - then for now, then in zip_longest(earlier, last.weights, fillvalue=0.0))]
-
-
-def combined(
-    known: Sequence[Past], weights: Sequence[float], changes: Sequence[float], scale: float
-) -> list[tuple[float, Tensor]]:
-    """The terms of a step with these weights from a state that is corrected by these changes."""
-    pairs = zip_longest(weights, changes, fillvalue=0.0)
-    return [(w + scale * c, p.value) for p, (w, c) in zip(known, pairs, strict=False)]
