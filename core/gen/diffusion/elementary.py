@@ -39,8 +39,7 @@ sin = _function(math.sin, torch.sin)
 cos = _function(math.cos, torch.cos)
 asinh = _function(math.asinh, torch.asinh)
 softplus = _function(  # log(1 + e**x) without overflow, for x up to infinity
-    lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))),
-    lambda x: torch.logaddexp(x, torch.zeros_like(x)),
+    lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))), lambda x: torch.logaddexp(x, torch.zeros_like(x))
 )
 angle_of = _function(  # atan(sigma / alpha) = atan(exp(-log_snr)) in [0, pi/2], for every log_snr
     lambda x: math.atan2(math.exp(-max(x, 0.0)), math.exp(min(x, 0.0))),

@@ -39,10 +39,10 @@ class TimeGrid:
     ``VarianceExploding``. That level stands at the time ``FIRST``, next to 0.
 
     The class methods make falling grids of ``steps`` >= 1 that end at t = 0. They refuse arguments out of
-    range by a ValueError. ``chain`` is the number of steps that the network was trained on, at least
-    ``steps``; step i (from 0) of a chain stands at t = (i + 1) / chain, as in ``DiscreteBetas``. ``end`` is
-    the last time before 0; by default that of the first level with noise, but 0.001 where the noise of the
-    process starts at 0.
+    range by a ValueError. ``process`` is the one whose levels are spaced. ``chain`` is the number of steps
+    that the network was trained on, at least ``steps``; step i (from 0) of a chain stands at t = (i + 1) /
+    chain, as in ``DiscreteBetas``. ``end`` is the last time before 0; by default that of the first level with
+    noise, but 0.001 where the noise of the process starts at 0.
 
     Args:
         times: At least two finite times, strictly falling or strictly rising, but for ``renoise_steps``.
@@ -117,7 +117,6 @@ class TimeGrid:
         """Quantiles of Beta(a, b) from start to end, then t = 0 (Lee et al. 2024, arXiv 2407.12173).
 
         Args:
-            steps: Their number.
             a: > 0; below 1 it puts more steps near the data. With a = b = 1 the steps are equal.
             b: > 0; below 1 it puts more steps near the noise.
             start: The first time.
@@ -136,7 +135,6 @@ class TimeGrid:
 
         Args:
             indices: Falling, in [0, chain - 1]; fractions lie between two steps.
-            chain: Number of steps of the chain.
         """
         if not all(0 <= i <= chain - 1 for i in indices):
             raise ValueError(f"the indices of a chain of {chain} steps must lie in 0 to {chain - 1}")
@@ -170,8 +168,6 @@ class TimeGrid:
         """Whole equal steps up from the start of a chain, which miss its end (Lin et al. 2023, table 2).
 
         Args:
-            steps: Their number.
-            chain: Number of steps of the chain.
             offset: Added to every index.
             with_first: Whether the network is evaluated at the lowest index, ``offset``. Without it the other
                 steps are those of ``steps + 1``, as in diffusers' multistep schedulers.
@@ -187,8 +183,6 @@ class TimeGrid:
         """Equal steps from the end of a chain to its start, both included (Lin et al. 2023, table 2).
 
         Args:
-            steps: Their number.
-            chain: Number of steps of the chain.
             rounded: To whole indices; else the points lie between the steps of the chain.
             with_first: As in ``leading``.
         """
@@ -236,8 +230,6 @@ class TimeGrid:
         """Equal steps of (sigma / alpha)**(1 / rho), then t = 0 (Karras et al. 2022, 2206.00364, eq. 5).
 
         Args:
-            steps: Their number.
-            process: Whose levels are spaced.
             rho: > 0; larger puts more steps near the data.
             start: The first time. Where it has no signal, the spacing is that from ``start - end``.
             end: The last time before 0, at most half of ``start``.
@@ -287,8 +279,6 @@ class TimeGrid:
         its largest sigma / alpha, as in ComfyUI.
 
         Args:
-            steps: Their number.
-            process: Whose levels are spaced.
             threshold: How far the equal steps lead, in (0, 1).
             linear_steps: How many are equal, at least 1 and fewer than ``steps``; half of them by default.
         """
@@ -327,8 +317,6 @@ class TimeGrid:
         from t = 1 to 1 / 1000.
 
         Args:
-            steps: Their number.
-            process: Whose levels are spaced.
             mean: Centre of the distribution.
             scale: Its scale, > 0.
         """

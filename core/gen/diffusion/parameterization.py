@@ -31,7 +31,10 @@ class Coefficients(NamedTuple, Generic[Real]):
 
 
 class Parameterization(ABC):
-    """The meaning of F, and the inputs of the network. Works for one level or one level per item."""
+    """The meaning of F, and the inputs of the network, for one level or one level per item.
+
+    Subclasses are frozen dataclasses and refuse bad arguments by a ValueError.
+    """
 
     @abstractmethod
     def mix(self, level: Level[Real]) -> tuple[Real, Real]:
@@ -129,9 +132,6 @@ class Velocity(_Timed):
 
     Args:
         sign: +1 points to the noise, -1 to the data.
-
-    Raises:
-        ValueError: ``sign`` is neither.
     """
 
     sign: Literal[1, -1] = 1
@@ -161,9 +161,6 @@ class EDM(Parameterization):
 
     Args:
         sigma_data: Standard deviation of the data, > 0.
-
-    Raises:
-        ValueError: ``sigma_data`` is not above 0.
     """
 
     sigma_data: float = 0.5
@@ -216,9 +213,6 @@ class Consistency(_Boundary):
     Args:
         sigma_data: Standard deviation of the data, > 0.
         sigma_min: The boundary, >= 0, in units of sigma / alpha.
-
-    Raises:
-        ValueError: A number is outside.
     """
 
     sigma_data: float = 0.5
@@ -253,9 +247,6 @@ class LatentConsistency(_Boundary):
         inner: The meaning of F, with the index of a chain as its c_noise.
         sigma_data: > 0; their code has 0.5.
         timestep_scaling: > 0; their code has 10.
-
-    Raises:
-        ValueError: A number is not above 0.
     """
 
     inner: Parameterization = Epsilon(time_scale=1000.0, time_shift=-1.0)

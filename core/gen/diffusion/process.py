@@ -10,18 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gen.diffusion.elementary import (
-    Real,
-    angle_of,
-    asinh,
-    clip,
-    exp,
-    expm1,
-    log,
-    sin,
-    softplus,
-    sqrt,
-)
+from gen.diffusion.elementary import Real, angle_of, asinh, clip, exp, expm1, log, sin, softplus, sqrt
 from gen.diffusion.level import Level, Renoised, combine, transition
 from gen.diffusion.noise import StepNoise
 
@@ -29,7 +18,7 @@ HALF_PI = math.pi / 2
 
 
 class Process(ABC):
-    """A Gaussian forward process; subclasses are frozen dataclasses.
+    """A Gaussian forward process; subclasses are frozen dataclasses and refuse bad arguments by a ValueError.
 
     alpha, sigma and ``t_of_log_snr`` take a float, or a float64 tensor with one number per item, and return
     the same type; tensors can be differentiated.
@@ -131,9 +120,6 @@ class VariancePreserving(_Betas):
         beta_max: beta(1) > beta_min.
         betas: "linear": beta(t) = beta_min + t (beta_max - beta_min) (Song et al., eq. 32);
             "scaled_linear": sqrt(beta) is linear in t (Rombach et al. 2022, arXiv 2112.10752, code).
-
-    Raises:
-        ValueError: The betas are not 0 < beta_min < beta_max, or ``betas`` is unknown.
     """
 
     def sigma(self, t: Real) -> Real:
@@ -189,9 +175,6 @@ class OffsetCosine(Process):
 
     Args:
         offset: s > 0, so that the first steps of a chain are not too small.
-
-    Raises:
-        ValueError: ``offset`` is not a finite number above 0.
     """
 
     offset: float = 0.008
@@ -233,9 +216,6 @@ class VarianceExploding(Process):
     Args:
         sigma_min: The smallest noise, > 0, in units of the data.
         sigma_max: The largest noise, > sigma_min.
-
-    Raises:
-        ValueError: Not 0 < sigma_min < sigma_max.
     """
 
     sigma_min: float = 0.002

@@ -22,7 +22,7 @@ class DiscreteBetas(Process):
     in t: finite everywhere, also at a last beta of 1 (zero terminal signal).
 
     Args:
-        betas: N >= 1 numbers in (0, 1); the last may be 1.
+        betas: N >= 1 numbers in (0, 1); the last may be 1. The class methods refuse other betas, too.
 
     Raises:
         ValueError: No betas, or one outside (0, 1).
@@ -62,29 +62,17 @@ class DiscreteBetas(Process):
 
     @classmethod
     def linear(cls, steps: int = 1000, first: float = 1e-4, last: float = 0.02) -> DiscreteBetas:
-        """Betas equally spaced from first to last (Ho et al. 2020, arXiv 2006.11239, sec. 4).
-
-        Raises:
-            ValueError: ``steps`` is below 1, or a beta outside (0, 1).
-        """
+        """Betas equally spaced from first to last (Ho et al. 2020, arXiv 2006.11239, sec. 4)."""
         return cls(_spaced(first, last, steps))
 
     @classmethod
     def scaled_linear(cls, steps: int = 1000, first: float = 0.00085, last: float = 0.012) -> DiscreteBetas:
-        """Square roots of the betas equally spaced (Rombach et al. 2022, arXiv 2112.10752, code).
-
-        Raises:
-            ValueError: As ``linear``.
-        """
+        """Square roots of the betas equally spaced (Rombach et al. 2022, arXiv 2112.10752, code)."""
         return cls([root**2 for root in _spaced(math.sqrt(first), math.sqrt(last), steps)])
 
     @classmethod
     def sigmoid(cls, steps: int = 1000, first: float = 1e-4, last: float = 0.02) -> DiscreteBetas:
-        """Betas from first to last along a sigmoid from -6 to 6 (Xu et al. 2022, arXiv 2203.02923, code).
-
-        Raises:
-            ValueError: As ``linear``.
-        """
+        """Betas from first to last along a sigmoid from -6 to 6 (Xu et al. 2022, arXiv 2203.02923, code)."""
         return cls([first + (last - first) / (1 + math.exp(-z)) for z in _spaced(-6.0, 6.0, steps)])
 
     @classmethod
@@ -236,10 +224,7 @@ class ZeroTerminalSNR(Process):
     Lin et al. 2023 (arXiv 2305.08891), algorithm 1, in continuous time.
 
     Args:
-        inner: A process in continuous time with alpha**2 + sigma**2 = 1.
-
-    Raises:
-        ValueError: ``inner`` does not preserve the variance.
+        inner: A process in continuous time with alpha**2 + sigma**2 = 1, else ValueError.
     """
 
     inner: Process

@@ -46,11 +46,11 @@ def search_grid(
 
     Args (the others as in ``sample``):
         steps: Number of steps of the grid to find, at least 1.
-        noise: One seed per trajectory; a dozen are enough where they are alike.
+        noise: One seed per trajectory; a dozen suffice for similar trajectories.
         candidates: The teacher's falling grid, of which the found one keeps both ends; by default
             ``dense_grid``.
-        solver: Draws no noise. Each step starts afresh, so a multistep solver counts as one of first order.
-            First order needs no evaluation beyond the teacher's.
+        solver: Draws no noise. Each step starts without memory, so a multistep solver is one of first order
+            here. First order needs no evaluation beyond the teacher's.
         teacher: Draws no noise.
 
     Raises:
@@ -82,7 +82,7 @@ def search_grid(
             row = []
             for s, goal in zip(levels[i + 1 :], states[i + 1 :], strict=True):
                 end = solver.step((), state, denoise, t, s, noise=noise.at(i, t, s)).x
-                row.append(_distance(end, goal, process.prior_scale(s)))
+                row.append(float((end - goal).square().mean()) / process.prior_scale(s) ** 2)
             costs.append(row)
     return TimeGrid(tuple(fine.times[i] for i in shortest_path(costs, steps)))
 
@@ -118,11 +118,6 @@ def shortest_path(costs: Sequence[Sequence[float]], steps: int) -> tuple[int, ..
     for origins in reversed(before):
         path.append(origins[path[-1]])
     return tuple(reversed(path))
-
-
-def _distance(a: Tensor, b: Tensor, scale: float) -> float:
-    """Mean square of (a - b) / scale."""
-    return float((a - b).square().mean()) / scale**2
 
 
 def count_nfe(process: Process, grid: TimeGrid, solver: Solver) -> int:

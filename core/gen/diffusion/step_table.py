@@ -1,14 +1,14 @@
 """The steps of a run as tables of coefficients, for torch.compile and CUDA graphs.
 
-A step of most solvers is linear in tensors: in the state and what else the solver remembers, in its noise z_j
-and in the predictions x0_i. Only the coefficients differ from step to step, and the levels determine them:
+A step of most solvers is linear in the state and the solver's memory, in its noise z_j and in the predictions
+x0_i. Only the coefficients differ from step to step, and the levels determine them:
 
     x_i = sum of a_ik v_k        where x0_i is predicted,  v = (remembered, z, x0_1 .. x0_(i-1))
     remembered' = sum of b_jk v_k,                         remembered[0] is the state
 
 ``tabulate`` finds a and b by steps of the solver on unit vectors. As they are tensors, and not numbers,
-torch.compile makes one graph of a step, which serves all steps of all runs that remember, draw and evaluate
-as much. A step reads nothing from the device, so that a CUDA graph can hold it.
+torch.compile makes one graph of a step, for all steps of all runs with as many tensors and evaluations. A
+step reads nothing from the device, so that a CUDA graph can hold it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Terms: TypeAlias = tuple[tuple[int, ...], ...]
 
 
 class Row(NamedTuple):
-    """The coefficients of one step, float64.
+    """The coefficients of one step of E evaluations, S tensors from step to step and K in all, float64.
 
     Args:
         levels: t, alpha and sigma of each evaluation, (E, 3).
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What one step hands to the next, tensors alone.
+    """The state between two steps, of tensors alone.
 
     Args:
         remembered: S tensors (B, ...), the state first.
@@ -73,8 +73,8 @@ def table_step(
     """One step; ``torch.compile(table_step, fullgraph=True)`` compiles it.
 
     Args:
-        denoiser: One that remembers nothing. It gets levels of tensors () in place of numbers, on which no
-            graph can branch: guidance within an interval does not compile.
+        denoiser: One without memory. It gets levels of tensors () in place of numbers, on which no graph can
+            branch: guidance within an interval does not compile.
         conditioning: Of the denoiser.
         terms: Of the rows of ``inputs`` and of ``outputs`` that are not 0 throughout the run.
         progress: From the step before.
@@ -82,7 +82,7 @@ def table_step(
         row: The coefficients of the step.
 
     Raises:
-        ValueError: The denoiser remembers something, or predicts an eps beside x0, as CFG++ does.
+        ValueError: The denoiser has a memory, or predicts an eps beside x0, as CFG++ does.
     """
     known, (of_inputs, of_outputs) = [*progress.remembered, *draws], terms
     finite, evaluations = progress.finite, progress.evaluations
@@ -243,19 +243,16 @@ def _record(
     solver: Solver, process: Process, state: State, t: Level[float], s: Level[float], unknown: Tensor
 ) -> _Recorded:
     """The step from t to s with the rows of ``unknown`` (MOST, n) as its state, noise and predictions."""
-    rows = iter(range(len(unknown)))
+    x = unknown[None, 0]
+    remembered, draws, predicted = {id(x): 0}, dict[str, int](), list[int]()
     levels: list[tuple[float, float, float]] = []
     inputs: list[Tensor] = []
-    draws: dict[str, int] = {}
-    predicted: list[int] = []
 
     def row() -> int:
-        try:
-            return next(rows)
-        except StopIteration:
-            raise ValueError(
-                f"a step of {type(solver).__name__} has more than {MOST} tensors: use `sample`"
-            ) from None
+        used = len(remembered) + len(draws) + len(predicted)
+        if used == MOST:
+            raise ValueError(f"a step of {type(solver).__name__} has more than {MOST} tensors: use `sample`")
+        return used
 
     def draw(_like: Tensor, name: str) -> Tensor:
         if name not in draws:
@@ -272,18 +269,16 @@ def _record(
         return Prediction(unknown[None, predicted[-1]])
 
     def fresh(tensor: Tensor) -> Tensor:
-        if id(tensor) not in of_tensor:
-            of_tensor[id(tensor)] = row()
-        return unknown[None, of_tensor[id(tensor)]]
+        if id(tensor) not in remembered:
+            remembered[id(tensor)] = row()
+        return unknown[None, remembered[id(tensor)]]
 
-    x = unknown[None, row()]
-    of_tensor: dict[int, int] = {}
     given = _mapped(state, fresh)
     update = solver.step(given, x, denoise, t, s, noise=draw)
     kept: dict[int, Tensor] = {}
     _mapped(update.state, lambda tensor: kept.setdefault(id(tensor), tensor))
     outputs = [update.x, *kept.values()]
-    return _Recorded(levels, inputs, outputs, update.state, [0, *of_tensor.values()], draws, predicted)
+    return _Recorded(levels, inputs, outputs, update.state, list(remembered.values()), draws, predicted)
 
 
 def _mapped(state: Any, change: Callable[[Tensor], Tensor]) -> Any:

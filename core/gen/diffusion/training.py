@@ -47,7 +47,7 @@ class LogitNormalTimes(Times):
     """t = sigmoid(z), z ~ N(mean, std**2) (Esser et al. 2024, arXiv 2403.03206, eq. 19).
 
     Args:
-        mean: Above 0 for more noise, as large latents need, whose coarse content shows early.
+        mean: Above 0 for more noise, as large latents need.
         std: Spread, > 0.
     """
 
@@ -81,10 +81,8 @@ class ModeTimes(Times):
     """t = 1 - u - s (cos(pi u / 2)**2 - 1 + u), u uniform (Esser et al. 2024, arXiv 2403.03206, eq. 20).
 
     Args:
-        scale: s in [-1, 2 / (pi - 2)]: above 0 for more times in the middle, below for more at the ends.
-
-    Raises:
-        ValueError: ``scale`` is outside, where two u would have one t.
+        scale: s in [-1, 2 / (pi - 2)], else ValueError: above 0 for more times in the middle, below for more
+            at the ends.
     """
 
     scale: float = 1.29

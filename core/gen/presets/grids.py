@@ -13,22 +13,18 @@ OWN = ("karras_open", "align_your_steps", "linear_quadratic")
 
 
 def _grid(
-    name: str,
-    factory: str,
-    summary: str,
-    *,
-    aliases: tuple[str, ...] = (),
-    of_process: bool = False,
-    **defaults: float | bool | str,
+    names: str, factory: str, summary: str, *, of_process: bool = False, **defaults: float | bool | str
 ) -> GridSpec:
     """A grid.
 
     Args:
-        name, summary, aliases: As in ``GridSpec``.
+        names: The name, then its aliases, separated by spaces.
+        summary: As in ``GridSpec``.
         factory: Name of a method of ``TimeGrid``, ``flow_grid``, or one of ``OWN``.
         of_process: Whether it spaces the levels of a process.
         **defaults: Of its settings, where they are not those of the factory.
     """
+    name, *aliases = names.split()
     if factory in OWN:
         reference = f"gen.presets.factories:{factory}"
     elif factory == "flow_grid":
@@ -39,121 +35,54 @@ def _grid(
         name=name,
         factory=reference,
         summary=summary,
-        aliases=aliases,
+        aliases=tuple(aliases),
         settings=with_defaults(GRID_SETTINGS.get(factory, ()), **defaults),
         needs=("process",) if of_process else (),
     )
 
 
-GRIDS: Mapping[str, GridSpec] = table(
-    [
-        _grid("uniform", "uniform", "Equal steps of time", aliases=("linear", "flow")),
-        _grid(
-            "trailing",
-            "trailing",
-            "Equal steps down from the end of a chain of 1,000 steps",
-            aliases=("turbo",),
-        ),
-        _grid("simple", "simple", "ComfyUI's: as trailing, each step rounded up"),
-        _grid("leading", "leading", "Equal steps up from the start of the chain, which miss its end"),
-        _grid("ddim_uniform", "leading", "As leading, one step further up", aliases=("leading_1",), offset=1),
-        _grid("leading_open", "leading", "As leading, without the lowest index", with_first=False),
-        _grid("linspace", "linspace", "From the end of the chain to its start, in whole steps"),
-        _grid(
-            "normal",
-            "linspace",
-            "From the end of the chain to its start, also between its steps",
-            rounded=False,
-        ),
-        _grid("linspace_open", "linspace", "As linspace, without the start", with_first=False),
-        _grid("sgm_uniform", "linspace", "As normal, without the start", rounded=False, with_first=False),
-        _grid("quadratic", "quadratic", "Equal steps of the root of time: finer near the data"),
-        _grid(
-            "beta",
-            "beta_on_chain",
-            "ComfyUI's: quantiles of Beta(0.6, 0.6) on a chain, finer at both ends",
-            aliases=("beta_comfyui",),
-        ),
-        _grid(
-            "beta_diffusers",
-            "beta_sigmas",
-            "diffusers': quantiles of Beta(0.6, 0.6) in sigma, of flows in time",
-            of_process=True,
-        ),
-        _grid("beta_times", "beta", "Quantiles of Beta(0.6, 0.6) in time"),
-        _grid(
-            "linear_quadratic",
-            "linear_quadratic",
-            "Half of the steps small and equal at the noise, then growing quadratically",
-            of_process=True,
-        ),
-        _grid("kl_optimal", "kl_optimal", "Equal steps of the angle atan(sigma / alpha)", of_process=True),
-        _grid(
-            "laplace",
-            "laplace",
-            "Quantiles of a Laplace distribution of log sigma: finer at sigma = 1",
-            of_process=True,
-        ),
-        _grid(
-            "karras",
-            "karras",
-            "Karras et al. with rho = 7: many small steps near the data",
-            aliases=("ka",),
-            of_process=True,
-        ),
-        _grid(
-            "karras_open",
-            "karras_open",
-            "As Karras with rho = 9, down to the first level of a chain instead of clean data",
-            of_process=True,
-        ),
-        _grid(
-            "uniform_log_snr",
-            "uniform_log_snr",
-            "Equal steps of log_snr",
-            aliases=("exponential", "polyexponential", "lu"),
-            of_process=True,
-        ),
-        _grid(
-            "align_your_steps",
-            "align_your_steps",
-            "Align Your Steps, found for Stable Diffusion 1",
-            aliases=("ays",),
-            of_process=True,
-            model="sd1",
-        ),
-        _grid(
-            "align_your_steps_sdxl",
-            "align_your_steps",
-            "Align Your Steps, found for Stable Diffusion XL",
-            aliases=("ays_sdxl",),
-            of_process=True,
-            model="sdxl",
-        ),
-        _grid(
-            "align_your_steps_deepfloyd",
-            "align_your_steps",
-            "Align Your Steps, found for DeepFloyd IF",
-            aliases=("ays_deepfloyd",),
-            of_process=True,
-            model="deepfloyd",
-        ),
-        _grid(
-            "align_your_steps_svd",
-            "align_your_steps",
-            "Align Your Steps, found for Stable Video Diffusion",
-            aliases=("ays_svd",),
-            of_process=True,
-            model="svd",
-        ),
-        _grid(
-            "flow_power",
-            "flow_grid",
-            "Equal steps of a root of flow time: finer near the data",
-            of_process=True,
-        ),
-    ]
-)
+# fmt: off
+GRIDS: Mapping[str, GridSpec] = table([
+    _grid("uniform linear flow", "uniform", "Equal steps of time"),
+    _grid("trailing turbo", "trailing", "Equal steps down from the end of a chain of 1,000 steps"),
+    _grid("simple", "simple", "ComfyUI's: as trailing, each step rounded up"),
+    _grid("leading", "leading", "Equal steps up from the start of the chain, which miss its end"),
+    _grid("ddim_uniform leading_1", "leading", "As leading, one step further up", offset=1),
+    _grid("leading_open", "leading", "As leading, without the lowest index", with_first=False),
+    _grid("linspace", "linspace", "From the end of the chain to its start, in whole steps"),
+    _grid("normal", "linspace", "From the end of the chain to its start, also between its steps",
+        rounded=False),
+    _grid("linspace_open", "linspace", "As linspace, without the start", with_first=False),
+    _grid("sgm_uniform", "linspace", "As normal, without the start", rounded=False, with_first=False),
+    _grid("quadratic", "quadratic", "Equal steps of the root of time: finer near the data"),
+    _grid("beta beta_comfyui", "beta_on_chain",
+        "ComfyUI's: quantiles of Beta(0.6, 0.6) on a chain, finer at both ends"),
+    _grid("beta_diffusers", "beta_sigmas",
+        "diffusers': quantiles of Beta(0.6, 0.6) in sigma, of flows in time", of_process=True),
+    _grid("beta_times", "beta", "Quantiles of Beta(0.6, 0.6) in time"),
+    _grid("linear_quadratic", "linear_quadratic",
+        "Half of the steps small and equal at the noise, then growing quadratically", of_process=True),
+    _grid("kl_optimal", "kl_optimal", "Equal steps of the angle atan(sigma / alpha)", of_process=True),
+    _grid("laplace", "laplace", "Quantiles of a Laplace distribution of log sigma: finer at sigma = 1",
+        of_process=True),
+    _grid("karras ka", "karras", "Karras et al. with rho = 7: many small steps near the data",
+        of_process=True),
+    _grid("karras_open", "karras_open",
+        "As Karras with rho = 9, down to the first level of a chain instead of clean data", of_process=True),
+    _grid("uniform_log_snr exponential polyexponential lu", "uniform_log_snr", "Equal steps of log_snr",
+        of_process=True),
+    _grid("align_your_steps ays", "align_your_steps", "Align Your Steps, found for Stable Diffusion 1",
+        of_process=True, model="sd1"),
+    _grid("align_your_steps_sdxl ays_sdxl", "align_your_steps",
+        "Align Your Steps, found for Stable Diffusion XL", of_process=True, model="sdxl"),
+    _grid("align_your_steps_deepfloyd ays_deepfloyd", "align_your_steps",
+        "Align Your Steps, found for DeepFloyd IF", of_process=True, model="deepfloyd"),
+    _grid("align_your_steps_svd ays_svd", "align_your_steps",
+        "Align Your Steps, found for Stable Video Diffusion", of_process=True, model="svd"),
+    _grid("flow_power", "flow_grid", "Equal steps of a root of flow time: finer near the data",
+        of_process=True),
+])
+# fmt: on
 
 OWN_GRID = "model"
 """The name of the grid that a model brings itself, as checkpoints do: see ``gen.model.Stage.own_grid``."""

@@ -77,14 +77,7 @@ class Solver(ABC):
 
     @abstractmethod
     def step(
-        self,
-        state: State,
-        x: Tensor,
-        denoise: Denoise,
-        t: Level[float],
-        s: Level[float],
-        *,
-        noise: StepNoise,
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         """One step.
 
