@@ -28,6 +28,7 @@ from gen.diffusion import (
     prior,
     sample,
 )
+from striped import striped
 
 FLOW = PROCESSES["flow"]
 SHAPE = (2, 3)
@@ -41,8 +42,7 @@ def _network(x, c_noise, conditioning):
 MODEL = ModelDenoiser(_network, FLOW, Velocity())
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("name", presets.SOLVERS)
+@pytest.mark.parametrize(("name", "bad"), striped(presets.SOLVERS, [math.nan, math.inf, -math.inf], 3))
 def test_one_bad_number_stops_any_solver_and_is_placed(name: str, bad: float) -> None:
     """One element of one item is enough."""
 
@@ -66,11 +66,12 @@ def test_grids_that_lead_nowhere_are_refused(times) -> None:
         TimeGrid(times)
 
 
-@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
-@pytest.mark.parametrize("name", presets.SOLVERS)
-def test_a_thousand_steps(name: str, process) -> None:
+@pytest.mark.parametrize(("name", "process"), striped(presets.SOLVERS, list(PROCESSES), 4))
+def test_a_thousand_steps(name: str, process: str) -> None:
     denoiser, noise = denoiser_of(Gaussian(), VPrediction()), NoiseSource([3])
-    end = sample(denoiser, process, TimeGrid.uniform(1000), presets.solver(name), noise=noise, shape=(2,))
+    end = sample(
+        denoiser, PROCESSES[process], TimeGrid.uniform(1000), presets.solver(name), noise=noise, shape=(2,)
+    )
     assert end.x.isfinite().all()
 
 
