@@ -1,4 +1,4 @@
-"""What the operators of inverse problems are made of."""
+"""Factories of the operators of inverse problems."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from gen.diffusion.inverse import BlockAverage, Blur, Clipping, Decimation, Line
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Given:
-    """What was measured.
+    """The measured values, from which a factory makes its operator.
 
     Args:
         values: (1, ...).
-        axes: Those that operators run along, counted from the end.
+        axes: The axes of space or time, counted from the end.
         waves: Whether the values are waves.
-        lost: Where nothing is known, True; it broadcasts to ``values``. None where no mask is given.
+        lost: True where a value is unknown; broadcasts to ``values``. None without a mask.
     """
 
     values: Tensor
@@ -28,26 +28,26 @@ class Given:
 
 
 def noisy(given: Given, std: float) -> LinearOperator:  # noqa: ARG001
-    """Every value is known, with noise."""
+    """The identity: every value is known, with noise."""
     return Mask(torch.ones(1))
 
 
 def blurred(given: Given, radius: float, std: float) -> LinearOperator:  # noqa: ARG001
-    """A Gaussian, with noise."""
+    """A Gaussian blur, with noise."""
     return Blur.gaussian(radius, given.axes)
 
 
 def coarser(given: Given, factor: int) -> LinearOperator:
-    """Means of blocks; of waves, their lower frequencies at a lower rate."""
+    """Means of blocks; for waves, the lower frequencies at a lower rate."""
     return Decimation(factor) if given.waves else BlockAverage(factor, given.axes)
 
 
 def clipped(given: Given, level: float) -> Clipping:
-    """Cut off at a level; 0 stands for the largest magnitude there is."""
+    """Clipping at a level; 0 stands for the largest magnitude of the values."""
     return Clipping(level or float(given.values.abs().max()))
 
 
 def lossy(given: Given) -> LinearOperator:
-    """What is not lost is known."""
+    """The mask of the values that are known."""
     assert given.lost is not None
     return Mask(~given.lost)

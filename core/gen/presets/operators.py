@@ -1,4 +1,4 @@
-"""The operators of inverse problems by name: how a file was damaged that is to be restored."""
+"""The operators of inverse problems by name: the damage of a file that is to be restored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OperatorSpec(ChoiceSpec):
     Args:
         waves: Whether it damages waves alone (True), everything else (False), or both (None).
         fields: Whether it damages the fields of codecs, too.
-        whole: Whether its factory needs no mask (True), or a mask of what is lost (False).
+        whole: Whether its factory needs no mask (True), or one of the lost values (False).
     """
 
     waves: bool | None = None
