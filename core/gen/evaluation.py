@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from gen.errors import line_of
+from gen.errors import UsageError, line_of
 from gen.plugin.boundary import Call
 from gen.plugin.cache import cache_folder, keep_in_cache
 
@@ -48,12 +48,39 @@ class Trial:
         draw: Makes things with it.
         samples: At most so many of each sort of prompt; None for all.
         report: Takes lines of progress.
+        groups: Names of the groups of metrics that are measured; None for all.
     """
 
     model: Model
     draw: Draw
     samples: int | None
     report: Callable[[str], None]
+    groups: frozenset[str] | None = None
+
+    def measure(self, groups: Mapping[str, Callable[[], object]]) -> dict[str, object]:
+        """Measure the groups that are wanted, in order.
+
+        Args:
+            groups: Every group of the evaluation: its name, and what measures it.
+
+        Raises:
+            UsageError: A group that is wanted is none of them.
+        """
+        self.check_groups(groups)
+        return {name: group() for name, group in groups.items() if self.groups is None or name in self.groups}
+
+    def check_groups(self, names: Collection[str]) -> None:
+        """Refuse groups that are wanted and that an evaluation does not have.
+
+        Raises:
+            UsageError: It names them.
+        """
+        missing = sorted(self.groups.difference(names)) if self.groups else []
+        if missing:
+            raise UsageError(
+                f"the evaluation has no group {', '.join(map(repr, missing))}",
+                f"it has {', '.join(names)}",
+            )
 
 
 @dataclass(frozen=True)

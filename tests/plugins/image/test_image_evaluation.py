@@ -73,7 +73,7 @@ def test_right_pictures_are_right_in_every_respect(evaluation) -> None:
     right = evaluation(lambda scene: scene)
     assert shares(right.colours()) == {"colour of a thing right": "100.0", "both colours right": "100.0"}
     assert shares(right.counts()) == {"count right": "100.0"}
-    assert shares(right.words()["natural prompts"]) == {"top 1": "100.0", "top 5": "100.0"}
+    assert shares(right.natural_prompts()) == {"top 1": "100.0", "top 5": "100.0"}
 
 
 def test_colours_are_those_of_the_thing_and_not_of_the_picture(evaluation) -> None:
@@ -98,7 +98,7 @@ def test_one_thing_too_few_is_a_wrong_count(evaluation) -> None:
 
 def test_another_thing_is_a_wrong_answer(evaluation) -> None:
     wrong = evaluation(lambda _: Scene("single", (Thing(3),)))
-    assert shares(wrong.words()["natural prompts"]) == {"top 1": "0.0", "top 5": "100.0"}
+    assert shares(wrong.natural_prompts()) == {"top 1": "0.0", "top 5": "100.0"}
 
 
 def test_prompts_of_keywords_are_answered_by_all_that_have_them() -> None:

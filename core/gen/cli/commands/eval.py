@@ -42,6 +42,10 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         samples: Annotated[
             int | None, typer.Option(min=1, help="At most so many of each sort of prompt; all by default.")
         ] = None,
+        group: Annotated[
+            list[str] | None,
+            typer.Option(metavar="NAME", help="Measure this group of metrics alone; may be given again."),
+        ] = None,
         device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
         offline: OFFLINE = False,  # noqa: ARG001
         as_json: JSON = False,  # noqa: ARG001
@@ -75,7 +79,13 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
                     yield from generate(resolve(asked, host), loaded, batch_size=BATCH)
 
             measure = cast("Measure", host.resolve(spec.evaluation, spec.plugin))
-            trial = Trial(model=loaded, draw=draw, samples=samples, report=session.say)
+            groups = frozenset(group) if group else None
+            trial = Trial(model=loaded, draw=draw, samples=samples, report=session.say, groups=groups)
             with calling(spec.plugin, "evaluation") as call:
-                session.data["metrics"] = metrics_of(call, measure(trial))
+                metrics = metrics_of(call, measure(trial))
+            # An evaluation may measure all groups whatever is wanted.
+            trial.check_groups(metrics)
+            session.data["metrics"] = {
+                name: value for name, value in metrics.items() if groups is None or name in groups
+            }
         session.show(json.dumps(session.data, indent=2, ensure_ascii=False))

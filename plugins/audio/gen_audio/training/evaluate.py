@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from gen_audio.training.data.clips import Clip
 NATURAL = Path(__file__).parent / "data" / "natural_prompts.txt"
 SEED = 20_250_000
 GROUP = 150
+KINDS, SPLITS = ("instruments", "effects"), ("seen", "held out")
 STEADY = ("piano", "organ", "violin", "cello", "flute", "trumpet", "clarinet", "oboe", "saxophone", "guitar")
 
 
@@ -29,7 +31,7 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model of sounds.
 
     Args:
-        trial: The model. All prompts are at most 150 of each sort.
+        trial: The model. All prompts are the natural ones, and at most 150 of each other sort.
 
     Returns:
         Metric to its value as text, in groups.
@@ -42,35 +44,46 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
 
 class _Evaluation:
     def __init__(self, trial: Trial) -> None:
-        self.draw, self.report = trial.draw, trial.report
-        self.count = min(trial.samples or GROUP, GROUP)
-        self.classifier = judges.judge(self.report)
+        self.trial, self.draw, self.report = trial, trial.draw, trial.report
+        self.limit, self.count = trial.samples, min(trial.samples or GROUP, GROUP)
         self.levels = measures.Levels()
 
+    @cached_property
+    def classifier(self) -> judges.Classifier:
+        """The judge."""
+        return judges.judge(self.report)
+
     def run(self) -> Mapping[str, object]:
-        result: dict[str, object] = {"natural prompts": self._natural()}
-        made: list[Tensor] = []
-        references: list[Clip] = []
-        for kind in ("instruments", "effects"):
-            for split in ("seen", "held out"):
-                wanted = self._clips(kind, split)
-                name = f"{kind}, {split}"
-                mels = torch.stack([log_mel(x)[0] for x in self._sounds(wanted, name)])
-                result[name] = self._recovered(wanted, mels)
-                if split == "seen":
-                    made.append(mels)
-                    references += wanted
-        result["pitch"] = self._pitch()
-        result["tempo"] = self._tempo()
-        result["levels"] = self.levels.told()
-        result["loops"] = self._loops()
-        result["distribution"] = self._distribution(torch.cat(made), references)
-        return result
+        groups: dict[str, Callable[[], object]] = {"natural prompts": self._natural}
+        for kind in KINDS:
+            for split in SPLITS:
+                groups[f"{kind}, {split}"] = partial(self._recovered, kind, split)
+        groups |= {
+            "pitch": self._pitch,
+            "tempo": self._tempo,
+            "levels": self._levels,
+            "loops": self._loops,
+            "distribution": self._distribution,
+        }
+        return self.trial.measure(groups)
+
+    @cache  # noqa: B019 - an evaluation lives as long as its process
+    def _made(self, kind: str, split: str) -> tuple[list[Clip], Tensor]:
+        """Clips, and log-mels of what the model makes of their captions."""
+        wanted = self._clips(kind, split)
+        return wanted, torch.stack([log_mel(x)[0] for x in self._sounds(wanted, f"{kind}, {split}")])
+
+    def _levels(self) -> Mapping[str, str]:
+        """Of all that has been made so far, at least of instruments and effects."""
+        for kind in KINDS:
+            for split in SPLITS:
+                self._made(kind, split)
+        return self.levels.told()
 
     def _natural(self) -> Mapping[str, str]:
         """How often the classifier hears what is right for a prompt of free words."""
         answers = natural_prompts(NATURAL)
-        prompts = random.Random(SEED).sample(sorted(answers), len(answers))[: self.count]
+        prompts = random.Random(SEED).sample(sorted(answers), len(answers))[: self.limit]
         mels = torch.stack([log_mel(x)[0] for x in self._heard(prompts, "natural prompts")])
         names = [
             [judges.CLASSES[at] for at in row] for row in judges.classify(self.classifier, mels).tolist()
@@ -118,8 +131,9 @@ class _Evaluation:
             # At the level of the references.
             yield torch.from_numpy(clips.levelled(sound.numpy()))[None]
 
-    def _recovered(self, wanted: Sequence[Clip], mels: Tensor) -> Mapping[str, str]:
+    def _recovered(self, kind: str, split: str) -> Mapping[str, str]:
         """How often the classifier hears what was asked for, in what is made and in what is rendered."""
+        wanted, mels = self._made(kind, split)
         labels = torch.tensor([judges.label(clip) for clip in wanted])
         result = {}
         for name, found in (("", mels), (", rendered", judges.rendered(list(wanted)))):
@@ -180,8 +194,10 @@ class _Evaluation:
             result[f"within twice the median step{name}"] = _share([x < 2 for x in steps])
         return result
 
-    def _distribution(self, made: Tensor, wanted: list[Clip]) -> Mapping[str, str]:
+    def _distribution(self) -> Mapping[str, str]:
         """Fréchet distance on statistics of log-mels, to clips that training never saw."""
+        parts = [self._made(kind, "seen") for kind in KINDS]
+        wanted, made = [clip for clips, _ in parts for clip in clips], torch.cat([mels for _, mels in parts])
         rng = random.Random(f"{SEED} distribution")
         again: list[Clip] = [dataclasses.replace(clip, seed=rng.getrandbits(32)) for clip in wanted]
         seeds = [dataclasses.replace(clip, seed=rng.getrandbits(32)) for clip in wanted]

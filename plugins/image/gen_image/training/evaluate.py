@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -62,6 +62,7 @@ class Evaluation:
     def __init__(self, trial: Trial, emoji_set: EmojiSet, every: EmojiSet) -> None:
         self.set, self.every = emoji_set, every
         self.renderer = Renderer(self.set)
+        self.trial = trial
         self.draw, self.limit, self.report = trial.draw, trial.samples, trial.report
         self._references: dict[tuple[str, Background], Tensor] = {}
 
@@ -74,53 +75,47 @@ class Evaluation:
         """All metrics, in groups."""
         names = [Scene("single", (Thing(i),)) for i in range(len(self.set.emoji))]
         random.Random(SEED).shuffle(names)
-        result: dict[str, object] = {
-            **self.words(),
-            "colours": self.colours(),
-            "counts": self.counts(),
-            "names": self._things(names, "names"),
+        groups: dict[str, Callable[[], object]] = {
+            "natural prompts": self.natural_prompts,
+            "words held out": lambda: self._keywords(held_out=True),
+            "words seen": lambda: self._keywords(held_out=False),
+            "colours": self.colours,
+            "counts": self.counts,
+            "names": lambda: self._things(names, "names"),
         }
         for split in ("seen", "held out"):
-            result[f"backgrounds, {split}"] = self._things(
-                self._scenes("background", split), f"backgrounds {split}"
-            )
-            result[f"positions, {split}"] = self._things(
-                self._scenes("position", split), f"positions {split}"
-            )
-            result[f"pairs, {split}"] = self._things(self._scenes("pair", split), f"pairs {split}")
-        result["memorisation"] = self._memorisation()
-        return result
+            for kind in ("background", "position", "pair"):
+                name = f"{kind}s, {split}"
+                groups[name] = partial(self._of_scenes, kind, split)
+        return self.trial.measure({**groups, "memorisation": self._memorisation})
 
-    def words(self) -> dict[str, Mapping[str, str]]:
-        """Prompts in other words than names: how often what is drawn is right."""
-        untoned = [index for index, one in enumerate(self.every.emoji) if not one.tone]
-        known = [self.every.emoji[index] for index in untoned]
-        rendered = Renderer(self.every).render(Scene("single", (Thing(index),)) for index in untoned)
-        references = _tiny(to_tensor(rendered)).flatten(1)
-        sorts = {
-            "natural prompts": prompts.natural(),
-            "words held out": prompts.keyword_prompts(known, held_out=True),
-            "words seen": _some(prompts.keyword_prompts(known, held_out=False)),
-        }
-        return {
-            name: self._answers(wanted, known, references, name) for name, wanted in sorts.items() if wanted
-        }
+    def _of_scenes(self, kind: str, split: str) -> Mapping[str, str]:
+        return self._things(self._scenes(kind, split), f"{kind}s, {split}")
 
-    def _answers(
-        self,
-        wanted: Mapping[str, tuple[str, ...]],
-        known: Sequence[Emoji],
-        references: Tensor,
-        name: str,
-    ) -> Mapping[str, str]:
+    def natural_prompts(self) -> Mapping[str, str]:
+        """Prompts as people write them: how often what is drawn is right."""
+        return self._answers(prompts.natural(), "natural prompts")
+
+    def _keywords(self, *, held_out: bool) -> Mapping[str, str]:
+        """Prompts of keywords, by which a model that reads names alone was not trained."""
+        found = prompts.keyword_prompts(self._untoned[0], held_out=held_out)
+        return self._answers(found if held_out else _some(found), "keywords")
+
+    @cached_property
+    def _untoned(self) -> tuple[Sequence[Emoji], Tensor]:
+        """N emoji without a skin tone, and they on white at 16 × 16 pixels, (N, D)."""
+        chosen = [index for index, one in enumerate(self.every.emoji) if not one.tone]
+        rendered = Renderer(self.every).render(Scene("single", (Thing(index),)) for index in chosen)
+        return [self.every.emoji[index] for index in chosen], _tiny(to_tensor(rendered)).flatten(1)
+
+    def _answers(self, wanted: Mapping[str, tuple[str, ...]], name: str) -> Mapping[str, str]:
         """How often a right name is among the first of the references nearest to what is drawn.
 
         Args:
             wanted: Prompts to the names that are right.
-            known: N emoji.
-            references: They on white at 16 × 16 pixels, (N, D).
             name: For the lines of progress.
         """
+        known, references = self._untoned
         chosen = _shuffled(wanted)[: self.limit]
         drawn = _tiny(self._pictures(chosen, name)).flatten(1)
         right = []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -57,15 +58,16 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     Returns:
         Metric to its value as text, in groups.
     """
-    judge = judges.judge(trial.report)
-    result: dict[str, object] = {"natural prompts": _natural(trial, judge)}
+    judge = cache(lambda: judges.judge(trial.report))
+    sample = cache(lambda split: _sample(trial, split))
+    groups: dict[str, Callable[[], object]] = {"natural prompts": lambda: _natural(trial, judge())}
     for split in SPLITS:
-        sample = _sample(trial, split)
-        result[f"combinations, {split}"] = _recovered(judge, sample)
-        result[f"surfaces, {split}"] = _surfaces(sample)
-        result[f"sets, {split}"] = _sets(sample)
-    result["counted"] = _counted(trial)
-    return result
+        groups |= {
+            f"combinations, {split}": partial(lambda split: _recovered(judge(), sample(split)), split),
+            f"surfaces, {split}": partial(lambda split: _surfaces(sample(split)), split),
+            f"sets, {split}": partial(lambda split: _sets(sample(split)), split),
+        }
+    return trial.measure({**groups, "counted": lambda: _counted(trial)})
 
 
 def _natural(trial: Trial, judge: judges.Classifier) -> Mapping[str, str]:

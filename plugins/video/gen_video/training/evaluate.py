@@ -8,6 +8,7 @@ import random
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache, cached_property
 from pathlib import Path
 
 import av
@@ -52,29 +53,44 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
 
 class _Evaluation:
     def __init__(self, trial: Trial) -> None:
+        self.trial = trial
         self.draw, self.limit, self.report = trial.draw, trial.samples, trial.report
         self.things = things.load()
         self.renderer = Renderer(self.things)
-        self.thing_judge = judges.things_judge(self.things, self.report)
-        self.motion_judge = judges.motions_judge(self.things, self.report)
+
+    @cached_property
+    def thing_judge(self) -> judges.ThingJudge:
+        """The judge of things."""
+        return judges.things_judge(self.things, self.report)
+
+    @cached_property
+    def motion_judge(self) -> judges.MotionJudge:
+        """The judge of motions."""
+        return judges.motions_judge(self.things, self.report)
 
     def run(self) -> Mapping[str, object]:
-        result: dict[str, object] = {
-            "judges, on renderings": self._floor(),
-            "natural prompts": self._natural(),
-        }
-        made = {}
-        for split in ("seen", "held out"):
-            wanted = self._clips(split, GROUP)
-            made[split] = self._made(wanted, f"one thing, {split}")
-            result[f"one thing, {split}"] = self._judged(wanted, made[split])
-        result["two things"] = self._pairs()
-        result["given frames"] = self._given()
-        result["loops"] = self._loops()
-        result["longer clips and more frames"] = self._longer()
-        result["distribution"] = self._distance(made["seen"])
-        result["container"] = self._container()
-        return result
+        return self.trial.measure(
+            {
+                "judges, on renderings": self._floor,
+                "natural prompts": self._natural,
+                "one thing, seen": lambda: self._alone("seen"),
+                "one thing, held out": lambda: self._alone("held out"),
+                "two things": self._pairs,
+                "given frames": self._given,
+                "loops": self._loops,
+                "longer clips and more frames": self._longer,
+                "distribution": self._distance,
+                "container": self._container,
+            }
+        )
+
+    @cache  # noqa: B019 - an evaluation lives as long as its process
+    def _one_thing(self, split: str) -> Tensor:
+        """What the model makes of the captions of clips of one thing."""
+        return self._made(self._clips(split, GROUP), f"one thing, {split}")
+
+    def _alone(self, split: str) -> Mapping[str, str]:
+        return self._judged(self._clips(split, GROUP), self._one_thing(split))
 
     def _floor(self) -> Mapping[str, str]:
         """What the judges say of renderings, which nothing that is drawn can exceed."""
@@ -82,10 +98,11 @@ class _Evaluation:
         return self._judged(wanted, self.renderer.render(wanted))
 
     def _natural(self) -> Mapping[str, str]:
-        """How often thing and motion are right for prompts of free words, which name no background."""
+        """How often thing and motion are right for prompts of free words, whatever is behind the thing."""
         answers = natural_prompts(NATURAL)
         prompts = random.Random(SEED).sample(sorted(answers), len(answers))[: self.limit]
-        made = [_tensor(one) for one in self.draw(prompts, [SEED + i for i in range(len(prompts))])]
+        seeds = [SEED + i for i in range(len(prompts))]
+        made = [_on_white(one) for one in self.draw(prompts, seeds, transparent=True)]
         masks = [judges.outlines(frames, _ground(Clip((Actor(0),)))) for frames in made]
         moves = judges.name_motions(self.motion_judge, masks)
         found: dict[str, list[bool]] = {"thing": [], "motion": [], "thing and motion": []}
@@ -226,8 +243,9 @@ class _Evaluation:
             flicker[f"mean second difference at {name} frames per second (of 255)"] = f"{_median(second):.2f}"
         return {"step between two windows against the median step": f"{_median(joints):.2f}", **flicker}
 
-    def _distance(self, made: Tensor) -> Mapping[str, str]:
+    def _distance(self) -> Mapping[str, str]:
         """Fréchet distance of the features of the judge of motions, to renderings, beside its floor."""
+        made = self._one_thing("seen")
         wanted, others = self._clips("seen", GROUP), self._clips("seen", GROUP, start=GROUP)
         features = []
         for group, of in (
@@ -293,6 +311,12 @@ class _Evaluation:
 def _tensor(artifact: Artifact) -> Tensor:
     """Frames (T, 3, H, W) in [-1, 1]."""
     return torch.from_numpy(artifact.arrays["frames"][..., :3]).permute(0, 3, 1, 2) * 2 - 1
+
+
+def _on_white(artifact: Artifact) -> Tensor:
+    """Frames with transparency, on white: (T, 3, H, W) in [-1, 1]."""
+    colours, alpha = np.split(artifact.arrays["frames"], [3], -1)
+    return torch.from_numpy(colours * alpha + (1 - alpha)).permute(0, 3, 1, 2) * 2 - 1
 
 
 def _picture(frame: Tensor) -> Artifact:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -48,22 +49,37 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     teacher, ear = flite.Flite(), sphinx.Ear(flite.RATE)
     count = min(trial.samples or SENTENCES, SENTENCES)
     texts = sentences.draw(count, SEED, held=True)
-    voice = encoder.voices[0]
-    references = [teacher.say(text, voice) for text in texts]
-    report(f"{count} sentences spoken by flite")
-    made, levels = [], Levels()
-    for number, artifact in enumerate(trial.draw(texts, range(SEED, SEED + count))):
-        made.append(mono(artifact))
-        levels.add(artifact)
-        if (number + 1) % 10 == 0:
-            report(f"{number + 1} of {count} sentences spoken by {trial.model.name}")
-    return {
-        "pronunciation": _pronunciation(encoder, trial),
-        "durations": _durations(encoder, references),
-        "mel-cepstral distortion": _distortions(trial.model, made, references),
-        "word error rate": _recognised(ear, texts, made, references),
-        "levels": levels.told(),
-    }
+    levels = Levels()
+
+    @cache
+    def references() -> list[flite.Speech]:
+        found = [teacher.say(text, encoder.voices[0]) for text in texts]
+        report(f"{count} sentences spoken by flite")
+        return found
+
+    @cache
+    def made() -> list[Tensor]:
+        found = []
+        for number, artifact in enumerate(trial.draw(texts, range(SEED, SEED + count))):
+            found.append(mono(artifact))
+            levels.add(artifact)
+            if (number + 1) % 10 == 0:
+                report(f"{number + 1} of {count} sentences spoken by {trial.model.name}")
+        return found
+
+    def heights() -> Mapping[str, str]:
+        made()
+        return levels.told()
+
+    return trial.measure(
+        {
+            "pronunciation": lambda: _pronunciation(encoder, trial),
+            "durations": lambda: _durations(encoder, references()),
+            "mel-cepstral distortion": lambda: _distortions(trial.model, made(), references()),
+            "word error rate": lambda: _recognised(ear, texts, made(), references()),
+            "levels": heights,
+        }
+    )
 
 
 def _pronunciation(encoder: SpeechEncoder, trial: Trial) -> Mapping[str, str]:
