@@ -1,6 +1,7 @@
 """Blocks that small networks of every modality are built from."""
 
 from gen.nn.autoencoder import GridAutoencoder, picture_coders
+from gen.nn.captions import Caption, CaptionEncoder, read_as, shortened
 from gen.nn.circular import circular
 from gen.nn.conv import ResidualBlock, conv
 from gen.nn.layers import LayeredNetwork, Layers
@@ -13,6 +14,8 @@ from gen.nn.word_encoder import ReadsWords, WordEncoder
 from gen.nn.word_rows import WordRows
 
 __all__ = [
+    "Caption",
+    "CaptionEncoder",
     "GridAutoencoder",
     "LayeredNetwork",
     "Layers",
@@ -31,5 +34,7 @@ __all__ = [
     "circular",
     "conv",
     "picture_coders",
+    "read_as",
+    "shortened",
     "text_conditions",
 ]

@@ -1,23 +1,35 @@
 """What prompts mean: one table of word vectors that shipped models share, and how prompts are read by it."""
 
+from gen.words.english import english, forms
 from gen.words.forms import base_forms, plural
 from gen.words.nearest import nearest, nearness, pooled, vectors
+from gen.words.phrases import Phrases, words_of
 from gen.words.reading import WEIGHT, Reading, Word, read
+from gen.words.stock import Stock, closeness, is_name, nearest_name, plain
 from gen.words.table import LANGUAGES, Table, digest, word_table
 
 __all__ = [
     "LANGUAGES",
     "WEIGHT",
+    "Phrases",
     "Reading",
+    "Stock",
     "Table",
     "Word",
     "base_forms",
+    "closeness",
     "digest",
+    "english",
+    "forms",
+    "is_name",
     "nearest",
+    "nearest_name",
     "nearness",
+    "plain",
     "plural",
     "pooled",
     "read",
     "vectors",
     "word_table",
+    "words_of",
 ]

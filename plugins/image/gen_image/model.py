@@ -14,10 +14,10 @@ from gen import squares
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Task
-from gen.nn import PromptEncoder, TextEncoder
+from gen.nn import CaptionEncoder, PromptEncoder, TextEncoder
 from gen.run.compositing import keep_pixels, marked, seam
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
-from gen_image.captions import PROMPTS, CaptionEncoder
+from gen_image.captions import PROMPTS, caption, keywords_of
 from gen_image.denoiser import SceneTransformer, Shape, WordSceneTransformer
 
 SUBWORDS_ARCHITECTURE = "gen-image/scene-transformer/1"
@@ -110,9 +110,10 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     words = file.require_architecture(SUBWORDS_ARCHITECTURE, WORDS_ARCHITECTURE) == WORDS_ARCHITECTURE
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
+        encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length)
         # Other files read prompts as they are written.
-        subwords_type = CaptionEncoder if file.config.get("prompts") == PROMPTS else TextEncoder
-        encoder = (PromptEncoder if words else subwords_type).of(file.config, shape.length)
+        if isinstance(encoder, TextEncoder) and file.config.get("prompts") == PROMPTS:
+            encoder = CaptionEncoder.around(encoder, caption, keywords_of(file.config))
         network_type = WordSceneTransformer if words else SceneTransformer
         codec = file.module(lambda: Autoencoder(shape.channels), "codec.", device, dtype)
         network = file.module(lambda: network_type(shape), "denoiser.", device, dtype)

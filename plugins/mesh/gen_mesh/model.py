@@ -12,13 +12,15 @@ from torch import Tensor
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Task
-from gen.nn import PromptEncoder, TextEncoder
+from gen.nn import CaptionEncoder, PromptEncoder, TextEncoder
 from gen_mesh import cloud, grids, surface
 from gen_mesh.artifacts import delivered
 from gen_mesh.autoencoder import DOWNSAMPLING, Autoencoder
+from gen_mesh.captions import caption
 from gen_mesh.denoiser import Shape, ShapeTransformer, WordShapeTransformer
 from gen_mesh.grids import BAND
 from gen_mesh.plugin import SMOOTHING, THICKENING
+from gen_mesh.vocabulary import KEYWORDS, NAMES
 
 SUBWORDS_ARCHITECTURE = "gen-mesh/shape-transformer/1"
 WORDS_ARCHITECTURE = "gen-mesh/shape-transformer/2"
@@ -163,6 +165,8 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
         encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length)
+        if isinstance(encoder, TextEncoder) and set(encoder.names) <= NAMES.keys():
+            encoder = CaptionEncoder.around(encoder, caption, KEYWORDS)
         network_type = WordShapeTransformer if words else ShapeTransformer
         codec = file.module(lambda: Autoencoder(shape.channels), "codec.", device, dtype)
         network = file.module(lambda: network_type(shape), "denoiser.", device, dtype)

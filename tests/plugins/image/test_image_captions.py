@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
-from gen.nn import Subwords
-from gen_image.captions import Caption, CaptionEncoder, Stock, caption
+from gen.nn import Caption, CaptionEncoder, Subwords
+from gen.words import Stock
+from gen_image.captions import caption
 
 NAMES = ("dog", "cat face", "red apple", "t-rex", "wolf", "umbrella with rain drops", "light bulb", "frog")
 STOCK = Stock(NAMES, (("howling", "wolf"), ("electric", "light bulb")))
@@ -62,7 +63,7 @@ def test_other_words_become_the_nearest_name(prompt: str, said: str) -> None:
 
 def test_the_encoder_reads_the_caption_and_says_what_became_of_a_prompt() -> None:
     words = ["a", "dog", "red", "apple", "t-rex"]
-    encoder = CaptionEncoder(Subwords.train(words, NAMES, 40), 8, NAMES, frozenset(words))
+    encoder = CaptionEncoder(Subwords.train(words, NAMES, 40), 8, NAMES, frozenset(words), caption=caption)
     puppy, dog = encoder(["a puppy", "a dog"], {})["text"].value
     assert puppy.tolist() == dog.tolist()
     assert encoder.remarks("a puppy", {}) == ("'a puppy' is read as 'dog'",)
@@ -71,5 +72,5 @@ def test_the_encoder_reads_the_caption_and_says_what_became_of_a_prompt() -> Non
     assert encoder.remarks("a dog", {}) == ()
     assert dataclasses.replace(encoder, keywords=(("puppy", "dog"),)).remarks("a cat, a puppy", {}) == ()
     for nothing in ("?!", "of the"):
-        assert encoder.remarks(nothing, {}) == ("no word of it says what to draw",)
+        assert encoder.remarks(nothing, {}) == ("no word of it says what to make",)
     assert len(encoder.remarks("a puppy in the park " * 100, {})[0]) < 100

@@ -1,0 +1,64 @@
+"""Words and phrases of a small set, found in a prompt in any form of their words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from gen.words.english import forms
+
+_WORD = re.compile(r"[^\s,]+|,")
+
+
+def words_of(text: str) -> list[str]:
+    """The words and commas of a text in lower case."""
+    return _WORD.findall(text)
+
+
+@dataclass(frozen=True, eq=False)
+class Phrases:
+    """Phrases that mean something.
+
+    Args:
+        meanings: Each meaning, and the phrases that say it, in base forms; the meaning itself is none of them
+            unless it is listed.
+    """
+
+    meanings: Mapping[str, Iterable[str]]
+
+    def at(self, words: Sequence[str], start: int) -> tuple[int, str] | None:
+        """The number of words and the meaning of the longest phrase that begins at a word, if any."""
+        for phrase, meaning in self._first(words[start]):
+            here = words[start : start + len(phrase)]
+            if len(here) == len(phrase) and all(a in forms(b) for a, b in zip(phrase, here, strict=True)):
+                return len(phrase), meaning
+        return None
+
+    def take(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
+        """The meanings of all phrases in order, and the words that are left."""
+        found, left, at = [], [], 0
+        while at < len(words):
+            phrase = self.at(words, at)
+            if phrase is None:
+                left.append(words[at])
+                at += 1
+            else:
+                found.append(phrase[1])
+                at += phrase[0]
+        return found, left
+
+    def _first(self, word: str) -> list[tuple[tuple[str, ...], str]]:
+        """Phrases that may begin with a word, the longest first."""
+        found = [pair for form in forms(word) for pair in self._by_first.get(form, ())]
+        return sorted(found, key=lambda pair: -len(pair[0]))
+
+    @cached_property
+    def _by_first(self) -> Mapping[str, list[tuple[tuple[str, ...], str]]]:
+        found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        for meaning, phrases in self.meanings.items():
+            for phrase in phrases:
+                words = tuple(phrase.split())
+                found.setdefault(words[0], []).append((words, meaning))
+        return found

@@ -1,0 +1,205 @@
+"""Prompts in free words, said as the captions that the network was trained on.
+
+A caption is "a tall red house with a chimney and a white roof": an article, adjectives of the family, one
+colour, a name, and what only this family has. Here these parts are found in a prompt in any order and form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gen.nn import Caption, read_as, shortened
+from gen.words import Phrases, Stock, base_forms, english, forms, nearest_name, plain, plural, read, words_of
+from gen_mesh.vocabulary import ADJECTIVES, COLOURS, FEATURES, KEYWORDS, LETTER, NAMES, PARTS, SIZES
+
+_KEYWORDS = dict(KEYWORDS)
+_ADJECTIVES = tuple(dict.fromkeys([*SIZES, *(word for words in ADJECTIVES.values() for word in words)]))
+_PHRASES = tuple(dict.fromkeys(phrase for phrases in FEATURES.values() for phrase in phrases))
+_PARTS = tuple(dict.fromkeys(part for parts in PARTS.values() for part in parts))
+
+
+def _any(words: Sequence[str]) -> str:
+    return f"(?:{'|'.join(sorted(map(re.escape, words), key=len, reverse=True))})"
+
+
+_FEATURE = rf"(?:{_any(_PHRASES)}|an? {_any(COLOURS)} {_any(_PARTS)})"
+_CAPTION = re.compile(
+    rf"(?:an? )?(?:{_any(_ADJECTIVES)} )*(?:{_any(COLOURS)} )?"
+    rf"{_any([*NAMES, *map(plural, NAMES)])}(?: [a-z])?"
+    rf"(?: with {_FEATURE}(?:,? {_FEATURE})*(?: and {_FEATURE})?)?"
+)
+_FRAME = re.compile(
+    r"^(?:(?:please |i want |i need |i'd like )?(?:draw|show|make|create|generate|model|build)?(?: me)? ?)?"
+    r"(?:(?:an? |the )?(?:3d |low poly |simple )*(?:model|shape|mesh|object|sculpture|statue|render) of )?"
+)
+_HUES = Phrases(
+    {
+        "red": ("red", "crimson", "scarlet", "ruby", "maroon", "ginger"),
+        "orange": ("orange", "amber", "copper"),
+        "yellow": ("yellow", "lemon yellow", "golden", "gold", "blonde"),
+        "green": ("green", "lime green", "olive", "emerald", "mint green"),
+        "turquoise": ("turquoise", "cyan", "teal", "aqua", "aquamarine"),
+        "blue": ("blue", "light blue", "dark blue", "sky blue", "navy", "navy blue", "azure"),
+        "purple": ("purple", "violet", "lilac", "lavender", "magenta", "mauve"),
+        "pink": ("pink", "rose-coloured", "salmon pink"),
+        "brown": ("brown", "chestnut", "beige", "tan"),
+        "black": ("black", "jet black"),
+        "grey": ("grey", "gray", "silver", "silvery"),
+        "white": ("white", "snow white", "ivory", "cream-coloured"),
+    }
+)
+_MATERIALS = Phrases(
+    {
+        "brown": ("wooden", "wood", "leather", "cardboard"),
+        "grey": ("metal", "metallic", "iron", "steel", "stone", "concrete"),
+        "red": ("brick",),
+        "orange": ("bronze", "brass", "clay"),
+    }
+)
+"""What a thing is made of, as its usual colour."""
+_SAYINGS = Phrases(
+    {
+        "small": ("small", "little", "tiny", "mini", "miniature", "wee"),
+        "big": ("big", "large", "huge", "giant", "enormous", "gigantic", "massive"),
+        "tall": ("tall", "high", "towering"),
+        "short": ("short", "stubby"),
+        "long": ("long", "lengthy", "elongated"),
+        "flat": ("flat", "flattened"),
+        "wide": ("wide", "broad"),
+        "narrow": ("narrow", "slender"),
+        "thick": ("thick", "chunky"),
+        "thin": ("thin", "slim"),
+        "deep": ("deep",),
+        "shallow": ("shallow",),
+        "low": ("low",),
+        "round": ("round", "circular"),
+        "square": ("square",),
+        "sitting": ("sitting", "seated"),
+        "standing": ("standing", "upright"),
+        "round-headed": ("round-headed",),
+    }
+)
+_LITTLE = frozenset(
+    ["a", "an", "the", "of", "and", "in", "on", "at", "with", "is", "are", "it", "its", "has", "for", ","]
+)
+"""Words that tell no phrase from another."""
+_AFTER = frozenset(["in", "on", "at", "of", "for", "from", "to", "by", "against", "near", "that", "which"])
+"""Words that end the head of a thing."""
+_PARTITIVE = re.compile(r"^(?:pair|set|bunch|piece|slice|flight|couple|kind|sort|lot)s? of ")
+
+
+@lru_cache(maxsize=1024)
+def caption(prompt: str, stock: Stock) -> Caption:
+    """Say a prompt as a caption.
+
+    Args:
+        prompt: In any language that the table of words knows.
+        stock: What the network can make.
+    """
+    if _CAPTION.fullmatch(plain(prompt)):
+        return Caption(prompt)
+    text = plain(english(prompt))
+    text = text[_FRAME.match(text).end() :]  # type: ignore[union-attr]
+    head, _, tail = text.partition(" with ")
+    hues, words = _HUES.take(words_of(head))
+    adjectives, words = _SAYINGS.take(words)
+    materials, words = _MATERIALS.take(words)
+    thing = _thing(words, text, stock)
+    if thing is None:
+        return Caption(prompt)
+    family = NAMES[thing.name]
+    colour = next(iter(hues or materials), "")
+    kept = [word for word in dict.fromkeys(adjectives) if word in (*SIZES, *ADJECTIVES[family])]
+    glyph = next((word for word in reversed(words) if len(word) == 1 and word.isalpha()), "a")
+    said = " ".join(filter(None, [*kept, colour, thing.name, glyph if family == LETTER else ""]))
+    features, left = _features(words_of(tail), read(prompt).left_out, family)
+    *most, last = features or [""]
+    behind = " and ".join(filter(None, [", ".join(most), last]))
+    unread = [word for word in dict.fromkeys([*hues, *adjectives]) if word not in (*kept, colour)]
+    unread += [*thing.unread, *left]
+    remarks = [read_as(thing.part, thing.name)] if thing.part else []
+    if unread:
+        remarks.append(f"not read: {', '.join(map(shortened, unread))}")
+    return Caption(
+        f"{'an' if said[0] in 'aeiou' else 'a'} {said}" + (f" with {behind}" if behind else ""),
+        tuple(remarks),
+    )
+
+
+@dataclass(frozen=True)
+class _Thing:
+    """What a prompt asks for.
+
+    Args:
+        name: Of a family.
+        part: Of the prompt, which became the name by guess; empty where it is another word for it.
+        unread: Parts of the prompt that say nothing of it.
+    """
+
+    name: str
+    part: str = ""
+    unread: tuple[str, ...] = ()
+
+
+def _thing(words: Sequence[str], text: str, stock: Stock) -> _Thing | None:
+    """The thing that words without colours and adjectives mean; None where nothing is near them."""
+    clauses = [clause.split() for clause in re.split(r" and | ?, ?", " ".join(words))]
+    clauses = [clause for clause in clauses if set(clause) - _LITTLE]
+    for number, clause in enumerate(clauses):
+        whole = _PARTITIVE.sub("", _without_article(" ".join(clause))).split()
+        end = next((at for at, word in enumerate(whole) if word in _AFTER), len(whole))
+        # The last noun is the thing: "a kitchen stool" is a stool.
+        for start in range(end):
+            for name in _singular(" ".join(whole[start:end])):
+                if found := name if name in NAMES else _KEYWORDS.get(name):
+                    parts = (whole[:start], whole[end:], *clauses[:number], *clauses[number + 1 :])
+                    unread = (_without_article(" ".join(part)) for part in parts if set(part) - _LITTLE)
+                    return _Thing(found, unread=tuple(unread))
+    for clause in clauses[:1]:
+        end = next((at for at, word in enumerate(clause) if word in _AFTER), len(clause))
+        if name := nearest_name(" ".join(clause[:end]), stock):
+            return _Thing(name, _without_article(text))
+    name = nearest_name(text, stock)
+    return _Thing(name, _without_article(text)) if name else None
+
+
+def _singular(text: str) -> Iterator[str]:
+    *before, last = text.split()
+    return (" ".join([*before, form]) for form in (last, *base_forms(last)))
+
+
+def _without_article(part: str) -> str:
+    return re.sub(r"^(?:an?|the) ", "", part)
+
+
+def _features(words: Sequence[str], negations: Sequence[str], family: str) -> tuple[list[str], list[str]]:
+    """Phrases of a family's captions that words behind "with" mean, and the words that mean none of them."""
+    found, left = [], []
+    for clause in " ".join(words).replace(" and ", " , ").split(","):
+        said = words_of(clause)
+        if not set(said) - _LITTLE:
+            continue
+        hues, bare = _HUES.take(said)
+        part = next((part for part in PARTS[family] if any(part in forms(word) for word in bare)), "")
+        phrase = next((phrase for phrase in FEATURES[family] if _means(phrase, said)), "")
+        if hues and part:
+            found.append(f"{'an' if hues[0][0] in 'aeiou' else 'a'} {hues[0]} {part}")
+        elif phrase:
+            found.append(phrase)
+        else:
+            left.append("with " + " ".join(said))
+    for text in negations:
+        lacking = words_of(text.lower())
+        found += [
+            phrase for phrase in FEATURES[family] if phrase[:3] == "no " and _means(phrase[3:], lacking)
+        ]
+    return list(dict.fromkeys(found)), left
+
+
+def _means(phrase: str, words: Sequence[str]) -> bool:
+    """Whether all that a phrase says is among words."""
+    said = set().union(*(forms(word) for word in words)) | set(words)
+    return all(forms(word) & said for word in phrase.split() if word not in _LITTLE)
