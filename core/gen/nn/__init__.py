@@ -1,7 +1,7 @@
 """Blocks that small networks of every modality are built from."""
 
 from gen.nn.autoencoder import GridAutoencoder, picture_coders
-from gen.nn.captions import Caption, CaptionEncoder, read_as, shortened
+from gen.nn.captions import Caption, CaptionEncoder, as_written, read_as, shortened
 from gen.nn.circular import circular
 from gen.nn.conv import ResidualBlock, conv
 from gen.nn.layers import LayeredNetwork, Layers
@@ -31,6 +31,7 @@ __all__ = [
     "TransformerBlock",
     "WordEncoder",
     "WordRows",
+    "as_written",
     "circular",
     "conv",
     "picture_coders",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Self
 
 from gen.diffusion import Conditioning
 from gen.nn.text import TextEncoder
@@ -49,7 +50,7 @@ class CaptionEncoder(TextEncoder):
         encoder: TextEncoder,
         caption: Callable[[str, Stock], Caption],
         keywords: tuple[tuple[str, str], ...] = (),
-    ) -> CaptionEncoder:
+    ) -> Self:
         """An encoder of captions, before which prompts become captions."""
         return cls(
             encoder.subwords,
@@ -92,6 +93,11 @@ class CaptionEncoder(TextEncoder):
     @cached_property
     def _stock(self) -> Stock:
         return Stock(self.names, self.keywords)
+
+
+def as_written(prompt: str, stock: Stock) -> Caption:  # noqa: ARG001
+    """A prompt as the caption that it is, for networks whose names are others than those of the grammar."""
+    return Caption(prompt)
 
 
 def read_as(part: str, name: str) -> str:

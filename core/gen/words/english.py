@@ -1,10 +1,8 @@
-"""Prompts in English: foreign words, emoji and misspelt words become the English words that they mean."""
+"""Prompts in English: foreign words and emoji become the English words that they mean."""
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Iterator
 from functools import lru_cache
 
 from gen.words.forms import base_forms
@@ -24,7 +22,9 @@ def english(prompt: str) -> str:
     # Read again without weights, so that places are those of the text.
     reading = read(text)
     for word in reversed(reading.words):
-        text = text[: word.place] + _in_english(word) + text[word.place + len(word.written) :]
+        text = (
+            text[: word.place] + _in_english(word, reading.language) + text[word.place + len(word.written) :]
+        )
     for part in reading.left_out:
         text = text.replace(part, " , ")
     return text
@@ -36,23 +36,16 @@ def forms(word: str) -> frozenset[str]:
     return frozenset({word, *base_forms(word)})
 
 
-def _in_english(word: Word) -> str:
+def _in_english(word: Word, language: str) -> str:
+    """A word of a prompt in a language; as it is written where it is English, or may be misspelt English."""
     table = word_table()
     text = word.written.lower()
-    if not word.known or word.rows in {table.find("en", form) for form in _phrase_forms(text)}:
+    if text.isascii() and (language == "en" or _same(word, text)):
         return word.written
-    said = " ".join(table.names[row] for row in word.rows)
-    return said if word.written.isascii() else f" {said} "
+    return f" {' '.join(table.names[row] for row in word.rows)} " if word.known else word.written
 
 
-def _phrase_forms(text: str) -> Iterator[str]:
-    """A word or phrase as the table may hold it, the last word or all words in their base form."""
-    words = re.split(r"[\s\-]+", text)
-    bases = [next((form for form in (word, *base_forms(word)) if _known(form)), word) for word in words]
-    yield from (" ".join(words), " ".join(bases))
-    yield from (" ".join([*words[:-1], form]) for form in base_forms(words[-1]))
-    yield text
-
-
-def _known(word: str) -> bool:
-    return word_table().find("en", word) is not None
+def _same(word: Word, text: str) -> bool:
+    """Whether a word says the same in English."""
+    found = (word_table().find("en", form) for form in (text, *base_forms(text)))
+    return next((rows for rows in found if rows is not None), None) == word.rows

@@ -22,8 +22,7 @@ class Phrases:
     """Phrases that mean something.
 
     Args:
-        meanings: Each meaning, and the phrases that say it, in base forms; the meaning itself is none of them
-            unless it is listed.
+        meanings: Each meaning, and the phrases that say it, in base forms or in the plural.
     """
 
     meanings: Mapping[str, Iterable[str]]
@@ -32,7 +31,7 @@ class Phrases:
         """The number of words and the meaning of the longest phrase that begins at a word, if any."""
         for phrase, meaning in self._first(words[start]):
             here = words[start : start + len(phrase)]
-            if len(here) == len(phrase) and all(a in forms(b) for a, b in zip(phrase, here, strict=True)):
+            if len(here) == len(phrase) and all(map(_alike, phrase, here)):
                 return len(phrase), meaning
         return None
 
@@ -51,8 +50,8 @@ class Phrases:
 
     def _first(self, word: str) -> list[tuple[tuple[str, ...], str]]:
         """Phrases that may begin with a word, the longest first."""
-        found = [pair for form in forms(word) for pair in self._by_first.get(form, ())]
-        return sorted(found, key=lambda pair: -len(pair[0]))
+        found = {pair: None for form in forms(word) for pair in self._by_first.get(form, ())}
+        return sorted(found, key=lambda pair: (-len(pair[0]), pair[0][0] != word))
 
     @cached_property
     def _by_first(self) -> Mapping[str, list[tuple[tuple[str, ...], str]]]:
@@ -60,5 +59,11 @@ class Phrases:
         for meaning, phrases in self.meanings.items():
             for phrase in phrases:
                 words = tuple(phrase.split())
-                found.setdefault(words[0], []).append((words, meaning))
+                for form in {words[0], words[0].removesuffix("s")}:
+                    found.setdefault(form, []).append((words, meaning))
         return found
+
+
+def _alike(a: str, b: str) -> bool:
+    """Whether a word of a phrase, in either number, is one that a word of a prompt may be a form of."""
+    return not forms(b).isdisjoint({a, a.removesuffix("s")})

@@ -52,10 +52,12 @@ class Reading:
     Args:
         words: In order.
         left_out: Parts that say what shall not be made, as they are written; no network reads them.
+        language: Of ``LANGUAGES``, that which knows most of it.
     """
 
     words: tuple[Word, ...]
     left_out: tuple[str, ...]
+    language: str = LANGUAGES[0]
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -132,7 +134,7 @@ class _Reader:
                 found += words
         if negated is not None:
             left_out.append(self.prompt[negated:].strip())
-        return Reading(tuple(found), tuple(left_out))
+        return Reading(tuple(found), tuple(left_out), self.languages[0])
 
     def _separates(self, row: int) -> bool:
         """Whether a word begins another part of a sentence."""

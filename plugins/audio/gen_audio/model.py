@@ -15,7 +15,7 @@ from gen.artifact import Artifact
 from gen.diffusion import Conditioning, RectifiedFlow, Velocity
 from gen.errors import UsageError
 from gen.model import Model, ModelFile, Task, Window
-from gen.nn import TextEncoder
+from gen.nn import CaptionEncoder, TextEncoder, as_written
 from gen_audio.artifacts import (
     beginning,
     composited,
@@ -27,10 +27,12 @@ from gen_audio.artifacts import (
     there_and_back,
 )
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
+from gen_audio.captions import caption
 from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.loudness import LEVEL
 from gen_audio.mel import HOP, RATE, around, log_mel
 from gen_audio.plugin import KEYS, spellings_of_keys
+from gen_audio.vocabulary import EFFECTS, INSTRUMENTS, KEYWORDS
 from gen_audio.vocoder import GriffinLim, Vocoder, vocoder_of
 
 ARCHITECTURE = "gen-audio/sound-transformer/1"
@@ -66,15 +68,15 @@ def said(prompt: str, params: Mapping[str, object]) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class SoundEncoder(TextEncoder):
+class SoundEncoder(CaptionEncoder):
     """Prompts for sounds; the key and the tempo of the parameters take the place of those in a prompt."""
 
     def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
-        """As ``TextEncoder`` does it."""
+        """As ``CaptionEncoder`` does it."""
         return super().__call__([_prepared(prompt, params) for prompt in prompts], params)
 
     def unread(self, prompt: str, params: Mapping[str, object]) -> str:
-        """As ``TextEncoder`` does it."""
+        """As ``CaptionEncoder`` does it."""
         return super().unread(_prepared(prompt, params), params)
 
     def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
@@ -85,7 +87,7 @@ class SoundEncoder(TextEncoder):
             found.append(f"the prompt's {named[1]} gives way to the {key} of the parameter")
         if tempo and (named := _TEMPO.search(prompt)) and named[1] != str(tempo):
             found.append(f"the prompt's {named[1]} bpm gives way to the {tempo} bpm of the parameter")
-        unknown = {word.lower() for word in self.unknown_words(prompt)}
+        unknown = {word.lower() for word in TextEncoder.unknown_words(self, prompt)}
         if any(set(match[0].lower().split()) & unknown for match in _SAID.finditer(prompt)):
             found.append("this model makes no speech; --model voice says the prompt aloud, word by word")
         return tuple(found)
@@ -237,7 +239,9 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
         codec_shape = CodecShape(**file.sizes("codec"))
-        encoder = SoundEncoder.of(file.config, shape.length, said)
+        texts = TextEncoder.of(file.config, shape.length, said)
+        known = set(texts.names) <= {*INSTRUMENTS, *EFFECTS}
+        encoder = SoundEncoder.around(texts, caption if known else as_written, KEYWORDS)
         codec = file.module(lambda: Autoencoder(codec_shape), "codec.", device, dtype)
         vocoder = vocoder_of(file, device)
         network = file.module(lambda: SoundTransformer(shape), "denoiser.", device, dtype)

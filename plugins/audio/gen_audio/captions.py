@@ -1,0 +1,216 @@
+"""Prompts in free words, said as the captions that the network was trained on.
+
+Captions of music are "a slow sad violin melody in a minor, 80 bpm" and "a jazz drum beat"; those of effects
+are "a distant deep church bell". Here their parts are found in a prompt in any order and form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gen.nn import Caption, read_as, shortened
+from gen.words import Phrases, Stock, english, nearest_name, plain, words_of
+from gen_audio.plugin import KEYS
+from gen_audio.vocabulary import AXES, DRUMS, EFFECTS, FIGURES, INSTRUMENTS, MOODS, STYLES
+
+
+def _any(words: Sequence[str]) -> str:
+    return f"(?:{'|'.join(sorted(map(re.escape, words), key=len, reverse=True))})"
+
+
+def _effect(name: str) -> str:
+    """A name of an effect with room for adjectives behind its article."""
+    article, _, rest = name.partition(" ")
+    if article in ("a", "an", "the"):
+        return rf"{'an?' if article != 'the' else 'the'} (?:{_ADJECTIVE} )*{re.escape(rest)}"
+    return rf"(?:{_ADJECTIVE} )*{re.escape(name)}"
+
+
+_ADJECTIVE = _any(["distant", *(word for less, more in AXES.values() for word in (*less, *more))])
+_KEY = rf"(?: in {_any(tuple(KEYS.values()))})?"
+_TEMPO = r"(?:, \d+ bpm)?"
+_INSTRUMENT = _any(INSTRUMENTS)
+_MUSIC = "|".join(
+    (
+        rf"(?:an? )?(?:(?:slow|fast) )?(?:{_any(MOODS)} )?(?:(?:high|low) )?{_INSTRUMENT}(?: {_any(FIGURES)})?{_KEY}{_TEMPO}",
+        rf"(?:an? )?(?:(?:slow|fast) )?(?:{_any(MOODS)} )?{_any(FIGURES)} on the {_INSTRUMENT}{_KEY}{_TEMPO}",
+        rf"(?:an? )?(?:(?:single|long) )?(?:(?:high|low) )?{_INSTRUMENT} note(?:, [a-g](?: flat| sharp)? -?\d)?",
+        rf"(?:an? )?(?:(?:high|low) )?{_INSTRUMENT} (?:(?:major|minor) )?chord{_KEY}",
+        rf"(?:an? )?(?:(?:slow|fast) )?{_any(STYLES)} (?:drum beat|beat|drums|drum loop){_TEMPO}",
+    )
+)
+_NAMES = "|".join(_effect(name) for _, names in EFFECTS.values() for name in names.split("|"))
+_CAPTION = re.compile(
+    rf"{_MUSIC}|(?:the sound of )?(?:{_NAMES})(?: far away| in the distance)?|{_any(tuple(EFFECTS))}"
+)
+_FRAME = re.compile(
+    r"^(?:(?:please |i want |i need |i'd like )?(?:play|make|create|generate|give|record)?(?: me)? ?)?"
+    r"(?:(?:the |an? |some )?(?:sounds?|noises?|recording|sound effect) of )?"
+)
+_BPM = re.compile(r",?(?: at)? ?\b(\d+) ?bpm\b")
+_IN_KEY = re.compile(rf" in ({_any(tuple(KEYS.values()))})\b")
+
+_PACE = {
+    "slow": ("slow", "slowly", "unhurried", "adagio"),
+    "fast": ("fast", "quick", "quickly", "rapid", "rapidly", "speedy", "hurried", "presto"),
+}
+_HEIGHT = {
+    "low": ("low", "deep", "low pitched", "low-pitched"),
+    "high": ("high", "high pitched", "high-pitched", "shrill"),
+}
+_FORCE = {
+    "light": ("light", "soft", "softly", "gentle", "gently", "quiet", "quietly", "faint", "weak"),
+    "heavy": ("heavy", "strong", "loud", "loudly", "violent", "powerful", "hard", "intense", "huge"),
+}
+_FAR = {"distant": ("distant", "far away", "in the distance", "from afar", "far off")}
+_VARIED = Phrases({**_PACE, **_HEIGHT, **_FORCE, **_FAR})
+_PLAYED = Phrases(
+    {
+        **_PACE,
+        **_HEIGHT,
+        "happy": ("happy", "cheerful", "joyful", "merry", "jolly", "bright", "playful", "funny", "upbeat"),
+        "sad": ("sad", "mournful", "lonely", "melancholy", "melancholic", "sorrowful", "gloomy", "tragic"),
+        "calm": ("calm", "relaxing", "peaceful", "gentle", "soothing", "soft", "softly", "quiet", "dreamy"),
+        "energetic": ("energetic", "lively", "exciting", "wild", "loud", "driving", "dramatic", "epic"),
+        "note": ("note", "tone"),
+        "chord": ("chord",),
+        "chords": ("chords", "strum", "strumming", "accompaniment"),
+        "arpeggio": ("arpeggio", "broken chord"),
+        "scale": ("scale",),
+        "solo": ("solo",),
+        "tune": ("tune",),
+        "melody": ("melody",),
+    }
+)
+_STYLES = Phrases(
+    {
+        "rock": ("rock", "metal", "punk", "pop"),
+        "disco": ("disco", "dance", "house", "techno", "club", "funky", "funk"),
+        "hip hop": ("hip hop", "hip-hop", "rap", "trap"),
+        "jazz": ("jazz", "swing", "blues"),
+        "march": ("march", "marching", "military", "parade"),
+    }
+)
+_ARTICLES = frozenset(["a", "an", "the"])
+_BREAKS = frozenset([",", "in", "on", "at", "of", "for", "from", "with", "and", "by", "over", "to", "when"])
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """What a prompt asks for.
+
+    Args:
+        name: Of an instrument or effect, or ``DRUMS``.
+        part: Of the prompt, which became the name by guess; empty where it is another word for it.
+        rest: The words beside it.
+    """
+
+    name: str
+    part: str
+    rest: tuple[str, ...]
+
+
+@lru_cache(maxsize=1024)
+def caption(prompt: str, stock: Stock) -> Caption:
+    """Say a prompt as a caption.
+
+    Args:
+        prompt: In any language that the table of words knows; a key in it as captions say it.
+        stock: What the network can make.
+    """
+    if _CAPTION.fullmatch(plain(prompt)):
+        return Caption(prompt)
+    text = plain(english(prompt))
+    text = text[_FRAME.match(text).end() :]  # type: ignore[union-attr]
+    key, tempo = _IN_KEY.search(text), _BPM.search(text)
+    text = _BPM.sub("", _IN_KEY.sub("", text))
+    sound = _sound([word for word in words_of(text) if word not in _ARTICLES], stock)
+    if sound is None:
+        return Caption(prompt)
+    if sound.name == DRUMS:
+        styles, rest = _STYLES.take(sound.rest)
+        found, rest = _VARIED.take(rest)
+        pace = [word for word in found if word in _PACE][:1]
+        said = " ".join([*pace, styles[0] if styles else "rock", DRUMS])
+        unread = [word for word in [*found, *styles[1:]] if word not in pace]
+    elif sound.name in INSTRUMENTS:
+        said, unread, rest = _music(sound)
+        said += f" in {key[1]}" if key else ""
+    else:
+        said, unread, rest = _varied(sound)
+    if tempo and (sound.name == DRUMS or sound.name in INSTRUMENTS):
+        said += f", {tempo[1]} bpm"
+    remarks = [read_as(sound.part, sound.name)] if sound.part else []
+    unread += [] if sound.part else _unread(rest)
+    if unread:
+        remarks.append(f"not read: {', '.join(map(shortened, unread))}")
+    return Caption(_with_article(said), tuple(remarks))
+
+
+def _sound(words: Sequence[str], stock: Stock) -> _Sound | None:
+    """The sound that is named in a prompt, or is the nearest to it; None where none is near."""
+    sounds = Stock((*stock.names, DRUMS), stock.keywords)
+    named = _phrases(sounds)
+    hits = [(at, *hit) for at in range(len(words)) if (hit := named.at(words, at))]
+    if hits:
+        # Longer names first, then what comes before a preposition, there the last: "a church organ".
+        clause = [sum(word in _BREAKS for word in words[:at]) for at, _, _ in hits]
+        best = max(range(len(hits)), key=lambda i: (hits[i][1], -clause[i], hits[i][0]))
+        at, count, name = hits[best]
+        return _Sound(name, "", (*words[:at], *words[at + count :]))
+    if name := nearest_name(" ".join(words), sounds):
+        return _Sound(name, " ".join(words), tuple(words))
+    return None
+
+
+@lru_cache(maxsize=16)
+def _phrases(stock: Stock) -> Phrases:
+    """All names and other words, without articles."""
+    found: dict[str, list[str]] = {name: [name] for name in stock.names}
+    for word, name in stock.keywords:
+        if name in found:
+            found[name].append(" ".join(part for part in word.split() if part not in _ARTICLES))
+    return Phrases(found)
+
+
+def _music(sound: _Sound) -> tuple[str, list[str], list[str]]:
+    """An instrument with its figure, mood, height and tempo; what does not fit together; and other words."""
+    found, rest = _PLAYED.take(sound.rest)
+    figure = next((word for word in found if word in (*FIGURES, "note", "chord")), "melody")
+    sorts: tuple[Sequence[str], ...] = (tuple(_HEIGHT),)
+    if figure in FIGURES:
+        sorts = (tuple(_PACE), MOODS, tuple(_HEIGHT))
+    kept = [next((word for word in found if word in sort), "") for sort in sorts]
+    unread = [word for word in dict.fromkeys(found) if word not in (*kept, figure)]
+    return " ".join(filter(None, [*kept, sound.name, figure])), unread, rest
+
+
+def _varied(sound: _Sound) -> tuple[str, list[str], list[str]]:
+    """An effect with its adjectives; those that it does not have; and other words."""
+    found, rest = _VARIED.take(sound.rest)
+    axes, names = EFFECTS[sound.name]
+    words = {word for axis in axes.split() for side in AXES[axis] for word in side} | {"distant"}
+    sorts = (tuple(_FAR), tuple(_PACE), tuple(_HEIGHT), tuple(_FORCE))
+    kept = [next((word for word in found if word in sort and word in words), "") for sort in sorts]
+    name = re.sub("^(?:an?|the) ", "", names.split("|")[0])
+    unread = [word for word in dict.fromkeys(found) if word not in kept]
+    return " ".join(filter(None, [*kept, name])), unread, rest
+
+
+def _with_article(said: str) -> str:
+    """A caption with the article that captions of its sound have."""
+    bare = tuple(names.split("|")[0] for _, names in EFFECTS.values())
+    if said.endswith(tuple(name for name in bare if not name.startswith(("a ", "an ", "the ")))):
+        return said
+    if "chords" in said.split():
+        return said
+    return f"{'an' if said[0] in 'aeiou' else 'a'} {said}"
+
+
+def _unread(words: Sequence[str]) -> list[str]:
+    """Parts of a prompt that say nothing of the sound."""
+    parts = [part.split() for part in re.split(r" ?(?:,|\bwith\b|\band\b) ?", " ".join(words))]
+    return [" ".join(part) for part in parts if set(part) - _BREAKS]
