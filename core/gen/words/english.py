@@ -30,10 +30,38 @@ def english(prompt: str) -> str:
     return text
 
 
+_IRREGULAR = {
+    "came": "come",
+    "drove": "drive",
+    "fell": "fall",
+    "flew": "fly",
+    "flown": "fly",
+    "going": "go",
+    "gone": "go",
+    "got": "get",
+    "grew": "grow",
+    "grown": "grow",
+    "lying": "lie",
+    "ran": "run",
+    "sang": "sing",
+    "sank": "sink",
+    "sat": "sit",
+    "shook": "shake",
+    "shrank": "shrink",
+    "slept": "sleep",
+    "spun": "spin",
+    "stood": "stand",
+    "swam": "swim",
+    "swung": "swing",
+    "took": "take",
+    "went": "go",
+}
+
+
 @lru_cache(maxsize=4096)
 def forms(word: str) -> frozenset[str]:
-    """A word in lower case, and words that it may be a form of."""
-    return frozenset({word, *base_forms(word)})
+    """A word in lower case, and words that it may be a form of, regular or not."""
+    return frozenset({word, *base_forms(word), _IRREGULAR.get(word, word)})
 
 
 def _in_english(word: Word, language: str) -> str:

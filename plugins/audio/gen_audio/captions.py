@@ -33,12 +33,13 @@ _ADJECTIVE = _any(["distant", *(word for less, more in AXES.values() for word in
 _KEY = rf"(?: in {_any(tuple(KEYS.values()))})?"
 _TEMPO = r"(?:, \d+ bpm)?"
 _INSTRUMENT = _any(INSTRUMENTS)
+_MOOD, _HIGH = rf"(?:(?:slow|fast) )?(?:{_any(MOODS)} )?", "(?:(?:high|low) )?"
 _MUSIC = "|".join(
     (
-        rf"(?:an? )?(?:(?:slow|fast) )?(?:{_any(MOODS)} )?(?:(?:high|low) )?{_INSTRUMENT}(?: {_any(FIGURES)})?{_KEY}{_TEMPO}",
-        rf"(?:an? )?(?:(?:slow|fast) )?(?:{_any(MOODS)} )?{_any(FIGURES)} on the {_INSTRUMENT}{_KEY}{_TEMPO}",
-        rf"(?:an? )?(?:(?:single|long) )?(?:(?:high|low) )?{_INSTRUMENT} note(?:, [a-g](?: flat| sharp)? -?\d)?",
-        rf"(?:an? )?(?:(?:high|low) )?{_INSTRUMENT} (?:(?:major|minor) )?chord{_KEY}",
+        rf"(?:an? )?{_MOOD}{_HIGH}{_INSTRUMENT}(?: {_any(FIGURES)})?{_KEY}{_TEMPO}",
+        rf"(?:an? )?{_MOOD}{_any(FIGURES)} on the {_INSTRUMENT}{_KEY}{_TEMPO}",
+        rf"(?:an? )?(?:(?:single|long) )?{_HIGH}{_INSTRUMENT} note(?:, [a-g](?: flat| sharp)? -?\d)?",
+        rf"(?:an? )?{_HIGH}{_INSTRUMENT} (?:(?:major|minor) )?chord{_KEY}",
         rf"(?:an? )?(?:(?:slow|fast) )?{_any(STYLES)} (?:drum beat|beat|drums|drum loop){_TEMPO}",
     )
 )
@@ -72,7 +73,17 @@ _PLAYED = Phrases(
         **_PACE,
         **_HEIGHT,
         "happy": ("happy", "cheerful", "joyful", "merry", "jolly", "bright", "playful", "funny", "upbeat"),
-        "sad": ("sad", "mournful", "lonely", "melancholy", "melancholic", "sorrowful", "gloomy", "tragic"),
+        "sad": (
+            "sad",
+            "mournful",
+            "lonely",
+            "melancholy",
+            "melancholic",
+            "sorrowful",
+            "gloomy",
+            "tragic",
+            "cry",
+        ),
         "calm": ("calm", "relaxing", "peaceful", "gentle", "soothing", "soft", "softly", "quiet", "dreamy"),
         "energetic": ("energetic", "lively", "exciting", "wild", "loud", "driving", "dramatic", "epic"),
         "note": ("note", "tone"),

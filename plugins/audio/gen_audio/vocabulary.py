@@ -1,4 +1,4 @@
-"""The words that the captions of sounds hold: instruments, figures, moods, and effects with all their names."""
+"""The words that the captions of sounds hold: instruments, figures, moods, and effects with their names."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ _OTHERS = {
     "accordion": "squeezebox|concertina|polka|bandoneon",
     "harmonica": "mouth organ|blues harp",
     "guitar": "acoustic guitar|ukulele|lute|classical guitar",
-    "distorted guitar": "heavy metal|heavy metal guitar|rock guitar|metal guitar|punk rock|power chords|grunge",
+    "distorted guitar": "heavy metal|heavy metal guitar|rock guitar|punk rock|power chords|grunge",
     "bass": "bass guitar|double bass|contrabass",
     "violin": "fiddle|viola|violinist",
     "cello": "cellist",

@@ -151,6 +151,10 @@ def _thing(words: Sequence[str], text: str, stock: Stock) -> _Thing | None:
     for number, clause in enumerate(clauses):
         whole = _PARTITIVE.sub("", _without_article(" ".join(clause))).split()
         end = next((at for at, word in enumerate(whole) if word in _AFTER), len(whole))
+        while end > 1 and (
+            whole[end - 1] in _LITTLE or (whole[end - 2] == LETTER and len(whole[end - 1]) == 1)
+        ):
+            end -= 1
         # The last noun is the thing: "a kitchen stool" is a stool.
         for start in range(end):
             for name in _singular(" ".join(whole[start:end])):

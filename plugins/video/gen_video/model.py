@@ -16,10 +16,11 @@ from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.errors import UsageError
 from gen.model import Model, ModelFile, Task, Window
-from gen.nn import PromptEncoder, TextEncoder
+from gen.nn import CaptionEncoder, PromptEncoder, TextEncoder
 from gen.run.compositing import keep_pixels, marked, seam
 from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.camera import camera_words
+from gen_video.captions import GAIT, caption
 from gen_video.denoiser import ClipTransformer, Shape, WordClipTransformer
 from gen_video.files.sound import at_most_stereo, check_channels
 from gen_video.files.timing import Timing, fps_of, timing
@@ -28,6 +29,7 @@ from gen_video.matte import Matte
 from gen_video.sizes import FPS, FRAMES, SIDE
 from gen_video.state import CHANNELS, HEAD, PER_PICTURE, pack, unpack
 from gen_video.taking_apart import taken_apart
+from gen_video.vocabulary import KEYWORDS
 
 SUBWORDS_ARCHITECTURE = "gen-video/layered-clip/1"
 WORDS_ARCHITECTURE = "gen-video/layered-clip/2"
@@ -236,6 +238,8 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
                 f"its states are {shape.channels} × {shape.cells}, not {CHANNELS} × {HEAD + FRAMES}"
             )
         encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length, said)
+        if isinstance(encoder, TextEncoder) and set(encoder.names) <= GAIT.keys():
+            encoder = CaptionEncoder.around(encoder, caption, KEYWORDS)
         codec = file.module(Autoencoder, "codec.", device, dtype)
         matte = file.module(Matte, "matte.", device, "float32")
         network_type = WordClipTransformer if words else ClipTransformer

@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from gen_video.sizes import SIDE
+from gen_video.vocabulary import PATTERNS, PLACES
 
 COLOURS = {
     "white": (255, 255, 255),
@@ -23,19 +24,6 @@ COLOURS = {
     "pink": (248, 176, 204),
     "brown": (146, 104, 76),
 }
-
-PATTERNS = ("striped", "dotted", "checkered")
-
-PLACES = {
-    "sky": "in the sky",
-    "space": "in space",
-    "grass": "on the grass",
-    "sea": "at sea",
-    "desert": "in the desert",
-    "road": "on the road",
-    "snow": "in the snow",
-}
-"""Place to how a caption says it."""
 
 
 @dataclass(frozen=True)

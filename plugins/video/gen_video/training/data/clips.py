@@ -11,6 +11,7 @@ from gen_video.sizes import SIDE
 from gen_video.training.data.backgrounds import PATTERNED, PLACES, PLAIN, SCENIC, WHITE, Background
 from gen_video.training.data.motion import MOTIONS
 from gen_video.training.data.things import FACES_LEFT, Things
+from gen_video.vocabulary import GOES, NO_ARTICLE, SIZE_WORDS, SPEED_WORDS, VERBS
 
 HUES = {"red": 0.0, "orange": 28.0, "yellow": 52.0, "green": 115.0, "blue": 215.0, "purple": 275.0}
 """Colour words for things, as degrees of hue."""
@@ -26,55 +27,6 @@ SMALL, BIG = 44.0, 88.0
 
 HELD_OUT = 20
 """One in so many pairs of thing and motion is kept from training."""
-
-_VERBS = {
-    "up": ("moves up", "goes up", "rises"),
-    "down": ("moves down", "goes down", "sinks"),
-    "fly up": ("flies up", "takes off", "shoots up"),
-    "fall": ("falls", "falls down", "drops"),
-    "bounce": ("bounces", "jumps up and down"),
-    "spin": ("spins", "turns around", "rotates"),
-    "swing": ("swings",),
-    "grow": ("grows", "gets bigger"),
-    "shrink": ("shrinks", "gets smaller"),
-    "beat": ("beats", "pulses"),
-    "shake": ("shakes", "trembles"),
-    "circle": ("circles", "moves in a circle"),
-    "blink": ("blinks", "flashes"),
-    "appear": ("appears", "fades in"),
-    "disappear": ("disappears", "fades out"),
-}
-_GOES = {"runs": ("runs", "walks", "moves"), "rolls": ("moves", "slides"), "moves": ("moves", "slides")}
-_NO_ARTICLE = frozenset(
-    [
-        "scissors",
-        "glasses",
-        "sunglasses",
-        "gloves",
-        "jeans",
-        "cherries",
-        "grapes",
-        "pancakes",
-        "french fries",
-        "fireworks",
-        "peanuts",
-        "popcorn",
-        "bread",
-        "bacon",
-        "sushi",
-        "sparkles",
-        "two hearts",
-        "books",
-        "cheese",
-        "lightning",
-        "santa claus",
-        "corn",
-        "coffee",
-        "poo",
-    ]
-)
-_SIZE_WORDS = {"small": ("small", "little", "tiny"), "big": ("big", "large", "huge")}
-_SPEED_WORDS = {"slow": ("slowly",), "normal": ("",), "fast": ("fast", "quickly")}
 
 
 @dataclass(frozen=True)
@@ -168,7 +120,7 @@ def caption(clip: Clip, things: Things, rng: random.Random, *, loop: bool = Fals
         text = f"{text} past {subjects[1]}"
     elif clip.relation == "around":
         text = rng.choice((f"{subjects[0]} orbits {subjects[1]}", f"{subjects[0]} circles {subjects[1]}"))
-        text = f"{text} {rng.choice(_SPEED_WORDS[clip.actors[0].speed])}".strip()
+        text = f"{text} {rng.choice(SPEED_WORDS[clip.actors[0].speed])}".strip()
     elif clip.relation == "and":
         if deeds[1]:
             text = f"{text} and {subjects[1]} {deeds[1]}"
@@ -258,9 +210,9 @@ def _subject(actor: Actor, things: Things, rng: random.Random, *, alone: bool) -
     size = ""
     # Beside another thing it is small or big because of that one.
     if alone and not SMALL < actor.size < BIG and rng.random() < 0.6:
-        size = rng.choice(_SIZE_WORDS["big" if actor.size >= BIG else "small"])
+        size = rng.choice(SIZE_WORDS["big" if actor.size >= BIG else "small"])
     words = " ".join(word for word in (size, actor.hue, name) if word)
-    if name not in _NO_ARTICLE and rng.random() < 0.85:
+    if name not in NO_ARTICLE and rng.random() < 0.85:
         return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
     return words
 
@@ -269,8 +221,8 @@ def _deed(actor: Actor, gait: str, rng: random.Random) -> str:
     if actor.motion == "still":
         return ""
     verb, _, direction = actor.motion.partition(" ")
-    speed = rng.choice(_SPEED_WORDS[actor.speed])
-    goes = rng.choice(_GOES.get(gait, (gait, "moves")))
+    speed = rng.choice(SPEED_WORDS[actor.speed])
+    goes = rng.choice(GOES.get(gait, (gait, "moves")))
     if verb == "past":
         said = f"{goes} past {rng.choice(('to the ', ''))}{direction}"
     elif verb == "roll":
@@ -278,7 +230,7 @@ def _deed(actor: Actor, gait: str, rng: random.Random) -> str:
     elif actor.motion in ("left", "right"):
         said = f"{goes} {rng.choice(('', 'to the '))}{actor.motion}"
     else:
-        said = rng.choice(_VERBS[actor.motion])
+        said = rng.choice(VERBS[actor.motion])
     return f"{said} {speed}".strip()
 
 
