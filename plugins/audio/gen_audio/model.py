@@ -81,7 +81,7 @@ class SoundEncoder(CaptionEncoder):
 
     def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
         """Lines about weights, a key or tempo that a parameter overrides, and words that are to be said."""
-        found = list(super().remarks(prompt, params))
+        found = list(super().remarks(_prepared(prompt, params), params))
         key, tempo = KEYS.get(str(params.get("key"))), params.get("bpm")
         if key and (named := _KEY.search(prompt)) and _in_words(named) != key:
             found.append(f"the prompt's {named[1]} gives way to the {key} of the parameter")

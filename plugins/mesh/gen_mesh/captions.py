@@ -151,15 +151,14 @@ def _thing(words: Sequence[str], text: str, stock: Stock) -> _Thing | None:
     for number, clause in enumerate(clauses):
         whole = _PARTITIVE.sub("", _without_article(" ".join(clause))).split()
         end = next((at for at, word in enumerate(whole) if word in _AFTER), len(whole))
-        while end > 1 and (
-            whole[end - 1] in _LITTLE or (whole[end - 2] == LETTER and len(whole[end - 1]) == 1)
-        ):
+        while end > 1 and (whole[end - 1] in _LITTLE or len(whole[end - 1]) == 1):
             end -= 1
         # The last noun is the thing: "a kitchen stool" is a stool.
         for start in range(end):
             for name in _singular(" ".join(whole[start:end])):
                 if found := name if name in NAMES else _KEYWORDS.get(name):
-                    parts = (whole[:start], whole[end:], *clauses[:number], *clauses[number + 1 :])
+                    behind = [word for word in whole[end:] if found != LETTER or len(word) > 1]
+                    parts = (whole[:start], behind, *clauses[:number], *clauses[number + 1 :])
                     unread = (_without_article(" ".join(part)) for part in parts if set(part) - _LITTLE)
                     return _Thing(found, unread=tuple(unread))
     for clause in clauses[:1]:

@@ -62,8 +62,10 @@ def test_another_shape_is_refused(tmp_path: Path, write_model: Callable[..., Pat
 
 
 def test_unknown_words_and_what_is_like_them(model: Model) -> None:
-    assert model.encoder.unknown_words("a PIANO melody with zithers") == ("with", "zithers")
-    assert "piano" in model.encoder.suggestions("a pianoo", 1)
+    assert model.encoder.unknown_words("qwxz vrblk") == ("qwxz", "vrblk")
+    assert isinstance(model.encoder, RemarkingEncoder)
+    assert model.encoder.remarks("a PIANO melody with zithers", {}) == ("not read: zithers",)
+    assert model.encoder.remarks("a pianoo", {}) == ("'pianoo' is read as 'piano'",)
 
 
 def test_key_and_tempo_are_said_as_captions_say_them(model: Model) -> None:
@@ -88,8 +90,8 @@ def test_parameters_override_the_prompt_and_say_so(model: Model) -> None:
         remarks = model.encoder.remarks(prompt, {"key": "Dm", "bpm": 120})
         assert "the prompt's 90 bpm gives way to the 120 bpm of the parameter" in remarks
         assert any(remark.endswith("gives way to the d minor of the parameter") for remark in remarks)
-    assert model.encoder.remarks("a melody in d minor, 120 bpm", {"key": "Dm", "bpm": 120}) == ()
-    assert model.encoder.remarks("a melody in d minor, 120 bpm", {}) == ()
+    assert model.encoder.remarks("a piano melody in d minor, 120 bpm", {"key": "Dm", "bpm": 120}) == ()
+    assert model.encoder.remarks("a piano melody in d minor, 120 bpm", {}) == ()
 
 
 @pytest.mark.parametrize(
@@ -108,8 +110,8 @@ def test_a_key_in_the_prompt_is_told_as_captions_say_it(model: Model, key: str) 
 def test_words_that_are_to_be_said_are_for_the_voice(model: Model, prompt: str) -> None:
     assert isinstance(model.encoder, RemarkingEncoder)
     hint = "this model makes no speech; --model voice says the prompt aloud, word by word"
-    assert model.encoder.remarks(prompt, {}) == (hint,)
-    assert model.encoder.remarks("a piano melody, rain", {}) == ()
+    assert hint in model.encoder.remarks(prompt, {})
+    assert hint not in model.encoder.remarks("a piano melody, rain", {})
 
 
 def test_padding_does_not_change_an_item_and_known_parts_do(model: Model) -> None:

@@ -1,0 +1,209 @@
+"""Prompts in free words become captions of the grammar; captions stay as they are written."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gen.model import ModelFile
+from gen.nn import Caption
+from gen.train.natural_prompts import natural_prompts
+from gen.words import Stock
+from gen_audio import captions as of_sounds
+from gen_audio import vocabulary as sounds
+from gen_audio.training.data import clips, effects, music
+from gen_mesh import captions as of_shapes
+from gen_mesh import vocabulary as shapes
+from gen_mesh.training.data import shapes as drawn
+from gen_mesh.training.data.builder import FAMILIES, PALETTE
+from gen_video import captions as of_clips
+from gen_video import vocabulary as moving
+from gen_video.training.data import clips as scenes
+from gen_video.training.data.backgrounds import COLOURS
+from gen_video.training.data.things import Things
+
+Say = Callable[[str], Caption]
+
+
+def names_of(modality: str, model: str) -> tuple[str, ...]:
+    return ModelFile(Path(str(files(f"gen_{modality}") / "weights" / f"{model}.safetensors"))).names
+
+
+@pytest.fixture(scope="module")
+def say() -> Mapping[str, Say]:
+    sound = Stock(names_of("audio", "sounds"), sounds.KEYWORDS)
+    clip = Stock(names_of("video", "motion"), moving.KEYWORDS)
+    shape = Stock(names_of("mesh", "shapes"), shapes.KEYWORDS)
+    return {
+        "audio": lambda prompt: of_sounds.caption(prompt, sound),
+        "video": lambda prompt: of_clips.caption(prompt, clip),
+        "mesh": lambda prompt: of_shapes.caption(prompt, shape),
+    }
+
+
+def test_captions_of_sounds_stay(say: Mapping[str, Say]) -> None:
+    rng = random.Random(1)
+    for _ in range(400):
+        for clip in (music.draw(rng), effects.draw(rng)):
+            for text in (clips.caption(clip, rng), clips.canonical(clip)):
+                assert say["audio"](text) == Caption(text)
+    for name in (*sounds.INSTRUMENTS, *sounds.EFFECTS):
+        assert say["audio"](name) == Caption(name)
+
+
+def test_captions_of_clips_stay(say: Mapping[str, Say]) -> None:
+    rng = random.Random(1)
+    named = {name: gait for gait, names in moving.GAITS.items() for name in names}
+    names = tuple((name, *([moving.ALIASES[name]] if name in moving.ALIASES else [])) for name in named)
+    every = Things(names, tuple(named.values()), np.zeros((0, 1, 1, 4), np.uint8))
+    for number in range(400):
+        clip = scenes.draw(every, frozenset(range(len(every))), rng)
+        for text in (scenes.caption(clip, every, rng, loop=number % 2 == 0), scenes.canonical(clip, every)):
+            assert say["video"](text) == Caption(text)
+
+
+def test_captions_of_shapes_stay(say: Mapping[str, Say]) -> None:
+    rng = random.Random(1)
+    for _ in range(400):
+        shape = drawn.draw(rng)
+        for text in (drawn.caption(shape, rng), drawn.canonical(shape)):
+            assert say["mesh"](text) == Caption(text)
+
+
+def test_the_vocabularies_are_those_of_the_grammars() -> None:
+    assert tuple(music.INSTRUMENTS) == sounds.INSTRUMENTS
+    assert music.BEATS == sounds.STYLES
+    assert tuple(music.MOODS) == sounds.MOODS
+    assert effects.AXES == sounds.AXES
+    said = {name: (" ".join(one.axes), "|".join(one.names)) for name, one in effects.EFFECTS.items()}
+    assert said == sounds.EFFECTS
+    assert tuple(COLOURS) == moving.COLOURS
+    assert tuple(scenes.HUES) == moving.HUES
+    assert set(PALETTE) == set(shapes.COLOURS)
+    assert {name: key for key, family in FAMILIES.items() for name in family.names} == shapes.NAMES
+
+
+@pytest.mark.parametrize(
+    ("modality", "prompt", "said"),
+    [
+        ("audio", "a fast happy piano tune", "a fast happy piano tune"),
+        ("audio", "8-bit game music", "a game over sound"),
+        ("audio", "SAD VIOLIN!!!", "a sad violin melody"),
+        ("audio", "violin, sad", "a sad violin melody"),
+        ("audio", "dogs barking far away", "a distant dog barking"),
+        ("audio", "a window breaks", "breaking glass"),
+        ("audio", "some jazz drums, quick", "a fast jazz drum beat"),
+        ("audio", "a cello song in d minor at 90 bpm", "a cello melody in d minor, 90 bpm"),
+        ("audio", "🎻", "a violin melody"),
+        ("audio", "ein trauriges Klavier", "a sad piano melody"),
+        ("audio", "rain without thunder", "rain"),
+        ("video", "a dog jumping", "a dog bounces"),
+        ("video", "jumping dog", "a dog bounces"),
+        ("video", "A PUPPY, LEAPING!", "a dog bounces"),
+        ("video", "the ball is bouncing", "a ball bounces"),
+        ("video", "a bird flies across the sky", "a bird flies right in the sky"),
+        ("video", "a wheel spinning around slowly", "a wheel spins slowly"),
+        (
+            "video",
+            "a small red car driving left on a striped background",
+            "a small red car drives left on a blue striped background",
+        ),
+        ("video", "a puppy running past a tree", "a dog runs right past a tree"),
+        ("video", "a bee flying around a flower", "a bee circles a sunflower"),
+        ("video", "a whale and a dog jumping", "a dog bounces beside a whale"),
+        ("video", "an orange rolling left", "an orange rolls left"),
+        ("video", "a fly buzzing in a circle", "a fly circles"),
+        ("video", "the sun going down", "a sun moves down"),
+        ("video", "🐱 jumping", "a cat face bounces"),
+        ("video", "ein Hund springt", "a dog bounces"),
+        ("mesh", "chair, red", "a red chair"),
+        ("mesh", "a TINY kitten!", "a small kitten"),
+        ("mesh", "a wooden kitchen chair", "a brown chair"),
+        ("mesh", "ein roter Stuhl", "a red chair"),
+        ("mesh", "🚗", "a car"),
+        ("mesh", "a mug without a handle", "a mug with no handle"),
+        ("mesh", "a yacht with white sails", "a sailboat with a white sail"),
+        ("mesh", "a silver key", "a grey key"),
+        ("mesh", "the letter B in red", "a red letter b"),
+        ("mesh", "a wooden letter k", "a brown letter k"),
+    ],
+)
+def test_free_words_become_captions(say: Mapping[str, Say], modality: str, prompt: str, said: str) -> None:
+    assert say[modality](prompt).text == said
+
+
+@pytest.mark.parametrize("modality", ["audio", "video", "mesh"])
+def test_what_says_nothing_of_the_kind_stays(say: Mapping[str, Say], modality: str) -> None:
+    for prompt in ("", "?!", "of the", "qwxz vrblk"):
+        assert say[modality](prompt) == Caption(prompt)
+
+
+@pytest.mark.parametrize(
+    ("modality", "prompt", "remarks"),
+    [
+        ("audio", "a sad happy piano", ["not read: happy"]),
+        ("audio", "a sword hitting a shield", ["'sword hitting shield' is read as 'metal clang'"]),
+        ("video", "a red blue car driving left", ["not read: blue"]),
+        ("video", "two dogs running", ["not read: two"]),
+        ("video", "a griffin jumping", ["'griffin' is read as 'dragon'"]),
+        ("mesh", "a red blue car", ["not read: blue"]),
+        ("mesh", "a chair with wings", ["not read: with wings"]),
+        ("mesh", "a cat and a dog", ["not read: dog"]),
+    ],
+)
+def test_guesses_and_what_is_not_read_are_named(
+    say: Mapping[str, Say], modality: str, prompt: str, remarks: Sequence[str]
+) -> None:
+    assert say[modality](prompt).remarks == tuple(remarks)
+
+
+def test_a_long_prompt_is_read_and_shown_shortened(say: Mapping[str, Say]) -> None:
+    for one in say.values():
+        found = one("a dog " * 400)
+        assert "dog" in found.text
+        assert all(len(remark) < 200 for remark in found.remarks)
+
+
+def _sound(text: str, answer: str) -> bool:
+    if answer == "drums":
+        return text.endswith(("drum beat", "beat", "drums", "drum loop"))
+    names = sounds.EFFECTS[answer][1].split("|") if answer in sounds.EFFECTS else [answer]
+    others = [name for name in sounds.INSTRUMENTS if name != answer and answer in name]
+    bare = [re.sub("^(?:an?|the) ", "", name) for name in names]
+    return any(name in text for name in bare) and not any(name in text for name in others)
+
+
+def _clip(text: str, answer: str) -> bool:
+    thing, motion = answer.split(", ")
+    if thing not in text:
+        return False
+    if motion in moving.VERBS:
+        return any(said in text for said in moving.VERBS[motion])
+    verb, _, way = motion.rpartition(" ")
+    if motion == "still":
+        return text.endswith(thing)
+    return text.endswith(f" {way}") and {"past": "past", "roll": "rolls"}.get(verb, "") in text
+
+
+def _shape(text: str, answer: str) -> bool:
+    family = shapes.NAMES[answer]
+    names = [name for name, of in shapes.NAMES.items() if of == family]
+    return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
+
+
+@pytest.mark.parametrize(("modality", "right"), [("audio", _sound), ("video", _clip), ("mesh", _shape)])
+def test_natural_prompts_become_captions_of_what_is_right(
+    say: Mapping[str, Say], modality: str, right: Callable[[str, str], bool]
+) -> None:
+    path = Path(str(files(f"gen_{modality}") / "training" / "data" / "natural_prompts.txt"))
+    prompts = natural_prompts(path)
+    found = [
+        any(right(say[modality](prompt).text, one) for one in answers) for prompt, answers in prompts.items()
+    ]
+    assert sum(found) > 0.9 * len(found)
