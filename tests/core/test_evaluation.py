@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gen.evaluation import frechet_distance, kept_judge
+from gen.errors import UsageError
+from gen.evaluation import Trial, frechet_distance, kept_judge
 from gen.plugin.cache import cache_folder
 
 CLASSES = ("left", "right")
@@ -79,3 +80,23 @@ def test_frechet_distance_of_shifted_and_scaled_gaussians() -> None:
     scaled = (features - features.mean(0)) * 2 + features.mean(0)
     expected = float(torch.cov(features.T).trace())
     assert frechet_distance(features, scaled) == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_trial_measures_the_groups_that_are_wanted_and_no_others() -> None:
+    called = []
+    groups = {name: lambda name=name: called.append(name) or len(called) for name in ("a", "b", "c")}
+
+    def trial(*wanted: str) -> Trial:
+        return Trial(
+            model=None,  # type: ignore[arg-type]
+            draw=None,  # type: ignore[arg-type]
+            samples=None,
+            report=lambda _: None,
+            groups=frozenset(wanted) or None,
+        )
+
+    assert trial("c", "a").measure(groups) == {"a": 1, "c": 2}
+    assert called == ["a", "c"]
+    assert list(trial().measure(groups)) == ["a", "b", "c"]
+    with pytest.raises(UsageError, match="no group 'd'"):
+        trial("a", "d").measure(groups)

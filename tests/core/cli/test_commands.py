@@ -246,6 +246,14 @@ def test_eval_reports_what_the_plugin_measures_of_which_model(gen_cli: Cli) -> N
     assert "measured" in ran.err
 
 
+def test_eval_measures_the_groups_that_are_wanted(gen_cli: Cli) -> None:
+    ran = gen_cli("eval", "toy", "--samples", 3, "--group", "of")
+    assert json.loads(ran.out)["metrics"] == {"of": 3}
+    wrong = gen_cli("eval", "toy", "--samples", 3, "--group", "green")
+    assert wrong.code == 2
+    assert "the evaluation has no group 'green'; it has red, of" in wrong.err
+
+
 def test_eval_draws_more_than_one_request_holds(gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEN_STEPS", "1")
     assert json.loads(gen_cli("eval", "toy").out)["metrics"] == {"red": 1200, "of": 1200}

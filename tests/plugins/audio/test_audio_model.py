@@ -65,7 +65,7 @@ def test_unknown_words_and_what_is_like_them(model: Model) -> None:
     assert model.encoder.unknown_words("qwxz vrblk") == ("qwxz", "vrblk")
     assert isinstance(model.encoder, RemarkingEncoder)
     assert model.encoder.remarks("a PIANO melody with zithers", {}) == ("not read: zithers",)
-    assert model.encoder.remarks("a pianoo", {}) == ("'pianoo' is read as 'piano'",)
+    assert model.encoder.remarks("a pianno", {}) == ("'pianno' is read as 'piano'",)
 
 
 def test_key_and_tempo_are_said_as_captions_say_them(model: Model) -> None:

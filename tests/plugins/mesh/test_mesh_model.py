@@ -12,7 +12,7 @@ import trimesh
 
 from gen.artifact import Artifact
 from gen.errors import GenError, ModelError, UsageError
-from gen.model import Model, ModelFile, Task, save_model
+from gen.model import Model, ModelFile, RemarkingEncoder, Task, save_model
 from gen.nn import PromptEncoder, Subwords, text_conditions
 from gen.words import read
 from gen_mesh import surface
@@ -85,8 +85,10 @@ def test_another_architecture_or_shape_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_words_and_what_is_like_them(model: Model) -> None:
-    assert model.encoder.unknown_words("A red mugg, a DOG and a zeppelin") == ("mugg", "and", "zeppelin")
-    assert "coffee mug" in model.encoder.suggestions("a mugg", 2)
+    assert model.encoder.unknown_words("qwxz vrblk") == ("qwxz", "vrblk")
+    assert isinstance(model.encoder, RemarkingEncoder)
+    assert model.encoder.remarks("A red DOG and a zeppelin", {}) == ("not read: zeppelin",)
+    assert model.encoder.remarks("a mugg", {}) == ("'mugg' is read as 'mug'",)
 
 
 def test_text_known_regions_and_padding(model: Model) -> None:
