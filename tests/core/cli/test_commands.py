@@ -251,7 +251,7 @@ def test_eval_measures_the_groups_that_are_wanted(gen_cli: Cli) -> None:
     assert json.loads(ran.out)["metrics"] == {"of": 3}
     wrong = gen_cli("eval", "toy", "--samples", 3, "--group", "green")
     assert wrong.code == 2
-    assert "the evaluation has no group 'green'; it has red, of" in wrong.err
+    assert "the evaluation has no group 'green' (it has red, of)" in wrong.err
 
 
 def test_eval_draws_more_than_one_request_holds(gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,7 @@ def test_unknown_words_and_what_is_like_them(model: Model) -> None:
     assert model.encoder.unknown_words("qwxz vrblk") == ("qwxz", "vrblk")
     assert isinstance(model.encoder, RemarkingEncoder)
     assert model.encoder.remarks("A red DOG and a zeppelin", {}) == ("not read: zeppelin",)
-    assert model.encoder.remarks("a mugg", {}) == ("'mugg' is read as 'mug'",)
+    assert model.encoder.remarks("a mugg", {}) == ("'mugg' is read as 'coffee mug'",)
 
 
 def test_text_known_regions_and_padding(model: Model) -> None:
