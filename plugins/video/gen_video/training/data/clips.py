@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from gen_video.camera import CAMERAS, camera_words
 from gen_video.sizes import SIDE
-from gen_video.training.data.backgrounds import PATTERNED, PLACES, PLAIN, SCENIC, WHITE, Background
+from gen_video.training.data.backgrounds import PATTERNED, PLAIN, SCENIC, WHITE, Background
 from gen_video.training.data.motion import MOTIONS
 from gen_video.training.data.things import FACES_LEFT, Things
-from gen_video.vocabulary import GOES, NO_ARTICLE, SIZE_WORDS, SPEED_WORDS, VERBS
+from gen_video.vocabulary import GOES, NO_ARTICLE, PLACES, SIZE_WORDS, SPEED_WORDS, VERBS
 
 HUES = {"red": 0.0, "orange": 28.0, "yellow": 52.0, "green": 115.0, "blue": 215.0, "purple": 275.0}
 """Colour words for things, as degrees of hue."""
