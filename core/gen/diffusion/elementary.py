@@ -1,7 +1,7 @@
 """Elementary functions of a Python float or of a float64 tensor, with the same type out as in.
 
 Sampling has one noise level at a time, in Python floats: they cost nothing, and a step compiles as one graph.
-Training has one level per item, in a tensor (B,). Only this file tells the two apart; every formula of the
+Training has one level per item, in a tensor (B,). Only this file distinguishes the two; every formula of the
 core is written once for both.
 """
 

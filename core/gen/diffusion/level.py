@@ -55,7 +55,7 @@ def check_interval(interval: Interval) -> None:
 
 
 DATA = Level(0.0, 1.0, 0.0)
-"""Clean data, where sigma = 0: in every process, what time 0 of a grid stands for."""
+"""Clean data, sigma = 0: the level of time 0 of a grid, in every process."""
 
 
 def stack(levels: Sequence[Level[float]], device: torch.device | None = None) -> Level[Tensor]:

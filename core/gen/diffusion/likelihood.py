@@ -175,8 +175,8 @@ def variational_bound(
         denoiser: Must give ``variance`` where that is to be "learned".
         grid: The steps of the chain, falling to t = 0, without renoising.
         x0: Data (B, ...); for ``bits`` as in ``log_likelihood_of_bins``.
-        variance: Of p(x_s | x_t): that of the Markov posterior, that of the forward step, or in between as
-            the denoiser says, see ``log_variances``.
+        variance: Of p(x_s | x_t): that of the Markov posterior, that of the forward step, or the
+            denoiser's between them, see ``log_variances``.
         bits: Of the data; None for continuous data, whose density the reconstruction then gives.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Parameterizations: what a network's output F means.
+"""Parameterizations: the meaning of a network's output F.
 
 Every published choice is linear in data and noise, F = a x0 + b eps, so each class below is one pair (a, b),
 and with x = alpha x0 + sigma eps everything else follows:

@@ -123,8 +123,8 @@ def shortest_path(costs: Sequence[Sequence[float]], steps: int) -> tuple[int, ..
 def count_nfe(process: Process, grid: TimeGrid, solver: Solver) -> int:
     """Evaluations of the denoiser in ``sample``: counted on a run with one number and no network.
 
-    An adaptive solver has no such number, as its steps depend on the predictions; the result is then that of
-    a denoiser that always predicts 0.
+    The steps of an adaptive solver depend on the predictions; their number is that of a denoiser that always
+    predicts 0.
     """
     return sample(_zero, process, grid, solver, noise=NoiseSource([0]), x=torch.ones(1, 1)).nfe
 

@@ -1,4 +1,4 @@
-"""Solvers and grids by the names that people know. Nothing here imports torch until it is asked to build.
+"""Solvers and grids by their common names. Only building one imports torch.
 
 Case, spaces and punctuation do not count in a name, and "++" is "pp". Beside the names of ``SOLVERS`` and
 ``GRIDS`` and their aliases, diffusers' scheduler classes and names such as "DPM++ 2M Karras", a solver with
@@ -123,11 +123,11 @@ def grid_name(text: str) -> str:
 def sampler(
     name: str, solvers: Mapping[str, SolverSpec] = SOLVERS, grids: Mapping[str, GridSpec] = GRIDS
 ) -> Sampler:
-    """What a name stands for: "euler", "DPM++ 2M Karras", "dpmpp_2m_sde exponential", "DDIMScheduler".
+    """The sampler of a name: "euler", "DPM++ 2M Karras", "dpmpp_2m_sde exponential", "DDIMScheduler".
 
     Args:
         name: The name.
-        solvers, grids: What there is, by name.
+        solvers, grids: The known ones, by name.
 
     Raises:
         UsageError: There is none; names the closest.
@@ -190,10 +190,10 @@ def find(presets: Mapping[str, S], name: str, noun: str) -> S:
     Args:
         presets: ``SOLVERS`` or ``GRIDS``.
         name: A name or an alias.
-        noun: What the error calls it.
+        noun: Its kind, for the error.
 
     Raises:
-        UsageError: There is none; says what to use instead, or names the closest.
+        UsageError: There is none; names a substitute, or the closest.
     """
     known = _known(presets)
     preset = known.get(plain_name(name))

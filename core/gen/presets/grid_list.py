@@ -86,9 +86,9 @@ def read_grid_list(text: str) -> GridList | None:
     return _parsed(content, f"the grid in {text[:200]}")
 
 
-def _parsed(text: str, what: str) -> GridList:
+def _parsed(text: str, noun: str) -> GridList:
     if len(text) > MAX_GRID:
-        raise UsageError(f"{what} has more than {MAX_GRID:,} characters")
+        raise UsageError(f"{noun} has more than {MAX_GRID:,} characters")
     found = _KINDS.match(text)
     kind = cast(Literal["sigmas", "times"], found[1].lower() if found else "sigmas")
     body = text[found.end() if found else 0 :].strip().removeprefix("[").removesuffix("]")
@@ -98,13 +98,13 @@ def _parsed(text: str, what: str) -> GridList:
             values.append(float(word))
         except ValueError:
             raise UsageError(
-                f"{what} holds {word[:40]!r}, which is no number", "write a list as `14.6, 7.1, 0.03`"
+                f"{noun} holds {word[:40]!r}, which is no number", "write a list as `14.6, 7.1, 0.03`"
             ) from None
     if values[-1] > 0:
         values.append(0.0)
     highest = 1.0 if kind == "times" else math.inf
     if not all(0 <= value <= highest for value in values):
-        raise UsageError(f"{what} holds numbers outside 0 to {highest:g}")
+        raise UsageError(f"{noun} holds numbers outside 0 to {highest:g}")
     if len(values) < 2 or not all(a > b for a, b in itertools.pairwise(values)):
-        raise UsageError(f"the numbers of {what} must fall, from noise to data")
+        raise UsageError(f"the numbers of {noun} must fall, from noise to data")
     return GridList(kind, tuple(values))

@@ -68,10 +68,10 @@ SCHEDULERS: Mapping[str, Sampler] = MappingProxyType(
 )
 """The schedulers of diffusers, as they are when built without arguments.
 
-But for what has no name here: the shift of CogVideoX's process, the spacings of IPNDM and MiniMaxH3, the
-two steps of the consistency decoder, and the Runge-Kutta steps of PNDM, which its pipelines leave out.
-CogVideoX's are on the grid that its models ask for. DEIS, SA-Solver and Wuerstchen's stop at their first
-level; here every run ends at the data.
+These have no name here and are left out: the shift of CogVideoX's process, the spacings of IPNDM and
+MiniMaxH3, the two steps of the consistency decoder, and the Runge-Kutta steps of PNDM, which its pipelines
+leave out, too. CogVideoX's are on the grid of its models. DEIS, SA-Solver and Wuerstchen's stop at their
+first level; here every run ends at the data.
 """
 
 _TOKENS = "it draws tokens: see `{}` in gen.diffusion.categorical"
@@ -111,4 +111,4 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "automatic": "name a grid, or leave it out to have the one of the model",
     }
 )
-"""Names of diffusers, A1111 and ComfyUI that are not offered, and what to do instead."""
+"""Names of diffusers, A1111 and ComfyUI that are not offered, and their substitutes."""

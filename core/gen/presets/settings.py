@@ -151,7 +151,7 @@ GRID_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "karras_open": (number("rho", "Larger puts more steps near the data", 9.0, 1, 100),),
     "uniform_log_snr": (_START, _END),
     "align_your_steps": (
-        one_of("model", "What the levels were found for", "sd1", "sdxl", "deepfloyd", "svd"),
+        one_of("model", "Model that the levels were found for", "sd1", "sdxl", "deepfloyd", "svd"),
     ),
     "flow_grid": (number("power", "Larger puts more steps near the data", 1.5, 0.25, 4),),
 }
@@ -179,4 +179,4 @@ COMMON_CHANGES: Mapping[type[ChoiceSpec], str] = {
     SolverSpec: "gen.presets.factories:churned",
     GridSpec: "gen.presets.factories:changed_grid",
 }
-"""Import strings of what applies them."""
+"""Import strings of the functions that apply them."""

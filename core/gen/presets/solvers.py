@@ -1,7 +1,7 @@
 """The solvers by name.
 
-Where programs mean different things by a name, a plain name is what its summary says, and the other program's
-has that program's name before it.
+Where programs differ about a name, the summary names the program whose solver has the plain name; the other
+program's has that program's name before it.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ TOKEN_SOLVERS: Mapping[str, SolverSpec] = table(
             Param(
                 name="order",
                 type=str,
-                help="What comes first.",
+                help="Criterion of the order.",
                 default="margin",
                 choices=("random", "confidence", "margin", "entropy"),
             ),

@@ -1,4 +1,4 @@
-"""What a sampler's name stands for, and how what is declared is built. No torch here."""
+"""Samplers, and objects built from the specs that declare them. No torch here."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Sampler:
     """A process, a solver and a grid that go by one name.
 
     Args:
-        process: Import string of what builds the process; "" where the name implies none.
+        process: Import string of the factory of the process; "" where the name implies none.
         solver: Name of a solver.
         grid: Name of a grid; "" where the name implies none.
-        options: Keyword arguments of what builds the process.
+        options: Keyword arguments of that factory.
     """
 
     process: str
@@ -42,7 +42,7 @@ def settings_of(spec: ChoiceSpec) -> tuple[Param, ...]:
 
 
 def build(spec: ChoiceSpec, settings: Mapping[str, object] | None = None, **parts: object) -> Any:
-    """What a spec declares.
+    """The object that a spec declares.
 
     Args:
         spec: Of a solver, a grid, a guidance, a cache or a noise rule.

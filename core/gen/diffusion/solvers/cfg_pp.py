@@ -39,7 +39,7 @@ class CFGpp2M(DPMpp2M):
     with u' of the step before. The first step and the one to clean data are scale x'_t + total x0 + std z.
 
     Args:
-        eta: Strength of the noise, >= 0; 1 is what ComfyUI calls ancestral.
+        eta: Strength of the noise, >= 0; 1 is ComfyUI's ancestral form.
         kind: As of ``DPMpp2M``.
     """
 

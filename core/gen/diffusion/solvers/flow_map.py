@@ -51,13 +51,13 @@ class FlowMap(Solver):
 class FlowMapDenoiser:
     """Gives a network the target of the step, as a condition.
 
-    Of a level without a target the target is the level itself, where a flow map is the velocity: such a
-    network can be used with every solver. Guidance belongs around this.
+    Where a level has no target, its target is the level itself, at which a flow map is the velocity: so every
+    solver can use the network. Guidance belongs around this.
 
     Args:
         denoiser: A ``ModelDenoiser`` whose network reads the condition.
         process: The process of that network.
-        parameterization: Its parameterization; tells the target as it tells the level.
+        parameterization: Its parameterization, whose c_noise stands for the target, too.
         name: Of the condition: (B, 1) float32 with the c_noise of the target, route "global".
     """
 

@@ -45,7 +45,7 @@ class UniPC(Solver):
     Args:
         order: p, 1 to 3.
         variant: "bh1" is B(h) = h, "bh2" B(h) = e**h - 1, with -h for h in x0.
-        target: What m is.
+        target: The prediction m.
         corrector: Whether steps are corrected; without, this is UniP.
         lower_order_final: Whether p falls to 2 and 1 over the last two steps of a run.
     """
