@@ -159,14 +159,15 @@ def test_the_upscaler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [made] = model.codec.decode(latents, task)
     assert np.abs(made.arrays["pixels"] - pixels[0]).max() < 1e-4
 
-    options = {"model": folder, "steps": 2, "seed": 1}
-    large = gen.image(PROMPT, init=picture(48, 32), upscale=2, solver="dpmpp_2m", **options)
+    large = gen.image(PROMPT, model=folder, init=picture(48, 32), upscale=2, solver="dpmpp_2m", steps=1)
     assert large.arrays["pixels"].shape == (64, 96, 3)
-    for wrong in ({}, {"init": picture(32, 32)}, {"init": picture(32, 32), "upscale": 3}):
+    [stage] = model.stages
+    task = replace(task, shape=model.codec.shape(task))
+    for wrong in ({"init": None}, {"upscale": 1}, {"upscale": 3}):
         with pytest.raises(UsageError, match="makes pictures 2 times as large, and nothing else"):
-            gen.image(PROMPT, **wrong, **options)
-    with pytest.raises(UsageError, match="picture is 35 × 32"):
-        gen.image(PROMPT, init=picture(35, 32), upscale=2, **options)
+            stage.encode(replace(task, **wrong))
+    with pytest.raises(UsageError, match="picture is 35 × 16"):
+        stage.encode(replace(task, init=picture(35, 16)))
 
 
 def expected_pixels(state: Tensor) -> np.ndarray:

@@ -7,7 +7,7 @@ the picture from the embedding.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,41 +18,37 @@ from torch import Tensor, nn
 from gen.checkpoints import Checkpoint
 from gen.checkpoints.checkpoint import whole
 from gen.checkpoints.parts import Parts
-from gen.checkpoints.schedule import Schedule, read_schedule
-from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled, two_sides, with_scale
+from gen.checkpoints.schedule import read_schedule
+from gen.checkpoints.stage import CheckpointStage, called, negatives, sampled, two_sides
 from gen.checkpoints.text import ClipPrompts
-from gen.diffusion import Condition, Conditioning, Denoiser, Guidance, ModelDenoiser, Prediction, TimeGrid
+from gen.diffusion import Condition, Conditioning, Denoiser, Guidance, Prediction
 from gen.diffusion.denoiser import Network
 from gen.diffusion.guidance import Chain, Evaluation
 from gen.errors import ModelError, UsageError
-from gen.model import Defaults, Edits, Model, Task
+from gen.model import Defaults, Model, Task
 from gen.model.stage import AnyGuidance
 from gen.model.task import Shape
 from gen.presets import OWN_GRID
 from gen_image.families import defaults
+from gen_image.families.cascade import Further, FurtherStage
 from gen_image.families.codec import PictureCodec
 from gen_image.families.deepfloyd_if import is_learned
 
-PIPELINE = "KandinskyV22PriorPipeline"
 UNCLIP = {"beta_schedule": "squaredcos_cap_v2", "clip_sample": True}
 """What ``UnCLIPScheduler`` does where its configuration does not say."""
 
 
-@dataclass(frozen=True, eq=False)
-class Prior:
-    """What draws embeddings of pictures.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prior(Further):
+    """What draws embeddings of pictures, by a transformer on embeddings (B, R, D).
 
     Args:
-        schedule: How it is sampled.
-        network: A transformer on embeddings (B, R, D).
         text: CLIP's text encoder.
         size: D.
         mean, std: Of embeddings, by which they are standardised, (1, D).
         black: Makes the embedding of a black picture, (1, D).
     """
 
-    schedule: Schedule
-    network: Network
     text: ClipPrompts
     size: int
     mean: Tensor
@@ -76,17 +72,8 @@ class Bounded(Guidance):
         return bounded(at.x, at.level, at.conditioning, at.memory)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Embedding(CheckpointStage):
-    """The stage of the prior, whose state (R, D) has an embedding for each of both prompts.
-
-    Args:
-        load: Loads a prior.
-        loaded: Those that are, by their folders.
-    """
-
-    load: Callable[[Checkpoint], Prior]
-    loaded: dict[str, Prior] = field(default_factory=dict)
+class Embedding(FurtherStage[Prior]):
+    """The stage of the prior, whose state (R, D) has an embedding for each of both prompts."""
 
     def of(self, task: Task) -> Prior:
         """The prior of a task.
@@ -95,37 +82,20 @@ class Embedding(CheckpointStage):
             UsageError: It names none.
             ModelError: It is none of Kandinsky 2.2.
         """
-        found = task.params.get("prior")
-        if found is None:
+        prior = super().of(task)
+        if prior is None:
             raise UsageError("Kandinsky needs a prior, a checkpoint of its own", "add `prior=FOLDER`")
-        if not isinstance(found, Checkpoint) or found.pipeline != PIPELINE:
-            raise ModelError(
-                "the prior is no checkpoint of Kandinsky 2.2's prior", f"name a folder of {PIPELINE}"
-            )
-        name = str(found.path)
-        if name not in self.loaded:
-            prior = self.load(found)
-            if prior.schedule.process != self.process:
-                raise ModelError("the prior has noise levels of another scheduler than UnCLIP's")
-            self.loaded[name] = prior
-        return self.loaded[name]
+        if prior.schedule.process != self.process:
+            raise ModelError("the prior has noise levels of another scheduler than UnCLIP's")
+        return prior
 
     def shape(self, task: Task) -> Shape:
         """Two embeddings with a negative prompt, else one."""
         return (2 if task.negatives else 1, self.of(task).size)
 
-    def edits(self, task: Task, edits: Edits) -> Edits | None:  # noqa: ARG002
-        """None: they are those of the picture."""
-        return None
-
-    def own_grid(self, task: Task) -> TimeGrid:
-        """``prior_steps`` steps of the prior's grid."""
-        return self.of(task).schedule.grid(int(str(task.params.get("prior_steps", 25))))
-
     def guidance(self, task: Task, chosen: AnyGuidance) -> AnyGuidance:
-        """Of the scale ``prior_guidance``, within the bounds of the prior."""
-        scale = float(str(task.params.get("prior_guidance", 4.0)))
-        return Chain() >> with_scale(chosen, scale) >> Bounded(self.of(task).schedule.bound)
+        """Within the bounds of the prior."""
+        return Chain() >> super().guidance(task, chosen) >> Bounded(self.of(task).schedule.bound)
 
     def encode(self, task: Task) -> Conditioning:
         """States and vectors of the prompts; the embedding for a negative prompt is guided by that alone."""
@@ -145,11 +115,6 @@ class Embedding(CheckpointStage):
             text=Condition(states, "cross_attention", mask.to(states.device)),
             vector=Condition(vectors, "global"),
         )
-
-    def denoiser(self, task: Task) -> Denoiser:
-        """The prior as a denoiser."""
-        prior = self.of(task)
-        return ModelDenoiser(prior.network, prior.schedule.process, prior.schedule.parameterization)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -239,13 +204,13 @@ def load_prior(parts: Parts) -> Prior:
         return encoder(encoder.first.new_zeros(1, 3, encoder.side, encoder.side)).pooled.float()
 
     return Prior(
-        read_schedule({**UNCLIP, **scheduler.config}, scheduler.class_name),
-        prior_network(transformer),
-        parts.clip(),
-        whole(parts.checkpoint["prior"].config, "embedding_dim", 768),
-        cast(Tensor, transformer.clip_mean).float(),
-        cast(Tensor, transformer.clip_std).float(),
-        black,
+        schedule=read_schedule({**UNCLIP, **scheduler.config}, scheduler.class_name),
+        network=prior_network(transformer),
+        text=parts.clip(),
+        size=whole(parts.checkpoint["prior"].config, "embedding_dim", 768),
+        mean=cast(Tensor, transformer.clip_mean).float(),
+        std=cast(Tensor, transformer.clip_std).float(),
+        black=black,
     )
 
 
@@ -264,6 +229,10 @@ def load(checkpoint: Checkpoint, device: str, dtype: str) -> Model:
         name="prior",
         network=drawn,
         defaults=Defaults(solver="ddpm", grid=OWN_GRID, steps=25, guidance=4.0),
+        pipeline="KandinskyV22PriorPipeline",
+        title="Kandinsky 2.2's prior",
+        steps=25,
+        scale=4.0,
         load=lambda prior: load_prior(replace(parts, checkpoint=prior)),
     )
     drawing = Drawing(
