@@ -30,12 +30,41 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def gen_modality() -> ModalitySpec:  # type: ignore[empty-body]
-    """Declare the modality that this plugin brings."""
+    """Declare the modality that this plugin brings::
+
+        @hookimpl
+        def gen_modality():
+            return ModalitySpec(
+                name="curve",
+                kind="curve",
+                summary="Generate curves from words.",
+                loader="gen_curve.model:load",
+                default_model="first",
+                default_format="json",
+            )
+
+    where ``load(file, device, dtype)`` returns a ``gen.model.Model``.
+    """
 
 
 @hookspec
 def gen_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
-    """Declare models that ``--model`` can name."""
+    """Declare models that ``--model`` can name; ``gen train`` prints the spec of a trained one::
+
+    @hookimpl
+    def gen_models():
+        return [
+            ModelSpec(
+                name="first",
+                modality="curve",
+                summary="Curves of four forms.",
+                source="package:gen_curve/first.safetensors",
+                sha256="f568e256101062d8c3b1b06d2c23026f37ab1fc2257a81df7f9dd944da73723c",
+                size=75888,
+                licence="CC0-1.0",
+            )
+        ]
+    """
 
 
 @hookspec
@@ -61,7 +90,25 @@ def gen_families() -> Iterable[FamilySpec]:  # type: ignore[empty-body]
 
 @hookspec
 def gen_formats() -> Iterable[FormatSpec]:  # type: ignore[empty-body]
-    """Declare file formats."""
+    """Declare file formats::
+
+        @hookimpl
+        def gen_formats():
+            return [
+                FormatSpec(
+                    name="xyz",
+                    kind="molecule",
+                    suffixes=(".xyz",),
+                    media_type="chemical/x-xyz",
+                    writer="gen_molecule.files:write",
+                    reader="gen_molecule.files:read",
+                    metadata_reader="gen_molecule.files:read_metadata",
+                )
+            ]
+
+    where ``write(artifact, file, metadata)`` writes to a binary file, ``read(file)`` returns a
+    ``gen.Artifact``, and ``read_metadata(file)`` the texts in it by name, the recipe under ``"gen"``.
+    """
 
 
 @hookspec

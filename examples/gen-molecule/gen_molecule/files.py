@@ -22,7 +22,7 @@ def write(artifact: Artifact, file: BinaryIO, metadata: Metadata) -> None:
 
 
 def can_read(head: bytes) -> bool:
-    """Whether a file begins as these do; files of points, which share the ending, have no such count."""
+    """Whether the first line is a number; other files with the ending, such as of points, have none there."""
     return head.split(b"\n", 1)[0].strip().isdigit()
 
 
@@ -30,14 +30,14 @@ def read(file: BinaryIO) -> Artifact:
     """Read a molecule.
 
     Raises:
-        UsageError: A line is none of an atom, or its element is unknown.
+        UsageError: A line is not one of an atom, or its element is unknown.
     """
     atoms = [line.split() for line in file.read().decode().splitlines()[2:]]
     try:
         elements = np.array([ELEMENTS.index(atom[0]) for atom in atoms], np.int64)
         places = np.array([atom[1:4] for atom in atoms], np.float32).reshape(-1, 3)
     except (ValueError, IndexError):
-        raise UsageError("a line is none of an atom", f"its elements are {', '.join(ELEMENTS)}") from None
+        raise UsageError("a line is not one of an atom", f"its elements are {', '.join(ELEMENTS)}") from None
     return Artifact("molecule", {"places": places, "elements": elements})
 
 
