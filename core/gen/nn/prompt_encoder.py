@@ -74,7 +74,7 @@ class PromptEncoder:
         """Conditioning with ``text`` (route "prepend"): rows (B, L) int64, and their mask (B, L).
 
         Raises:
-            ValueError: A prompt holds a control character.
+            UsageError: A prompt holds a control character.
         """
         ids, mask = WordRows().batch([self.said(prompt, params) for prompt in prompts], self.length)
         return text_conditions(ids[:, : max(1, int(mask.sum(1).max()))])

@@ -28,7 +28,7 @@ class WordRows:
             Rows (B, length) int64 and mask (B, length) bool, True where there is a word.
 
         Raises:
-            ValueError: A text holds a control character.
+            UsageError: A text holds a control character.
         """
         ids = torch.zeros(len(texts), length, dtype=torch.int64)
         for place, text in zip(ids, texts, strict=True):

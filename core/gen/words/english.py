@@ -16,7 +16,7 @@ def english(prompt: str) -> str:
     English words stay as they are written, and words that the table does not have.
 
     Raises:
-        ValueError: It holds a control character.
+        UsageError: It holds a control character.
     """
     text = WEIGHT.sub(" ", unicodedata.normalize("NFC", prompt))
     # Read again without weights, so that places are those of the text.

@@ -18,7 +18,7 @@ def vectors(prompt: str) -> np.ndarray:
     """The words of a prompt as vectors (T, D) float32 near unit length; T is 0 where no word says anything.
 
     Raises:
-        ValueError: It holds a control character.
+        UsageError: It holds a control character.
     """
     return word_table().vectors_of(read(prompt).rows).reshape(-1, word_table().width)
 
@@ -30,7 +30,7 @@ def pooled(prompt: str) -> np.ndarray:
     for sentence embeddings").
 
     Raises:
-        ValueError: It holds a control character.
+        UsageError: It holds a control character.
     """
     rows = read(prompt).rows
     found = (
@@ -45,7 +45,7 @@ def nearest(prompt: str, names: tuple[str, ...], count: int) -> tuple[str, ...]:
     """The names that mean the most alike, the nearest first; at most ``count``, none that is far off.
 
     Raises:
-        ValueError: The prompt holds a control character.
+        UsageError: The prompt holds a control character.
     """
     alike = nearness(prompt, names)
     order = np.argsort(-alike, kind="stable")[:count]
@@ -56,7 +56,7 @@ def nearness(prompt: str, names: tuple[str, ...]) -> np.ndarray:
     """The cosine (N,) of a prompt's vector and that of each name.
 
     Raises:
-        ValueError: The prompt holds a control character.
+        UsageError: The prompt holds a control character.
     """
     found: np.ndarray = _matrix(names) @ pooled(prompt)
     return found

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from gen.errors import UsageError
 from gen.words.forms import base_forms
 from gen.words.table import BEGINS, EMOJI, LANGUAGES, Table, word_table
 
@@ -88,7 +89,7 @@ def read(prompt: str) -> Reading:
     """Read a prompt: English, or any of ``LANGUAGES``, which is found out by itself.
 
     Raises:
-        ValueError: It holds a control character.
+        UsageError: It holds a control character.
     """
     return read_with(word_table(), prompt)
 
@@ -97,7 +98,7 @@ def read_with(words: Table, prompt: str) -> Reading:
     """As ``read``, with a table of one's own."""
     for character in prompt:
         if unicodedata.category(character) == "Cc" and character not in "\t\n\r":
-            raise ValueError(f"the text holds the control character U+{ord(character):04X}")
+            raise UsageError(f"the text holds the control character U+{ord(character):04X}", "leave it out")
     return _Reader(words, prompt).reading()
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gen.errors import UsageError
 from gen.words import Phrases, Stock, closeness, english, is_name, nearest_name, plain, words_of
 
 DEEDS = Phrases({"bounce": ("jump", "jump up and down"), "grow": ("get big",), "circle": ("in circle",)})
@@ -38,7 +39,7 @@ def test_foreign_words_and_emoji_become_english(prompt: str, said: str) -> None:
 
 
 def test_control_characters_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"U\+0007"):
+    with pytest.raises(UsageError, match=r"U\+0007"):
         english("a\x07dog")
 
 

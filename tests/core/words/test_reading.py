@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from gen.errors import UsageError
 from gen.words import digest, nearest, pooled, read, vectors, word_table
 
 
@@ -120,7 +121,7 @@ def test_unknown_words_are_named_as_written() -> None:
 
 @pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f", "\x9b"])
 def test_control_characters_are_refused(character: str) -> None:
-    with pytest.raises(ValueError, match=rf"control character U\+00{ord(character):02X}"):
+    with pytest.raises(UsageError, match=rf"control character U\+00{ord(character):02X}"):
         read(f"a{character}cat")
 
 

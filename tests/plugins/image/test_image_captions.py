@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from gen.errors import UsageError
 from gen.nn import Caption, CaptionEncoder, Subwords
 from gen.words import Stock
 from gen_image.captions import caption
@@ -74,3 +75,7 @@ def test_the_encoder_reads_the_caption_and_says_what_became_of_a_prompt() -> Non
     for nothing in ("?!", "of the"):
         assert encoder.remarks(nothing, {}) == ("no word of it says what to make",)
     assert len(encoder.remarks("a puppy in the park " * 100, {})[0]) < 100
+    negated = encoder.remarks("a puppy without a hat", {})
+    assert "the model cannot leave things out: 'without a hat' is not read" in negated
+    with pytest.raises(UsageError, match=r"control character U\+0007"):
+        encoder.remarks("a\x07dog", {})
