@@ -81,7 +81,14 @@ def dpmpp_2s_ancestral_cfg_pp(eta: float) -> Solver:
 
 
 def sa_solver(
-    tau: float, low: float, high: float, predictor: int, corrector: int, lower_order_final: bool
+    tau: float,
+    low: float,
+    high: float,
+    predictor: int,
+    corrector: int,
+    lower_order_final: bool,
+    *,
+    reevaluate: bool = False,
 ) -> Solver:
     """SA-Solver as in ComfyUI, with the noise ``tau`` where a step ends between ``low`` and ``high``."""
     return SASolver(
@@ -90,29 +97,20 @@ def sa_solver(
         TauInterval(tau, low, high, at_end=True),
         lower_order_final=lower_order_final,
         final_corrector=1,
+        reevaluate=reevaluate,
     )
 
 
-def sa_solver_pece(
-    tau: float, low: float, high: float, predictor: int, corrector: int, lower_order_final: bool
-) -> Solver:
-    """``sa_solver`` with a second evaluation, of the corrected state."""
-    solver = sa_solver(tau, low, high, predictor, corrector, lower_order_final)
-    assert isinstance(solver, SASolver)
-    return replace(solver, reevaluate=True)
+sa_solver_pece = partial(sa_solver, reevaluate=True)
+"""``sa_solver`` with a second evaluation, of the corrected state."""
 
 
 def diffusers_sa_solver(
     tau: float, low: float, high: float, predictor: int, corrector: int, lower_order_final: bool
 ) -> Solver:
     """SA-Solver as in diffusers, with the noise ``tau`` where a step starts between ``low`` and ``high``."""
-    return SASolver(
-        predictor,
-        corrector,
-        TauInterval(tau, low, high),
-        simple=True,
-        lower_order_final=lower_order_final,
-    )
+    interval = TauInterval(tau, low, high)
+    return SASolver(predictor, corrector, interval, simple=True, lower_order_final=lower_order_final)
 
 
 def predictor_corrector(snr: float, corrections: int, eta: float) -> Solver:
