@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gen.checkpoints.additions import Addition
 from gen.checkpoints.digests import file_digests, joint_digest
 from gen.checkpoints.weights import Tensors, find_weights, numbers_of
 from gen.errors import ModelError
+
+if TYPE_CHECKING:
+    from gen.checkpoints.additions import Addition
 
 INDEX = "model_index.json"
 TEXTS = (".json", ".txt", ".model", ".jinja")
