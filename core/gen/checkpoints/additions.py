@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gen.checkpoints.digests import file_digests
-from gen.checkpoints.located import located
+from gen.checkpoints.located import WEB, located
 from gen.checkpoints.pulled import SCHEME
 from gen.checkpoints.weights import PICKLED
 from gen.errors import ModelError, UsageError
@@ -113,9 +113,10 @@ def _addition(kind: str, given: object, *, allow_pickle: bool) -> Addition:
         given, value = given
     elif isinstance(given, str) and not Path(given).expanduser().exists():
         mark = {"lora": ":", "embedding": "="}.get(kind)
-        scheme = SCHEME if given.startswith(SCHEME) else ""
+        scheme = next((one for one in (SCHEME, *WEB) if given.startswith(one)), "")
         front, found, text = given.removeprefix(scheme).rpartition(mark) if mark else ("", "", "")
-        if found:
+        # A port and a path are no weight.
+        if found and not (scheme in WEB and "/" in text):
             given, value = f"{scheme}{front}", text
     if not isinstance(given, str | os.PathLike) or not os.fspath(given):
         raise UsageError(f"{kind} must be a file, not {given!r}")

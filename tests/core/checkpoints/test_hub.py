@@ -275,6 +275,28 @@ def test_files_beside_a_model(hub: Hub, tmp_path: Path, monkeypatch: pytest.Monk
     assert read_additions("lora", f"{REFERENCE}@{hub.commit}", allow_pickle=True)[0].path.suffix == ".bin"
 
 
+def test_files_of_an_address(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = os.environ["HF_ENDPOINT"]
+    hub.files = {"style.safetensors": WEIGHTS}
+    url = f"{address}/someone/tiny/resolve/main/style.safetensors"
+    hub.cuts = {"style.safetensors": [100]}
+    with pytest.raises(ModelError, match=r"cannot download style\.safetensors from 127\.0\.0\.1:"):
+        read_additions("lora", url, allow_pickle=False)
+    assert not files_under(tmp_path / "cache"), "nothing half of it"
+    for given, value in ((url, 1.0), (f"{url}:0.5", 0.5)):
+        [lora] = read_additions("lora", given, allow_pickle=False)
+        assert (lora.path.read_bytes(), lora.name, lora.value) == (WEIGHTS, "style.safetensors", value)
+    hub.status = 404
+    assert read_additions("decoder", url, allow_pickle=False)[0].path == lora.path
+    with pytest.raises(ModelError, match=r"cannot download other\.safetensors from .*: 404"):
+        read_additions("lora", f"{address}/other", allow_pickle=False)
+    with pytest.raises(ModelError, match="is no address"):
+        read_additions("lora", "https://[/a.safetensors", allow_pickle=False)
+    monkeypatch.setattr("gen.checkpoints.web_file.forbidden_by", lambda: "--offline")
+    with pytest.raises(ModelError, match="is not downloaded yet, and --offline forbids connections"):
+        read_additions("lora", f"{address}/another.safetensors", allow_pickle=False)
+
+
 def test_a_part_beside_a_model(hub: Hub, run: Run, tmp_path: Path) -> None:
     """A recipe names its commit, by which it is found again; none starts a download."""
     model = tmp_path / "model"
