@@ -277,11 +277,14 @@ def test_the_default_takes_one_evaluation_per_step(process: Process) -> None:
 
 
 def test_the_default_for_guidance_has_smaller_first_steps_of_a_lower_order() -> None:
-    made = [presets.default_sampler(6, RectifiedFlow(), guidance=w) for w in (1.0, 2.0, 4.0, 7.5)]
+    scales = (1.0, 2.0, 4.0, 8.0, 20.0)
+    made = [presets.default_sampler(6, RectifiedFlow(), guidance=w) for w in scales]
     solvers = [solver for solver, _ in made]
-    assert [s.order for s in solvers] == [2, 1, 1, 1]
-    first = [1 - grid.times[1] for _, grid in made]
-    assert first[0] > first[1] > first[2] == first[3]
+    assert [s.order for s in solvers] == [2, 1, 1, 1, 1]
+    guided = [1 - grid.times[1] for _, grid in made[1:]]
+    assert guided[0] > guided[1] > guided[2] == guided[3]
+    many = [1 - presets.default_sampler(20, RectifiedFlow(), guidance=w)[1].times[1] for w in scales]
+    assert many[0] > many[1] > many[2] > many[3] == many[4]
 
 
 @pytest.mark.parametrize("nfe", [6, 10, 20])

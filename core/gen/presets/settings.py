@@ -75,7 +75,7 @@ SOLVER_SETTINGS: Mapping[str, tuple[Param, ...]] = {
         whole("order", "Predictions used", 2, 1, 4),
         switch("corrector", "Whether steps are corrected, to one order more", False),
         number("scale", "Standard deviation of the data", 1.0, 0.001, 1000),
-        number("first_order_above", "Flow time above which steps have order 1", 1.0, 0, 1),
+        number("spread", "Standard deviation within clusters, as a share of scale", 1.0, 0.001, 1),
     ),
     "GradientEstimation": (number("gamma", "Extrapolation of the direction; 1 is Euler", 2.0, -10, 10),),
     "ERSDE": (whole("order", "Predictions used", 3, 1, 3),),

@@ -99,6 +99,8 @@ ORDERS: list[tuple[Solver, int]] = [
     (FlowAdams(1, corrector=True), 2),
     (FlowAdams(2, corrector=True), 3),
     (FlowAdams(3, corrector=True), 4),
+    (FlowAdams(2, spread=0.3), 2),
+    (FlowAdams(3, corrector=True, spread=0.3), 4),
     (GradientEstimation(1.5), 2),
 ]
 VARIANTS = {"B1": "bh1", "B2": "bh2"}
@@ -123,7 +125,7 @@ def _eps(x: Tensor, level: Level[float]) -> Tensor:
 def _past(solver: Solver, prediction: Prediction, x: Tensor, level: Level[float]) -> Tensor:
     """What this solver interpolates."""
     if isinstance(solver, FlowAdams):
-        return prediction.noise(x, level) - prediction.x0
+        return prediction.noise(x, level) - prediction.x0 / (solver.spread * solver.scale)
     target = "x0" if isinstance(solver, (DPMpp2M, DPMpp3M, SASolver)) else getattr(solver, "target", "eps")
     return prediction.x0 if target == "x0" else prediction.noise(x, level)
 
@@ -197,22 +199,36 @@ def test_flow_time_keeps_the_order_from_pure_noise_to_clean_data(order: int, cor
     assert slope_of(errors) > min(order, 3 if corrector else 2) - 0.15
 
 
-@pytest.mark.parametrize("corrector", [False, True])
-def test_steps_near_the_noise_can_be_of_first_order(corrector: bool) -> None:
-    levels = [FLOW.level(1 - i / 8) for i in range(9)]  # the fifth is that of u = 1/2
-    low, mixed, high = (
-        _run(solver, levels)
-        for solver in (
-            FlowAdams(1, corrector),
-            FlowAdams(3, corrector, first_order_above=0.5),
-            FlowAdams(3, corrector),
+@pytest.mark.parametrize("spread", [0.001, 0.3, 1.0])
+def test_flow_time_takes_one_exact_step_to_data_in_one_place(spread: float) -> None:
+    """Where x0 and eps never change, whatever share of a step each has."""
+    place = Gaussian(0.4, 1e-9)
+    solver, grid = FlowAdams(3, True, spread=spread), flow_grid(4, FLOW)
+    end = sample(denoiser_of(place), FLOW, grid, solver, noise=NoiseSource([0]), x=X).x
+    torch.testing.assert_close(end, torch.full_like(X, 0.4), rtol=0, atol=1e-8)
+
+
+def test_a_small_spread_integrates_x0_as_dpmpp_does() -> None:
+    """x_s = (sigma_s / sigma_t) x_t + sigma_s times the integral of x0 over alpha / sigma, for x0 linear in
+    flow time."""
+    before, t, s = levels = [FLOW.level(u) for u in (0.95, 0.8, 0.5)]
+    x0 = {before: X.new_tensor([[2.0]]), t: X.new_tensor([[-1.0]])}
+    solver, state, x = FlowAdams(2, spread=1e-7), (), torch.ones(1, 1, dtype=X.dtype)
+    ends = []
+    for start, end in itertools.pairwise(levels):
+        update = solver.step(
+            state, x, lambda _x, level: Prediction(x0[level]), start, end, noise=NoiseSource([0]).at(0)
         )
-    )
-    same = [torch.equal(a, b) for a, b in zip(low, mixed, strict=True)]
-    assert same == [i < 5 for i in range(len(same))]
-    assert not torch.equal(mixed[3], high[3])
-    with pytest.raises(ValueError, match="first_order_above must"):
-        FlowAdams(first_order_above=1.5)
+        ends.append(x := update.x)
+        state = update.state
+    line = quad(lambda u: (2.0 * (u - 0.8) - (0.95 - u)) / 0.15 / u**2, 0.5, 0.8, epsabs=0, epsrel=1e-13)[0]
+    assert float(x) == pytest.approx(s.sigma / t.sigma * float(ends[0]) + s.sigma * line, rel=1e-5)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.1, math.nan])
+def test_a_spread_is_a_share(spread: float) -> None:
+    with pytest.raises(ValueError, match="spread must"):
+        FlowAdams(spread=spread)
 
 
 @pytest.mark.parametrize("corrector", [False, True])
@@ -220,7 +236,7 @@ def test_data_of_another_scale_have_the_same_error_in_their_units(corrector: boo
     ends = []
     for scale in (1.0, 5.0):
         data = Gaussian(0.3 * scale, 0.7 * scale)
-        solver, grid = FlowAdams(2, corrector, scale), flow_grid(6, FLOW, shift=scale)
+        solver, grid = FlowAdams(2, corrector, scale, spread=0.5), flow_grid(6, FLOW, shift=scale)
         ends.append(sample(denoiser_of(data), FLOW, grid, solver, noise=NoiseSource([0]), x=X).x / scale)
     torch.testing.assert_close(*ends, rtol=1e-9, atol=1e-9)
 

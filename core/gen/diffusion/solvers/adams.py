@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -53,6 +54,10 @@ from gen.diffusion.solvers.multistep import (
 EQUAL = ((1.0,), (3 / 2, -1 / 2), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 / 24, 37 / 24, -9 / 24))
 """The weights of equal steps, by order."""
 
+_POINTS, _SHARES = np.polynomial.legendre.leggauss(12)
+QUADRATURE = (_POINTS + 1) / 2, _SHARES / 2
+"""Gauss and Legendre's points between 0 and 1, and their weights."""
+
 
 def _adams(nodes: Sequence[float]) -> list[float]:
     """The weights, of sum 1, of values at these fractions of the step."""
@@ -63,14 +68,15 @@ def _adams(nodes: Sequence[float]) -> list[float]:
 class FlowAdams(Solver):
     """Adams-Bashforth(-Moulton) for the velocity in flow time.
 
-    With N = c alpha + sigma, u = sigma / N and v = eps - x0 / c, for data of scale c:
+    With N = b alpha + sigma, y = sigma / N and v = eps - x0 / b, for data of scale c and b = spread c:
 
-        x_s = N_s (x_t / N_t + (u_s - u_t) sum of w_k v_k)
+        x_s = N_s (x_t / N_t + (y_s - y_t) sum of w_k v_k),   u = sigma / (c alpha + sigma)
 
-    where w are the weights of Adams-Bashforth for the last ``order`` velocities. The corrector makes each
-    step again once the velocity at its end is known, by Adams-Moulton of one order more; that velocity, of
-    the predicted state, stays (the mode PEC: Hairer, Norsett & Wanner 1993, Solving Ordinary Differential
-    Equations I, sec. III.8).
+    where w_k is the mean over y of the Lagrange polynomial in u for the last ``order`` velocities. With
+    spread 1, y is u and the weights are those of Adams-Bashforth; the smaller it is, the nearer to
+    integrating x0, as DPM-Solver++ does. The corrector makes each step again once the velocity at its end is
+    known, by Adams-Moulton of one order more; that velocity, of the predicted state, stays (the mode PEC:
+    Hairer, Norsett & Wanner 1993, Solving Ordinary Differential Equations I, sec. III.8).
 
     All of it is finite, on every process: steps from pure noise and to clean data have the order of the
     others. Order 1 without corrector is the Euler step of a rectified flow.
@@ -80,20 +86,19 @@ class FlowAdams(Solver):
         corrector: Whether steps are corrected, all but the last.
         scale: c, the standard deviation of the data, > 0. The error of a run, in units of the data, does not
             depend on a scale that is given here.
-        first_order_above: u above which steps have order 1 (and the corrector 2), in [0, 1]; for guidance,
-            with which v changes too fast near the noise for extrapolation.
+        spread: b / c, in (0, 1]: the standard deviation within a cluster of the data, as a share of c.
     """
 
     order: int = 2
     corrector: bool = False
     scale: float = 1.0
-    first_order_above: float = 1.0
+    spread: float = 1.0
 
     def __post_init__(self) -> None:
         whole_number(self.order, "order", most=4)
-        if not 0 <= self.first_order_above <= 1:
-            raise ValueError(f"first_order_above must lie in [0, 1], not {self.first_order_above}")
         check_positive(scale=self.scale)
+        if not 0 < self.spread <= 1:
+            raise ValueError(f"spread must be above 0 and at most 1, not {self.spread}")
 
     @property
     def corrects(self) -> bool:
@@ -104,32 +109,40 @@ class FlowAdams(Solver):
     ) -> Update:
         prediction = denoise(x, t)
         x0, x = prediction.x0, implied(prediction, x, t)
-        v = torch.sub(prediction.noise(x, t), x0, alpha=1 / self.scale)
+        v = torch.sub(prediction.noise(x, t), x0, alpha=1 / (self.spread * self.scale))
         last, past = split(state)
         known: State = (Past(t, v), *past)
         changes: list[float] = []
         if last is not None and last.level == t:
             start, used = past[0].level, past[1 : len(last.weights)]
             changes = corrections(self._weights([1.0, 0.0], used, start, t), last)
-        order = self.order if self._time(t) <= self.first_order_above else 1
-        weights = self._weights([0.0], past[: order - 1], t, s)
+        weights = self._weights([0.0], past[: self.order - 1], t, s)
         scale = self._norm(s) / self._norm(t)
         end = affine(x, scale, *combined(known, weights, changes, scale))
         kept = known[: self.order if self.corrector else self.order - 1]
         return Update(end, (Predicted(s, weights), *kept) if self.corrector else kept, x0)
 
     def _norm(self, level: Level[float]) -> float:
-        return self.scale * level.alpha + level.sigma
+        return self.spread * self.scale * level.alpha + level.sigma
 
     def _time(self, level: Level[float]) -> float:
-        return level.sigma / self._norm(level)
+        return level.sigma / (self.scale * level.alpha + level.sigma)
 
     def _weights(
         self, ends: Sequence[float], past: Sequence[Past], t: Level[float], s: Level[float]
     ) -> list[float]:
-        """N_s (u_s - u_t) w of the velocities at ``ends``, fractions of the step, and of earlier ones."""
-        whole = self._norm(s) * (self._time(s) - self._time(t))
-        return [whole * weight for weight in _adams([*ends, *nodes(past, t, s, self._time)])]
+        """N_s (y_s - y_t) w of the velocities at ``ends``, fractions of the step, and of earlier ones."""
+        places = [*ends, *nodes(past, t, s, self._time)]
+        u_t, step = self._time(t), self._time(s) - self._time(t)
+        if self.spread == 1:
+            whole = self._norm(s) * step
+            return [whole * weight for weight in _adams(places)]
+        # dy / du is in proportion to 1 / (b + (c - b) u)**2, here in units of c at u = u_t + r step.
+        r, share = QUADRATURE
+        kernel = share / (self.spread + (1 - self.spread) * (u_t + r * step)) ** 2
+        means = [float(kernel @ r**k / kernel.sum()) for k in range(len(places))]
+        whole = s.sigma - t.sigma * self._norm(s) / self._norm(t)
+        return [whole * weight for weight in lagrange(places, means)]
 
 
 class _Multistep(Solver):
