@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
-from exact import PROCESSES, Gaussian, Mixture, denoiser_of, level_at, slope_of
+from exact import PROCESSES, Distribution, Gaussian, Mixture, denoiser_of, level_at, slope_of
 
 from gen import presets
 from gen.diffusion import (
@@ -14,11 +16,13 @@ from gen.diffusion import (
     Conditioning,
     NoiseSource,
     Prediction,
+    Process,
     TimeGrid,
     guided,
     invert,
     sample,
 )
+from striped import striped
 
 NOTHING = NoiseSource([0])
 DATA = torch.linspace(-1.5, 2, 20, dtype=torch.float64)[None]
@@ -35,9 +39,8 @@ def _grid(process, steps: int, high: float = 3.0, low: float = -3.0) -> TimeGrid
     return TimeGrid(tuple(process.t_of_log_snr(value) for value in values))
 
 
-@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
-@pytest.mark.parametrize("name", SOLVERS)
-def test_the_way_back_misses_by_the_order_of_the_solver(name: str, process) -> None:
+@pytest.mark.parametrize(("name", "process"), striped(SOLVERS, list(PROCESSES.values()), 2))
+def test_the_way_back_misses_by_the_order_of_the_solver(name: str, process: Process) -> None:
     solver, denoiser = SOLVERS[name], denoiser_of(Gaussian())
     errors = {}
     for steps in (40, 80, 160):
@@ -51,11 +54,12 @@ def test_the_way_back_misses_by_the_order_of_the_solver(name: str, process) -> N
     assert slope_of(errors) > min(presets.SOLVERS[name].order, 2) - 0.25 or errors[160] < 1e-5
 
 
-@pytest.mark.parametrize("distribution", [Gaussian(), Mixture()], ids=str)
-@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
-@pytest.mark.parametrize("name", SOLVERS)
-def test_data_comes_back(name: str, process, distribution) -> None:
+@pytest.mark.parametrize(
+    ("name", "case"), striped(SOLVERS, list(product(PROCESSES, (Gaussian(), Mixture()))), 4)
+)
+def test_data_comes_back(name: str, case: tuple[str, Distribution]) -> None:
     """From t = 0 itself to the noisiest level and back, with the grid of an ordinary run."""
+    process, distribution = PROCESSES[case[0]], case[1]
     grid = TimeGrid.karras(300, process)
     denoiser = denoiser_of(distribution)
     there = invert(denoiser, process, grid, SOLVERS[name], DATA)
