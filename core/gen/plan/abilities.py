@@ -28,8 +28,8 @@ REASONS = {
 }
 """What a model without an ability does, for messages."""
 
-UPSCALED = ("image", "audio")
-"""Kinds whose artifacts any model can make larger: pictures in tiles, sounds by a measurement."""
+UPSCALED = ("image", "audio", "video")
+"""Kinds whose artifacts any model can make larger: pictures in tiles, sounds and clips by a measurement."""
 
 NEEDED = {
     "guidance": "guidance",

@@ -55,7 +55,7 @@ class Request:
             ``"deblur:radius=3"``, ``"denoise:std=0.2"``, ``"super_resolve:4"``, ``"declip"``;
             or ``"fill"``, with ``mask``.
         upscale: How many times larger ``init`` is made along each side, 2 to 8; of a sound its rate. A model
-            with the ability does it itself; else pictures are drawn in tiles and sounds restored.
+            with the ability does it itself; else pictures are drawn in tiles, sounds and clips restored.
         tile: Edges of a picture that meet: ``"x"``, ``"y"`` or ``"xy"``.
         style: A file or an artifact whose style is followed, by models that can.
         vary: A file or an artifact to make variations of. What is left open is as it was made; its noise is
