@@ -344,6 +344,7 @@ def test_circular_convolutions_move_with_the_picture() -> None:
         ({"restore": "denoise", "init": "red.png", "mask": "0,0,4,4"}, "restore denoise needs no mask"),
         ({"restore": "dehaze", "init": "red.png"}, "unknown operator 'dehaze'"),
         ({"restore": "deblur:radius=99", "init": "red.png"}, "radius"),
+        ({"restore": "declip", "init": "red.png"}, "declip does not damage image"),
         (
             {"restore": "super_resolve", "init": "red.png", "width": 24, "height": 16},
             "do not fit the 16 × 24 × 3 of the input",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gen.artifact import Artifact
     from gen.plan.plan import Plan
     from gen.plugin.host import Host
-    from gen.plugin.specs import ModalitySpec, Param
+    from gen.plugin.specs import KindSpec, ModalitySpec, Param
 
 DEFAULT_AMOUNT = 0.3
 """Share of new noise in a variation."""
@@ -259,6 +259,8 @@ def decided(request: Request, plan: Plan, inputs: Inputs, start: Artifact | None
                 f"restore {operator.spec.name} {'needs no' if request.mask is not None else 'needs a'} mask",
                 "the mask of `fill` marks what is lost",
             )
+        if plan.kind is not None and plan.kind.signal is not None:
+            _check_damages(operator, plan.kind)
         editing = replace(editing, restore=operator)
     if request.vary is not None:
         amount = DEFAULT_AMOUNT if request.amount is None else convert(request.amount, float, "amount", "")
@@ -277,6 +279,17 @@ def decided(request: Request, plan: Plan, inputs: Inputs, start: Artifact | None
     if editing.inverts:
         _check_invertible(plan.choices)
     return editing
+
+
+def _check_damages(operator: Chosen[OperatorSpec], kind: KindSpec) -> None:
+    """Refuse an operator for other numbers than the signal of a kind, before a model is loaded."""
+    assert kind.signal is not None
+    if operator.spec.waves not in (None, kind.signal.phase):
+        known = [spec.name for spec in OPERATORS.values() if spec.waves in (None, kind.signal.phase)]
+        raise UsageError(
+            f"operator {operator.spec.name} does not damage {kind.name}",
+            f"one that does: {', '.join(known)}",
+        )
 
 
 def _upscaling(editing: Editing, given: object, plan: Plan) -> Editing:
