@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from thinning import thinned
+
 Start = Callable[..., subprocess.Popen[bytes]]
 
 
@@ -116,7 +118,7 @@ def test_a_path_that_stdout_does_not_take_is_written_once(gen_process: Start, to
     assert len(list(toy.iterdir())) == 1
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16", "utf-8"])
+@pytest.mark.parametrize("encoding", thinned(["ascii", "cp1252", "utf-16", "utf-8"], 2))
 def test_a_path_that_is_told_opens_whatever_the_encoding(
     gen_process: Start, toy: Path, encoding: str
 ) -> None:

@@ -22,7 +22,7 @@ from gen.diffusion import (
     invert,
     sample,
 )
-from striped import striped
+from thinning import striped
 
 NOTHING = NoiseSource([0])
 DATA = torch.linspace(-1.5, 2, 20, dtype=torch.float64)[None]

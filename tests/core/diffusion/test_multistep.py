@@ -13,6 +13,7 @@ import pytest
 import torch
 from exact import (
     PROCESSES,
+    Distribution,
     Gaussian,
     Mixture,
     denoiser_of,
@@ -55,6 +56,7 @@ from gen.diffusion import (
 from gen.diffusion.flow_grid import flow_grid
 from gen.diffusion.solvers import DEIS, IPNDM, PLMS, DPMSolver2M, GradientEstimation, Past
 from gen.diffusion.solvers.multistep import lagrange, moments
+from thinning import striped
 
 
 def unipc(order: int, variant="bh2", target="x0") -> UniPC:
@@ -166,13 +168,12 @@ def _order(solver: Solver, process, parameterization, distribution) -> float:
     return slope_of(errors)
 
 
-@pytest.mark.parametrize(
-    ("process", "distribution"),
-    [("preserving", Gaussian()), ("flow", Mixture()), ("cosine", Gaussian()), ("exploding", Mixture())],
-    ids=named,
-)
-@pytest.mark.parametrize(("solver", "order"), ORDERS, ids=named)
-def test_order_on_every_process(solver: Solver, order: int, process: str, distribution) -> None:
+PROBLEMS = [("preserving", Gaussian()), ("flow", Mixture()), ("cosine", Gaussian()), ("exploding", Mixture())]
+
+
+@pytest.mark.parametrize(("method", "problem"), striped(ORDERS, PROBLEMS, 2))
+def test_order_on_every_process(method: tuple[Solver, int], problem: tuple[str, Distribution]) -> None:
+    (solver, order), (process, distribution) = method, problem
     assert _order(solver, PROCESSES[process], VPrediction(), distribution) == pytest.approx(order, abs=0.2)
 
 

@@ -28,7 +28,7 @@ from gen.diffusion import (
     prior,
     sample,
 )
-from striped import striped
+from thinning import striped
 
 FLOW = PROCESSES["flow"]
 SHAPE = (2, 3)

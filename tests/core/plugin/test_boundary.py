@@ -25,7 +25,7 @@ from gen.cli.main import main
 from gen.errors import UsageError, described, line_of
 from gen.model import ModelFile, save_model
 from gen.plugin.boundary import calling
-from striped import striped
+from thinning import striped
 
 RUDE = Path(__file__).parent / "rude"
 MAKE = ("rude", "a", "-o", "out.rude", "--steps", "2", "--seed", "1")

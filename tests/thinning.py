@@ -1,4 +1,4 @@
-"""Pairs of two sorts of cases, thinned: each case in some pairs, and all pairs with ``-m slow``."""
+"""Cases of tests, thinned: some of them with the suite, and all of them with ``-m slow`` besides."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,4 +14,11 @@ def striped(rows: Iterable[object], columns: Sequence[object], every: int) -> li
         pytest.param(row, column, marks=() if (i + j) % every == 0 else pytest.mark.slow)
         for i, row in enumerate(rows)
         for j, column in enumerate(columns)
+    ]
+
+
+def thinned(cases: Iterable[object], every: int) -> list[object]:
+    """Cases as an argument of ``parametrize``, of which one in ``every`` is not marked ``slow``."""
+    return [
+        pytest.param(case, marks=() if i % every == 0 else pytest.mark.slow) for i, case in enumerate(cases)
     ]
