@@ -27,6 +27,7 @@ from gen.plugin.host import Host
 from gen.plugin.specs import GridSpec
 from gen.recipe import AnyRecipe, Conversion, Input, Recipe
 from gen.run import Progress, generate, load, notices
+from gen.run.watching import Watch
 
 OPTIONS = frozenset(item.name for item in fields(Request)) - {"modality", "prompts", "seeds", "params"}
 
@@ -63,7 +64,8 @@ class Generator:
                 ``amount``, ``interpolate``, ``share``, ``edit``, ``device``, ``dtype``, ``threads`` as in
                 ``gen.plan.Request``; ``alpha``, a file or an artifact
                 whose background is removed, alone; ``on_step``, called with a ``gen.run.Progress``
-                after each step; and the modality's own parameters.
+                after each step; ``watch``, a file that shows the first item while it is sampled; and the
+                modality's own parameters.
 
         Raises:
             gen.errors.GenError: Anything that goes wrong, by its cause.
@@ -74,15 +76,17 @@ class Generator:
                 raise UsageError("alpha generates nothing", "give it alone, or use the result")
             kind = host.modality(self.modality).kind
             return convert(given, (for_purpose(host.converters(), "alpha", kind),), {}, host)
-        on_step = options.pop("on_step", None)
+        on_step, file = options.pop("on_step", None), options.pop("watch", None)
         if prompt is not None and not isinstance(prompt, Iterable):
             raise UsageError(f"the prompt must be a text or a list of them, not {type(prompt).__name__}")
         prompts = [] if prompt is None else [prompt] if isinstance(prompt, str) else prompt
         alone = (prompt is None or isinstance(prompt, str)) and count is None
         options["count"] = 1 if alone else count
         request = make_request(host, self.modality, prompts, options)
+        known = host.formats(host.modality(self.modality).kind)
+        watch = None if file is None else Watch.of(file, known, options.values())
         plan = resolve(request, host)
-        made = run(plan, self._model(plan, host), on_step)
+        made = run(plan, self._model(plan, host), on_step, watch)
         return made[0] if alone else made
 
     def _model(self, plan: Plan, host: Host) -> Model:
@@ -380,8 +384,10 @@ def make_request(host: Host, modality: str, prompts: Sequence[str], options: Map
     )
 
 
-def run(plan: Plan, model: Model, on_step: Callable[[Progress], None] | None) -> list[Artifact]:
+def run(
+    plan: Plan, model: Model, on_step: Callable[[Progress], None] | None, watch: Watch | None = None
+) -> list[Artifact]:
     """Make all items of a plan; warns about what goes unheeded."""
     for notice in notices(plan, model):
         warnings.warn(notice, GenWarning, stacklevel=3)
-    return list(generate(plan, model, on_step=on_step))
+    return list(generate(plan, model, on_step=on_step, watch=watch))

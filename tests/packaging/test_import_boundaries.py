@@ -198,7 +198,7 @@ def test_flags_of_the_core_are_reserved() -> None:
     assert not shown - own - CORE_FLAGS
     assert set(flags.ALIASES) <= CORE_FLAGS
     # What Python takes beside them.
-    assert OPTIONS | {"seed", "on_step"} <= CORE_FLAGS
+    assert OPTIONS | {"seed", "on_step", "watch"} <= CORE_FLAGS
 
 
 def test_commands_and_modules_of_the_core_are_reserved() -> None:

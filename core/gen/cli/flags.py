@@ -183,6 +183,12 @@ def signature(host: Host, spec: ModalitySpec) -> inspect.Signature:
             "Write it in this format, one of those of --format, too, beside the file; auto picks one.",
             among=lambda: ["auto", *(form.name for form in formats)],
         ),
+        _flag(
+            "watch",
+            "FILE",
+            "Show the first item while it is sampled, in a file that is replaced each second.",
+            kind=Path,
+        ),
         _flag("param", "NAME=VALUE", f"An option of {spec.name}, by name.", "-p", kind=list[str]),
         _flag("device", "NAME", f"{', '.join(DEVICES)}.", among=lambda: DEVICES),
         _flag(

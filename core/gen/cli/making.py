@@ -17,12 +17,21 @@ from gen.plan import Item, Plan
 from gen.plugin.host import Host
 from gen.plugin.specs import FormatSpec
 from gen.run import generate, load, notices
+from gen.run.watching import Watch
 
 if TYPE_CHECKING:
     from gen.artifact import Artifact
 
 
-def make(session: Session, host: Host, plan: Plan, outputs: Outputs, *, metadata: str) -> None:
+def make(
+    session: Session,
+    host: Host,
+    plan: Plan,
+    outputs: Outputs,
+    *,
+    metadata: str,
+    watch: Watch | None = None,
+) -> None:
     """Make the items of a plan and write each as soon as it is there.
 
     Args:
@@ -31,6 +40,7 @@ def make(session: Session, host: Host, plan: Plan, outputs: Outputs, *, metadata
         plan: What to make.
         outputs: Where to.
         metadata: Level of the metadata.
+        watch: Where the first item is shown while it is sampled.
 
     Raises:
         PartialError: Something failed after files had been written.
@@ -49,7 +59,7 @@ def make(session: Session, host: Host, plan: Plan, outputs: Outputs, *, metadata
             loaded = time.perf_counter()
             for notice in notices(plan, model):
                 session.warn(notice)
-            made = generate(plan, model, on_step=bar.report)
+            made = generate(plan, model, on_step=bar.report, watch=watch)
             for item, artifact in zip(plan.items, made, strict=True):
                 bar.clear()
                 place = "stdout"

@@ -17,6 +17,7 @@ from gen.formats import find_format
 from gen.metadata import METADATA_LEVELS
 from gen.plan import Item, Plan
 from gen.plugin.specs import FormatSpec
+from gen.run.watching import Watch, same_file
 
 FIELDS = ("seed", "index", "model")
 STDOUT = "-"
@@ -53,6 +54,7 @@ def plan_outputs(
     format_name: str | None = None,
     preview_name: str | None = None,
     overwrite: bool,
+    watch: Watch | None = None,
 ) -> Outputs:
     """Name a file for every item, and check that it can be written.
 
@@ -64,10 +66,11 @@ def plan_outputs(
         format_name: Name of the format.
         preview_name: Name of a second format; None for no preview.
         overwrite: Whether files may be replaced.
+        watch: Its file is none of those.
 
     Raises:
         UsageError: Unknown format, several items for one file, a preview in the format of the files or beside
-            stdout.
+            stdout, a watch over one of the files.
         OutputError: A file exists or cannot be written; stdout is a terminal.
     """
     named = output is None or output.endswith("/") or os.path.isdir(output)
@@ -100,6 +103,8 @@ def plan_outputs(
     for path in outputs.paths:
         for place in _places(path, outputs):
             check_writable(place, overwrite=outputs.overwrite)
+            if watch is not None and same_file(place, watch.path):
+                raise UsageError(f"--watch and the result have one file, {place}", "give --watch another")
     return outputs
 
 

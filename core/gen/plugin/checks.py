@@ -58,7 +58,7 @@ CORE_FLAGS = _words("""
     prompt prompt_file output format count seed steps guidance guide guidance_interval negative model solver
     grid cache noise init strength mask expand restore vary amount interpolate share edit
     upscale tile alpha style variant allow_pickle lora embedding decoder
-    param preset device dtype isolate offline metadata overwrite dry_run preview json quiet verbose help
+    param preset device dtype isolate offline metadata overwrite dry_run preview watch json quiet verbose help
     negative_prompt cfg_scale guidance_scale num_inference_steps sampler as_json on_step threads
 """)
 """Flags that the core gives to every modality, aliases included; no plugin's parameter may redefine one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from gen.model import CompositingCodec, Model, State, Task
@@ -19,6 +20,7 @@ from gen.run.failures import failures
 from gen.run.hooks import after, around
 from gen.run.load import threads_of
 from gen.run.progress import Progress, StageReport
+from gen.run.watching import Watch, Watching
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +36,7 @@ def generate(
     *,
     batch_size: int = 1,
     on_step: Callable[[Progress], None] | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Artifact]:
     """Make the items of a plan one after another.
 
@@ -44,24 +47,31 @@ def generate(
             (``Model.batch`` is 1). The noise of an item never depends on it. With 1 the artifact is, bit for
             bit, the one that its recipe makes alone; with more, a matrix product may round differently.
         on_step: Called after each step; what it raises ends the generation and comes out as it is.
+        watch: Where the first item is shown meanwhile; no bit of the result depends on it.
 
     Yields:
         Artifacts with their recipes, in the order of the items.
 
     Raises:
-        UsageError: The model cannot make what the parameters ask for.
+        UsageError: The model cannot make what the parameters ask for, or shows nothing to watch.
         DeviceError: The memory does not suffice.
         PluginError: The model failed, or returned something else than its protocol says.
     """
     with around(plan):
-        yield from _generated(plan, model, batch_size, on_step)
+        yield from _generated(plan, model, batch_size, on_step, watch)
 
 
 def _generated(
-    plan: Plan, model: Model, batch_size: int, on_step: Callable[[Progress], None] | None
+    plan: Plan,
+    model: Model,
+    batch_size: int,
+    on_step: Callable[[Progress], None] | None,
+    watch: Watch | None,
 ) -> Iterator[Artifact]:
     from gen.process_state import fresh_process_state
 
+    if watch is not None:
+        watch.check(plan, model)
     raised: list[BaseException] = []
     threads = threads_of(plan)
     what = f"{plan.spec.name} failed"
@@ -107,7 +117,8 @@ def _generated(
             failures(what, raised),
             fresh_process_state(seed=batch.items[0].seed, threads=threads),
         ):
-            artifacts = _made(decided, model, batch, report, raised)
+            watched = watch if plan.items[0] in batch.items else None
+            artifacts = _made(decided, model, batch, report, raised, watched)
         for item, artifact in zip(batch.items, artifacts, strict=True):
             check_made(decided.kind, artifact, decided.plugin, "codec")
             recipe = replace(decided.recipe(item), provenance=ways_of_editing(plan, model))
@@ -119,7 +130,12 @@ def _generated(
 
 
 def _made(
-    plan: Plan, model: Model, batch: Batch, report: StageReport, raised: Sequence[BaseException]
+    plan: Plan,
+    model: Model,
+    batch: Batch,
+    report: StageReport,
+    raised: Sequence[BaseException],
+    watch: Watch | None,
 ) -> list[Artifact]:
     """The artifacts of a batch, with what is kept of the inputs as it was."""
     import torch
@@ -153,6 +169,8 @@ def _made(
         shares = [item.share for item in rows]
         restoration = _restoration(plan, parts, task)
         edits = edits_of(plan, parts, task)
+        if watch is not None:
+            report = Watching(watch, report, partial(_artifact, parts), task)
         if model.loop is None:
             state = run_stages(plan, model, task, edits, shares, report, raised, restoration)
         else:

@@ -27,6 +27,7 @@ from gen.plan.abilities import abilities_of_any
 from gen.plan.inputs import FILES
 from gen.plugin.host import Host
 from gen.plugin.specs import CHECKPOINT, ModalitySpec
+from gen.run.watching import Watch
 
 MAX_PROMPT_FILE = 2**22
 AUTO = "auto"
@@ -96,6 +97,8 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
             raise UsageError(f"{spec.kind} has no preview", "name a format")
     words, file, seed = values.pop("prompt") or [], values.pop("prompt_file"), values.pop("seed")
     prompts = tuple(_prompts(words, file))
+    watched = values.pop("watch")
+    watch = None if watched is None else Watch.of(watched, known, (*values.values(), *params.values()))
     request = Request(
         modality=spec.name,
         prompts=prompts,
@@ -110,6 +113,7 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
         format_name=format_name,
         preview_name=preview_name,
         overwrite=overwrite,
+        watch=watch,
     )
     plan = resolve(request, host, settings=settings, check=name_files)
     outputs = name_files(plan)
@@ -120,14 +124,14 @@ def _run(session: Session, host: Host, spec: ModalitySpec, values: dict[str, Any
     if dry_run:
         _show_plan(session, plan, outputs.paths)
         return
-    make(session, host, plan, outputs, metadata=metadata)
+    make(session, host, plan, outputs, metadata=metadata, watch=watch)
 
 
 def _without_background(
     session: Session, host: Host, spec: ModalitySpec, file: Path, values: dict[str, Any]
 ) -> None:
     """Write a file without its background."""
-    for name in (*FILES, "prompt", "prompt_file", "edit", "upscale", "tile", "restore", "expand"):
+    for name in (*FILES, "prompt", "prompt_file", "edit", "upscale", "tile", "restore", "expand", "watch"):
         if values[name]:
             raise UsageError(f"alpha generates nothing, and {name} is given", "make one, then the other")
     if values["output"] == STDOUT:
