@@ -103,6 +103,10 @@ class FieldCodec(EncodingCodec, Protocol):
     def measured(self, artifact: Artifact, task: Task) -> Tensor:
         """The field of an artifact, (1, C, *grid), in [-1, 1].
 
+        Args:
+            artifact: What a user gave.
+            task: ``task.noise_std`` states its noise, which may be averaged out before the field is made.
+
         Raises:
             UsageError: If the artifact cannot be used.
         """

@@ -45,6 +45,8 @@ class Task:
             "upscale"; 1 otherwise.
         tile: Edges that meet: ``"x"`` left and right, ``"y"`` top and bottom, ``"xy"`` both; empty for none.
         style: An artifact whose style is followed, by a model with the ability "style".
+        noise_std: Standard deviation of the noise in an artifact that ``FieldCodec.measured`` reads, in units
+            of the field; 0 where none is stated.
     """
 
     prompts: tuple[str, ...] = ("",)
@@ -61,6 +63,7 @@ class Task:
     upscale: int = 1
     tile: str = ""
     style: Artifact | None = None
+    noise_std: float = 0.0
 
     def row(self, index: int) -> Task:
         """The task of one item of the batch."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -59,7 +59,9 @@ class Restoration:
                 f"operator {chosen.spec.name} does not damage {given.kind}",
                 f"one that does: {', '.join(_operators(view))}",
             )
-        values = view.measured(given, task)
+        own = {param.name: param.default for param in chosen.spec.settings} | dict(chosen.settings)
+        std = float(own.get("std") or 0)
+        values = view.measured(given, replace(task, noise_std=std))
         lost = None if chosen.spec.whole or plan.mask is None else _lost(plan.mask, values)
         if view.waves and not values.any():
             raise UsageError("the input is silent, so that nothing can be restored of it", "take another")
@@ -67,8 +69,7 @@ class Restoration:
         operator: Operator = chosen.build(object, given=given_as)
         if isinstance(operator, Clipping):
             return Declipping(view, Measurement(operator, values))
-        own = {param.name: param.default for param in chosen.spec.settings} | dict(chosen.settings)
-        return cls(view, Measurement(operator, values, float(own.get("std") or 0)))
+        return cls(view, Measurement(operator, values, std))
 
     @property
     def operator(self) -> LinearOperator:

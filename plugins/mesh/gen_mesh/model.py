@@ -63,9 +63,12 @@ class GridCodec:
         return self._encoded(torch.from_numpy(stacks))
 
     def measured(self, artifact: Artifact, task: Task) -> Tensor:
-        """The grid of a mesh, or of points with normals, (1, 4, S, S, S): see ``grids.stacked``."""
-        inwards = self._thickening(task.params)
-        return torch.from_numpy(grids.stacked(*self._grid(artifact, inwards)))[None]
+        """The grid of a mesh, or of points with normals, (1, 4, S, S, S): see ``grids.stacked``.
+
+        Noise is stated in bands, and averaged out of the points or vertices first.
+        """
+        inwards, std = self._thickening(task.params), task.noise_std * BAND
+        return torch.from_numpy(grids.stacked(*self._grid(artifact, inwards, std)))[None]
 
     def decode_field(self, state: Tensor, task: Task) -> Tensor:  # noqa: ARG002
         """Latents (1, C, s, s, s) to a grid (1, 4, S, S, S)."""
@@ -129,10 +132,15 @@ class GridCodec:
         cells = np.floor((points + 0.5) * self.size).astype(np.int64).clip(0, self.size - 1)
         return np.asarray(inside[cells[:, 0], cells[:, 1], cells[:, 2]])
 
-    def _grid(self, artifact: Artifact, inwards: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-        """Distances and colours on the grid, of a surface that is moved ``inwards`` in the unit box."""
+    def _grid(
+        self, artifact: Artifact, inwards: float = 0.0, std: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Distances and colours on the grid, of a surface that is moved ``inwards`` in the unit box.
+
+        ``std`` is the noise of its points or vertices, in the unit box.
+        """
         # They are right within the band even after they have been moved.
-        distance, colours = cloud.grid(*cloud.oriented(artifact), self.size, BAND + 2 * inwards)
+        distance, colours = cloud.grid(*cloud.oriented(artifact, std), self.size, BAND + 2 * inwards)
         return distance + np.float32(inwards), colours
 
     def _thickening(self, params: Mapping[str, object]) -> float:

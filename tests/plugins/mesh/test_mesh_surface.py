@@ -106,6 +106,32 @@ def test_points_become_the_grid_they_came_from() -> None:
     np.testing.assert_allclose(tints[near], colours[near], atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["points", "mesh"])
+@pytest.mark.parametrize("std", [0.01, 0.02, 0.04])
+def test_stated_noise_is_averaged_out_of_points_and_vertices(kind: str, std: float) -> None:
+    mesh = surface.extract(*ball(), 0.0, None)
+    rng = np.random.default_rng(0)
+    if kind == "mesh":
+        true, rest = mesh.vertices, {"faces": mesh.faces}
+    else:
+        true, normals, _ = surface.points_on(mesh.vertices, mesh.faces, mesh.colours, 6000)
+        rest = {"normals": normals}
+    noisy = (true + std * rng.standard_normal(true.shape)).astype(np.float32)
+    given = Artifact(kind, {"vertices" if kind == "mesh" else "points": noisy, **rest})
+
+    def spread(points: np.ndarray) -> float:
+        return float(np.linalg.norm(points, axis=1).std())
+
+    before, after = (spread(cloud.oriented(given, stated)[0]) for stated in (0.0, std))
+    assert after < 0.5 * before
+
+
+def test_corners_of_a_coarse_mesh_stay_where_they_are() -> None:
+    box = trimesh.creation.box((0.6, 0.6, 0.6))
+    corners = box.vertices.astype(np.float32)
+    np.testing.assert_array_equal(cloud.evened(corners, box.faces, 0.01), corners)
+
+
 def test_what_reaches_out_of_the_box_is_fitted() -> None:
     points = np.array([[0, 0, 0], [10, 2, 4]], np.float32)
     fitted = cloud.fitted(points)
