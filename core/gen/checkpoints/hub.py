@@ -18,6 +18,7 @@ from gen.checkpoints.checkpoint import INDEX, SCREENS, TEXTS, listed_parts, pipe
 from gen.checkpoints.pulled import SCHEME, HubReference, Pulled, PulledFile, find_pulled, keep_pulled
 from gen.checkpoints.weights import PICKLED, choose_weights
 from gen.errors import GenError, ModelError, line_of
+from gen.model.remote import hub_address
 from gen.offline import forbidden_by
 
 TIMEOUT = 30.0
@@ -98,7 +99,7 @@ def _pull(
     allow_pickle: bool,
     single: bool,
 ) -> Pulled:
-    endpoint = os.environ.get("HF_ENDPOINT") or None
+    endpoint = hub_address()
     cache = Path(os.environ.get("HF_HUB_CACHE") or hub.constants.HF_HUB_CACHE)
     info = hub.HfApi(endpoint=endpoint).model_info(
         reference.repository, revision=reference.revision, files_metadata=True, timeout=TIMEOUT
@@ -331,7 +332,7 @@ def _explained(error: BaseException, reference: HubReference) -> ModelError:
             f"the hub's cache cannot be written: {system.filename}",
             "set HF_HUB_CACHE to a folder of your own",
         )
-    place = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    place = hub_address()
     reason = "no answer" if any("Timeout" in type(one).__name__ for one in causes) else line_of(causes[-1])
     return ModelError(
         f"cannot download {reference} from {re.sub(r'^https?://', '', place)}: {reason}",

@@ -11,22 +11,23 @@ from gen.checkpoints.checkpoint import Checkpoint, Component, read_json
 from gen.checkpoints.pipeline import PipelineCheckpoint
 from gen.cli.described import values_of
 from gen.model import ModelFile, ModelSource
-from gen.plan.abilities import NEEDED, abilities_of
-from gen.plugin.specs import ADDITIONS, ModalitySpec, ModelSpec
+from gen.plan.abilities import abilities_of, edits_of
+from gen.plugin.specs import ADDITIONS, KindSpec, ModalitySpec, ModelSpec
 
-EDITS = ("init", "mask", "expand", "restore", "edit", "vary", "interpolate")
-"""Options that edit something; each needs an ability, or none."""
 WINDOWED = "CLIPTokenizer"
 """The tokenizer of encoders that read longer prompts in several windows."""
 MANY = 2**20
 """Longer texts than that are no limit: what transformers writes where there is none."""
 
 
-def facts(spec: ModalitySpec, entry: ModelSpec | None, file: ModelSource) -> dict[str, object]:
+def facts(
+    spec: ModalitySpec, kind: KindSpec | None, entry: ModelSpec | None, file: ModelSource
+) -> dict[str, object]:
     """What a model can do, as JSON values.
 
     Args:
         spec: Its modality.
+        kind: The kind of what it makes.
         entry: What declares it; None where nobody registered it.
         file: Where it comes from.
     """
@@ -34,7 +35,7 @@ def facts(spec: ModalitySpec, entry: ModelSpec | None, file: ModelSource) -> dic
     looped = file if isinstance(file, PipelineCheckpoint) else None
     made: dict[str, object] = {
         "prompt": able.prompt,
-        "edits": [name for name in EDITS if looped is None and NEEDED.get(name, "") in {"", *able.names}],
+        "edits": edits_of(able, kind) if looped is None else [],
         "guided": "guidance" in able.names,
         "files": [name for name in ADDITIONS if name in able.names],
         "parameters": {

@@ -47,6 +47,11 @@ def downloaded(spec: ModelSpec) -> Path | None:
     return path if path.is_file() else None
 
 
+def hub_address() -> str:
+    """The address of the hub, without a slash at its end."""
+    return (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
+
+
 def url_of(source: str) -> str:
     """Where a source leads.
 
@@ -62,7 +67,7 @@ def url_of(source: str) -> str:
     if found is None:
         raise ModelError(f"{source!r} is no file of the hub", "write hf:OWNER/NAME/FILE@REVISION")
     repository, file, revision = found.groups()
-    place = os.environ.get("HF_ENDPOINT", HUB).rstrip("/")
+    place = hub_address()
     quoted = (urllib.parse.quote(part) for part in (repository, file))
     return "{}/{}/resolve/{}/{}".format(
         place, next(quoted), urllib.parse.quote(revision or "main", safe=""), next(quoted)

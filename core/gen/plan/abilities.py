@@ -68,6 +68,11 @@ class Abilities:
     params: tuple[Param, ...]
 
     @property
+    def only_upscales(self) -> bool:
+        """Whether it makes an input larger, and starts from none in another way."""
+        return "upscale" in self.names and "init" not in self.names
+
+    @property
     def own(self) -> Mapping[str, Param]:
         """The parameters by name, with those of further values (``Param.several``)."""
         return {one.name: one for param in self.params for one in param.numbered}
@@ -124,16 +129,23 @@ class Abilities:
         Raises:
             UsageError: It cannot do it.
         """
+        larger = self.only_upscales and request.upscale is not None
         for field, ability in NEEDED.items():
             value = getattr(request, field)
             if (
                 ability in self.names
                 or value is None
+                or (larger and field in ("init", "upscale"))
                 or (isinstance(value, str | list | tuple) and not value)
             ):
                 continue
             # A recipe says the guidance of the model, too.
             if field != "guidance" or not isinstance(value, int | float) or value != guidance:
+                if ability == "init" and self.only_upscales:
+                    raise UsageError(
+                        f"{label} makes an input larger, and edits it in no other way",
+                        "give `init=FILE` and `upscale=FACTOR`, and no other edit",
+                    )
                 able = others(ability)
                 hint = f"leave out {field}" + (f", or use {' or '.join(able)}" if able else "")
                 raise UsageError(f"{label} {REASONS[ability]}", hint)
@@ -159,8 +171,17 @@ def abilities_of(spec: ModalitySpec, model: ModelSpec | FamilySpec | None) -> Ab
 
 def models_with(ability: str, host: Host, spec: ModalitySpec) -> list[str]:
     """Names of the models of a modality with an ability, then its families of checkpoints."""
-    models = [one.name for one in host.models(spec.name) if ability in abilities_of(spec, one).names]
-    families = [one.name for one in host.families(spec.name) if ability in abilities_of(spec, one).names]
+    return _models(host, spec, lambda able: ability in able.names)
+
+
+def models_taking(parameter: str, host: Host, spec: ModalitySpec) -> list[str]:
+    """Names of the models of a modality with a parameter, then its families of checkpoints."""
+    return _models(host, spec, lambda able: parameter in able.own)
+
+
+def _models(host: Host, spec: ModalitySpec, can: Callable[[Abilities], bool]) -> list[str]:
+    models = [one.name for one in host.models(spec.name) if can(abilities_of(spec, one))]
+    families = [one.name for one in host.families(spec.name) if can(abilities_of(spec, one))]
     return [*models, *([f"a checkpoint of {', '.join(families)}"] if families else [])]
 
 
@@ -171,9 +192,11 @@ def edits_of(able: Abilities, kind: KindSpec | None) -> list[str]:
         able: Its abilities.
         kind: The kind.
     """
-    found: list[str] = []
+    if able.only_upscales:
+        return ["upscale"]
+    found = ["vary", "interpolate"]
     if "init" in able.names:
-        found += ["init", "edit", "vary", "interpolate", "restore"]
+        found = ["init", "edit", *found, "restore"]
         if "upscale" in able.names or (kind is not None and kind.name in UPSCALED):
             found.append("upscale")
     if "mask" in able.names:

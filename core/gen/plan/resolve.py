@@ -31,7 +31,7 @@ from gen.checks import (
 from gen.config import SETTINGS, Setting, convert, read_settings
 from gen.errors import UsageError
 from gen.model import Defaults, ModelSource
-from gen.plan.abilities import REASONS, abilities_of, abilities_of_any, models_with
+from gen.plan.abilities import REASONS, abilities_of, abilities_of_any, models_taking, models_with
 from gen.plan.before import prepared
 from gen.plan.choice import choose, choose_grid, choose_solver
 from gen.plan.choices import NOISE, Choices, check_scale, choose_cache, choose_guides
@@ -113,6 +113,12 @@ def resolve(
     if isinstance(file, PipelineCheckpoint):
         label += ", run by diffusers' own loop,"
     own = able.own
+    for name in request.params:
+        if name not in own:
+            takers = models_taking(name, host, spec)
+            if takers:
+                raise UsageError(f"{label} takes no {name}", f"leave it out, or use {' or '.join(takers)}")
+            raise unknown("parameter", name, own)
     defaults = file.defaults
     able.check(request, defaults.guidance, label, lambda ability: models_with(ability, host, spec))
     if entry is not None and entry.solver:
@@ -349,9 +355,6 @@ def _threads(given: object) -> int:
 def _params(
     own: Mapping[str, Param], given: Mapping[str, object], settings: Mapping[str, Setting], file: ModelSource
 ) -> dict[str, int | float | bool | str]:
-    for name in given:
-        if name not in own:
-            raise unknown("parameter", name, own)
     values: dict[str, int | float | bool | str] = {}
     for name, param in own.items():
         if param.kind:

@@ -17,7 +17,7 @@ of it that a mask leaves dark."""
 ABILITIES = (*USUAL_ABILITIES, "upscale", "tile", "style")
 """What a model may be able to do. The last three are for those that do it themselves: make an input larger
 (``Task.upscale``), let opposite edges of a picture meet (``Task.tile``), and follow the style of an artifact
-(``Task.style``)."""
+(``Task.style``). A model with "upscale" and without "init" edits an input in no other way."""
 
 CHECKPOINT = "checkpoint"
 """The ``kind`` of a parameter that is the folder of a checkpoint in place of a file with an artifact."""

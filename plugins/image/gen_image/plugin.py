@@ -239,7 +239,7 @@ def gen_families() -> tuple[FamilySpec, ...]:
             pipelines=("StableDiffusionUpscalePipeline",),
             adapter="gen_image.families.upscaler:load",
             defaults="gen_image.families.defaults:upscaler",
-            abilities=("negative", "guidance", "init", "upscale"),
+            abilities=("negative", "guidance", "upscale"),
             params=(
                 *_sizes(8),
                 CLIP_SKIP,

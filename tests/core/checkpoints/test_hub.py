@@ -23,6 +23,7 @@ from gen.checkpoints import hub as library
 from gen.checkpoints.additions import read_additions
 from gen.cli.main import main
 from gen.errors import ModelError
+from gen.model.remote import hub_address, url_of
 
 REFERENCE = "hf:someone/tiny"
 INDEX = {
@@ -333,6 +334,12 @@ def test_silence_and_no_server(hub: Hub, run: Run, monkeypatch: pytest.MonkeyPat
     code, refused = run("models", "pull", REFERENCE)
     assert code == 4
     assert refused["message"].startswith(f"cannot download {REFERENCE} from 127.0.0.1:9: ")
+
+
+def test_an_empty_address_is_the_hubs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "")
+    assert hub_address() == "https://huggingface.co"
+    assert url_of("hf:a/b/d.safetensors").startswith("https://huggingface.co/a/b/")
 
 
 def test_what_was_cut_off_is_continued(hub: Hub, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

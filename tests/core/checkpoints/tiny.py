@@ -177,9 +177,8 @@ XL_SIZES = {
 
 def controlnet(**options: Any) -> Any:
     """A ControlNet for a U-Net of the same options."""
-    return seeded(
-        diffusers.ControlNetModel, conditioning_embedding_out_channels=(4, 8), **{**UNET_SIZES, **options}
-    )
+    sizes = {**UNET_SIZES, "conditioning_embedding_out_channels": (4, 8)}
+    return seeded(diffusers.ControlNetModel, **{**sizes, **options})
 
 
 def adapter(**options: Any) -> Any:

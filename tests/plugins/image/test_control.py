@@ -177,6 +177,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("canny", tiny.controlnet()),
         ("sketch", tiny.adapter()),
         ("large", tiny.controlnet(**tiny.XL_SIZES)),
+        ("canny-4", tiny.controlnet(conditioning_embedding_out_channels=(4, 4, 8))),
+        ("sketch-4", tiny.adapter(downscale_factor=4)),
         ("vae", tiny.vae()),
     ):
         network.save_pretrained(folder / name)
@@ -249,7 +251,7 @@ def test_from_python_with_lists(folders: Path) -> None:
         (
             ["--control", "canny", "--control-image", "wide.png"],
             2,
-            "control_image has 96 × 64 pixels and the picture 64 × 64 (scale it, or draw it with width=96",
+            "control_image has 96 × 64 pixels and the picture 64 × 64 (scale it, or draw it with --width 96",
         ),
         (["--control", "canny", "--control-image", "none.png"], 2, "none.png"),
         (
@@ -266,6 +268,17 @@ def test_from_python_with_lists(folders: Path) -> None:
         (["--control", "vae", "--control-image", "edges.png"], 4, "is AutoencoderKL, not a ControlNet"),
         (["--control", "sd", "--control-image", "edges.png"], 4, "is a whole pipeline, not a ControlNet"),
         (["--control", "large", "--control-image", "edges.png"], 4, "is made for another family than sd"),
+        (
+            ["--control", "canny-4", "--control-image", "edges.png"],
+            4,
+            "the ControlNetModel for control makes the picture 4 times smaller, and sd needs 2",
+        ),
+        (
+            ["--control", "sketch-4", "--control-image", "edges.png"],
+            4,
+            "the T2IAdapter for control makes the picture 4 times smaller, and sd needs 2 times",
+        ),
+        (["--refiner", "sd"], 2, "model sd takes no refiner (leave it out, or use a checkpoint of stable-"),
         (["--control", "canny"] * 4, 2, "control takes at most 3 values, not 4"),
     ],
 )

@@ -15,10 +15,13 @@ from beside_diffusers import NEGATIVE, PROMPT, Family, error, make_freely, pictu
 from torch import Tensor
 
 import gen
+from gen.api import find_host
 from gen.checkpoints import Checkpoint
 from gen.diffusion import DDIM, DDPM, ClassifierFree, guided, sample
 from gen.errors import ModelError, UsageError
 from gen.model import Model, Task
+from gen.plan import find_source
+from gen.plan.abilities import abilities_of, edits_of
 from gen.plan.choices import core_choices
 from gen_image.families import deepfloyd_if, kandinsky, upscaler
 
@@ -161,6 +164,13 @@ def test_the_upscaler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     large = gen.image(PROMPT, model=folder, init=picture(48, 32), upscale=2, solver="dpmpp_2m", steps=1)
     assert large.arrays["pixels"].shape == (64, 96, 3)
+    host = find_host()
+    source = find_source(str(folder), "image", host)
+    assert edits_of(abilities_of(host.modality("image"), source.family), None) == ["upscale"]
+    given = {"model": folder, "init": picture(48, 32)}
+    for options in ({"upscale": 2, "strength": 0.5}, {"restore": "denoise"}, {"edit": "a dog"}, {}):
+        with pytest.raises(UsageError, match="makes an input larger, and edits it in no other way"):
+            gen.image(PROMPT, **given, **options)
     [stage] = model.stages
     task = replace(task, shape=model.codec.shape(task))
     for wrong in ({"init": None}, {"upscale": 1}, {"upscale": 3}):

@@ -305,11 +305,12 @@ def test_from_the_shell(files: dict[str, tuple[Path, Path]], tmp_path: Path) -> 
 
 def test_what_a_model_can_do(files: dict[str, tuple[Path, Path]]) -> None:
     host = find_host()
-    spec = host.modality("image")
+    spec, kind = host.modality("image"), host.kind("image", "image")
     folder, _ = files["stable-diffusion-xl"]
     (folder / "README.md").write_text("---\ntags:\n- text-to-image\nlicense: openrail++\n---\nA fox.\n")
-    shown = facts(spec, None, find_source(str(folder), "image", host))
-    assert shown["edits"] == ["init", "mask", "expand", "restore", "edit", "vary", "interpolate"]
+    shown = facts(spec, kind, None, find_source(str(folder), "image", host))
+    edits = ["init", "edit", "vary", "interpolate", "restore", "upscale", "mask", "expand", "tile"]
+    assert shown["edits"] == edits
     assert shown["files"] == ["lora", "embedding", "decoder"]
     assert shown["licence"] == "openrail++"
     assert shown["family"] == "stable-diffusion-xl"
@@ -319,7 +320,7 @@ def test_what_a_model_can_do(files: dict[str, tuple[Path, Path]]) -> None:
     assert parts["unet"].startswith("UNet2DConditionModel, 0.")  # type: ignore[index]
     assert reads["text_encoder_2"].startswith("77 tokens at a time")  # type: ignore[index]
     emoji = next(model for model in host.models("image") if model.name == "emoji")
-    ours = facts(spec, emoji, find_source("emoji", "image", host))
+    ours = facts(spec, kind, emoji, find_source("emoji", "image", host))
     assert ours["licence"] == "Apache-2.0"
     assert ours["reads"] == {"prompt": "24 tokens"}
     assert str(ours["knows"]).startswith("1,367 names")

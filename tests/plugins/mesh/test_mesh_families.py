@@ -233,7 +233,7 @@ def test_a_folder_from_python(folder: Path, tmp_path: Path) -> None:
     for wrong, message in (
         ({"init": chair}, "model tiny-shap-e starts from noise alone"),
         ({"thickening": 0.5}, "no thickening"),
-        ({"picture": tmp_path / "a.png"}, "unknown parameter"),
+        ({"picture": tmp_path / "a.png"}, "takes no picture"),
     ):
         with pytest.raises(UsageError, match=message):
             gen.mesh("a chair", **options, **wrong)

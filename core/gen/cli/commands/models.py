@@ -76,11 +76,12 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             return
         from gen.cli.described_model import facts
 
+        described = host.modality(modality)
         spec = next((spec for spec in specs if spec.name == file.name), None)
         session.data["model"] = {
             **(_declared(spec) if spec else {"name": file.name, "modality": modality}),
             **({} if pulled is None else _where(pulled)),
-            **facts(host.modality(modality), spec, file),
+            **facts(described, host.kind(described.kind, modality), spec, file),
             "sha256": file.sha256,
             "size": file.size,
             "defaults": {key: value for key, value in vars(file.defaults).items() if value != ""}

@@ -161,12 +161,23 @@ class Controls:
             assert isinstance(channels, tuple)
             xl = str(config.get("adapter_type", "full_adapter")).endswith("_xl")
             fits = channels[: len(blocks)] == blocks and xl == large
+            # The first block of SDXL halves the state before the features are added.
+            factor, expected = config.get("downscale_factor", 8), self.codec.step * (2 if xl else 1)
         else:
             keys = ("cross_attention_dim", "addition_embed_type", "block_out_channels")
             fits = all(_plain(config.get(key)) == _plain(own.get(key)) for key in keys)
+            levels = _plain(config.get("conditioning_embedding_out_channels")) or (16, 32, 96, 256)
+            assert isinstance(levels, tuple)
+            factor, expected = 2 ** (len(levels) - 1), self.codec.step
         if not fits:
             raise ModelError(
                 f"the {found} for {name} is made for another family than {self.parts.checkpoint.name}",
+                "take one that was trained beside this family",
+            )
+        if factor != expected:
+            raise ModelError(
+                f"the {found} for {name} makes the picture {factor} times smaller, and "
+                f"{self.parts.checkpoint.name} needs {expected} times",
                 "take one that was trained beside this family",
             )
         return part
@@ -181,7 +192,7 @@ class Controls:
         if (across, down) != (width, height):
             raise UsageError(
                 f"{option} has {across} × {down} pixels and the picture {width} × {height}",
-                f"scale it, or draw it with width={across} and height={down}",
+                f"scale it, or draw it with `width={across}` and `height={down}`",
             )
         return torch.from_numpy(fitted(given, width, height).copy()).permute(2, 0, 1)[None]
 
