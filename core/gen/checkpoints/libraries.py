@@ -43,7 +43,8 @@ def library_class(library: str, name: str, where: str) -> Any:
     Raises:
         ModelError: The library is not installed or does not load, or has no such class.
     """
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    for other in LIBRARIES:
+        os.environ.setdefault(f"{other.upper()}_VERBOSITY", "error")
     # The networks of a pipeline are in a module of their own, which needs less than the pipeline.
     own = MODULES.get(name, f"modeling_{library}")
     module = library if library in LIBRARIES else f"diffusers.pipelines.{library}.{own}"

@@ -252,7 +252,7 @@ def resolve(
         plan = replace(plan, params={**plan.params, **finer})
     strength = (
         None
-        if start is None or editing.restore is not None
+        if start is None or editing.restore is not None or able.only_upscales
         else check_strength(
             UPSCALE_STRENGTH if editing.upscale > 1 and strength is None else strength,
             whole=marks is not None or editing.inverts,

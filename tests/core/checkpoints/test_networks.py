@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from gen.checkpoints import Component
+from gen.checkpoints.libraries import library_class
 from gen.checkpoints.networks import filled, load_transformers_network
 from gen.checkpoints.weights import Weights
 from gen.errors import ModelError
@@ -142,3 +144,12 @@ def test_reading_takes_the_memory_of_the_weights(tmp_path: Path, dtype: str, for
     command = [sys.executable, "-c", MEASURE, str(path), dtype, form]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(ran.stdout) < most * 2**20
+
+
+@pytest.mark.parametrize("library", ["diffusers", "transformers"])
+def test_libraries_report_nothing_but_errors(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    variable = f"{library.upper()}_VERBOSITY"
+    monkeypatch.setenv(variable, "info")
+    monkeypatch.delenv(variable)
+    assert library_class("transformers", "CLIPTextConfig", "text_encoder")
+    assert os.environ[variable] == "error"

@@ -164,6 +164,9 @@ def test_the_upscaler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     large = gen.image(PROMPT, model=folder, init=picture(48, 32), upscale=2, solver="dpmpp_2m", steps=1)
     assert large.arrays["pixels"].shape == (64, 96, 3)
+    assert large.recipe.strength is None
+    again = gen.rerun(large.recipe, model=folder, inputs={"init": picture(48, 32)})
+    assert np.array_equal(again.arrays["pixels"], large.arrays["pixels"])
     host = find_host()
     source = find_source(str(folder), "image", host)
     assert edits_of(abilities_of(host.modality("image"), source.family), None) == ["upscale"]
