@@ -91,8 +91,13 @@ class LatentCodec:
         pixels = keep_pixels(made.arrays["pixels"], given, _changed(task.mask, size), seam(size))
         return Artifact("image", {"pixels": pixels})
 
-    def cropped(self, artifact: Artifact, params: Mapping[str, object]) -> str:  # noqa: ARG002
-        """One line about the part that is used of a picture that is not square."""
+    def cropped(self, artifact: Artifact, params: Mapping[str, object]) -> str:
+        """One line about the part that is used of a picture that is not square.
+
+        Raises:
+            UsageError: The result is to be no square.
+        """
+        squares.side(params, self.side)
         return squares.cropped(artifact)
 
 

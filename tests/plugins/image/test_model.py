@@ -157,6 +157,8 @@ def test_a_picture_that_is_cropped_is_told_of(model: Model) -> None:
     assert isinstance(model.codec, CroppingCodec)
     wide, square = (Artifact("image", {"pixels": np.zeros((48, width, 3), np.float32)}) for width in (64, 48))
     assert model.codec.cropped(wide, {}) == "of 64 × 48 pixels, only the 48 × 48 in the middle are used"
+    with pytest.raises(UsageError, match="draws squares"):
+        model.codec.cropped(wide, {"width": 96, "height": 48})
     assert model.codec.cropped(square, {}) == ""
 
 
