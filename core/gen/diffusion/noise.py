@@ -24,7 +24,7 @@ from gen.diffusion.arguments import whole_number
 from gen.diffusion.level import Level
 
 StepNoise: TypeAlias = Callable[[Tensor, str], Tensor]
-"""Standard normal noise shaped like a state, for one step and the named use within it."""
+"""Standard normal noise shaped like a state, for one step and a named use within it, complex like it."""
 
 REACH = 16
 """Brownian paths are known for log_snr from -REACH to REACH, and at -infinity."""
@@ -123,6 +123,8 @@ class NoiseSource:
         """
 
         def step(like: Tensor, stream: str) -> Tensor:
+            if like.is_complex():
+                return torch.view_as_complex(step(_components(like), stream))
             return self.normal(like.shape[1:], stream, index).to(like)
 
         if not self.brownian:
@@ -226,6 +228,8 @@ class BrownianPath:
         Raises:
             ValueError: The two levels are the same point of the path.
         """
+        if like.is_complex():
+            return torch.view_as_complex(self.increment(_components(like), t, s))
         start, end = _cell(t), _cell(s)
         if start == end:
             raise ValueError(
@@ -276,6 +280,11 @@ class _BrownianStep:
 
     def __call__(self, like: Tensor, stream: str) -> Tensor:
         return self.path.increment(like, self.t, self.s) if stream == "step" else self.step(like, stream)
+
+
+def _components(state: Tensor) -> Tensor:
+    """Real and imaginary parts of a complex state, (B, ..., 2): its noise is that of these."""
+    return torch.view_as_real(state.resolve_conj())
 
 
 def _cell(level: Level[float]) -> int:

@@ -235,6 +235,24 @@ def test_predictions_whose_sum_overflows_are_finite(dtype) -> None:
     assert (end == large).all()
 
 
+def _shrinks(x, *_) -> Prediction:
+    return Prediction(x * 0.4)
+
+
+@pytest.mark.parametrize("name", [name for name in presets.SOLVERS if name != "dpm_adaptive"])
+def test_complex_states_are_sampled_as_their_real_and_imaginary_parts(name: str) -> None:
+    """Their noise is complex, too; Brownian, and between restarts."""
+    grid = TimeGrid((0.9, 0.6, 0.3, 0.6, 0.2, 0.0), renoise_steps=(2,))
+    x = prior(FLOW, grid, NoiseSource([3, 4]), (5, 2)).double()
+    for brownian in (False, True):
+        noise = NoiseSource([3, 4], brownian=brownian)
+        ends = [
+            sample(_shrinks, FLOW, grid, presets.solver(name), noise=noise, x=state).x
+            for state in (x, torch.view_as_complex(x))
+        ]
+        torch.testing.assert_close(torch.view_as_real(ends[1]), ends[0], rtol=0, atol=1e-12)
+
+
 def test_complex_states_are_sampled_and_checked_in_both_parts() -> None:
     x = torch.complex(torch.ones(1, 3), torch.full((1, 3), 2.0))
     torch.testing.assert_close(_end(lambda x, _c, _k: torch.full_like(x, 1 - 1j), x), x * 0 + 1 - 1j)
