@@ -161,7 +161,7 @@ class Run:
         if index not in self._renoise_steps:
 
             def evaluate(x: Tensor, level: Level[float]) -> Prediction:
-                return denoise(x, level if level.t in (t.t, s.t) else timed(self._process, level))
+                return denoise(x, level if level in (t, s) else timed(self._process, level))
 
             return self._solver.step(self._state, self.x, evaluate, t, s, noise=noise)
         assert self._predicted is not None  # the first step of a grid falls

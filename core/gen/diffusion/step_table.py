@@ -262,7 +262,7 @@ def _record(
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         if type(level) is not Level:
             raise ValueError(f"a level of {type(solver).__name__} holds more than numbers: use `sample`")
-        level = level if level.t in (t.t, s.t) else timed(process, level)
+        level = level if level in (t, s) else timed(process, level)
         levels.append((level.t, level.alpha, level.sigma))
         inputs.append(x)
         predicted.append(row())
