@@ -27,8 +27,7 @@ from gen.diffusion import (
     thresholded,
     zero_terminal_snr,
 )
-from gen.diffusion.elementary import Real
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, Real
 from gen.diffusion.parameterization import LatentConsistency
 from gen.diffusion.schedule import exponential_shift, linear_shift
 from gen.errors import ModelError, UsageError, line_of

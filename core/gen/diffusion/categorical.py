@@ -22,29 +22,16 @@ from torch.nn import functional as F
 from gen.diffusion.arguments import check_not_negative, whole_number
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Inputs, Memory, Prediction
-from gen.diffusion.elementary import Real, derivative, sin
-from gen.diffusion.level import Level, Renoised, broadcast
+from gen.diffusion.level import Level, Real, Renoised, broadcast, derivative, sin
 from gen.diffusion.noise import NoiseSource, StepNoise
 from gen.diffusion.process import HALF_PI, RectifiedFlow
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
 
 __all__ = [
-    "IMPOSSIBLE",
-    "CategoricalProcess",
-    "CosineSchedule",
-    "EntropyBound",
-    "Masked",
-    "NoiseSchedule",
-    "PosteriorSample",
-    "TokenDenoiser",
-    "TokenNetwork",
-    "Uniform",
-    "Unmask",
-    "bits_per_token",
-    "draw",
-    "given",
-    "uniform",
-]
+    "IMPOSSIBLE", "CategoricalProcess", "CosineSchedule", "EntropyBound", "Masked", "NoiseSchedule",
+    "PosteriorSample", "TokenDenoiser", "TokenNetwork", "Uniform", "Unmask", "bits_per_token", "draw",
+    "given", "uniform",
+]  # fmt: skip
 
 TokenNetwork: TypeAlias = Callable[[Tensor, Tensor, Conditioning], Tensor]
 IMPOSSIBLE = -1e4

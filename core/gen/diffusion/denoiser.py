@@ -16,9 +16,7 @@ from torch import Tensor, nn
 
 from gen.diffusion.arguments import check_positive
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.elementary import Real
-from gen.diffusion.items import per_item
-from gen.diffusion.level import Level, broadcast, combine
+from gen.diffusion.level import Level, Real, broadcast, combine, per_item
 from gen.diffusion.parameterization import Coefficients, Parameterization
 from gen.diffusion.process import Process
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gen.diffusion.arguments import check_positive, whole_number
-from gen.diffusion.elementary import interpolate
-from gen.diffusion.level import DATA, Level
+from gen.diffusion.level import DATA, Level, interpolate
 from gen.diffusion.process import Process
 
 ALIGN_YOUR_STEPS: dict[str, tuple[float, ...]] = {
@@ -296,6 +295,26 @@ class TimeGrid:
         if first.alpha == 0:
             return cls._from_one((share / (1 - share) for share in shares), process)
         return cls._from_one((share * first.sigma / first.alpha for share in shares), process)
+
+    @classmethod
+    def flow_power(cls, steps: int, process: Process, *, power: float = 1.5, shift: float = 1.0) -> TimeGrid:
+        """Equal steps of a root of flow time u = sigma / (alpha + sigma), shifted, from t = 1 to 0.
+
+            u = shift w / (1 + (shift - 1) w),   w = v**power,   v in equal steps down to 0
+
+        A rectified flow with a power and a shift of 1 has the uniform grid. Data divided by c and
+        ``shift`` times c give the same grid.
+
+        Args:
+            power: > 0; above 1 it makes the steps near the data smaller.
+            shift: > 0; above 1 it makes those near the noise smaller (Esser et al. 2024, 2403.03206, eq. 23).
+        """
+        n, first = whole_number(steps, "steps"), process.level(1.0)
+        check_positive(power=power, shift=shift)
+        v_first = (first.sigma / (first.sigma + shift * first.alpha)) ** (1 / power)
+        shares = [(v_first * (1 - i / n)) ** power for i in range(1, n)]
+        # sigma / alpha = u / (1 - u) = shift w / (1 - w)
+        return cls._from_one((shift * w / (1 - w) for w in shares), process)
 
     @classmethod
     def kl_optimal(cls, steps: int, process: Process, *, end: float | None = None) -> TimeGrid:

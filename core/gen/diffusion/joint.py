@@ -24,7 +24,7 @@ from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction, cast_conditions
 from gen.diffusion.denoiser import ModelDenoiser as OneModelDenoiser
 from gen.diffusion.grid import TimeGrid
-from gen.diffusion.guidance.base import Evaluation, Guidance
+from gen.diffusion.guidance import Evaluation, Guidance
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.parameterization import Parameterization
@@ -34,18 +34,9 @@ from gen.diffusion.sampling import prior as prior_of
 from gen.diffusion.solvers.base import Solver, Update
 
 __all__ = [
-    "JointDenoiser",
-    "JointNetwork",
-    "JointState",
-    "JointTrajectory",
-    "ModelDenoiser",
-    "Part",
-    "guided",
-    "iterate",
-    "prior",
-    "sample",
-    "wrapped",
-]
+    "JointDenoiser", "JointNetwork", "JointState", "JointTrajectory", "ModelDenoiser", "Part", "guided",
+    "iterate", "prior", "sample", "wrapped",
+]  # fmt: skip
 
 JointState: TypeAlias = Mapping[str, Tensor]
 JointDenoiser: TypeAlias = Callable[

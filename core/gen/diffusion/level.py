@@ -1,19 +1,118 @@
-"""Noise levels, and the forward process as a Markov chain between any two of them.
+"""Noise levels, their arithmetic, and the forward process as a Markov chain between any two of them.
+
+Sampling has one noise level at a time, in Python floats: they cost nothing, and a step compiles as one graph.
+Training has one level per item, in a float64 tensor (B,). Only this file distinguishes the two: its
+functions of a float or tensor return the same type, and every formula of the core is written once for both.
 
 The transitions follow from the levels alone, so they hold for every process whose log_snr falls.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeAlias
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
-from gen.diffusion.elementary import Real, clip, log, sqrt, where_positive
+Real = TypeVar("Real", float, Tensor)
+
+
+class Function(Protocol):
+    """A function of one number, or of each number of a tensor."""
+
+    def __call__(self, x: Real, /) -> Real: ...
+
+
+def _function(of_float: Callable[[float], float], of_tensor: Callable[[Tensor], Tensor]) -> Function:
+    def function(x: Real, /) -> Real:
+        return of_tensor(x) if isinstance(x, Tensor) else of_float(x)
+
+    return function
+
+
+exp = _function(math.exp, torch.exp)
+expm1 = _function(math.expm1, torch.expm1)
+log = _function(lambda x: math.log(x) if x > 0 else -math.inf, torch.log)
+sqrt = _function(math.sqrt, torch.sqrt)
+sin = _function(math.sin, torch.sin)
+cos = _function(math.cos, torch.cos)
+asinh = _function(math.asinh, torch.asinh)
+softplus = _function(  # log(1 + e**x) without overflow, for x up to infinity
+    lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))), lambda x: torch.logaddexp(x, torch.zeros_like(x))
+)
+angle_of = _function(  # atan(sigma / alpha) = atan(exp(-log_snr)) in [0, pi/2], for every log_snr
+    lambda x: math.atan2(math.exp(-max(x, 0.0)), math.exp(min(x, 0.0))),
+    lambda x: torch.atan2((-x.clamp(min=0)).exp(), x.clamp(max=0).exp()),
+)
+
+
+def clip(x: Real, low: float, high: float) -> Real:
+    """x limited to [low, high]."""
+    return x.clamp(low, high) if isinstance(x, Tensor) else min(max(x, low), high)
+
+
+def where_positive(positive: Real, then: Real, otherwise: Real) -> Real:
+    """``then`` where ``positive`` > 0, else ``otherwise``."""
+    if isinstance(positive, Tensor):
+        return torch.where(positive > 0, then, otherwise)
+    return then if positive > 0 else otherwise
+
+
+def interpolate(x: Real, xs: Sequence[float], ys: Sequence[float]) -> Real:
+    """The straight lines through (xs, ys) at x; xs ascending, x limited to their range."""
+    if isinstance(x, Tensor):
+        knots, values = x.new_tensor(xs), x.new_tensor(ys)
+        right = torch.searchsorted(knots, x.detach().contiguous(), right=True).clamp(1, len(xs) - 1)
+        slope = (values[right] - values[right - 1]) / (knots[right] - knots[right - 1])
+        return values[right - 1] + (x.clamp(xs[0], xs[-1]) - knots[right - 1]) * slope
+    i = min(max(bisect.bisect_right(xs, x), 1), len(xs) - 1)
+    gradient = (ys[i] - ys[i - 1]) / (xs[i] - xs[i - 1])
+    return ys[i - 1] + (min(max(x, xs[0]), xs[-1]) - xs[i - 1]) * gradient
+
+
+def derivative(function: Callable[[Tensor], Tensor], t: Real) -> Real:
+    """d function / d t for times t in [0, 1], by automatic differentiation.
+
+    Within 1e-12 of the ends, where sigma may have an infinite slope, it is that at a distance of 1e-12.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        point = torch.as_tensor(t, dtype=torch.float64).detach().clamp(1e-12, 1 - 1e-12).requires_grad_()
+        (slope,) = torch.autograd.grad(function(point).sum(), point)
+    return slope if isinstance(t, Tensor) else slope.item()
+
+
+def per_item(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """A number for each item, ready to multiply a state.
+
+    Args:
+        function: Takes one item of each tensor, returns a scalar.
+        tensors: (B, ...), all of the same number of dimensions.
+
+    Returns:
+        (B, 1, ..., 1).
+    """
+    numbers = [function(*items) for items in zip(*tensors, strict=True)]
+    joined = torch.stack(numbers) if numbers else tensors[0].new_empty(0)
+    return joined.reshape(-1, *(1,) * (tensors[0].ndim - 1))
+
+
+def inner_product(a: Tensor, b: Tensor) -> Tensor:
+    """<a, b> of each item in float64, (B, 1, ..., 1); of complex numbers the real part."""
+    return per_item(lambda one, other: (_parts(one) * _parts(other)).sum(), a, b)
+
+
+def norm(a: Tensor) -> Tensor:
+    """The Euclidean norm of each item in float64, (B, 1, ..., 1)."""
+    return inner_product(a, a).sqrt()
+
+
+def _parts(item: Tensor) -> Tensor:
+    """Real and imaginary parts in float64."""
+    return torch.view_as_real(item.resolve_conj()).double() if item.is_complex() else item.double()
 
 
 @dataclass(frozen=True)

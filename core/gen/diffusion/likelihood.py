@@ -12,9 +12,8 @@ from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
-from gen.diffusion.elementary import Real, log, where_positive
 from gen.diffusion.grid import TimeGrid
-from gen.diffusion.level import Level, broadcast, posterior, stack, transition
+from gen.diffusion.level import Level, Real, broadcast, log, posterior, stack, transition, where_positive
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
 from gen.diffusion.sampling import sample

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.arguments import check_not_negative, check_positive
-from gen.diffusion.elementary import Real, clip, sqrt
-from gen.diffusion.level import Level, combine
+from gen.diffusion.level import Level, Real, clip, combine, sqrt
 
 
 class Coefficients(NamedTuple, Generic[Real]):

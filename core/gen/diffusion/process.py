@@ -10,8 +10,22 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gen.diffusion.elementary import Real, angle_of, asinh, clip, exp, expm1, log, sin, softplus, sqrt
-from gen.diffusion.level import Level, Renoised, combine, transition
+from gen.diffusion.level import (
+    Level,
+    Real,
+    Renoised,
+    angle_of,
+    asinh,
+    clip,
+    combine,
+    exp,
+    expm1,
+    log,
+    sin,
+    softplus,
+    sqrt,
+    transition,
+)
 from gen.diffusion.noise import StepNoise
 
 HALF_PI = math.pi / 2

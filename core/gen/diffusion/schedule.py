@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gen.diffusion.arguments import check_positive, whole_number
-from gen.diffusion.elementary import Real, angle_of, cos, interpolate, log, sin, sqrt
+from gen.diffusion.level import Real, angle_of, cos, interpolate, log, sin, sqrt
 from gen.diffusion.process import HALF_PI, Process
 
 

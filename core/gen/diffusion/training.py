@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gen.diffusion.elementary import Real, clip, derivative, exp, softplus
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, Real, clip, derivative, exp, softplus
 from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import Process
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from gen.diffusion.block_cache import BlockStack
+from gen.diffusion.cache import BlockStack
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gen.diffusion import Conditioning
-from gen.diffusion.block_cache import BlockStack
+from gen.diffusion.cache import BlockStack
 from gen.nn.layers import Layers
 from gen.nn.transformer import Modulation, TimeEmbedding, TransformerBlock
 

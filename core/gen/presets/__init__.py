@@ -154,7 +154,7 @@ def default_sampler(
 ) -> tuple[Solver, TimeGrid]:
     """The solver and the grid that were most accurate with ``nfe`` evaluations, one per step.
 
-    Adams-Bashforth-Moulton in flow time on ``flow_grid``, of a higher order the more evaluations there are.
+    Adams-Bashforth-Moulton in flow time on ``TimeGrid.flow_power``, of a higher order for more evaluations.
     Guidance of scale w makes predictions change fast near the noise: there the steps are smaller, by a shift
     of w**(1/4), 8**(1/4) at most. Guided runs of up to 8 evaluations have a shift of sqrt(w) on a grid of
     power 2, and mostly order 1. Chosen on mixtures of Gaussians other than those on which
@@ -170,7 +170,7 @@ def default_sampler(
         ValueError: ``nfe`` is below 1, or ``scale`` is not a finite number above 0.
     """
     from gen.diffusion.arguments import whole_number
-    from gen.diffusion.flow_grid import flow_grid
+    from gen.diffusion.grid import TimeGrid
     from gen.diffusion.solvers import FlowAdams
 
     nfe = whole_number(nfe, "nfe")
@@ -182,7 +182,7 @@ def default_sampler(
         if nfe >= 15:
             order = 3 if guided or nfe < 20 else 4
     solver = FlowAdams(order, corrector=True, scale=scale, spread=0.3)
-    return solver, flow_grid(nfe, process, power=power, shift=scale * shift)
+    return solver, TimeGrid.flow_power(nfe, process, power=power, shift=scale * shift)
 
 
 def find(presets: Mapping[str, S], name: str, noun: str) -> S:

@@ -31,7 +31,7 @@ from gen.diffusion import (
     thresholded,
 )
 from gen.diffusion import guidance as rules
-from gen.diffusion.block_cache import BlockStack, first_block_cached, taylor_cached, tea_cached
+from gen.diffusion.cache import BlockStack, first_block_cached, taylor_cached, tea_cached
 from gen.diffusion.grid import ALIGN_YOUR_STEPS
 from gen.diffusion.guidance import CFGZeroStar, Chain, Evaluation, FrequencyDecoupled
 from gen.diffusion.solvers import (

@@ -20,20 +20,15 @@ def _grid(
     Args:
         names: The name, then its aliases, separated by spaces.
         summary: As in ``GridSpec``.
-        factory: Name of a method of ``TimeGrid``, ``flow_grid``, or one of ``OWN``.
+        factory: Name of a method of ``TimeGrid``, or one of ``OWN``.
         of_process: Whether it spaces the levels of a process.
         **defaults: Of its settings, where they are not those of the factory.
     """
     name, *aliases = names.split()
-    if factory in OWN:
-        reference = f"gen.presets.factories:{factory}"
-    elif factory == "flow_grid":
-        reference = "gen.diffusion.flow_grid:flow_grid"
-    else:
-        reference = f"gen.diffusion:TimeGrid.{factory}"
+    owner = "gen.presets.factories:" if factory in OWN else "gen.diffusion:TimeGrid."
     return GridSpec(
         name=name,
-        factory=reference,
+        factory=owner + factory,
         summary=summary,
         aliases=tuple(aliases),
         settings=with_defaults(GRID_SETTINGS.get(factory, ()), **defaults),
@@ -79,7 +74,7 @@ GRIDS: Mapping[str, GridSpec] = table([
         "Align Your Steps, found for DeepFloyd IF", of_process=True, model="deepfloyd"),
     _grid("align_your_steps_svd ays_svd", "align_your_steps",
         "Align Your Steps, found for Stable Video Diffusion", of_process=True, model="svd"),
-    _grid("flow_power", "flow_grid", "Equal steps of a root of flow time: finer near the data",
+    _grid("flow_power", "flow_power", "Equal steps of a root of flow time: finer near the data",
         of_process=True),
 ])
 # fmt: on

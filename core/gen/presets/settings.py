@@ -153,7 +153,7 @@ GRID_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "align_your_steps": (
         one_of("model", "Model that the levels were found for", "sd1", "sdxl", "deepfloyd", "svd"),
     ),
-    "flow_grid": (number("power", "Larger puts more steps near the data", 1.5, 0.25, 4),),
+    "flow_power": (number("power", "Larger puts more steps near the data", 1.5, 0.25, 4),),
 }
 
 COMMON_SETTINGS: Mapping[type[ChoiceSpec], tuple[Param, ...]] = {

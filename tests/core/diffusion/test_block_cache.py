@@ -26,8 +26,7 @@ from gen.diffusion import (
     iterate,
     prior,
 )
-from gen.diffusion.block_cache import BlockStack, first_block_cached, taylor_cached, tea_cached
-from gen.diffusion.cache import cache_report
+from gen.diffusion.cache import BlockStack, cache_report, first_block_cached, taylor_cached, tea_cached
 from gen.diffusion.guidance import LossGuidance
 from gen.nn.text_transformer import TextTransformer, TextTransformerShape
 

@@ -18,7 +18,6 @@ from gen.diffusion import (
     TimeGrid,
     VarianceExploding,
 )
-from gen.diffusion.flow_grid import flow_grid
 from gen.diffusion.grid import ALIGN_YOUR_STEPS, beta_quantile
 
 EXPLODING = VarianceExploding(0.01, 50.0)
@@ -86,7 +85,7 @@ def test_steps_may_be_of_any_integer_type() -> None:
     assert TimeGrid.uniform(np.int64(4)) == TimeGrid.uniform(4)
     assert TimeGrid.trailing(np.int32(4), np.int64(50)) == TimeGrid.trailing(4, 50)
     flow = RectifiedFlow()
-    assert flow_grid(np.int64(4), flow) == flow_grid(4, flow)
+    assert TimeGrid.flow_power(np.int64(4), flow) == TimeGrid.flow_power(4, flow)
 
 
 def test_seeds_may_be_of_any_integer_type() -> None:
@@ -94,8 +93,8 @@ def test_seeds_may_be_of_any_integer_type() -> None:
 
 
 @pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
-def test_the_flow_grid_has_equal_steps_of_the_root_of_flow_time(process: Process) -> None:
-    levels = flow_grid(6, process, power=1.5, shift=3.0).levels(process)
+def test_the_flow_power_grid_has_equal_steps_of_the_root_of_flow_time(process: Process) -> None:
+    levels = TimeGrid.flow_power(6, process, power=1.5, shift=3.0).levels(process)
     assert levels[0] == process.level(1.0)
     assert levels[-1] == Level(0.0, 1.0, 0.0)
     # Unshifted, u = sigma / (alpha + sigma) is that of data of three times the scale.
@@ -104,13 +103,13 @@ def test_the_flow_grid_has_equal_steps_of_the_root_of_flow_time(process: Process
     assert gaps == pytest.approx([v[0] / 6] * 6, rel=1e-6)
 
 
-def test_the_flow_grid_of_a_flow_is_the_uniform_grid_to_a_power_and_shifted() -> None:
-    flow, times = RectifiedFlow(), [(1 - i / 5) ** 1.5 for i in range(6)]
-    assert flow_grid(5, flow, shift=2.0).times == pytest.approx(TimeGrid(tuple(times)).shift(2.0).times)
-    assert flow_grid(5, flow, power=1.0).times == pytest.approx(TimeGrid.uniform(5).times)
+def test_the_flow_power_grid_of_a_flow_is_the_uniform_grid_to_a_power_and_shifted() -> None:
+    flow, plain = RectifiedFlow(), TimeGrid(tuple((1 - i / 5) ** 1.5 for i in range(6)))
+    assert TimeGrid.flow_power(5, flow, shift=2.0).times == pytest.approx(plain.shift(2.0).times)
+    assert TimeGrid.flow_power(5, flow, power=1.0).times == pytest.approx(TimeGrid.uniform(5).times)
     for wrong in ({"power": 0.0}, {"shift": -1.0}, {"shift": math.inf}, {"steps": 0}):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
-            flow_grid(**{"steps": 5, "process": flow, **wrong})
+            TimeGrid.flow_power(**{"steps": 5, "process": flow, **wrong})
 
 
 def test_uniform_log_snr_has_equal_steps() -> None:

@@ -49,8 +49,10 @@ from gen.diffusion.guidance import (
     Perturbed,
     Tangential,
     WeightedPrompts,
+    cfg,
+    fdg,
+    mahiro,
     perturbed,
-    rules,
 )
 
 FLOW = RectifiedFlow()
@@ -708,7 +710,7 @@ def test_frequency_decoupled_guidance_scales_each_band_by_its_own() -> None:
     """Of a slow wave and the fastest one, each is scaled by the scale of its band."""
     slow, fast, null = _wave(256, 128), _wave(256, 2), torch.zeros(256, dtype=torch.float64)
     for scales in ((10.0, 5.0), (2.0, 7.0), (4.0, 3.0, 3.0)):
-        result = rules.fdg((slow + fast)[None, None], null[None, None], scales, (-1,))[0, 0]
+        result = fdg((slow + fast)[None, None], null[None, None], scales, (-1,))[0, 0]
         inside = slice(16, -16)
         _close(result[inside], (scales[-1] * slow + scales[0] * fast)[inside], rtol=0, atol=0.05)
 
@@ -716,9 +718,9 @@ def test_frequency_decoupled_guidance_scales_each_band_by_its_own() -> None:
 @pytest.mark.parametrize("axes", [(-1,), (-2, -1), (-3, -2, -1)])
 def test_frequency_decoupled_guidance_of_equal_scales_is_classifier_free(axes) -> None:
     cond, uncond = torch.randn(2, 2, 3, 13, 12, 11, dtype=torch.float64)
-    _close(rules.fdg(cond, uncond, [3.0, 3.0, 3.0], axes), rules.cfg(cond, uncond, 3.0))
+    _close(fdg(cond, uncond, [3.0, 3.0, 3.0], axes), cfg(cond, uncond, 3.0))
     with pytest.raises(ValueError, match="too short"):
-        rules.fdg(cond, uncond, [3.0] * 5, axes)
+        fdg(cond, uncond, [3.0] * 5, axes)
 
 
 def test_mahiro_is_comfyuis_and_leads_along_the_prompt() -> None:
@@ -727,10 +729,10 @@ def test_mahiro_is_comfyuis_and_leads_along_the_prompt() -> None:
     leap, free = cond * scale, uncond + scale * (cond - uncond)
     roots = [torch.sqrt(v.abs()) * v.sign() for v in (uncond * scale, (leap + free) / 2)]
     weight = 2 * (torch.nn.functional.cosine_similarity(*roots).mean() + 1)
-    _close(rules.mahiro(cond, uncond, scale), (weight * free + (4 - weight) * leap) / 4)
-    _close(rules.mahiro(cond, uncond, 1.0), cond)
+    _close(mahiro(cond, uncond, scale), (weight * free + (4 - weight) * leap) / 4)
+    _close(mahiro(cond, uncond, 1.0), cond)
     # Where uncond says the opposite, the difference is left out.
-    _close(rules.mahiro(cond, -0.5 * cond, scale), scale * cond)
+    _close(mahiro(cond, -0.5 * cond, scale), scale * cond)
 
 
 @pytest.mark.parametrize("cfg", [1.0, 3.0])

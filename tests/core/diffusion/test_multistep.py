@@ -53,7 +53,6 @@ from gen.diffusion import (
     iterate,
     sample,
 )
-from gen.diffusion.flow_grid import flow_grid
 from gen.diffusion.solvers import DEIS, IPNDM, PLMS, DPMSolver2M, GradientEstimation, Past
 from gen.diffusion.solvers.multistep import lagrange, moments
 from thinning import striped
@@ -194,7 +193,7 @@ def test_flow_time_keeps_the_order_from_pure_noise_to_clean_data(order: int, cor
     """The last step has no corrector, so it has the order of the predictor; the first has no history."""
     errors = {}
     for n in (40, 80, 160):
-        grid, solver = flow_grid(n, FLOW), FlowAdams(order, corrector)
+        grid, solver = TimeGrid.flow_power(n, FLOW), FlowAdams(order, corrector)
         end = sample(denoiser_of(Gaussian()), FLOW, grid, solver, noise=NoiseSource([0]), x=X).x
         errors[n] = float((end - Gaussian().mean - Gaussian().std * X).abs().max())
     assert slope_of(errors) > min(order, 3 if corrector else 2) - 0.15
@@ -204,7 +203,7 @@ def test_flow_time_keeps_the_order_from_pure_noise_to_clean_data(order: int, cor
 def test_flow_time_takes_one_exact_step_to_data_in_one_place(spread: float) -> None:
     """Where x0 and eps never change, whatever share of a step each has."""
     place = Gaussian(0.4, 1e-9)
-    solver, grid = FlowAdams(3, True, spread=spread), flow_grid(4, FLOW)
+    solver, grid = FlowAdams(3, True, spread=spread), TimeGrid.flow_power(4, FLOW)
     end = sample(denoiser_of(place), FLOW, grid, solver, noise=NoiseSource([0]), x=X).x
     torch.testing.assert_close(end, torch.full_like(X, 0.4), rtol=0, atol=1e-8)
 
@@ -237,7 +236,7 @@ def test_data_of_another_scale_have_the_same_error_in_their_units(corrector: boo
     ends = []
     for scale in (1.0, 5.0):
         data = Gaussian(0.3 * scale, 0.7 * scale)
-        solver, grid = FlowAdams(2, corrector, scale, spread=0.5), flow_grid(6, FLOW, shift=scale)
+        solver, grid = FlowAdams(2, corrector, scale, spread=0.5), TimeGrid.flow_power(6, FLOW, shift=scale)
         ends.append(sample(denoiser_of(data), FLOW, grid, solver, noise=NoiseSource([0]), x=X).x / scale)
     torch.testing.assert_close(*ends, rtol=1e-9, atol=1e-9)
 

@@ -21,7 +21,7 @@ from gen.diffusion import (
     Velocity,
     VPrediction,
 )
-from gen.diffusion.elementary import derivative
+from gen.diffusion.level import derivative
 from gen.diffusion.parameterization import LatentConsistency
 
 PARAMETERIZATIONS: list[Parameterization] = [

@@ -23,7 +23,8 @@ from gen.diffusion import (
     guided,
     sample,
 )
-from gen.diffusion.guidance import Perturbed, nag, pag, perturbed, seg, slg
+from gen.diffusion.attention import nag, pag, perturbed, seg, slg
+from gen.diffusion.guidance import Perturbed
 from gen.nn.text_transformer import TextTransformer, TextTransformerShape
 from gen.nn.transformer import TransformerBlock
 

@@ -20,7 +20,7 @@ from gen.diffusion import (
     shifted,
     zero_terminal_snr,
 )
-from gen.diffusion.elementary import derivative
+from gen.diffusion.level import derivative
 from gen.diffusion.process import OffsetCosine, SubVariancePreserving
 from gen.diffusion.schedule import exponential_shift, linear_shift, resolution_shift
 

@@ -1,25 +1,27 @@
 """Solvers: how x moves from one noise level to the next, in files by paper."""
 
 from gen.diffusion.solvers.adams import DEIS, IPNDM, LMS, PLMS, FlowAdams, GradientEstimation, VariableIPNDM
-from gen.diffusion.solvers.ancestral import (
+from gen.diffusion.solvers.base import Denoise, Solver, State, Update, flow_time
+from gen.diffusion.solvers.dpm_solver import Adaptive, DPMSolver2, DPMSolver2M, DPMSolver3
+from gen.diffusion.solvers.dpmpp import CFGpp2M, CFGpp2S, DPMpp2M, DPMpp2S, DPMpp3M, DPMpp3S
+from gen.diffusion.solvers.first_order import (
+    DDIM,
+    DDPM,
     Ancestral,
     AncestralStep,
     Churn,
     FlowAncestralStep,
+    Langevin,
     LCMStep,
+    PredictorCorrector,
+    ReverseDiffusion,
     SigmaUp,
     TCDStep,
 )
-from gen.diffusion.solvers.base import Denoise, Solver, State, Update, flow_time
-from gen.diffusion.solvers.cfg_pp import CFGpp2M, CFGpp2S
-from gen.diffusion.solvers.dpm_solver import Adaptive, DPMSolver2, DPMSolver2M, DPMSolver3
-from gen.diffusion.solvers.dpmpp import DPMpp2M, DPMpp2S, DPMpp3M, DPMpp3S
-from gen.diffusion.solvers.er_sde import ERSDE
-from gen.diffusion.solvers.first_order import DDIM, DDPM, Langevin, PredictorCorrector, ReverseDiffusion
 from gen.diffusion.solvers.flow_map import FlowMap, FlowMapDenoiser, Towards
 from gen.diffusion.solvers.multistep import Past
 from gen.diffusion.solvers.runge_kutta import FlowHeun, Heun, HeunPlusPlus
-from gen.diffusion.solvers.sa import SASolver, TauInterval
+from gen.diffusion.solvers.sde import ERSDE, SASolver, TauInterval
 from gen.diffusion.solvers.unipc import UniPC
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Guidance that leads from an unconditional or weak prediction through the conditional one and beyond.
+"""Guidance: changes of a denoiser within an interval of noise levels, chained with >>.
 
 ``cond`` is the prediction for the prompt, ``uncond`` the one for the empty or negative prompt or that of a
 weaker model; both (B, ...). Scale 1 is no guidance and 0 is uncond; papers that write (1 + w) have
@@ -6,24 +6,191 @@ w = scale - 1. Each formula is a function of tensors, whose ``scale`` is a numbe
 to (B, ...). It holds in x0, in the velocity or in the network's output, as its paper has it.
 
 An explicit eps and a learned variance stay those of the conditional prediction, except in ``CFGPlusPlus``.
+
+Guidance by a gradient follows from Bayes' rule and Tweedie's formula,
+
+    E[x0 | x, y] = E[x0 | x] + sigma**2 / alpha grad_x log p(y | x)
+
+At pure noise (alpha = 0) x is independent of y, and no gradient is computed.
 """
 
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from operator import itemgetter
+from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from gen.diffusion.arguments import check_axes, check_not_negative
-from gen.diffusion.denoiser import Denoiser, Prediction
-from gen.diffusion.guidance.base import Evaluation, Guidance, Scale, check_scale
-from gen.diffusion.items import inner_product, norm, per_item
+from gen.diffusion.attention import nag, pag, perturbed, seg, slg
+from gen.diffusion.conditioning import Conditioning, concatenate
+from gen.diffusion.denoiser import Denoiser, Memory, Prediction
+from gen.diffusion.level import EVERYWHERE, Interval, Level, check_interval, inner_product, norm, per_item
+
+__all__ = [
+    "AdaptiveProjected", "CFGPlusPlus", "CFGZeroStar", "Chain", "ClassifierFree", "ClassifierGuidance",
+    "Evaluate", "Evaluation", "Extrapolation", "FrequencyDecoupled", "Guidance", "LossGuidance", "Mahiro",
+    "Perturbed", "Scale", "Tangential", "WeightedPrompts", "guided", "nag", "pag", "perturbed", "seg", "slg",
+]  # fmt: skip
+
+Strength: TypeAlias = float | Sequence[float] | Tensor
+Scale: TypeAlias = Strength | Callable[[Level[float]], Strength]
+"""A guidance scale, or a function of the level that returns one.
+
+A number for all items; a sequence or tensor (B,) with one number per item; or a tensor that broadcasts to the
+state (B, ...) with as many dimensions, such as (1, 1, T, 1, 1) with one number per frame of a video. Negative
+numbers are allowed.
+"""
+
+Evaluate: TypeAlias = Callable[[Tensor, Level[float], Mapping[str, Conditioning]], dict[str, Prediction]]
+"""(x, level, name to conditioning) -> name to prediction of the unguided denoiser, in one batch where the
+conditionings can be concatenated."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One evaluation of a guided denoiser.
+
+    Args:
+        x: State (B, ...).
+        level: Its level, in the interval of the guidance.
+        conditioning: The conditions, with uncond and other prompts where there are any.
+        memory: The guidance's own, to read and write.
+        evaluate: Evaluates the unguided denoiser.
+    """
+
+    x: Tensor
+    level: Level[float]
+    conditioning: Conditioning
+    memory: Memory
+    evaluate: Evaluate
+
+    def conditional(self) -> Prediction:
+        """The prediction for the conditioning, without guidance."""
+        return self.evaluate(self.x, self.level, {"cond": self.conditioning})["cond"]
+
+    def number(self, scale: Scale) -> float | Tensor:
+        """The scale at this level: a number, or a tensor in the dtype of x that broadcasts to x.
+
+        Raises:
+            ValueError: The scale has not one number per item and does not broadcast to x.
+        """
+        strength = scale(self.level) if callable(scale) else scale
+        if isinstance(strength, int | float):
+            return strength
+        values, x = torch.as_tensor(strength), self.x
+        if values.shape == x.shape[:1]:
+            return values.to(x).reshape(-1, *(1,) * (x.ndim - 1))
+        fits = values.ndim == x.ndim and all(
+            size in (1, full) for size, full in zip(values.shape, x.shape, strict=True)
+        )
+        if values.ndim and not fits:
+            raise ValueError(
+                f"a scale must be one number, ({x.shape[0]},) with one per item, or broadcast to the state "
+                f"{tuple(x.shape)} with as many dimensions, not {tuple(values.shape)}"
+            )
+        return values.to(x)
+
+
+@dataclass(frozen=True)
+class Guidance(ABC):
+    """A change of the prediction of a denoiser.
+
+    Args:
+        interval: (low, high) in log_snr, both included; outside of it only the conditional prediction is
+            evaluated (Kynkäänniemi et al. 2024, arXiv 2404.07724).
+
+    Raises:
+        ValueError: The interval is not (low, high).
+    """
+
+    interval: Interval = field(default=EVERYWHERE, kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_interval(self.interval)
+
+    def __rshift__(self, other: Guidance | Chain) -> Chain:
+        """This guidance, then ``other`` of the denoiser that it guides."""
+        return Chain((self,)) >> other
+
+    @abstractmethod
+    def predict(self, at: Evaluation) -> Prediction:
+        """The guided prediction."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Guidances applied in turn: guided(denoiser, a >> b) = guided(guided(denoiser, a), b).
+
+    Where b evaluates a prompt and its uncond, both predictions are guided by a. ``Chain()`` is no guidance.
+
+    Args:
+        parts: The first is applied to the denoiser itself.
+    """
+
+    parts: tuple[Guidance, ...] = ()
+
+    def __rshift__(self, other: Guidance | Chain) -> Chain:
+        """These guidances, then ``other``."""
+        return Chain(self.parts + (other.parts if isinstance(other, Chain) else (other,)))
+
+
+def guided(denoiser: Denoiser, guidance: Guidance | Chain) -> Denoiser:
+    """``denoiser`` with ``guidance``, whose memory is the one that it is evaluated with."""
+    for part in guidance.parts if isinstance(guidance, Chain) else (guidance,):
+        denoiser = _guided(denoiser, part)
+    return denoiser
+
+
+def _guided(denoiser: Denoiser, guidance: Guidance) -> Denoiser:
+    def denoise(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
+        at = Evaluation(x, level, conditioning, memory, partial(_evaluate, denoiser, memory))
+        return guidance.predict(at) if level.within(guidance.interval) else at.conditional()
+
+    return denoise
+
+
+def _evaluate(
+    denoiser: Denoiser, memory: Memory, x: Tensor, level: Level[float], prompts: Mapping[str, Conditioning]
+) -> dict[str, Prediction]:
+    """See ``Evaluate``. Each batch has a child memory, so that the rows of two batches are never mixed."""
+    predictions: dict[str, Prediction] = {}
+    for names in _batches(prompts):
+        count, rows, child = len(names), x.shape[0], memory.child(" and ".join(names))
+        if count == 1:
+            predictions[names[0]] = denoiser(x, level, prompts[names[0]], child)
+        else:
+            joined = concatenate([prompts[name] for name in names])
+            prediction = denoiser(x.repeat(count, *(1,) * (x.ndim - 1)), level, joined, child)
+            for i, name in enumerate(names):
+                predictions[name] = prediction.map(itemgetter(slice(i * rows, (i + 1) * rows)))
+    return predictions
+
+
+def check_scale(scale: Scale) -> None:
+    """Raises ValueError where a constant scale is not finite."""
+    if not callable(scale) and not bool(torch.as_tensor(scale).isfinite().all()):
+        raise ValueError(f"a guidance scale must be finite, not {scale}")
+
+
+def _batches(prompts: Mapping[str, Conditioning]) -> list[tuple[str, ...]]:
+    """The names in groups whose conditionings can be concatenated."""
+    kinds: dict[object, list[str]] = {}
+    for name, conditioning in prompts.items():
+        shapes = frozenset(
+            (name, condition.route, condition.value.shape[2 if condition.has_tokens else 1 :])
+            for name, condition in conditioning.items()
+        )
+        kind = (shapes, conditioning.uncond is None, len(conditioning.others))
+        kinds.setdefault(kind, []).append(name)
+    return [tuple(names) for names in kinds.values()]
 
 
 @dataclass(frozen=True)
@@ -495,3 +662,96 @@ class WeightedPrompts(Guidance):
 def _counts(factor: float | Tensor) -> bool:
     """Whether a prompt of this weight is evaluated; a tensor's numbers are not read."""
     return isinstance(factor, Tensor) or factor != 0
+
+
+Objective: TypeAlias = Callable[[Tensor, Level[float], Conditioning], Tensor]
+"""(tensor (B, ...), level, conditioning) -> one number for each item (B,), differentiable in the tensor."""
+
+
+@dataclass(frozen=True)
+class ClassifierGuidance(Guidance):
+    """x0 + scale sigma**2 / alpha grad_x log p(y | x) (Dhariwal & Nichol 2021, arXiv 2105.05233, alg. 2).
+
+    Args:
+        log_probability: (x (B, ...), level, conditioning) -> log p(y | x) (B,), of a classifier of noisy
+            states.
+        scale: A ``Scale``; 1 samples from p(x0 | y), 0 is no guidance.
+
+    Raises:
+        ValueError: A value is out of range, or (when evaluated) the log-probabilities are not (B,).
+    """
+
+    log_probability: Objective
+    scale: Scale = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_scale(self.scale)
+
+    def predict(self, at: Evaluation) -> Prediction:
+        prediction, factor = at.conditional(), _tweedie(at, self.scale)
+        if factor is None:
+            return prediction
+        differentiable = torch.is_grad_enabled()
+        with torch.enable_grad():
+            point = at.x if at.x.requires_grad else at.x.detach().requires_grad_()
+            values = self.log_probability(point, at.level, at.conditioning)
+            gradient = _gradient(values, point, create_graph=differentiable)
+        return prediction.with_x0(prediction.x0 + factor * gradient)
+
+
+@dataclass(frozen=True)
+class LossGuidance(Guidance):
+    """x0 - scale sigma**2 / alpha grad_x loss(x0(x)).
+
+    Universal guidance (Bansal et al. 2023, arXiv 2302.07121, eq. 6) and diffusion posterior sampling (Chung
+    et al. 2023, arXiv 2209.14687, eq. 16), with the step size in the loss. Where exp(-loss) is p(y | x) up
+    to a factor, scale 1 gives E[x0 | x, y]. The gradient goes through the denoiser and every earlier guidance
+    of a chain. Where gradients are on, the result can be differentiated.
+
+    Args:
+        loss: (x0 (B, ...), level, conditioning) -> (B,). A Euclidean norm in place of its square normalises
+            the gradient.
+        scale: A ``Scale``; 0 is no guidance.
+
+    Raises:
+        ValueError: A value is out of range, or (when evaluated) the losses are not (B,).
+    """
+
+    loss: Objective
+    scale: Scale = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_scale(self.scale)
+
+    def predict(self, at: Evaluation) -> Prediction:
+        factor = _tweedie(at, self.scale)
+        if factor is None:
+            return at.conditional()
+        differentiable = torch.is_grad_enabled()
+        with torch.enable_grad():
+            point = at.x if at.x.requires_grad else at.x.detach().requires_grad_()
+            prediction = replace(at, x=point).conditional()
+            losses = self.loss(prediction.x0, at.level, at.conditioning)
+            gradient = _gradient(losses, point, create_graph=differentiable)
+        if not differentiable:
+            prediction = prediction.map(Tensor.detach)
+        return prediction.with_x0(prediction.x0 - factor * gradient)
+
+
+def _tweedie(at: Evaluation, scale: Scale) -> float | Tensor | None:
+    """scale sigma**2 / alpha; None where there is no guidance."""
+    number, level = at.number(scale), at.level
+    if level.alpha == 0 or level.sigma == 0 or not torch.as_tensor(number).any():
+        return None
+    return number * (level.sigma**2 / level.alpha)
+
+
+def _gradient(values: Tensor, point: Tensor, *, create_graph: bool) -> Tensor:
+    if values.shape != point.shape[:1]:
+        raise ValueError(
+            f"there must be one number for each item, ({point.shape[0]},), not {tuple(values.shape)}"
+        )
+    # Items are independent: the gradient of the sum holds the gradient of each.
+    return torch.autograd.grad(values.sum(), point, create_graph=create_graph)[0]
