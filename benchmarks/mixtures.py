@@ -60,7 +60,7 @@ class Problem:
         name: What is printed.
         mixture: The data.
         guidance: Scale of classifier-free guidance towards ``part``; 1 is none.
-        part: The mixture that guidance asks for.
+        part: The mixture that guidance leads to.
         fault: Size of the error of the network, in units of its unit-variance output.
         seed: Of the fault and of the starting noise.
         scale: By which the data are multiplied.

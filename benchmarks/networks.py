@@ -15,7 +15,8 @@ unipc_3, "shipped" the model's own solver:
     | video, 16, guidance 1.5 | .0108 | flow_adams_2 .0087 | .81    | .0068      | .0061   |
     | mesh, 16, guidance 3    | .1905 | dpmpp_2m .2380     | 1.25   | .1363      | .1843   |
 
-On audio unipc_3 is ahead of every solver here, and the default is 4.3 times its error; on mesh flow_abm_2 is.
+On audio unipc_3 is ahead of every solver of these tables, and the default is 4.3 times its error; on mesh
+flow_abm_2 is.
 """
 
 from __future__ import annotations

@@ -91,18 +91,18 @@ def error(solver: Solver, process: Process, problem: Problem, steps: int, histor
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         return problem.denoise(x, level, Conditioning(), Memory())
 
-    def step(state: State, x: Tensor, here: Level[float], there: Level[float]) -> Update:
-        return solver.step(state, x, denoise, here, there, noise=no_noise)
+    def step(state: State, x: Tensor, t: Level[float], s: Level[float]) -> Update:
+        return solver.step(state, x, denoise, t, s, noise=no_noise)
 
     state: State = ()
     for i in range(history):
         state = step(state, known[i] * levels[i].alpha, levels[i], levels[i + 1]).state
-    here, x = levels[history], known[history] * levels[history].alpha
+    t, x = levels[history], known[history] * levels[history].alpha
     if state:
         # A corrector adds to what its predictor had found; a step to where it stands shows what.
-        x = 2 * x - step(state, x, here, here).x
-    for here, there in itertools.pairwise(levels[history:]):
-        update = step(state, x, here, there)
+        x = 2 * x - step(state, x, t, t).x
+    for t, s in itertools.pairwise(levels[history:]):
+        update = step(state, x, t, s)
         x, state = update.x, update.state
     return float((x / levels[-1].alpha - known[-1]).abs().max())
 
@@ -144,7 +144,7 @@ def main() -> None:
         "|---|---|---|---|---|---|---|",
         *map(row, own),
         "",
-        f"Of order 1 for each path of their noise, which is not measured here: {', '.join(noisy)}.",
+        f"Of order 1 for each path of their noise, which this table does not measure: {', '.join(noisy)}.",
     ]
     arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

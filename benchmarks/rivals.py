@@ -1,7 +1,7 @@
-"""The samplers of diffusers and k-diffusion, asked the same questions as ours.
+"""The samplers of diffusers and k-diffusion, with the same denoiser as ours.
 
-Their networks are asked at the exact level of their state: what they lose by rounding times to the steps of a
-chain is not counted against them. k-diffusion is optional (``pip install k-diffusion``).
+Their networks are evaluated at the exact level of their state, so that no rounding of times to the steps of
+a chain counts against them. k-diffusion is optional (``pip install k-diffusion``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gen.diffusion import Level
 diffusers.utils.logging.set_verbosity_error()
 warnings.filterwarnings("ignore", module="diffusers")
 
-Ask = Callable[[Tensor, Level[float]], Tensor]
+Denoise = Callable[[Tensor, Level[float]], Tensor]
 """(x, level) -> x0."""
 SD_BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 SIGMA_MIN, SIGMA_MAX = 0.002, 80.0
@@ -45,14 +45,14 @@ class Rival:
     Args:
         name: What is printed.
         family: "diffusers" or "k-diffusion".
-        run: (ask, z, steps) -> x0 (B, d), from the standard normal z (B, d).
+        run: (denoise, z, steps) -> x0 (B, d), from the standard normal z (B, d).
         evaluations: Steps -> evaluations.
         stochastic: Whether it draws noise.
     """
 
     name: str
     family: str
-    run: Callable[[Ask, Tensor, int], Tensor]
+    run: Callable[[Denoise, Tensor, int], Tensor]
     evaluations: Callable[[int], int] = lambda steps: steps
     stochastic: bool = False
 
@@ -74,7 +74,7 @@ def _diffusers(
     *,
     stepping: dict[str, Any] | None = None,
     setting: dict[str, Any] | None = None,
-) -> Callable[[Ask, Tensor, int], Tensor]:
+) -> Callable[[Denoise, Tensor, int], Tensor]:
     """A run of a scheduler whose state is that of a "chain", "sigma" (alpha = 1), "flow" or "edm"."""
 
     def level(made: Any, index: int, t: Tensor) -> Level[float]:
@@ -94,15 +94,15 @@ def _diffusers(
             return Level(0.5, 1 / norm, sigma / norm)
         return Level(0.5, 1.0, sigma)
 
-    def output(made: Any, x0: Tensor, x: Tensor, here: Level[float]) -> Tensor:
+    def output(made: Any, x0: Tensor, x: Tensor, at: Level[float]) -> Tensor:
         if state == "edm":
             data = made.config.sigma_data
-            norm = math.hypot(here.sigma, data)
-            return (x0 - x * (data / norm) ** 2) / (here.sigma * data / norm)
-        eps = (x - here.alpha * x0) / here.sigma
+            norm = math.hypot(at.sigma, data)
+            return (x0 - x * (data / norm) ** 2) / (at.sigma * data / norm)
+        eps = (x - at.alpha * x0) / at.sigma
         return eps - x0 if state == "flow" else eps
 
-    def run(ask: Ask, z: Tensor, steps: int) -> Tensor:
+    def run(denoise: Denoise, z: Tensor, steps: int) -> Tensor:
         made = getattr(diffusers, name)(**options)
         made.is_scale_input_called = True
         made.set_timesteps(steps, **(setting or {}))
@@ -110,9 +110,9 @@ def _diffusers(
         first = level(made, 0, made.timesteps[0])
         x = (z * math.hypot(first.alpha, first.sigma)).reshape(shape)
         for index, t in enumerate(made.timesteps):
-            here = level(made, index, t)
-            x0 = ask(x.reshape(z.shape).double(), here).reshape(shape)
-            x = made.step(output(made, x0, x, here), t, x, **(stepping or {}), return_dict=False)[0]
+            at = level(made, index, t)
+            x0 = denoise(x.reshape(z.shape).double(), at).reshape(shape)
+            x = made.step(output(made, x0, x, at), t, x, **(stepping or {}), return_dict=False)[0]
         return x.reshape(z.shape).double()
 
     return run
@@ -284,18 +284,23 @@ def _k_diffusion(sigma_min: float, sigma_max: float) -> list[Rival]:
         label = "dpmpp_2s" if options else name
 
         def run(
-            ask: Ask, z: Tensor, steps: int, name: str = name, options: Any = options, make: Any = make
+            denoise: Denoise,
+            z: Tensor,
+            steps: int,
+            name: str = name,
+            options: Any = options,
+            make: Any = make,
         ) -> Tensor:
             sigmas = make(steps).double()
             x = z * math.hypot(1, float(sigmas[0]))
             sampler = getattr(k, f"sample_{name}")
             return sampler(
-                lambda x, s: ask(x, Level(0.5, 1.0, float(s[0]))), x, sigmas, disable=True, **options
+                lambda x, s: denoise(x, Level(0.5, 1.0, float(s[0]))), x, sigmas, disable=True, **options
             )
 
         found.append(Rival(f"{label}, {grid}", "k-diffusion", run, evaluations, stochastic))
-    fast = lambda ask, z, n: k.sample_dpm_fast(  # noqa: E731
-        lambda x, s: ask(x, Level(0.5, 1.0, float(s[0]))),
+    fast = lambda denoise, z, n: k.sample_dpm_fast(  # noqa: E731
+        lambda x, s: denoise(x, Level(0.5, 1.0, float(s[0]))),
         z * math.hypot(1, sigma_max),
         sigma_min,
         sigma_max,
@@ -305,12 +310,12 @@ def _k_diffusion(sigma_min: float, sigma_max: float) -> list[Rival]:
     return [*found, Rival("dpm_fast", "k-diffusion", fast, lambda n: n)]
 
 
-def counted(ask: Ask) -> tuple[Ask, Iterator[int]]:
-    """``ask`` and what counts its questions."""
+def counted(denoise: Denoise) -> tuple[Denoise, Iterator[int]]:
+    """``denoise``, and the number of its evaluations."""
     counter = [0]
 
     def counting(x: Tensor, level: Level[float]) -> Tensor:
         counter[0] += 1
-        return ask(x, level)
+        return denoise(x, level)
 
     return counting, iter(lambda: counter[0], -1)

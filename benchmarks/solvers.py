@@ -73,12 +73,12 @@ def theirs(problem: Problem, rival: Rival, z: Tensor, nfe: int) -> Tensor | None
     steps = rival.steps(nfe)
     if steps == 0:
         return None
-    ask, count = counted(problem.x0)
+    denoise, count = counted(problem.x0)
     try:
-        end = rival.run(ask, z, steps)
+        end = rival.run(denoise, z, steps)
     except (ValueError, IndexError, RuntimeError, AssertionError, ZeroDivisionError):
         return None
-    assert next(count) <= nfe, f"{rival.name} asks {next(count)} times, not {nfe}"
+    assert next(count) <= nfe, f"{rival.name} evaluates {next(count)} times, not {nfe}"
     return end if end.isfinite().all() else None
 
 
@@ -148,7 +148,7 @@ def compare(name: str, problems: Sequence[Problem], budgets: Sequence[int], batc
             misses.append(
                 f"- {nfe} evaluations of theirs take {needed or 'more than 20'} of ours, over {GOAL}"
             )
-    print("\nNot as the goal asks:\n" if misses else "\nEverywhere as the goal asks.")
+    print("\nShort of the goal:\n" if misses else "\nThe goal is met everywhere.")
     print("\n".join(misses))
 
 
@@ -172,8 +172,8 @@ def compare_sliced(name: str, problems: Sequence[Problem], budgets: Sequence[int
                     found.append((sliced(end, data), f"{rival.name} ({rival.family})"))
             best, label = min(found)
             mark = "" if mine <= best else " (worse)"
-            told = f"{sliced(again, data):.4f} | {mine:.4f}{mark} | {label} | {best:.4f}"
-            print(f"| {problem.name} | {nfe} | {told} |", flush=True)
+            row = f"{sliced(again, data):.4f} | {mine:.4f}{mark} | {label} | {best:.4f}"
+            print(f"| {problem.name} | {nfe} | {row} |", flush=True)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """What a sampler itself costs per evaluation: whole loops with a free network, ours and those of others.
 
-All run here, in turn, on one thread and one float32 item of 4 x 64 x 64 numbers, or of ``--shape``; the best
+All run in turn, on one thread and one float32 item of 4 x 64 x 64 numbers, or of ``--shape``; the best
 of the repeats is printed, with ratios.
 
 - Ours: ``sample`` with a ``ModelDenoiser``: conversion, the check for NaN, and the network call.
@@ -10,8 +10,8 @@ of the repeats is printed, with ratios.
 
 With torch 2.13 and diffusers 0.42 on two shared cores, ours took 0.03 to 0.98 of the time of diffusers' loop
 for every pair but one. Euler on a flow took 1.3 to 1.6 of it on small states, where calls in Python
-count, and 0.8 to 0.9 on 16 x 16 x 90 x 160 numbers: diffusers makes two operations there, ours makes one and
-checks for NaN.
+count, and 0.8 to 0.9 on 16 x 16 x 90 x 160 numbers: diffusers makes two operations on them, ours makes one
+and checks for NaN.
 
 Needs diffusers (the extra ``hub``).
 """
@@ -121,7 +121,7 @@ def of_k_diffusion(
             return x
 
     model, sigmas = external.VDenoiser(Free()), k.get_sigmas_karras(steps, 0.03, 14.6)
-    # Their SDE samplers build a Brownian tree unless told what to draw; ours draws one normal as well.
+    # Their SDE samplers build a Brownian tree unless given the draws; ours draws one normal as well.
     draws = "sde" in name or "ancestral" in name
     options = {"noise_sampler": lambda *_: torch.randn(1, *shape)} if draws else {}
 

@@ -1,4 +1,4 @@
-"""One thread: the tensors here are too small to share."""
+"""One thread: the tensors of these tests are too small to share."""
 
 import torch
 

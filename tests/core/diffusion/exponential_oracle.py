@@ -189,20 +189,20 @@ def _nodes(history: State, s: Level[float]) -> list[float]:
 
 
 def node_list(values: Sequence[float], end: float) -> list[float]:
-    """Where earlier predictions lie, in steps: 0 is here, 1 is the end of the step, -1 one step back.
+    """Where earlier predictions lie, in steps: this one is from 0 to 1, the one before begins at -1.
 
     Args:
-        values: The variable of the polynomial, finite here (first) and at the earlier predictions.
+        values: The variable of the polynomial, finite at the start (first) and at the earlier predictions.
         end: The variable at the end of the step, finite.
 
     Returns:
-        The nodes of those predictions that led here in one direction; the first other one (of infinite
-        value, or from before the run turned round) and all before it are left out, and all for no step.
+        The nodes of those predictions that lead to the start in one direction. The first other one (of infinite value, or
+        from before the run turned round) and all before it are left out, and all for a step of size 0.
     """
-    here = values[0]
+    start = values[0]
     found = [0.0]
-    for value in values[1:] if end != here else ():
-        node = (value - here) / (end - here)
+    for value in values[1:] if end != start else ():
+        node = (value - start) / (end - start)
         if not -math.inf < node < found[-1]:
             break
         found.append(node)
@@ -213,7 +213,7 @@ def node_list(values: Sequence[float], end: float) -> list[float]:
 class ExponentialRungeKutta(Solver):
     """Order 1 to 3 with as many evaluations per step, and no memory.
 
-    The exact solution is that of ``ExponentialMultistep``. Here the prediction within the step is a line
+    The exact solution is that of ``ExponentialMultistep``. The prediction within the step is a line
     through the one made at its start and the last one made on the way, at the nodes c (fractions of the step
     in log_snr):
 
@@ -239,7 +239,7 @@ class ExponentialRungeKutta(Solver):
             noise of the stage is a part of that of the step.
 
     Raises:
-        ValueError: An argument is out of range, or noise is asked for where it is not offered.
+        ValueError: An argument is out of range, or noise for a form that has none.
     """
 
     order: int = 2

@@ -1,8 +1,8 @@
 """One step of diffusers after the other beside ours: the same levels, the same denoiser, the same noise.
 
-Their schedulers compute in float32 by name (``torch.float32``, ``np.float32``). Here each module sees a torch
-and a numpy whose float32 is float64, and a ``randn_tensor`` that hands out the draws of the test, so that the
-two can be compared to many digits and a difference is one of method.
+Their schedulers compute in float32 by name (``torch.float32``, ``np.float32``). These tests give each module
+a torch and a numpy whose float32 is float64, and a ``randn_tensor`` that returns the draws of the test, so
+that both can be compared to many digits and a difference is one of method.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def theirs(
     Args:
         made: The scheduler.
         steps: Their ``num_inference_steps``; None where ``set_timesteps`` has been called.
-        level: (scheduler, index of the call) -> the level at which their network is asked.
+        level: (scheduler, index of the call) -> the level at which their network is evaluated.
         output: (x0, x, level) -> what their network would return.
         x: The state that they start from, as they scale it.
         draws: What ``randn_tensor`` returns, in this order.
@@ -102,9 +102,9 @@ def theirs(
         for index, t in enumerate(made.timesteps):
             if hasattr(made, "_init_step_index") and made.step_index is None:
                 made._init_step_index(t)
-            here = level(made, index)
-            x0 = MODEL.x0(x, here)
-            x = made.step(output(x0, x, here), t, x, **(stepping or {}), return_dict=False)[0]
+            at = level(made, index)
+            x0 = MODEL.x0(x, at)
+            x = made.step(output(x0, x, at), t, x, **(stepping or {}), return_dict=False)[0]
             states.append(x)
     return states
 

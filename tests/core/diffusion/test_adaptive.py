@@ -1,4 +1,4 @@
-"""The adaptive solver: as exact as it is asked to be, and no more costly."""
+"""The adaptive solver: as exact as its tolerances, and no more costly."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def test_dpm_solver_12_is_the_published_algorithm() -> None:
     """Lu et al. 2022 (2206.00927), appendix C, on sigma, with the limiter of k-diffusion's controller."""
     rtol, atol, size = 0.02, 0.005, 0.3
     process = VarianceExploding()
-    here, there = level_at(process, -1.5), level_at(process, 1.0)
-    sigma, x, evaluations = here.sigma, 3 * STARTS, 0
+    t, s = level_at(process, -1.5), level_at(process, 1.0)
+    sigma, x, evaluations = t.sigma, 3 * STARTS, 0
     before = x
-    while sigma > there.sigma:
-        target = max(sigma * math.exp(-size), there.sigma)
+    while sigma > s.sigma:
+        target = max(sigma * math.exp(-size), s.sigma)
         middle = math.sqrt(sigma * target)
         eps = (x - Mixture().x0(x, Level(0.5, 1.0, sigma))) / sigma
         low, halfway = x + (target - sigma) * eps, x + (middle - sigma) * eps
@@ -87,7 +87,7 @@ def test_dpm_solver_12_is_the_published_algorithm() -> None:
         evaluations, size = evaluations + 2, size * factor
         if factor >= 0.81:
             x, before, sigma = high, low, target
-    grid = TimeGrid((here.t, there.t))
+    grid = TimeGrid((t.t, s.t))
     solver = Adaptive(2, "eps", rtol, atol, 0.3)
     result = sample(MODEL, process, grid, solver, noise=NOISE, x=3 * STARTS)
     torch.testing.assert_close(result.x, x, rtol=1e-7, atol=1e-7)
@@ -111,8 +111,8 @@ def test_runs_from_pure_noise_to_clean_data_end_well(process, grid) -> None:
 
 def test_running_backwards_undoes_a_run() -> None:
     grid, x, solver = TimeGrid((0.9, 0.1)), STARTS / 5, Adaptive(3, "x0", 1e-5, 1e-5)
-    there = sample(MODEL, FLOW, grid.reverse(), solver, noise=NOISE, x=x).x
-    back = sample(MODEL, FLOW, grid, solver, noise=NOISE, x=there).x
+    s = sample(MODEL, FLOW, grid.reverse(), solver, noise=NOISE, x=x).x
+    back = sample(MODEL, FLOW, grid, solver, noise=NOISE, x=s).x
     torch.testing.assert_close(back, x, rtol=0, atol=1e-3)
 
 

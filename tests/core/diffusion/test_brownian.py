@@ -18,8 +18,8 @@ FLOW = RectifiedFlow()
 SOURCE = NoiseSource([3, 8], brownian=True)
 
 
-def _z(source, here, there, like, restart=0):
-    return source.at(0, here, there, path=source.path(restart))(like, "step")
+def _z(source, t, s, like, restart=0):
+    return source.at(0, t, s, path=source.path(restart))(like, "step")
 
 
 def _v(level):
@@ -43,7 +43,7 @@ def test_increments_are_standard_normal_and_independent() -> None:
     like = torch.zeros(1, n)
     levels = [FLOW.level(t) for t in (1.0, 0.9, 0.6, 0.55, 0.2, 0.001)]
     source = NoiseSource([5], brownian=True)
-    draws = [_z(source, here, there, like)[0] for here, there in itertools.pairwise(levels)]
+    draws = [_z(source, level_t, level_s, like)[0] for level_t, level_s in itertools.pairwise(levels)]
     draws.append(_z(source, levels[1], levels[2], like, restart=1)[0])
     draws.append(_z(NoiseSource([6], brownian=True), levels[1], levels[2], like)[0])
     draws.append(source.at(0, levels[1], levels[2])(like, "churn")[0])
@@ -65,10 +65,10 @@ def test_parts_of_a_step_are_parts_of_its_path() -> None:
 
 
 def test_an_item_does_not_know_its_neighbours() -> None:
-    here, there = FLOW.level(0.8), FLOW.level(0.7)
-    batch = _z(SOURCE, here, there, torch.zeros(2, 7))
-    assert torch.equal(batch[1:], _z(SOURCE.select([1]), here, there, torch.zeros(1, 7)))
-    assert _z(NoiseSource([], brownian=True), here, there, torch.zeros(0, 7)).shape == (0, 7)
+    t, s = FLOW.level(0.8), FLOW.level(0.7)
+    batch = _z(SOURCE, t, s, torch.zeros(2, 7))
+    assert torch.equal(batch[1:], _z(SOURCE.select([1]), t, s, torch.zeros(1, 7)))
+    assert _z(NoiseSource([], brownian=True), t, s, torch.zeros(0, 7)).shape == (0, 7)
     assert SOURCE.child("x").brownian
 
 

@@ -39,13 +39,13 @@ SHAPE = (6,)
 
 
 def _recorded(denoiser):
-    questions = []
+    evaluations = []
 
-    def ask(x, level, conditioning, memory):
-        questions.append((level.t, x.shape[0]))
+    def denoise(x, level, conditioning, memory):
+        evaluations.append((level.t, x.shape[0]))
         return denoiser(x, level, conditioning, memory)
 
-    return ask, questions
+    return denoise, evaluations
 
 
 def _steps(denoiser, seeds=(0,), solver=None, **options):
@@ -54,7 +54,7 @@ def _steps(denoiser, seeds=(0,), solver=None, **options):
     return list(iterate(denoiser, FLOW, GRID, solver or DDIM(), x=x, noise=noise, **options))
 
 
-def _told(x, level, conditioning, memory):
+def _conditional(x, level, conditioning, memory):
     mean = conditioning["mean"].value.to(x)
     return Prediction(MIXTURE(x - mean, level, conditioning, memory).x0 + mean)
 
@@ -65,27 +65,27 @@ def _prompts(count: int) -> Conditioning:
 
 
 def test_what_never_changes_is_evaluated_as_rarely_as_allowed() -> None:
-    """Two evaluations to learn the rate, then one in every four questions."""
-    ask, questions = _recorded(lambda x, level, _, memory: Prediction(torch.ones_like(x)))
-    *_, last = _steps(cached(ask, 0.01, longest=3))
-    assert [t for t, _ in questions] == [GRID.times[i] for i in (0, 1, *range(5, 40, 4))]
+    """Two evaluations to learn the rate, then one in every four calls."""
+    denoise, evaluations = _recorded(lambda x, level, _, memory: Prediction(torch.ones_like(x)))
+    *_, last = _steps(cached(denoise, 0.01, longest=3))
+    assert [t for t, _ in evaluations] == [GRID.times[i] for i in (0, 1, *range(5, 40, 4))]
     report = cache_report(last.memory)
-    assert (report.evaluated, report.skipped) == (len(questions), 40 - len(questions))
+    assert (report.evaluated, report.skipped) == (len(evaluations), 40 - len(evaluations))
     assert (report.estimated, report.observed) == (0.0, 0.0)
 
 
 def test_under_ddim_a_skip_is_a_longer_step() -> None:
-    ask, questions = _recorded(MIXTURE)
-    *_, last = _steps(cached(ask, 0.1))
-    assert len(questions) < 35
-    coarse = TimeGrid((*(t for t, _ in questions), 0.0))
+    denoise, evaluations = _recorded(MIXTURE)
+    *_, last = _steps(cached(denoise, 0.1))
+    assert len(evaluations) < 35
+    coarse = TimeGrid((*(t for t, _ in evaluations), 0.0))
     x = prior(FLOW, GRID, NoiseSource([0]), SHAPE).double()
     *_, expected = iterate(MIXTURE, FLOW, coarse, DDIM(), x=x, noise=NoiseSource([0]))
     torch.testing.assert_close(last.x, expected.x)
 
 
 def test_errors_are_reported_as_they_are() -> None:
-    """Against the denoiser asked at every question, on the same states."""
+    """Against the denoiser evaluated at every call, on the same states."""
     found = []
     run, memory = cached(MIXTURE, 0.1), Memory()
 
@@ -125,20 +125,22 @@ def test_a_tolerance_that_nothing_meets_changes_nothing() -> None:
 
 
 def test_outside_its_interval_all_is_evaluated() -> None:
-    ask, questions = _recorded(lambda x, level, _, memory: Prediction(torch.ones_like(x)))
-    _steps(cached(ask, 0.1, longest=100, interval=(-1.0, 1.0)))
+    denoise, evaluations = _recorded(lambda x, level, _, memory: Prediction(torch.ones_like(x)))
+    _steps(cached(denoise, 0.1, longest=100, interval=(-1.0, 1.0)))
     within = {t for t in GRID.times[:-1] if -1 <= FLOW.level(t).log_snr <= 1}
-    assert {t for t, _ in questions} == set(GRID.times[:-1]) - within
+    assert {t for t, _ in evaluations} == set(GRID.times[:-1]) - within
 
 
 @pytest.mark.parametrize("solver", [DDIM(1.0), Heun()], ids=str)
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: cached(guided(_told, ClassifierFree(2.0, interval=(-1.0, 1.0))), 0.1),
-        lambda: guided(cached(_told, 0.1), CFGPlusPlus(0.5, interval=(-1.0, 1.0))),
-        lambda: guided(cached(_told, 0.1), AdaptiveProjected(2.0, momentum=-0.5, interval=(-1.0, 1.0))),
-        lambda: guided(_told, ClassifierFree(2.0, weak=cached(_told, 0.1))),
+        lambda: cached(guided(_conditional, ClassifierFree(2.0, interval=(-1.0, 1.0))), 0.1),
+        lambda: guided(cached(_conditional, 0.1), CFGPlusPlus(0.5, interval=(-1.0, 1.0))),
+        lambda: guided(
+            cached(_conditional, 0.1), AdaptiveProjected(2.0, momentum=-0.5, interval=(-1.0, 1.0))
+        ),
+        lambda: guided(_conditional, ClassifierFree(2.0, weak=cached(_conditional, 0.1))),
     ],
     ids=["around guidance", "within plus", "within momentum", "of the weaker"],
 )
@@ -167,14 +169,14 @@ class TestRuns:
 
 
 def test_only_the_items_that_need_it_are_evaluated() -> None:
-    ask, questions = _recorded(_told)
-    steps = _steps(cached(ask, 0.1), (4, 5, 6), conditioning=_prompts(3))
-    assert {rows for _, rows in questions} >= {1, 3}
-    assert cache_report(steps[-1].memory).evaluated == sum(rows for _, rows in questions)
+    denoise, evaluations = _recorded(_conditional)
+    steps = _steps(cached(denoise, 0.1), (4, 5, 6), conditioning=_prompts(3))
+    assert {rows for _, rows in evaluations} >= {1, 3}
+    assert cache_report(steps[-1].memory).evaluated == sum(rows for _, rows in evaluations)
 
 
 def test_a_cache_within_guidance_keeps_what_differs_apart() -> None:
-    """The null here has another name, so that both are asked one after the other, in the same shape."""
+    """The uncond has another name, so that both are evaluated in turn, in the same shape."""
 
     def model(x, level, conditioning, memory):
         (condition,) = conditioning.values()
@@ -196,15 +198,15 @@ def test_threads_share_one_cache() -> None:
 
 
 def test_where_gradients_are_on_and_with_a_new_memory_all_is_evaluated() -> None:
-    ask, questions = _recorded(MIXTURE)
+    denoise, evaluations = _recorded(MIXTURE)
     wish = LossGuidance(lambda x0, level, _: x0.square().sum(1), 0.1)
-    a, b = (_steps(guided(inner, wish))[-1].x for inner in (cached(ask, 0.5), MIXTURE))
+    a, b = (_steps(guided(inner, wish))[-1].x for inner in (cached(denoise, 0.5), MIXTURE))
     assert torch.equal(a, b)
-    assert len(questions) == 40
-    questions.clear()
+    assert len(evaluations) == 40
+    evaluations.clear()
     for _ in range(4):
-        cached(ask, 0.5)(torch.ones(1, 2), FLOW.level(0.5), Conditioning(), Memory())
-    assert len(questions) == 4
+        cached(denoise, 0.5)(torch.ones(1, 2), FLOW.level(0.5), Conditioning(), Memory())
+    assert len(evaluations) == 4
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ def test_where_gradients_are_on_and_with_a_new_memory_all_is_evaluated() -> None
 )
 def test_what_cannot_be_held_is_refused(guidance, message) -> None:
     with pytest.raises(ValueError, match=message):
-        _steps(cached(guided(_told, guidance), 0.1), conditioning=_prompts(1))
+        _steps(cached(guided(_conditional, guidance), 0.1), conditioning=_prompts(1))
 
 
 @pytest.mark.parametrize(

@@ -70,18 +70,18 @@ def test_two_steps_of_the_chain_are_one(process) -> None:
 @pytest.mark.parametrize("process", PROCESSES, ids=str)
 @pytest.mark.parametrize("times", [(0.9, 0.6), (1.0, 0.4), (0.3, 0.0), (1.0, 0.0)])
 def test_posterior_is_bayes_rule(process, times) -> None:
-    here, there = process.level(times[0]), process.level(times[1])
+    t, s = process.level(times[0]), process.level(times[1])
     p = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
-    from_x0, step = law(process, there), law(process, process.transition(there, here))
+    from_x0, step = law(process, s), law(process, process.transition(s, t))
     for x in range(step.shape[0]):
         joint = from_x0[:K] * step[:, x]  # q(x_s, x_t | x0), (x0, x_s), for this x_t
         likelihood = joint.sum(1)
-        told = p * (likelihood > 0)  # a denoiser does not believe in what cannot have become x_t
-        if told.sum() == 0:
+        likely = p * (likelihood > 0)  # a denoiser does not believe in what cannot have become x_t
+        if likely.sum() == 0:
             continue
-        told = told / told.sum()
-        expected = (told[:, None] * joint / likelihood.clamp(min=1e-300)[:, None]).sum(0)
-        result = process.posterior(torch.tensor([x]), told[None], here, there)[0]
+        likely = likely / likely.sum()
+        expected = (likely[:, None] * joint / likelihood.clamp(min=1e-300)[:, None]).sum(0)
+        result = process.posterior(torch.tensor([x]), likely[None], t, s)[0]
         torch.testing.assert_close(result, expected)
 
 
@@ -224,7 +224,7 @@ def _legendre(n: int):
 
 
 def test_the_joint_is_not_a_product() -> None:
-    """Else nothing here would show that dependent tokens are drawn right."""
+    """Else nothing would show that dependent tokens are drawn right."""
     table = TABLE.reshape(K, K, K)
     product = torch.einsum("a,b,c->abc", table.sum((1, 2)), table.sum((0, 2)), table.sum((0, 1)))
     assert (table - product).abs().sum() / 2 > 0.3

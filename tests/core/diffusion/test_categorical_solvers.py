@@ -52,13 +52,13 @@ def _endpoints(solver, process, steps: int, start=None, denoiser=None) -> torch.
     else:
         x = start.repeat(SAMPLES, 1)
     state, levels = (), TimeGrid.uniform(steps).levels(process)
-    for here, there in itertools.pairwise(levels):
+    for t, s in itertools.pairwise(levels):
         update = solver.step(
             state,
             x,
             lambda x, level: denoiser(x, level, Conditioning(), Memory()),
-            here,
-            there,
+            t,
+            s,
             noise=lambda like, _: torch.randn(like.shape, generator=generator, dtype=like.dtype),
         )
         x, state = update.x, update.state
@@ -78,9 +78,9 @@ def _law_of_ancestral(process, steps: int) -> torch.Tensor:
     states = torch.cartesian_prod(*[torch.arange(one.shape[0])] * L)
     chances = one[0][states].prod(1)
     levels = TimeGrid.uniform(steps).levels(process)
-    for here, there in itertools.pairwise(levels):
-        p = process.probabilities(logits_of(process, states, here))
-        each = process.posterior(states, p, here, there)  # (from, L, tokens)
+    for t, s in itertools.pairwise(levels):
+        p = process.probabilities(logits_of(process, states, t))
+        each = process.posterior(states, p, t, s)  # (from, L, tokens)
         move = torch.ones(len(states), len(states), dtype=torch.float64)
         for i in range(L):
             move *= each[:, i][:, states[:, i]]
@@ -200,10 +200,10 @@ EMBEDDING = torch.randn(WORDS + 1, WORDS, generator=torch.Generator().manual_see
 
 def _network(x, c_noise, conditioning):
     """Every token depends on its neighbours, its item's condition and the share of noise."""
-    here = EMBEDDING[x]
+    embedded = EMBEDDING[x]
     shift = conditioning["prompt"].value[:, None, None, :1] if conditioning else 0.0
     return (
-        torch.tanh(here + here.roll(1, 2) * 0.7 - here.roll(1, 1) + shift)
+        torch.tanh(embedded + embedded.roll(1, 2) * 0.7 - embedded.roll(1, 1) + shift)
         * 3
         * (1.2 - c_noise[:, None, None, None])
     )

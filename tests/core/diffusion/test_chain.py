@@ -52,12 +52,12 @@ def test_two_transitions_are_one(process: Process, near: float, middle: float, f
     assert both.std == pytest.approx(math.hypot(second.scale * first.std, second.std))
 
 
-@pytest.mark.parametrize(("there", "here"), list(itertools.combinations(TIMES, 2)))
-def test_the_posterior_is_bayes_rule(process: Process, there: float, here: float) -> None:
-    a, b = process.level(there), process.level(here)
+@pytest.mark.parametrize(("s", "t"), list(itertools.combinations(TIMES, 2)))
+def test_the_posterior_is_bayes_rule(process: Process, s: float, t: float) -> None:
+    a, b = process.level(s), process.level(t)
     scale, std = transition(a, b)
     of_x, of_x0, deviation = posterior(b, a)
-    # The joint of (x_there, x_here) given x0 has one covariance; both factorings must give it.
+    # The joint of (x_s, x_t) given x0 has one covariance; both factorings must give it.
     assert deviation**2 + (of_x * b.sigma) ** 2 == pytest.approx(a.sigma**2, rel=1e-12, abs=1e-14)
     assert of_x * b.sigma**2 == pytest.approx(scale * a.sigma**2, rel=1e-12, abs=1e-14)
     assert of_x * b.alpha + of_x0 == pytest.approx(a.alpha, rel=1e-9, abs=1e-12)

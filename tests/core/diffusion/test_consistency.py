@@ -36,9 +36,9 @@ def _scale(level):
     return math.hypot(level.alpha * DATA.std, level.sigma)
 
 
-def _flow(x, here, there):
+def _flow(x, t, s):
     """The probability flow of a Gaussian from one level to another."""
-    return there.alpha * DATA.mean + _scale(there) / _scale(here) * (x - here.alpha * DATA.mean)
+    return s.alpha * DATA.mean + _scale(s) / _scale(t) * (x - t.alpha * DATA.mean)
 
 
 def _consistency(x, level, _conditioning, memory):
@@ -48,9 +48,9 @@ def _consistency(x, level, _conditioning, memory):
 def _map(x, level, _conditioning, memory):
     """The x0 with which DDIM arrives where the flow does."""
     assert isinstance(level, Towards)
-    there = level.target
-    ratio = there.sigma / level.sigma
-    return Prediction((_flow(x, level, there) - ratio * x) / (there.alpha - ratio * level.alpha))
+    s = level.target
+    ratio = s.sigma / level.sigma
+    return Prediction((_flow(x, level, s) - ratio * x) / (s.alpha - ratio * level.alpha))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
@@ -93,27 +93,27 @@ def test_a_flow_map_with_fresh_noise_keeps_the_law(rule) -> None:
 
 def test_a_step_is_that_of_the_mean_velocity() -> None:
     """Geng et al. 2025 (MeanFlow), eq. 12: x_r = x_t - (t - r) u(x, t, r)."""
-    told = []
+    seen = []
 
     def network(x, c_noise, conditioning):
         target = conditioning["target"].value
-        told.append((float(c_noise[0]), float(target[0, 0]), tuple(target.shape), target.dtype))
+        seen.append((float(c_noise[0]), float(target[0, 0]), tuple(target.shape), target.dtype))
         return torch.sin(x) * c_noise[:, None] + target
 
     denoiser = FlowMapDenoiser(ModelDenoiser(network, FLOW, Velocity()), FLOW, Velocity())
-    here, there = FLOW.level(0.75), FLOW.level(0.25)
+    t, s = FLOW.level(0.75), FLOW.level(0.25)
     update = FlowMap().step(
-        (), X, lambda x, level: denoiser(x, level, Conditioning(), Memory()), here, there, noise=NOISE.at(0)
+        (), X, lambda x, level: denoiser(x, level, Conditioning(), Memory()), t, s, noise=NOISE.at(0)
     )
     torch.testing.assert_close(update.x, X - 0.5 * (torch.sin(X) * 0.75 + 0.25), rtol=1e-6, atol=1e-6)
-    assert told == [(0.75, 0.25, (1, 1), torch.float32)]
-    told.clear()
-    denoiser(X, here, Conditioning(), Memory())
-    assert told[0][:2] == (0.75, 0.75)  # without a target: the velocity at the level itself
-    told.clear()
-    foreign = Towards(0.1, *(2 * v for v in (here.alpha, here.sigma)), level_at(PROCESSES["exploding"], 0.0))
+    assert seen == [(0.75, 0.25, (1, 1), torch.float32)]
+    seen.clear()
+    denoiser(X, t, Conditioning(), Memory())
+    assert seen[0][:2] == (0.75, 0.75)  # without a target: the velocity at the level itself
+    seen.clear()
+    foreign = Towards(0.1, *(2 * v for v in (t.alpha, t.sigma)), level_at(PROCESSES["exploding"], 0.0))
     denoiser(X, foreign, Conditioning(), Memory())
-    assert told[0][:2] == pytest.approx((0.75, 0.5))
+    assert seen[0][:2] == pytest.approx((0.75, 0.5))
 
 
 def test_guidance_passes_the_target_on() -> None:
@@ -139,7 +139,7 @@ def test_guidance_passes_the_target_on() -> None:
 
 def test_a_flow_map_serves_other_solvers_as_a_velocity() -> None:
     def network(x, c_noise, conditioning):
-        """The velocity where both times agree, which is all that these solvers ask for."""
+        """The velocity where both times agree, which is all that these solvers evaluate."""
         assert torch.equal(c_noise[:, None], conditioning["target"].value)
         return x * 0.5
 

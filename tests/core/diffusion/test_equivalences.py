@@ -1,4 +1,4 @@
-"""One method under its several published names: each formula is written out here from its source."""
+"""One method under its several published names: each formula is written out from its source."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def _noise(_x, _stream):
     return Z
 
 
-def _step(solver: Solver, here, there, state=(), x=X):
-    return solver.step(state, x, _denoise, here, there, noise=_noise).x
+def _step(solver: Solver, t, s, state=(), x=X):
+    return solver.step(state, x, _denoise, t, s, noise=_noise).x
 
 
 def test_ddpm_is_ddim_with_eta_1() -> None:
@@ -52,59 +52,59 @@ def test_ddpm_is_ddim_with_eta_1() -> None:
     betas = np.linspace(1e-4, 0.02, 1000)
     process, alpha_bar = DiscreteBetas(betas.tolist()), np.cumprod(1 - betas)
     for i in (3, 250, 900):
-        here, there = process.level((i + 1) / 1000), process.level(i / 1000)
-        x0 = _denoise(X, here).x0
+        t, s = process.level((i + 1) / 1000), process.level(i / 1000)
+        x0 = _denoise(X, t).x0
         now, before, beta = alpha_bar[i], alpha_bar[i - 1], betas[i]
         mean = math.sqrt(before) * beta / (1 - now) * x0 + math.sqrt(1 - beta) * (1 - before) / (1 - now) * X
         expected = mean + math.sqrt((1 - before) / (1 - now) * beta) * Z
-        torch.testing.assert_close(_step(DDIM(1.0), here, there), expected, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(_step(DDIM(1.0), t, s), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_euler_ancestral_is_ddim_with_eta_1() -> None:
     process = VarianceExploding()
-    here, there = process.level(0.6), process.level(0.5)
-    up = math.sqrt(there.sigma**2 * (here.sigma**2 - there.sigma**2) / here.sigma**2)
-    down = math.sqrt(there.sigma**2 - up**2)
-    slope = (X - _denoise(X, here).x0) / here.sigma
-    torch.testing.assert_close(_step(DDIM(1.0), here, there), X + slope * (down - here.sigma) + Z * up)
+    t, s = process.level(0.6), process.level(0.5)
+    up = math.sqrt(s.sigma**2 * (t.sigma**2 - s.sigma**2) / t.sigma**2)
+    down = math.sqrt(s.sigma**2 - up**2)
+    slope = (X - _denoise(X, t).x0) / t.sigma
+    torch.testing.assert_close(_step(DDIM(1.0), t, s), X + slope * (down - t.sigma) + Z * up)
 
 
 def test_euler_on_a_flow_and_on_sigma_are_ddim() -> None:
-    here, there = RectifiedFlow().level(0.8), RectifiedFlow().level(0.65)
-    x0 = _denoise(X, here).x0
+    t, s = RectifiedFlow().level(0.8), RectifiedFlow().level(0.65)
+    x0 = _denoise(X, t).x0
     velocity = (X - x0) / 0.8
-    torch.testing.assert_close(_step(DDIM(), here, there), X + (0.65 - 0.8) * velocity)
-    here, there = VarianceExploding().level(0.6), VarianceExploding().level(0.5)
-    slope = (X - _denoise(X, here).x0) / here.sigma
-    torch.testing.assert_close(_step(DDIM(), here, there), X + (there.sigma - here.sigma) * slope)
+    torch.testing.assert_close(_step(DDIM(), t, s), X + (0.65 - 0.8) * velocity)
+    t, s = VarianceExploding().level(0.6), VarianceExploding().level(0.5)
+    slope = (X - _denoise(X, t).x0) / t.sigma
+    torch.testing.assert_close(_step(DDIM(), t, s), X + (s.sigma - t.sigma) * slope)
 
 
 def test_ddim_is_the_published_formula() -> None:
     """Song et al. 2021, eq. 12 with their eq. 16."""
-    here, there, eta = VariancePreserving().level(0.7), VariancePreserving().level(0.6), 0.4
-    x0 = _denoise(X, here).x0
-    eps = (X - here.alpha * x0) / here.sigma
-    tau = eta * there.sigma / here.sigma * math.sqrt(1 - here.alpha**2 / there.alpha**2)
-    expected = there.alpha * x0 + math.sqrt(there.sigma**2 - tau**2) * eps + tau * Z
-    torch.testing.assert_close(_step(DDIM(eta), here, there), expected)
+    t, s, eta = VariancePreserving().level(0.7), VariancePreserving().level(0.6), 0.4
+    x0 = _denoise(X, t).x0
+    eps = (X - t.alpha * x0) / t.sigma
+    sigma_up = eta * s.sigma / t.sigma * math.sqrt(1 - t.alpha**2 / s.alpha**2)
+    expected = s.alpha * x0 + math.sqrt(s.sigma**2 - sigma_up**2) * eps + sigma_up * Z
+    torch.testing.assert_close(_step(DDIM(eta), t, s), expected)
 
 
 def test_heun_is_the_published_algorithm() -> None:
     """Karras et al. 2022, algorithm 1."""
     process = VarianceExploding()
-    here, there = process.level(0.6), process.level(0.5)
-    first = (X - _denoise(X, here).x0) / here.sigma
-    euler = X + (there.sigma - here.sigma) * first
-    second = (euler - _denoise(euler, there).x0) / there.sigma
-    expected = X + (there.sigma - here.sigma) * (first + second) / 2
-    torch.testing.assert_close(_step(Heun(), here, there), expected)
+    t, s = process.level(0.6), process.level(0.5)
+    first = (X - _denoise(X, t).x0) / t.sigma
+    euler = X + (s.sigma - t.sigma) * first
+    second = (euler - _denoise(euler, s).x0) / s.sigma
+    expected = X + (s.sigma - t.sigma) * (first + second) / 2
+    torch.testing.assert_close(_step(Heun(), t, s), expected)
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_first_order_multistep_is_ddim(eta: float) -> None:
     for process in PROCESSES.values():
-        for here, there in ((0.9, 0.7), (0.3, 0.05), (0.5, 0.0)):
-            a, b = process.level(here), process.level(there)
+        for t, s in ((0.9, 0.7), (0.3, 0.05), (0.5, 0.0)):
+            a, b = process.level(t), process.level(s)
             torch.testing.assert_close(_step(ExponentialMultistep(1, eta), a, b), _step(DDIM(eta), a, b))
 
 
@@ -117,19 +117,19 @@ def test_two_step_midpoint_is_dpm_solver_plus_plus_2m() -> None:
     """Lu et al. 2022 (DPM-Solver++), algorithm 2."""
     process = VariancePreserving()
     (before,), past = _history(process, [-0.9])
-    here, there = level_at(process, -0.5), level_at(process, 0.2)
-    h, r = there.log_snr - here.log_snr, (here.log_snr - before.log_snr) / (there.log_snr - here.log_snr)
-    data = (1 + 1 / (2 * r)) * _denoise(X, here).x0 - 1 / (2 * r) * past[0].value
-    ode = there.sigma / here.sigma * X - there.alpha * math.expm1(-h) * data
+    t, s = level_at(process, -0.5), level_at(process, 0.2)
+    h, r = s.log_snr - t.log_snr, (t.log_snr - before.log_snr) / (s.log_snr - t.log_snr)
+    data = (1 + 1 / (2 * r)) * _denoise(X, t).x0 - 1 / (2 * r) * past[0].value
+    ode = s.sigma / t.sigma * X - s.alpha * math.expm1(-h) * data
     solver = ExponentialMultistep(2, quadrature="midpoint")
-    torch.testing.assert_close(_step(solver, here, there, past), ode, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(_step(solver, t, s, past), ode, rtol=1e-9, atol=1e-9)
     sde = (
-        there.sigma / here.sigma * math.exp(-h) * X
-        - there.alpha * math.expm1(-2 * h) * data
-        + there.sigma * math.sqrt(-math.expm1(-2 * h)) * Z
+        s.sigma / t.sigma * math.exp(-h) * X
+        - s.alpha * math.expm1(-2 * h) * data
+        + s.sigma * math.sqrt(-math.expm1(-2 * h)) * Z
     )
     solver = ExponentialMultistep(2, 1.0, "midpoint")
-    torch.testing.assert_close(_step(solver, here, there, past), sde, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(_step(solver, t, s, past), sde, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
@@ -138,21 +138,21 @@ def test_multistep_integrates_the_interpolating_polynomial(order: int, eta: floa
     """Exponential Adams-Bashforth: the integral by numerical quadrature of the Lagrange polynomial."""
     process = RectifiedFlow()
     _, past = _history(process, [-0.9, -1.7][: order - 1])
-    here, there = level_at(process, -0.5), level_at(process, 0.2)
-    h = there.log_snr - here.log_snr
-    nodes = [here.log_snr, *(p.level.log_snr for p in past)]
-    values = [_denoise(X, here).x0, *(p.value for p in past)]
-    expected = there.sigma / here.sigma * math.exp(-eta * h) * X
+    t, s = level_at(process, -0.5), level_at(process, 0.2)
+    h = s.log_snr - t.log_snr
+    nodes = [t.log_snr, *(p.level.log_snr for p in past)]
+    values = [_denoise(X, t).x0, *(p.value for p in past)]
+    expected = s.sigma / t.sigma * math.exp(-eta * h) * X
     for i, value in enumerate(values):
 
         def integrand(log_snr: float, i: int = i) -> float:
             others = [node for j, node in enumerate(nodes) if j != i]
             basis = math.prod((log_snr - other) / (nodes[i] - other) for other in others)
-            return (1 + eta) * math.exp(-(1 + eta) * (there.log_snr - log_snr)) * basis
+            return (1 + eta) * math.exp(-(1 + eta) * (s.log_snr - log_snr)) * basis
 
-        expected = expected + there.alpha * quad(integrand, here.log_snr, there.log_snr)[0] * value
-    expected = expected + there.sigma * math.sqrt(-math.expm1(-2 * eta * h)) * Z
-    result = _step(ExponentialMultistep(order, eta), here, there, past)
+        expected = expected + s.alpha * quad(integrand, t.log_snr, s.log_snr)[0] * value
+    expected = expected + s.sigma * math.sqrt(-math.expm1(-2 * eta * h)) * Z
+    result = _step(ExponentialMultistep(order, eta), t, s, past)
     torch.testing.assert_close(result, expected, rtol=1e-9, atol=1e-9)
 
 
@@ -172,7 +172,7 @@ def test_only_log_snr_matters(solver: Solver) -> None:
 
 
 def test_a_network_answers_on_the_levels_of_any_process() -> None:
-    """A network trained on one process, asked about another, says what it says at equal log_snr."""
+    """The prediction on another process is that of the network's own at equal log_snr."""
     own, other = VariancePreserving(), VarianceExploding()
 
     def network(x, c_noise, _):
@@ -190,6 +190,6 @@ def test_a_network_answers_on_the_levels_of_any_process() -> None:
 
 def test_an_independent_eps_is_followed() -> None:
     """What CFG++ needs: the noise of one prediction with the data of another."""
-    here, there = RectifiedFlow().level(0.8), RectifiedFlow().level(0.6)
-    update = DDIM().step((), X, lambda x, _: Prediction(x * 0.5, Z), here, there, noise=_noise)
+    t, s = RectifiedFlow().level(0.8), RectifiedFlow().level(0.6)
+    update = DDIM().step((), X, lambda x, _: Prediction(x * 0.5, Z), t, s, noise=_noise)
     torch.testing.assert_close(update.x, 0.4 * (X * 0.5) + 0.6 * Z)

@@ -126,7 +126,7 @@ def test_trailing_stands_on_the_steps_of_the_chain() -> None:
 
 
 def indices(grid: TimeGrid, chain: int = 1000) -> list[float]:
-    """Of the steps at which a network trained on a chain is asked."""
+    """Of the steps of a chain at which its network is evaluated."""
     return [round(t * chain - 1, 9) for t in grid.times[:-1]]
 
 

@@ -137,19 +137,17 @@ def test_between_gaussians_guidance_moves_the_mean(process, scale) -> None:
 @pytest.mark.parametrize("scale", [0.0, 0.3, 1.0])
 def test_cfg_plus_plus_is_guidance_scaled_to_the_step(scale) -> None:
     """alpha' x0 + sigma' eps with the null's eps is a DDIM step guided by scale / (1 - e**-h)."""
-    here, there = FLOW.level(0.6), FLOW.level(0.45)
-    strong = scale / (1 - math.exp(here.log_snr - there.log_snr))
+    t, s = FLOW.level(0.6), FLOW.level(0.45)
+    strong = scale / (1 - math.exp(t.log_snr - s.log_snr))
     steps = [
-        DDIM()
-        .step((), X, lambda x, at, g=g: guided(MODEL, g)(x, at, PROMPTS, Memory()), here, there, noise=None)
-        .x
+        DDIM().step((), X, lambda x, at, g=g: guided(MODEL, g)(x, at, PROMPTS, Memory()), t, s, noise=None).x
         for g in (CFGPlusPlus(scale), ClassifierFree(strong))
     ]
     _close(*steps)
-    prediction = guided(MODEL, CFGPlusPlus(scale))(X, here, PROMPTS, Memory())
-    null = MODEL(X, here, PROMPTS.uncond, Memory())
-    _close(prediction.eps, null.noise(X, here))
-    _close(prediction.x0, null.x0 + scale * (MODEL(X, here, PROMPTS, Memory()).x0 - null.x0))
+    prediction = guided(MODEL, CFGPlusPlus(scale))(X, t, PROMPTS, Memory())
+    null = MODEL(X, t, PROMPTS.uncond, Memory())
+    _close(prediction.eps, null.noise(X, t))
+    _close(prediction.x0, null.x0 + scale * (MODEL(X, t, PROMPTS, Memory()).x0 - null.x0))
 
 
 def test_projected_guidance_with_everything_kept_is_classifier_free() -> None:
@@ -194,7 +192,7 @@ def test_cfg_zero_star_of_equal_predictions_is_either() -> None:
 
 def test_cfg_zero_star_fits_the_null_by_least_squares() -> None:
     """At scale 0 the velocity is s v', and v - s v' is orthogonal to v'."""
-    better, worse, fitted = (
+    cond, uncond, fitted = (
         ((X - prediction.x0) / LEVEL.sigma).flatten(1)
         for prediction in (
             MODEL(X, LEVEL, PROMPTS, Memory()),
@@ -202,8 +200,8 @@ def test_cfg_zero_star_fits_the_null_by_least_squares() -> None:
             guided(MODEL, CFGZeroStar(0.0))(X, LEVEL, PROMPTS, Memory()),
         )
     )
-    _close(((better - fitted) * worse).sum(1), torch.zeros(3, dtype=torch.float64), rtol=0, atol=1e-12)
-    _close(fitted * worse.norm(dim=1, keepdim=True) ** 2, worse * (fitted * worse).sum(1, keepdim=True))
+    _close(((cond - fitted) * uncond).sum(1), torch.zeros(3, dtype=torch.float64), rtol=0, atol=1e-12)
+    _close(fitted * uncond.norm(dim=1, keepdim=True) ** 2, uncond * (fitted * uncond).sum(1, keepdim=True))
 
 
 @EVERY
@@ -242,22 +240,22 @@ def test_zero_velocity_at_pure_noise_moves_nothing_and_evaluates_nothing() -> No
 
 
 def test_tangential_guidance_projects_on_the_first_singular_vector() -> None:
-    better, worse = (
+    cond, uncond = (
         MODEL(X, LEVEL, prompts, Memory()).noise(X, LEVEL) for prompts in (PROMPTS, PROMPTS.uncond)
     )
-    pairs = torch.stack([worse.flatten(1), better.flatten(1)], 1)
+    pairs = torch.stack([uncond.flatten(1), cond.flatten(1)], 1)
     direction = torch.linalg.svd(pairs, full_matrices=False).Vh[:, :1]
     damped = (pairs[:, :1] * direction).sum(-1, keepdim=True) * direction
-    expected = torch.lerp(damped.reshape_as(X), better, 2.5)
+    expected = torch.lerp(damped.reshape_as(X), cond, 2.5)
     _close(guided(MODEL, Tangential(2.5))(X, LEVEL, PROMPTS, Memory()).noise(X, LEVEL), expected)
 
 
 def test_tangential_guidance_is_continuous_at_pure_noise() -> None:
     x0, null = torch.randn(2, *X.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    told = {0.5: x0, 0.0: null}
+    predicted = {0.5: x0, 0.0: null}
 
     def denoiser(x, level, conditioning, memory):
-        return Prediction(torch.cat([told[float(v)][:1] for v in conditioning["mean"].value]))
+        return Prediction(torch.cat([predicted[float(v)][:1] for v in conditioning["mean"].value]))
 
     prompts = _means(0.5).with_uncond(_means(0.0))
     ends = [
@@ -297,8 +295,8 @@ def test_a_perturbed_network_shares_its_weights_and_leaves_the_original() -> Non
     assert twin.out.weight is net.out.weight
     plain, damaged = (ModelDenoiser(n, FLOW, Velocity()) for n in (net, twin))
     result = guided(plain, ClassifierFree(3.0, weak=damaged))(x, LEVEL, Conditioning(), Memory()).x0
-    better = plain(x, LEVEL, Conditioning(), Memory()).x0
-    _close(result, better + 2 * (better - damaged(x, LEVEL, Conditioning(), Memory()).x0))
+    cond = plain(x, LEVEL, Conditioning(), Memory()).x0
+    _close(result, cond + 2 * (cond - damaged(x, LEVEL, Conditioning(), Memory()).x0))
     with pytest.raises(ValueError, match="nowhere"):
         perturbed(net, ["nowhere"], lambda module: nn.Identity())
 

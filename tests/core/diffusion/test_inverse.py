@@ -379,24 +379,24 @@ def test_the_known_part_keeps_the_marginal_that_repaint_needs(eta) -> None:
     y, known = torch.full((1, 1), 1.7, dtype=torch.float64), torch.ones(1, dtype=torch.bool)
     guide = constrained(denoiser_of(Mixture()), Measurement(Mask(known), y), MaskBlend())
     for process in PROCESSES.values():
-        here, there = level_at(process, -0.7), level_at(process, 0.4)
+        t, s = level_at(process, -0.7), level_at(process, 0.4)
 
-        def step(n: float, z: float, here=here, there=there) -> float:
-            x = here.alpha * y + here.sigma * n
+        def step(n: float, z: float, t=t, s=s) -> float:
+            x = t.alpha * y + t.sigma * n
             update = DDIM(eta).step(
                 (),
                 x,
                 lambda x, level: guide(x, level, NOTHING, Memory()),
-                here,
-                there,
+                t,
+                s,
                 noise=lambda x, _: x * 0 + z,
             )
             return update.x.item()
 
         mean = step(0.0, 0.0)
         variance = (step(1.0, 0.0) - mean) ** 2 + (step(0.0, 1.0) - mean) ** 2
-        assert mean == pytest.approx(there.alpha * 1.7)
-        assert variance == pytest.approx(there.sigma**2)
+        assert mean == pytest.approx(s.alpha * 1.7)
+        assert variance == pytest.approx(s.sigma**2)
 
 
 class Silent(NoiseSource):
@@ -490,9 +490,9 @@ def test_batches_equal_singles_under_guidance(operator, method, std, solver) -> 
         guide = constrained(
             guided(model, ClassifierFree(2.0)), replace(measurement, y=measurement.y[rows]), method
         )
-        told = conditioning.map(lambda value: value[rows])
+        selected = conditioning.map(lambda value: value[rows])
         noise = NoiseSource(rows)
-        return sample(guide, process, grid, solver, noise=noise, shape=AUDIO, conditioning=told).x
+        return sample(guide, process, grid, solver, noise=noise, shape=AUDIO, conditioning=selected).x
 
     together = run([0, 1, 2])
     assert not together.requires_grad

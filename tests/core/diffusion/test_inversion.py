@@ -62,9 +62,9 @@ def test_data_comes_back(name: str, case: tuple[str, Distribution]) -> None:
     process, distribution = PROCESSES[case[0]], case[1]
     grid = TimeGrid.karras(300, process)
     denoiser = denoiser_of(distribution)
-    there = invert(denoiser, process, grid, SOLVERS[name], DATA)
-    assert there.x.isfinite().all()
-    back = sample(denoiser, process, grid, SOLVERS[name], noise=NOTHING, x=there.x).x
+    latent = invert(denoiser, process, grid, SOLVERS[name], DATA)
+    assert latent.x.isfinite().all()
+    back = sample(denoiser, process, grid, SOLVERS[name], noise=NOTHING, x=latent.x).x
     torch.testing.assert_close(back, DATA, rtol=0, atol=0.1)
 
 
@@ -105,11 +105,17 @@ def test_guidance_is_inverted_with_the_rest() -> None:
 
     conditioning = given(1.0).with_uncond(given(0.0))
     strong, grid = guided(denoiser, ClassifierFree(3.0)), _grid(process, 200)
-    asked = []
+    evaluations = []
     noise = invert(
-        strong, process, grid, DDIM(), DATA, conditioning=conditioning, on_step=lambda s: asked.append(s.nfe)
+        strong,
+        process,
+        grid,
+        DDIM(),
+        DATA,
+        conditioning=conditioning,
+        on_step=lambda s: evaluations.append(s.nfe),
     )
-    assert asked == [1] * 200
+    assert evaluations == [1] * 200
     assert noise.nfe == 200
     plain = invert(denoiser, process, grid, DDIM(), DATA, conditioning=conditioning).x
     assert (noise.x - plain).abs().min() > 0.1

@@ -151,8 +151,8 @@ def _error(solver: Solver, process, parameterization, distribution, log_snrs: tu
         prediction = denoise(x, level)
         state = (Past(level, _past(solver, prediction, x, level)), *state)
     x = exact[3] * levels[3].alpha
-    for here, there in itertools.pairwise(levels[3:]):
-        update = solver.step(state, x, denoise, here, there, noise=no_noise)
+    for t, s in itertools.pairwise(levels[3:]):
+        update = solver.step(state, x, denoise, t, s, noise=no_noise)
         x, state = update.x, update.state
     return float((x / levels[-1].alpha - exact[-1]).abs().max())
 
@@ -276,8 +276,8 @@ def _levels(process=FLOW, log_snrs=(-1.9, -1.2, -0.8, -0.1, 0.3, 1.0, 1.4)) -> l
 
 def _run(solver: Solver, levels, x=X, denoise=_denoise) -> list[Tensor]:
     states, state = [x], ()
-    for i, (here, there) in enumerate(itertools.pairwise(levels)):
-        update = solver.step(state, states[-1], denoise, here, there, noise=lambda *_, i=i: Z[i])
+    for i, (t, s) in enumerate(itertools.pairwise(levels)):
+        update = solver.step(state, states[-1], denoise, t, s, noise=lambda *_, i=i: Z[i])
         states.append(update.x)
         state = update.state
     return states
@@ -292,9 +292,9 @@ def _value(target: str, x: Tensor, level: Level[float]) -> Tensor:
     return _denoise(x, level).x0 if target == "x0" else _eps(x, level)
 
 
-def _uni(nodes, values, b_of_h: str, here, there, x: Tensor, target: str) -> Tensor:
-    """Zhao et al. 2023, algorithms 5 to 8: x at ``there``, nodes r_m = (lambda_m - lambda_here) / h."""
-    h = there.log_snr - here.log_snr
+def _uni(nodes, values, b_of_h: str, t, s, x: Tensor, target: str) -> Tensor:
+    """Zhao et al. 2023, algorithms 5 to 8: x_s, nodes r_m = (lambda_m - lambda_t) / h."""
+    h = s.log_snr - t.log_snr
     hh = h if target == "eps" else -h
     b = hh if b_of_h == "B1" else math.expm1(hh)
     phi = [math.expm1(hh) / hh]  # phi_1, phi_2, ... of theirs
@@ -302,9 +302,9 @@ def _uni(nodes, values, b_of_h: str, here, there, x: Tensor, target: str) -> Ten
         phi.append((phi[-1] - 1 / math.factorial(k)) / hh)
     (origin, *others), p = values, len(nodes)
     if target == "eps":
-        base, factor = there.alpha / here.alpha * x - there.sigma * math.expm1(hh) * origin, -there.sigma
+        base, factor = s.alpha / t.alpha * x - s.sigma * math.expm1(hh) * origin, -s.sigma
     else:
-        base, factor = there.sigma / here.sigma * x - there.alpha * math.expm1(hh) * origin, -there.alpha
+        base, factor = s.sigma / t.sigma * x - s.alpha * math.expm1(hh) * origin, -s.alpha
     if p == 1:
         a = np.array([0.5])
     else:
@@ -319,33 +319,33 @@ def _unipc(levels, order: int, b_of_h: str, target: str, corrector: bool = True)
     """What each step predicts; all but the last are corrected before the next one sets out."""
     x, states = X, [X]
     known: list[tuple[Level[float], Tensor]] = []  # newest first
-    for i, here in enumerate(levels[:-1]):
-        value = _value(target, states[-1], here)
+    for i, t in enumerate(levels[:-1]):
+        value = _value(target, states[-1], t)
         if i > 0 and corrector:
             (before, origin), *older = known[: min(order, i)]
-            h = here.log_snr - before.log_snr
+            h = t.log_snr - before.log_snr
             nodes = [*((level.log_snr - before.log_snr) / h for level, _ in older), 1.0]
             values = [origin, *(v for _, v in older), value]
-            x = _uni(nodes, values, b_of_h, before, here, x, target)
+            x = _uni(nodes, values, b_of_h, before, t, x, target)
         else:
             x = states[-1]
-        known.insert(0, (here, value))
+        known.insert(0, (t, value))
         older = known[1 : min(order, i + 1)]
-        h = levels[i + 1].log_snr - here.log_snr
-        nodes = [(level.log_snr - here.log_snr) / h for level, _ in older]
+        h = levels[i + 1].log_snr - t.log_snr
+        nodes = [(level.log_snr - t.log_snr) / h for level, _ in older]
         values = [value, *(v for _, v in older)]
         if nodes:
-            states.append(_uni(nodes, values, b_of_h, here, levels[i + 1], x, target))
+            states.append(_uni(nodes, values, b_of_h, t, levels[i + 1], x, target))
         else:
-            states.append(_first_order(x, value, here, levels[i + 1], target))
+            states.append(_first_order(x, value, t, levels[i + 1], target))
     return states
 
 
-def _first_order(x: Tensor, value: Tensor, here, there, target: str) -> Tensor:
-    h = there.log_snr - here.log_snr
+def _first_order(x: Tensor, value: Tensor, t, s, target: str) -> Tensor:
+    h = s.log_snr - t.log_snr
     if target == "eps":
-        return there.alpha / here.alpha * x - there.sigma * math.expm1(h) * value
-    return there.sigma / here.sigma * x - there.alpha * math.expm1(-h) * value
+        return s.alpha / t.alpha * x - s.sigma * math.expm1(h) * value
+    return s.sigma / t.sigma * x - s.alpha * math.expm1(-h) * value
 
 
 @pytest.mark.parametrize("target", ["x0", "eps"])
@@ -363,21 +363,19 @@ def test_unip_and_unipc_as_published(order: int, b_of_h: str, quadrature, target
 
 def test_dpm_solver_2m_in_eps() -> None:
     """Lu et al. 2022 (DPM-Solver++), appendix: the multistep forms in eps, as ODE and as SDE."""
-    before, here, there = _levels()[:3]
-    x1 = _first_order(X, _eps(X, before), before, here, "eps")
-    h, r = there.log_snr - here.log_snr, (here.log_snr - before.log_snr) / (there.log_snr - here.log_snr)
-    slope = (_eps(x1, here) - _eps(X, before)) / r
+    before, t, s = _levels()[:3]
+    x1 = _first_order(X, _eps(X, before), before, t, "eps")
+    h, r = s.log_snr - t.log_snr, (t.log_snr - before.log_snr) / (s.log_snr - t.log_snr)
+    slope = (_eps(x1, t) - _eps(X, before)) / r
     for quadrature, factor in (("midpoint", math.expm1(h) / 2), ("exact", math.expm1(h) / h - 1)):
         state = (Past(before, _eps(X, before)),)
         solver = ExponentialMultistep(2, quadrature=quadrature, target="eps")
-        got = solver.step(state, x1, _denoise, here, there, noise=no_noise).x
-        expected = _first_order(x1, _eps(x1, here), here, there, "eps") - there.sigma * factor * slope
+        got = solver.step(state, x1, _denoise, t, s, noise=no_noise).x
+        expected = _first_order(x1, _eps(x1, t), t, s, "eps") - s.sigma * factor * slope
         torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
-        got = dataclasses.replace(solver, eta=1.0).step(
-            state, x1, _denoise, here, there, noise=lambda *_: Z[0]
-        )
-        sde = there.alpha / here.alpha * x1 - 2 * there.sigma * math.expm1(h) * _eps(x1, here)
-        sde = sde - 2 * there.sigma * factor * slope + there.sigma * math.sqrt(math.expm1(2 * h)) * Z[0]
+        got = dataclasses.replace(solver, eta=1.0).step(state, x1, _denoise, t, s, noise=lambda *_: Z[0])
+        sde = s.alpha / t.alpha * x1 - 2 * s.sigma * math.expm1(h) * _eps(x1, t)
+        sde = sde - 2 * s.sigma * factor * slope + s.sigma * math.sqrt(math.expm1(2 * h)) * Z[0]
         torch.testing.assert_close(got.x, sde, rtol=1e-9, atol=1e-9)
 
 
@@ -417,18 +415,18 @@ def test_ipndm_and_plms_as_published(start) -> None:
     levels = _levels(PROCESSES["preserving"])
     tables = [[1], [3 / 2, -1 / 2], [23 / 12, -16 / 12, 5 / 12], [55 / 24, -59 / 24, 37 / 24, -9 / 24]]
 
-    def transfer(x: Tensor, eps: Tensor, here: Level[float], there: Level[float]) -> Tensor:
-        now, then = here.alpha**2, there.alpha**2
+    def transfer(x: Tensor, eps: Tensor, t: Level[float], s: Level[float]) -> Tensor:
+        now, then = t.alpha**2, s.alpha**2
         below = math.sqrt(now) * (math.sqrt((1 - then) * now) + math.sqrt((1 - now) * then))
         return math.sqrt(then / now) * x - (then - now) / below * eps
 
     x, values, states = X, [], [X]
-    for i, (here, there) in enumerate(itertools.pairwise(levels)):
-        values.insert(0, _eps(x, here))
+    for i, (t, s) in enumerate(itertools.pairwise(levels)):
+        values.insert(0, _eps(x, t))
         eps = sum(w * value for w, value in zip(tables[min(i, 3)], values, strict=False))
         if i == 0 and start == "heun":
-            eps = (eps + _eps(transfer(x, eps, here, there), there)) / 2
-        x = transfer(x, eps, here, there)
+            eps = (eps + _eps(transfer(x, eps, t, s), s)) / 2
+        x = transfer(x, eps, t, s)
         states.append(x)
     _same(_run(IPNDM(4) if start == "euler" else PLMS(), levels), states)
 
@@ -436,35 +434,35 @@ def test_ipndm_and_plms_as_published(start) -> None:
 def _sa_solver(levels, predictor: int, corrector: int, eta, target: str) -> list[Tensor]:
     """Xue et al. 2023, algorithm 1 by numerical integration; ``corrector`` counts its nodes."""
 
-    def move(x, z, here, there, nodes, values):
-        tau2, h = eta(here), there.log_snr - here.log_snr
+    def move(x, z, t, s, nodes, values):
+        tau2, h = eta(t), s.log_snr - t.log_snr
         if target == "x0":
-            result = there.sigma / here.sigma * math.exp(-tau2 * h) * x
-            result = result + there.sigma * math.sqrt(-math.expm1(-2 * tau2 * h)) * z
+            result = s.sigma / t.sigma * math.exp(-tau2 * h) * x
+            result = result + s.sigma * math.sqrt(-math.expm1(-2 * tau2 * h)) * z
         else:
-            result = there.alpha / here.alpha * x + there.sigma * math.sqrt(tau2 * math.expm1(2 * h)) * z
+            result = s.alpha / t.alpha * x + s.sigma * math.sqrt(tau2 * math.expm1(2 * h)) * z
         for i, value in enumerate(values):
 
             def integrand(log_snr: float, i: int = i) -> float:
                 if target == "x0":
-                    kernel = there.sigma * math.exp(-tau2 * (there.log_snr - log_snr) + log_snr)
+                    kernel = s.sigma * math.exp(-tau2 * (s.log_snr - log_snr) + log_snr)
                 else:
-                    kernel = -there.alpha * math.exp(-log_snr)
+                    kernel = -s.alpha * math.exp(-log_snr)
                 return (1 + tau2) * kernel * _lagrange(nodes, i, log_snr)
 
-            result = result + quad(integrand, here.log_snr, there.log_snr)[0] * value
+            result = result + quad(integrand, t.log_snr, s.log_snr)[0] * value
         return result
 
     x, states, known = X, [X], []
-    for i, here in enumerate(levels[:-1]):
-        value = _value(target, states[-1], here)
+    for i, t in enumerate(levels[:-1]):
+        value = _value(target, states[-1], t)
         if i > 0 and corrector > 0:
-            used = [(here.log_snr, value), *known][:corrector]
-            x = move(x, Z[i - 1], levels[i - 1], here, *zip(*used, strict=True))
+            used = [(t.log_snr, value), *known][:corrector]
+            x = move(x, Z[i - 1], levels[i - 1], t, *zip(*used, strict=True))
         else:
             x = states[-1]
-        known.insert(0, (here.log_snr, value))
-        states.append(move(x, Z[i], here, levels[i + 1], *zip(*known[:predictor], strict=True)))
+        known.insert(0, (t.log_snr, value))
+        states.append(move(x, Z[i], t, levels[i + 1], *zip(*known[:predictor], strict=True)))
     return states
 
 
@@ -480,16 +478,14 @@ def test_sa_solver_as_published(predictor: int, corrector: int, target) -> None:
 @pytest.mark.parametrize("tau", [0.0, 0.5, 1.0])
 def test_endpoint_is_what_the_authors_of_sa_solver_add_at_two_nodes(tau: float) -> None:
     """Their code replaces the first moment of the kernel by h**2 / 2, for predictor and corrector."""
-    before, here, there = _levels()[:3]
+    before, t, s = _levels()[:3]
     state, rise = (Past(before, torch.sin(X)),), 1 + tau**2
-    h = there.log_snr - here.log_snr
-    exact = there.alpha * (h - (1 - math.exp(-rise * h)) / rise)
-    added = there.alpha * rise * (h**2 / 2) - exact
-    slope = (_denoise(X, here).x0 - state[0].value) / (here.log_snr - before.log_snr)
+    h = s.log_snr - t.log_snr
+    exact = s.alpha * (h - (1 - math.exp(-rise * h)) / rise)
+    added = s.alpha * rise * (h**2 / 2) - exact
+    slope = (_denoise(X, t).x0 - state[0].value) / (t.log_snr - before.log_snr)
     runs = [
-        ExponentialMultistep(2, tau**2, quadrature).step(
-            state, X, _denoise, here, there, noise=lambda *_: Z[0]
-        )
+        ExponentialMultistep(2, tau**2, quadrature).step(state, X, _denoise, t, s, noise=lambda *_: Z[0])
         for quadrature in ("exact", "endpoint")
     ]
     torch.testing.assert_close(runs[1].x - runs[0].x, added * slope, rtol=1e-9, atol=1e-9)
@@ -677,7 +673,7 @@ def test_a_step_from_pure_noise_and_to_clean_data_is_ddim(solver: Solver) -> Non
     start = solver.step((), X, _denoise, noise, near, noise=no_noise)
     torch.testing.assert_close(start.x, DDIM().step((), X, _denoise, noise, near, noise=no_noise).x)
     end = solver.step(start.state, start.x, _denoise, near, data, noise=no_noise)
-    if not isinstance(solver, (LMS, PLMS, FlowAdams)):  # whose variable is finite there
+    if not isinstance(solver, (LMS, PLMS, FlowAdams)):  # whose variable is finite at pure noise
         torch.testing.assert_close(end.x, end.x0)
 
 
@@ -689,8 +685,8 @@ def test_running_backwards_undoes_a_run(solver: Solver) -> None:
         grid = TimeGrid(tuple(1 - 0.98 * i / steps for i in range(steps + 1)))
         x = torch.linspace(-1.5, 2, 20, dtype=torch.float64)[None]
         denoiser, noise = denoiser_of(Gaussian()), NoiseSource([0])
-        there = sample(denoiser, FLOW, grid.reverse(), solver, noise=noise, x=x).x
-        back = sample(denoiser, FLOW, grid, solver, noise=noise, x=there).x
+        s = sample(denoiser, FLOW, grid.reverse(), solver, noise=noise, x=x).x
+        back = sample(denoiser, FLOW, grid, solver, noise=noise, x=s).x
         errors.append(float((back - x).abs().max()))
     first_order = isinstance(solver, GradientEstimation)
     assert errors[1] < min(0.03 if first_order else 0.01, max(errors[0] / 1.8, 1e-4))
@@ -699,12 +695,10 @@ def test_running_backwards_undoes_a_run(solver: Solver) -> None:
 @pytest.mark.parametrize("solver", RUNS, ids=named)
 def test_history_from_before_a_turn_is_no_node(solver: Solver) -> None:
     """Where noise is added between steps, a level returns: the step is that of a fresh start."""
-    here, there = FLOW.level(0.6), FLOW.level(0.4)
+    t, s = FLOW.level(0.6), FLOW.level(0.4)
     for earlier in (0.6, 0.5, 0.3):
         state = (Past(FLOW.level(earlier), Z[3]),)
-        steps = [
-            solver.step(before, X, _denoise, here, there, noise=lambda *_: Z[0]).x for before in ((), state)
-        ]
+        steps = [solver.step(before, X, _denoise, t, s, noise=lambda *_: Z[0]).x for before in ((), state)]
         assert torch.equal(*steps)
 
 

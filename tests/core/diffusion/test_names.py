@@ -24,7 +24,7 @@ REFERENCE = np.load(cases.FILE)
 OURS = {
     "lms": "comfy_lms",
 }
-"""Where ComfyUI's name is another program's here."""
+"""Where ComfyUI's name is another program's in these presets."""
 
 
 def _guided(x: Tensor, level: Level[float]) -> Prediction:
@@ -57,7 +57,7 @@ class _Noise:
 def _end(name: str, steps: int, part: str) -> Tensor:
     sigmas = cases.sigmas(steps, part)
     if name.startswith("uni_pc") and sigmas[-1] == 0:
-        sigmas[-1] = 0.001  # theirs stop there
+        sigmas[-1] = 0.001  # theirs stop at this sigma
     levels = [cases.level(sigma) for sigma in sigmas]
     if name == "dpm_adaptive":
         levels = [levels[0], cases.level(min(sigma for sigma in sigmas if sigma))]

@@ -126,7 +126,7 @@ def test_a_level_below_sigma_min_is_evaluated_at_sigma_min() -> None:
 @pytest.mark.parametrize("weighting", WEIGHTINGS, ids=repr)
 def test_a_weighting_means_the_same_for_every_parameterization(weighting: Weighting) -> None:
     class Network(torch.nn.Module):
-        """Says what stands for x0 = x / 2, whatever it is asked for."""
+        """Returns the output that means x0 = x / 2, at every level."""
 
         def __init__(self, kind) -> None:
             super().__init__()
@@ -223,9 +223,9 @@ def test_bound_of_a_gaussian_is_known_and_reaches_its_likelihood(process: str) -
         grid = TimeGrid.uniform_log_snr(steps, chain)
         bound = variational_bound(denoiser_of(DATA), chain, grid, x0, noise=NoiseSource([1, 2]), bits=None)
         expected = []
-        for here, there in itertools.pairwise(grid.levels(chain)[:-1]):
-            law = posterior(here, there)
-            expected.append((law.of_x0 / law.std) ** 2 * posterior_variance(here) / 2)
+        for t, s in itertools.pairwise(grid.levels(chain)[:-1]):
+            law = posterior(t, s)
+            expected.append((law.of_x0 / law.std) ** 2 * posterior_variance(t) / 2)
         # Five standard errors of a mean of squares of 4,000 normal numbers.
         measured = bound.steps.mean(0) / 2000
         assert measured.tolist() == pytest.approx(expected, rel=5 * math.sqrt(2 / 4000))
@@ -266,8 +266,8 @@ def test_learned_variance_lies_between_the_fixed_ones() -> None:
 
     def bound(share: float | None, variance: str) -> torch.Tensor:
         def denoise(x, level, conditioning, memory) -> Prediction:
-            told = None if share is None else torch.full_like(x, share)
-            return Prediction(exact(x, level, conditioning, memory).x0, variance=told)
+            shares = None if share is None else torch.full_like(x, share)
+            return Prediction(exact(x, level, conditioning, memory).x0, variance=shares)
 
         result = variational_bound(denoise, chain, grid, x0, noise=noise, variance=variance, bits=None)
         return torch.cat([result.steps[0], result.reconstruction])
@@ -284,10 +284,8 @@ def test_log_variances_are_those_of_the_chain() -> None:
     kept = [0.9, 0.9 * 0.8, 0.9 * 0.8 * 0.6]
     small = [(1 - kept[i - 1]) / (1 - kept[i]) * betas[i] for i in (1, 2)]
     chain = DiscreteBetas(betas)
-    here, there = (
-        torch.tensor(times, dtype=torch.float64) for times in ([1, 2 / 3, 1 / 3], [2 / 3, 1 / 3, 0])
-    )
-    low, high = log_variances(chain.level(here), chain.level(there))
+    t, s = (torch.tensor(times, dtype=torch.float64) for times in ([1, 2 / 3, 1 / 3], [2 / 3, 1 / 3, 0]))
+    low, high = log_variances(chain.level(t), chain.level(s))
     assert high.exp().tolist() == pytest.approx(betas[::-1])
     assert low.exp().tolist() == pytest.approx([small[1], small[0], betas[0]])
     single = log_variances(chain.level(1.0), chain.level(2 / 3))
@@ -359,13 +357,13 @@ def test_the_bound_teaches_the_variance_and_not_the_mean() -> None:
 def test_the_loss_of_the_variance_estimates_the_bound() -> None:
     chain, grid = DiscreteBetas.linear(8, 0.01, 0.5), TimeGrid.uniform(8)
     x0 = data(1, 500)
-    here, there = (
+    level_t, level_s = (
         chain.level(torch.tensor(t, dtype=torch.float64)) for t in (grid.times[:-1], grid.times[1:])
     )
     levels = [chain.level(t) for t in grid.times[:-1]]
     eps = torch.cat([NoiseSource([9]).normal((500,), "bound", i) for i in range(8)]).double()
     x = torch.stack([level.alpha * x0[0] + level.sigma * e for level, e in zip(levels, eps, strict=True)])
     predicted = torch.stack([DATA.x0(row, level) for row, level in zip(x, levels, strict=True)])
-    terms = step_divergence(x0.expand(8, -1), predicted, 0.0, here, there, bits=None).sum(1)
+    terms = step_divergence(x0.expand(8, -1), predicted, 0.0, level_t, level_s, bits=None).sum(1)
     bound = variational_bound(denoiser_of(DATA), chain, grid, x0, noise=NoiseSource([9]), bits=None)
     torch.testing.assert_close(terms, torch.cat([bound.steps[0], bound.reconstruction]))

@@ -64,8 +64,8 @@ def _error(
         Past(levels[i], denoise(exact[i] * levels[i].alpha, levels[i]).x0) for i in reversed(range(WARM))
     )
     x = exact[WARM] * levels[WARM].alpha
-    for here, there in zip(levels[WARM:], levels[WARM + 1 :], strict=False):
-        update = solver.step(state, x, denoise, here, there, noise=no_noise)
+    for t, s in zip(levels[WARM:], levels[WARM + 1 :], strict=False):
+        update = solver.step(state, x, denoise, t, s, noise=no_noise)
         x, state = update.x, update.state
     return float((x / levels[-1].alpha - exact[-1]).abs().max())
 

@@ -90,7 +90,7 @@ def test_noise_predictions_refuse_a_level_without_signal(parameterization: Param
             parameterization.coefficients(refused)
 
 
-def test_network_is_told_the_index_of_a_chain() -> None:
+def test_the_index_of_a_chain_is_the_timestep_of_the_network() -> None:
     chain = Epsilon(time_scale=1000, time_shift=-1)
     assert chain.coefficients(VariancePreserving().level(0.25)).c_noise == pytest.approx(249)
     with pytest.raises(ValueError, match="sign"):

@@ -100,7 +100,7 @@ class Case:
     Args:
         name: Class of diffusers.
         solver: Ours.
-        level: Where theirs ask the network.
+        level: Where theirs evaluate the network.
         output: What theirs want from the network.
         options: Of their class.
         stepping: Of their ``step``.
@@ -122,8 +122,8 @@ class Case:
     tolerance: float = 1e-10
 
     def __str__(self) -> str:
-        told = [f"{key}={value}" for key, value in {**self.options, **self.stepping}.items()]
-        return " ".join([self.name, *told, str(self.steps)])
+        settings = [f"{key}={value}" for key, value in {**self.options, **self.stepping}.items()]
+        return " ".join([self.name, *settings, str(self.steps)])
 
 
 UNCLIPPED = {"clip_sample": False, "set_alpha_to_one": True}
@@ -267,15 +267,15 @@ def test_the_cosine_scheduler_of_stable_audio() -> None:
     with in_double(type(made).__module__):
         made.noise_sampler = lambda *_: next(given)
         for i, t in enumerate(made.timesteps):
-            here = on_sigma(made, i)
-            output = _edm_v(MODEL.x0(x, here), x, here)
+            level_t = on_sigma(made, i)
+            output = _edm_v(MODEL.x0(x, level_t), x, level_t)
             x = made.step(output, t, x, return_dict=False)[0]
             states.append(x)
     assert difference(ours(DPMpp2M(1.0), levels, states[0], draws), states) < 1e-10
 
 
 def test_plms() -> None:
-    """Theirs asks twice at the second level, for the first step of Heun."""
+    """Theirs evaluates twice at the second level, for the first step of Heun."""
     made = scheduler("PNDMScheduler", skip_prk_steps=True, set_alpha_to_one=True)
     with in_double(type(made).__module__):
         made.set_timesteps(STEPS)
@@ -337,8 +337,8 @@ def test_wuerstchen() -> None:
     draws = [*(draw(i) for i in range(STEPS - 1)), torch.zeros_like(START)]
     states, x = [START], START
     with in_double(type(made).__module__, draws=iter(draws)):
-        for here, t in zip(levels[:-1], made.timesteps, strict=False):
-            x = made.step(eps_of(MODEL.x0(x, here), x, here), t[None], x, return_dict=False)[0]
+        for level_t, t in zip(levels[:-1], made.timesteps, strict=False):
+            x = made.step(eps_of(MODEL.x0(x, level_t), x, level_t), t[None], x, return_dict=False)[0]
             states.append(x)
     assert difference(ours(DDIM(1.0), levels, START, draws), states) < 1e-10
 
@@ -385,8 +385,8 @@ def test_trigflow_consistency() -> None:
     states, x = [START], START
     with in_double(type(made).__module__, draws=iter(draws)):
         for i, t in enumerate(made.timesteps[:-1]):
-            here = levels[i]
-            x = made.step(v_of(MODEL.x0(x, here), x, here), t, x, return_dict=False)[0]
+            level_t = levels[i]
+            x = made.step(v_of(MODEL.x0(x, level_t), x, level_t), t, x, return_dict=False)[0]
             states.append(x)
     assert difference(ours(DDIM(LCMStep()), levels, START, draws), states) < 1e-10
 
@@ -421,8 +421,8 @@ def test_the_consistency_decoder() -> None:
     def level(made: Any, index: int) -> Level[float]:
         return level_of(kept[made.timesteps[index]], noisy[made.timesteps[index]])
 
-    def output(x0: torch.Tensor, x: torch.Tensor, here: Level[float]) -> torch.Tensor:
-        index = int((kept - here.alpha).abs().argmin())
+    def output(x0: torch.Tensor, x: torch.Tensor, t: Level[float]) -> torch.Tensor:
+        index = int((kept - t.alpha).abs().argmin())
         return (x0 - made.c_skip[index] * x) / made.c_out[index]
 
     draws = [draw(0)]
@@ -443,10 +443,10 @@ def test_trajectory_consistency() -> None:
     chain = [level_of(kept**0.5, (1 - kept) ** 0.5) for kept in made.alphas_cumprod]
     levels[-1] = chain[0]
 
-    def whole(_: Level[float], there: Level[float]) -> float:
-        index = min(range(1000), key=lambda i: abs(chain[i].alpha - there.alpha))
+    def whole(_: Level[float], s: Level[float]) -> float:
+        index = min(range(1000), key=lambda i: abs(chain[i].alpha - s.alpha))
         down = chain[int(0.7 * index)]
-        return math.sqrt(there.sigma**2 - (there.alpha / down.alpha * down.sigma) ** 2) if index else 0.0
+        return math.sqrt(s.sigma**2 - (s.alpha / down.alpha * down.sigma) ** 2) if index else 0.0
 
     assert difference(ours(DDIM(whole), levels, START, draws), expected) < 1e-10
     exact = ours(presets.solver("tcd"), levels[:-1], START, draws)

@@ -41,7 +41,7 @@ def _run(made: Any, output: Any = eps_of) -> tuple[list[Level[float]], torch.Ten
 
 
 def test_ipndm_takes_the_data_at_pure_noise_to_be_zero() -> None:
-    """At alpha = 0 it divides by 1e-8 what is 0. With a network that says x0 = 0 there the two are one."""
+    """At alpha = 0 it divides 0 by 1e-8. With a network that predicts x0 = 0 at that level both agree."""
     made = scheduler("IPNDMScheduler")
     with in_double(type(made).__module__):
         made.set_timesteps(STEPS)
@@ -59,7 +59,7 @@ def test_ipndm_takes_the_data_at_pure_noise_to_be_zero() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         exact = type(MODEL).x0
-        patch.setattr(type(MODEL), "x0", lambda self, x, here: exact(self, x, here) * (here.alpha > 0))
+        patch.setattr(type(MODEL), "x0", lambda self, x, t: exact(self, x, t) * (t.alpha > 0))
         made = scheduler("IPNDMScheduler")
         found = theirs(made, STEPS, level, v_of, START)
         assert difference(ours(solver, levels, START), found) < 1e-7
@@ -101,9 +101,9 @@ def test_the_single_step_solver_lowers_its_order_at_the_end() -> None:
     levels = sigma_levels(made, on_solver_sigma)
     x = START
     for i in range(0, STEPS, 2):
-        here, middle, there = levels[i : i + 3]
-        node = (middle.log_snr - here.log_snr) / (there.log_snr - here.log_snr)
-        x = ours(DPMpp2S(node), [here, there], x)[-1]
+        t, middle, s = levels[i : i + 3]
+        node = (middle.log_snr - t.log_snr) / (s.log_snr - t.log_snr)
+        x = ours(DPMpp2S(node), [t, s], x)[-1]
         torch.testing.assert_close(x, found[i + 2])
     x = ours(DDIM(), levels[STEPS : STEPS + 2], x)[-1]
     torch.testing.assert_close(x, found[STEPS + 1])
@@ -118,8 +118,8 @@ def test_sde_noise_of_the_stage_is_part_of_that_of_the_step() -> None:
     levels = [on_sigma(made, 0), *(on_sigma(made, i) for i in range(1, 2 * STEPS, 2))]
     pairs = [(draw(2 * i), draw(2 * i + 1)) for i in range(STEPS)]
     whole, rest = [], []
-    for (here, there), (stage, later) in zip(itertools.pairwise(levels), pairs, strict=True):
-        h = there.log_snr - here.log_snr if there.sigma > 0 else math.inf
+    for (level_t, level_s), (stage, later) in zip(itertools.pairwise(levels), pairs, strict=True):
+        h = level_s.log_snr - level_t.log_snr if level_s.sigma > 0 else math.inf
         share = math.exp(-h / 2) * math.sqrt(-math.expm1(-h)) if h < math.inf else 0.0
         # sigma_s (share stage + remainder later) has the variance of the step's noise.
         remainder = math.sqrt(-math.expm1(-h))
@@ -133,8 +133,8 @@ def test_sde_noise_of_the_stage_is_part_of_that_of_the_step() -> None:
         made.noise_sampler = lambda *_: next(given)
         for i, t in enumerate(made.timesteps):
             sigma = made.sigmas[i] if i % 2 == 0 else made.mid_point_sigma
-            here = level_of(1.0, sigma)
-            x = made.step(eps_of(MODEL.x0(x, here), x, here), t, x, return_dict=False)[0]
+            level_t = level_of(1.0, sigma)
+            x = made.step(eps_of(MODEL.x0(x, level_t), x, level_t), t, x, return_dict=False)[0]
             states.append(x)
     states = [states[0], *states[2::2], states[-1]]
     found = ours(DPMpp2S(eta=1.0), levels, START * levels[0].sigma, rest)

@@ -220,7 +220,7 @@ def test_seg_goes_from_the_network_itself_towards_uniform_queries(network, layer
     torch.testing.assert_close(outputs[0], plain)
     distances = [float((output - flat).norm()) for output in outputs]
     assert distances[0] > distances[1] > distances[2]
-    # Not the mean: reflected at the ends, places there count half.
+    # Not the mean: the blur is reflected at the ends, whose places count half.
     assert distances[-1] < 0.2 * distances[0]
 
 

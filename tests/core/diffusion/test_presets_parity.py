@@ -46,7 +46,7 @@ class Run:
 
     Args:
         name: Class of diffusers.
-        level: Where theirs ask the network.
+        level: Where theirs evaluate the network.
         output: What theirs want from the network.
         options: Of their class.
         calls: Calls of theirs per step.
@@ -97,7 +97,7 @@ def test_the_name_gives_their_run(run: Run, steps: int) -> None:
     first = run.level(made, 0)
     x = START * math.hypot(first.alpha, first.sigma)
     expected = theirs(made, steps, run.level, run.output, x, draws=draws)
-    # Their asks that lie within a step of ours, and the state at clean data.
+    # Their evaluations that lie within a step of ours, and the state at clean data.
     within = {1} if run.name == "PNDMScheduler" else set()
     kept = [
         i for i in range(len(expected)) if (i not in within and i % run.calls == 0) or i == len(expected) - 1
@@ -105,13 +105,13 @@ def test_the_name_gives_their_run(run: Run, steps: int) -> None:
     result = ours(
         presets.solver(run.name), levels, START * math.hypot(levels[0].alpha, levels[0].sigma), draws
     )
-    asked = [run.level(made, i) for i in range(len(made.timesteps)) if i not in (within and {2})][
+    evaluated = [run.level(made, i) for i in range(len(made.timesteps)) if i not in (within and {2})][
         :: run.calls
     ]
-    for here, level in zip(levels, asked, strict=False):
-        angles = [math.atan2(level.sigma, level.alpha) for level in (here, level)]
+    for t, level in zip(levels, evaluated, strict=False):
+        angles = [math.atan2(level.sigma, level.alpha) for level in (t, level)]
         assert angles[0] == pytest.approx(angles[1], rel=1e-4, abs=0)
-    scales = [math.hypot(level.alpha, level.sigma) for level in asked]
+    scales = [math.hypot(level.alpha, level.sigma) for level in evaluated]
     of_theirs = [expected[i] / scale for i, scale in zip(kept, [*scales, 1.0], strict=True)]
     of_ours = [x / math.hypot(level.alpha, level.sigma) for x, level in zip(result, levels, strict=True)]
     assert difference(of_ours, of_theirs) < 1e-5

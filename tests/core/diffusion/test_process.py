@@ -171,8 +171,8 @@ def test_trig_flow_and_edm_are_other_names() -> None:
     assert TrigFlow is Cosine
     assert EDMProcess is VarianceExploding
     level = TrigFlow().level(0.3)
-    told = VPrediction(time_scale=math.pi / 2).c_noise(level)
-    assert (level.alpha, level.sigma) == pytest.approx((math.cos(told), math.sin(told)))
+    angle = VPrediction(time_scale=math.pi / 2).c_noise(level)
+    assert (level.alpha, level.sigma) == pytest.approx((math.cos(angle), math.sin(angle)))
 
 
 def test_a_small_offset_is_the_cosine_process() -> None:

@@ -164,7 +164,7 @@ def test_no_more_states_are_alive_than_the_order_and_two(order: int, parameteriz
 
     grid, solver = TimeGrid(tuple(0.9 - 0.1 * i for i in range(9))), ExponentialMultistep(order)
     model = ModelDenoiser(network, FLOW, parameterization)
-    gc.freeze()  # what was there before is not looked at
+    gc.freeze()  # objects from before are not looked at
     try:
         sample(
             model, FLOW, grid, solver,

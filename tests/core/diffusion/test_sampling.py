@@ -112,18 +112,18 @@ def test_a_pickled_step_resumes_to_the_same_bits(name: str) -> None:
         assert torch.equal(last.x, steps[-1].x)
 
 
-TRAVELLING = TimeGrid((1.0, 0.8, 0.5, 0.8, 0.5, 0.2, 0.5, 0.2, 0.0), (2, 5))
+RENOISING = TimeGrid((1.0, 0.8, 0.5, 0.8, 0.5, 0.2, 0.5, 0.2, 0.0), (2, 5))
 
 
 @pytest.mark.parametrize("name", presets.SOLVERS)
 def test_a_run_that_renoises_resumes_to_the_same_bits(name: str) -> None:
     noise, solver = NoiseSource([5, 6]), presets.solver(name)
     denoiser = ModelDenoiser(_network, FLOW, Velocity())
-    x = prior(FLOW, TRAVELLING, noise, SHAPE)
-    steps = list(iterate(denoiser, FLOW, TRAVELLING, solver, x=x, noise=noise))
+    x = prior(FLOW, RENOISING, noise, SHAPE)
+    steps = list(iterate(denoiser, FLOW, RENOISING, solver, x=x, noise=noise))
     for step in steps[:-1]:
         copy = pickle.loads(pickle.dumps(step))
-        *_, last = iterate(denoiser, FLOW, TRAVELLING, solver, x=x, noise=noise, after=copy)
+        *_, last = iterate(denoiser, FLOW, RENOISING, solver, x=x, noise=noise, after=copy)
         assert torch.equal(last.x, steps[-1].x)
     for before, renoised in ((steps[1], steps[2]), (steps[4], steps[5])):
         assert (renoised.nfe, renoised.state) == (0, ())
@@ -213,13 +213,13 @@ def test_runs_from_pure_noise_to_clean_data_are_finite(name: str) -> None:
 
 @pytest.mark.parametrize("solver", [DDIM(), Heun(), ExponentialMultistep(2)], ids=str)
 def test_running_backwards_undoes_a_run(solver) -> None:
-    """From data to noise and back on a fine grid; alpha = 0 at the end of the way there is finite."""
+    """From data to noise and back on a fine grid; the end at alpha = 0 is finite."""
     grid = TimeGrid(TimeGrid.uniform(400).times[:-8])
     x = torch.linspace(-1.5, 2, 20, dtype=torch.float64)[None]
     denoiser, noise = denoiser_of(Gaussian()), NoiseSource([0])
-    there = sample(denoiser, FLOW, grid.reverse(), solver, noise=noise, x=x)
-    assert there.x.isfinite().all()
-    back = sample(denoiser, FLOW, grid, solver, noise=noise, x=there.x).x
+    latent = sample(denoiser, FLOW, grid.reverse(), solver, noise=noise, x=x)
+    assert latent.x.isfinite().all()
+    back = sample(denoiser, FLOW, grid, solver, noise=noise, x=latent.x).x
     torch.testing.assert_close(back, x, rtol=0, atol=0.03)
 
 

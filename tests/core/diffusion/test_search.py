@@ -64,18 +64,18 @@ def test_a_source_of_brownian_noise_does_for_solvers_that_draw_none() -> None:
     assert found == search_grid(denoiser, process, 3, noise=LEARN, **options)
 
 
-def test_a_first_order_search_asks_once_per_candidate_beyond_the_teacher() -> None:
-    asked, exact = [], denoiser_of(Gaussian())
+def test_a_first_order_search_evaluates_once_per_candidate_beyond_the_teacher() -> None:
+    evaluated, exact = [], denoiser_of(Gaussian())
 
     def denoiser(x, level, conditioning, memory):
-        asked.append(level.t)
+        evaluated.append(level.t)
         return exact(x, level, conditioning, memory)
 
     search_grid(
         denoiser, PROCESSES["flow"], 3,
         noise=LEARN, shape=SHAPE, candidates=TimeGrid.uniform(20), teacher=DDIM(),
     )  # fmt: skip
-    assert len(asked) == 20 + 20
+    assert len(evaluated) == 20 + 20
 
 
 @pytest.mark.parametrize(

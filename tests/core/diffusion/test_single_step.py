@@ -42,8 +42,8 @@ def _denoise(x, level):
     return MODEL(x, level, Conditioning(), Memory())
 
 
-def _step(solver: Solver, here, there, x=X):
-    return solver.step((), x, _denoise, here, there, noise=no_noise).x
+def _step(solver: Solver, t, s, x=X):
+    return solver.step((), x, _denoise, t, s, noise=no_noise).x
 
 
 @functools.cache
@@ -69,83 +69,79 @@ def test_order_on_every_process(solver: Solver, order: int, process: str, distri
 @pytest.mark.parametrize("target", ["x0", "eps"])
 def test_first_order_is_ddim(target: str) -> None:
     for process in PROCESSES.values():
-        for here, there in ((0.9, 0.7), (0.3, 0.05), (0.5, 0.0)):
-            a, b = process.level(here), process.level(there)
+        for t, s in ((0.9, 0.7), (0.3, 0.05), (0.5, 0.0)):
+            a, b = process.level(t), process.level(s)
             torch.testing.assert_close(_step(ExponentialRungeKutta(1, target), a, b), _step(DDIM(), a, b))
 
 
 def test_heun_is_the_eps_method_with_its_node_at_the_end() -> None:
     for process in PROCESSES.values():
-        here, there = process.level(0.7), process.level(0.5)
-        torch.testing.assert_close(
-            _step(ExponentialRungeKutta(2, "eps", 1.0), here, there), _step(Heun(), here, there)
-        )
+        t, s = process.level(0.7), process.level(0.5)
+        torch.testing.assert_close(_step(ExponentialRungeKutta(2, "eps", 1.0), t, s), _step(Heun(), t, s))
 
 
 def test_dpm2_is_the_midpoint_in_log_sigma() -> None:
-    """Euler to the geometric mean of both sigmas, and from the start again with the slope found there."""
+    """Euler to the geometric mean of both sigmas, and from the start again with the slope at it."""
     process = VarianceExploding()
-    here, there = process.level(0.6), process.level(0.5)
+    t, s = process.level(0.6), process.level(0.5)
     middle = process.level(0.55)
-    assert middle.sigma == pytest.approx(math.sqrt(here.sigma * there.sigma))
-    slope = (X - _denoise(X, here).x0) / here.sigma
-    halfway = X + (middle.sigma - here.sigma) * slope
+    assert middle.sigma == pytest.approx(math.sqrt(t.sigma * s.sigma))
+    slope = (X - _denoise(X, t).x0) / t.sigma
+    halfway = X + (middle.sigma - t.sigma) * slope
     slope = (halfway - _denoise(halfway, middle).x0) / middle.sigma
-    expected = X + (there.sigma - here.sigma) * slope
-    torch.testing.assert_close(_step(ExponentialRungeKutta(2, "eps"), here, there), expected)
+    expected = X + (s.sigma - t.sigma) * slope
+    torch.testing.assert_close(_step(ExponentialRungeKutta(2, "eps"), t, s), expected)
 
 
 @pytest.mark.parametrize("r", [0.5, 0.3, 1.0])
 def test_dpm_solver_plus_plus_2s(r: float) -> None:
     """Lu et al. 2022 (2211.01095), algorithm 1."""
     process = VariancePreserving()
-    here, there = level_at(process, -0.5), level_at(process, 0.2)
-    h = there.log_snr - here.log_snr
-    middle = level_at(process, here.log_snr + r * h)
-    first = _denoise(X, here).x0
-    u = middle.sigma / here.sigma * X - middle.alpha * math.expm1(-r * h) * first
+    t, s = level_at(process, -0.5), level_at(process, 0.2)
+    h = s.log_snr - t.log_snr
+    middle = level_at(process, t.log_snr + r * h)
+    first = _denoise(X, t).x0
+    u = middle.sigma / t.sigma * X - middle.alpha * math.expm1(-r * h) * first
     data = (1 - 1 / (2 * r)) * first + 1 / (2 * r) * _denoise(u, middle).x0
-    expected = there.sigma / here.sigma * X - there.alpha * math.expm1(-h) * data
-    result = _step(ExponentialRungeKutta(2, "x0", r), here, there)
+    expected = s.sigma / t.sigma * X - s.alpha * math.expm1(-h) * data
+    result = _step(ExponentialRungeKutta(2, "x0", r), t, s)
     torch.testing.assert_close(result, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_dpm_solver_3() -> None:
     """Lu et al. 2022 (2206.00927), algorithm 2."""
     process, r1, r2 = VariancePreserving(), 1 / 3, 2 / 3
-    here, there = level_at(process, -0.5), level_at(process, 0.2)
-    h = there.log_snr - here.log_snr
-    one, two = (level_at(process, here.log_snr + r * h) for r in (r1, r2))
+    t, s = level_at(process, -0.5), level_at(process, 0.2)
+    h = s.log_snr - t.log_snr
+    one, two = (level_at(process, t.log_snr + r * h) for r in (r1, r2))
 
     def eps(x, level):
         return _denoise(x, level).noise(x, level)
 
-    zero = eps(X, here)
-    u1 = one.alpha / here.alpha * X - one.sigma * math.expm1(r1 * h) * zero
+    zero = eps(X, t)
+    u1 = one.alpha / t.alpha * X - one.sigma * math.expm1(r1 * h) * zero
     d1 = eps(u1, one) - zero
     u2 = (
-        two.alpha / here.alpha * X
+        two.alpha / t.alpha * X
         - two.sigma * math.expm1(r2 * h) * zero
         - two.sigma * r2 / r1 * (math.expm1(r2 * h) / (r2 * h) - 1) * d1
     )
     d2 = eps(u2, two) - zero
     expected = (
-        there.alpha / here.alpha * X
-        - there.sigma * math.expm1(h) * zero
-        - there.sigma / r2 * (math.expm1(h) / h - 1) * d2
+        s.alpha / t.alpha * X - s.sigma * math.expm1(h) * zero - s.sigma / r2 * (math.expm1(h) / h - 1) * d2
     )
-    result = _step(ExponentialRungeKutta(3, "eps"), here, there)
+    result = _step(ExponentialRungeKutta(3, "eps"), t, s)
     torch.testing.assert_close(result, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_reverse_diffusion_without_noise_is_the_published_probability_flow() -> None:
     """Song et al. 2021, eq. 47 for the chain x_i = sqrt(1 - beta) x_{i-1} + sqrt(beta) z."""
     process = VariancePreserving()
-    here, there = process.level(0.6), process.level(0.59)
-    beta = 1 - (here.alpha / there.alpha) ** 2
-    score = -_denoise(X, here).noise(X, here) / here.sigma
+    t, s = process.level(0.6), process.level(0.59)
+    beta = 1 - (t.alpha / s.alpha) ** 2
+    score = -_denoise(X, t).noise(X, t) / t.sigma
     expected = (2 - math.sqrt(1 - beta)) * X + beta * score / 2
-    torch.testing.assert_close(_step(ReverseDiffusion(0.0), here, there), expected)
+    torch.testing.assert_close(_step(ReverseDiffusion(0.0), t, s), expected)
 
 
 @pytest.mark.parametrize("solver", [s for s, _ in ORDERS if isinstance(s, ExponentialRungeKutta)], ids=str)
@@ -163,8 +159,8 @@ def test_only_log_snr_matters(solver: Solver) -> None:
 @pytest.mark.parametrize("solver", [ExponentialRungeKutta(2), ExponentialRungeKutta(3, "eps")], ids=str)
 def test_running_backwards_undoes_a_run(solver: Solver) -> None:
     grid = TimeGrid(tuple(0.9 - 0.8 * i / 100 for i in range(101)))
-    there = sample(MODEL, RectifiedFlow(), grid.reverse(), solver, noise=NoiseSource([0]), x=X).x
-    back = sample(MODEL, RectifiedFlow(), grid, solver, noise=NoiseSource([0]), x=there).x
+    latent = sample(MODEL, RectifiedFlow(), grid.reverse(), solver, noise=NoiseSource([0]), x=X).x
+    back = sample(MODEL, RectifiedFlow(), grid, solver, noise=NoiseSource([0]), x=latent).x
     torch.testing.assert_close(back, X, rtol=0, atol=2e-3)
 
 

@@ -80,8 +80,8 @@ def _noise(_x, stream):
     return {"step": Z, "stage/step": W, "rest/step": Z, "churn": Z, "corrector/0": Z}[stream]
 
 
-def _step(solver: Solver, here, there, denoise=_denoise, x=X):
-    return solver.step((), x, denoise, here, there, noise=_noise).x
+def _step(solver: Solver, t, s, denoise=_denoise, x=X):
+    return solver.step((), x, denoise, t, s, noise=_noise).x
 
 
 @pytest.mark.parametrize(
@@ -89,8 +89,8 @@ def _step(solver: Solver, here, there, denoise=_denoise, x=X):
 )
 def test_the_ancestral_step_around_ddim_is_ddim_with_its_rule(rule) -> None:
     for process in PROCESSES.values():
-        for here, there in ((1.0, 0.8), (0.7, 0.5), (0.3, 0.05), (0.5, 0.0)):
-            a, b = process.level(here), process.level(there)
+        for t, s in ((1.0, 0.8), (0.7, 0.5), (0.3, 0.05), (0.5, 0.0)):
+            a, b = process.level(t), process.level(s)
             torch.testing.assert_close(_step(Ancestral(DDIM(), rule), a, b), _step(DDIM(rule), a, b))
     assert AncestralStep(0.0)(FLOW.level(0.5), FLOW.level(0.4)) == 0
     torch.testing.assert_close(_step(DDIM(AncestralStep(0.4)), a, b), _step(DDIM(0.4), a, b))
@@ -99,34 +99,36 @@ def test_the_ancestral_step_around_ddim_is_ddim_with_its_rule(rule) -> None:
 def test_full_is_multistep_consistency_sampling() -> None:
     """Song et al. 2023, algorithm 1: x = f(x, t) + sqrt(s**2 - 0) z; LCM the same with alpha."""
     for process in PROCESSES.values():
-        here, there = process.level(0.7), process.level(0.4)
-        expected = there.alpha * _denoise(X, here).x0 + there.sigma * Z
-        torch.testing.assert_close(_step(DDIM(LCMStep()), here, there), expected)
+        t, s = process.level(0.7), process.level(0.4)
+        expected = s.alpha * _denoise(X, t).x0 + s.sigma * Z
+        torch.testing.assert_close(_step(DDIM(LCMStep()), t, s), expected)
 
 
 def test_gamma_is_the_published_strategic_sampling() -> None:
     """Zheng et al. 2024 (TCD), algorithm 4: DDIM to s' = (1 - gamma) s, then the forward chain to s."""
-    here, there, down = (PRESERVING.level(t) for t in (0.8, 0.5, 0.35))
-    prediction = _denoise(X, here)
-    low = down.alpha * prediction.x0 + down.sigma * prediction.noise(X, here)
-    ratio = there.alpha / down.alpha
+    level_t, level_s, down = (PRESERVING.level(t) for t in (0.8, 0.5, 0.35))
+    prediction = _denoise(X, level_t)
+    low = down.alpha * prediction.x0 + down.sigma * prediction.noise(X, level_t)
+    ratio = level_s.alpha / down.alpha
     expected = ratio * low + math.sqrt(1 - ratio**2) * Z
-    torch.testing.assert_close(_step(DDIM(TCDStep(0.3, PRESERVING)), here, there), expected)
+    torch.testing.assert_close(_step(DDIM(TCDStep(0.3, PRESERVING)), level_t, level_s), expected)
     torch.testing.assert_close(
-        _step(DDIM(TCDStep(1.0, PRESERVING)), here, there), _step(DDIM(LCMStep()), here, there)
+        _step(DDIM(TCDStep(1.0, PRESERVING)), level_t, level_s), _step(DDIM(LCMStep()), level_t, level_s)
     )
-    torch.testing.assert_close(_step(DDIM(TCDStep(0.0, PRESERVING)), here, there), _step(DDIM(), here, there))
+    torch.testing.assert_close(
+        _step(DDIM(TCDStep(0.0, PRESERVING)), level_t, level_s), _step(DDIM(), level_t, level_s)
+    )
 
 
 @pytest.mark.parametrize("eta", [1.0, 0.6])
 def test_down_step_is_the_ancestral_step_of_flows(eta: float) -> None:
     """ComfyUI's formula: Euler to s (1 + (s / t - 1) eta), rescaled, and noise up to s."""
-    here, there = FLOW.level(0.8), FLOW.level(0.5)
+    t, s = FLOW.level(0.8), FLOW.level(0.5)
     down = 0.5 * (1 + (0.5 / 0.8 - 1) * eta)
-    low = down / 0.8 * X + (1 - down / 0.8) * _denoise(X, here).x0
+    low = down / 0.8 * X + (1 - down / 0.8) * _denoise(X, t).x0
     renoise = math.sqrt(0.5**2 - (down * 0.5 / (1 - down)) ** 2)
     expected = 0.5 / (1 - down) * low + renoise * Z
-    torch.testing.assert_close(_step(DDIM(FlowAncestralStep(eta)), here, there), expected)
+    torch.testing.assert_close(_step(DDIM(FlowAncestralStep(eta)), t, s), expected)
 
 
 def _ancestral(t: float, s: float) -> tuple[float, float]:
@@ -137,64 +139,62 @@ def _ancestral(t: float, s: float) -> tuple[float, float]:
 
 def test_dpm2_and_dpmpp_2s_ancestral() -> None:
     """Written out on sigma as k-diffusion has them."""
-    here, there = EXPLODING.level(0.6), EXPLODING.level(0.5)
-    down, up = _ancestral(here.sigma, there.sigma)
-    middle = level_at(EXPLODING, -math.log(math.sqrt(here.sigma * down)))
-    slope = (X - _denoise(X, here).x0) / here.sigma
-    halfway = X + slope * (middle.sigma - here.sigma)
+    t, s = EXPLODING.level(0.6), EXPLODING.level(0.5)
+    down, up = _ancestral(t.sigma, s.sigma)
+    middle = level_at(EXPLODING, -math.log(math.sqrt(t.sigma * down)))
+    slope = (X - _denoise(X, t).x0) / t.sigma
+    halfway = X + slope * (middle.sigma - t.sigma)
     slope = (halfway - _denoise(halfway, middle).x0) / middle.sigma
-    dpm2 = X + slope * (down - here.sigma) + up * Z
-    torch.testing.assert_close(_step(Ancestral(ExponentialRungeKutta(2, "eps")), here, there), dpm2)
-    ratio = down / here.sigma
-    halfway = math.sqrt(ratio) * X + (1 - math.sqrt(ratio)) * _denoise(X, here).x0
+    dpm2 = X + slope * (down - t.sigma) + up * Z
+    torch.testing.assert_close(_step(Ancestral(ExponentialRungeKutta(2, "eps")), t, s), dpm2)
+    ratio = down / t.sigma
+    halfway = math.sqrt(ratio) * X + (1 - math.sqrt(ratio)) * _denoise(X, t).x0
     two_s = ratio * X + (1 - ratio) * _denoise(halfway, middle).x0 + up * Z
-    torch.testing.assert_close(_step(Ancestral(ExponentialRungeKutta(2)), here, there), two_s)
+    torch.testing.assert_close(_step(Ancestral(ExponentialRungeKutta(2)), t, s), two_s)
 
 
 def test_dpmpp_sde() -> None:
     """k-diffusion's formula with r = 1/2; but its two noises are those of one Brownian path."""
-    here, there = EXPLODING.level(0.6), EXPLODING.level(0.5)
+    t, s = EXPLODING.level(0.6), EXPLODING.level(0.5)
     middle = EXPLODING.level(0.55)
-    down, up = _ancestral(here.sigma, middle.sigma)
-    first = _denoise(X, here).x0
-    halfway = down / here.sigma * X + (1 - down / here.sigma) * first + up * W
-    down, up_all = _ancestral(here.sigma, there.sigma)
-    _, up_rest = _ancestral(middle.sigma, there.sigma)
-    carried = up * (there.sigma / middle.sigma) ** 2
+    down, up = _ancestral(t.sigma, middle.sigma)
+    first = _denoise(X, t).x0
+    halfway = down / t.sigma * X + (1 - down / t.sigma) * first + up * W
+    down, up_all = _ancestral(t.sigma, s.sigma)
+    _, up_rest = _ancestral(middle.sigma, s.sigma)
+    carried = up * (s.sigma / middle.sigma) ** 2
     assert math.hypot(carried, up_rest) == pytest.approx(up_all)
     data = _denoise(halfway, middle).x0
-    expected = down / here.sigma * X + (1 - down / here.sigma) * data + carried * W + up_rest * Z
-    torch.testing.assert_close(_step(ExponentialRungeKutta(2, eta=1.0), here, there), expected)
+    expected = down / t.sigma * X + (1 - down / t.sigma) * data + carried * W + up_rest * Z
+    torch.testing.assert_close(_step(ExponentialRungeKutta(2, eta=1.0), t, s), expected)
 
 
 def test_churn_is_the_published_algorithm() -> None:
     """Karras et al. 2022, algorithm 2."""
-    here, there, gamma, s_noise = EXPLODING.level(0.6), EXPLODING.level(0.5), 0.3, 1.01
-    high = here.sigma * (1 + gamma)
-    churned = X + math.sqrt(high**2 - here.sigma**2) * s_noise * Z
+    t, s, gamma, s_noise = EXPLODING.level(0.6), EXPLODING.level(0.5), 0.3, 1.01
+    high = t.sigma * (1 + gamma)
+    churned = X + math.sqrt(high**2 - t.sigma**2) * s_noise * Z
     above = level_at(EXPLODING, -math.log(high))
     first = (churned - _denoise(churned, above).x0) / high
-    euler = churned + (there.sigma - high) * first
-    second = (euler - _denoise(euler, there).x0) / there.sigma
-    expected = churned + (there.sigma - high) * (first + second) / 2
+    euler = churned + (s.sigma - high) * first
+    second = (euler - _denoise(euler, s).x0) / s.sigma
+    expected = churned + (s.sigma - high) * (first + second) / 2
     solver = Churn(Heun(), gamma, s_noise=s_noise)
-    torch.testing.assert_close(_step(solver, here, there), expected, rtol=1e-9, atol=1e-9)
-    outside = Churn(Heun(), gamma, (0.0, 0.5 * here.sigma))
-    assert torch.equal(
-        outside.step((), X, _denoise, here, there, noise=no_noise).x, _step(Heun(), here, there)
-    )
+    torch.testing.assert_close(_step(solver, t, s), expected, rtol=1e-9, atol=1e-9)
+    outside = Churn(Heun(), gamma, (0.0, 0.5 * t.sigma))
+    assert torch.equal(outside.step((), X, _denoise, t, s, noise=no_noise).x, _step(Heun(), t, s))
 
 
 def test_reverse_diffusion_is_the_published_predictor() -> None:
     """Song et al. 2021, algorithms 2 and 3."""
-    here, there = EXPLODING.level(0.6), EXPLODING.level(0.5)
-    score, gap = -_denoise(X, here).noise(X, here) / here.sigma, here.sigma**2 - there.sigma**2
+    t, s = EXPLODING.level(0.6), EXPLODING.level(0.5)
+    score, gap = -_denoise(X, t).noise(X, t) / t.sigma, t.sigma**2 - s.sigma**2
     expected = X + gap * score + math.sqrt(gap) * Z
-    torch.testing.assert_close(_step(ReverseDiffusion(), here, there), expected)
-    here, there = PRESERVING.level(0.6), PRESERVING.level(0.59)
-    score, beta = -_denoise(X, here).noise(X, here) / here.sigma, 1 - (here.alpha / there.alpha) ** 2
+    torch.testing.assert_close(_step(ReverseDiffusion(), t, s), expected)
+    t, s = PRESERVING.level(0.6), PRESERVING.level(0.59)
+    score, beta = -_denoise(X, t).noise(X, t) / t.sigma, 1 - (t.alpha / s.alpha) ** 2
     expected = (2 - math.sqrt(1 - beta)) * X + beta * score + math.sqrt(beta) * Z
-    torch.testing.assert_close(_step(ReverseDiffusion(), here, there), expected)
+    torch.testing.assert_close(_step(ReverseDiffusion(), t, s), expected)
 
 
 def test_langevin_is_the_published_corrector() -> None:
@@ -230,18 +230,16 @@ def test_restart_is_a_grid_that_goes_back() -> None:
 
 def test_ddpm_has_three_variances() -> None:
     """Ho et al. 2020, sec. 3.2, and Nichol & Dhariwal 2021, eq. 15, on a step of the chain."""
-    here, there = PRESERVING.level(0.6), PRESERVING.level(0.58)
-    beta = 1 - (here.alpha / there.alpha) ** 2
-    tilde = there.sigma**2 / here.sigma**2 * beta
-    small, large = (
-        DDPM(kind).step((), X, _denoise, here, there, noise=_noise) for kind in ("small", "large")
-    )
+    t, s = PRESERVING.level(0.6), PRESERVING.level(0.58)
+    beta = 1 - (t.alpha / s.alpha) ** 2
+    tilde = s.sigma**2 / t.sigma**2 * beta
+    small, large = (DDPM(kind).step((), X, _denoise, t, s, noise=_noise) for kind in ("small", "large"))
     assert small.std == pytest.approx(math.sqrt(tilde))
     assert large.std == pytest.approx(math.sqrt(beta))
-    torch.testing.assert_close(small.x, _step(DDIM(1.0), here, there))
+    torch.testing.assert_close(small.x, _step(DDIM(1.0), t, s))
     v = X.tanh().square()
     learned = DDPM("learned").step(
-        (), X, lambda x, level: _learning(x, level, Conditioning(), Memory()), here, there, noise=_noise
+        (), X, lambda x, level: _learning(x, level, Conditioning(), Memory()), t, s, noise=_noise
     )
     torch.testing.assert_close(
         torch.as_tensor(learned.std, dtype=X.dtype) ** 2,
@@ -250,7 +248,7 @@ def test_ddpm_has_three_variances() -> None:
     for update in (large, learned):
         torch.testing.assert_close(update.x - update.std * Z, small.x - small.std * Z)
     with pytest.raises(ValueError, match="predicts no variance"):
-        _step(DDPM("learned"), here, there)
+        _step(DDPM("learned"), t, s)
 
 
 def test_a_network_with_twice_the_channels_learns_the_variance() -> None:
@@ -274,12 +272,12 @@ def test_a_network_with_twice_the_channels_learns_the_variance() -> None:
 @pytest.mark.parametrize("solver", GAUSSIAN_LAW, ids=str)
 def test_a_step_draws_from_the_law_that_it_reports(solver: Solver) -> None:
     n = 40_000
-    x, here, there = torch.full((1, n), 0.3, dtype=torch.float64), FLOW.level(0.6), FLOW.level(0.5)
+    x, t, s = torch.full((1, n), 0.3, dtype=torch.float64), FLOW.level(0.6), FLOW.level(0.5)
 
     def denoise(x, level):
         return _learning(x, level, Conditioning(), Memory())
 
-    update = solver.step((), x, denoise, here, there, noise=NoiseSource([4]).at(0))
+    update = solver.step((), x, denoise, t, s, noise=NoiseSource([4]).at(0))
     assert update.z is not None
     std = torch.as_tensor(update.std, dtype=x.dtype).broadcast_to(x.shape)
     mean = update.x - std * update.z

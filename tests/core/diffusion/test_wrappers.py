@@ -101,7 +101,7 @@ def test_earlier_steps_keep_their_memory(denoiser) -> None:
             assert [after.x0[0, 0].item() for after in rest] == list(range(step.index + 2, 5))
 
 
-def _told(x, level, conditioning, memory):
+def _conditional(x, level, conditioning, memory):
     return Prediction(x / 2 + conditioning["mean"].value)
 
 
@@ -120,10 +120,14 @@ def _forgetting(denoiser):
 
 
 REMEMBERING = {
-    "momentum": lambda: guided(_told, AdaptiveProjected(6.0, momentum=-0.9)),
-    "cache": lambda: cached(_told, 0.5),
-    "momentum around a cache": lambda: guided(cached(_told, 0.5), AdaptiveProjected(6.0, momentum=-0.9)),
-    "cache of the weaker": lambda: guided(_told, ClassifierFree(2.0, weak=cached(_told, 0.5))),
+    "momentum": lambda: guided(_conditional, AdaptiveProjected(6.0, momentum=-0.9)),
+    "cache": lambda: cached(_conditional, 0.5),
+    "momentum around a cache": lambda: guided(
+        cached(_conditional, 0.5), AdaptiveProjected(6.0, momentum=-0.9)
+    ),
+    "cache of the weak model": lambda: guided(
+        _conditional, ClassifierFree(2.0, weak=cached(_conditional, 0.5))
+    ),
 }
 
 
