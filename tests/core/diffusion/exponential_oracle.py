@@ -196,8 +196,9 @@ def node_list(values: Sequence[float], end: float) -> list[float]:
         end: The variable at the end of the step, finite.
 
     Returns:
-        The nodes of those predictions that lead to the start in one direction. The first other one (of infinite value, or
-        from before the run turned round) and all before it are left out, and all for a step of size 0.
+        The nodes of those predictions that lead to the start in one direction; none for a step of size 0. The
+        first other one (of infinite value, or from before the run turned round) and all before it are left
+        out.
     """
     start = values[0]
     found = [0.0]
