@@ -314,10 +314,11 @@ def taylor_cached(
 
     The prediction is the polynomial of degree ``order`` through the last order + 1 evaluated residuals. For
     orders 0 and 1 this is the Taylor expansion of Liu et al. (2025, arXiv 2503.06923, sec. 3.2) with finite
-    differences; from order 2 on theirs takes backward differences for derivatives, which are exact to first
-    order only, while the error here is O(step**(order + 1)). As every block adds to the hidden state, the sum
-    of its predicted residuals is the prediction of the sum, so one tensor per evaluation is kept. The first
-    order + 1 calls are evaluated; so is each call that does not continue in one direction of t.
+    differences. From order 2 on they take backward differences for derivatives, which are exact to first
+    order only, while the polynomial has an error of O(step**(order + 1)). As every block adds to the hidden
+    state, the sum of its predicted residuals is the prediction of the sum, so one tensor per evaluation is
+    kept. The first order + 1 calls are evaluated; so is each call that does not continue in one direction of
+    t.
 
     Args:
         every: n, >= 2.

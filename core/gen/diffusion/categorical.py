@@ -90,7 +90,7 @@ class CategoricalProcess(ABC):
     def renoise(self, x: Tensor, t: Level[float], s: Level[float], *, noise: StepNoise) -> Renoised:
         """x_s given x_t (B, ...), for s with more noise than t; for masks: remasking.
 
-        Going up and down again corrects errors of tokens that were drawn independently, as the corrector
+        Noising and denoising again corrects errors of tokens that were drawn independently, as the corrector
         steps of Campbell et al. 2022 (arXiv 2205.14987) do.
         """
         return Renoised(self.diffuse(x, uniform(noise, x, "renoise"), self.transition(t, s)), 0.0, None)
@@ -121,7 +121,7 @@ class CategoricalProcess(ABC):
     def posterior(self, x: Tensor, p: Tensor, t: Level[float], s: Level[float]) -> Tensor:
         """q(x_s | x_t), the mean of q(x_s | x_t, x0) over x0 ~ p (Austin et al. 2021, 2107.03006, eq. 3).
 
-        Exact for one token when p is p(x0 | x_t), also where x0 is one of several dependent tokens.
+        If p is p(x0 | x_t), the law of each single token is exact, also where tokens are dependent.
 
         Args:
             x: x_t (B, ...).
@@ -137,8 +137,8 @@ class CategoricalProcess(ABC):
     def bound(self, logits: Tensor, x0: Tensor, x: Tensor, level: Level[Real]) -> Tensor:
         """The integrand of the variational bound: -log p(x0) <= int_0^1 E[sum over tokens of this] dt.
 
-        With t uniform in (0, 1) it is the training loss, and its mean over many draws the bound in nats; for
-        the exact denoiser it is an equality. The integral does not depend on the schedule.
+        With t uniform in (0, 1) it is the training loss; its mean over many draws is the bound in nats. For
+        the exact denoiser both sides are equal. The integral does not depend on the schedule.
 
         Args:
             logits: The denoiser's, for x (B, ..., K); gradients pass.
@@ -246,9 +246,9 @@ class Uniform(CategoricalProcess):
 
             -alpha' / (K alpha) sum_j [g(p)_j - g(x0)_j + g(x0)_j log(g(x0)_j / g(p)_j)]
 
-        g(x0)_j = q(j | x0) / q(x | x0) is the ratio of the forward rates' reversal and g(p) its mean under p,
-        as in ``posterior`` (Campbell et al. 2022, arXiv 2205.14987, sec. 3). Schiff et al. 2024
-        (arXiv 2412.10193) put p into q instead; both agree where p is certain.
+        The rate of a reverse jump from x to j is the forward rate times g(x0)_j = q(j | x0) / q(x | x0); g(p)
+        is the mean of g under p, as in ``posterior`` (Campbell et al. 2022, arXiv 2205.14987, sec. 3). Schiff
+        et al. 2024 (arXiv 2412.10193) put p into q instead; both agree where p is certain.
         """
         p = _wide(logits).softmax(-1)
         is_x = F.one_hot(x, self.tokens)
@@ -320,10 +320,10 @@ class TokenDenoiser:
 
 
 def given(denoiser: Denoiser, tokens: Tensor, known: Tensor) -> Denoiser:
-    """``denoiser`` of tokens with certain logits for the known ones, so that the run ends with them.
+    """``denoiser`` with certain logits for known tokens, so that the run ends with them.
 
-    A run of ``Masked`` can also start with them in place. This works with ``Uniform`` too, and with the
-    ``renoise_steps`` of a grid, which noise known tokens like all others.
+    With ``Masked`` the run may also start with them. It works with ``Uniform`` too, and on a grid with
+    ``renoise_steps``, which noise known tokens like all others.
 
     Args:
         denoiser: Of tokens.
@@ -402,12 +402,12 @@ class Unmask(_TokenSolver):
 
     Args:
         process: The masked process.
-        order: First are the positions with: "margin", the largest difference of the two highest
-            probabilities (Kim et al. 2025, arXiv 2502.06768); "entropy", the smallest entropy; "confidence",
-            the highest probability of the drawn token (MaskGIT); or "random".
+        order: Unmasked first are the positions with "margin": the largest difference of the two highest
+            probabilities (Kim et al. 2025, arXiv 2502.06768); "entropy": the smallest entropy; "confidence":
+            the highest probability of the drawn token (MaskGIT); "random": any.
         temperature: Of the tokens, >= 0: they are drawn from p**(1 / temperature), at 0 the likeliest.
-        order_noise: >= 0: Gumbel noise on the score, times the t of the level s (the choice temperature of
-            MaskGIT).
+        order_noise: >= 0, the scale of Gumbel noise on the score, which is multiplied by the t of the level s
+            (MaskGIT's choice temperature).
         block: None, or the length of the blocks that are unmasked one after another, left to right
             (Arriola et al. 2025, arXiv 2503.09573; Nie et al. 2025, arXiv 2502.09992).
 

@@ -1,4 +1,4 @@
-"""Time grids: the times at which a run stops."""
+"""Time grids: the times between the steps of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALIGN_YOUR_STEPS: dict[str, tuple[float, ...]] = {
 """sigma / alpha of ten steps, optimised for a model each (Sabour et al. 2024, arXiv 2404.14507, table 3)."""
 
 FIRST = 1e-300
-"""The time of a process's first level where that has noise (sigma_min): next to 0, which is clean data."""
+"""The time of a process's level at t = 0 where that has noise (sigma_min); time 0 itself is clean data."""
 
 
 class HasLevels(Protocol):
@@ -34,19 +34,19 @@ class HasLevels(Protocol):
 class TimeGrid:
     """Times in [0, 1], falling (noise to data) or rising (data to noise); n steps have n + 1 times.
 
-    Time 0 is clean data, sigma = 0, in every process: also in one whose own first level has noise, as
-    ``VarianceExploding``. That level stands at the time ``FIRST``, next to 0.
+    Time 0 is clean data, sigma = 0, in every process. Where the process itself has noise at t = 0, as
+    ``VarianceExploding``, that level has the time ``FIRST``.
 
-    The class methods make falling grids of ``steps`` >= 1 that end at t = 0. They refuse arguments out of
-    range by a ValueError. ``process`` is the one whose levels are spaced. ``chain`` is the number of steps
-    that the network was trained on, at least ``steps``; step i (from 0) of a chain stands at t = (i + 1) /
-    chain, as in ``DiscreteBetas``. ``end`` is the last time before 0; by default that of the first level with
-    noise, but 0.001 where the noise of the process starts at 0.
+    The class methods make falling grids of ``steps`` >= 1 that end at t = 0, and raise ValueError for
+    arguments out of range. ``process`` gives the levels that are spaced. ``chain`` is the number of steps
+    that the network was trained on, at least ``steps``; step i (from 0) of a chain has t = (i + 1) / chain,
+    as in ``DiscreteBetas``. ``end`` is the last time before 0; by default ``FIRST`` where the process has
+    noise at t = 0, else 0.001.
 
     Args:
         times: At least two finite times, strictly falling or strictly rising, but for ``renoise_steps``.
-        renoise_steps: Indices of the steps of a falling grid that go back up to an earlier time, where noise
-            is added by ``transition`` and nothing is denoised; see ``restart``, which makes them.
+        renoise_steps: Indices of the steps of a falling grid that go back up to an earlier time. They add
+            noise by ``transition`` and denoise nothing; ``restart`` makes them.
 
     Raises:
         ValueError: The times are fewer, outside [0, 1], or not monotone at steps other than
@@ -164,7 +164,7 @@ class TimeGrid:
 
     @classmethod
     def leading(cls, steps: int, chain: int = 1000, *, offset: int = 0, with_first: bool = True) -> TimeGrid:
-        """Whole equal steps up from the start of a chain, which miss its end (Lin et al. 2023, table 2).
+        """Equal whole steps up from the start of a chain, without its end (Lin et al. 2023, table 2).
 
         Args:
             offset: Added to every index.
@@ -230,7 +230,7 @@ class TimeGrid:
 
         Args:
             rho: > 0; larger puts more steps near the data.
-            start: The first time. Where it has no signal, the spacing is that from ``start - end``.
+            start: The first time. Where it has alpha = 0, the spacing starts at ``start - end``.
             end: The last time before 0, at most half of ``start``.
         """
         check_positive(rho=rho)
@@ -244,7 +244,7 @@ class TimeGrid:
     ) -> TimeGrid:
         """Equal steps of log_snr, then t = 0 (Lu et al. 2022, 2206.00927, sec. 3.3); see ``karras``.
 
-        Equal steps of log(sigma / alpha) are the same: also known as ``exponential`` (k-diffusion).
+        k-diffusion's ``exponential``, equal steps of log(sigma / alpha), is the same.
         """
         log_snrs = _spaced(*_ends(process, start, end), whole_number(steps, "steps"))
         return cls((start, *(_time_of_log_snr(process, log_snr) for log_snr in log_snrs), 0.0))
@@ -257,8 +257,8 @@ class TimeGrid:
     ) -> TimeGrid:
         """Quantiles of Beta(a, b) in sigma / alpha, then t = 0: diffusers' ``use_beta_sigmas`` (its code).
 
-        Where nothing of the data is left at t = 1, sigma / alpha is infinite there; then it is ``beta``, as
-        there for flows. a and b as in ``beta``.
+        Where alpha is 0 at t = 1, and sigma / alpha infinite, this is ``beta``, as in diffusers for flows. a
+        and b are those of ``beta``.
         """
         high, low = process.level(1.0), process.level(end)
         if high.alpha == 0:
@@ -271,14 +271,14 @@ class TimeGrid:
     def linear_quadratic(
         cls, steps: int, process: Process, *, threshold: float = 0.025, linear_steps: int | None = None
     ) -> TimeGrid:
-        """First equal steps from 1 to 1 - threshold, then steps that grow quadratically, to 0.
+        """Equal steps of u from 1 to 1 - threshold, then steps that grow quadratically, to 0.
 
-        The share u of the largest noise: the time of a rectified flow (Polyak et al. 2024, Movie Gen,
-        arXiv 2410.13720, sec. 3.4; Mochi's code), and of a process that keeps a little of the data u times
-        its largest sigma / alpha, as in ComfyUI.
+        Where alpha is 0 at t = 1, u is the time of a rectified flow (Polyak et al. 2024, Movie Gen, arXiv
+        2410.13720, sec. 3.4; Mochi's code); else it is sigma / alpha as a share of its largest value, as in
+        ComfyUI.
 
         Args:
-            threshold: How far the equal steps lead, in (0, 1).
+            threshold: 1 - u at the end of the equal steps, in (0, 1).
             linear_steps: How many are equal, at least 1 and fewer than ``steps``; half of them by default.
         """
         n = whole_number(steps, "steps")
@@ -353,7 +353,7 @@ class TimeGrid:
         """From t = 1 over the times with these values of sigma / alpha to 0."""
         return cls((1.0, *(_time(process, rho) for rho in rhos), 0.0))
 
-    # Changed.
+    # Changes of a grid.
 
     def shift(self, shift: float) -> TimeGrid:
         """t / (t + (1 - t) / s) for each t (Esser et al. 2024, 2403.03206, eq. 23): s > 1 favours the noise.
@@ -399,8 +399,8 @@ class TimeGrid:
         return TimeGrid((*(t for t in self.times if t > end), end))
 
     def truncate(self, strength: float) -> TimeGrid:
-        """The last part of the steps, at least one: how a variation of given data starts (Meng et al. 2022,
-        arXiv 2108.01073).
+        """The last part of the steps, at least one: for variations of given data (Meng et al. 2022, arXiv
+        2108.01073).
 
         Args:
             strength: Share of the steps that is kept, in (0, 1].
@@ -423,16 +423,16 @@ class TimeGrid:
         return TimeGrid(self.times[::-1])
 
     def restart(self, length: int, repeats: int, *, within: tuple[float, float] = (0.0, 1.0)) -> TimeGrid:
-        """Every ``length`` steps ``repeats`` times, with noise added in between to go back up.
+        """Each interval of ``length`` steps is run ``repeats`` times, with noise added between the runs.
 
         RePaint's schedule (Lugmayr et al. 2022, arXiv 2201.09865, sec. 4.2: jump length and resamplings);
-        with ``within`` and ``length`` its number of steps, the restart interval of Xu et al. 2023
-        (arXiv 2306.14878). The intervals are counted from the data; as in RePaint none begins at
-        the grid's first time, where renoising would keep nothing of the state.
+        with one interval ``within``, the restart of Xu et al. 2023 (arXiv 2306.14878). The intervals are
+        counted from the data. As in RePaint none begins at the grid's first time, where renoising would keep
+        nothing of the state.
 
         Args:
             length: Steps of an interval, at least 1.
-            repeats: Runs through each interval, at least 1, which changes nothing.
+            repeats: Runs of each interval, at least 1; 1 changes nothing.
             within: Lowest and highest time of the intervals.
 
         Raises:

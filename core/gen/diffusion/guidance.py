@@ -117,7 +117,7 @@ class Guidance(ABC):
         check_interval(self.interval)
 
     def __rshift__(self, other: Guidance | Chain) -> Chain:
-        """This guidance, then ``other`` of the denoiser that it guides."""
+        """This guidance, then ``other``; see ``Chain``."""
         return Chain((self,)) >> other
 
     @abstractmethod
@@ -195,7 +195,7 @@ def _batches(prompts: Mapping[str, Conditioning]) -> list[tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Extrapolation(Guidance):
-    """The base of these rules, which all have its arguments and errors.
+    """The base of rules that lead from uncond through cond and beyond; all have its arguments and errors.
 
     Args:
         scale: A ``Scale``; the number 1 is no guidance (uncond is not evaluated), 0 is uncond.
@@ -209,7 +209,7 @@ class Extrapolation(Guidance):
     """
 
     neutral: ClassVar[float | None] = 1.0
-    """The scale without guidance, at which uncond is not evaluated; None where there is none."""
+    """The scale at which uncond has no effect and is not evaluated; None where it is always evaluated."""
 
     scale: Scale
     weak: Denoiser | None = field(default=None, kw_only=True)

@@ -511,8 +511,8 @@ class MaskBlend(InverseMethod):
     restarts (``TimeGrid.restart``). A single run leaves a bias, as the unknown part depends on y through the
     noisy x alone; with short intervals it falls like 1 / repeats. As in RePaint the known part of x is
     distributed as alpha y + sigma n at every level if it is at the first one: in noisy data
-    (``Process.diffuse``), or in pure noise at alpha = 0. RePaint draws n anew at every level; here it follows
-    the chain of the unknown part.
+    (``Process.diffuse``), or in pure noise at alpha = 0. RePaint draws n anew at every level; this class
+    noises both parts by the same chain.
     """
 
     def check(self, measurement: Measurement) -> None:
@@ -559,8 +559,8 @@ class DDNM(_Correction):
 
     Wang et al. 2023, arXiv 2212.00490, eq. 13. For noisy y as their DDNM+ (sec. 3.3): along a singular value
     s of A the correction brings noise of std / s into x0; where that is more than sigma / alpha, the noise of
-    x / alpha, it is scaled down to it. They take the level at the end of the step, a denoiser that at its
-    start.
+    x / alpha, it is scaled down to it. They use the level at the end of the step; a denoiser knows only that
+    at its start.
     """
 
     def correction(
@@ -578,9 +578,9 @@ class DDNM(_Correction):
 class DiffPIR(_Correction):
     """The proximal step argmin over z of |y - A z|**2 / std**2 + strength |z - x0|**2 / (sigma / alpha)**2.
 
-    Zhu et al. 2023, arXiv 2305.08995, algorithm 1, where strength is lambda; the share of fresh noise, their
-    zeta, is left to the solver's eta. For exact y it is DDNM; with strength 1 it is PiGDM for data of
-    unbounded variance, without the Jacobian.
+    Zhu et al. 2023, arXiv 2305.08995, algorithm 1, where strength is lambda; zeta, the share of new
+    noise, is the eta of the solver. For exact y it is DDNM. With strength 1 it is PiGDM for data of infinite
+    variance, without the Jacobian.
 
     Args:
         strength: > 0; the weight of the denoiser's x0 against y.
@@ -608,14 +608,14 @@ class DPS(InverseMethod):
     Chung et al. 2023, arXiv 2209.14687, algorithm 1, for every operator, linear or not. By Tweedie's formula
     the gradient of a log-likelihood N(y; A(x0(x)), s**2) moves x0 by d / s**2, where d is sigma**2 / alpha
     times the gradient of -|y - A(x0(x))|**2 / 2 with respect to x. Their s**2 is a step size tuned by hand
-    for each problem and for a thousand steps. Here it is the variance of y given x along d,
+    for each problem and for a thousand steps. This class takes the variance of y given x along d,
 
         s**2 = std**2 + |A' d|**2 / <A' d, y - A(x0)>,   A' the derivative of A at x0,
 
-    which makes x0 + d / s**2 the most probable point on that line for linear A and Gaussian data, and the
-    mean of x0 given x and y where all singular values of A are equal besides. Where y is exact, A(x0) comes
-    close to y but need not reach it. Costs the gradient of one evaluation. At alpha = 0 there is none and x0
-    stays as it is.
+    For linear A and Gaussian data x0 + d / s**2 is then the most probable point on that line; if all singular
+    values of A are equal, it is the mean of x0 given x and y. For exact y, A(x0) comes close to y but need
+    not reach it. Costs the gradient of one evaluation. At alpha = 0 no gradient is computed and x0 stays as
+    it is.
     """
 
     def check(self, measurement: Measurement) -> None:
@@ -647,7 +647,7 @@ class PiGDM(InverseMethod):
     v sigma**2 / (v alpha**2 + sigma**2), the variance of x0 given x for Gaussian data of variance v. For such
     data the result is the mean of x0 given x and y, and the samples are those of the posterior. x0 moves by
     (sigma**2 / alpha) times the gradient (Tweedie), without the further weights of their algorithm 1. Costs
-    the gradient of one evaluation. At alpha = 0 there is no gradient and x0 stays as it is.
+    the gradient of one evaluation. At alpha = 0 no gradient is computed and x0 stays as it is.
 
     Args:
         data_std: sqrt(v), > 0.

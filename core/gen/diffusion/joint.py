@@ -164,7 +164,7 @@ def iterate(
     """Every step of a joint run, as one ``Step`` per part; as ``gen.diffusion.iterate``.
 
     The k-th evaluations of all parts in a step are one evaluation of the denoiser. A part whose solver makes
-    fewer of them is evaluated again at its last place.
+    fewer of them is evaluated again at its last state and level.
 
     Args:
         denoiser: Predicts the data of all parts.
@@ -376,8 +376,9 @@ def _together(
     """Step ``index`` of every part.
 
     The parts are evaluated together, but each solver makes its evaluations one after the other. A step is a
-    pure function of its predictions, so it is computed anew with each further one: from those known so far,
-    and a placeholder for the next, whose place is recorded. A step without placeholders is the result.
+    pure function of its predictions, so it is computed anew after each evaluation: with the predictions known
+    so far, and a placeholder for the next one, whose state and level are recorded. A step that needs no
+    placeholder is the result.
     """
     places = {name: (run.x, run.levels[index]) for name, run in runs.items()}
     answers: dict[str, list[Prediction]] = {name: [] for name in runs}
@@ -401,7 +402,7 @@ def _together(
 
 
 class _Replay:
-    """Returns known predictions in turn, then placeholders; ``missing`` is the place of the first one."""
+    """Returns known predictions in turn, then placeholders; ``missing`` is (x, level) of the first one."""
 
     def __init__(self, answers: Sequence[Prediction], process: Process | CategoricalProcess) -> None:
         self._answers, self._process = iter(answers), process

@@ -59,20 +59,20 @@ def log_likelihood(
 
         log p(y_near) = log p(y_far) + int from lambda_far to lambda_near of (d - div_y x0) d lambda
 
-    The integral is one more element L of each item's state: a state alpha L whose "data" is predicted as
-    L - (d - div x0) moves by dL / d lambda = -(d - div x0), so the solver integrates it with its own order.
+    The integral L is one more element of each item's state, alpha L. Its predicted data L - (d - div x0)
+    gives dL / d lambda = -(d - div x0), so that the solver integrates L with its own order.
 
     Args (the others as in ``sample``):
         denoiser: Each item's prediction must depend on that item alone.
-        grid: The falling grid of ``sample``, of which the levels with both signal and noise count. x0 is
-            taken to stand at the last of them, so p is that of data with noise of sigma / alpha; at the first
-            of them the state is taken for pure noise, N(0, alpha**2 + sigma**2).
+        grid: The falling grid of ``sample``; only its levels with both signal and noise are used. x0 is the
+            state at the last of them, so that p is the density of data with noise of sigma / alpha. The state
+            at the first of them counts as pure noise, N(0, alpha**2 + sigma**2).
         solver: One that draws no noise.
         x0: Data (B, ...). In float64 the error is that of the solver alone.
         noise: One seed per item, for the probes.
         probes: None for the exact divergence, one derivative per element of an item; else the number of
-            random signs that estimate it (Hutchinson 1990; Grathwohl et al. 2019, 1810.01367, eq. 7): without
-            bias, and with the same signs at every level.
+            random sign vectors that estimate it without bias (Hutchinson 1990; Grathwohl et al. 2019,
+            1810.01367, eq. 7), the same at every level.
 
     Raises:
         ValueError: The arguments do not fit each other.
@@ -174,8 +174,8 @@ def variational_bound(
         denoiser: Must give ``variance`` where that is to be "learned".
         grid: The steps of the chain, falling to t = 0, without renoising.
         x0: Data (B, ...); for ``bits`` as in ``log_likelihood_of_bins``.
-        variance: Of p(x_s | x_t): that of the Markov posterior, that of the forward step, or the
-            denoiser's between them, see ``log_variances``.
+        variance: Of p(x_s | x_t): "small" is that of the Markov posterior, "large" that of the forward step,
+            "learned" the denoiser's between both, see ``log_variances``.
         bits: Of the data; None for continuous data, whose density the reconstruction then gives.
 
     Raises:
@@ -220,8 +220,8 @@ def log_variances(t: Level[Real], s: Level[Real]) -> tuple[Real, Real]:
     """The smallest and largest sensible log variance of a step (Nichol & Dhariwal 2021, 2102.09672, eq. 15).
 
     The smallest is that of the Markov posterior, the largest that of the forward step. In a step to clean
-    data, where the former is 0, both are the latter; Nichol & Dhariwal's code takes the former of the step
-    before instead, which means little on grids other than theirs.
+    data, where the posterior has variance 0, both are the largest; Nichol & Dhariwal's code takes the
+    smallest of the step before instead.
 
     Args:
         t: The level of the state that is known; sigma > 0.

@@ -38,11 +38,11 @@ def search_grid(
 ) -> TimeGrid:
     """The grid on which ``steps`` steps stay closest to a teacher's trajectories (GITS).
 
-    Dynamic programming over the teacher's times (Chen et al. 2024, arXiv 2405.11326, sec. 3.4): the cost of a
-    step from one of them to another is the distance between where ``solver`` lands, starting on the teacher's
-    trajectory, and where the teacher is; the grid is the path with the smallest sum of costs. Distances are
-    mean squares of x / sqrt(alpha**2 + sigma**2), in which the flow of data of unit variance neither widens
-    nor narrows, so that an early error counts by its effect at the end.
+    Dynamic programming over the teacher's times (Chen et al. 2024, arXiv 2405.11326, sec. 3.4). The cost of a
+    step between two of them is the distance between the teacher's state and the end of a step of ``solver``
+    that starts on the teacher's trajectory; the grid is the path with the smallest sum of costs. Distances
+    are mean squares of x / sqrt(alpha**2 + sigma**2): for data of unit variance the flow keeps this scale, so
+    that an early error counts by its effect at the end.
 
     Args (the others as in ``sample``):
         steps: Number of steps of the grid to find, at least 1.
@@ -50,7 +50,7 @@ def search_grid(
         candidates: The teacher's falling grid, of which the found one keeps both ends; by default
             ``dense_grid``.
         solver: Draws no noise. Each step starts without memory, so a multistep solver is one of first order
-            here. First order needs no evaluation beyond the teacher's.
+            in the search. First order needs no evaluation beyond the teacher's.
         teacher: Draws no noise.
 
     Raises:

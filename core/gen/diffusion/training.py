@@ -1,8 +1,8 @@
 """Training: the distribution of times, and how much an error at a level counts.
 
-A weighting w is that of the squared error of x0, so that it is stated once for every parameterization. With
-SNR = (alpha / sigma)**2 the squared error of eps is SNR times that of x0, and that of a network's output F is
-1 / c_out**2 times that of x0.
+A weighting w weighs the squared error of x0, whatever the parameterization. With SNR = (alpha / sigma)**2
+the squared error of eps is SNR times that of x0, and that of a network's output F is 1 / c_out**2 times that
+of x0.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class LogNormalSigmas(Times):
     """log(sigma / alpha) ~ N(mean, std**2) (Karras et al. 2022, arXiv 2206.00364, table 1).
 
     Args:
-        process: Gives the times; a sigma that it lacks becomes its nearest.
+        process: Gives the times of these levels; levels beyond its ends have the time of the nearest end.
         mean: Of log(sigma / alpha).
         std: Spread, > 0.
     """
@@ -111,7 +111,7 @@ class Weighting(ABC):
         """The weight of the squared error of x0."""
 
     def of_output(self, parameterization: Parameterization, level: Level[Real]) -> Real:
-        """The weight of the squared error of the network's output F that means the same.
+        """w c_out**2: the same weighting, of the squared error of the network's output F.
 
         Raises:
             ValueError: F does not determine x0 at this level.
