@@ -392,7 +392,7 @@ def tokens() -> Figure:
     data = torch.tensor([[letters.index(letter) for letter in phrase] for phrase in PHRASES])
     process = categorical.Masked(len(letters), mask_token=len(letters))
 
-    def network(x: Tensor, _told: Tensor, _conditioning: gd.Conditioning) -> Tensor:
+    def network(x: Tensor, _c_noise: Tensor, _conditioning: gd.Conditioning) -> Tensor:
         clash = ((x[:, None] != data) & (x[:, None] != process.mask_token)).sum(2)
         share = (clash == clash.amin(1, keepdim=True)).double()
         share = share / share.sum(1, keepdim=True)

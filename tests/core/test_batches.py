@@ -46,8 +46,8 @@ def test_an_item_is_the_same_bits_however_many_are_made_together(guidance: float
     made = list(generate(plan(*prompts, seeds=seeds, guidance=guidance, solver="heun"), small))
     assert len(network.sizes) == 1
     for index in (0, 31, 63, 64, 99):
-        asked = plan(prompts[index], seeds=[seeds[index]], guidance=guidance, solver="heun")
-        [alone] = generate(asked, small)
+        request = plan(prompts[index], seeds=[seeds[index]], guidance=guidance, solver="heun")
+        [alone] = generate(request, small)
         np.testing.assert_array_equal(alone.arrays[""], made[index].arrays[""])
     assert network.sizes == {64 if guidance == 1 else 128}
     assert [one.recipe.seed for one in made if one.recipe] == seeds
@@ -78,8 +78,8 @@ def sized(batch: int, rows: list[tuple[int, ...]]) -> Any:
 def test_items_of_equal_parameters_are_made_together_and_come_in_order() -> None:
     rows: list[tuple[int, ...]] = []
     seen: list[Progress] = []
-    asked = plan(*[""] * 9, seeds=range(9), params=(SIZE,), steps=1)
-    made = list(generate(asked, sized(4, rows), on_step=seen.append))
+    request = plan(*[""] * 9, seeds=range(9), params=(SIZE,), steps=1)
+    made = list(generate(request, sized(4, rows), on_step=seen.append))
     assert [len(one.arrays[""]) for one in made] == [1, 2, 3] * 3
     assert [one.recipe.params["size"] for one in made if one.recipe] == [1, 2, 3] * 3
     assert rows == [(4, 1), (4, 2), (4, 3)]
@@ -90,8 +90,8 @@ def test_items_of_equal_parameters_are_made_together_and_come_in_order() -> None
 
 
 def test_what_is_decided_is_checked_like_what_is_given() -> None:
-    asked = plan("2", "12", params=(SIZE,))
+    request = plan("2", "12", params=(SIZE,))
     with pytest.raises(UsageError, match="prompt 2 of 2, '12': size must be at least 1 and at most 9"):
-        list(generate(asked, sized(1, [])))
+        list(generate(request, sized(1, [])))
     with pytest.raises(PluginError, match=r"encoder.settle decided 'size', which is no parameter"):
         list(generate(plan("2"), sized(1, [])))

@@ -61,8 +61,8 @@ def test_known_cells_stay_exact_and_decide_the_others() -> None:
     row = thing(age=np.array([1.25, 2.5, 3.75], np.float32), kind=np.array([2, 3]))
     mask = thing(age=np.array([1, 0, 1]), kind=np.array([0, 1]))
     for process in (MASKED, Uniform(KINDS)):
-        asked = plan(*["1"] * 20, init=row, mask=mask, strength=1.0, steps=2)
-        for found in generate(asked, table(process), batch_size=20):
+        request = plan(*["1"] * 20, init=row, mask=mask, strength=1.0, steps=2)
+        for found in generate(request, table(process), batch_size=20):
             assert found.arrays["age"][1] == 2.5
             assert found.arrays["kind"][0] == 2
             if process is MASKED:
@@ -70,18 +70,18 @@ def test_known_cells_stay_exact_and_decide_the_others() -> None:
                 np.testing.assert_allclose(found.arrays["age"][[0, 2]], 21, atol=1e-5)
 
 
-def test_the_network_is_told_of_known_cells() -> None:
-    told: list[Conditioning] = []
+def test_known_cells_are_conditions_of_the_network() -> None:
+    received: list[Conditioning] = []
 
     def noting(x: Any, c_noise: Any, conditioning: Conditioning) -> Any:
-        told.append(conditioning)
+        received.append(conditioning)
         return network(x, c_noise, conditioning)
 
     row = thing(age=np.array([1.25, 2.5, 3.75], np.float32), kind=np.array([2, 3]))
     mask = thing(age=np.array([1, 0, 1]), kind=np.array([0, 1]))
     list(generate(plan("1", init=row, mask=mask, strength=1.0), table(network=noting)))
-    assert told[0]["known/age"].value.tolist() == [[[0, 1, 0], [0, 2.5, 0]]]
-    assert told[0]["known/kind"].value.tolist() == [[[1, 0], [2, 0]]]
+    assert received[0]["known/age"].value.tolist() == [[[0, 1, 0], [0, 2.5, 0]]]
+    assert received[0]["known/kind"].value.tolist() == [[[1, 0], [2, 0]]]
 
 
 def test_an_input_is_varied_by_its_strength() -> None:
@@ -99,9 +99,9 @@ def test_an_input_is_varied_by_its_strength() -> None:
 
 def test_guidance_acts_on_numbers_and_tokens() -> None:
     one = table(
-        network=lambda x, _, told: {
-            "age": told["number"].value.expand(-1, 3),
-            "kind": told["number"].value[..., None]
+        network=lambda x, _, conditioning: {
+            "age": conditioning["number"].value.expand(-1, 3),
+            "kind": conditioning["number"].value[..., None]
             * torch.tensor([0.0, 0.0, 0.0, 1.0]).expand(len(x["age"]), 2, -1),
         }
     )

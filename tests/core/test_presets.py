@@ -162,11 +162,11 @@ def test_solvers_are_what_the_table_says(preset: SolverSpec) -> None:
     assert built.stochastic == preset.stochastic
     for alias in preset.aliases:
         assert presets.solver(alias) == built
-    asked = 0
+    count = 0
 
     def denoise(x, level, _: Conditioning, memory) -> Prediction:
-        nonlocal asked
-        asked += 1
+        nonlocal count
+        count += 1
         return Prediction(x * level.alpha)
 
     # From within the process, so that no step is cut short by an end.
@@ -174,7 +174,7 @@ def test_solvers_are_what_the_table_says(preset: SolverSpec) -> None:
     sample(denoise, RectifiedFlow(), grid, built, noise=NoiseSource([1]), shape=(2,))
     # The first step of plms is Heun's, that of PECE corrects nothing; the last two of Heun++ are shorter.
     more = {"plms": 1, "sa_solver_pece": -1, "heunpp2": -3}.get(preset.name, 0)
-    assert preset.evaluations == 0 or asked == 3 * preset.evaluations + more
+    assert preset.evaluations == 0 or count == 3 * preset.evaluations + more
 
 
 @pytest.mark.parametrize("preset", presets.GRIDS.values(), ids=lambda preset: preset.name)

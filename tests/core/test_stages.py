@@ -1,4 +1,4 @@
-"""Models of several stages: each is asked how it is sampled, and gets the end of the one before."""
+"""Models of several stages: each decides how it is sampled, and gets the end of the one before."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ def test_a_base_and_a_refiner_of_one_network_are_that_network_bit_for_bit() -> N
     whole = model(Arrays((2, 3)), encoder=Numbers(), network=smooth, **FLOW)
     parts = model(Arrays((2, 3)), stages=pair())
     for options in ({}, {"guidance": 3.0}):
-        asked = plan("0.3", steps=8, **options)
-        np.testing.assert_array_equal(made(asked, whole), made(asked, parts))
+        request = plan("0.3", steps=8, **options)
+        np.testing.assert_array_equal(made(request, whole), made(request, parts))
 
 
 def test_a_base_and_a_refiner_share_an_input_and_a_mask() -> None:
@@ -136,9 +136,9 @@ def test_a_base_and_a_refiner_share_an_input_and_a_mask() -> None:
     np.testing.assert_allclose(found[0, [0, 2]], 0, atol=1e-6)
     whole = model(Arrays((1, 4)), encoder=Numbers(), network=smooth, **FLOW)
     for options in ({"strength": 0.75}, {"strength": 1.0, "mask": mask}):
-        asked = plan("0.3", init=start, steps=8, **options)
+        request = plan("0.3", init=start, steps=8, **options)
         same = model(Arrays((1, 4)), stages=pair())
-        np.testing.assert_array_equal(made(asked, same), made(asked, whole))
+        np.testing.assert_array_equal(made(request, same), made(request, whole))
 
 
 def test_a_weak_change_passes_the_base_over() -> None:
@@ -149,8 +149,8 @@ def test_a_weak_change_passes_the_base_over() -> None:
 
     whole = model(Arrays((1, 4)), encoder=Numbers(), network=smooth, **FLOW)
     parts = model(Arrays((1, 4)), stages=pair())
-    asked = plan("0.3", init=thing(state=np.ones((1, 4), np.float32)), strength=0.5, steps=8)
-    np.testing.assert_array_equal(made(asked, parts, on_step=note), made(asked, whole))
+    request = plan("0.3", init=thing(state=np.ones((1, 4), np.float32)), strength=0.5, steps=8)
+    np.testing.assert_array_equal(made(request, parts, on_step=note), made(request, whole))
     assert stages == {1}
 
 
@@ -182,8 +182,8 @@ class Small(Stage):
 
 
 def test_an_upscaler_has_another_shape_and_draws_noise_of_its_own() -> None:
-    base = Small(network=lambda x, _, told: number(told, x), encoder=Numbers(), **FLOW)
-    upscaler = Upscaler(network=lambda _x, _, told: told["low"].value, **FLOW)
+    base = Small(network=lambda x, _, conditioning: number(conditioning, x), encoder=Numbers(), **FLOW)
+    upscaler = Upscaler(network=lambda _x, _, conditioning: conditioning["low"].value, **FLOW)
     both = model(Arrays((1, 8)), stages=(base, upscaler))
     one, other = made(plan("5", seeds=[1]), both), made(plan("5", seeds=[2]), both)
     assert one.shape == (1, 8)
@@ -203,27 +203,27 @@ def test_a_stage_may_have_steps_of_its_own() -> None:
     assert steps == {0: 9, 1: 4}
 
 
-def test_stages_are_asked_one_after_another() -> None:
-    """What a stage loads when it is asked can be freed when the next one is asked."""
-    asked: list[str] = []
+def test_stages_are_called_one_after_another() -> None:
+    """The weights that a stage loads can be freed when the next one starts."""
+    calls: list[str] = []
 
     class Noting(Stage):
         def encode(self, task: Task) -> Conditioning:
-            asked.append(f"encode {self.name}")
+            calls.append(f"encode {self.name}")
             return super().encode(task)
 
         def denoiser(self, task: Task) -> Any:
-            asked.append(f"denoiser {self.name}")
+            calls.append(f"denoiser {self.name}")
             return super().denoiser(task)
 
     def network(name: str, x: Tensor, *_: object) -> Tensor:
-        asked.append(f"network {name}")
+        calls.append(f"network {name}")
         return x
 
     stages = [Noting(name=name, network=partial(network, name), encoder=Numbers(), **FLOW) for name in "ab"]
     made(plan("3", steps=1), model(Arrays((2,)), stages=tuple(stages)))
     order = ["encode a", "denoiser a", "network a", "encode b", "denoiser b", "network b"]
-    assert asked == order
+    assert calls == order
 
 
 def test_a_stage_knows_the_shape_before_it_makes_its_grid() -> None:
@@ -265,17 +265,17 @@ def test_the_scale_of_the_guidance_may_be_an_input_of_the_network() -> None:
 
 
 def test_a_negative_prompt_is_told_from_none() -> None:
-    told: list[object] = []
+    received: list[object] = []
 
     class Noting(Stage):
         def encode(self, task: Task) -> Conditioning:
-            told.append(task.negatives)
+            received.append(task.negatives)
             return super().encode(task)
 
     noting = model(Arrays((2,)), stages=(Noting(network=smooth, encoder=Numbers(), **FLOW),))
     made(plan("1"), noting)
     made(plan("1", negative="2"), noting)
-    assert told == [None, ("2",)]
+    assert received == [None, ("2",)]
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_a_refiner_of_a_long_state_gets_the_part_of_each_piece() -> None:
         assert x.shape[2] == 4
         return x
 
-    base = Base(network=lambda x, _, told: number(told, x), encoder=Numbers(), **FLOW)
+    base = Base(network=lambda x, _, conditioning: number(conditioning, x), encoder=Numbers(), **FLOW)
     refiner = Refiner(network=pieces, window=Window(axis=1, size=4, overlap=1), **FLOW)
     found = made(plan("4"), model(Arrays((1, 9)), stages=(base, refiner)))
     alone = made(plan("4"), model(Arrays((1, 9)), stages=(base,)))
@@ -323,7 +323,7 @@ def test_inputs_in_pixels_reach_the_conditions() -> None:
         def edits(self, _task: Task, _edits: Edits) -> None:
             return None
 
-    stage = Masked(network=lambda x, _, told: number(told, x), **FLOW)
+    stage = Masked(network=lambda x, _, conditioning: number(conditioning, x), **FLOW)
     start = thing(state=np.array([[1, 2, 3]], np.float32))
     mask = thing(state=np.array([[1, 0, 0]], np.float32))
     found = made(plan("", init=start, mask=mask, strength=1.0), model(Arrays((1, 3)), stages=(stage,)))

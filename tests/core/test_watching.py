@@ -66,8 +66,8 @@ def every_step() -> Any:
 
 def watched_toy(watch: Watch, on_step: Any, **options: Any) -> list[Artifact]:
     host = Host.discover()
-    asked = resolve(Request(modality="toy", prompts=("red",), seeds=(1,), **options), host)
-    return list(generate(asked, load(asked, host), on_step=on_step, watch=watch))
+    planned = resolve(Request(modality="toy", prompts=("red",), seeds=(1,), **options), host)
+    return list(generate(planned, load(planned, host), on_step=on_step, watch=watch))
 
 
 def pictures() -> Any:
@@ -77,7 +77,7 @@ def pictures() -> Any:
 def test_a_preview_after_the_first_and_the_last_step_and_once_a_second(toy: Path) -> None:
     clock, live, shown = Clock(), toy / "live.png", list[int]()
 
-    def told(progress: Progress) -> None:
+    def note(progress: Progress) -> None:
         if live.exists():
             assert read(live, pictures()).sizes["width"] == 24
             assert [path.name for path in toy.iterdir()] == ["live.png"]
@@ -85,7 +85,7 @@ def test_a_preview_after_the_first_and_the_last_step_and_once_a_second(toy: Path
             live.unlink()
         clock.now += 0.4
 
-    watched_toy(replace(Watch.of(live, pictures()), clock=clock), told, steps=8)
+    watched_toy(replace(Watch.of(live, pictures()), clock=clock), note, steps=8)
     assert shown == [0, 3, 6, 7]
 
 
@@ -98,11 +98,11 @@ def test_slow_previews_take_half_of_the_time_at_most(seen: list[Artifact]) -> No
             clock.now += 6
             return super().decode(state, task)
 
-    def told(_: Progress) -> None:
+    def note(_: Progress) -> None:
         clock.now += 1
 
     watch = Watch(Path("live.png"), None, clock)  # type: ignore[arg-type]
-    list(generate(plan("1", steps=13), model(Slow((1, 2)), stages=(LINE,)), on_step=told, watch=watch))
+    list(generate(plan("1", steps=13), model(Slow((1, 2)), stages=(LINE,)), on_step=note, watch=watch))
     assert len(seen) == 3
 
 
@@ -110,10 +110,10 @@ def test_each_preview_is_a_new_file(toy: Path) -> None:
     """Who reads the one before has all of it."""
     live, opened = toy / "live.png", list[Any]()
 
-    def told(_: Progress) -> None:
+    def note(_: Progress) -> None:
         opened.append(live.open("rb"))
 
-    watched_toy(Watch.of(live, pictures(), ()), told, steps=2)
+    watched_toy(Watch.of(live, pictures(), ()), note, steps=2)
     first, last = (file.read() for file in opened)
     assert first.endswith(b"IEND\xaeB`\x82")
     assert last == live.read_bytes()
@@ -130,10 +130,10 @@ def test_no_bit_of_the_result_changes(seen: list[Artifact]) -> None:
             return super().decode(state, task)
 
     one = model(Careless((1, 4)), stages=(LINE,))
-    asked = plan("1", "2", solver="dpmpp_2m_sde", steps=6)
+    planned = plan("1", "2", solver="dpmpp_2m_sde", steps=6)
     for size in (1, 2):
-        alone = list(generate(asked, one, batch_size=size))
-        watched = list(generate(asked, one, batch_size=size, watch=every_step()))
+        alone = list(generate(planned, one, batch_size=size))
+        watched = list(generate(planned, one, batch_size=size, watch=every_step()))
         assert all(np.array_equal(a.arrays[""], b.arrays[""]) for a, b in zip(alone, watched, strict=True))
     assert len(seen) == 2 * 6
 

@@ -77,13 +77,13 @@ def test_both_sides_of_the_seam_of_a_short_loop_are_given(total: int) -> None:
 def test_conditions_along_the_axis_are_cut_and_others_are_whole() -> None:
     along = Condition(torch.arange(40.0).reshape(1, 1, 40), "channels")
     whole = Condition(torch.ones(1, 8), "global")
-    told = Cut(1, 2, 12, 16).conditioning(
+    conditioning = Cut(1, 2, 12, 16).conditioning(
         Conditioning({"a": along, "b": whole}, Conditioning({"a": along, "b": whole}))
     )
-    assert told["a"].value.flatten().tolist() == list(range(12, 28))
-    assert told["b"].value.shape == (1, 8)
-    assert told.uncond is not None
-    assert told.uncond["a"].value.shape == (1, 1, 16)
+    assert conditioning["a"].value.flatten().tolist() == list(range(12, 28))
+    assert conditioning["b"].value.shape == (1, 8)
+    assert conditioning.uncond is not None
+    assert conditioning.uncond["a"].value.shape == (1, 1, 16)
 
 
 @pytest.mark.parametrize("total", [1, 2, 5, 16, 17, 40, 41])
@@ -102,11 +102,11 @@ def test_every_piece_has_the_head_that_the_first_has_drawn() -> None:
 
     keep, known = torch.zeros(2, 1, 46), torch.zeros(2, 3, 46)
     made = assemble(draw, cuts(46, HEADED, loop=False), HEADED, keep, known)
-    assert [told.shape[-1] for told, _ in seen] == [22] * 3
+    assert [mask.shape[-1] for mask, _ in seen] == [22] * 3
     assert seen[0][0].sum() == 0
-    for told, given in seen[1:]:
+    for mask, given in seen[1:]:
         assert given[..., :6].unique().tolist() == [1.0]
-        assert told[..., :6].min() == 1
+        assert mask[..., :6].min() == 1
     assert seen[1][0][0, 0].tolist() == [1.0] * 10 + [0.0] * 12
     assert seen[1][1][0, 0, 6:10].tolist() == [1.0] * 4
     # What the later pieces draw in the head is not taken.
@@ -161,11 +161,11 @@ def test_what_fits_one_piece_is_made_in_one(behind: int, *, loop: bool) -> None:
 def test_conditions_along_the_axis_have_the_head() -> None:
     along = Condition(torch.arange(46.0).reshape(1, 1, 46), "channels")
     for run in cuts(46, HEADED, loop=False):
-        told = run.conditioning(Conditioning({"a": along}, Conditioning({"a": along})))
+        conditioning = run.conditioning(Conditioning({"a": along}, Conditioning({"a": along})))
         cells = [*range(6), *range(6 + run.start, 22 + run.start)]
-        assert told["a"].value.flatten().tolist() == cells
-        assert told.uncond is not None
-        assert told.uncond["a"].value.flatten().tolist() == cells
+        assert conditioning["a"].value.flatten().tolist() == cells
+        assert conditioning.uncond is not None
+        assert conditioning.uncond["a"].value.flatten().tolist() == cells
 
 
 @pytest.mark.parametrize("arguments", [(0, 4, 1, 0), (1, 4, 4, 0), (1, 4, 0, 0), (1, 4, 1, -1)])
@@ -187,10 +187,10 @@ def test_the_road_makes_windows_and_tells_how_far_it_is() -> None:
     model = replace(load(plan, host), window=Window(axis=2, size=16, overlap=4))
     parts: list[tuple[int, int]] = []
 
-    def told(progress: Progress) -> None:
+    def note(progress: Progress) -> None:
         parts.append((progress.part, progress.parts))
 
-    (made,) = generate(plan, model, on_step=told)
+    (made,) = generate(plan, model, on_step=note)
     assert made.sizes["width"] == 40
     assert made.arrays["pixels"][..., 0].min() > 0.7
     assert sorted(set(parts)) == [(0, 3), (1, 3), (2, 3)]

@@ -28,10 +28,10 @@ def test_the_best_alignment_is_the_best_of_all() -> None:
     def best(i: int, j: int) -> float:
         if i < 0 or j < 0:
             return math.inf
-        here = float(np.linalg.norm(one[i] - other[j]))
+        distance = float(np.linalg.norm(one[i] - other[j]))
         if i == j == 0:
-            return 2 * here
-        return min(best(i - 1, j) + here, best(i, j - 1) + here, best(i - 1, j - 1) + 2 * here)
+            return 2 * distance
+        return min(best(i - 1, j) + distance, best(i, j - 1) + distance, best(i - 1, j - 1) + 2 * distance)
 
     scale = 20 / math.log(10) / math.sqrt(BANDS)
     assert distortion(one, other) == pytest.approx(scale * best(3, 2) / 7)

@@ -93,8 +93,8 @@ def test_the_text_decides_how_long_it_takes(model: Model) -> None:
 
 
 def test_the_is_spoken_as_what_follows_wants_it(model: Model) -> None:
-    told = model.encoder(["The fox.", "The apple."], {**PARAMS, "duration": 4.0})["phones"].value
-    spoken = [[int(phone) for phone in row[0].unique_consecutive()] for row in told]
+    phones = model.encoder(["The fox.", "The apple."], {**PARAMS, "duration": 4.0})["phones"].value
+    spoken = [[int(phone) for phone in row[0].unique_consecutive()] for row in phones]
     pause = ids(["pau"])[0]
     assert spoken[0][:4] == [pause, *ids(["dh", "ax0", "f"])]
     assert spoken[1][:4] == [pause, *ids(["dh", "iy0", "ae1"])]
@@ -147,15 +147,15 @@ def test_the_network_takes_any_length_and_hears_every_condition(model: Model) ->
     generator = torch.Generator().manual_seed(0)
     for frames in (8, 256, WINDOW):
         x = torch.randn(2, BANDS, frames, generator=generator)
-        told = model.encoder(["The fox.", "An apple."], {**PARAMS, "duration": frames * HOP / RATE})
+        conditioning = model.encoder(["The fox.", "An apple."], {**PARAMS, "duration": frames * HOP / RATE})
         level = torch.tensor([0.3, 0.3])
-        plain = model.network(x, level, told)
+        plain = model.network(x, level, conditioning)
         assert plain.shape == x.shape
         known = torch.cat([torch.ones(2, 1, frames), x], 1)
         for other in (
-            told.with_conditions(known=Condition(known, "channels")),
-            conditions(told["phones"].value.roll(1, 0), told["voice"].value),
-            conditions(told["phones"].value, 1 - told["voice"].value),
+            conditioning.with_conditions(known=Condition(known, "channels")),
+            conditions(conditioning["phones"].value.roll(1, 0), conditioning["voice"].value),
+            conditions(conditioning["phones"].value, 1 - conditioning["voice"].value),
         ):
             assert not torch.allclose(model.network(x, level, other), plain, atol=1e-4)
 

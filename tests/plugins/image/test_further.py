@@ -65,10 +65,10 @@ def test_the_denoiser_begins_with_the_weights_of_the_model(start: Start) -> None
     encoder = WordEncoder(32, 2, 6)
     network = start.denoiser(encoder)
     before = SceneTransformer(dataclasses.replace(start.shape, vocabulary=1))
-    there = {name for name, _ in before.named_parameters()} - {"subwords.weight", "text_position"}
+    shared = {name for name, _ in before.named_parameters()} - {"subwords.weight", "text_position"}
     kept = start._file.tensors(prefix="denoiser.")
     parameters = dict(network.named_parameters())
-    assert all(torch.equal(parameters[name], kept[name]) for name in there)
+    assert all(torch.equal(parameters[name], kept[name]) for name in shared)
     assert torch.equal(network.words.project.weight, encoder.project.weight)
     assert not start.reads_words
     assert network.shape.vocabulary == 0

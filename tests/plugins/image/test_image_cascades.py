@@ -45,20 +45,20 @@ def run(model: Model, task: Task) -> list[tuple[Tensor, Tensor]]:
     task = replace(task, shape=model.codec.shape(task))
     made: list[tuple[Tensor, Tensor]] = []
     for stage in model.path:
-        here = replace(task, previous=made[-1][1] if made else None)
-        here = replace(here, shape=stage.shape(here))
-        grid = stage.own_grid(here)
+        current = replace(task, previous=made[-1][1] if made else None)
+        current = replace(current, shape=stage.shape(current))
+        grid = stage.own_grid(current)
         denoiser: Any = guided(
-            stage.denoiser(here),
-            stage.guidance(here, ClassifierFree(task.guidance)),  # type: ignore[arg-type]
+            stage.denoiser(current),
+            stage.guidance(current, ClassifierFree(task.guidance)),  # type: ignore[arg-type]
         )
-        start: Any = stage.prior(here, grid)
+        start: Any = stage.prior(current, grid)
         process: Any = stage.process
         ways = stage.defaults or model.defaults
         end = sample(
             stage.clipping(denoiser) if stage.clipping else denoiser, process, grid,
             core_choices(ways.solver, ways.grid).make_solver(process), x=start,
-            conditioning=stage.encode(here), noise=task.noise,
+            conditioning=stage.encode(current), noise=task.noise,
         ).x  # fmt: skip
         made.append((start, end))
     return made

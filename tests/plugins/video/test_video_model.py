@@ -154,8 +154,8 @@ def test_no_known_cells_are_known_cells_that_are_empty(model: Model) -> None:
     )
     first = torch.zeros(2, HEAD + 16)
     first[:, HEAD] = 1
-    told = model.network(x, level, text_conditions(ids, known_cells.condition(x, first)))
-    assert not torch.allclose(told, model.network(x, level, text_conditions(ids)))
+    conditioned = model.network(x, level, text_conditions(ids, known_cells.condition(x, first)))
+    assert not torch.allclose(conditioned, model.network(x, level, text_conditions(ids)))
 
 
 def test_every_cell_sees_every_other_and_knows_its_place(model: Model) -> None:
@@ -468,9 +468,9 @@ def states(plan: Plan, model: Model) -> tuple[list[int], Tensor]:
     lengths: set[int] = set()
     made: list[Tensor] = []
 
-    def network(x: Tensor, *told: object) -> Tensor:
+    def network(x: Tensor, *inputs: object) -> Tensor:
         lengths.add(x.shape[2])
-        return model.network(x, *told)
+        return model.network(x, *inputs)
 
     class Watched(ClipCodec):
         def decode(self, state: Tensor, task: Task) -> list[Artifact]:
@@ -483,25 +483,25 @@ def states(plan: Plan, model: Model) -> tuple[list[int], Tensor]:
 
 
 def test_a_clip_is_made_and_its_seed_decides(file: ModelFile, model: Model) -> None:
-    asked = plan(file)
-    [one], [again] = (list(generate(asked, model)) for _ in range(2))
+    request = plan(file)
+    [one], [again] = (list(generate(request, model)) for _ in range(2))
     assert one.arrays["frames"].shape == (16, 128, 128, 3)
     assert np.array_equal(one.arrays["frames"], again.arrays["frames"])
-    [other] = generate(replace(asked, items=(Item(0, "a ball bounces", 8),)), model)
+    [other] = generate(replace(request, items=(Item(0, "a ball bounces", 8),)), model)
     assert not np.array_equal(one.arrays["frames"], other.arrays["frames"])
 
 
 def test_longer_clips_go_on_from_piece_to_piece(file: ModelFile, model: Model) -> None:
     parts: set[tuple[int, int]] = set()
 
-    def told(progress: Progress) -> None:
+    def note(progress: Progress) -> None:
         parts.add((progress.part, progress.parts))
 
-    asked = plan(file, params={"seconds": 4.0})
-    [made] = generate(asked, model, on_step=told)
+    request = plan(file, params={"seconds": 4.0})
+    [made] = generate(request, model, on_step=note)
     assert made.arrays["frames"].shape == (32, 128, 128, 3)
     assert sorted(parts) == [(0, 3), (1, 3), (2, 3)]
-    lengths, state = states(asked, model)
+    lengths, state = states(request, model)
     assert lengths == [64]
     assert state.shape == (1, 128, 48 + 32)
     # What is seen, and the first 16 frames, are those of the clip that is no longer.
@@ -511,8 +511,8 @@ def test_longer_clips_go_on_from_piece_to_piece(file: ModelFile, model: Model) -
 def test_what_is_given_is_kept_in_clips_of_any_length(file: ModelFile, model: Model) -> None:
     given = {"first": image(square(-20)), "last": image(square(20))}
     for params in ({}, {"seconds": 3.0}, {"seconds": 3.0, "loop": True}):
-        asked = plan(file, params=params, artifacts=given)
-        _, state = states(asked, model)
+        request = plan(file, params=params, artifacts=given)
+        _, state = states(request, model)
         assert isinstance(model.codec, ClipCodec)
         found = model.codec.given(Task(params={**params, **given}))
         assert found is not None

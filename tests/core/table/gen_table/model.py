@@ -44,7 +44,9 @@ class Rows:
         return {name: torch.from_numpy(array == 0)[None].float() for name, array in mask.arrays.items()}
 
 
-def network(x: Mapping[str, Tensor], time: Mapping[str, Tensor], told: Conditioning) -> dict[str, Tensor]:
+def network(
+    x: Mapping[str, Tensor], time: Mapping[str, Tensor], conditioning: Conditioning
+) -> dict[str, Tensor]:
     """The expected row, exactly: every group is weighed by how well it explains what is seen."""
     t = time["numbers"][:, None, None]
     means, seen = MEANS / SPREAD, x["numbers"][:, None]
@@ -52,11 +54,11 @@ def network(x: Mapping[str, Tensor], time: Mapping[str, Tensor], told: Condition
     fit = -((seen - (1 - t) * means).square() / (2 * variance)).sum(2)
     kinds = torch.cat([LAW, torch.ones(2, 1)], 1).T
     fit = fit + kinds[x["kind"][:, 0]].log()
-    if "known/numbers" in told:
-        keep, known = told["known/numbers"].value.unbind(1)
+    if "known/numbers" in conditioning:
+        keep, known = conditioning["known/numbers"].value.unbind(1)
         fit = fit - (keep[:, None] * (known[:, None] - means).square()).sum(2) / 2
-    if "only" in told:
-        fit = fit + told["only"].value
+    if "only" in conditioning:
+        fit = fit + conditioning["only"].value
     share = fit.softmax(1)
     numbers = means + (1 - t) / variance * (seen - (1 - t) * means)
     return {"numbers": (share[..., None] * numbers).sum(1), "kind": (share @ LAW).log()[:, None]}
