@@ -279,9 +279,9 @@ def bits_per_token(nats: Tensor) -> Tensor:
 class TokenDenoiser:
     """A network as a denoiser: ``Prediction.x0`` holds the logits (B, ..., K) of each token of the data.
 
-    Guidance is linear in logits: l_null + w (l_cond - l_null) is p_cond**w p_null**(1 - w) up to its sum, the
-    classifier-free guidance of tokens (Nisonoff et al. 2024, arXiv 2406.01572; Schiff et al. 2024, arXiv
-    2412.10193). They must be finite: ``IMPOSSIBLE`` serves as minus infinity.
+    Guidance is linear in logits: l_uncond + w (l_cond - l_uncond) is p_cond**w p_uncond**(1 - w) up to its
+    sum, the classifier-free guidance of tokens (Nisonoff et al. 2024, arXiv 2406.01572; Schiff et al. 2024,
+    arXiv 2412.10193). They must be finite: ``IMPOSSIBLE`` serves as minus infinity.
 
     Args:
         network: (tokens (B, ...) int64, c_noise (B,) float32, conditioning) -> logits (B, ..., K). c_noise is

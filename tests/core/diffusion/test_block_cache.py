@@ -91,8 +91,8 @@ def _steps(denoiser, seeds=(0,), solver=None, **options):
 
 def _prompts(count: int) -> Conditioning:
     bias = torch.linspace(-2, 2, count)[:, None].double()
-    null = Conditioning({"bias": Condition(torch.zeros(count, 1).double(), "global")})
-    return Conditioning({"bias": Condition(bias, "global")}, null)
+    uncond = Conditioning({"bias": Condition(torch.zeros(count, 1).double(), "global")})
+    return Conditioning({"bias": Condition(bias, "global")}, uncond)
 
 
 KINDS = {

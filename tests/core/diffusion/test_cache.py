@@ -60,8 +60,8 @@ def _conditional(x, level, conditioning, memory):
 
 
 def _prompts(count: int) -> Conditioning:
-    null = Conditioning({"mean": Condition(torch.zeros(count, 1), "global")})
-    return Conditioning({"mean": Condition(torch.linspace(-1, 1, count)[:, None], "global")}, null)
+    uncond = Conditioning({"mean": Condition(torch.zeros(count, 1), "global")})
+    return Conditioning({"mean": Condition(torch.linspace(-1, 1, count)[:, None], "global")}, uncond)
 
 
 def test_what_never_changes_is_evaluated_as_rarely_as_allowed() -> None:
@@ -182,8 +182,8 @@ def test_a_cache_within_guidance_keeps_what_differs_apart() -> None:
         (condition,) = conditioning.values()
         return Prediction(condition.value.to(x).expand_as(x))
 
-    null = Conditioning({"other": Condition(torch.full((1, 1), 5.0), "global")})
-    prompts = Conditioning({"mean": Condition(torch.full((1, 1), 2.0), "global")}, null)
+    uncond = Conditioning({"other": Condition(torch.full((1, 1), 5.0), "global")})
+    prompts = Conditioning({"mean": Condition(torch.full((1, 1), 2.0), "global")}, uncond)
     for step in _steps(guided(cached(model, 0.1), ClassifierFree(3.0)), conditioning=prompts):
         assert torch.equal(step.x0, torch.full_like(step.x0, 5 + 3 * (2 - 5)))
     assert cache_report(step.memory).skipped > 0

@@ -210,9 +210,9 @@ def _network(x, c_noise, conditioning):
 
 
 def _prompts(count: int) -> Conditioning:
-    null = Conditioning({"prompt": Condition(torch.zeros(count, 2), "global")})
+    uncond = Conditioning({"prompt": Condition(torch.zeros(count, 2), "global")})
     return Conditioning(
-        {"prompt": Condition(torch.linspace(-1, 1, count * 2).reshape(count, 2), "global")}, null
+        {"prompt": Condition(torch.linspace(-1, 1, count * 2).reshape(count, 2), "global")}, uncond
     )
 
 

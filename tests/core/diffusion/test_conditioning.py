@@ -20,7 +20,7 @@ def test_tokens_are_padded_with_a_mask() -> None:
     assert concatenate([_tokens(2, 3), _tokens(1, 3)])["text"].mask is None
 
 
-def test_the_null_follows() -> None:
+def test_uncond_follows() -> None:
     prompts = concatenate([_tokens(1, 2, 1.0), _tokens(1, 2, 2.0)]).with_uncond(_tokens(2, 2, 0.0))
     assert prompts.select([1]).uncond.batch == 1
     assert prompts.repeat(3)["text"].value[:, 0, 0].tolist() == [1, 1, 1, 2, 2, 2]

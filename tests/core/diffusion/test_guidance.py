@@ -127,7 +127,7 @@ def _close(a, b, **tolerance) -> None:
 @pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 3.0])
 @pytest.mark.parametrize("process", PROCESSES.values(), ids=str)
 def test_between_gaussians_guidance_moves_the_mean(process, scale) -> None:
-    """Of equal spread: the guided denoiser is that of mean_null + scale (mean - mean_null)."""
+    """Of equal spread: the guided denoiser is that of mean_uncond + scale (mean - mean_uncond)."""
     level = process.level(0.5)
     result = guided(_gaussian, ClassifierFree(scale))(X, level, PROMPTS, Memory())
     moved = [0.0 + scale * 0.5, 0.1 - scale * 1.1, 0.2 + scale * 1.8]
@@ -136,7 +136,7 @@ def test_between_gaussians_guidance_moves_the_mean(process, scale) -> None:
 
 @pytest.mark.parametrize("scale", [0.0, 0.3, 1.0])
 def test_cfg_plus_plus_is_guidance_scaled_to_the_step(scale) -> None:
-    """alpha' x0 + sigma' eps with the null's eps is a DDIM step guided by scale / (1 - e**-h)."""
+    """alpha' x0 + sigma' eps with the uncond's eps is a DDIM step guided by scale / (1 - e**-h)."""
     t, s = FLOW.level(0.6), FLOW.level(0.45)
     strong = scale / (1 - math.exp(t.log_snr - s.log_snr))
     steps = [
@@ -145,9 +145,9 @@ def test_cfg_plus_plus_is_guidance_scaled_to_the_step(scale) -> None:
     ]
     _close(*steps)
     prediction = guided(MODEL, CFGPlusPlus(scale))(X, t, PROMPTS, Memory())
-    null = MODEL(X, t, PROMPTS.uncond, Memory())
-    _close(prediction.eps, null.noise(X, t))
-    _close(prediction.x0, null.x0 + scale * (MODEL(X, t, PROMPTS, Memory()).x0 - null.x0))
+    uncond = MODEL(X, t, PROMPTS.uncond, Memory())
+    _close(prediction.eps, uncond.noise(X, t))
+    _close(prediction.x0, uncond.x0 + scale * (MODEL(X, t, PROMPTS, Memory()).x0 - uncond.x0))
 
 
 def test_projected_guidance_with_everything_kept_is_classifier_free() -> None:
@@ -190,7 +190,7 @@ def test_cfg_zero_star_of_equal_predictions_is_either() -> None:
     )
 
 
-def test_cfg_zero_star_fits_the_null_by_least_squares() -> None:
+def test_cfg_zero_star_fits_uncond_by_least_squares() -> None:
     """At scale 0 the velocity is s v', and v - s v' is orthogonal to v'."""
     cond, uncond, fitted = (
         ((X - prediction.x0) / LEVEL.sigma).flatten(1)
@@ -251,8 +251,8 @@ def test_tangential_guidance_projects_on_the_first_singular_vector() -> None:
 
 
 def test_tangential_guidance_is_continuous_at_pure_noise() -> None:
-    x0, null = torch.randn(2, *X.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    predicted = {0.5: x0, 0.0: null}
+    x0, uncond = torch.randn(2, *X.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    predicted = {0.5: x0, 0.0: uncond}
 
     def denoiser(x, level, conditioning, memory):
         return Prediction(torch.cat([predicted[float(v)][:1] for v in conditioning["mean"].value]))
@@ -364,7 +364,7 @@ def test_weights() -> None:
     count, rows = _counted(MODEL)
     others = _means(1.0, 1.0, 1.0), _means(-2.0, 0.0, 2.0)
     several = PROMPTS.with_others(*others)
-    x0, null, *rest = (
+    x0, uncond, *rest = (
         MODEL(X, LEVEL, prompts, Memory()).x0 for prompts in (PROMPTS, PROMPTS.uncond, *others)
     )
     assert torch.equal(guided(count, WeightedPrompts([1.0]))(X, LEVEL, PROMPTS, Memory()).x0, x0)
@@ -374,7 +374,7 @@ def test_weights() -> None:
         guided(MODEL, ClassifierFree(4.0))(X, LEVEL, PROMPTS, Memory()).x0,
     )
     result = guided(MODEL, WeightedPrompts([2.0, 0.5, -0.7]))(X, LEVEL, several, Memory()).x0
-    _close(result, null + 2 * (x0 - null) + 0.5 * (rest[0] - null) - 0.7 * (rest[1] - null))
+    _close(result, uncond + 2 * (x0 - uncond) + 0.5 * (rest[0] - uncond) - 0.7 * (rest[1] - uncond))
     rows.clear()
     fading = WeightedPrompts([lambda level: float(level.t > 0.5), lambda level: float(level.t <= 0.5), 0.0])
     assert torch.equal(guided(count, fading)(X, LEVEL, several, Memory()).x0, rest[0])
@@ -706,9 +706,9 @@ def _wave(length: int, period: int) -> torch.Tensor:
 
 def test_frequency_decoupled_guidance_scales_each_band_by_its_own() -> None:
     """Of a slow wave and the fastest one, each is scaled by the scale of its band."""
-    slow, fast, null = _wave(256, 128), _wave(256, 2), torch.zeros(256, dtype=torch.float64)
+    slow, fast, uncond = _wave(256, 128), _wave(256, 2), torch.zeros(256, dtype=torch.float64)
     for scales in ((10.0, 5.0), (2.0, 7.0), (4.0, 3.0, 3.0)):
-        result = fdg((slow + fast)[None, None], null[None, None], scales, (-1,))[0, 0]
+        result = fdg((slow + fast)[None, None], uncond[None, None], scales, (-1,))[0, 0]
         inside = slice(16, -16)
         _close(result[inside], (scales[-1] * slow + scales[0] * fast)[inside], rtol=0, atol=0.05)
 
@@ -746,18 +746,18 @@ def test_perturbed_guidance_adds_the_difference_to_the_weak_network(cfg) -> None
 @pytest.mark.parametrize("name", [name for name in SCALED if name not in ("loss", "classifier", "mahiro")])
 def test_complex_states_are_guided_as_their_real_and_imaginary_parts(name) -> None:
     """Norms and projections of an item are those of its 2 n real numbers."""
-    null = torch.randn(3, 4, 6, dtype=torch.complex128, generator=torch.Generator().manual_seed(5))
+    z = torch.randn(3, 4, 6, dtype=torch.complex128, generator=torch.Generator().manual_seed(5))
 
     def both(x, level, conditioning, memory):
         wanted = conditioning["mean"].value[:, :, None]
-        moved = null * 0.4 + wanted * null.flip(0) if len(x) == 3 else torch.cat([null, null]) * 0.4
+        moved = z * 0.4 + wanted * z.flip(0) if len(x) == 3 else torch.cat([z, z]) * 0.4
         return Prediction((x * 0.3 + moved[: len(x)] * (1 + wanted)).to(torch.complex128))
 
     def parts(x, level, conditioning, memory):
         return Prediction(torch.view_as_real(both(torch.view_as_complex(x), level, conditioning, memory).x0))
 
     make = SCALED[name] if name != "perturbed" else ClassifierFree
-    x = null.flip(2).contiguous()
+    x = z.flip(2).contiguous()
     guidance = make(0.7) if name != "frequencies" else AdaptiveProjected(3.0, radius=0.5)
     found = guided(both, guidance)(x, LEVEL, PROMPTS, Memory()).x0
     expected = guided(parts, guidance)(torch.view_as_real(x), LEVEL, PROMPTS, Memory()).x0

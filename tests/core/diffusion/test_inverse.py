@@ -474,8 +474,8 @@ class Network(nn.Module):
 
 
 def _guided() -> tuple[ModelDenoiser, Conditioning]:
-    null = Conditioning({"bias": Condition(torch.zeros(3, 2), "global")})
-    conditioning = Conditioning({"bias": Condition(normal(3, 2).float(), "global")}).with_uncond(null)
+    uncond = Conditioning({"bias": Condition(torch.zeros(3, 2), "global")})
+    conditioning = Conditioning({"bias": Condition(normal(3, 2).float(), "global")}).with_uncond(uncond)
     return ModelDenoiser(Network(), VariancePreserving(), VPrediction()), conditioning
 
 

@@ -201,14 +201,14 @@ def _shared(x, levels, conditioning, memory):
     }
 
 
-NULL = Conditioning({"prompt": Condition(torch.zeros(3, 1), "global")})
-PROMPTS = Conditioning({"prompt": Condition(torch.tensor([[0.5], [1.0], [2.0]]), "global")}, NULL)
+UNCOND = Conditioning({"prompt": Condition(torch.zeros(3, 1), "global")})
+PROMPTS = Conditioning({"prompt": Condition(torch.tensor([[0.5], [1.0], [2.0]]), "global")}, UNCOND)
 
 
 def test_each_part_has_its_own_guidance_for_one_evaluation() -> None:
     x = joint.prior(_parts(DDIM()), GRID, NOISE, SHAPES)
     levels = {name: process.level(0.6) for name, process in PROCESSES.items()}
-    one, none = (_shared(x, levels, which, Memory()) for which in (PROMPTS, NULL))
+    one, none = (_shared(x, levels, which, Memory()) for which in (PROMPTS, UNCOND))
     rules = {"picture": ClassifierFree(2.5), "sound": ClassifierFree(4.0)}
     for chosen in (rules, {"sound": rules["sound"]}, {}):
         found = joint.guided(_shared, chosen)(x, levels, PROMPTS, memory := Memory())

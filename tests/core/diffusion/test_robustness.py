@@ -122,8 +122,8 @@ def test_another_device_gives_the_same_run(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ddim", "dpmpp_2m", "dpmpp_2m_sde", "heun"])
 def test_two_hundred_threads_share_one_configuration(name: str) -> None:
-    null = Conditioning({"prompt": Condition(torch.zeros(1, 2), "global")})
-    prompts = Conditioning({"prompt": Condition(torch.ones(1, 2), "global")}, null)
+    uncond = Conditioning({"prompt": Condition(torch.zeros(1, 2), "global")})
+    prompts = Conditioning({"prompt": Condition(torch.ones(1, 2), "global")}, uncond)
     denoiser, solver, grid = guided(MODEL, ClassifierFree(3.0)), presets.solver(name), TimeGrid.uniform(5)
 
     def run(seed: int):

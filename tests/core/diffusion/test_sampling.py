@@ -59,8 +59,8 @@ def _network(x, c_noise, conditioning):
 
 def _prompts(count: int) -> Conditioning:
     value = torch.linspace(-1, 1, count * 2).reshape(count, 2)
-    null = Conditioning({"prompt": Condition(torch.zeros(count, 2), "global")})
-    return Conditioning({"prompt": Condition(value, "global")}, null)
+    uncond = Conditioning({"prompt": Condition(torch.zeros(count, 2), "global")})
+    return Conditioning({"prompt": Condition(value, "global")}, uncond)
 
 
 def _run(name: str, seeds, conditioning, **options):
@@ -417,16 +417,16 @@ def test_guidance_outside_its_interval_costs_nothing() -> None:
     assert set(sizes) == {2}
 
 
-def test_guidance_extrapolates_from_the_null() -> None:
+def test_guidance_extrapolates_from_uncond() -> None:
     level, prompts, x = FLOW.level(0.5), _prompts(3), torch.randn(3, *SHAPE)
     model = ModelDenoiser(_network, FLOW, Velocity())
-    conditional, null = model(x, level, prompts, Memory()).x0, model(x, level, prompts.uncond, Memory()).x0
+    conditional, uncond = model(x, level, prompts, Memory()).x0, model(x, level, prompts.uncond, Memory()).x0
     result = guided(model, ClassifierFree(4.0))(x, level, prompts, Memory()).x0
-    torch.testing.assert_close(result, null + 4 * (conditional - null))
+    torch.testing.assert_close(result, uncond + 4 * (conditional - uncond))
     rescaled = guided(model, ClassifierFree(4.0, rescale=1.0))(x, level, prompts, Memory()).x0
     # The network's output is (x - x0) / t.
     torch.testing.assert_close((x - rescaled).std((1, 2, 3)), (x - conditional).std((1, 2, 3)))
-    torch.testing.assert_close(guided(model, ClassifierFree(0.0))(x, level, prompts, Memory()).x0, null)
+    torch.testing.assert_close(guided(model, ClassifierFree(0.0))(x, level, prompts, Memory()).x0, uncond)
 
 
 def test_only_what_the_network_sees_has_its_dtype() -> None:
@@ -495,8 +495,8 @@ traceable = pytest.mark.skipif(Version(torch.__version__) < Version("2.9"), reas
 def test_a_step_compiles_as_one_graph(name: str) -> None:
     model = ModelDenoiser(lambda x, c, k: torch.tanh(x) * c[:, None] + k["prompt"].value, FLOW, Velocity())
     denoiser = guided(model, AdaptiveProjected(3.0, momentum=-0.5))
-    null = Conditioning({"prompt": Condition(torch.zeros(2, 1), "global")})
-    prompts = Conditioning({"prompt": Condition(torch.ones(2, 1), "global")}, null)
+    uncond = Conditioning({"prompt": Condition(torch.zeros(2, 1), "global")})
+    prompts = Conditioning({"prompt": Condition(torch.ones(2, 1), "global")}, uncond)
     levels = TimeGrid.uniform(6).levels(FLOW)
     solver = presets.solver(name).on(levels)
 

@@ -132,8 +132,8 @@ REMEMBERING = {
 
 
 def _last(denoiser):
-    null = Conditioning({"mean": Condition(torch.zeros(2, 1), "global")})
-    prompts = Conditioning({"mean": Condition(torch.tensor([[-1.0], [0.5]]), "global")}, null)
+    uncond = Conditioning({"mean": Condition(torch.zeros(2, 1), "global")})
+    prompts = Conditioning({"mean": Condition(torch.tensor([[-1.0], [0.5]]), "global")}, uncond)
     noise = NoiseSource([0, 1])
     x = noise.prior((3,))
     *_, last = iterate(denoiser, FLOW, TimeGrid.uniform(30), DDIM(), x=x, noise=noise, conditioning=prompts)
