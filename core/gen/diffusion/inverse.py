@@ -39,6 +39,11 @@ LOST = 1e-10
 """Eigenvalues of A A^T up to this (singular values up to 1e-5) count as 0: float32 holds no more."""
 
 
+def inverted(ridge: float) -> SpectralFilter:
+    """1 / (v + ridge), and 0 where the eigenvalue v counts as 0."""
+    return lambda v: torch.where(v > LOST, 1 / (v + ridge), 0)
+
+
 class Operator(Protocol):
     """A differentiable function of the data, not necessarily linear."""
 
@@ -68,7 +73,7 @@ class LinearOperator(ABC):
             y: The measured values (B, ...).
             ridge: >= 0; with 0 this is the pseudo-inverse A^+ y.
         """
-        return self.adjoint(self.filtered(y, lambda v: torch.where(v > LOST, 1 / (v + ridge), 0)))
+        return self.adjoint(self.filtered(y, inverted(ridge)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -538,13 +543,17 @@ class MaskBlend(InverseMethod):
 
 
 class _Correction(InverseMethod):
-    """x0 + correction of the residual y - A x0."""
+    """x0 + A^T g(A A^T) (y - A x0)."""
 
     @abstractmethod
+    def g(self, level: Level[float], std: float) -> SpectralFilter:
+        """g, for noise of ``std`` in y."""
+
     def correction(
         self, operator: LinearOperator, residual: Tensor, level: Level[float], std: float
     ) -> Tensor:
-        """The correction of x0, for noise of ``std`` in y."""
+        """A^T g(A A^T) residual."""
+        return operator.adjoint(operator.filtered(residual, self.g(level, std)))
 
     def predict(self, x: Tensor, level: Level[float], denoise: Denoise, measured: Measurement) -> Prediction:
         operator, prediction = _linear(self, measured), denoise(x, level)
@@ -563,15 +572,9 @@ class DDNM(_Correction):
     at its start.
     """
 
-    def correction(
-        self, operator: LinearOperator, residual: Tensor, level: Level[float], std: float
-    ) -> Tensor:
+    def g(self, level: Level[float], std: float) -> SpectralFilter:
         largest = _ratio(level.sigma, level.alpha * std)
-
-        def g(v: Tensor) -> Tensor:
-            return torch.where(v > LOST, (1 / v).clamp_max(largest / v.sqrt()), 0)
-
-        return operator.adjoint(operator.filtered(residual, g))
+        return lambda v: torch.where(v > LOST, (1 / v).clamp_max(largest / v.sqrt()), 0)
 
 
 @dataclass(frozen=True)
@@ -594,11 +597,8 @@ class DiffPIR(_Correction):
     def __post_init__(self) -> None:
         check_positive(strength=self.strength)
 
-    def correction(
-        self, operator: LinearOperator, residual: Tensor, level: Level[float], std: float
-    ) -> Tensor:
-        ridge = self.strength * _ratio(level.alpha * std, level.sigma) ** 2 if std > 0 else 0.0
-        return operator.inverse(residual, ridge)
+    def g(self, level: Level[float], std: float) -> SpectralFilter:
+        return inverted(self.strength * _ratio(level.alpha * std, level.sigma) ** 2 if std > 0 else 0.0)
 
 
 @dataclass(frozen=True)
