@@ -116,13 +116,6 @@ def theirs(
     return pipeline(latents=start.clone(), **options).images
 
 
-@pytest.fixture
-def plain_heun(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From nearly pure noise our Heun takes another path, since the trapezoid is far off there."""
-    monkeypatch.setattr("gen.diffusion.solvers.runge_kutta.NEARLY_NOISE", math.inf)
-
-
-@pytest.mark.usefixtures("plain_heun")
 @pytest.mark.parametrize("karras", [False, True])
 def test_shap_e(karras: bool, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = build(use_karras_sigmas=karras)
@@ -137,7 +130,6 @@ def test_shap_e(karras: bool, folder: Path, tmp_path: Path, monkeypatch: pytest.
     assert error(latents, expected) < 1e-5
 
 
-@pytest.mark.usefixtures("plain_heun")
 def test_shap_e_of_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = build(picture=True)
     model = shap_e.load_of_picture(Checkpoint(tiny.saved(pipeline, tmp_path)), "cpu", "float32")

@@ -31,6 +31,7 @@ from gen.diffusion.solvers.base import (
     Update,
     affine,
     eps_step,
+    first_order_only,
     flow_time,
     implied,
     infinite,
@@ -263,13 +264,13 @@ class VariableIPNDM(_Multistep):
 class PLMS(Solver):
     """Pseudo linear multistep: IPNDM with a first step of Heun (Liu et al. 2022, arXiv 2202.09778, sec. 3.3).
 
-    The first step has a second evaluation, unless it leads to clean data.
+    The first step has a second evaluation, unless it leads from (nearly) pure noise or to clean data.
     """
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        if history(state, t, s, flow_time) or infinite(t, s):
+        if history(state, t, s, flow_time) or first_order_only(t, s, s):
             return IPNDM(lower_order_final=False).step(state, x, denoise, t, s, noise=noise)
         prediction = denoise(x, t)
         x = implied(prediction, x, t)

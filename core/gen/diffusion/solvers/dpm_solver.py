@@ -5,7 +5,7 @@ With lambda = log_snr and h = lambda_s - lambda_t the probability flow is solved
     x_s = (alpha_s / alpha_t) x_t - alpha_s integral over lambda of e**-lambda eps         (prop. 3.1)
 
 The solvers differ in the eps under the integral. A step with infinite h, from or to pure noise or to clean
-data, is of first order.
+data, and a long one from nearly pure noise (``first_order_only``) is of first order.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from gen.diffusion.solvers.base import (
     affine,
     between,
     eps_step,
+    first_order_only,
     implied,
     infinite,
 )
@@ -66,12 +67,12 @@ class DPMSolver2(Solver):
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        if infinite(t, s):
+        m = s if self.r == 1 else between(t, s, self.r)
+        if first_order_only(t, s, m):
             return DDIM().step(state, x, denoise, t, s, noise=noise)
         prediction = denoise(x, t)
         x = implied(prediction, x, t)
         eps = prediction.noise(x, t)
-        m = s if self.r == 1 else between(t, s, self.r)
         scale, total = eps_step(t, m)
         x_m = affine(x, scale, (total, eps))
         eps_m = denoise(x_m, m).noise(x_m, m)
@@ -95,12 +96,12 @@ class DPMSolver3(Solver):
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        if infinite(t, s):
+        m, n = between(t, s, 1 / 3), between(t, s, 2 / 3)
+        if first_order_only(t, s, n):
             return DDIM().step(state, x, denoise, t, s, noise=noise)
         prediction = denoise(x, t)
         x = implied(prediction, x, t)
         eps = prediction.noise(x, t)
-        m, n = between(t, s, 1 / 3), between(t, s, 2 / 3)
         scale, total = eps_step(t, m)
         x_m = affine(x, scale, (total, eps))
         eps_m = denoise(x_m, m).noise(x_m, m)
@@ -139,7 +140,7 @@ class DPMSolver2M(SDESolver):
         x = implied(prediction, x, t)
         eps = prediction.noise(x, t)
         kept = (Past(t, eps),)
-        if infinite(t, s):
+        if first_order_only(t, s, s):
             first = DPMpp2S(eta=self.eta).step((), x, lambda *_: prediction, t, s, noise=noise)
             return first._replace(state=kept)
         scale, total = eps_step(t, s)

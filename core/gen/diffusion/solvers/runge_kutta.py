@@ -17,14 +17,12 @@ from gen.diffusion.solvers.base import (
     Update,
     affine,
     eps_step,
+    first_order_only,
     flow_time,
     implied,
     rho,
 )
 from gen.diffusion.solvers.first_order import DDIM
-
-NEARLY_NOISE = 100.0
-"""rho above which a level counts as pure noise; the sigma_max of EDM is 80."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +59,20 @@ class Heun(Solver):
         x'  = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) eps_t
         x_s = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) (eps_t + eps_s(x')) / 2
 
-    Second order, two evaluations; the step to clean data is Euler's with one. Near pure noise, where rho is
-    infinite, the trapezoid is inaccurate: steps from rho > 100 are those of ``FlowHeun``.
+    Second order, two evaluations; the step to clean data is Euler's with one. Steps from or to (nearly) pure
+    noise, where the trapezoid is inaccurate, are those of ``FlowHeun``.
     """
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        if max(rho(t), rho(s)) > NEARLY_NOISE:
+        if first_order_only(t, s, s):
             return FlowHeun().step(state, x, denoise, t, s, noise=noise)
         prediction = denoise(x, t)
         x = implied(prediction, x, t)
         eps = prediction.noise(x, t)
         scale, step = eps_step(t, s)
         ahead = affine(x, scale, (step, eps))
-        if s.sigma == 0:
-            return Update(ahead, state, prediction.x0)
         eps_end = denoise(ahead, s).noise(ahead, s)
         return Update(affine(x, scale, (step / 2, eps), (step / 2, eps_end)), state, prediction.x0)
 
