@@ -204,7 +204,7 @@ def merged(held: Prediction, fresh: Prediction, rows: Tensor) -> Prediction:
     index, variance = rows.to(held.x0.device), None
     if held.variance is not None and fresh.variance is not None:
         variance = held.variance.index_copy(0, index, fresh.variance)
-    return Prediction(held.x0.index_copy(0, index, fresh.x0), None, variance, fresh.output)
+    return Prediction(held.x0.index_copy(0, index, fresh.x0), None, variance, fresh.c_skip)
 
 
 def add_report(memory: Memory, report: CacheReport) -> None:

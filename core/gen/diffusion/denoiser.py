@@ -59,14 +59,14 @@ class Prediction:
         variance: Of a learned variance of the Markov posterior: the place v of its logarithm between the
             smallest (0) and the largest (1) admissible one (Nichol & Dhariwal 2021, arXiv 2102.09672,
             eq. 15), (B, ...); else None.
-        output: (c_skip, c_out) of x0 = c_skip x + c_out F, for guidance of the network's output F; None where
-            no network is known.
+        c_skip: Of x0 = c_skip x + c_out F, for guidance of the network's output F; None where no network is
+            known.
     """
 
     data: Tensor | Output
     eps: Tensor | None = None
     variance: Tensor | None = None
-    output: tuple[float, float] | tuple[Tensor, Tensor] | None = None
+    c_skip: float | Tensor | None = None
     _x0: Tensor | None = field(default=None, init=False, repr=False)
 
     @property
@@ -85,7 +85,7 @@ class Prediction:
 
     def with_x0(self, x0: Tensor) -> Prediction:
         """With another x0."""
-        return Prediction(x0, self.eps, self.variance, self.output)
+        return Prediction(x0, self.eps, self.variance, self.c_skip)
 
     def noise(self, x: Tensor, level: Level[float]) -> Tensor:
         """eps, or (x - alpha x0) / sigma; for sigma > 0."""
@@ -97,7 +97,7 @@ class Prediction:
             change(self.x0),
             None if self.eps is None else change(self.eps),
             None if self.variance is None else change(self.variance),
-            self.output,
+            self.c_skip,
         )
 
 
@@ -254,7 +254,7 @@ class ModelDenoiser:
             if self.learned_variance:
                 output, w = output.chunk(2, 1)
                 variance = w.to(x.dtype).add(1).div_(2)
-            return Prediction(_data(x, output, c), None, variance, (c.c_skip, c.c_out))
+            return Prediction(_data(x, output, c), None, variance, c.c_skip)
 
         # A copy where changes in place are not counted.
         if isinstance(c.c_in, Tensor):

@@ -32,7 +32,18 @@ from gen.diffusion.arguments import check_axes, check_not_negative
 from gen.diffusion.attention import nag, pag, perturbed, seg, slg
 from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
-from gen.diffusion.level import EVERYWHERE, Interval, Level, check_interval, inner_product, norm, per_item
+from gen.diffusion.level import (
+    EVERYWHERE,
+    Interval,
+    Level,
+    broadcast,
+    check_interval,
+    divisor,
+    inner_product,
+    norm,
+    per_item,
+    where_positive,
+)
 
 __all__ = [
     "AdaptiveProjected", "CFGPlusPlus", "CFGZeroStar", "Chain", "ClassifierFree", "ClassifierGuidance",
@@ -276,7 +287,7 @@ class ClassifierFree(Extrapolation):
 
     Raises:
         ValueError: There is both rescale and renorm; or (when evaluated) one of them, and the denoiser gives
-            no ``Prediction.output``.
+            no ``Prediction.c_skip``.
     """
 
     rescale: float = 0.0
@@ -293,20 +304,19 @@ class ClassifierFree(Extrapolation):
         x0 = cfg(cond.x0, uncond.x0, w)
         if self.rescale == 0 and self.renorm is None:
             return cond.with_x0(x0)
-        if cond.output is None:
+        if cond.c_skip is None:
             raise ValueError(
                 "rescale and renorm work on the network's output, which this denoiser does not give: use "
-                "ModelDenoiser or set Prediction.output"
+                "ModelDenoiser or set Prediction.c_skip"
             )
-        skip, out = cond.output
-        if out == 0:  # x0 does not depend on the output
-            return cond.with_x0(x0)
-        output, plain = (x0 - skip * at.x) / out, (cond.x0 - skip * at.x) / out
+        # Of c_out F: both rules have the same factor for every multiple of F.
+        known = broadcast(cond.c_skip, at.x) * at.x
+        output, plain = x0 - known, cond.x0 - known
         if self.renorm is None:
             output = rescaled(output, plain, self.rescale)
         else:
             output = renormed(output, plain, self.renorm)
-        return cond.with_x0(skip * at.x + out * output)
+        return cond.with_x0(known + output)
 
 
 @dataclass(frozen=True)
@@ -332,7 +342,7 @@ class CFGPlusPlus(Extrapolation):
 
     def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
         x0, eps = cfg(cond.x0, uncond.x0, w), uncond.noise(at.x, at.level)
-        return Prediction(x0, eps, cond.variance, cond.output)
+        return Prediction(x0, eps, cond.variance, cond.c_skip)
 
 
 def apg(
@@ -440,10 +450,9 @@ class Tangential(Extrapolation):
         m = (x - level.alpha * (cond.x0 + uncond.x0) / 2) / level.sigma
         mm, md, dd = inner_product(m, m), inner_product(m, d), inner_product(d, d)
         f = torch.atan2(2 * r * md, mm - r**2 * dd)
-        if level.alpha > 0:
-            rest = (f / 2).sin() * ((f / 2).sin() + (f / 2).cos()) / level.alpha
-        else:
-            rest = md / (level.sigma * torch.where(mm > 0, mm, 1.0))
+        half, alpha = f / 2, level.alpha
+        limit = md / (level.sigma * torch.where(mm > 0, mm, 1.0))
+        rest = where_positive(alpha, half.sin() * (half.sin() + half.cos()) / divisor(alpha), limit)
         of_uncond, of_cond = (1 - f.sin()) / 2, f.cos() / 2
         projected = of_uncond.to(x) * uncond.x0 + of_cond.to(x) * cond.x0 + rest.to(x) * x
         return cond.with_x0(cfg(cond.x0, projected, w))

@@ -691,7 +691,7 @@ def _with_x0(prediction: Prediction, x0: Tensor, level: Level[float]) -> Predict
     if prediction.eps is None:
         return prediction.with_x0(x0)
     eps = prediction.eps - (level.alpha / level.sigma) * (x0 - prediction.x0)
-    return Prediction(x0, eps, prediction.variance, prediction.output)
+    return Prediction(x0, eps, prediction.variance, prediction.c_skip)
 
 
 def _tweedie(

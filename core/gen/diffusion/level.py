@@ -62,6 +62,11 @@ def where_positive(positive: Real, then: Real, otherwise: Real) -> Real:
     return then if positive > 0 else otherwise
 
 
+def divisor(value: Real) -> Real:
+    """``value``, or 1 where it is 0: for quotients whose numerator is then 0 too, or that are not used."""
+    return where_positive(value, value, value * 0 + 1)
+
+
 def interpolate(x: Real, xs: Sequence[float], ys: Sequence[float]) -> Real:
     """The straight lines through (xs, ys) at x; xs ascending, x limited to their range."""
     if isinstance(x, Tensor):
@@ -264,7 +269,7 @@ def posterior(t: Level[Real], s: Level[Real]) -> Posterior[Real]:
     """
     _, ratio = _scale_and_ratio(s, t)
     added = (1 - ratio) * (1 + ratio)
-    return Posterior(ratio * s.sigma / _divisor(t.sigma), s.alpha * added, s.sigma * sqrt(added))
+    return Posterior(ratio * s.sigma / divisor(t.sigma), s.alpha * added, s.sigma * sqrt(added))
 
 
 def _scale_and_ratio(near: Level[Real], far: Level[Real]) -> tuple[Real, Real]:
@@ -273,11 +278,6 @@ def _scale_and_ratio(near: Level[Real], far: Level[Real]) -> tuple[Real, Real]:
     if (excess > 0).any() if isinstance(excess, Tensor) else excess > 0:
         raise ValueError("a chain leads from less noise to more: swap the two levels")
     # Where near has no signal, neither has far: the limit of levels of one log_snr.
-    rescaled = far.sigma / _divisor(near.sigma)
-    scale = where_positive(near.alpha, far.alpha / _divisor(near.alpha), rescaled)
-    return scale, clip(scale * near.sigma / _divisor(far.sigma), 0.0, 1.0)
-
-
-def _divisor(value: Real) -> Real:
-    """``value``, or 1 where it is 0: for quotients whose numerator is then 0 too, or that are not used."""
-    return where_positive(value, value, value * 0 + 1)
+    rescaled = far.sigma / divisor(near.sigma)
+    scale = where_positive(near.alpha, far.alpha / divisor(near.alpha), rescaled)
+    return scale, clip(scale * near.sigma / divisor(far.sigma), 0.0, 1.0)

@@ -74,7 +74,7 @@ def table_step(
 
     Args:
         denoiser: One without memory. It gets levels of tensors () in place of numbers, on which no graph can
-            branch: guidance within an interval does not compile.
+            branch: guidance within an interval does not compile, nor does zero-init.
         conditioning: Of the denoiser.
         terms: Of the rows of ``inputs`` and of ``outputs`` that are not 0 throughout the run.
         progress: From the step before.

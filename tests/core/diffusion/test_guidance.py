@@ -623,7 +623,7 @@ def test_rescale_is_the_published_one_on_the_output_of_the_network(kind, name) -
 
 def test_rescale_leaves_a_constant_output_as_it_is() -> None:
     def denoiser(x, _level, conditioning, memory):
-        return Prediction(torch.ones_like(x) * conditioning["mean"].value[..., None], output=(0.0, 1.0))
+        return Prediction(torch.ones_like(x) * conditioning["mean"].value[..., None], c_skip=0.0)
 
     guide = guided(denoiser, ClassifierFree(2.0, rescale=0.5))
     conditioning = _means(2.0).with_uncond(_means(1.0))
@@ -654,7 +654,7 @@ SCALED = {
 
 
 def _video(x, level, conditioning, memory):
-    return Prediction(torch.tanh(1.3 * x + conditioning["mean"].value.to(x)), output=(0.0, 1.0))
+    return Prediction(torch.tanh(1.3 * x + conditioning["mean"].value.to(x)), c_skip=0.0)
 
 
 def _weak_video(x, level, conditioning, memory):

@@ -20,6 +20,7 @@ from gen import presets
 from gen.diffusion import (
     DDIM,
     EDM,
+    Adaptive,
     AdaptiveProjected,
     ClassifierFree,
     Condition,
@@ -251,6 +252,26 @@ def test_complex_states_are_sampled_as_their_real_and_imaginary_parts(name: str)
             for state in (x, torch.view_as_complex(x))
         ]
         torch.testing.assert_close(torch.view_as_real(ends[1]), ends[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_adaptive_steps_of_complex_states_are_as_accurate_as_real_ones(order) -> None:
+    """Where one part is 0, the absolute value is that of the other: the same steps."""
+    x = prior(FLOW, TimeGrid((0.9, 0.1)), NoiseSource([3, 4]), (5,)).double()
+    real, imaginary = (
+        sample(
+            _shrinks,
+            FLOW,
+            TimeGrid((0.9, 0.1)),
+            Adaptive(order, rtol=1e-3),
+            noise=NoiseSource([3, 4]),
+            x=state,
+        )
+        for state in (x, torch.complex(torch.zeros_like(x), x))
+    )
+    assert imaginary.nfe == real.nfe > 4
+    torch.testing.assert_close(imaginary.x.imag, real.x, rtol=0, atol=1e-12)
+    assert not imaginary.x.real.any()
 
 
 def test_complex_states_are_sampled_and_checked_in_both_parts() -> None:

@@ -30,6 +30,7 @@ from gen.diffusion import (
     prior,
     sample,
 )
+from gen.diffusion.guidance import CFGZeroStar, Tangential
 from gen.diffusion.step_table import table_step, tabulate
 from gen.presets.solvers import SOLVERS
 
@@ -140,14 +141,14 @@ class Graphs:
         return forward
 
 
-def _compiled(name: str, backend) -> None:
+def _compiled(name: str, backend, denoiser=GUIDED) -> None:
     """Two runs of other lengths and grids with one compiled step."""
     step = torch.compile(table_step, fullgraph=True, backend=backend)
     for grid in (TimeGrid.uniform(5), TimeGrid.uniform(8)):
         x = prior(FLOW, grid, NOISE, (3,))
         table = tabulate(FLOW, grid, presets.solver(name))
-        found = table.sample(GUIDED, x=x, noise=NOISE, conditioning=PROMPTS, step=step)
-        expected = table.sample(GUIDED, x=x.double(), noise=NOISE, conditioning=PROMPTS)
+        found = table.sample(denoiser, x=x, noise=NOISE, conditioning=PROMPTS, step=step)
+        expected = table.sample(denoiser, x=x.double(), noise=NOISE, conditioning=PROMPTS)
         torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -166,6 +167,25 @@ def test_one_graph_serves_all_steps(name: str, graphs: int) -> None:
     backend = Graphs()
     _compiled(name, backend)
     assert backend.count == graphs
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(Version(torch.__version__) < Version("2.9"), reason="needs torch 2.9")
+@pytest.mark.parametrize(
+    "guidance",
+    [
+        ClassifierFree(2.0, 0.5),
+        ClassifierFree(2.0, renorm=-1),
+        Tangential(2.0),
+        AdaptiveProjected(3.0, radius=1.0),
+        CFGZeroStar(2.0, zero_until=None),
+    ],
+    ids=["rescale", "renorm", "tangential", "projected", "zero star"],
+)
+def test_one_graph_holds_the_guidance_too(guidance) -> None:
+    backend = Graphs()
+    _compiled("ddim", backend, guided(_model(VP, VPrediction()), guidance))
+    assert backend.count == 1
 
 
 @pytest.mark.slow

@@ -165,7 +165,7 @@ class Adaptive(Solver):
     Appendix C.3, with the controller of k-diffusion's ``sample_dpm_adaptive`` (Söderlind 2003, "Digital
     filters in adaptive time-stepping", for the filters). Each small step is made at orders ``order - 1``
     and ``order`` from the same evaluations. With d = max(atol, rtol max(|low|, |before|)), all in x /
-    alpha, the error is the root mean square of (low - high) / d; a step is taken where
+    alpha, the error is the root mean square of |low - high| / d; a step is taken where
 
         factor = 1 + atan(product of error**-(gain / order) - 1) >= safety
 
@@ -244,7 +244,7 @@ class Adaptive(Solver):
         if before.numel() == 0:
             return 0.0
         scale = torch.maximum(low.abs(), before.abs()).mul_(self.rtol).clamp_(min=self.atol)
-        return float(((low - high) / scale).flatten(1).square().mean(1).sqrt().max())
+        return float(((low - high).abs() / scale).flatten(1).square().mean(1).sqrt().max())
 
     def _factor(self, errors: tuple[float, ...]) -> float:
         p, i, d = self.gains
