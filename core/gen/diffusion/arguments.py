@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
+from numbers import Integral
 
 
 def whole_number(value: int, name: str, *, least: int = 1, most: int | None = None) -> int:
     """``value``, of any integer type but bool, as an int from ``least`` to ``most``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool):
+    if not isinstance(value, Integral) or isinstance(value, bool):
         raise ValueError(f"{name} must be a whole number, not {value}")
+    number = int(value)
     if number < least:
         raise ValueError(f"{name} must be at least {least}, not {number}")
     if most is not None and number > most:

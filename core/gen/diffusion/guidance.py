@@ -127,9 +127,14 @@ class Guidance(ABC):
     def __post_init__(self) -> None:
         check_interval(self.interval)
 
+    @property
+    def parts(self) -> tuple[Guidance, ...]:
+        """This guidance alone, as the parts of a ``Chain``."""
+        return (self,)
+
     def __rshift__(self, other: Guidance | Chain) -> Chain:
         """This guidance, then ``other``; see ``Chain``."""
-        return Chain((self,)) >> other
+        return Chain((self, *other.parts))
 
     @abstractmethod
     def predict(self, at: Evaluation) -> Prediction:
@@ -150,12 +155,12 @@ class Chain:
 
     def __rshift__(self, other: Guidance | Chain) -> Chain:
         """These guidances, then ``other``."""
-        return Chain(self.parts + (other.parts if isinstance(other, Chain) else (other,)))
+        return Chain((*self.parts, *other.parts))
 
 
 def guided(denoiser: Denoiser, guidance: Guidance | Chain) -> Denoiser:
     """``denoiser`` with ``guidance``, whose memory is the one that it is evaluated with."""
-    for part in guidance.parts if isinstance(guidance, Chain) else (guidance,):
+    for part in guidance.parts:
         denoiser = _guided(denoiser, part)
     return denoiser
 

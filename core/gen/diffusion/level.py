@@ -131,11 +131,13 @@ class Level(Generic[Real]):
         t: Time in [0, 1]; 0 is data, 1 is noise.
         alpha: Factor of the data, >= 0.
         sigma: Factor of the noise, >= 0; not both are 0.
+        target: Where the step from this level ends, for the networks of flow maps; None for others.
     """
 
     t: Real
     alpha: Real
     sigma: Real
+    target: Level[Real] | None = None
 
     @property
     def log_snr(self) -> Real:

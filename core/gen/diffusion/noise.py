@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -23,9 +23,6 @@ from torch import Tensor
 from gen.diffusion.arguments import whole_number
 from gen.diffusion.level import Level
 
-StepNoise: TypeAlias = Callable[[Tensor, str], Tensor]
-"""Standard normal noise shaped like a state, for one step and a named use within it, complex like it."""
-
 REACH = 16
 """Brownian paths are known for log_snr from -REACH to REACH, and at -infinity."""
 CELLS = 2**12
@@ -34,6 +31,40 @@ SMALL = 256
 """Items of fewer numbers are drawn all at once."""
 BLOCK = 2**16
 """Pairs that are drawn at once, so that they stay in the processor's cache."""
+
+
+class StepNoise(Protocol):
+    """The noise of one step: (state, name of its use) -> standard normal, shaped like the state."""
+
+    def __call__(self, like: Tensor, stream: str, /) -> Tensor: ...
+
+    def part(self, name: str, t: Level[float], s: Level[float]) -> StepNoise:
+        """The noise of a part of the step.
+
+        Args:
+            name: Of the part; parts of other names are independent. On a Brownian path the levels alone
+                decide.
+            t, s: The levels where the part starts and ends.
+        """
+
+
+class NamedNoise(NamedTuple):
+    """Noise by name alone.
+
+    Args:
+        draw: (state, name) -> standard normal.
+        prefix: Of the names of a part.
+    """
+
+    draw: Callable[[Tensor, str], Tensor]
+    prefix: str = ""
+
+    def __call__(self, like: Tensor, stream: str, /) -> Tensor:
+        return self.draw(like, self.prefix + stream)
+
+    def part(self, name: str, t: Level[float], s: Level[float]) -> NamedNoise:  # noqa: ARG002
+        """See ``StepNoise``."""
+        return NamedNoise(self.draw, f"{self.prefix}{name}/")
 
 
 @dataclass(frozen=True)
@@ -122,16 +153,16 @@ class NoiseSource:
             ValueError: The path is Brownian, and the levels are missing.
         """
 
-        def step(like: Tensor, stream: str) -> Tensor:
+        def draw(like: Tensor, stream: str) -> Tensor:
             if like.is_complex():
-                return torch.view_as_complex(step(_components(like), stream))
+                return torch.view_as_complex(draw(_components(like), stream))
             return self.normal(like.shape[1:], stream, index).to(like)
 
         if not self.brownian:
-            return step
+            return NamedNoise(draw)
         if t is None or s is None:
             raise ValueError("Brownian noise needs the two levels of the step")
-        return _BrownianStep(path or BrownianPath(self), step, t, s)
+        return _BrownianStep(path or BrownianPath(self), draw, t, s)
 
     def path(self, restart: int = 0) -> BrownianPath | None:
         """The Brownian path of a run, which keeps what its next step needs; None where there is none.
@@ -195,19 +226,6 @@ class BlendedNoise(NoiseSource):
     def select(self, rows: Sequence[int]) -> BlendedNoise:
         weights = [self.weights[row] for row in rows]
         return BlendedNoise(self.first.select(rows), self.second.select(rows), weights)
-
-
-def part(noise: StepNoise, name: str, t: Level[float], s: Level[float]) -> StepNoise:
-    """The noise of a part of a step, from level t to s.
-
-    Args:
-        noise: That of the step.
-        name: Of the part; parts of other names are independent. On a Brownian path the levels alone decide.
-        t, s: The levels where the part starts and ends.
-    """
-    if isinstance(noise, _BrownianStep):
-        return replace(noise, t=t, s=s)
-    return lambda like, stream: noise(like, f"{name}/{stream}")
 
 
 @dataclass
@@ -274,12 +292,16 @@ class _BrownianStep:
     """The noise of a step on a Brownian path."""
 
     path: BrownianPath
-    step: StepNoise
+    draw: Callable[[Tensor, str], Tensor]
     t: Level[float]
     s: Level[float]
 
-    def __call__(self, like: Tensor, stream: str) -> Tensor:
-        return self.path.increment(like, self.t, self.s) if stream == "step" else self.step(like, stream)
+    def __call__(self, like: Tensor, stream: str, /) -> Tensor:
+        return self.path.increment(like, self.t, self.s) if stream == "step" else self.draw(like, stream)
+
+    def part(self, name: str, t: Level[float], s: Level[float]) -> _BrownianStep:  # noqa: ARG002
+        """See ``StepNoise``."""
+        return replace(self, t=t, s=s)
 
 
 def _components(state: Tensor) -> Tensor:

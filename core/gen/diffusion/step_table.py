@@ -25,7 +25,7 @@ from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
-from gen.diffusion.noise import NoiseSource
+from gen.diffusion.noise import NamedNoise, NoiseSource
 from gen.diffusion.process import Process
 from gen.diffusion.sampling import check_conditioning, timed
 from gen.diffusion.solvers.base import ROUNDING, Solver, State
@@ -260,8 +260,8 @@ def _record(
         return unknown[None, draws[name]]
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
-        if type(level) is not Level:
-            raise ValueError(f"a level of {type(solver).__name__} holds more than numbers: use `sample`")
+        if level.target is not None:
+            raise ValueError(f"a level of {type(solver).__name__} holds a target: use `sample`")
         level = level if level in (t, s) else timed(process, level)
         levels.append((level.t, level.alpha, level.sigma))
         inputs.append(x)
@@ -274,7 +274,7 @@ def _record(
         return unknown[None, remembered[id(tensor)]]
 
     given = _mapped(state, fresh)
-    update = solver.step(given, x, denoise, t, s, noise=draw)
+    update = solver.step(given, x, denoise, t, s, noise=NamedNoise(draw))
     kept: dict[int, Tensor] = {}
     _mapped(update.state, lambda tensor: kept.setdefault(id(tensor), tensor))
     outputs = [update.x, *kept.values()]
@@ -287,7 +287,7 @@ def _mapped(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
         return change(state)
     if isinstance(state, tuple):
         items = [_mapped(item, change) for item in state]
-        return type(state)(*items) if hasattr(state, "_fields") else tuple(items)
+        return tuple(items) if type(state) is tuple else type(state)(*items)
     return state
 
 

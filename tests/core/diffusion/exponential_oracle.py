@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
-from gen.diffusion.noise import StepNoise, part
+from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers import Denoise, Past, Solver, State, Update
 from gen.diffusion.solvers.base import affine, between, decay, implied
 from gen.diffusion.solvers.multistep import lagrange, moments
@@ -297,11 +297,11 @@ class ExponentialRungeKutta(Solver):
         fresh = None
         if self.stochastic:
             std, rest = self._std(t, middle), self._std(middle, s)
-            z = part(noise, "stage", t, middle)(x, "step")
+            z = noise.part("stage", t, middle)(x, "step")
             stage.add_(z, alpha=std)
             # What the noise of the stage has become at the end, and the noise that came after it.
             carried = std * s.sigma / middle.sigma * decay(middle, s) ** self.eta
-            fresh = affine(z, carried, (rest, part(noise, "rest", middle, s)(x, "step")))
+            fresh = affine(z, carried, (rest, noise.part("rest", middle, s)(x, "step")))
         second = self._value(denoise(stage, middle), stage, middle)
         line = affine(first, 1 - 1 / (2 * self.node), (1 / (2 * self.node), second))
         moved = self._move(x, t, s, line, self.target)

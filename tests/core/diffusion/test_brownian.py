@@ -11,7 +11,6 @@ from exact import PROCESSES, Gaussian, Mixture, denoiser_of, level_at, slope_of
 from exponential_oracle import ExponentialMultistep, ExponentialRungeKutta
 
 from gen.diffusion import DDIM, NoiseSource, RectifiedFlow, TimeGrid, sample
-from gen.diffusion.noise import part
 from gen.diffusion.solvers import Langevin, PredictorCorrector
 
 FLOW = RectifiedFlow()
@@ -59,7 +58,7 @@ def test_parts_of_a_step_are_parts_of_its_path() -> None:
     step = SOURCE.at(0, a, c)
     assert torch.equal(part(step, "any", a, b)(like, "step"), _z(SOURCE, a, b, like))
     plain = NoiseSource([3, 8]).at(0, a, c)
-    one, two = part(plain, "one", a, b)(like, "step"), part(plain, "two", b, c)(like, "step")
+    one, two = plain.part("one", a, b)(like, "step"), plain.part("two", b, c)(like, "step")
     assert not torch.equal(one, two)
     assert not torch.equal(one, plain(like, "step"))
 

@@ -16,6 +16,7 @@ from gen.diffusion import (
     Conditioning,
     FlowMap,
     Heun,
+    Level,
     Memory,
     ModelDenoiser,
     NoiseSource,
@@ -26,7 +27,7 @@ from gen.diffusion import (
     guided,
     sample,
 )
-from gen.diffusion.solvers import FlowAncestralStep, FlowMapDenoiser, LCMStep, TCDStep, Towards
+from gen.diffusion.solvers import FlowAncestralStep, FlowMapDenoiser, LCMStep, TCDStep
 
 DATA, FLOW, NOISE = Gaussian(), RectifiedFlow(), NoiseSource([2])
 X = torch.randn(1, 20, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -47,7 +48,6 @@ def _consistency(x, level, _conditioning, memory):
 
 def _map(x, level, _conditioning, memory):
     """The x0 with which DDIM arrives where the flow does."""
-    assert isinstance(level, Towards)
     s = level.target
     ratio = s.sigma / level.sigma
     return Prediction((_flow(x, level, s) - ratio * x) / (s.alpha - ratio * level.alpha))
@@ -111,7 +111,7 @@ def test_a_step_is_that_of_the_mean_velocity() -> None:
     denoiser(X, t, Conditioning(), Memory())
     assert seen[0][:2] == (0.75, 0.75)  # without a target: the velocity at the level itself
     seen.clear()
-    foreign = Towards(0.1, *(2 * v for v in (t.alpha, t.sigma)), level_at(PROCESSES["exploding"], 0.0))
+    foreign = Level(0.1, *(2 * v for v in (t.alpha, t.sigma)), level_at(PROCESSES["exploding"], 0.0))
     denoiser(X, foreign, Conditioning(), Memory())
     assert seen[0][:2] == pytest.approx((0.75, 0.5))
 

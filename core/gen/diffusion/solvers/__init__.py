@@ -18,7 +18,7 @@ from gen.diffusion.solvers.first_order import (
     SigmaUp,
     TCDStep,
 )
-from gen.diffusion.solvers.flow_map import FlowMap, FlowMapDenoiser, Towards
+from gen.diffusion.solvers.flow_map import FlowMap, FlowMapDenoiser
 from gen.diffusion.solvers.multistep import Past
 from gen.diffusion.solvers.runge_kutta import FlowHeun, Heun, HeunPlusPlus
 from gen.diffusion.solvers.sde import ERSDE, SASolver, TauInterval
@@ -65,7 +65,6 @@ __all__ = [
     "State",
     "TCDStep",
     "TauInterval",
-    "Towards",
     "UniPC",
     "Update",
     "VariableIPNDM",

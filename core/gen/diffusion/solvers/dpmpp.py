@@ -31,7 +31,7 @@ from torch import Tensor
 
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
-from gen.diffusion.noise import StepNoise, part
+from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.base import (
     Denoise,
     SDESolver,
@@ -257,7 +257,7 @@ class _Path:
         """e**(-eta h) of the noise at t, and sqrt(1 - e**(-2 eta h)) of a new draw; None for eta = 0."""
         e = decay(t, s) ** self.eta
         if e < 1:
-            fresh = part(self.noise, name, t, s)(self.like, "step")
+            fresh = self.noise.part(name, t, s)(self.like, "step")
             std = math.sqrt(1 - e * e)
             self.z = fresh * std if self.z is None else affine(self.z, e, (std, fresh))
         return self.z

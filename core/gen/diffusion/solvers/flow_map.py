@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,17 +15,6 @@ from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import Process
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
 from gen.diffusion.solvers.first_order import DDIM
-
-
-@dataclass(frozen=True)
-class Towards(Level[float]):
-    """A level with the target of the step from it, for flow maps.
-
-    Args:
-        target: Where the step ends. It is a field of the level, so every wrapper of a denoiser passes it on.
-    """
-
-    target: Level[float]
 
 
 @dataclass(frozen=True)
@@ -42,7 +31,7 @@ class FlowMap(Solver):
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         def towards(x: Tensor, level: Level[float]) -> Prediction:
-            return denoise(x, Towards(level.t, level.alpha, level.sigma, s))
+            return denoise(x, replace(level, target=s))
 
         return DDIM().step(state, x, towards, t, s, noise=noise)
 
@@ -69,8 +58,8 @@ class FlowMapDenoiser:
     def __call__(
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
-        plain = Level(level.t, level.alpha, level.sigma)
-        target = level.target if isinstance(level, Towards) else plain
+        plain = replace(level, target=None)
+        target = level.target or plain
         own = self.process.level(target.t)
         if own != target:
             own = self.process.level(self.process.t_of_log_snr(target.log_snr))
