@@ -56,7 +56,7 @@ def test_parts_of_a_step_are_parts_of_its_path() -> None:
     like = torch.zeros(2, 100, dtype=torch.float64)
     a, b, c = (level_at(FLOW, log_snr) for log_snr in (-1.25, 0.5, 0.75))
     step = SOURCE.at(0, a, c)
-    assert torch.equal(part(step, "any", a, b)(like, "step"), _z(SOURCE, a, b, like))
+    assert torch.equal(step.part("any", a, b)(like, "step"), _z(SOURCE, a, b, like))
     plain = NoiseSource([3, 8]).at(0, a, c)
     one, two = plain.part("one", a, b)(like, "step"), plain.part("two", b, c)(like, "step")
     assert not torch.equal(one, two)
