@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from numbers import Integral
 
 
-def whole_number(value: int, name: str, *, least: int = 1, most: int | None = None) -> int:
+def whole_number(value: object, name: str, *, least: int = 1, most: int | None = None) -> int:
     """``value``, of any integer type but bool, as an int from ``least`` to ``most``."""
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise ValueError(f"{name} must be a whole number, not {value}")
     number = int(value)
     if number < least:

@@ -113,6 +113,14 @@ class Conditioning(Mapping[str, Condition]):
         """The conditions alone, without uncond and other prompts, as a network gets them."""
         return self if self.uncond is None and not self.others else Conditioning(self.conditions)
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Every value and mask, of uncond and other prompts too."""
+        own = [tensor for one in self.conditions.values() for tensor in (one.value, one.mask)]
+        parts = (self.uncond, *self.others)
+        rest = [tensor for part in parts if part is not None for tensor in part.tensors]
+        return (*(tensor for tensor in own if tensor is not None), *rest)
+
     def with_conditions(self, **conditions: Condition) -> Conditioning:
         """With further conditions, the same for uncond and other prompts."""
         return self._each(lambda part: {**part.conditions, **conditions})

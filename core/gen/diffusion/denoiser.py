@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +77,10 @@ class Prediction:
         if self._x0 is None:  # not a cached_property, which no graph of torch.compile can hold
             object.__setattr__(self, "_x0", self.data.x0)
         return cast(Tensor, self._x0)
+
+    def compute(self) -> None:
+        """Compute x0 now: a network may overwrite its output in its next evaluation."""
+        _ = self.x0
 
     @property
     def evidence(self) -> Tensor:
@@ -166,6 +170,14 @@ memory on raises a TypeError in place of losing momentum or a cache.
 Network: TypeAlias = Callable[[Tensor, Tensor, Conditioning], Tensor]
 
 
+@runtime_checkable
+class HasDtype(Protocol):
+    """A network that declares the dtype of its inputs; None for that of its parameters, or of the state."""
+
+    @property
+    def dtype(self) -> torch.dtype | None: ...
+
+
 class Inputs(NamedTuple):
     """The inputs of a network for one state, and the meaning of its output.
 
@@ -190,10 +202,10 @@ class ModelDenoiser:
 
     Args:
         network: (c_in x (B, ...), c_noise (B,) float32, conditioning) -> F (B, ...). x and floating-point
-            conditions are cast to the network's dtype: its attribute ``dtype``, or that of its first
-            parameter, if it has any; F is cast back to the dtype of the state. c_noise stays float32. The
-            network must not change its input in place, and returns a new tensor with every call, as x0 is
-            computed from F when it is first read. Its conditioning is without uncond and other prompts.
+            conditions are cast to the network's dtype: that which it declares, see ``HasDtype``, or that of
+            its first parameter, if it has any; F is cast back to the dtype of the state. c_noise stays
+            float32. The network must not change x or a condition in place; it may overwrite its earlier
+            outputs. Its conditioning is without uncond and other prompts.
         process: The process that the network was trained on.
         parameterization: What F means.
         learned_variance: Whether the network returns twice the channels (dimension 1): F, then w in [-1, 1]
@@ -207,6 +219,10 @@ class ModelDenoiser:
     _table: dict[tuple[float, float, float], Coefficients[float]] = field(
         default_factory=dict, init=False, repr=False
     )
+    _has_dtype: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_has_dtype", isinstance(self.network, HasDtype))
 
     def __call__(
         self,
@@ -261,7 +277,15 @@ class ModelDenoiser:
             scaled = broadcast(c.c_in, x) * x
         else:
             scaled = x * c.c_in if version is None or c.c_in != 1 else x
-        return Inputs(_cast(scaled, _input_dtype(self.network, x.dtype)), c_noise, prediction)
+        return Inputs(_cast(scaled, self._dtype or x.dtype), c_noise, prediction)
+
+    @property
+    def _dtype(self) -> torch.dtype | None:
+        """The dtype of the network's inputs; None for that of the state."""
+        if self._has_dtype and (declared := cast(HasDtype, self.network).dtype) is not None:
+            return declared
+        parameter = next(self.network.parameters(), None) if isinstance(self.network, nn.Module) else None
+        return None if parameter is None or not parameter.is_floating_point() else parameter.dtype
 
     def coefficients(self, level: Level[Real]) -> Coefficients[Real]:
         """(c_in, c_skip, c_out, c_noise) for a state at ``level`` of any process; floats are kept in a table.
@@ -275,7 +299,8 @@ class ModelDenoiser:
             c = self.parameterization.coefficients(own)
             return Coefficients(c.c_in * ratio, c.c_skip * ratio, c.c_out, c.c_noise)
         key = (level.t, level.alpha, level.sigma)
-        if torch.compiler.is_compiling() or key not in self._table:
+        c = None if torch.compiler.is_compiling() else self._table.get(key)
+        if c is None:
             own, ratio = self.process.level(level.t), 1.0
             if own.alpha != level.alpha or own.sigma != level.sigma:
                 own = self.process.level(self.process.t_of_log_snr(level.log_snr))
@@ -287,7 +312,7 @@ class ModelDenoiser:
             if len(self._table) == TABLE_SIZE:
                 self._table.clear()
             self._table[key] = c
-        return self._table[key]
+        return c
 
 
 def cast_conditions(conditioning: Conditioning, x: Tensor, model_input: Tensor) -> Conditioning:
@@ -310,15 +335,6 @@ def _data(x: Tensor, output: Tensor, c: Coefficients[Real]) -> Tensor | Output:
 def _cast(x: Tensor, dtype: torch.dtype) -> Tensor:
     """x.to(dtype), at no cost where x has it already."""
     return x if x.dtype == dtype else x.to(dtype)
-
-
-def _input_dtype(network: object, otherwise: torch.dtype) -> torch.dtype:
-    """The dtype of the network's inputs; ``otherwise`` where it has none."""
-    declared = getattr(network, "dtype", None)
-    if isinstance(declared, torch.dtype):
-        return declared
-    parameter = next(network.parameters(), None) if isinstance(network, nn.Module) else None
-    return otherwise if parameter is None or not parameter.is_floating_point() else parameter.dtype
 
 
 def _version(x: Tensor) -> int | None:

@@ -181,7 +181,9 @@ def _evaluate(
     for names in _batches(prompts):
         count, rows, child = len(names), x.shape[0], memory.child(" and ".join(names))
         if count == 1:
-            predictions[names[0]] = denoiser(x, level, prompts[names[0]], child)
+            predictions[names[0]] = prediction = denoiser(x, level, prompts[names[0]], child)
+            if len(prompts) > 1:
+                prediction.compute()
         else:
             joined = concatenate([prompts[name] for name in names])
             prediction = denoiser(x.repeat(count, *(1,) * (x.ndim - 1)), level, joined, child)

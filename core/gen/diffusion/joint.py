@@ -29,7 +29,7 @@ from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import Process
-from gen.diffusion.sampling import FiniteCheck, Run, Step, check_conditioning
+from gen.diffusion.sampling import FiniteCheck, InPlaceCheck, Run, Step, autograd, check_conditioning, counted
 from gen.diffusion.sampling import prior as prior_of
 from gen.diffusion.solvers.base import Solver, Update
 
@@ -186,6 +186,9 @@ def iterate(
     _check_names("the state", x, parts)
     if after is not None:
         _check_names("the step to go on from", after, parts)
+    if not torch.compiler.is_compiling():
+        with autograd(gradients):
+            x, conditioning = {name: counted(part) for name, part in x.items()}, conditioning.map(counted)
     runs = {
         name: Run(part.process, grid, part.solver, x[name], noise.child(name), (after or {}).get(name))
         for name, part in parts.items()
@@ -196,7 +199,7 @@ def iterate(
         raise ValueError("the steps to go on from must be of one index")
     first = next(iter(runs.values())).first
     memory = next(iter(after.values())).memory.copy() if after else Memory()
-    finite, evaluations = FiniteCheck(grid.steps), 0
+    finite, in_place, evaluations = FiniteCheck(grid.steps), InPlaceCheck(conditioning), 0
     del x, after  # the runs hold what they need of them
 
     def evaluate(places: Mapping[str, tuple[Tensor, Level[float]]]) -> Mapping[str, Prediction]:
@@ -204,7 +207,9 @@ def iterate(
         evaluations += 1
         states = {name: state for name, (state, _) in places.items()}
         levels = {name: level for name, (_, level) in places.items()}
+        watched, before = in_place.before(*states.values())
         predictions = denoiser(states, levels, conditioning, memory)
+        in_place.after(None, watched, before)
         _check_names("the predictions", predictions, parts)
         for name, prediction in predictions.items():
             finite.watch(prediction.x0, index, levels[name], name)
@@ -212,7 +217,7 @@ def iterate(
 
     for index in range(first, grid.steps):
         evaluations = 0
-        with torch.set_grad_enabled(gradients):
+        with autograd(gradients):
             updates = _together(parts, runs, index, evaluate)
         if index + 1 == grid.steps:
             finite.settle()

@@ -104,9 +104,9 @@ class NoiseSource:
             return self._small(size, f"{stream}/{index}").reshape(len(self.seeds), *shape)
         # Dtype and device are given: torch's defaults must not change the draw.
         noise = torch.empty(len(self.seeds), *shape, dtype=torch.float32, device="cpu")
-        generator = torch.Generator(device="cpu")
-        for seed, item in zip(self.seeds, noise, strict=True):
-            item.normal_(generator=generator.manual_seed(_seed(f"{seed}/{stream}/{index}")))
+        generator, name = torch.Generator(device="cpu"), f"/{stream}/{index}"
+        for seed, item in zip(self.seeds, noise.unbind(), strict=True):
+            item.normal_(generator=generator.manual_seed(_seed(f"{seed}{name}")))
         return noise
 
     @cached_property

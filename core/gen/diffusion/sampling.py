@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from weakref import ref
 
 import torch
 from torch import Tensor
@@ -207,29 +208,35 @@ def iterate(
         gradients: Whether a step can be differentiated; the graph then reaches from step to step.
 
     Raises:
-        ValueError: The arguments do not fit each other.
+        ValueError: The arguments do not fit each other, or the denoiser changes one of its own in place.
         FloatingPointError: The denoiser returned NaN or infinity; names the step and its level. On another
             device than the CPU it may come up to ``CHECK_EVERY`` evaluations late, but before the last step.
     """
-    conditioning = Conditioning() if conditioning is None else conditioning
+    conditioning, steps = Conditioning() if conditioning is None else conditioning, grid.steps
     check_conditioning(conditioning, x)
-    run, finite = Run(process, grid, solver, x, noise, after), FiniteCheck(grid.steps)
+    if not torch.compiler.is_compiling():
+        with autograd(gradients):
+            x, conditioning = counted(x), conditioning.map(counted)
+    run = Run(process, grid, solver, x, noise, after)
+    finite, in_place = FiniteCheck(steps), InPlaceCheck(conditioning)
     memory, evaluations = Memory() if after is None else after.memory.copy(), 0
     del x, after  # the run holds what it needs of them
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         nonlocal evaluations
         evaluations += 1
+        watched, before = in_place.before(x)
         prediction = denoiser(x, level, conditioning, memory)
+        in_place.after(prediction, watched, before)
         finite.watch(prediction.evidence, index, level)
         return prediction
 
-    for index in range(run.first, grid.steps):
+    for index in range(run.first, steps):
         evaluations = 0
         # Only here: a generator that yielded inside no_grad would switch gradients off for its caller.
-        with nullcontext() if torch.is_grad_enabled() is gradients else torch.set_grad_enabled(gradients):
+        with autograd(gradients):
             update = run.update(index, denoise)
-        if index + 1 == grid.steps:
+        if index + 1 == steps:
             if isinstance(update.predicted, Prediction):
                 # F was watched: x0 may have overflowed, which the next evaluation would show.
                 finite.watch(update.x, index, run.levels[index])
@@ -307,6 +314,71 @@ def invert(
         denoiser, process, grid.reverse(), Inverse(solver),
         x=x, noise=nothing_drawn, conditioning=conditioning, on_step=on_step,
     )  # fmt: skip
+
+
+UNCHANGED = nullcontext()
+
+
+def autograd(gradients: bool) -> AbstractContextManager[object]:
+    """Gradients on or off, and no inference mode, where torch counts no writes to tensors."""
+    if torch.is_inference_mode_enabled():
+        return _outside_inference_mode(gradients)
+    return UNCHANGED if torch.is_grad_enabled() is gradients else torch.set_grad_enabled(gradients)
+
+
+@contextmanager
+def _outside_inference_mode(gradients: bool) -> Iterator[None]:
+    with torch.inference_mode(False), torch.set_grad_enabled(gradients):
+        yield
+
+
+def counted(x: Tensor) -> Tensor:
+    """x, or outside of inference mode a copy of an x that was made in it: one whose writes are counted."""
+    return x.clone() if x.is_inference() else x
+
+
+class InPlaceCheck:
+    """Raises ValueError where a denoiser writes into its arguments, or into the x0 that it returned before.
+
+    Torch counts the writes to each tensor. Nothing is checked in a graph of torch.compile.
+    """
+
+    def __init__(self, conditioning: Conditioning) -> None:
+        self._off = torch.compiler.is_compiling()
+        self._conditions = () if self._off else conditioning.tensors
+        self._last: Callable[[], Prediction | Tensor | None] = lambda: None
+
+    def before(self, *states: Tensor) -> tuple[tuple[Tensor, ...], int]:
+        """(the tensors that an evaluation at ``states`` must not write into, the writes to them so far)."""
+        if self._off:
+            return (), 0
+        watched, last = (*states, *self._conditions), self._last()
+        if isinstance(last, Prediction):
+            last.compute()
+        elif last is not None:
+            watched = (last, *watched)
+        return watched, _writes(watched)
+
+    def after(self, prediction: Prediction | None, watched: tuple[Tensor, ...], before: int) -> None:
+        """After the evaluation, with what ``before`` returned; the prediction is for the next ``before``."""
+        if self._off:
+            return
+        if _writes(watched) != before:
+            raise ValueError(
+                "the denoiser or its network writes into the state, a condition or an earlier prediction in "
+                "place: use clone() in it"
+            )
+        if prediction is not None:
+            made = prediction.data
+            self._last = ref(made if isinstance(made, Tensor) else prediction)
+
+
+def _writes(tensors: tuple[Tensor, ...]) -> int:
+    total = 0
+    for tensor in tensors:
+        if not tensor.is_inference():
+            total += tensor._version
+    return total
 
 
 class FiniteCheck:

@@ -46,6 +46,7 @@ from gen.diffusion import (
     sample,
     transition,
 )
+from gen.diffusion.guidance import Chain
 from gen.diffusion.sampling import FiniteCheck
 
 SHAPE = (3, 8, 8)
@@ -297,13 +298,94 @@ def test_a_network_that_changes_the_state_in_place_is_refused(parameterization) 
     assert torch.equal(x, kept)
 
 
-def test_where_changes_in_place_are_not_counted_the_network_gets_a_copy() -> None:
-    def careless(x, c, _):
-        return x.mul_(0.5).add_(c[:, None]).tanh_()
+PROMPT = Conditioning(
+    {"prompt": Condition(torch.ones(2, 1), "global")},
+    # Of other shapes, so that it is evaluated by itself.
+    Conditioning(
+        {"prompt": Condition(torch.zeros(2, 1), "global"), "no": Condition(torch.ones(2, 1), "global")}
+    ),
+)
 
-    expected = _end(lambda x, c, _: (x * 0.5 + c[:, None]).tanh(), torch.ones(2, 3))
+
+def _careful(x, c, conditioning):
+    return torch.tanh(x) * c[:, None] + conditioning["prompt"].value
+
+
+def _steps(denoiser, solver="ddim", inference=False) -> list[torch.Tensor]:
+    """The states of a run and its predicted data, read after its end."""
+    with torch.inference_mode(inference):
+        x, prompts = torch.linspace(-1, 1, 6).reshape(2, 3), PROMPT.map(torch.clone)
+        made = list(iterate(
+            denoiser, FLOW, TimeGrid.uniform(4), presets.solver(solver), x=x, noise=NoiseSource([0, 1]),
+            conditioning=prompts,
+        ))  # fmt: skip
+        return [tensor for step in made for tensor in (step.x, step.x0)]
+
+
+def _flow_model(network) -> ModelDenoiser:
+    return ModelDenoiser(network, FLOW, Velocity())
+
+
+def _writes_into_the_prompt(x, c, conditioning):
+    conditioning["prompt"].value.mul_(2)
+    return _careful(x, c, conditioning)
+
+
+def _writes_into_the_state(x, *_):
+    return Prediction(x.mul_(0.5).tanh())
+
+
+BUFFER = torch.empty(2, 3)
+
+
+@pytest.mark.parametrize("inference", [False, True])
+@pytest.mark.parametrize("solver", ["ddim", "heun", "dpmpp_2m"])
+@pytest.mark.parametrize(
+    "denoiser",
+    [
+        _flow_model(lambda x, *_: x.mul_(0.5).tanh()),
+        _flow_model(_writes_into_the_prompt),
+        _writes_into_the_state,
+        lambda x, *_: Prediction(torch.tanh(x, out=BUFFER)),
+    ],
+    ids=["network, state", "network, condition", "denoiser, state", "denoiser, prediction"],
+)
+def test_denoisers_that_write_into_tensors_of_the_run_are_refused(denoiser, solver, inference) -> None:
+    with pytest.raises(ValueError, match=r"in place.*clone\(\)"):
+        _steps(denoiser, solver, inference)
+
+
+def _into_a_buffer():
+    buffer = torch.empty(2, 3)
+    return lambda *inputs: buffer.copy_(_careful(*inputs))
+
+
+def _into_an_array():
+    """Written past torch, as by a CUDA graph."""
+    array = np.empty((2, 3), np.float32)
+    buffer = torch.from_numpy(array)
+
+    def network(*inputs):
+        array[:] = _careful(*inputs).numpy()
+        return buffer
+
+    return network
+
+
+def _in_its_own_inference_mode():
     with torch.inference_mode():
-        assert torch.equal(_end(careless, torch.ones(2, 3)), expected)
+        buffer = torch.empty(2, 3)
+    return torch.inference_mode()(lambda *inputs: buffer.copy_(_careful(*inputs)))
+
+
+@pytest.mark.parametrize("inference", [False, True])
+@pytest.mark.parametrize("solver", ["ddim", "heun", "dpmpp_2m"])
+@pytest.mark.parametrize("make", [_into_a_buffer, _into_an_array, _in_its_own_inference_mode])
+def test_a_network_may_overwrite_its_earlier_outputs(make, solver, inference) -> None:
+    for guidance in (Chain(), ClassifierFree(2.0)):
+        expected = _steps(guided(_flow_model(_careful), guidance), solver)
+        found = _steps(guided(_flow_model(make()), guidance), solver, inference)
+        assert all(map(torch.equal, found, expected))
 
 
 class _Writes(TorchDispatchMode):
