@@ -316,14 +316,11 @@ def invert(
     )  # fmt: skip
 
 
-UNCHANGED = nullcontext()
-
-
 def autograd(gradients: bool) -> AbstractContextManager[object]:
     """Gradients on or off, and no inference mode, where torch counts no writes to tensors."""
-    if torch.is_inference_mode_enabled():
+    if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
         return _outside_inference_mode(gradients)
-    return UNCHANGED if torch.is_grad_enabled() is gradients else torch.set_grad_enabled(gradients)
+    return nullcontext() if torch.is_grad_enabled() is gradients else torch.set_grad_enabled(gradients)
 
 
 @contextmanager
