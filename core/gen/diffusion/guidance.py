@@ -36,7 +36,6 @@ from gen.diffusion.level import (
     EVERYWHERE,
     Interval,
     Level,
-    broadcast,
     check_interval,
     divisor,
     inner_product,
@@ -317,7 +316,7 @@ class ClassifierFree(Extrapolation):
                 "ModelDenoiser or set Prediction.c_skip"
             )
         # Of c_out F: both rules have the same factor for every multiple of F.
-        known = broadcast(cond.c_skip, at.x) * at.x
+        known = cond.c_skip * at.x
         output, plain = x0 - known, cond.x0 - known
         if self.renorm is None:
             output = rescaled(output, plain, self.rescale)

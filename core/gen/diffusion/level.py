@@ -13,7 +13,7 @@ import bisect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, overload
 
 import torch
 from torch import Tensor
@@ -55,7 +55,11 @@ def clip(x: Real, low: float, high: float) -> Real:
     return x.clamp(low, high) if isinstance(x, Tensor) else min(max(x, low), high)
 
 
-def where_positive(positive: Real, then: Real, otherwise: Real) -> Real:
+@overload
+def where_positive(positive: Real, then: Real, otherwise: Real) -> Real: ...
+@overload
+def where_positive(positive: float, then: Tensor, otherwise: Tensor) -> Tensor: ...
+def where_positive(positive: Any, then: Any, otherwise: Any) -> Any:
     """``then`` where ``positive`` > 0, else ``otherwise``."""
     if isinstance(positive, Tensor):
         return torch.where(positive > 0, then, otherwise)
@@ -172,7 +176,8 @@ def stack(levels: Sequence[Level[float]], device: torch.device | None = None) ->
         device: Of the tensors; by default the CPU.
     """
     rows = [(level.t, level.alpha, level.sigma) for level in levels]
-    return Level(*torch.tensor(rows, dtype=torch.float64, device=device).reshape(-1, 3).unbind(1))
+    t, alpha, sigma = torch.tensor(rows, dtype=torch.float64, device=device).reshape(-1, 3).unbind(1)
+    return Level(t, alpha, sigma)
 
 
 def broadcast(value: Real, x: Tensor) -> Real:
