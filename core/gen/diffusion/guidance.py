@@ -41,7 +41,6 @@ from gen.diffusion.level import (
     inner_product,
     norm,
     per_item,
-    where_positive,
 )
 
 __all__ = [
@@ -458,7 +457,8 @@ class Tangential(Extrapolation):
         f = torch.atan2(2 * r * md, mm - r**2 * dd)
         half, alpha = f / 2, level.alpha
         limit = md / (level.sigma * torch.where(mm > 0, mm, 1.0))
-        rest = where_positive(alpha, half.sin() * (half.sin() + half.cos()) / divisor(alpha), limit)
+        signal = torch.as_tensor(alpha, device=x.device) > 0
+        rest = torch.where(signal, half.sin() * (half.sin() + half.cos()) / divisor(alpha), limit)
         of_uncond, of_cond = (1 - f.sin()) / 2, f.cos() / 2
         projected = of_uncond.to(x) * uncond.x0 + of_cond.to(x) * cond.x0 + rest.to(x) * x
         return cond.with_x0(cfg(cond.x0, projected, w))

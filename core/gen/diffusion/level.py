@@ -13,7 +13,7 @@ import bisect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, overload
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -55,11 +55,7 @@ def clip(x: Real, low: float, high: float) -> Real:
     return x.clamp(low, high) if isinstance(x, Tensor) else min(max(x, low), high)
 
 
-@overload
-def where_positive(positive: Real, then: Real, otherwise: Real) -> Real: ...
-@overload
-def where_positive(positive: float, then: Tensor, otherwise: Tensor) -> Tensor: ...
-def where_positive(positive: Any, then: Any, otherwise: Any) -> Any:
+def where_positive(positive: Real, then: Real, otherwise: Real) -> Real:
     """``then`` where ``positive`` > 0, else ``otherwise``."""
     if isinstance(positive, Tensor):
         return torch.where(positive > 0, then, otherwise)
