@@ -57,7 +57,7 @@ ALL = [
 
 
 def _denoise(x, level, conditioning, memory) -> Prediction:
-    return Prediction(x * level.alpha, output=(0.0, 1.0))
+    return Prediction(x * level.alpha, c_skip=0.0)
 
 
 class Network(TextTransformer[TextTransformerShape]):
