@@ -40,7 +40,6 @@ from gen.diffusion.solvers import (
     DPMSolver2,
     DPMSolver2M,
     FlowAdams,
-    ReverseDiffusion,
     SASolver,
 )
 
@@ -65,11 +64,11 @@ OTHERS: list[Solver] = [
     DPMpp3M(lower_order_final=False),
     CFGpp2M(),
     CFGpp2M(kind="heun"),
-    ReverseDiffusion(0.0),
 ]
 ALL = {str(solver): solver for solver in (*NAMED, *OTHERS)}.values()
-COARSE = {CFGpp2S: 2.5, ReverseDiffusion: 8.0}
-"""Solvers of first order that are coarser than Euler's on every grid, by how much at most."""
+COARSE = {CFGpp2S: 2.5}
+"""Solvers of first order that are coarser than Euler's on every grid, by how much at most; ``ReverseDiffusion``,
+which is for hundreds of steps, is not compared."""
 
 
 def _error(solver: Solver, process: Process, first: float, steps: int) -> float:
