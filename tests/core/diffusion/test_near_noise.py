@@ -67,8 +67,7 @@ OTHERS: list[Solver] = [
 ]
 ALL = {str(solver): solver for solver in (*NAMED, *OTHERS)}.values()
 COARSE = {CFGpp2S: 2.5}
-"""Solvers of first order that are coarser than Euler's on every grid, by how much at most; ``ReverseDiffusion``,
-which is for hundreds of steps, is not compared."""
+"""By how much others may err, as on every grid. ``ReverseDiffusion``, for hundreds of steps, is left out."""
 
 
 def _error(solver: Solver, process: Process, first: float, steps: int) -> float:
