@@ -403,3 +403,22 @@ def test_restart_repeats_one_interval() -> None:
 def test_impossible_restarts_are_refused(make) -> None:
     with pytest.raises(ValueError, match=r"renoise|fits|at least 1|whole|falls"):
         make()
+
+
+def test_kl_optimal_has_the_lowest_kl_on_a_unit_gaussian() -> None:
+    """Sabour et al. 2024: of runs of DDIM between the same levels, which multiply the deviation."""
+
+    def kl(times: list[float]) -> float:
+        std = 1.0
+        for t, s in itertools.pairwise(map(process.level, times)):
+            unit = math.hypot(t.alpha, t.sigma) * math.hypot(s.alpha, s.sigma)
+            std *= (t.alpha * s.alpha + t.sigma * s.sigma) / unit
+        return (std**2 - 1) / 2 - math.log(std)
+
+    process = EDMProcess()
+    best = TimeGrid.kl_optimal(10, process).times[:-1]
+    high, low = process.level(best[0]).sigma, process.level(best[-1]).sigma
+    for power in (1.0, 0.5, 1 / 3, 1 / 7, 0.01):
+        spaced = [(high**power + (low**power - high**power) * i / 9) ** (1 / power) for i in range(10)]
+        times = [best[0], *(process.t_of_log_snr(-math.log(sigma)) for sigma in spaced[1:-1]), best[-1]]
+        assert kl(list(best)) < 0.9 * kl(times)
