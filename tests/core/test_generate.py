@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import gen
+from gen import presets
+from gen.diffusion import RectifiedFlow
 from gen.errors import DeviceError, GenWarning, ModelError, PluginError, UsageError
 from gen.plan import Plan, Request, resolve
 from gen.plugin.host import Host
@@ -45,6 +47,29 @@ def test_a_spec_may_name_another_solver_than_the_file(host: Host, monkeypatch: p
     monkeypatch.setattr(host, "models", lambda modality: (replace(spec, solver="DPM++ 2M"),))
     assert planned(host).solver == "dpmpp_2m"
     assert planned(host, solver="heun").solver == "heun"
+
+
+def test_default_stands_in_a_plan_for_a_solver_and_a_grid_by_the_steps_and_the_guidance(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [spec] = host.models("toy")
+    monkeypatch.setattr(host, "models", lambda modality: (replace(spec, solver="default"),))
+    plan = planned(host, steps=10, guidance=4.0)
+    assert plan.solver == "flow_abm_2:first_order_above=0.2,spread=0.3"
+    assert plan.grid == "flow_power:flow_shift=6,power=2"
+    recipe = plan.recipe(plan.items[0])
+    again = planned(host, steps=10, guidance=4.0, solver=recipe.solver, grid=recipe.grid)
+    assert again.recipe(again.items[0]).solver == recipe.solver
+    assert planned(host, steps=20, guidance=1.0).solver != planned(host, steps=20, guidance=2.0).solver
+    assert planned(host, steps=10, grid="uniform").grid == "uniform"
+    assert planned(host, steps=10, grid="uniform").solver.startswith("flow_abm_2:")
+    assert planned(host, solver="heun").grid == "uniform"
+    kept = planned(host, steps=10, guidance=4.0, grid="default:until=0.1")
+    assert kept.grid == "flow_power:flow_shift=6,power=2,until=0.1"
+    process = RectifiedFlow()
+    solver, grid = presets.default_sampler(10, process, guidance=4.0)
+    assert plan.choices.make_solver(process) == solver
+    assert plan.choices.make_grid(10, process, lambda: grid).times == grid.times
 
 
 def test_precedence(host: Host, toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from gen import presets
 from gen.checks import within
 from gen.config import convert
 from gen.errors import UsageError
-from gen.plan.choice import Choice, Chosen, choose, choose_grid, choose_solver, noun_of
+from gen.plan.choice import Choice, Chosen, checked, choose, choose_grid, choose_solver, noun_of
 from gen.plugin.specs import CacheSpec, ChoiceSpec, GridSpec, GuidanceSpec, NoiseSpec, SolverSpec
 from gen.presets import GridList
 
@@ -56,6 +56,25 @@ class Choices:
         if isinstance(self.grid, Chosen):
             found.append(self.grid)
         return (*(one.spec for one in found if one is not None), *(guide.spec for guide in self.guides))
+
+    def settled(self, steps: int, guidance: float) -> Choices:
+        """These with what ``default`` stands for in its place, so that a recipe says what ran.
+
+        Settings that are given with ``default`` stay.
+
+        Args:
+            steps: Of the run.
+            guidance: Its scale.
+        """
+        found = presets.default_choices(steps, guidance)
+        solver, grid = self.solver, self.grid
+        if solver.spec == presets.DEFAULT_SOLVER:
+            spec = presets.SOLVERS[found.solver]
+            solver = Chosen(spec, checked(spec, {**found.solver_settings, **solver.settings}))
+        if isinstance(grid, Chosen) and grid.spec == presets.DEFAULT_GRID:
+            even = presets.GRIDS[found.grid]
+            grid = Chosen(even, checked(even, {**found.grid_settings, **grid.settings}))
+        return replace(self, solver=solver, grid=grid)
 
     def make_solver(self, process: Process) -> Solver:
         """The solver for a process.
@@ -166,11 +185,11 @@ def core_choices(solver: Given, grid: Given) -> Choices:
     Raises:
         UsageError: There is no such solver or grid.
     """
-    grids = (*presets.GRIDS.values(), presets.MODEL_GRID)
-    chosen, _ = choose_solver(presets.SOLVERS.values(), grids, solver)
+    grids = (*presets.GRIDS.values(), presets.DEFAULT_GRID, presets.MODEL_GRID)
+    chosen, named = choose_solver((*presets.SOLVERS.values(), presets.DEFAULT_SOLVER), grids, solver)
     return Choices(
         solver=chosen,
-        grid=choose_grid(grids, grid),
+        grid=choose_grid(grids, named.grid or grid),
         guides=choose_guides(tuple(presets.GUIDANCES.values()), None, None, chosen.spec.guidance),
         cache=None,
         noise=choose(presets.NOISES.values(), NOISE, "noise"),

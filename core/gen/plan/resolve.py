@@ -183,7 +183,7 @@ def resolve(
         guides=guides,
         cache=chosen("cache", request.cache, None, lambda given: choose_cache(caches, given)),
         noise=chosen("noise", request.noise, NOISE, lambda given: choose(noises, given, "noise")),
-    )
+    ).settled(steps, guidance)
     runs = host.runs(spec.name)
     loader, plugin = spec.loader, spec.plugin
     if file.loader:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gen.errors import UsageError
 from gen.plugin.specs import GridSpec, SolverSpec
 from gen.plugin.text import plain_name
+from gen.presets.default import DEFAULT_GRID, DEFAULT_SOLVER, default_choices, default_sampler
 from gen.presets.grid_list import GridList, grid_list, read_grid_list
 from gen.presets.grids import GRIDS, MODEL_GRID, OWN_GRID
 from gen.presets.guidances import GUIDANCES
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from gen.diffusion import Guidance, Process, Solver, TimeGrid
 
 __all__ = [
+    "DEFAULT_GRID",
+    "DEFAULT_SOLVER",
     "GRIDS",
     "GUIDANCES",
     "MODEL_GRID",
@@ -39,6 +42,7 @@ __all__ = [
     "GridList",
     "Sampler",
     "build",
+    "default_choices",
     "default_sampler",
     "find",
     "grid",
@@ -137,52 +141,13 @@ def sampler(
             return found
     known, known_grids = _known(solvers), _known(grids)
     if key in known:
-        return Sampler("", known[key].name, "")
+        # One that has a grid of its own name, as ``default``.
+        return Sampler("", known[key].name, key if key in known_grids else "")
     # The longest grid first: "karras" rather than "s".
     for suffix in sorted(known_grids, key=len, reverse=True):
         if key.endswith(suffix) and key.removesuffix(suffix) in known:
             return Sampler("", known[key.removesuffix(suffix)].name, known_grids[suffix].name)
     return Sampler("", find(solvers, name, "solver").name, "")
-
-
-GUIDED = 1.5
-"""The guidance scale from which a default run counts as guided."""
-
-
-def default_sampler(
-    nfe: int, process: Process, *, guidance: float = 1.0, scale: float = 1.0
-) -> tuple[Solver, TimeGrid]:
-    """The solver and the grid that were most accurate with ``nfe`` evaluations, one per step.
-
-    Adams-Bashforth-Moulton in flow time on ``TimeGrid.flow_power``, of a higher order for more evaluations.
-    Guidance of scale w makes predictions change fast near the noise: there the steps are smaller, by a shift
-    of w**(1/4), 8**(1/4) at most. Guided runs of up to 8 evaluations have a shift of sqrt(w) on a grid of
-    power 2, and mostly order 1. Chosen on mixtures of Gaussians other than those on which
-    ``benchmarks/solvers.py`` compares it with the samplers of other programs.
-
-    Args:
-        nfe: Evaluations of the network, at least 1.
-        process: What the network was trained on.
-        guidance: Scale of the guidance; 1 is none.
-        scale: Standard deviation of the data, > 0: flow time is in units of it.
-
-    Raises:
-        ValueError: ``nfe`` is below 1, or ``scale`` is not a finite number above 0.
-    """
-    from gen.diffusion.arguments import whole_number
-    from gen.diffusion.grid import TimeGrid
-    from gen.diffusion.solvers import FlowAdams
-
-    nfe = whole_number(nfe, "nfe")
-    guided, strength = guidance >= GUIDED, min(max(guidance, 1.0), 8.0)
-    if guided and nfe <= 8:
-        order, power, shift = 1 if nfe <= 6 or guidance > 2 else 2, 2.0, strength**0.5
-    else:
-        order, power, shift = 2, 1.5, strength**0.25
-        if nfe >= 15:
-            order = 3 if guided or nfe < 20 else 4
-    solver = FlowAdams(order, corrector=True, scale=scale, spread=0.3)
-    return solver, TimeGrid.flow_power(nfe, process, power=power, shift=scale * shift)
 
 
 def find(presets: Mapping[str, S], name: str, noun: str) -> S:

@@ -137,6 +137,11 @@ def align_your_steps(steps: int, process: Process, model: str) -> TimeGrid:
     return TimeGrid.table(ALIGN_YOUR_STEPS[model], process, steps)
 
 
+def flow_power(steps: int, process: Process, power: float, flow_shift: float) -> TimeGrid:
+    """``TimeGrid.flow_power`` with a name of its own for its shift, which is none of the times."""
+    return TimeGrid.flow_power(steps, process, power=power, shift=flow_shift)
+
+
 def linear_quadratic(steps: int, process: Process, threshold: float, linear_share: float) -> TimeGrid:
     """``TimeGrid.linear_quadratic`` with a share of the steps in place of their number."""
     linear = min(max(int(linear_share * steps), 1), max(steps - 1, 1))

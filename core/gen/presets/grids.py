@@ -8,7 +8,7 @@ from gen.plugin.specs import GridSpec
 from gen.presets.settings import GRID_SETTINGS, with_defaults
 from gen.presets.specs import table
 
-OWN = ("karras_open", "align_your_steps", "linear_quadratic")
+OWN = ("karras_open", "align_your_steps", "linear_quadratic", "flow_power")
 """Grids that ``gen.presets.factories`` makes; the others are methods of the core's ``TimeGrid``."""
 
 

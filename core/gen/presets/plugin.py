@@ -17,6 +17,7 @@ from gen.plugin.specs import (
     SolverSpec,
 )
 from gen.presets.caches import CACHES
+from gen.presets.default import DEFAULT_GRID, DEFAULT_SOLVER
 from gen.presets.grids import GRIDS, MODEL_GRID
 from gen.presets.guidances import GUIDANCES
 from gen.presets.noises import NOISES
@@ -26,13 +27,13 @@ from gen.presets.solvers import SOLVERS
 @hookimpl
 def gen_solvers() -> Iterable[SolverSpec]:
     """Ways to step."""
-    return SOLVERS.values()
+    return (*SOLVERS.values(), DEFAULT_SOLVER)
 
 
 @hookimpl
 def gen_grids() -> Iterable[GridSpec]:
     """Where to step."""
-    return (*GRIDS.values(), MODEL_GRID)
+    return (*GRIDS.values(), DEFAULT_GRID, MODEL_GRID)
 
 
 @hookimpl

@@ -76,6 +76,7 @@ SOLVER_SETTINGS: Mapping[str, tuple[Param, ...]] = {
         switch("corrector", "Whether steps are corrected, to one order more", False),
         number("scale", "Standard deviation of the data", 1.0, 0.001, 1000),
         number("spread", "Standard deviation within clusters, as a share of scale", 1.0, 0.001, 1),
+        number("first_order_above", "Flow time above which steps have order 1", 1.0, 0, 1),
     ),
     "GradientEstimation": (number("gamma", "Extrapolation of the direction; 1 is Euler", 2.0, -10, 10),),
     "ERSDE": (whole("order", "Predictions used", 3, 1, 3),),
@@ -153,7 +154,10 @@ GRID_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "align_your_steps": (
         one_of("model", "Model that the levels were found for", "sd1", "sdxl", "deepfloyd", "svd"),
     ),
-    "flow_power": (number("power", "Larger puts more steps near the data", 1.5, 0.25, 4),),
+    "flow_power": (
+        number("power", "Larger puts more steps near the data", 1.5, 0.25, 4),
+        number("flow_shift", "Shift of flow time: above 1 it puts more steps near the noise", 1.0, 1e-3, 1e4),
+    ),
 }
 
 COMMON_SETTINGS: Mapping[type[ChoiceSpec], tuple[Param, ...]] = {

@@ -104,7 +104,8 @@ class _Ways:
 
 def _ways_of(defaults: Defaults, plan: Plan) -> _Ways:
     """How a stage is sampled that says so itself, with the plan's noise rule."""
-    choices = replace(core_choices(defaults.solver, defaults.grid), noise=plan.choices.noise)
+    choices = core_choices(defaults.solver, defaults.grid).settled(defaults.steps, defaults.guidance)
+    choices = replace(choices, noise=plan.choices.noise)
     return _Ways(choices, defaults.steps, defaults.guidance, defaults.token_solver)
 
 

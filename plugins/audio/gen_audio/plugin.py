@@ -253,7 +253,7 @@ def gen_models() -> tuple[ModelSpec, ...]:
             sha256="c92d2c0dfa8d8743a4e7aa1066704ac6d6fd03b73ff10e069323f74a58a228f1",
             size=12511864,
             licence="Apache-2.0",
-            solver="flow_adams_2",
+            solver="default",
         ),
         ModelSpec(
             name="voice",

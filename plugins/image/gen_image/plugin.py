@@ -461,6 +461,6 @@ def gen_models() -> tuple[ModelSpec, ...]:
             sha256="1c99ed27e0156021ed4acdb43a99e14e475951b66d233532db4ca42f7aac377d",
             size=15776232,
             licence="Apache-2.0",
-            solver="flow_adams_2",
+            solver="default",
         ),
     )

@@ -191,6 +191,7 @@ def gen_models() -> tuple[ModelSpec, ...]:
             sha256="74cc11c5e3e4113649409394ac3416d87de3f720b3cb174cef3ffa0478f62b67",
             size=15116184,
             licence="Apache-2.0",
+            solver="default",
         ),
     )
 

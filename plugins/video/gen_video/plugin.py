@@ -248,7 +248,7 @@ def gen_models() -> tuple[ModelSpec, ...]:
             sha256="d8d6fef664f32278c970af48c0fcd5065bc76ea1847f98228d620846f353ff23",
             size=14773240,
             licence="Apache-2.0",
-            solver="flow_adams_2",
+            solver="default",
         ),
     )
 

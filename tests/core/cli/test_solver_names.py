@@ -12,8 +12,8 @@ Cli = Callable[..., Any]
 
 def test_solvers_and_grids_are_listed(gen_cli: Cli) -> None:
     data = gen_cli("solvers", "--json").envelope["data"]
-    assert [solver["name"] for solver in data["solvers"]] == list(presets.SOLVERS)
-    assert [grid["name"] for grid in data["grids"]] == [*presets.GRIDS, presets.OWN_GRID]
+    assert [solver["name"] for solver in data["solvers"]] == [*presets.SOLVERS, "default"]
+    assert [grid["name"] for grid in data["grids"]] == [*presets.GRIDS, "default", presets.OWN_GRID]
     out = gen_cli("solvers").out
     assert all(f"\n{name} " in out for name in (*list(presets.SOLVERS)[1:], *presets.GRIDS))
     assert max(map(len, out.splitlines())) <= 80
@@ -40,3 +40,6 @@ def test_a_sampler_sets_solver_and_grid(gen_cli: Cli) -> None:
     assert planned("--solver", "DPM++ 2M Karras") == ("dpmpp_2m", "karras")
     assert planned("--solver", "DPM++ 2M Karras", "--grid", "beta") == ("dpmpp_2m", "beta")
     assert planned("--solver", "euler") == ("ddim", "uniform")
+    default = ("--steps", "8", "--guidance", "2", "--solver", "default")
+    assert planned(*default) == ("flow_abm_2:spread=0.3", "flow_power:flow_shift=3,power=2")
+    assert planned(*default, "--grid", "beta") == ("flow_abm_2:spread=0.3", "beta")

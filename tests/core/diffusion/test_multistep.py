@@ -231,6 +231,23 @@ def test_a_spread_is_a_share(spread: float) -> None:
         FlowAdams(spread=spread)
 
 
+def test_steps_above_a_flow_time_have_order_1() -> None:
+    grid = TimeGrid.uniform(5)
+
+    def end(solver: Solver, grid: TimeGrid = grid) -> float:
+        one = torch.ones(1, 1, dtype=X.dtype)
+        return float(sample(MODEL, FLOW, grid, solver, noise=NoiseSource([0]), x=one).x)
+
+    assert end(FlowAdams(3, first_order_above=0.0)) == end(FlowAdams(1))
+    assert end(FlowAdams(3, first_order_above=1.0)) == end(FlowAdams(3))
+    assert end(FlowAdams(3, first_order_above=0.5)) not in (end(FlowAdams(1)), end(FlowAdams(3)))
+    first = TimeGrid(grid.times[:4])  # steps from 1, 0.8 and 0.6
+    assert end(FlowAdams(3, first_order_above=0.5), first) == end(FlowAdams(1), first)
+    for wrong in (-0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match="first_order_above must lie in"):
+            FlowAdams(first_order_above=wrong)
+
+
 @pytest.mark.parametrize("corrector", [False, True])
 def test_data_of_another_scale_have_the_same_error_in_their_units(corrector: bool) -> None:
     ends = []

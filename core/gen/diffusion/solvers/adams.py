@@ -88,18 +88,23 @@ class FlowAdams(Solver):
         scale: c, the standard deviation of the data, > 0. The error of a run, in units of the data, does not
             depend on a scale that is given here.
         spread: b / c, in (0, 1]: the standard deviation within a cluster of the data, as a share of c.
+        first_order_above: u in [0, 1] above which steps have order 1, and corrected ones 2. Strong guidance
+            makes v change too fast there to be extrapolated.
     """
 
     order: int = 2
     corrector: bool = False
     scale: float = 1.0
     spread: float = 1.0
+    first_order_above: float = 1.0
 
     def __post_init__(self) -> None:
         whole_number(self.order, "order", most=4)
         check_positive(scale=self.scale)
         if not 0 < self.spread <= 1:
             raise ValueError(f"spread must be above 0 and at most 1, not {self.spread}")
+        if not 0 <= self.first_order_above <= 1:
+            raise ValueError(f"first_order_above must lie in [0, 1], not {self.first_order_above}")
 
     @property
     def corrects(self) -> bool:
@@ -117,7 +122,8 @@ class FlowAdams(Solver):
         if last is not None and last.level == t:
             start, used = past[0].level, past[1 : len(last.weights)]
             changes = corrections(self._weights([1.0, 0.0], used, start, t), last)
-        weights = self._weights([0.0], past[: self.order - 1], t, s)
+        order = 1 if self._time(t) > self.first_order_above else self.order
+        weights = self._weights([0.0], past[: order - 1], t, s)
         scale = self._norm(s) / self._norm(t)
         end = affine(x, scale, *combined(known, weights, changes, scale))
         kept = known[: self.order if self.corrector else self.order - 1]

@@ -107,7 +107,7 @@ def sounds_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
         config = {
             "modality": "audio",
             "architecture": ARCHITECTURE,
-            "defaults": {"solver": "flow_adams_2", "grid": "uniform", "steps": 16, "guidance": 3.0},
+            "defaults": {"solver": "default", "grid": "uniform", "steps": 16, "guidance": 3.0},
             "shape": dataclasses.asdict(network.shape),
             "codec": dataclasses.asdict(codec.shape),
             "vocoder": dataclasses.asdict(vocoder.shape),

@@ -195,7 +195,7 @@ def _save(path: Path, codec: nn.Module, network: nn.Module, folder: Path, card: 
         "modality": "image",
         "architecture": WORDS_ARCHITECTURE,
         "params": {"width": side, "height": side},
-        "defaults": {"solver": "flow_adams_2", "grid": "uniform", "steps": 12, "guidance": 2.0},
+        "defaults": {"solver": "default", "grid": "uniform", "steps": 12, "guidance": 2.0},
         "shape": dataclasses.asdict(network.shape),
         **encoder.entries,
     }

@@ -79,7 +79,7 @@ def shapes_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
             "modality": "mesh",
             "architecture": WORDS_ARCHITECTURE,
             "params": {},
-            "defaults": {"solver": "dpmpp_2m", "grid": "uniform", "steps": 16, "guidance": 3.0},
+            "defaults": {"solver": "default", "grid": "uniform", "steps": 16, "guidance": 3.0},
             "shape": dataclasses.asdict(network.shape),
             **encoder.entries,
         }

@@ -85,7 +85,7 @@ def motion_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
         config = {
             "modality": "video",
             "architecture": WORDS_ARCHITECTURE,
-            "defaults": {"solver": "flow_adams_2", "grid": "uniform", "steps": 16, "guidance": 1.5},
+            "defaults": {"solver": "default", "grid": "uniform", "steps": 16, "guidance": 1.5},
             "shape": dataclasses.asdict(network.shape),
             **encoder.entries,
         }
