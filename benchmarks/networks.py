@@ -1,8 +1,29 @@
-"""TODO"""
+"""Accuracy per evaluation on the shipped networks: the default beside the solvers of other programs.
+
+The error is the root mean square distance of the end of a run from that of a long one by unipc_3 with the
+same noise, in units of the state; its geometric mean over a few prompts, since guided runs may fall into
+another mode. The best peer is the best of ddim (shift 1), dpmpp_2m, unipc_2 and unipc_3 (shifts 1 and 3, grid
+uniform), picked with hindsight for each number of evaluations. "default" is ``presets.default_sampler`` with
+the guidance of the run, chosen on other prompts. ``--solver`` adds further ones. Many minutes per network.
+
+The default's error / that of the best peer at 6, 10 and 20 evaluations:
+
+    | guidance | 1             | 2             | 4              | 7.5            |
+    |---|---|---|---|---|
+    | image    | .26, .19, .20 | .30, .24, .19 | .71, .54, .21  | 1.91, 1.44, .50 |
+    | audio    | .82, .73, .57 | .75, .54, .30 | .92, .58, .41  | .87, .78, .55   |
+    | mesh     | .57, .85, .50 | .66, .55, .41 | .68, .41, .33  | 1.06, .69, .31  |
+    | video    | .53, .25, .11 | .76, .52, .13 | 3.02, 2.36, .23 | 2.43, 3.86, 6.91 |
+
+Behind are video from guidance 4 on, where DDIM is the best, and images at 7.5 with up to 10 evaluations. By
+default guidance is 2 (image), 3 (audio, mesh) and 1.5 (video). References of few steps mislead: with 96 steps
+of unipc_3 some guided sounds end .17 from where 200 steps of unipc_3 and of flow_abm_2 end.
+"""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -37,14 +58,53 @@ PEERS = [
 ]
 
 
-def prepared(modality: str) -> tuple[Model, Conditioning, tuple[int, ...]]:
-    """The shipped model, its conditioning for the prompts beside the empty one, and the shape of a state."""
-    host = Host.discover()
-    plan = resolve(Request(modality=modality, prompts=PROMPTS[modality]), host)
-    model, params = load(plan, host), dict(plan.params)
-    prompts = list(PROMPTS[modality])
-    conditioning = model.encoder(prompts, params).with_uncond(model.encoder([""] * len(prompts), params))
-    return model, conditioning, model.codec.shape(Task(params=params))
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Runs of a shipped model for the prompts, guided or not.
+
+    Args:
+        model: The model.
+        conditioning: Of the prompts beside the empty one.
+        shape: Of a state.
+        denoiser: Guided.
+    """
+
+    model: Model
+    conditioning: Conditioning
+    shape: tuple[int, ...]
+    denoiser: Denoiser
+
+    @classmethod
+    def prepare(cls, modality: str) -> Runs:
+        """Those without guidance."""
+        host = Host.discover()
+        plan = resolve(Request(modality=modality, prompts=PROMPTS[modality]), host)
+        model, params = load(plan, host), dict(plan.params)
+        prompts = list(PROMPTS[modality])
+        conditioning = model.encoder(prompts, params).with_uncond(model.encoder([""] * len(prompts), params))
+        network = ModelDenoiser(model.network, model.process, model.parameterization)
+        return cls(model, conditioning, model.codec.shape(Task(params=params)), network)
+
+    def guided(self, scale: float) -> Runs:
+        """The same with classifier-free guidance."""
+        return replace(self, denoiser=guided(self.denoiser, presets.guidance("ddim", scale)))
+
+    def end(self, solver: Solver, grid: TimeGrid) -> Tensor:
+        """The end of a run."""
+        return sample(
+            self.denoiser,
+            self.model.process,
+            grid,
+            solver,
+            noise=NoiseSource(range(self.conditioning.batch or 1)),
+            shape=self.shape,
+            conditioning=self.conditioning,
+        ).x
+
+    def named(self, name: str, steps: int, shift: float = 1.0) -> Tensor:
+        """The end of a run with a solver by name, on the grid uniform."""
+        grid = presets.grid("uniform", steps, self.model.process, shift=shift)
+        return self.end(presets.solver(name), grid)
 
 
 def mean(end: Tensor, exact: Tensor) -> float:
@@ -62,38 +122,22 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    columns = ["NFE", "best peer", "its error", "default", "/ peer", *arguments.solver]
     for modality in arguments.modality:
-        model, conditioning, shape = prepared(modality)
-        network = ModelDenoiser(model.network, model.process, model.parameterization)
-        further = arguments.solver
+        plain = Runs.prepare(modality)
         for scale in arguments.guidance:
-            denoiser = guided(network, presets.guidance("ddim", scale))
-
-            def end(solver: Solver, grid: TimeGrid, denoiser: Denoiser = denoiser) -> Tensor:
-                return sample(
-                    denoiser,
-                    model.process,
-                    grid,
-                    solver,
-                    noise=NoiseSource(range(conditioning.batch or 1)),
-                    shape=shape,
-                    conditioning=conditioning,
-                ).x
-
-            def named(name: str, steps: int, shift: float = 1.0) -> Tensor:
-                return end(presets.solver(name), presets.grid("uniform", steps, model.process, shift=shift))
-
-            print(f"\n## {modality}, guidance {scale:g}\n", flush=True)
-            print("| NFE | best peer | its error | default | / peer | " + " | ".join(further) + " |")
-            print("|---" * (5 + len(further)) + "|")
+            runs = plain.guided(scale)
+            print(f"\n## {modality}, guidance {scale:g}\n\n| " + " | ".join(columns) + " |", flush=True)
+            print("|---" * len(columns) + "|")
             with torch.inference_mode():
-                exact = named("unipc_3", arguments.reference)
+                exact = runs.named("unipc_3", arguments.reference)
                 for nfe in arguments.nfe:
                     error, (name, shift) = min(
-                        (mean(named(name, nfe, shift), exact), (name, shift)) for name, shift in PEERS
+                        (mean(runs.named(name, nfe, shift), exact), (name, shift)) for name, shift in PEERS
                     )
-                    own = mean(end(*presets.default_sampler(nfe, model.process, guidance=scale)), exact)
-                    others = [f"{mean(named(name, nfe), exact):.4f}" for name in further]
+                    sampler = presets.default_sampler(nfe, plain.model.process, guidance=scale)
+                    own = mean(runs.end(*sampler), exact)
+                    others = [f"{mean(runs.named(name, nfe), exact):.4f}" for name in arguments.solver]
                     cells = [f"{name}, shift {shift:g}", f"{error:.4f}", f"{own:.4f}", f"{own / error:.2f}"]
                     print(f"| {nfe} | " + " | ".join([*cells, *others]) + " |", flush=True)
 

@@ -14,20 +14,22 @@ picked with hindsight; "best single" has the lowest geometric mean over the prob
 evaluations: never worse than the best of theirs by more than 5 %, and their error with at most 0.75 times the
 evaluations. Where that is not so, it is printed.
 
-On "flow", with scales .2, 1 and 5 and guidance 1, 2, 4 and 7.5, 32 runs of each problem:
+On "flow", with scales .2, 1 and 5 and guidance 1, 2, 4 and 7.5, 16 runs of each problem:
 
     | NFE | ours / best of theirs | worse on | our NFE for its error | times |
     |---|---|---|---|---|
-    | 6  | .60 | 7 of 48 | 5  | .83 |
-    | 8  | .49 | 7 of 48 | 6  | .75 |
-    | 10 | .27 | 0 of 48 | 7  | .70 |
-    | 15 | .17 | 0 of 48 | 9  | .60 |
-    | 20 | .12 | 0 of 48 | 11 | .55 |
+    | 6  | .60 | 12 of 48 | 5  | .83 |
+    | 8  | .39 | 5 of 48  | 6  | .75 |
+    | 10 | .28 | 2 of 48  | 7  | .70 |
+    | 15 | .22 | 3 of 48  | 9  | .60 |
+    | 20 | .18 | 2 of 48  | 11 | .55 |
 
-At 6 evaluations it was behind on the sharp density (1.3 times without guidance, 1.1 to 1.8 with 4 and 7.5),
-the ring with guidance 2 and scale 5 (1.2) and the broad density with guidance 7.5 (1.2); at 8 on the sharp
-density with guidance (1.1 to 1.7), the broad one with 4 and 7.5 (1.1 to 1.4) and that ring (1.3). No single
-sampler of theirs is the best on all of these: it is UniPC, DPM-Solver++ 2M or Euler, with shift 1 or 3.
+At 6 evaluations it was behind on the sharp density (1.4 to 2.9 times) and the ring (1.1 to 2.0, mostly with
+scale 5); at 8 on the sharp density with guidance 4 (2.0) and the ring with guidance and scale 5 (1.2 to 2.1);
+from 10 on, mostly on that ring (1.2 to 1.4). No single sampler of theirs is the best on all of these: it is
+UniPC, DPM-Solver++ or Euler, with shift 1 or 3. Orders 2 and 3 near the noise would be ahead here with
+guidance 4 and 7.5, but are mostly behind on the shipped networks, by up to 2.5 and 6 times: the default has
+order 1 there.
 
 ``--scale`` multiplies the data, ``--guidance`` takes the four densities at this scale of guidance in place of
 the problems' own; the goals are for scales .2, 1 and 5 with guidance 1, 2, 4 and 7.5. Needs diffusers (the
