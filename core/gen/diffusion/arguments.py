@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
-from numbers import Integral
+from typing import SupportsIndex
 
 
 def whole_number(value: object, name: str, *, least: int = 1, most: int | None = None) -> int:
     """``value``, of any integer type but bool, as an int from ``least`` to ``most``."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise ValueError(f"{name} must be a whole number, not {value}")
-    number = int(value)
+    number = operator.index(value)
     if number < least:
         raise ValueError(f"{name} must be at least {least}, not {number}")
     if most is not None and number > most:

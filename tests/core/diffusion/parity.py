@@ -21,6 +21,7 @@ from exact import Mixture
 from torch import Tensor
 
 from gen.diffusion import Level, Prediction, Solver
+from gen.diffusion.noise import NamedNoise
 
 diffusers.utils.logging.set_verbosity_error()
 
@@ -132,7 +133,7 @@ def ours(
         return Prediction(MODEL.x0(x, level), variance=variance(x))
 
     for t, s in itertools.pairwise(levels):
-        update = solver.step(state, x, denoise, t, s, noise=lambda *_: next(given))
+        update = solver.step(state, x, denoise, t, s, noise=NamedNoise(lambda *_: next(given)))
         x, state = update.x, update.state
         states.append(x)
     return states

@@ -29,6 +29,7 @@ from gen.diffusion import (
     VariancePreserving,
     sample,
 )
+from gen.diffusion.noise import NamedNoise
 from gen.diffusion.solvers import (
     AncestralStep,
     FlowAncestralStep,
@@ -81,7 +82,7 @@ def _noise(_x, stream):
 
 
 def _step(solver: Solver, t, s, denoise=_denoise, x=X):
-    return solver.step((), x, denoise, t, s, noise=_noise).x
+    return solver.step((), x, denoise, t, s, noise=NamedNoise(_noise)).x
 
 
 @pytest.mark.parametrize(
