@@ -55,13 +55,18 @@ __all__ = [
 ]
 
 
-def solver(name: str) -> Solver:
+def solver(name: str, process: Process | None = None) -> Solver:
     """The solver of this name, or that of a sampler of this name.
 
+    Args:
+        name: The name.
+        process: That of the run: some names mean other solvers on flows. None stands for any other.
+
     Raises:
-        UsageError: There is none; names the closest.
+        UsageError: There is none, or none for flows; names the closest.
     """
-    built: Solver = build(SOLVERS[sampler(name).solver])
+    preset = SOLVERS[sampler(name).solver]
+    built: Solver = build(preset, **({"process": process} if preset.needs else {}))
     return built
 
 

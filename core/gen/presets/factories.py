@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Literal
 
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from gen.diffusion import (
     NoiseSource,
     Prediction,
     Process,
+    RectifiedFlow,
     SASolver,
     Solver,
     TimeGrid,
@@ -35,18 +37,31 @@ from gen.diffusion.cache import BlockStack, first_block_cached, taylor_cached, t
 from gen.diffusion.grid import ALIGN_YOUR_STEPS
 from gen.diffusion.guidance import CFGZeroStar, Chain, Evaluation, FrequencyDecoupled
 from gen.diffusion.solvers import (
+    IPNDM,
+    LMS,
+    Adaptive,
+    CFGpp2M,
     CFGpp2S,
     Churn,
+    DPMpp2M,
     DPMpp2S,
     DPMSolver2,
     FlowAncestralStep,
+    FlowTime,
+    GradientEstimation,
+    Heun,
+    HeunPlusPlus,
     Langevin,
     LCMStep,
     PredictorCorrector,
     ReverseDiffusion,
+    SigmaUp,
     TauInterval,
     TCDStep,
+    UniPC,
+    VariableIPNDM,
 )
+from gen.errors import UsageError
 from gen.nn.layers import Layers
 
 
@@ -65,19 +80,80 @@ def tcd(gamma: float) -> Solver:
     return DDIM(TCDStep(gamma, DiscreteBetas.scaled_linear()))
 
 
-def dpm_2_ancestral(eta: float, r: float) -> Solver:
-    """DPM-Solver-2 within ancestral steps."""
-    return Ancestral(DPMSolver2(r), eta)
+def _in_flow_time(kind: Callable[..., Solver]) -> Callable[..., Solver]:
+    """``kind`` as ComfyUI has it: on flows in flow time."""
+
+    def made(process: Process | None = None, **settings: object) -> Solver:
+        solver = kind(**settings)
+        return FlowTime(solver) if isinstance(process, RectifiedFlow) else solver
+
+    return made
 
 
-def dpmpp_2s_ancestral(eta: float, r: float, kind: Literal["midpoint", "heun"]) -> Solver:
+in_flow_time = SimpleNamespace(
+    **{
+        kind.__name__: _in_flow_time(kind)
+        for kind in (
+            Adaptive,
+            CFGpp2M,
+            DPMpp2M,
+            DPMSolver2,
+            GradientEstimation,
+            Heun,
+            HeunPlusPlus,
+            IPNDM,
+            LMS,
+            UniPC,
+            VariableIPNDM,
+        )
+    }
+)
+"""Classes of solvers by name, on flows in flow time."""
+
+
+def _ancestral(eta: float, process: Process | None) -> float | SigmaUp:
+    """The share of new noise in ComfyUI's ancestral steps, which have a rule of their own on flows."""
+    return FlowAncestralStep(eta) if isinstance(process, RectifiedFlow) and eta > 0 else eta
+
+
+def euler_ancestral(eta: float, process: Process | None = None) -> Solver:
+    """Euler within ancestral steps."""
+    return DDIM(_ancestral(eta, process))
+
+
+def dpm_2_ancestral(eta: float, r: float, process: Process | None = None) -> Solver:
+    """DPM-Solver-2 within ancestral steps, on flows in flow time."""
+    return Ancestral(in_flow_time.DPMSolver2(process, r=r), _ancestral(eta, process))
+
+
+def dpmpp_2s_ancestral(
+    eta: float, r: float, kind: Literal["midpoint", "heun"], process: Process | None = None
+) -> Solver:
     """DPM-Solver++ 2S within ancestral steps."""
-    return Ancestral(DPMpp2S(r, kind=kind), eta)
+    return Ancestral(DPMpp2S(r, kind=kind), _ancestral(eta, process))
 
 
-def dpmpp_2s_ancestral_cfg_pp(eta: float) -> Solver:
-    """DPM-Solver++ 2S with CFG++ within ancestral steps."""
-    return Ancestral(CFGpp2S(), eta)
+def _not_on_flows(kind: Callable[..., Solver], instead: str) -> Callable[..., Solver]:
+    """``kind``, but for flows, where ComfyUI's adds more noise than a flow has."""
+
+    def made(process: Process | None = None, **settings: object) -> Solver:
+        if isinstance(process, RectifiedFlow):
+            raise UsageError(
+                "on a flow this solver of ComfyUI adds more noise than the flow has", f"use `{instead}`"
+            )
+        return kind(**settings)
+
+    return made
+
+
+res_multistep_ancestral = _not_on_flows(DPMpp2M, "dpmpp_2m_sde_heun")
+"""RES as an SDE."""
+
+res_multistep_ancestral_cfg_pp = _not_on_flows(CFGpp2M, "euler_ancestral_cfg_pp")
+"""RES as an SDE, with CFG++."""
+
+dpmpp_2s_ancestral_cfg_pp = _not_on_flows(partial(Ancestral, CFGpp2S()), "euler_ancestral_cfg_pp")
+"""DPM-Solver++ 2S with CFG++ within ancestral steps."""
 
 
 def sa_solver(

@@ -97,9 +97,12 @@ SOLVER_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     ),
     "flow_ancestral": (replace(_SHARE, help="Share of the way that is renoised", default=1.0),),
     "tcd": (number("gamma", "Share of the way to the data that is renoised; 1 is LCM", 0.3, 0, 1),),
+    "euler_ancestral": (replace(_SHARE, default=1.0),),
     "dpm_2_ancestral": (replace(_SHARE, default=1.0), _R),
     "dpmpp_2s_ancestral_cfg_pp": (replace(_SHARE, default=1.0),),
     "dpmpp_2s_ancestral": (replace(_SHARE, default=1.0), _R, _KIND),
+    "res_multistep_ancestral": (_SDE, _KIND),
+    "res_multistep_ancestral_cfg_pp": (_SDE, _KIND),
     "sa_solver": _SA,
     "sa_solver_pece": _SA,
     "diffusers_sa_solver": (

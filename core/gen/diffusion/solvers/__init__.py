@@ -19,6 +19,7 @@ from gen.diffusion.solvers.first_order import (
     TCDStep,
 )
 from gen.diffusion.solvers.flow_map import FlowMap, FlowMapDenoiser
+from gen.diffusion.solvers.flow_time import FlowTime
 from gen.diffusion.solvers.multistep import Past
 from gen.diffusion.solvers.runge_kutta import FlowHeun, Heun, HeunPlusPlus
 from gen.diffusion.solvers.sde import ERSDE, SASolver, TauInterval
@@ -51,6 +52,7 @@ __all__ = [
     "FlowHeun",
     "FlowMap",
     "FlowMapDenoiser",
+    "FlowTime",
     "GradientEstimation",
     "Heun",
     "HeunPlusPlus",

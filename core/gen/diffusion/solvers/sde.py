@@ -73,7 +73,7 @@ class SASolver(Solver):
         simple: Two predictions are integrated as in appendix D, with h / 2 for the exact moment.
         lower_order_final: Whether p falls to 1, and ``corrector`` to ``final_corrector``, over the last
             steps of finite h.
-        final_corrector: 2 as in diffusers, 1 as in ComfyUI.
+        final_corrector: 2 as in diffusers, 1 as in ComfyUI, which lowers both in runs to clean data alone.
         reevaluate: Whether the corrected state is evaluated too, in place of the prediction before: the mode
             PECE, two evaluations in a corrected step.
 
@@ -106,7 +106,8 @@ class SASolver(Solver):
 
     def on(self, levels: Sequence[Level[float]]) -> Solver:
         finite = [level for level in levels if level.sigma > 0]
-        return replace(self, tail=tuple(finite[-3:]) if self.lower_order_final else ())
+        lowers = self.lower_order_final and (levels[-1].sigma == 0 or self.final_corrector == 2)
+        return replace(self, tail=tuple(finite[-3:]) if lowers else ())
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
