@@ -202,6 +202,7 @@ def test_spellings_that_people_use(name: str) -> None:
 def test_euler_is_ddim() -> None:
     assert presets.solver("Euler") == DDIM()
     assert presets.solver("Euler a") == presets.solver("ddpm") == DDIM(1.0)
+    assert presets.solver("Euler a", RectifiedFlow()) == presets.solver("euler_a_flow")
     assert presets.grid("uniform", 3, RectifiedFlow()) == TimeGrid.uniform(3)
 
 
@@ -258,8 +259,8 @@ def test_advice_names_what_exists() -> None:
         ("DPM++ 2M Karras", "dpmpp_2m", "karras"),
         ("dpmpp_2m karras", "dpmpp_2m", "karras"),
         ("DPM++ 2M SDE Exponential", "dpmpp_2m_sde", "uniform_log_snr"),
-        ("euler_a beta", "ddpm", "beta"),
-        ("uni_pc_bh2", "unipc_3", ""),
+        ("euler_a beta", "euler_ancestral", "beta"),
+        ("unipc_bh2", "uni_pc_bh2", ""),
     ],
 )
 def test_a_name_may_hold_solver_and_grid(name: str, solver: str, grid: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from gen.diffusion import (
 )
 from gen.diffusion.level import Level, Real
 from gen.diffusion.parameterization import LatentConsistency
-from gen.diffusion.schedule import exponential_shift, linear_shift
+from gen.diffusion.schedule import exponential_shift, linear_shift, with_lower_snr
 from gen.errors import ModelError, UsageError, line_of
 
 Spacing = Callable[[int, int], TimeGrid]
@@ -147,7 +146,7 @@ def _chain(settings: _Settings) -> Schedule:
         make = BETAS[get("beta_schedule", "linear")]
         process = make(count, get("beta_start", 1e-4), get("beta_end", 0.02))
     if (scale := get("snr_shift_scale", 1.0)) != 1:
-        process = _with_lower_snr(process, scale)
+        process = with_lower_snr(process, scale)
     if get("rescale_betas_zero_snr", False):
         process = cast(DiscreteBetas, zero_terminal_snr(process))
     predicts = PREDICTIONS[get("prediction_type", "epsilon")]
@@ -165,17 +164,6 @@ def _chain(settings: _Settings) -> Schedule:
         return grid.until(1 / count) if last and grid.times[-2] > 1 / count else grid
 
     return Schedule(process, parameterization, settings.solver, spacing, _bound(settings))
-
-
-def _with_lower_snr(process: DiscreteBetas, scale: float) -> DiscreteBetas:
-    """alpha**2 / (scale + (1 - scale) alpha**2): the signal-to-noise ratio divided by ``scale``.
-
-    Hoogeboom et al. 2023 (arXiv 2301.11093, sec. 3.1), as in CogVideoX (Yang et al. 2024, 2408.06072).
-    """
-    count = len(process.betas)
-    squares = [process.alpha(i / count) ** 2 for i in range(count + 1)]
-    squares = [square / (scale + (1 - scale) * square) for square in squares]
-    return DiscreteBetas([1 - after / before for before, after in itertools.pairwise(squares)])
 
 
 def _spaced(settings: _Settings, steps: int) -> TimeGrid:

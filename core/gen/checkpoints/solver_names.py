@@ -9,7 +9,7 @@ from gen.errors import ModelError
 
 
 def default_solver(scheduler: str, config: Mapping[str, object]) -> str:
-    """Name of the solver: that of the class, changed as the configuration says.
+    """Name of the solver: that of the class or the nearest, changed as the configuration says.
 
     Args:
         scheduler: Class of diffusers.
@@ -18,7 +18,9 @@ def default_solver(scheduler: str, config: Mapping[str, object]) -> str:
     Raises:
         ModelError: The class is not known.
     """
-    if scheduler not in presets.SCHEDULERS:
+    known = {name: found.solver for name, found in presets.SCHEDULERS.items()}
+    known |= {name: nearest for name, (nearest, _) in presets.NEAREST.items()}
+    if scheduler not in known:
         raise ModelError(f"the scheduler {scheduler or 'without a class'} is not known", "see `gen solvers`")
     order, kind = config.get("solver_order", 2), config.get("solver_type")
     if scheduler == "DPMSolverMultistepScheduler" and order == 1:
@@ -31,4 +33,4 @@ def default_solver(scheduler: str, config: Mapping[str, object]) -> str:
         return {1: "ddim", 2: "dpmpp_2s"}.get(order if isinstance(order, int) else 3, "dpmpp_3s")
     if scheduler == "UniPCMultistepScheduler" and order == 3:
         return "unipc_3_bh1" if kind == "bh1" else "unipc_3"
-    return "lcm" if config.get("stochastic_sampling") else presets.SCHEDULERS[scheduler].solver
+    return "lcm" if config.get("stochastic_sampling") else known[scheduler]

@@ -129,6 +129,17 @@ def _spaced(first: float, last: float, count: int) -> list[float]:
     return [first + (last - first) * i / max(count - 1, 1) for i in range(count)]
 
 
+def with_lower_snr(process: DiscreteBetas, scale: float) -> DiscreteBetas:
+    """alpha**2 / (scale + (1 - scale) alpha**2): the signal-to-noise ratio divided by ``scale``.
+
+    Hoogeboom et al. 2023 (arXiv 2301.11093, sec. 3.1), as in CogVideoX (Yang et al. 2024, 2408.06072).
+    """
+    count = len(process.betas)
+    squares = [process.alpha(i / count) ** 2 for i in range(count + 1)]
+    squares = [square / (scale + (1 - scale) * square) for square in squares]
+    return DiscreteBetas([1 - after / before for before, after in itertools.pairwise(squares)])
+
+
 @dataclass(frozen=True)
 class Shifted(Process):
     """``inner`` run on a warped clock, so that log_snr(t) = inner.log_snr(t) - log(shift) within its range.

@@ -20,7 +20,7 @@ from gen.presets.grid_list import GridList, grid_list, read_grid_list
 from gen.presets.grids import GRIDS, MODEL_GRID, OWN_GRID
 from gen.presets.guidances import GUIDANCES
 from gen.presets.noises import NOISES
-from gen.presets.samplers import REFUSED, SCHEDULERS
+from gen.presets.samplers import NEAREST, REFUSED, SCHEDULERS
 from gen.presets.solvers import SOLVERS, TOKEN_SOLVERS
 from gen.presets.specs import S, Sampler, build
 
@@ -33,6 +33,7 @@ __all__ = [
     "GRIDS",
     "GUIDANCES",
     "MODEL_GRID",
+    "NEAREST",
     "NOISES",
     "OWN_GRID",
     "REFUSED",
@@ -66,7 +67,8 @@ def solver(name: str, process: Process | None = None) -> Solver:
         UsageError: There is none, or none for flows; names the closest.
     """
     preset = SOLVERS[sampler(name).solver]
-    built: Solver = build(preset, **({"process": process} if preset.needs else {}))
+    parts: dict[str, Any] = {"process": process} if preset.needs else {}
+    built: Solver = build(preset, **parts)
     return built
 
 

@@ -36,6 +36,8 @@ from gen.diffusion import guidance as rules
 from gen.diffusion.cache import BlockStack, first_block_cached, taylor_cached, tea_cached
 from gen.diffusion.grid import ALIGN_YOUR_STEPS
 from gen.diffusion.guidance import CFGZeroStar, Chain, Evaluation, FrequencyDecoupled
+from gen.diffusion.level import Real, exp
+from gen.diffusion.schedule import Shifted, with_lower_snr
 from gen.diffusion.solvers import (
     IPNDM,
     LMS,
@@ -80,12 +82,17 @@ def tcd(gamma: float) -> Solver:
     return DDIM(TCDStep(gamma, DiscreteBetas.scaled_linear()))
 
 
+def _is_flow(process: Process | None) -> bool:
+    """Whether alpha + sigma = 1 throughout, also with a shift."""
+    return _is_flow(process.inner) if isinstance(process, Shifted) else isinstance(process, RectifiedFlow)
+
+
 def _in_flow_time(kind: Callable[..., Solver]) -> Callable[..., Solver]:
     """``kind`` as ComfyUI has it: on flows in flow time."""
 
     def made(process: Process | None = None, **settings: object) -> Solver:
         solver = kind(**settings)
-        return FlowTime(solver) if isinstance(process, RectifiedFlow) else solver
+        return FlowTime(solver) if _is_flow(process) else solver
 
     return made
 
@@ -113,7 +120,7 @@ in_flow_time = SimpleNamespace(
 
 def _ancestral(eta: float, process: Process | None) -> float | SigmaUp:
     """The share of new noise in ComfyUI's ancestral steps, which have a rule of their own on flows."""
-    return FlowAncestralStep(eta) if isinstance(process, RectifiedFlow) and eta > 0 else eta
+    return FlowAncestralStep(eta) if _is_flow(process) and eta > 0 else eta
 
 
 def euler_ancestral(eta: float, process: Process | None = None) -> Solver:
@@ -137,7 +144,7 @@ def _not_on_flows(kind: Callable[..., Solver], instead: str) -> Callable[..., So
     """``kind``, but for flows, where ComfyUI's adds more noise than a flow has."""
 
     def made(process: Process | None = None, **settings: object) -> Solver:
-        if isinstance(process, RectifiedFlow):
+        if _is_flow(process):
             raise UsageError(
                 "on a flow this solver of ComfyUI adds more noise than the flow has", f"use `{instead}`"
             )
@@ -194,9 +201,49 @@ def predictor_corrector(snr: float, corrections: int, eta: float) -> Solver:
     return PredictorCorrector(ReverseDiffusion(eta), Langevin(snr, corrections))
 
 
+def cogvideox() -> DiscreteBetas:
+    """Stable Diffusion's chain with a third of the signal-to-noise ratio."""
+    return with_lower_snr(DiscreteBetas.scaled_linear(), 3.0)
+
+
 def own_grid(steps: int, own: Callable[[], TimeGrid]) -> TimeGrid:  # noqa: ARG001
     """The grid that a model brings, which knows the steps."""
     return own()
+
+
+class _Time(Process):
+    """sigma / alpha = t: by it the levels of a flow are spaced where they are spaced by its time."""
+
+    def alpha(self, t: Real) -> Real:
+        return 0 * t + 1
+
+    def sigma(self, t: Real) -> Real:
+        return t
+
+    def t_of_log_snr(self, log_snr: Real) -> Real:
+        return exp(-log_snr)
+
+
+def _spaced_in_time(make: Callable[..., TimeGrid]) -> Callable[..., TimeGrid]:
+    """``make`` as ComfyUI has it: on flows with the time in place of sigma / alpha."""
+
+    def made(steps: int, process: Process, **settings: object) -> TimeGrid:
+        if not _is_flow(process):
+            return make(steps, process, **settings)
+        spaced = make(steps, _Time(), **settings)
+        return TimeGrid.of_sigmas([t / (1 - t) if t < 1 else math.inf for t in spaced], process)
+
+    return made
+
+
+comfy_karras = _spaced_in_time(TimeGrid.karras)
+comfy_exponential = _spaced_in_time(TimeGrid.uniform_log_snr)
+comfy_kl_optimal = _spaced_in_time(TimeGrid.kl_optimal)
+
+
+def linspace_closed(steps: int, chain: int) -> TimeGrid:
+    """``TimeGrid.linspace`` whose last step ends at the start of the chain, not at clean data."""
+    return TimeGrid.linspace(steps, chain, with_first=False).until(1 / chain)
 
 
 def karras_open(steps: int, process: Process, rho: float) -> TimeGrid:

@@ -8,7 +8,16 @@ from gen.plugin.specs import GridSpec
 from gen.presets.settings import GRID_SETTINGS, with_defaults
 from gen.presets.specs import table
 
-OWN = ("karras_open", "align_your_steps", "linear_quadratic", "flow_power")
+OWN = (
+    "align_your_steps",
+    "comfy_exponential",
+    "comfy_karras",
+    "comfy_kl_optimal",
+    "flow_power",
+    "karras_open",
+    "linear_quadratic",
+    "linspace_closed",
+)
 """Grids that ``gen.presets.factories`` makes; the others are methods of the core's ``TimeGrid``."""
 
 
@@ -48,6 +57,7 @@ GRIDS: Mapping[str, GridSpec] = table([
     _grid("normal", "linspace", "From the end of the chain to its start, also between its steps",
         rounded=False),
     _grid("linspace_open", "linspace", "As linspace, without the start", with_first=False),
+    _grid("linspace_closed", "linspace_closed", "As linspace_open, down to the start in place of clean data"),
     _grid("sgm_uniform", "linspace", "As normal, without the start", rounded=False, with_first=False),
     _grid("quadratic", "quadratic", "Equal steps of the root of time: finer near the data"),
     _grid("beta beta_comfyui", "beta_on_chain",
@@ -58,14 +68,20 @@ GRIDS: Mapping[str, GridSpec] = table([
     _grid("linear_quadratic", "linear_quadratic",
         "Half of the steps small and equal at the noise, then growing quadratically", of_process=True),
     _grid("kl_optimal", "kl_optimal", "Equal steps of the angle atan(sigma / alpha)", of_process=True),
+    _grid("comfy_kl_optimal", "comfy_kl_optimal", "kl_optimal of ComfyUI: on flows the angle is atan(t)",
+        of_process=True),
     _grid("laplace", "laplace", "Quantiles of a Laplace distribution of log sigma: finer at sigma = 1",
         of_process=True),
-    _grid("karras ka", "karras", "Karras et al. with rho = 7: many small steps near the data",
+    _grid("karras ka", "karras", "Karras et al. with rho = 7, in sigma / alpha: small steps near the data",
+        of_process=True),
+    _grid("comfy_karras", "comfy_karras", "karras of ComfyUI and diffusers: on flows it spaces the time",
         of_process=True),
     _grid("karras_open", "karras_open",
         "As Karras with rho = 9, down to the first level of a chain instead of clean data", of_process=True),
     _grid("uniform_log_snr exponential polyexponential lu", "uniform_log_snr", "Equal steps of log_snr",
         of_process=True),
+    _grid("comfy_exponential", "comfy_exponential",
+        "exponential of ComfyUI and diffusers: on flows equal steps of log(t)", of_process=True),
     _grid("align_your_steps ays", "align_your_steps", "Align Your Steps, found for Stable Diffusion 1",
         of_process=True, model="sd1"),
     _grid("align_your_steps_sdxl ays_sdxl", "align_your_steps",

@@ -11,8 +11,8 @@ LINEAR = "gen.diffusion:DiscreteBetas.linear"
 COSINE = "gen.diffusion:DiscreteBetas.cosine"
 FLOW = "gen.diffusion:RectifiedFlow"
 EDM = "gen.diffusion:VarianceExploding"
-TRIG = "gen.diffusion:Cosine"
 SCALED = "gen.diffusion:DiscreteBetas.scaled_linear"
+COGVIDEOX = "gen.presets.factories:cogvideox"
 # k-diffusion's in diffusers: equal steps of beta between the ends of Stable Diffusion's.
 NARROW = {"first": 0.00085, "last": 0.012}
 
@@ -23,10 +23,8 @@ def _sigmas(lowest: float, highest: float) -> dict[str, object]:
 
 SCHEDULERS: Mapping[str, Sampler] = MappingProxyType(
     {
-        "CMStochasticIterativeScheduler": Sampler(EDM, "lcm", "karras"),
-        "CogVideoXDDIMScheduler": Sampler(SCALED, "ddim", "trailing"),
-        "CogVideoXDPMScheduler": Sampler(SCALED, "dpmpp_2m_sde", "trailing"),
-        "ConsistencyDecoderScheduler": Sampler(COSINE, "lcm", "trailing"),
+        "CogVideoXDDIMScheduler": Sampler(COGVIDEOX, "ddim", "leading"),
+        "CogVideoXDPMScheduler": Sampler(COGVIDEOX, "dpmpp_2m_sde", "leading"),
         "CosineDPMSolverMultistepScheduler": Sampler(
             EDM, "dpmpp_2m_sde", "uniform_log_snr", _sigmas(0.3, 500.0)
         ),
@@ -34,45 +32,53 @@ SCHEDULERS: Mapping[str, Sampler] = MappingProxyType(
         "DDIMScheduler": Sampler(LINEAR, "ddim", "leading"),
         "DDPMParallelScheduler": Sampler(LINEAR, "ddpm", "leading"),
         "DDPMScheduler": Sampler(LINEAR, "ddpm", "leading"),
-        "DDPMWuerstchenScheduler": Sampler("gen.diffusion.process:OffsetCosine", "ddpm", "uniform"),
-        "DEISMultistepScheduler": Sampler(LINEAR, "deis_2", "linspace_open"),
+        "DEISMultistepScheduler": Sampler(LINEAR, "deis_2", "linspace_closed"),
         "DPMSolverMultistepScheduler": Sampler(LINEAR, "dpmpp_2m", "linspace_open"),
         "DPMSolverSDEScheduler": Sampler(LINEAR, "dpmpp_sde", "normal", NARROW),
-        "DPMSolverSinglestepScheduler": Sampler(LINEAR, "dpmpp_2s", "linspace_open"),
         "EDMDPMSolverMultistepScheduler": Sampler(EDM, "dpmpp_2m", "karras"),
         "EDMEulerScheduler": Sampler(EDM, "ddim", "karras"),
-        "EulerAncestralDiscreteScheduler": Sampler(LINEAR, "ddpm", "normal"),
+        "EulerAncestralDiscreteScheduler": Sampler(LINEAR, "euler_ancestral", "normal"),
         "EulerDiscreteScheduler": Sampler(LINEAR, "ddim", "normal"),
         "FlowMapEulerDiscreteScheduler": Sampler(FLOW, "flow_map", "uniform"),
         "FlowMatchEulerDiscreteScheduler": Sampler(FLOW, "ddim", "normal"),
         "FlowMatchHeunDiscreteScheduler": Sampler(FLOW, "flow_heun", "normal"),
         "FlowMatchLCMScheduler": Sampler(FLOW, "lcm", "normal"),
         "HeunDiscreteScheduler": Sampler(LINEAR, "heun", "normal", NARROW),
-        "IPNDMScheduler": Sampler(TRIG, "diffusers_ipndm", "uniform"),
-        "KarrasVeScheduler": Sampler(EDM, "heun", "uniform_log_snr", _sigmas(0.02, 100.0)),
         "KDPM2AncestralDiscreteScheduler": Sampler(LINEAR, "dpm_2_ancestral", "normal", NARROW),
         "KDPM2DiscreteScheduler": Sampler(LINEAR, "dpm_2", "normal", NARROW),
         "LCMScheduler": Sampler(SCALED, "lcm", "trailing"),
         "LMSDiscreteScheduler": Sampler(LINEAR, "lms", "normal"),
         "LTXEulerAncestralRFScheduler": Sampler(FLOW, "euler_a_flow", "normal"),
-        "MiniMaxH3Scheduler": Sampler(FLOW, "ddim", "uniform"),
         "PNDMScheduler": Sampler(LINEAR, "plms", "leading"),
-        "SASolverScheduler": Sampler(LINEAR, "diffusers_sa_solver", "linspace_open"),
-        "SCMScheduler": Sampler(TRIG, "lcm", "uniform"),
-        "ScoreSdeVeScheduler": Sampler(EDM, "predictor_corrector", "uniform", _sigmas(0.01, 1348.0)),
-        "ScoreSdeVpScheduler": Sampler("gen.diffusion:VariancePreserving", "reverse_diffusion", "uniform"),
-        "TCDScheduler": Sampler(SCALED, "tcd", "trailing"),
+        "SASolverScheduler": Sampler(LINEAR, "diffusers_sa_solver", "linspace_closed"),
         "UnCLIPScheduler": Sampler(COSINE, "ddpm", "linspace"),
         "UniPCMultistepScheduler": Sampler(LINEAR, "unipc_2", "linspace_open"),
     }
 )
 """The schedulers of diffusers, as they are when built without arguments.
 
-These have no name here and are left out: the shift of CogVideoX's process, the spacings of IPNDM and
-MiniMaxH3, the two steps of the consistency decoder, and the Runge-Kutta steps of PNDM, which its pipelines
-leave out, too. CogVideoX's are on the grid of its models. DEIS, SA-Solver and Wuerstchen's stop at their
-first level; here every run ends at the data.
+Without their clipping and the Runge-Kutta steps of PNDM, which its pipelines leave out too.
 """
+
+NEAREST: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "CMStochasticIterativeScheduler": ("lcm", "its results keep the noise of its lowest level"),
+        "ConsistencyDecoderScheduler": ("lcm", "its two levels, steps 1008 and 512 of 1024, are fixed"),
+        "DDPMWuerstchenScheduler": ("ddpm", "its runs end at sigma = 0.01"),
+        "DPMSolverSinglestepScheduler": (
+            "dpmpp_2s",
+            "every second step is a stage of the one before",
+        ),
+        "IPNDMScheduler": ("diffusers_ipndm", "its first step leaves out what the network predicts"),
+        "KarrasVeScheduler": ("heun", "its levels are squares of sigma, and noise is added to them"),
+        "MiniMaxH3Scheduler": ("ddim", "its n steps are n - 1, of `uniform` with a shift of 12"),
+        "SCMScheduler": ("lcm", "its two levels are fixed angles"),
+        "ScoreSdeVeScheduler": ("predictor_corrector", "its Langevin steps come before the others"),
+        "ScoreSdeVpScheduler": ("reverse_diffusion", "its steps are those of the time of an SDE"),
+        "TCDScheduler": ("tcd", "it rounds the levels that it goes down to"),
+    }
+)
+"""Schedulers of diffusers that are not offered: the solver that is nearest, and the difference."""
 
 _TOKENS = "it draws tokens: see `{}` in gen.diffusion.categorical"
 _SEARCHED = "it is found for a network: see `search_grid` in gen.diffusion; the nearest is `flow_power`"
@@ -85,6 +91,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "DiscreteDDIMScheduler": _TOKENS.format("PosteriorSample"),
         "EntropyBoundScheduler": _TOKENS.format("EntropyBound"),
         "VQDiffusionScheduler": _TOKENS.format("PosteriorSample"),
+        **{name: f"{reason}; the nearest is `{solver}`" for name, (solver, reason) in NEAREST.items()},
         "DDIMInverseScheduler": "see `invert` in gen.diffusion, for every solver without noise, with `ddim`",
         "DPMSolverMultistepInverseScheduler": (
             "see `invert` in gen.diffusion, for every solver without noise, with `dpmpp_2m`"
@@ -95,6 +102,9 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "PiflowScheduler": "its network gives a policy and no prediction; the nearest is `flow_map`",
         "RFD4ProteinaScheduler": "it is made for protein backbones; the nearest is `reverse_diffusion`",
         "dpm_fast": "it chooses its own levels; the nearest is `dpm_3` on `uniform_log_snr`",
+        "euler_maruyama": "its steps are those of the time of an SDE; the nearest is `reverse_diffusion`",
+        "comfy_ddpm": "on flows it adds more noise than they have; `ddpm` is the same elsewhere",
+        "cfgpp_ud10_ab": "the nearest is `dpmpp_2m_cfg_pp`",
         "comfy_deis": "its integrals are sums; the nearest is `deis`, whose are exact",
         "restart": "it is a grid that goes back up: `heun` with `TimeGrid.restart` of gen.diffusion",
         "karras_exponential": _SPACING.format("karras"),

@@ -1,8 +1,8 @@
 """The solvers by name.
 
 Where programs differ about a name, the summary names the program whose solver has the plain name; the other
-program's has that program's name before it. Where ComfyUI has another solver on flows, a name that it alone
-has there is that one.
+program's has that program's name before it. A name that ComfyUI alone has on flows makes
+its steps there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ON_FLOWS = (
     "res_multistep_ancestral",
     "res_multistep_ancestral_cfg_pp",
 )
-"""Factories of solvers that are others on flows, or refused there."""
+"""Factories of solvers that are others on flows, or refused for them."""
 
 
 def _solver(
@@ -98,7 +98,8 @@ SOLVERS: Mapping[str, SolverSpec] = table([
         evaluations=2, flows=True),
     _solver("heunpp2", "HeunPlusPlus", 1, "Heun++ of ComfyUI: three evaluations", evaluations=3, flows=True),
     _solver("flow_heun", "FlowHeun", 2, "Heun in flow time, as diffusers on flows", evaluations=2),
-    _solver("dpm_2 dpm2 k_dpm_2 midpoint", "DPMSolver2", 2, "The midpoint rule in log sigma (DPM-Solver-2), on flows that of ComfyUI",
+    _solver("dpm_2 dpm2 k_dpm_2 midpoint", "DPMSolver2", 2,
+        "The midpoint rule in log sigma (DPM-Solver-2), on flows that of ComfyUI",
         evaluations=2, flows=True),
     _solver("dpm_3", "DPMSolver3", 3, "DPM-Solver-3, single steps", evaluations=3),
     _solver("dpmpp_2s k_dpmpp_2s", "DPMpp2S", 2, "DPM-Solver++ 2S, single steps", evaluations=2),
@@ -107,9 +108,11 @@ SOLVERS: Mapping[str, SolverSpec] = table([
     _solver("exp_heun_2_x0_sde", "DPMpp2S", 1, "Exponential Heun in x0 as an SDE", evaluations=2,
         stochastic=True, r=1.0, eta=1.0, kind="heun"),
     _solver("dpm_2_ancestral dpm2_a k_dpm_2_a k_dpm_2_ancestral dpm_2_a", "dpm_2_ancestral", 1,
-        "DPM-Solver-2 with new noise in every step, on flows that of ComfyUI", evaluations=2, stochastic=True),
+        "DPM-Solver-2 with new noise in every step, on flows that of ComfyUI", evaluations=2,
+        stochastic=True),
     _solver("dpmpp_2s_ancestral dpmpp_2s_a k_dpmpp_2s_a", "dpmpp_2s_ancestral", 1,
-        "DPM-Solver++ 2S with new noise in every step, on flows that of ComfyUI", evaluations=2, stochastic=True),
+        "DPM-Solver++ 2S with new noise in every step, on flows that of ComfyUI", evaluations=2,
+        stochastic=True),
     _solver("dpmpp_sde k_dpmpp_sde dpmpp_sde_gpu seeds_2", "DPMpp2S", 1,
         "DPM-Solver++ SDE, the same as SEEDS-2: two evaluations", evaluations=2, stochastic=True, eta=1.0),
     _solver("seeds_3", "DPMpp3S", 1, "SEEDS-3: three evaluations", evaluations=3, stochastic=True, eta=1.0),
@@ -186,7 +189,7 @@ SOLVERS: Mapping[str, SolverSpec] = table([
     _solver("dpmpp_2s_ancestral_cfg_pp dpmpp_2s_a_cfg_pp", "dpmpp_2s_ancestral_cfg_pp", 1,
         "DPM-Solver++ 2S ancestral of ComfyUI for CFG++, of scale 0 to 1; not for flows", evaluations=2,
         stochastic=True, guidance="cfg_pp"),
-    _solver("reverse_diffusion euler_maruyama", "ReverseDiffusion", 1,
+    _solver("reverse_diffusion", "ReverseDiffusion", 1,
         "Euler-Maruyama on the reverse diffusion", stochastic=True),
     _solver("predictor_corrector", "predictor_corrector", 1,
         "Euler-Maruyama, then Langevin dynamics at each level", evaluations=2, stochastic=True),

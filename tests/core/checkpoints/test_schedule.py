@@ -48,7 +48,7 @@ CASES = [
             ("DDIM", "ddim"),
             ("DDPM", "ddpm"),
             ("EulerDiscrete", "ddim"),
-            ("EulerAncestralDiscrete", "ddpm"),
+            ("EulerAncestralDiscrete", "euler_ancestral"),
             ("DPMSolverMultistep", "dpmpp_2m"),
             ("UniPCMultistep", "unipc_2"),
             ("DEISMultistep", "deis_2"),

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import diffusers.schedulers
@@ -28,7 +30,7 @@ diffusers.utils.logging.set_verbosity_error()
 SHAPE = (1, 3, 4, 4)
 START = torch.randn(SHAPE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 MODEL = Mixture()
-NOISES = 64
+STEPS = 16
 
 
 def draw(index: int) -> Tensor:
@@ -57,7 +59,7 @@ def in_double(*modules: str, draws: Iterator[Tensor] | None = None) -> Iterator[
                 patch.setattr(module, "np", Doubled(np))
             if draws is not None and hasattr(module, "randn_tensor"):
                 patch.setattr(module, "randn_tensor", lambda *_, **__: next(draws))
-        patch.setattr(torch.Tensor, "float", torch.Tensor.double)
+        patch.setattr(Tensor, "float", Tensor.double)
         yield
 
 
@@ -186,3 +188,77 @@ def difference(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
     """The largest relative difference of two trajectories, in the norm of each state."""
     assert len(a) == len(b), (len(a), len(b))
     return max(float((p - q).norm() / q.norm()) for p, q in zip(a, b, strict=True))
+
+
+def edm_of(x0: Tensor, x: Tensor, level: Level[float]) -> Tensor:
+    norm = math.hypot(level.sigma, 0.5)
+    return (x0 - x * (0.5 / norm) ** 2) / (level.sigma * 0.5 / norm)
+
+
+def edm_v_of(x0: Tensor, x: Tensor, level: Level[float]) -> Tensor:
+    norm = math.hypot(level.sigma, 1.0)
+    return (x0 - x / norm**2) / (-level.sigma / norm)
+
+
+def on_interpolated(made: Any, index: int) -> Level[float]:
+    """Every second call of theirs is made within a step."""
+    if index % 2 == 0:
+        return on_sigma(made, index)
+    return level_of(1.0, made.sigmas_interpol[index - ("Ancestral" in type(made).__name__)])
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scheduler and the solver that it is.
+
+    Args:
+        name: Class of diffusers.
+        solver: Ours.
+        level: Where theirs evaluate the network.
+        output: What theirs want from the network.
+        options: Of their class.
+        stepping: Of their ``step``.
+        draws: How many draws of noise are needed at most.
+        calls: Calls of theirs per step.
+        steps: Of the run.
+        tolerance: Largest relative difference.
+    """
+
+    name: str
+    solver: Solver
+    level: Callable[[Any, int], Level[float]] = on_solver_sigma
+    output: Callable[..., Tensor] = eps_of
+    options: dict[str, Any] = field(default_factory=dict)
+    stepping: dict[str, Any] = field(default_factory=dict)
+    draws: int = 0
+    calls: int = 1
+    steps: int = STEPS
+    tolerance: float = 1e-10
+
+    def __str__(self) -> str:
+        settings = [f"{key}={value}" for key, value in {**self.options, **self.stepping}.items()]
+        return " ".join([self.name, *settings, str(self.steps)])
+
+
+def run(case: Case) -> tuple[list[Tensor], list[Tensor]]:
+    """Every state of ours and of theirs, at the levels of theirs."""
+    made = scheduler(case.name, **case.options)
+    draws = [draw(i) for i in range(case.draws)]
+    with in_double(type(made).__module__):
+        made.set_timesteps(case.steps)
+    if hasattr(made, "is_scale_input_called"):
+        made.is_scale_input_called = True
+    if case.level is on_chain:
+        levels = chain_levels(made)
+    elif case.calls == 2:
+        # Their list has every sigma but the first twice.
+        level = on_flow if case.level is on_flow else on_sigma
+        levels = [level(made, i) for i in (0, *range(1, 2 * case.steps, 2))]
+    else:
+        levels = sigma_levels(made, case.level)
+    x = START * math.hypot(levels[0].alpha, levels[0].sigma)
+    stepping = {"order": 4} if case.name.startswith("LMS") and not case.stepping else case.stepping
+    expected = theirs(made, case.steps, case.level, case.output, x, draws=draws, stepping=stepping)
+    if case.calls == 2:
+        expected = [expected[0], *expected[2::2], expected[-1]]
+    return ours(case.solver, levels, x, draws), expected

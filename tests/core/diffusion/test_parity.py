@@ -7,8 +7,6 @@ float64. Where a scheduler differs from its source, ``test_parity_deviations`` s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -18,18 +16,24 @@ from parity import (
     DATA,
     MODEL,
     START,
+    STEPS,
+    Case,
     chain_levels,
     difference,
     diffusers,
     draw,
+    edm_of,
+    edm_v_of,
     eps_of,
     in_double,
     level_of,
     on_chain,
     on_flow,
+    on_interpolated,
     on_sigma,
     on_solver_sigma,
     ours,
+    run,
     scheduler,
     sigma_levels,
     theirs,
@@ -52,7 +56,6 @@ from gen.diffusion import (
     Heun,
     Level,
     SASolver,
-    Solver,
     UniPC,
 )
 from gen.diffusion.parameterization import LatentConsistency
@@ -70,60 +73,9 @@ from gen.diffusion.solvers import (
 
 # What diffusers calls in torch, numpy and itself, and deprecates, is not ours to mend.
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
-STEPS = 16
 FLOW = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
 EPS = {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"}
 KARRAS = {"use_karras_sigmas": True}
-
-
-def _edm(x0: torch.Tensor, x: torch.Tensor, level: Level[float]) -> torch.Tensor:
-    norm = math.hypot(level.sigma, 0.5)
-    return (x0 - x * (0.5 / norm) ** 2) / (level.sigma * 0.5 / norm)
-
-
-def _edm_v(x0: torch.Tensor, x: torch.Tensor, level: Level[float]) -> torch.Tensor:
-    norm = math.hypot(level.sigma, 1.0)
-    return (x0 - x / norm**2) / (-level.sigma / norm)
-
-
-def _interpolated(made: Any, index: int) -> Level[float]:
-    """Every second call of theirs is made within a step."""
-    if index % 2 == 0:
-        return on_sigma(made, index)
-    return level_of(1.0, made.sigmas_interpol[index - ("Ancestral" in type(made).__name__)])
-
-
-@dataclass(frozen=True)
-class Case:
-    """One scheduler and the solver that it is.
-
-    Args:
-        name: Class of diffusers.
-        solver: Ours.
-        level: Where theirs evaluate the network.
-        output: What theirs want from the network.
-        options: Of their class.
-        stepping: Of their ``step``.
-        draws: How many draws of noise are needed at most.
-        calls: Calls of theirs per step.
-        steps: Of the run.
-        tolerance: Largest relative difference.
-    """
-
-    name: str
-    solver: Solver
-    level: Callable[[Any, int], Level[float]] = on_solver_sigma
-    output: Callable[..., torch.Tensor] = eps_of
-    options: dict[str, Any] = field(default_factory=dict)
-    stepping: dict[str, Any] = field(default_factory=dict)
-    draws: int = 0
-    calls: int = 1
-    steps: int = STEPS
-    tolerance: float = 1e-10
-
-    def __str__(self) -> str:
-        settings = [f"{key}={value}" for key, value in {**self.options, **self.stepping}.items()]
-        return " ".join([self.name, *settings, str(self.steps)])
 
 
 UNCLIPPED = {"clip_sample": False, "set_alpha_to_one": True}
@@ -141,7 +93,7 @@ CASES = [
     Case("EulerDiscreteScheduler", DDIM(), on_sigma),
     Case("EulerDiscreteScheduler", DDIM(), on_sigma, eps_of, KARRAS),
     Case("EulerAncestralDiscreteScheduler", DDIM(1.0), on_sigma, draws=16),
-    Case("EDMEulerScheduler", DDIM(), on_sigma, _edm),
+    Case("EDMEulerScheduler", DDIM(), on_sigma, edm_of),
     Case("FlowMatchEulerDiscreteScheduler", DDIM(), on_flow, velocity_of, {"shift": 3.0}),
     Case("FlowMatchEulerDiscreteScheduler", FlowAdams(1), on_flow, velocity_of, {"shift": 3.0}),
     Case(
@@ -166,8 +118,8 @@ CASES = [
     Case("FlowMatchHeunDiscreteScheduler", FlowHeun(), on_flow, velocity_of, calls=2),
     Case("HeunDiscreteScheduler", Heun(), on_sigma, calls=2),
     Case("HeunDiscreteScheduler", DPMSolver2(1.0), on_sigma, calls=2),
-    Case("KDPM2DiscreteScheduler", DPMSolver2(), _interpolated, calls=2),
-    Case("KDPM2AncestralDiscreteScheduler", Ancestral(DPMSolver2()), _interpolated, draws=16, calls=2),
+    Case("KDPM2DiscreteScheduler", DPMSolver2(), on_interpolated, calls=2),
+    Case("KDPM2AncestralDiscreteScheduler", Ancestral(DPMSolver2()), on_interpolated, draws=16, calls=2),
     Case("LMSDiscreteScheduler", LMS(4), on_sigma),
     Case("LMSDiscreteScheduler", LMS(3), on_sigma, eps_of, KARRAS, {"order": 3}),
     Case("DPMSolverMultistepScheduler", DDIM(), options={"solver_order": 1}),
@@ -189,8 +141,8 @@ CASES = [
         Case("DPMSolverMultistepScheduler", DPMpp3M(), options={"solver_order": 3, **HEUN}, steps=steps)
         for steps in (10, 16)
     ),
-    Case("EDMDPMSolverMultistepScheduler", DPMpp2M(), on_sigma, _edm),
-    Case("EDMDPMSolverMultistepScheduler", DPMpp2M(1.0), on_sigma, _edm, SDE, draws=16),
+    Case("EDMDPMSolverMultistepScheduler", DPMpp2M(), on_sigma, edm_of),
+    Case("EDMDPMSolverMultistepScheduler", DPMpp2M(1.0), on_sigma, edm_of, SDE, draws=16),
     *(
         Case("DEISMultistepScheduler", DEIS(order), options={"solver_order": order}, steps=steps)
         for order in (1, 2, 3)
@@ -231,26 +183,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=named)
 def test_every_state_is_theirs(case: Case) -> None:
-    made = scheduler(case.name, **case.options)
-    draws = [draw(i) for i in range(case.draws)]
-    with in_double(type(made).__module__):
-        made.set_timesteps(case.steps)
-    if hasattr(made, "is_scale_input_called"):
-        made.is_scale_input_called = True
-    if case.level is on_chain:
-        levels = chain_levels(made)
-    elif case.calls == 2:
-        # Their list has every sigma but the first twice.
-        level = on_flow if case.level is on_flow else on_sigma
-        levels = [level(made, i) for i in (0, *range(1, 2 * case.steps, 2))]
-    else:
-        levels = sigma_levels(made, case.level)
-    x = START * math.hypot(levels[0].alpha, levels[0].sigma)
-    stepping = {"order": 4} if case.name.startswith("LMS") and not case.stepping else case.stepping
-    expected = theirs(made, case.steps, case.level, case.output, x, draws=draws, stepping=stepping)
-    if case.calls == 2:
-        expected = [expected[0], *expected[2::2], expected[-1]]
-    found = ours(case.solver, levels, x, draws)
+    found, expected = run(case)
     assert difference(found, expected) < case.tolerance
 
 
@@ -268,7 +201,7 @@ def test_the_cosine_scheduler_of_stable_audio() -> None:
         made.noise_sampler = lambda *_: next(given)
         for i, t in enumerate(made.timesteps):
             level_t = on_sigma(made, i)
-            output = _edm_v(MODEL.x0(x, level_t), x, level_t)
+            output = edm_v_of(MODEL.x0(x, level_t), x, level_t)
             x = made.step(output, t, x, return_dict=False)[0]
             states.append(x)
     assert difference(ours(DPMpp2M(1.0), levels, states[0], draws), states) < 1e-10

@@ -22,7 +22,7 @@ class FlowTime(Solver):
     so that ``inner`` integrates v where it integrates eps, and log u takes the place of log rho (ComfyUI's
     code, in which a flow's x and time pass for those of a variance exploding process; no paper has it).
     ``FlowTime(Heun())`` is ``FlowHeun()``, ``FlowTime(LMS(n))`` is ``FlowAdams(n)``, ``FlowTime(DDIM())`` is
-    ``DDIM()``. Steps from pure noise are like others, as u = 1 is finite there.
+    ``DDIM()``. Steps from pure noise are like others, as u = 1 is finite.
 
     Args:
         inner: A solver that draws no noise: in this form it would draw too much. ``Ancestral`` goes around.
@@ -45,12 +45,12 @@ class FlowTime(Solver):
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         def of_flow(y: Tensor, level: Level[float]) -> Prediction:
-            here = Level(level.t, 1 - level.sigma, level.sigma)
-            prediction = denoise(y, here)
-            if prediction.eps is None or here.alpha == 0:
+            of_y = Level(level.t, 1 - level.sigma, level.sigma)
+            prediction = denoise(y, of_y)
+            if prediction.eps is None or of_y.alpha == 0:
                 return Prediction(prediction.x0)
             # (y - u0) / u with u0 = (y - u eps) / (1 - u)
-            return Prediction(prediction.x0, (prediction.eps - y) / here.alpha)
+            return Prediction(prediction.x0, (prediction.eps - y) / of_y.alpha)
 
         y = affine(x, 1 / (t.alpha + t.sigma))
         update = self.inner.step(state, y, of_flow, _exploding(t), _exploding(s), noise=noise)
