@@ -53,13 +53,15 @@ def _solver(
     name, *aliases = names.split()
     own = flows or factory.islower()
     module = "gen.presets.factories" if own else "gen.diffusion.solvers"
+    # In flow time nothing draws noise.
+    settings = [one for one in SOLVER_SETTINGS.get(factory, ()) if not (flows and one.name == "eta")]
     return SolverSpec(
         name=name,
         factory=f"{module}:{'in_flow_time.' if flows else ''}{factory}",
         summary=summary,
         aliases=tuple(aliases),
         needs=("process",) if flows or factory in ON_FLOWS else (),
-        settings=with_defaults(SOLVER_SETTINGS.get(factory, ()), **defaults),
+        settings=with_defaults(tuple(settings), **defaults),
         order=convergence,
         evaluations=evaluations,
         stochastic=stochastic,
