@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gen.nn.subwords import WORD
-
-WEIGHT = re.compile(r"(?<=[(\w\s]):\s*[0-9]*\.?[0-9]+(?=\s*\))")
-"""The weight of ``(red:1.3)``, as other programs write it."""
+from gen.words import WEIGHT
 
 _COMPOUND = re.compile(r"[^\W_]+(?:['-][^\W_]+)+")
 _FUNCTION_WORDS = frozenset(

@@ -7,13 +7,13 @@ caption; the network reads the caption, and remarks say what became of the promp
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
 
 from gen.diffusion import Conditioning
-from gen.nn.text import TextEncoder
-from gen.words import Stock, plain, read
+from gen.nn.prompt_encoder import PromptEncoder
+from gen.nn.text import TextEncoder, unread_weights
+from gen.words import Stock, nearest, plain, read
 
 SHOWN = 60
 """Characters of a part that a remark shows."""
@@ -33,48 +33,41 @@ class Caption:
 
 
 @dataclass(frozen=True, eq=False)
-class CaptionEncoder(TextEncoder):
-    """A ``TextEncoder`` of prompts in free words, which become captions of names.
+class CaptionEncoder:
+    """Prompts in free words, which become captions of names; an encoder of ``gen.model.Model``.
 
     Args:
-        keywords: Pairs of another word for a thing and its name.
+        encoder: Reads the captions.
         caption: (prompt, stock) -> the caption.
+        keywords: Pairs of another word for a thing and its name.
     """
 
+    encoder: TextEncoder | PromptEncoder
+    caption: Callable[[str, Stock], Caption]
     keywords: tuple[tuple[str, str], ...] = ()
-    caption: Callable[[str, Stock], Caption] = field(kw_only=True)
 
-    @classmethod
-    def around(
-        cls,
-        encoder: TextEncoder,
-        caption: Callable[[str, Stock], Caption],
-        keywords: tuple[tuple[str, str], ...] = (),
-    ) -> Self:
-        """An encoder of captions, before which prompts become captions."""
-        return cls(
-            encoder.subwords,
-            encoder.length,
-            encoder.names,
-            encoder.words,
-            encoder.said,
-            keywords,
-            caption=caption,
-        )
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the model can make."""
+        return self.encoder.names
 
     def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
-        """As ``TextEncoder`` does it, of the captions."""
-        return super().__call__([self._caption(prompt).text for prompt in prompts], params)
+        """The conditioning of the captions, as ``encoder`` gives it."""
+        return self.encoder([self._caption(prompt).text for prompt in prompts], params)
 
     def unread(self, prompt: str, params: Mapping[str, object]) -> str:
         """The end of the caption that is too long; mostly empty."""
-        return super().unread(self._caption(prompt).text, params)
+        return self.encoder.unread(self._caption(prompt).text, params)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words of the caption that no caption of the training held."""
-        return super().unknown_words(self._caption(prompt).text)
+        return self.encoder.unknown_words(self._caption(prompt).text)
 
-    def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
+    def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
+        """The things that mean the nearest to the unknown words; at most ``count``."""
+        return nearest(" ".join(self.unknown_words(prompt)), self.names, count)
+
+    def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:  # noqa: ARG002
         """A line about each weight, negation, part that was guessed, and a prompt that says nothing."""
         caption, reading = self._caption(prompt), read(prompt)
         negations = (
@@ -85,7 +78,7 @@ class CaptionEncoder(TextEncoder):
         words = read(plain(prompt)).words
         silent = prompt.strip() and all(word.known and not word.rows for word in words)
         nothing = ["no word of it says what to make"] if silent else []
-        return (*super().remarks(prompt, params), *caption.remarks, *negations, *nothing)
+        return (*unread_weights(prompt), *caption.remarks, *negations, *nothing)
 
     def _caption(self, prompt: str) -> Caption:
         return self.caption(prompt, self._stock)

@@ -10,10 +10,9 @@ import numpy as np
 
 from gen.diffusion import Conditioning
 from gen.errors import ModelError
-from gen.nn.text import text_conditions, unchanged
+from gen.nn.text import text_conditions, unchanged, unread_weights
 from gen.nn.word_rows import WordRows
 from gen.words import Word, digest, nearest, read, word_table
-from gen.words.reading import WEIGHT
 
 NEAR = 0.33
 """A word whose cosine to every word of the captions is lower means nothing that the model can make. Of the
@@ -96,12 +95,9 @@ class PromptEncoder:
     def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:  # noqa: ARG002
         """A line about each weight and each negation, which are left out, and about an empty reading."""
         reading = read(prompt)
-        weights = [
-            f"weights of words are not read: {at[0].strip()!r} is left out" for at in WEIGHT.finditer(prompt)
-        ]
         negations = [f"the model cannot leave things out: {text!r} is not read" for text in reading.left_out]
         nothing = ["no word of it says what to make"] if prompt.strip() and not reading.rows else []
-        return (*weights, *negations, *nothing)
+        return (*unread_weights(prompt), *negations, *nothing)
 
     def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
         """The things that mean the nearest to the unknown words; at most ``count``."""

@@ -9,9 +9,9 @@ from functools import cached_property
 from torch import Tensor
 
 from gen.diffusion import Condition, Conditioning
-from gen.nn.caption_words import WEIGHT, CaptionWords
+from gen.nn.caption_words import CaptionWords
 from gen.nn.subwords import Subwords
-from gen.words import nearest
+from gen.words import WEIGHT, nearest
 
 
 def text_conditions(ids: Tensor, known: Tensor | None = None) -> Conditioning:
@@ -31,6 +31,14 @@ def text_conditions(ids: Tensor, known: Tensor | None = None) -> Conditioning:
 def unchanged(prompt: str, params: Mapping[str, object]) -> str:  # noqa: ARG001
     """The prompt, whatever the parameters."""
     return prompt
+
+
+def unread_weights(prompt: str) -> tuple[str, ...]:
+    """A line about each weight of a word, which no encoder here reads."""
+    return tuple(
+        f"weights of words are not read: {found[0].strip()!r} is left out"
+        for found in WEIGHT.finditer(prompt)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +115,7 @@ class TextEncoder:
 
     def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:  # noqa: ARG002
         """A line about each weight of a word, which is left out."""
-        return tuple(
-            f"weights of words are not read: {found[0].strip()!r} is left out"
-            for found in WEIGHT.finditer(prompt)
-        )
+        return unread_weights(prompt)
 
     def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
         """The things that mean the nearest to the unknown words; at most ``count``."""

@@ -32,13 +32,7 @@ def pooled(prompt: str) -> np.ndarray:
     Raises:
         UsageError: It holds a control character.
     """
-    rows = read(prompt).rows
-    found = (
-        word_table().weights[list(rows)] @ vectors(prompt)
-        if rows
-        else np.zeros(word_table().width, np.float32)
-    )
-    return found / max(float(np.linalg.norm(found)), 1e-9)
+    return word_table().unit(read(prompt).rows)
 
 
 def nearest(prompt: str, names: tuple[str, ...], count: int) -> tuple[str, ...]:
@@ -58,12 +52,12 @@ def nearness(prompt: str, names: tuple[str, ...]) -> np.ndarray:
     Raises:
         UsageError: The prompt holds a control character.
     """
-    found: np.ndarray = _matrix(names) @ pooled(prompt)
+    found: np.ndarray = matrix(names) @ pooled(prompt)
     return found
 
 
 @lru_cache(maxsize=16)
-def _matrix(names: tuple[str, ...]) -> np.ndarray:
+def matrix(names: tuple[str, ...]) -> np.ndarray:
     """Vectors (N, D) of names."""
-    rows = [pooled(name) for name in names]
-    return np.stack(rows) if rows else np.zeros((0, word_table().width), np.float32)
+    found = [pooled(name) for name in names]
+    return np.stack(found) if found else np.zeros((0, word_table().width), np.float32)

@@ -9,11 +9,17 @@ from functools import lru_cache
 import numpy as np
 
 from gen.words.forms import base_forms, plural
-from gen.words.nearest import NEAR, nearness
+from gen.words.head import head, kinds
+from gen.words.nearest import NEAR, matrix, pooled
 from gen.words.reading import WEIGHT
+from gen.words.table import word_table
 
 KEYWORD = 0.8
 """How much a keyword counts against a name."""
+KIND = 0.8
+"""How much what a thing is a sort of counts against the thing itself, at each step."""
+MOST_GENERAL = 3
+"""So many steps are taken."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +44,29 @@ def plain(prompt: str) -> str:
 
 
 def closeness(part: str, stock: Stock) -> np.ndarray:
-    """How near (N,) each name of a stock is to a part of a prompt, by itself or by a keyword."""
-    alike = nearness(part, stock.names)
+    """How near (N,) each name of a stock is to a part of a prompt, by itself or by a keyword.
+
+    The whole part counts twice as much as its head. A head is also what it is a sort of, the less the more
+    general: a sheepdog is a dog.
+    """
+    alike = _by_name_or_keyword(pooled(part), stock)
+    row = head(part)
+    if row:
+        table = word_table()
+        near = np.full(len(stock.names), -1, np.float32)
+        for steps, kind in enumerate([row, *kinds(row, MOST_GENERAL)]):
+            near = np.maximum(near, KIND**steps * _by_name_or_keyword(table.unit((kind,)), stock))
+        alike = (2 * alike + near) / 3
+    return alike
+
+
+def _by_name_or_keyword(vector: np.ndarray, stock: Stock) -> np.ndarray:
+    alike = matrix(stock.names) @ vector
     if stock.keywords:
         words, owners = _keywords(stock)
-        np.maximum.at(alike, owners, stock.weight * nearness(part, words))
-    return alike
+        np.maximum.at(alike, owners, stock.weight * (matrix(words) @ vector))
+    found: np.ndarray = alike
+    return found
 
 
 def nearest_name(part: str, stock: Stock) -> str:

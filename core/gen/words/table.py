@@ -44,6 +44,7 @@ class Table:
         keys: (K,) uint64, rising: hashes of words.
         values: (K,) uint16: a row, or an index of ``sequences`` with the bit ``SEVERAL``.
         sequences: (S, L) int16 rows, padded with 0.
+        kinds: (N,) uint16, the row of what a word is a sort of, 0 where that is none.
     """
 
     vectors: np.ndarray
@@ -55,6 +56,7 @@ class Table:
     keys: np.ndarray
     values: np.ndarray
     sequences: np.ndarray
+    kinds: np.ndarray
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -81,6 +83,14 @@ class Table:
         found: np.ndarray = self.vectors[at].astype(np.float32) * self.scales[at][..., None]
         return found
 
+    def unit(self, rows: tuple[int, ...]) -> np.ndarray:
+        """The mean (D,) float32 of rows, rare words counting more, of unit length; zeros for no rows."""
+        if not rows:
+            return np.zeros(self.width, np.float32)
+        found = self.weights[list(rows)] @ self.vectors_of(rows)
+        unit: np.ndarray = found / max(float(np.linalg.norm(found)), 1e-9)
+        return unit
+
 
 @cache
 def word_table() -> Table:
@@ -96,6 +106,7 @@ def word_table() -> Table:
         keys=lexicon["keys"],
         values=lexicon["values"],
         sequences=lexicon["sequences"],
+        kinds=lexicon["kinds"],
     )
 
 

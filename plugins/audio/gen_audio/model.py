@@ -87,7 +87,7 @@ class SoundEncoder(CaptionEncoder):
             found.append(f"the prompt's {named[1]} gives way to the {key} of the parameter")
         if tempo and (named := _TEMPO.search(prompt)) and named[1] != str(tempo):
             found.append(f"the prompt's {named[1]} bpm gives way to the {tempo} bpm of the parameter")
-        unknown = {word.lower() for word in TextEncoder.unknown_words(self, prompt)}
+        unknown = {word.lower() for word in self.encoder.unknown_words(prompt)}
         if any(set(match[0].lower().split()) & unknown for match in _SAID.finditer(prompt)):
             found.append("this model makes no speech; --model voice says the prompt aloud, word by word")
         return tuple(found)

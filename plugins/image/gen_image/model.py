@@ -115,10 +115,11 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     words = file.require_architecture(SUBWORDS_ARCHITECTURE, WORDS_ARCHITECTURE) == WORDS_ARCHITECTURE
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
+        encoder: PromptEncoder | TextEncoder | CaptionEncoder
         encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length)
         # Other files read prompts as they are written.
-        if isinstance(encoder, TextEncoder) and file.config.get("prompts") == PROMPTS:
-            encoder = CaptionEncoder.around(encoder, caption, keywords_of(file.config))
+        if file.config.get("prompts") == PROMPTS:
+            encoder = CaptionEncoder(encoder, caption, keywords_of(file.config))
         network_type = WordSceneTransformer if words else SceneTransformer
         codec = file.module(lambda: Autoencoder(shape.channels), "codec.", device, dtype)
         network = file.module(lambda: network_type(shape), "denoiser.", device, dtype)

@@ -239,7 +239,7 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
             )
         encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length, said)
         if isinstance(encoder, TextEncoder) and set(encoder.names) <= GAIT.keys():
-            encoder = CaptionEncoder.around(encoder, caption, KEYWORDS)
+            encoder = CaptionEncoder(encoder, caption, KEYWORDS)
         codec = file.module(Autoencoder, "codec.", device, dtype)
         matte = file.module(Matte, "matte.", device, "float32")
         network_type = WordClipTransformer if words else ClipTransformer

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gen.errors import UsageError
-from gen.train.thesaurus import Thesaurus, held_out_word
+from gen.train.words.kinds import kinds
 from gen.train.words.wordnet import WordNet, load
 
 LICENCE = "  1 This is a line of the licence.\n"
@@ -47,21 +46,6 @@ def test_synsets_senses_and_forms_are_read(wordnet: WordNet) -> None:
     assert wordnet.definition("unheard of") == ""
 
 
-def test_other_words_for_things(wordnet: WordNet) -> None:
-    words = Thesaurus(wordnet)("cat face")
-    assert words.synonyms == tuple(word for word in ("true cat",) if not held_out_word(word))
-    assert set(words.kinds) == {word for word in ("feline", "felid") if not held_out_word(word)}
-    assert words.description == "feline mammal"
-    assert Thesaurus(wordnet)("run").synonyms == ()
-
-
-def test_one_word_in_twenty_is_held_out() -> None:
-    share = sum(held_out_word(f"word {number}") for number in range(4000)) / 4000
-    assert 0.04 < share < 0.06
-
-
-def test_without_wordnet_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GEN_TRAINING_DATA", str(tmp_path))
-    monkeypatch.setattr("gen.train.words.wordnet.INDEX", tmp_path / "nowhere" / "index.noun")
-    with pytest.raises(UsageError, match=r"apt-get install wordnet-base"):
-        load()
+def test_kinds_are_the_nearest_hypernyms_that_are_words_of_the_table(wordnet: WordNet) -> None:
+    names = ("", "red", "cat", "felid", "run", "entity")
+    assert kinds(names, 2, wordnet).tolist() == [0, 0, 3, 0, 0, 0]

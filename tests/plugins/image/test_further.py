@@ -18,7 +18,7 @@ from gen.train.emoji import Emoji, EmojiSet
 from gen_image.denoiser import SceneTransformer, Shape
 from gen_image.model import SUBWORDS_ARCHITECTURE
 from gen_image.training import bank as banks
-from gen_image.training.data.scenes import COLOURS, Stock
+from gen_image.training.data.scenes import COLOURS
 from gen_image.training.start import Start
 
 CAPTIONS = ["a red apple", "a cat", "two dogs", "a zeppelin"]
@@ -95,7 +95,6 @@ def test_a_bank_goes_on_where_its_build_was_stopped(tmp_path: Path, monkeypatch:
     everything = EmojiSet(tuple(Emoji(name[0], name, ()) for name in names), sprites)
     monkeypatch.setattr(emoji, "load", lambda: everything)
     monkeypatch.setattr(emoji, "with_sequences", lambda found: found)
-    monkeypatch.setattr(banks, "stock_of", lambda found: Stock(found.emoji))
     monkeypatch.setattr(banks, "PART", 8)
 
     def build(codec: Halving) -> LatentBank:

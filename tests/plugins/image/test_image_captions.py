@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from gen.errors import UsageError
-from gen.nn import Caption, CaptionEncoder, Subwords
+from gen.nn import Caption, CaptionEncoder, Subwords, TextEncoder
 from gen.words import Stock
 from gen_image.captions import caption
 
@@ -46,7 +46,18 @@ def test_prompts_of_names_stay_as_they_are(prompt: str) -> None:
         ("electricity", "light bulb"),
         ("a howl", "a wolf"),
         ("three puppies", "three dogs"),
-        ("ein grüner Hund", "dog"),
+        ("ein grüner Hund", "green dog"),
+        ("a fast blue puppy", "a blue dog"),
+        ("two black and white puppies", "two dogs"),
+        ("seven puppies", "five dogs"),
+        ("a tiny kitten", "a small cat face"),
+        ("a puppy with dark skin", "a dog with dark skin tone"),
+        ("a green red apple", "a red apple"),
+        ("a wolf on a red apple", "a wolf above a red apple"),
+        ("a wolf in a forest", "a wolf"),
+        ("a little kitten", "a cat face"),
+        ("a wolf with a frog", "a wolf next to a frog"),
+        ("a glass bulb of red light", "a light bulb"),
         ("🐺", "wolf"),
         ("a (puppy:1.3)", "a dog"),
         ("a kitten on grey", "a cat face on a gray background"),
@@ -64,7 +75,8 @@ def test_other_words_become_the_nearest_name(prompt: str, said: str) -> None:
 
 def test_the_encoder_reads_the_caption_and_says_what_became_of_a_prompt() -> None:
     words = ["a", "dog", "red", "apple", "t-rex"]
-    encoder = CaptionEncoder(Subwords.train(words, NAMES, 40), 8, NAMES, frozenset(words), caption=caption)
+    inner = TextEncoder(Subwords.train(words, NAMES, 40), 8, NAMES, frozenset(words))
+    encoder = CaptionEncoder(inner, caption)
     puppy, dog = encoder(["a puppy", "a dog"], {})["text"].value
     assert puppy.tolist() == dog.tolist()
     assert encoder.remarks("a puppy", {}) == ("'a puppy' is read as 'dog'",)
@@ -72,6 +84,10 @@ def test_the_encoder_reads_the_caption_and_says_what_became_of_a_prompt() -> Non
     assert encoder.unknown_words("a xyzzy") == ("xyzzy",)
     assert encoder.remarks("a dog", {}) == ()
     assert dataclasses.replace(encoder, keywords=(("puppy", "dog"),)).remarks("a cat, a puppy", {}) == ()
+    assert "a thing has one colour: 'red' is not read, 'blue' is" in encoder.remarks("a red blue puppy", {})
+    assert "'seven' is read as 'five', the most that the model counts to" in encoder.remarks(
+        "seven puppies", {}
+    )
     for nothing in ("?!", "of the"):
         assert encoder.remarks(nothing, {}) == ("no word of it says what to make",)
     assert len(encoder.remarks("a puppy in the park " * 100, {})[0]) < 100

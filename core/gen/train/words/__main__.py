@@ -12,6 +12,7 @@ from safetensors.numpy import save
 
 from gen.atomic import atomic_file
 from gen.train.words import distil, lexicon, wordnet
+from gen.train.words.kinds import kinds
 from gen.train.words.sentences import SentenceModel
 from gen.words.table import LEXICON, VECTORS
 
@@ -41,6 +42,7 @@ def write(model: Path, out: Path) -> None:
     }
     keys = lexicon.build(rows.names, rows.closed, words, rows.others, _report)
     keys["names"] = np.frombuffer("\n".join(rows.names).encode(), np.uint8)
+    keys["kinds"] = kinds(rows.names, rows.closed, words)
     for path, tensors in ((VECTORS, vectors), (LEXICON, keys)):
         with atomic_file(out / path.name, overwrite=True) as file:
             file.write(save(tensors))

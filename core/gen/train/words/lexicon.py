@@ -120,6 +120,7 @@ def _without_vectors(names: Sequence[str], closed: int, lexicon: Lexicon) -> Tab
         keys=keys["keys"],
         values=keys["values"],
         sequences=keys["sequences"],
+        kinds=np.zeros(len(names), np.uint16),
     )
 
 

@@ -14,7 +14,6 @@ from gen.atomic import atomic_file
 from gen.nn import WordRows
 from gen.train import LatentBank, emoji
 from gen.train.optimiser import fast_bfloat16
-from gen.train.thesaurus import Thesaurus
 from gen_image.autoencoder import Autoencoder
 from gen_image.training.codec import to_tensor
 from gen_image.training.data import scenes
@@ -25,16 +24,6 @@ PLAIN = 16
 """Every emoji alone on white comes so often, each time with other captions."""
 PART = 4096
 """Scenes that are encoded between two writes."""
-
-
-def stock_of(emoji_set: emoji.EmojiSet) -> Stock:
-    """The emoji, with WordNet's words for them.
-
-    Raises:
-        UsageError: WordNet is not installed.
-    """
-    thesaurus = Thesaurus()
-    return Stock(emoji_set.emoji, {one.name: thesaurus(one.name) for one in emoji_set.emoji})
 
 
 def build(
@@ -58,7 +47,7 @@ def build(
         scale: As of ``LatentBank.of``.
     """
     emoji_set = emoji.with_sequences(emoji.load())
-    stock, rng = stock_of(emoji_set), random.Random(1)
+    stock, rng = Stock(emoji_set.emoji), random.Random(1)
     untoned = [index for index, one in enumerate(emoji_set.emoji) if not one.tone]
     drawn = {"plain": [Scene("single", (Thing(index),)) for index in untoned for _ in range(PLAIN)]}
     for kind, count in counts.items():
@@ -66,7 +55,7 @@ def build(
     every = [scene for group in drawn.values() for scene in group]
     rows = {scene: row for row, scene in enumerate(dict.fromkeys(every))}
     latents = _latents(codec, Renderer(emoji_set), list(rows), folder, report)
-    texts = [scenes.caption(scene, stock, rng) for scene in every for _ in range(captions)]
+    texts = [scenes.caption(scene, stock.emoji, rng) for scene in every for _ in range(captions)]
     report(f"bank: {len(texts)} captions")
     kinds, start = {}, 0
     for kind, group in drawn.items():

@@ -77,8 +77,8 @@ class Evaluation:
         random.Random(SEED).shuffle(names)
         groups: dict[str, Callable[[], object]] = {
             "natural prompts": self.natural_prompts,
-            "words held out": lambda: self._keywords(held_out=True),
-            "words seen": lambda: self._keywords(held_out=False),
+            "words held out": self.held_out_words,
+            "keywords": self.keywords,
             "colours": self.colours,
             "counts": self.counts,
             "names": lambda: self._things(names, "names"),
@@ -96,10 +96,13 @@ class Evaluation:
         """Prompts as people write them: how often what is drawn is right."""
         return self._answers(prompts.natural(), "natural prompts")
 
-    def _keywords(self, *, held_out: bool) -> Mapping[str, str]:
-        """Prompts of keywords, by which a model that reads names alone was not trained."""
-        found = prompts.keyword_prompts(self._untoned[0], held_out=held_out)
-        return self._answers(found if held_out else _some(found), "keywords")
+    def held_out_words(self) -> Mapping[str, str]:
+        """Words that neither captions nor names and keywords hold."""
+        return self._answers(prompts.held_out_words(), "words held out")
+
+    def keywords(self) -> Mapping[str, str]:
+        """Keywords of CLDR, by which prompts are read though no caption holds them."""
+        return self._answers(_some(prompts.keyword_prompts(self._untoned[0])), "keywords")
 
     @cached_property
     def _untoned(self) -> tuple[Sequence[Emoji], Tensor]:

@@ -9,24 +9,23 @@ from pathlib import Path
 from gen.train.captions import with_article
 from gen.train.emoji import Emoji
 from gen.train.natural_prompts import natural_prompts
-from gen.train.thesaurus import held_out_word
 from gen.words import word_table
 
-NATURAL = Path(__file__).parent / "data" / "natural_prompts.txt"
+DATA = Path(__file__).parent / "data"
 
 
 def natural() -> Mapping[str, tuple[str, ...]]:
     """Prompts as people write them, written beforehand and never trained on, to names that are right."""
-    return natural_prompts(NATURAL)
+    return natural_prompts(DATA / "natural_prompts.txt")
 
 
-def keyword_prompts(emoji: Sequence[Emoji], *, held_out: bool) -> Mapping[str, tuple[str, ...]]:
-    """Keywords that mean things and are part of no name, with an article, to the names that have them.
+def held_out_words() -> Mapping[str, tuple[str, ...]]:
+    """Everyday words that are in no name, keyword or caption, to names that are right."""
+    return natural_prompts(DATA / "held_out_words.txt")
 
-    Args:
-        emoji: All of them.
-        held_out: Whether keywords that no caption holds are wanted, or the others.
-    """
+
+def keyword_prompts(emoji: Sequence[Emoji]) -> Mapping[str, tuple[str, ...]]:
+    """Keywords that mean things and are part of no name, with an article, to the names that have them."""
     table = word_table()
     said = {word for one in emoji for word in one.name.split()}
     found: dict[str, list[str]] = defaultdict(list)
@@ -34,6 +33,6 @@ def keyword_prompts(emoji: Sequence[Emoji], *, held_out: bool) -> Mapping[str, t
         for word in one.keywords:
             rows = table.find("en", word)
             thing = rows is not None and len(rows) == 1 and rows[0] >= table.closed and table.things[rows[0]]
-            if thing and not said.intersection(word.split()) and held_out_word(word) == held_out:
+            if thing and not said.intersection(word.split()):
                 found[with_article(word)].append(one.name)
     return {prompt: tuple(dict.fromkeys(names)) for prompt, names in sorted(found.items())}

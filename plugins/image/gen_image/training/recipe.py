@@ -12,6 +12,7 @@ from gen.model import save_model
 from gen.nn import PromptEncoder
 from gen.train import LatentBank, Recipe, Settings, emoji, halves, trained
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
+from gen_image.captions import PROMPTS
 from gen_image.denoiser import Shape, WordSceneTransformer
 from gen_image.model import WORDS_ARCHITECTURE
 from gen_image.training import codec as codec_training
@@ -188,8 +189,11 @@ def _save(path: Path, codec: nn.Module, network: nn.Module, folder: Path, card: 
     assert isinstance(network, WordSceneTransformer)
     kept = LatentBank.load(folder / "bank.safetensors")
     side = network.shape.grid * DOWNSAMPLING
-    names = dict.fromkeys(one.name for one in emoji.with_sequences(emoji.load()).emoji)
-    encoder = PromptEncoder(network.shape.length, tuple(names), kept.words)
+    every = emoji.with_sequences(emoji.load()).emoji
+    keywords: dict[str, dict[str, None]] = {}
+    for one in every:
+        keywords.setdefault(one.name, {}).update(dict.fromkeys(one.keywords))
+    encoder = PromptEncoder(network.shape.length, tuple(keywords), kept.words)
     tensors = {**kept.scale, **halves({"codec": codec, "denoiser": network})}
     config = {
         "modality": "image",
@@ -198,6 +202,8 @@ def _save(path: Path, codec: nn.Module, network: nn.Module, folder: Path, card: 
         "defaults": {"solver": "default", "grid": "uniform", "steps": 12, "guidance": 2.0},
         "shape": dataclasses.asdict(network.shape),
         **encoder.entries,
+        "prompts": PROMPTS,
+        "keywords": {name: "|".join(words) for name, words in keywords.items() if words},
     }
     save_model(path, tensors, config, card)
 
@@ -205,10 +211,10 @@ def _save(path: Path, codec: nn.Module, network: nn.Module, folder: Path, card: 
 CARD: Mapping[str, object] = {
     "summary": "Draws emoji-like pictures of everyday things, 128 x 128 pixels, from English text.",
     "data": "Noto Color Emoji bitmaps (Debian fonts-noto-color-emoji) with CLDR names and keywords "
-    "(Debian unicode-cldr-core) and synonyms of WordNet (Debian wordnet-base), composed procedurally with "
-    "captions from a grammar; words are read by the table of gen.words.",
-    "data_licence": "OFL-1.1 and Apache-2.0 (Noto), Unicode-DFS-2016 (CLDR), WordNet 3.0 licence",
+    "(Debian unicode-cldr-core), composed procedurally with captions of names from a grammar; prompts become "
+    "such captions by the table of gen.words.",
+    "data_licence": "OFL-1.1 and Apache-2.0 (Noto), Unicode-DFS-2016 (CLDR)",
     "licence": "Apache-2.0",
     "held_out": "one in twenty of thing x background, thing x thing, thing x position and thing x colour; "
-    "one in twenty of all words beside names",
+    "all words beside names",
 }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from gen.train.captions import NUMBERS, adorned, distracted, framed, misspelt, with_article
+from gen.train.captions import NUMBERS, with_article
 from gen.train.emoji import Emoji
 from gen.train.recolouring import PAINTS
-from gen.train.thesaurus import OtherWords, held_out_word
 from gen.words import plural
 
 CANVAS = 128
@@ -116,15 +115,13 @@ def held_out(scene: Scene, emoji: Sequence[Emoji]) -> bool:
 
 @dataclass(frozen=True)
 class Stock:
-    """The emoji that scenes are made of, and what captions say instead of their names.
+    """The emoji that scenes are made of.
 
     Args:
         emoji: All of them.
-        other_words: Name to other words; may be empty.
     """
 
     emoji: Sequence[Emoji]
-    other_words: Mapping[str, OtherWords] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         toned = [index for index, one in enumerate(self.emoji) if one.tone]
@@ -223,20 +220,11 @@ _DRAW: dict[str, Callable[[Stock, random.Random], Scene]] = {
 }
 
 
-def caption(scene: Scene, stock: Stock, rng: random.Random) -> str:
-    """Say what a scene shows, as people might."""
-    same = scene.layout in COUNTS
-    nouns = [_noun(thing, stock, rng, alone=len(scene.things) == 1 or same) for thing in scene.things]
-    if same:
-        nouns = nouns[:1] * len(nouns)
-    plain = len(scene.things) == 1 and scene.layout == "single"
-    text = _SAY[scene.layout](nouns, rng) if not plain else _single(nouns[0], rng)
-    if plain and rng.random() < 0.15:
-        text = distracted(text, rng)
-    text += _behind(scene.background, rng)
-    if rng.random() < 0.1:
-        text = framed(text, rng)
-    return misspelt(text, rng) if rng.random() < 0.02 else text
+def caption(scene: Scene, emoji: Sequence[Emoji], rng: random.Random) -> str:
+    """Say what a scene shows, things by their names: prompts in other words become such captions."""
+    nouns = [_noun(thing, emoji[thing.emoji], rng) for thing in scene.things]
+    text = _single(nouns[0], rng) if scene.layout == "single" else _SAY[scene.layout](nouns, rng)
+    return text + _behind(scene.background, rng)
 
 
 def canonical(scene: Scene, emoji: Sequence[Emoji]) -> str:
@@ -265,35 +253,14 @@ def _changed(scene: Scene) -> bool:
     return any(thing.paint or thing.mirrored for thing in scene.things)
 
 
-def _noun(thing: Thing, stock: Stock, rng: random.Random, alone: bool) -> str:
-    """What a thing may be called; a long description only where it stands alone."""
-    emoji = stock.emoji[thing.emoji]
-    other = stock.other_words.get(emoji.name, OtherWords())
-    keywords = [word for word in emoji.keywords if not held_out_word(word)]
-    share = rng.random()
+def _noun(thing: Thing, emoji: Emoji, rng: random.Random) -> str:
+    """A thing by its name; that of a face sometimes without the word."""
     name = emoji.name
-    if share < 0.18 and keywords:
-        name = rng.choice(keywords)
-    elif share < 0.36 and other.synonyms:
-        name = rng.choice(other.synonyms)
-    elif share < 0.41 and other.kinds:
-        name = rng.choice(other.kinds)
-    elif share < 0.45 and other.description and alone:
-        name = other.description
-    elif share < 0.55:
-        name = name.removesuffix(" face") if not name.startswith("face") else name
-    if rng.random() < 0.12:
-        name = adorned(name, rng)
+    if rng.random() < 0.2 and not name.startswith("face"):
+        name = name.removesuffix(" face")
     if emoji.tone:
         shade = emoji.tone.removesuffix(" skin tone")
-        name = rng.choice(
-            (
-                f"{name} with {emoji.tone}",
-                f"{name} with {shade} skin",
-                f"{name} with a {shade} skin color",
-                f"{shade}-skinned {name}",
-            )
-        )
+        name = rng.choice((f"{name} with {emoji.tone}", f"{name} with {shade} skin"))
     return _dressed(thing, name)
 
 

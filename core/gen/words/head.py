@@ -1,0 +1,45 @@
+"""The word of a noun phrase that says which thing is meant."""
+
+from __future__ import annotations
+
+from gen.words.reading import read
+from gen.words.table import word_table
+
+_ENDS = frozenset(
+    (
+        *("above", "against", "around", "as", "at", "away", "behind", "below", "beside", "between", "by"),
+        *("down", "for", "from", "front", "in", "inside", "into", "near", "on", "over", "that", "through"),
+        *("to", "under", "up", "which", "while", "who", "with"),
+    )
+)
+"""Words behind which a phrase says where or how a thing is."""
+
+
+def head(text: str) -> int:
+    """The row of the last word of the first noun phrase that means a thing; 0 where there is none.
+
+    "a snowman with a carrot nose" is a snowman, "a spaceship flying to mars" a spaceship.
+    "of" ends no phrase: of "a pile of coins" it is the coins.
+
+    Raises:
+        UsageError: The text holds a control character.
+    """
+    table = word_table()
+    found: list[int] = []
+    for word in read(text).words:
+        name, written = (table.names[word.rows[0]] if word.rows else ""), word.written.lower()
+        verb = written.endswith("ing") and name and not name.endswith("ing")
+        if found and (verb or name in _ENDS or written in _ENDS):
+            break
+        found += [row for row in word.rows if row >= table.closed]
+    things = [row for row in found if table.things[row]]
+    return (things or found or [0])[-1]
+
+
+def kinds(row: int, most: int) -> list[int]:
+    """What a word is a sort of, as rows, the nearest first; at most so many."""
+    table = word_table()
+    found: list[int] = []
+    while len(found) < most and (row := int(table.kinds[row])):
+        found.append(row)
+    return found

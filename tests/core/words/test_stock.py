@@ -1,0 +1,33 @@
+"""Which name a part of a prompt means."""
+
+import pytest
+
+from gen.words import Stock, nearest_name, word_table
+from gen.words.head import head, kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("a snowman with a carrot nose", "snowman"),
+        ("a spaceship flying to mars", "spaceship"),
+        ("a pile of gold coins", "coin"),
+        ("a wedding ring", "ring"),
+        ("a dog in the kitchen", "dog"),
+        ("of the", ""),
+    ],
+)
+def test_the_head_is_the_thing_that_is_meant(text: str, wanted: str) -> None:
+    assert word_table().names[head(text)] == wanted
+
+
+def test_a_thing_is_read_as_what_it_is_a_sort_of() -> None:
+    (row,) = word_table().find("en", "sheepdog") or ()
+    assert "dog" in [word_table().names[kind] for kind in kinds(row, 3)]
+    assert nearest_name("a sheepdog", Stock(("dog", "ram", "ewe"))) == "dog"
+
+
+def test_what_stands_behind_a_thing_counts_less() -> None:
+    stock = Stock(("carrot", "snowman", "desert", "family", "child"))
+    assert nearest_name("a snowman with a carrot nose", stock) == "snowman"
+    assert nearest_name("a family with two children", stock) == "family"
