@@ -166,12 +166,15 @@ def _attributes(part: str) -> _Attributes:
     number = more = size = ""
     colours: list[str] = []
     rest: list[Word] = []
-    for word in read(part).words:
+    reading = read(part)
+    for word in reading.words:
         name = table.names[word.rows[0]] if len(word.rows) == 1 and word.rows[0] < table.closed else ""
         before = all(not other.rows for other in rest)
-        if before and name in NUMBERS:
+        # "A bunch of" flowers and "a couple" are no numbers.
+        counted = reading.language != "en" or word.written in (*NUMBERS, *_MORE) or word.written.isdigit()
+        if before and counted and name in NUMBERS:
             number = name
-        elif before and name in _MORE:
+        elif before and counted and name in _MORE:
             number, more = NUMBERS[-1], word.written
         elif before and name in (*_SIZES, *_BIG):
             # "A little kitten" is a young one.

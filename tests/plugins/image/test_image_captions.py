@@ -50,6 +50,8 @@ def test_prompts_of_names_stay_as_they_are(prompt: str) -> None:
         ("a fast blue puppy", "a blue dog"),
         ("two black and white puppies", "two dogs"),
         ("seven puppies", "five dogs"),
+        ("a couple of puppies", "a dog"),
+        ("zwei junge Hunde", "two dogs"),
         ("a tiny kitten", "a small cat face"),
         ("a puppy with dark skin", "a dog with dark skin tone"),
         ("a green red apple", "a red apple"),
