@@ -76,11 +76,17 @@ def nearest_name(part: str, stock: Stock) -> str:
     return stock.names[best] if alike[best] >= NEAR else ""
 
 
-def is_name(text: str, names: tuple[str, ...]) -> bool:
-    """Whether a text is a name, in the singular or plural."""
+def singular(text: str, names: tuple[str, ...]) -> str:
+    """A name, in the singular where the text is one in the plural; empty where it is none."""
     known = _known(names)
     *before, last = text.split() or [""]
-    return any(" ".join([*before, form]) in known for form in (last, *base_forms(last)))
+    forms = (" ".join([*before, form]) for form in (*base_forms(last), last))
+    return next((form for form in forms if form in known), "")
+
+
+def is_name(text: str, names: tuple[str, ...]) -> bool:
+    """Whether a text is a name, in the singular or plural."""
+    return bool(singular(text, names))
 
 
 @lru_cache(maxsize=16)

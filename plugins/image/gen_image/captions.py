@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import dropwhile
 
 from gen.nn import Caption, read_as
-from gen.words import Stock, Word, is_name, nearest_name, plain, plural, read, word_table
+from gen.words import Stock, Word, is_name, nearest_name, plain, plural, read, singular, word_table
 
 PROMPTS = "captions of names"
 """The entry ``prompts`` of a model file whose prompts are read so."""
@@ -196,7 +196,7 @@ def _thing(part: str, stock: Stock) -> _Said:
     of = _attributes(part)
     rest = of.said
     # A colour alone is a thing too.
-    name = rest if is_name(rest, stock.names) else nearest_name(rest, stock) or nearest_name(part, stock)
+    name = singular(rest, stock.names) or nearest_name(rest, stock) or nearest_name(part, stock)
     if not name:
         return _Said(part, as_written=True)
     colour = of.colours[-1] if of.colours else ""
@@ -215,7 +215,7 @@ def _thing(part: str, stock: Stock) -> _Said:
 
 def _remarks(part: str, of: _Attributes, rest: str, name: str, stock: Stock) -> Iterator[str]:
     """A line about each word that is read otherwise than it is written."""
-    if rest != name and (rest, name) not in stock.keywords:
+    if not is_name(rest, stock.names) and (rest, name) not in stock.keywords:
         yield read_as(part, name)
     for other in of.colours[:-1]:
         yield f"a thing has one colour: {other!r} is not read, {of.colours[-1]!r} is"

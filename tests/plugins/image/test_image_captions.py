@@ -50,6 +50,8 @@ def test_prompts_of_names_stay_as_they_are(prompt: str) -> None:
         ("a fast blue puppy", "a blue dog"),
         ("two black and white puppies", "two dogs"),
         ("seven puppies", "five dogs"),
+        ("ten frogs", "five frogs"),
+        ("ten red frogs", "five red frogs"),
         ("a couple of puppies", "a dog"),
         ("zwei junge Hunde", "two dogs"),
         ("a tiny kitten", "a small cat face"),
