@@ -1,7 +1,7 @@
 """Draw what the shipped models make of prompts, seed 1.
 
-``samples.png``, ``clips.png`` and ``shapes.png`` are of prompts below, ``models/emoji-prompts.png`` of the first
-hundred of the natural prompts by which the image model is measured.
+``samples.png``, ``clips.png`` and ``shapes.png`` are of prompts below, ``models/emoji-prompts.png`` of the
+first hundred of the natural prompts by which the image model is measured.
 """
 
 from __future__ import annotations
