@@ -241,7 +241,7 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         codec_shape = CodecShape(**file.sizes("codec"))
         texts = TextEncoder.of(file.config, shape.length, said)
         known = set(texts.names) <= {*INSTRUMENTS, *EFFECTS}
-        encoder = SoundEncoder.around(texts, caption if known else as_written, KEYWORDS)
+        encoder = SoundEncoder(texts, caption if known else as_written, KEYWORDS)
         codec = file.module(lambda: Autoencoder(codec_shape), "codec.", device, dtype)
         vocoder = vocoder_of(file, device)
         network = file.module(lambda: SoundTransformer(shape), "denoiser.", device, dtype)

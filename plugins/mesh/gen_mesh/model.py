@@ -172,6 +172,7 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     words = file.require_architecture(SUBWORDS_ARCHITECTURE, WORDS_ARCHITECTURE) == WORDS_ARCHITECTURE
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
+        encoder: PromptEncoder | TextEncoder | CaptionEncoder
         encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length)
         if isinstance(encoder, TextEncoder) and set(encoder.names) <= NAMES.keys():
             encoder = CaptionEncoder(encoder, caption, KEYWORDS)

@@ -237,6 +237,7 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
             raise ValueError(
                 f"its states are {shape.channels} × {shape.cells}, not {CHANNELS} × {HEAD + FRAMES}"
             )
+        encoder: PromptEncoder | TextEncoder | CaptionEncoder
         encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length, said)
         if isinstance(encoder, TextEncoder) and set(encoder.names) <= GAIT.keys():
             encoder = CaptionEncoder(encoder, caption, KEYWORDS)
