@@ -55,7 +55,7 @@ CASES: list[tuple[list[object], int, str]] = [
     (["red", "--model", "hf:org/name"], MODEL, "cannot use 'hf:org/name' as a model"),
     (["red", "--model", "notes.txt"], MODEL, "not a safetensors file"),
     (["red", "--solver", "dpmpp2"], USAGE, "did you mean: dpmpp_2m"),
-    (["red", "--grid", "karas"], USAGE, "did you mean: karras"),
+    (["red", "--grid", "karas"], USAGE, "did you mean: comfy_karras, karras"),
     (["red", "--grid", "trailing", "--steps", 2000], USAGE, "steps must be at most 1000, not 2000"),
     (["red", "--grid", "5,three,1"], USAGE, "the grid holds 'three', which is no number"),
     (["red", "--widht", 8], USAGE, "--width"),
