@@ -89,7 +89,7 @@ def test_precedence(host: Host, toy: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_aliases_of_solvers_and_grids_become_the_listed_names(host: Host) -> None:
     plan = planned(host, solver="Euler a", grid="Turbo")
-    assert (plan.solver, plan.grid) == ("ddpm", "trailing")
+    assert (plan.solver, plan.grid) == ("euler_ancestral", "trailing")
     plan = planned(host, solver="DPM++ 2M Karras")
     assert (plan.solver, plan.grid) == ("dpmpp_2m", "karras")
     plan = planned(host, solver="DPM++ 2M Karras", grid="uniform")
