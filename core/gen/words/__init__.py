@@ -5,7 +5,7 @@ from gen.words.forms import base_forms, plural
 from gen.words.nearest import nearest, nearness, pooled, vectors
 from gen.words.phrases import Phrases, words_of
 from gen.words.reading import WEIGHT, Reading, Word, read
-from gen.words.stock import Stock, closeness, is_name, nearest_name, plain, singular
+from gen.words.stock import Stock, closeness, is_name, nearest_name, plain, same_words, singular
 from gen.words.table import LANGUAGES, Table, digest, word_table
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "plural",
     "pooled",
     "read",
+    "same_words",
     "singular",
     "vectors",
     "word_table",

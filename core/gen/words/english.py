@@ -18,7 +18,8 @@ def english(prompt: str) -> str:
     Raises:
         UsageError: It holds a control character.
     """
-    text = WEIGHT.sub(" ", unicodedata.normalize("NFC", prompt))
+    # Selectors of an emoji's style are no part of its name, and places are those of a text without them.
+    text = WEIGHT.sub(" ", unicodedata.normalize("NFC", prompt).replace("\ufe0f", ""))
     # Read again without weights, so that places are those of the text.
     reading = read(text)
     for word in reversed(reading.words):

@@ -11,7 +11,7 @@ import numpy as np
 from gen.words.forms import base_forms, plural
 from gen.words.head import head, kinds
 from gen.words.nearest import NEAR, matrix, pooled
-from gen.words.reading import WEIGHT
+from gen.words.reading import WEIGHT, read
 from gen.words.table import word_table
 
 KEYWORD = 0.8
@@ -84,6 +84,11 @@ def singular(text: str, names: tuple[str, ...]) -> str:
     return next((form for form in forms if form in known), "")
 
 
+def same_words(text: str, names: tuple[str, ...]) -> str:
+    """The name of the same words in other forms or another order; empty where there is none, or several."""
+    return _by_words(names).get(tuple(sorted(read(text).rows)), "")
+
+
 def is_name(text: str, names: tuple[str, ...]) -> bool:
     """Whether a text is a name, in the singular or plural."""
     return bool(singular(text, names))
@@ -95,6 +100,17 @@ def _keywords(stock: Stock) -> tuple[tuple[str, ...], np.ndarray]:
     index = {name: at for at, name in enumerate(stock.names)}
     pairs = [(word, index[name]) for word, name in stock.keywords if name in index]
     return tuple(word for word, _ in pairs), np.array([at for _, at in pairs], np.int64)
+
+
+@lru_cache(maxsize=16)
+def _by_words(names: tuple[str, ...]) -> dict[tuple[int, ...], str]:
+    """The name of each set of words, as sorted rows of the table; empty where several are of it."""
+    found: dict[tuple[int, ...], str] = {}
+    for name in names:
+        rows = tuple(sorted(read(name).rows))
+        if rows:
+            found[rows] = "" if rows in found else name
+    return found
 
 
 @lru_cache(maxsize=16)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gen.words import Stock, nearest_name, word_table
+from gen.words import Stock, english, nearest_name, same_words, word_table
 from gen.words.head import head, kinds
 
 
@@ -31,3 +31,14 @@ def test_what_stands_behind_a_thing_counts_less() -> None:
     stock = Stock(("carrot", "snowman", "desert", "family", "child"))
     assert nearest_name("a snowman with a carrot nose", stock) == "snowman"
     assert nearest_name("a family with two children", stock) == "family"
+
+
+def test_a_name_has_the_same_words_in_any_order_and_form() -> None:
+    names = ("cat", "arrow left of dot", "dot left of arrow")
+    assert same_words("the Cats", names) == "cat"
+    assert same_words("a dot left of an arrow", names) == ""
+    assert same_words("of the", names) == ""
+
+
+def test_selectors_of_style_leave_no_rest_of_an_emoji() -> None:
+    assert english("🏳️‍🌈 and ❤️").split() == ["rainbow", "flag", "and", "red", "heart"]

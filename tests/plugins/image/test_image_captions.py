@@ -71,10 +71,78 @@ def test_prompts_of_names_stay_as_they_are(prompt: str) -> None:
         ("a frog above an umbrella", "a frog above an umbrella with rain drops"),
         ("a frog, a kitten and a puppy", "a frog, a cat face and a dog"),
         ("a puppy under a red apple on a pink background", "a dog below a red apple on a pink background"),
+        ("dogs & frogs", "dogs and frogs"),
+        ("dog / frog; wolf", "dog, frog, wolf"),
+        ("a dog, frog and wolf", "a dog, frog and wolf"),
+        ("a dog, a frog, a wolf and a t-rex", "a dog, a frog, a wolf"),
+        ("a wolf eating a red apple", "a wolf next to a red apple"),
+        ("ein Hund und eine Katze", "dog and cat"),
+        ("ein Hund links von einem Frosch", "dog left of frog"),
+        ("deux chats", "two cats"),
+        ("🐸🐺", "frog, wolf"),
+        ("🐸🐸🐸", "three frogs"),
+        ("two frog", "two frogs"),
+        ("dozens of frogs", "five frogs"),
+        ("12 frogs", "five frogs"),
+        ("a red and a blue frog", "a red frog and a blue frog"),
+        ("a pale green frog", "a green frog"),
+        ("a medium skin tone wolf", "a wolf with medium skin tone"),
+        ("a dark-skinned wolf", "a wolf with dark skin tone"),
+        ("a dog on a plain dark blue background", "a dog on a blue background"),
+        ("a dog on a golden background", "a dog"),
+        ("an orange background with a dog", "a dog on an orange background"),
+        ("a frog, white background, high quality", "a frog on a white background"),
+        ("a frog in the upper-left corner", "a frog in the top left corner"),
+        ("a frog in the middle", "a frog"),
+        ("a frog on the left and a dog on the right", "a frog left of a dog"),
+        ("a dog on the right side of a frog", "a dog right of a frog"),
     ],
 )
 def test_other_words_become_the_nearest_name(prompt: str, said: str) -> None:
     assert caption(prompt, STOCK).text == said
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("a beige cat", "a cat"),
+        ("a black cat", "a black cat"),
+        ("the flag of Japan", "the flag japan"),
+        ("an orange", "a tangerine"),
+        ("a blue orange", "a blue tangerine"),
+        ("children", "child"),
+        ("man and woman holding hands", "woman and man holding hands"),
+        ("🏳️‍🌈", "rainbow flag"),
+    ],
+)
+def test_a_name_is_found_in_other_forms_and_without_a_colour_that_nobody_asked_for(
+    prompt: str, said: str
+) -> None:
+    names = ("cat", "black cat", "flag japan", "tangerine", "child", "woman and man holding hands", "man")
+    stock = Stock((*names, "woman", "rainbow", "rainbow flag"), (("orange", "tangerine"),))
+    assert caption(prompt, stock).text == said
+
+
+@pytest.mark.parametrize(
+    ("prompt", "remark"),
+    [
+        ("a frog, watercolor", "'watercolor' is not read"),
+        ("a pale green frog", "'pale green' is read as 'green'"),
+        ("a dog on a golden background", "the background 'golden' is not read"),
+        ("a dog, a frog, a wolf and a t-rex", "the model draws 3 things at most: 'and a t-rex' is not read"),
+        ("a wolf chasing a frog", "'chasing' is read as 'next to'"),
+        ("🐸🐸🐸🐸🐸🐸🐸", "'seven' is read as 'five', the most that the model counts to"),
+        ("a light green frog", "'light green' is read as 'green'"),
+        ("a xyzzy frog", "'a xyzzy frog' is read as 'frog'"),
+    ],
+)
+def test_remarks_say_what_is_left_out(prompt: str, remark: str) -> None:
+    assert caption(prompt, STOCK).remarks == (remark,)
+
+
+def test_emoji_and_words_of_other_languages_are_names_and_need_no_remark() -> None:
+    for prompt in ("🐸", "zwei rote Frösche", "🐸🐺", "dos perros"):
+        assert caption(prompt, STOCK).remarks == ()
 
 
 def test_the_encoder_reads_the_caption_and_says_what_became_of_a_prompt() -> None:
