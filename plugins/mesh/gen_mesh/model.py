@@ -174,7 +174,7 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         shape = Shape(**file.sizes("shape"))
         encoder: PromptEncoder | TextEncoder | CaptionEncoder
         encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length)
-        if isinstance(encoder, TextEncoder) and set(encoder.names) <= NAMES.keys():
+        if set(encoder.names) <= NAMES.keys():
             encoder = CaptionEncoder(encoder, caption, KEYWORDS)
         network_type = WordShapeTransformer if words else ShapeTransformer
         codec = file.module(lambda: Autoencoder(shape.channels), "codec.", device, dtype)
