@@ -162,26 +162,45 @@ def guarded_cache(
     return denoise
 
 
+@dataclass(frozen=True)
+class _GuardedStep:
+    """The noise of one step of a plugin's rule, and of the parts of the step."""
+
+    found: StepNoise
+    plugin: str
+    name: str
+
+    def __call__(self, like: Tensor, stream: str, /) -> Tensor:
+        with calling(self.plugin, self.name) as call:
+            return _drawn(call, self.found(like, stream), like.shape)
+
+    def part(self, name: str, t: Level[float], s: Level[float]) -> _GuardedStep:
+        """See ``StepNoise``."""
+        with calling(self.plugin, self.name):
+            return replace(self, found=self.found.part(name, t, s))
+
+
+def _drawn(call: Call, found: object, shape: Sequence[int]) -> Tensor:
+    if not isinstance(found, Tensor) or tuple(found.shape) != tuple(shape):
+        raise call.returned(found, f"numbers of shape {tuple(shape)}")
+    if not found.isfinite().all():
+        raise call.fault("returned values that are not finite")
+    return found
+
+
 def guarded_noise(made: NoiseSource, plugin: str, name: str) -> NoiseSource:
     """A noise rule of a plugin; arguments as for ``guarded_solver``. One of the core's class is as it was."""
     base, part = type(made), f"noise {name}"
     if base is NoiseSource:
         return made
 
-    def drawn(call: Call, found: object, shape: Sequence[int]) -> Tensor:
-        if not isinstance(found, Tensor) or tuple(found.shape) != tuple(shape):
-            raise call.returned(found, f"numbers of shape {tuple(shape)}")
-        if not found.isfinite().all():
-            raise call.fault("returned values that are not finite")
-        return found
-
     def normal(self: NoiseSource, shape: Sequence[int], stream: str, index: int = 0) -> Tensor:
         with calling(plugin, part) as call:
-            return drawn(call, base.normal(self, shape, stream, index), (len(self.seeds), *shape))
+            return _drawn(call, base.normal(self, shape, stream, index), (len(self.seeds), *shape))
 
     def prior(self: NoiseSource, shape: Sequence[int]) -> Tensor:
         with calling(plugin, part) as call:
-            return drawn(call, base.prior(self, shape), (len(self.seeds), *shape))
+            return _drawn(call, base.prior(self, shape), (len(self.seeds), *shape))
 
     def at(
         self: NoiseSource,
@@ -194,15 +213,10 @@ def guarded_noise(made: NoiseSource, plugin: str, name: str) -> NoiseSource:
         if base.at is NoiseSource.at:
             return base.at(self, index, t, s, path=path)
         with calling(plugin, part) as call:
-            found: object = base.at(self, index, t, s, path=path)
+            found = base.at(self, index, t, s, path=path)
             if not callable(found):
                 raise call.returned(found, "a function")
-
-        def step(like: Tensor, stream: str) -> Tensor:
-            with calling(plugin, part) as call:
-                return drawn(call, found(like, stream), like.shape)
-
-        return step
+        return _GuardedStep(found, plugin, part)
 
     def source(self: NoiseSource, argument: object, which: str) -> NoiseSource:
         with calling(plugin, part) as call:

@@ -199,7 +199,7 @@ def follows(prediction: Prediction, x0: Tensor, level: Level[float]) -> Predicti
     if prediction.eps is None or level.sigma == 0:
         return prediction.with_x0(x0)
     change = (level.alpha / level.sigma) * (x0 - prediction.x0)
-    return Prediction(x0, prediction.eps - change, prediction.variance, prediction.output)
+    return Prediction(x0, prediction.eps - change, prediction.variance, prediction.c_skip)
 
 
 def _operators(view: View) -> list[str]:

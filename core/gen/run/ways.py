@@ -37,7 +37,7 @@ def between_prompts(denoiser: Denoiser, shares: Sequence[float]) -> Denoiser:
         x0 = mixed(first.x0, second.x0)
         assert x0 is not None
         return Prediction(
-            x0, mixed(first.eps, second.eps), mixed(first.variance, second.variance), first.output
+            x0, mixed(first.eps, second.eps), mixed(first.variance, second.variance), first.c_skip
         )
 
     return denoise

@@ -327,7 +327,7 @@ def test_exceptions_are_described_on_one_line() -> None:
 
 FOUND = {
     "encoder.settle": ("unknown name", "error", "decided 'rudeness'"),
-    "network": ("in place", "error", "the network of plugin rude (gen-rude 2.5) writes into its input"),
+    "network": ("in place", "error", "the network changes its input in place"),
     "codec.decode": ("draws", "warning", "the codec.decode changes torch's random numbers of the process"),
     "codec.encode": ("None", "error", "what was made cannot be used as init"),
     "codec.mask": ("beyond", "error", "what was made cannot be used as mask"),

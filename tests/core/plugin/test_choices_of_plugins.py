@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from sample_plugins import Install
 
+from gen.diffusion import NoiseSource, RectifiedFlow
+from gen.diffusion.noise import NamedNoise
 from gen.plan.choice import choose, choose_solver
+from gen.plan.guarded import guarded_noise
 from gen.plugin.host import Host
 from gen.plugin.specs import CacheSpec, GridSpec, GuidanceSpec, NoiseSpec, SolverSpec
 from gen.testing.conformance import check_plugin
@@ -181,3 +185,14 @@ def test_the_check_imports_what_is_declared(install: Install) -> None:
     findings = check_plugin(Host.discover(), "half")
     assert [finding.level for finding in findings] == ["error"]
     assert "half_work:noise" in findings[0].message
+
+
+def test_the_noise_of_a_plugin_has_parts_of_a_step() -> None:
+    class Twice(NoiseSource):
+        def at(self, index, t=None, s=None, *, path=None):
+            return NamedNoise(lambda like, name: 2 * NoiseSource.at(self, index, path=path)(like, name))
+
+    noise = guarded_noise(Twice([1]), "gen-twice", "twice")
+    like, level = torch.zeros(1, 3), RectifiedFlow().level(0.5)
+    whole = NoiseSource([1]).at(0).part("stage", level, level)(like, "step")
+    assert torch.equal(noise.at(0).part("stage", level, level)(like, "step"), 2 * whole)

@@ -83,11 +83,11 @@ def marks(install: Install, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
 
 
 def test_a_hook_refuses_changes_and_marks(marks: Callable[..., None]) -> None:
-    plain = gen.image("a fox", seed=1, steps=5)
+    plain = gen.image("a fox", seed=1, steps=5, solver="ddim")
     marks()
     with pytest.raises(gen.errors.UsageError, match="this prompt is rude"):
         gen.image("a rude fox", steps=1)
-    made = gen.image("a fox", seed=1, steps=9)
+    made = gen.image("a fox", seed=1, steps=9, solver="ddim")
     import marks_work  # type: ignore[import-not-found]
 
     assert marks_work.EVENTS == ["begin", "mark", "end"]

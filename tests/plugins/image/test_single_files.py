@@ -323,5 +323,5 @@ def test_what_a_model_can_do(files: dict[str, tuple[Path, Path]]) -> None:
     ours = facts(spec, kind, emoji, find_source("emoji", "image", host))
     assert ours["licence"] == "Apache-2.0"
     assert ours["reads"] == {"prompt": "24 tokens"}
-    assert str(ours["knows"]).startswith("1,367 names")
+    assert str(ours["knows"]).startswith("1,949 names")
     assert "files" not in ours
