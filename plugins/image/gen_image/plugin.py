@@ -458,7 +458,7 @@ def gen_models() -> tuple[ModelSpec, ...]:
             modality="image",
             summary="Emoji-like pictures of everyday things, 128 x 128 pixels.",
             source="package:gen_image/weights/emoji.safetensors",
-            sha256="1a414771207041e40faf5de1bc06fd38e404dcd0e838b7de1cbaafa7f7d7dcba",
+            sha256="0671cd19b7e9ab2941c738f87a392d77c3810e997758cdf83c3d71aa4f701f26",
             size=17104240,
             licence="Apache-2.0",
             solver="default",

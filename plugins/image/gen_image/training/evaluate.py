@@ -38,7 +38,8 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        trial: The model. All prompts are 1,367 names, 225 natural ones, 220 held-out words and at most 200 of each other sort.
+        trial: The model. All prompts are 1,367 names, 225 natural ones, 220 held-out words and at most 200 of
+            each other sort.
 
     Returns:
         Metric to its value as text, in groups.
