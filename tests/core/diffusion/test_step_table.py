@@ -43,6 +43,13 @@ PROMPTS = Conditioning(
 NOISE = NoiseSource([0, 1])
 
 
+@pytest.fixture(autouse=True)
+def no_earlier_graphs(request: pytest.FixtureRequest) -> None:
+    """The graphs of earlier tests count towards the limit of recompilations."""
+    if request.node.get_closest_marker("slow"):
+        torch.compiler.reset()
+
+
 def _model(process, parameterization) -> ModelDenoiser:
     return ModelDenoiser(
         lambda x, c, k: torch.tanh(x) + c[:, None] / 1000 + k["prompt"].value, process, parameterization
