@@ -65,6 +65,19 @@ def process_state() -> dict[str, object]:
 
 
 @contextmanager
+def _numpy_errors() -> Iterator[None]:
+    """numpy's treatment of overflow and the like as a fresh process has it, then again as it was."""
+    import numpy as np
+
+    # Not by np.errstate: its end fails where something within has left numpy's context variable unset.
+    before = np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
+    try:
+        yield
+    finally:
+        np.seterr(**before)
+
+
+@contextmanager
 def fresh_process_state(*, seed: int, threads: int | None = None) -> Iterator[None]:
     """The process as a fresh one has it, then again as it was, whatever the block has changed.
 
@@ -84,11 +97,7 @@ def fresh_process_state(*, seed: int, threads: int | None = None) -> Iterator[No
 
     from gen import torch_state
 
-    with (
-        _of_process(_fresh),
-        torch_state.fresh_modes(),
-        np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"),
-    ):
+    with _of_process(_fresh), torch_state.fresh_modes(), _numpy_errors():
         random.seed(seed)
         np.random.seed(seed % 2**32)
         torch_state.seed_all(seed)
