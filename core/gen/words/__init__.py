@@ -1,7 +1,7 @@
 """What prompts mean: one table of word vectors that shipped models share, and how prompts are read by it."""
 
 from gen.words.english import english, forms
-from gen.words.forms import base_forms, plural
+from gen.words.forms import base_forms, plural, with_article
 from gen.words.nearest import nearest, nearness, pooled, vectors
 from gen.words.phrases import Phrases, words_of
 from gen.words.reading import WEIGHT, Reading, Word, read
@@ -32,6 +32,7 @@ __all__ = [
     "same_words",
     "singular",
     "vectors",
+    "with_article",
     "word_table",
     "words_of",
 ]

@@ -55,3 +55,8 @@ def plural(noun: str) -> str:
     else:
         head += "s"
     return " ".join([*words[: stop - 1], head, *words[stop:]])
+
+
+def with_article(noun: str) -> str:
+    """A noun behind "a" or "an", by its first letter."""
+    return f"an {noun}" if noun[:1] in "aeiou" else f"a {noun}"

@@ -27,6 +27,7 @@ from gen.words import (
     read,
     same_words,
     singular,
+    with_article,
     word_table,
 )
 
@@ -149,7 +150,7 @@ def caption(prompt: str, stock: Stock) -> Caption:
         if known is None:
             remarks.append(f"the background {shortened(ground)!r} is not read")
         elif known["ground"]:
-            behind = f" on {_with_article(known['ground'].replace('grey', 'gray'))} background"
+            behind = f" on {with_article(known['ground'].replace('grey', 'gray'))} background"
     if sides := _TWO_PLACES.match(text):
         text = f"{sides['first']} {_SIDES[sides['place']]} {sides['second']}"
     elif found := _PLACE.search(text):
@@ -175,10 +176,6 @@ def caption(prompt: str, stock: Stock) -> Caption:
         said += f"{relation.text} {thing.text}"
     said += place + behind
     return Caption(prompt if unchanged and said == framed else said, tuple(dict.fromkeys(remarks)))
-
-
-def _with_article(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _in_english(prompt: str) -> str:
@@ -305,7 +302,7 @@ class _Attributes:
 def _attributes(part: str) -> _Attributes:
     table = word_table()
     skin = _SKIN.search(part)
-    tone = (skin["tone"] or skin["before"]).replace(" ", "-") if skin else ""
+    tone = skin["tone"].replace(" ", "-") if skin else ""
     if skin:
         part = f"{part[: skin.start()]} {part[skin.end() :]}".strip()
     number = more = size = ""
@@ -367,7 +364,7 @@ def _thing(part: str, stock: Stock) -> _Said:
     if of.number:
         noun = f"{of.number} {noun}"
     elif first in ("a ", "an "):
-        noun = _with_article(noun)
+        noun = with_article(noun)
     else:
         noun = first + noun
     if of.skin:

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from gen.train.emoji import Emoji, EmojiSet
+from gen.train.recolouring import PAINTS
 from gen.words import read, word_table
+from gen_image import captions
 from gen_image.training.data.render import Renderer, backdrop
 from gen_image.training.data.scenes import (
     BACKGROUNDS,
     COLOURS,
+    COUNTS,
     POSITIONS,
     Background,
     Scene,
@@ -115,3 +118,8 @@ def test_captions_name_everything_they_show(emoji_set: EmojiSet) -> None:
             wrong += not all(word in text for word in said)
     # Two words beside each other are sometimes a phrase of the table.
     assert wrong <= 6
+
+
+def test_prompts_may_name_every_colour_and_number_that_captions_name() -> None:
+    assert set(captions.PAINTS) == PAINTS.keys()
+    assert set(captions.NUMBERS) >= set(COUNTS)

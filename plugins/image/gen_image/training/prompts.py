@@ -6,10 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gen.train.captions import with_article
 from gen.train.emoji import Emoji
 from gen.train.natural_prompts import natural_prompts
-from gen.words import word_table
+from gen.words import with_article, word_table
 
 DATA = Path(__file__).parent / "data"
 

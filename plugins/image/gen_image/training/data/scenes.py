@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gen.train.captions import NUMBERS, with_article
 from gen.train.emoji import Emoji
 from gen.train.recolouring import PAINTS
-from gen.words import plural
+from gen.words import plural, with_article
+from gen_image.captions import NUMBERS
 
 CANVAS = 128
 LARGE, SMALL, TINY = 112, 56, 44

@@ -1,9 +1,8 @@
-"""Captions as people write them."""
+"""English words in the plural, and with an article."""
 
 import pytest
 
-from gen.train.captions import with_article
-from gen.words import plural
+from gen.words import plural, with_article
 
 
 @pytest.mark.parametrize(
