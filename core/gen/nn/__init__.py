@@ -5,6 +5,7 @@ from gen.nn.captions import Caption, CaptionEncoder, as_written, read_as, shorte
 from gen.nn.circular import circular
 from gen.nn.conv import ResidualBlock, conv
 from gen.nn.layers import LayeredNetwork, Layers
+from gen.nn.matte import Matte, laid, lifted
 from gen.nn.prompt_encoder import PromptEncoder
 from gen.nn.subwords import Subwords
 from gen.nn.text import TextEncoder, text_conditions
@@ -19,6 +20,7 @@ __all__ = [
     "GridAutoencoder",
     "LayeredNetwork",
     "Layers",
+    "Matte",
     "Modulation",
     "PromptEncoder",
     "ReadsWords",
@@ -34,6 +36,8 @@ __all__ = [
     "as_written",
     "circular",
     "conv",
+    "laid",
+    "lifted",
     "picture_coders",
     "read_as",
     "shortened",

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 import gen
 from gen.artifact import Artifact
-from gen_video.matte import Matte, lifted
+from gen.nn import Matte, lifted
 from gen_video.sizes import SIDE
 
 SMOOTHNESS = 1e-3

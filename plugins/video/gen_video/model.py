@@ -16,7 +16,7 @@ from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.errors import UsageError
 from gen.model import Model, ModelFile, Task, Window
-from gen.nn import CaptionEncoder, PromptEncoder, TextEncoder
+from gen.nn import CaptionEncoder, Matte, PromptEncoder, TextEncoder
 from gen.run.compositing import keep_pixels, marked, seam
 from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.camera import camera_words
@@ -25,7 +25,6 @@ from gen_video.denoiser import ClipTransformer, Shape, WordClipTransformer
 from gen_video.files.sound import at_most_stereo, check_channels
 from gen_video.files.timing import Timing, fps_of, timing
 from gen_video.layers import THINGS, Layers
-from gen_video.matte import Matte
 from gen_video.sizes import FPS, FRAMES, SIDE
 from gen_video.state import CHANNELS, HEAD, PER_PICTURE, pack, unpack
 from gen_video.taking_apart import taken_apart

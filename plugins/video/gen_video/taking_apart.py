@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from gen.nn import Matte, lifted
 from gen_video.layers import THINGS, Layers, absent, pose, steady
-from gen_video.matte import Matte, lifted
 from gen_video.sizes import SIDE
 
 SOLID = 0.3

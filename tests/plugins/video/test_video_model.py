@@ -13,7 +13,7 @@ from torch import Tensor
 from gen.artifact import Artifact
 from gen.errors import ModelError, UsageError
 from gen.model import CompletingCodec, Model, ModelFile, Task, save_model
-from gen.nn import Subwords, text_conditions
+from gen.nn import Matte, Subwords, text_conditions
 from gen.plan import Item, Plan
 from gen.plan.choices import core_choices
 from gen.run import Progress, generate
@@ -21,7 +21,6 @@ from gen_video.autoencoder import Autoencoder, off_white, on_white
 from gen_video.denoiser import ClipTransformer, Shape
 from gen_video.files.sound import at_most_stereo
 from gen_video.layers import POSE, unposed
-from gen_video.matte import Matte
 from gen_video.model import SUBWORDS_ARCHITECTURE, ClipCodec, layers, load
 from gen_video.plugin import gen_modality
 from gen_video.state import HEAD, unpack

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from torch import Tensor
 
+from gen.nn import Matte
 from gen_video.layers import POSE, unposed
-from gen_video.matte import Matte
 from gen_video.taking_apart import taken_apart
 from gen_video.training import matte as matte_training
 from gen_video.training.data import things

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gen.nn import Matte, laid, lifted
 from gen.train import Settings, Stage, Task
 from gen.train.pictures import save_grid
-from gen_video.matte import Matte, laid, lifted
 from gen_video.training.data import clips, things
 from gen_video.training.data.backgrounds import Background
 from gen_video.training.data.clips import Clip

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gen.nn import ResidualBlock, conv
-
-WIDTHS = (24, 32, 40, 56)
-"""Features at 1/2, 1/4, 1/8 and 1/16 of the picture's size."""
+from gen.nn.conv import ResidualBlock, conv
 
 
 class Matte(nn.Module):
     """A U-Net (Ronneberger et al. 2015) that changes resolution by pixel (un)shuffling alone.
 
     Its coarsest blocks see all of a picture of 128 × 128 pixels, as the background goes on behind things.
+
+    Args:
+        widths: Features at 1/2, 1/4, 1/8 and 1/16 of the picture's size; multiples of 8.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int] = (24, 32, 40, 56)) -> None:
         super().__init__()
-        steps = tuple(pairwise(WIDTHS))
+        steps = tuple(pairwise(widths))
         self.shrink = nn.PixelUnshuffle(2)
         self.grow = nn.PixelShuffle(2)
-        self.enter = conv(12, WIDTHS[0])
-        self.down = nn.ModuleList(ResidualBlock(width) for width in WIDTHS[:-1])
+        self.enter = conv(12, widths[0])
+        self.down = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
         self.coarser = nn.ModuleList(conv(4 * fine, coarse, 1) for fine, coarse in steps)
-        self.middle = nn.Sequential(*(ResidualBlock(WIDTHS[-1]) for _ in range(3)))
+        self.middle = nn.Sequential(*(ResidualBlock(widths[-1]) for _ in range(3)))
         self.finer = nn.ModuleList(conv(coarse, 4 * fine, 1) for fine, coarse in steps)
-        self.up = nn.ModuleList(ResidualBlock(width) for width in WIDTHS[:-1])
-        self.leave = conv(WIDTHS[0], 20)
+        self.up = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
+        self.leave = conv(widths[0], 20)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Take pictures apart.
