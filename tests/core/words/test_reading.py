@@ -47,6 +47,13 @@ def test_what_surrounds_a_cat_changes_nothing(prompt: str) -> None:
     assert np.array_equal(vectors(prompt), vectors("a cat"))
 
 
+@pytest.mark.parametrize("pattern", ["striped", "dotted", "checkered", "diagonal"])
+@pytest.mark.parametrize("colour", ["red", "orange", "yellow", "brown", "light blue", "purple", "gray"])
+def test_a_colour_beside_a_pattern_is_read(colour: str, pattern: str) -> None:
+    assert named(f"on a {colour} {pattern} background") == ["on", colour, pattern, "background"]
+    assert named(f"on a {pattern} {colour} background") == ["on", pattern, colour, "background"]
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -39,6 +39,10 @@ class Lexicon:
             if bare != text:
                 self._rows.setdefault(key(language, bare), found)
 
+    def rows(self, language: str, text: str) -> tuple[int, ...]:
+        """What a text of a language means so far; none where it is unknown."""
+        return self._rows.get(key(language, text), ())
+
     def arrays(self) -> dict[str, np.ndarray]:
         """``keys``, ``values`` and ``sequences`` of ``gen.words.table.Table``."""
         longer = sorted({rows for rows in self._rows.values() if len(rows) > 1})
@@ -85,8 +89,17 @@ def build(
     for form, lemma in wordnet.irregular.items():
         if lemma in row:
             lexicon.add("en", form, (row[lemma],))
-    for word, name in others.items():
-        lexicon.add("en", " ".join(pieces_of(word)), (row[name],))
+    for word, name in sorted(others.items(), key=lambda each: len(pieces_of(each[0]))):
+        pieces = pieces_of(word)
+        parts = [lexicon.rows("en", piece) for piece in pieces]
+        # "Red-striped" is no other word for "striped": it says both.
+        says_more = (
+            len(pieces) > 1
+            and (row[name],) in parts
+            and all(len(part) == 1 and part[0] < closed for part in parts)
+        )
+        if not says_more:
+            lexicon.add("en", " ".join(pieces), (row[name],))
     english = _without_vectors(names, closed, lexicon)
     annotations = {
         emoji: one for emoji, one in cldr.names_and_keywords("en").items() if not cldr.has_skin_tone(emoji)
