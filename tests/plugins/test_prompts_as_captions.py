@@ -77,7 +77,7 @@ def test_captions_of_shapes_stay(say: Mapping[str, Say]) -> None:
 
 
 def test_the_vocabularies_are_those_of_the_grammars() -> None:
-    assert tuple(music.INSTRUMENTS) == sounds.INSTRUMENTS
+    assert tuple(music.RANGES) == sounds.INSTRUMENTS
     assert music.BEATS == sounds.STYLES
     assert tuple(music.MOODS) == sounds.MOODS
     assert effects.AXES == sounds.AXES

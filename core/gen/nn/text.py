@@ -14,17 +14,19 @@ from gen.nn.subwords import Subwords
 from gen.words import WEIGHT, nearest
 
 
-def text_conditions(ids: Tensor, known: Tensor | None = None) -> Conditioning:
+def text_conditions(ids: Tensor, known: Tensor | None = None, **channels: Tensor) -> Conditioning:
     """The conditions of a ``TextTransformer``.
 
     Args:
         ids: Subword ids (B, L) int64, 0 where a text has ended.
         known: (B, 1 + C, ...), a mask that is 1 where the state is given, and what it is there; None where
             nothing is.
+        channels: Others that have numbers for every place of the state, (B, N, ...).
     """
     found = {"text": Condition(ids, "prepend", ids != 0)}
     if known is not None:
         found["known"] = Condition(known, "channels")
+    found |= {name: Condition(value, "channels") for name, value in channels.items()}
     return Conditioning(found)
 
 

@@ -122,10 +122,14 @@ class TextTransformer(nn.Module, ABC, Generic[S]):
     def state(self, tokens: Tensor) -> Tensor:
         """Tokens (B, N, width) as F (B, C, ...)."""
 
-    def forward(self, x: Tensor, c_noise: Tensor, conditioning: Conditioning) -> Tensor:
+    def read_state(self, x: Tensor, conditioning: Conditioning) -> Tensor:
+        """The state (B, C, ...), and the conditions that have numbers for its places, as tokens."""
         known = conditioning.get("known")
         given = known.value.to(x) if known else x.new_zeros(x.shape[0], 1 + x.shape[1], *x.shape[2:])
-        seen = self.tokens(torch.cat([x, given], 1))
+        return self.tokens(torch.cat([x, given], 1))
+
+    def forward(self, x: Tensor, c_noise: Tensor, conditioning: Conditioning) -> Tensor:
+        seen = self.read_state(x, conditioning)
         words, present, mean = self.read_text(conditioning)
         modulation = self.modulation(self.time(c_noise) + mean)
         tokens = torch.cat([seen, words], 1)

@@ -110,25 +110,34 @@ class LatentBank:
     def draw(
         self, count: int, generator: torch.Generator, shares: Mapping[str, float] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Draw items with one caption each.
+        """Draw items with one caption each; see ``draw_rows`` and ``described``."""
+        return self.described(self.draw_rows(count, generator, shares), generator)
+
+    def draw_rows(
+        self, count: int, generator: torch.Generator, shares: Mapping[str, float] | None = None
+    ) -> Tensor:
+        """Draw items: their rows (B,).
 
         Args:
             count: Number of items B.
             generator: Source of randomness.
             shares: Kind to its share of the draws, which add up to 1; None where all items are drawn alike.
+        """
+        if shares is None:
+            return torch.randint(len(self.latents), (count,), generator=generator)
+        weights = torch.tensor(list(shares.values()))
+        drawn = torch.multinomial(weights, count, True, generator=generator)
+        starts = torch.tensor([self.kinds[kind].start for kind in shares])[drawn]
+        sizes = torch.tensor([len(self.kinds[kind]) for kind in shares])[drawn]
+        return starts + (torch.rand(count, generator=generator) * sizes).long()
+
+    def described(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Items by their rows (B,), with one caption each that is drawn.
 
         Returns:
             Latents (B, C, ...) float32, and subword ids (B, L) int64.
         """
-        if shares is None:
-            rows = torch.randint(len(self.latents), (count,), generator=generator)
-        else:
-            weights = torch.tensor(list(shares.values()))
-            drawn = torch.multinomial(weights, count, True, generator=generator)
-            starts = torch.tensor([self.kinds[kind].start for kind in shares])[drawn]
-            sizes = torch.tensor([len(self.kinds[kind]) for kind in shares])[drawn]
-            rows = starts + (torch.rand(count, generator=generator) * sizes).long()
-        captions = torch.randint(self.ids.shape[1], (count,), generator=generator)
+        captions = torch.randint(self.ids.shape[1], (len(rows),), generator=generator)
         return self.latents[rows].float(), self.ids[rows, captions].long()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def text_task(
     bank: LatentBank,
     device: torch.device,
     *,
-    draw: Callable[[torch.Generator], tuple[Tensor, Tensor, Tensor]],
+    draw: Callable[[torch.Generator], tuple[Tensor, Tensor, Mapping[str, Tensor]]],
     prompts: Sequence[str],
     show: Callable[[Tensor, Path], None],
     size: Sequence[int] | None = None,
@@ -75,21 +75,22 @@ def text_task(
         objective: What it learns.
         bank: Where its latents come from.
         device: Where it is trained.
-        draw: Generator to latents (B, C, ...), subword ids (B, L), and what is known (B, 1 + C, ...), a mask
-            and the latents under it; B is even.
+        draw: Generator to latents (B, C, ...), subword ids (B, L), and the conditions on the route "channels"
+            by name: "known" is (B, 1 + C, ...), a mask and the latents under it; B is even.
         prompts: Of the preview, which is drawn with 12 steps and a guidance of 3.
         show: (latents (N, C, ...) on the codec's scale and on the CPU, path) -> None writes a PNG of them.
         size: Of one state of the preview, (C, ...); None for that of the bank.
     """
 
     def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
-        latents, ids, known = draw(generator)
+        latents, ids, channels = draw(generator)
         lengths = (ids != 0).sum(1)
         total = torch.zeros((), device=device)
         # Two halves of like length, so that short captions are not padded to the longest.
         for rows in lengths.argsort().chunk(2):
             longest = max(1, int(lengths[rows].max()))
-            conditioning = text_conditions(ids[rows, :longest], known[rows]).to(device)
+            parts = {name: value[rows] for name, value in channels.items()}
+            conditioning = text_conditions(ids[rows, :longest], **parts).to(device)
             total = total + objective(module, latents[rows].to(device), conditioning, generator)
         return total / 2
 

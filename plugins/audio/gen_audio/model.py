@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from gen.artifact import Artifact
-from gen.diffusion import Conditioning, RectifiedFlow, Velocity
+from gen.diffusion import Condition, Conditioning, NoiseSource, RectifiedFlow, Velocity
+from gen.diffusion.noise import BlendedNoise
 from gen.errors import UsageError
-from gen.model import Model, ModelFile, Task, Window
+from gen.model import Model, ModelFile, Stage, Task, Window
 from gen.nn import CaptionEncoder, TextEncoder, as_written
+from gen_audio import notation, score
 from gen_audio.artifacts import (
     beginning,
     composited,
@@ -28,10 +33,13 @@ from gen_audio.artifacts import (
 )
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
 from gen_audio.captions import caption
+from gen_audio.composition import DRUMS, TEMPI, Note, notes
 from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.loudness import LEVEL
 from gen_audio.mel import HOP, RATE, around, log_mel
+from gen_audio.playing import BPM, one_of, tune, usual
 from gen_audio.plugin import KEYS, spellings_of_keys
+from gen_audio.score import TOKEN_SECONDS
 from gen_audio.vocabulary import EFFECTS, INSTRUMENTS, KEYWORDS
 from gen_audio.vocoder import GriffinLim, Vocoder, vocoder_of
 
@@ -48,10 +56,14 @@ _AROUND = 4
 """Tokens on either side that the decoder is given."""
 
 
-_TEMPO = re.compile(r",?(?: at)? ?\b(\d+) ?bpm\b", re.IGNORECASE)
 _KEY = re.compile(
     r" in (?:the key of )?\b([a-g](?:[#♯♭b]|[ -](?:sharp|flat))? (?:major|minor))\b", re.IGNORECASE
 )
+_BARE = re.compile(rf"(?:(?:an?|the|on the) )?(?:{one_of(INSTRUMENTS)})?", re.IGNORECASE)
+_PACE = {"slow": 70, "slowly": 70, "fast": 160, "quickly": 160}
+SLOWEST, FASTEST = 20, 300
+"""Beats per minute of notes."""
+
 _SPELLINGS = dict(spellings_of_keys())
 _SAID = re.compile(
     r"\b(?:say|said|speak|spoke|speech|talk|tell|whisper|shout|announc|narrat|voice ?over|reads? aloud)\w*",
@@ -69,39 +81,155 @@ def said(prompt: str, params: Mapping[str, object]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class SoundEncoder(CaptionEncoder):
-    """Prompts for sounds; the key and the tempo of the parameters take the place of those in a prompt."""
+    """Prompts for sounds; the key and the tempo of the parameters take the place of those in a prompt.
+
+    Args:
+        plays: Whether the network reads scores, so that notes of prompts are played, and tunes composed.
+    """
+
+    plays: bool = False
 
     def __call__(self, prompts: Sequence[str], params: Mapping[str, object]) -> Conditioning:
         """As ``CaptionEncoder`` does it."""
-        return super().__call__([_prepared(prompt, params) for prompt in prompts], params)
+        return super().__call__([self._prepared(prompt, params) for prompt in prompts], params)
 
     def unread(self, prompt: str, params: Mapping[str, object]) -> str:
         """As ``CaptionEncoder`` does it."""
-        return super().unread(_prepared(prompt, params), params)
+        return super().unread(self._prepared(prompt, params), params)
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """As ``CaptionEncoder`` does it."""
+        return super().unknown_words(self._prepared(prompt, {}))
 
     def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
-        """Lines about weights, a key or tempo that a parameter overrides, and words that are to be said."""
-        found = list(super().remarks(_prepared(prompt, params), params))
+        """Lines about weights, what parameters override, notes that are not played, and words to be said."""
+        found = list(super().remarks(self._prepared(prompt, params), params))
         key, tempo = KEYS.get(str(params.get("key"))), params.get("bpm")
         if key and (named := _KEY.search(prompt)) and _in_words(named) != key:
             found.append(f"the prompt's {named[1]} gives way to the {key} of the parameter")
-        if tempo and (named := _TEMPO.search(prompt)) and named[1] != str(tempo):
+        if tempo and (named := BPM.search(prompt)) and named[1] != str(tempo):
             found.append(f"the prompt's {named[1]} bpm gives way to the {tempo} bpm of the parameter")
         unknown = {word.lower() for word in self.encoder.unknown_words(prompt)}
         if any(set(match[0].lower().split()) & unknown for match in _SAID.finditer(prompt)):
             found.append("this model makes no speech; --model voice says the prompt aloud, word by word")
-        return tuple(found)
+        return (*found, *self._about_notes(prompt, params))
+
+    def notes(
+        self, prompt: str, params: Mapping[str, object], seed: int, seconds: float, compose: bool = True
+    ) -> tuple[tuple[Note, ...], bool] | None:
+        """What is played: the notes of a prompt, or else a tune as it describes it.
+
+        Args:
+            prompt: Of an item.
+            params: The parameters.
+            seed: Of what the prompt leaves open.
+            seconds: What a tune fills.
+            compose: Whether there are tunes beside the notes of prompts.
+
+        Returns:
+            The notes, and whether the drum kit plays them; None where nothing is.
+
+        Raises:
+            UsageError: A note is beyond those that a score holds.
+        """
+        if not self.plays or not prompt:
+            return None
+        written, _ = notation.read(prompt)
+        if not written and not compose:
+            return None
+        asked = tune(said(self._caption(self._prepared(prompt, params)).text, params), random.Random(seed))
+        if asked is None:
+            return None
+        found, alone = asked
+        bpm = params.get("bpm") or _tempo(prompt)
+        if written and found.instrument != DRUMS:
+            pace = _PACE.get(next((word for word in prompt.lower().split() if word in _PACE), ""), 120)
+            return written.notes(float(str(bpm or pace)), usual(found.instrument)), False
+        if written and not compose:
+            return None
+        if alone:
+            return (alone,), False
+        if bpm:
+            found = dataclasses.replace(found, bpm=int(str(bpm)))
+        return notes(found, seconds), found.instrument == DRUMS
+
+    def _prepared(self, prompt: str, params: Mapping[str, object]) -> str:
+        """A prompt without notes, its key and tempo as captions say them, or those of the parameters."""
+        if self.plays and (notation.read(prompt)[0]):
+            prompt = notation.read(prompt)[1]
+            prompt = f"{prompt or 'piano'} melody" if _BARE.fullmatch(prompt) else prompt
+        prompt = _KEY.sub(lambda key: "" if params.get("key") else f" in {_in_words(key)}", prompt)
+        if params.get("bpm"):
+            return BPM.sub("", prompt)
+        if (tempo := _tempo(prompt)) and self.plays:
+            return BPM.sub("", prompt) + f", {min(TEMPI, key=lambda bpm: abs(bpm - tempo))} bpm"
+        return prompt
+
+    def _about_notes(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
+        written, _ = notation.read(prompt)
+        if not self.plays or not written:
+            return ()
+        played = self.notes(prompt, params, 0, 0.0, compose=False)
+        if played is None:
+            return ("notes are for instruments: those of the prompt are not played",)
+        ends = max(note.start + note.length for note in played[0])
+        duration = number(params, "duration", math.inf)
+        return (f"the notes take {ends:.1f} s, of which {duration:g} s are made",) if ends > duration else ()
 
 
-def _prepared(prompt: str, params: Mapping[str, object]) -> str:
-    """A prompt with its key as captions say it, and without a key and a tempo that the parameters have."""
-    prompt = _KEY.sub(lambda key: "" if params.get("key") else f" in {_in_words(key)}", prompt)
-    return _TEMPO.sub("", prompt) if params.get("bpm") else prompt
+def _tempo(prompt: str) -> int:
+    """The beats per minute of a prompt that can be played; 0 where it names none."""
+    named = BPM.search(prompt)
+    return min(max(int(named[1][:4]), SLOWEST), FASTEST) if named else 0
 
 
 def _in_words(key: re.Match[str]) -> str:
     """What ``_KEY`` found as captions say it: "Db major" is "c sharp major"."""
     return KEYS[_SPELLINGS[key[1].lower()]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SoundStage(Stage):
+    """The stage of a model of sounds: its network is given the score of what the prompt asks to be played."""
+
+    def encode(self, task: Task) -> Conditioning:
+        """As by default, and the scores of the prompts; the empty or negative prompt has none.
+
+        Where a sound is given that is changed or continued, only the notes of a prompt are played: a tune
+        would be another than the sound's.
+        """
+        conditioning = super().encode(task)
+        assert isinstance(self.encoder, SoundEncoder)
+        if not self.encoder.plays:
+            return conditioning
+        asked = zip(task.prompts, _seeds(task.noise), strict=True)
+        scores = torch.stack([self._score(prompt, seed, task) for prompt, seed in asked])
+        found = conditioning.with_conditions(score=Condition(scores, "channels"))
+        if conditioning.uncond is None:
+            return found
+        none = Condition(torch.zeros_like(scores), "channels")
+        return found.with_uncond(conditioning.uncond.with_conditions(score=none))
+
+    def _score(self, prompt: str, seed: int, task: Task) -> Tensor:
+        assert isinstance(self.encoder, SoundEncoder)
+        [_, tokens] = cast("tuple[int, ...]", task.shape)
+        start = beginning(task.params, _TOKEN, tokens)
+        first = start[1] if start else 0
+        seconds = (tokens - first) * TOKEN_SECONDS
+        pace = number(task.params, "duration") / seconds if task.params.get("loop") else 1.0
+        compose = task.init is None and not start
+        played = self.encoder.notes(prompt, task.params, seed, seconds * pace, compose)
+        if played is None:
+            return score.none(tokens)
+        return torch.cat([score.none(first), score.written(*played, tokens - first, pace)], 1)
+
+
+def _seeds(noise: NoiseSource) -> tuple[int, ...]:
+    """The seed of each item; of noise between two, that of which there is more."""
+    if not isinstance(noise, BlendedNoise):
+        return noise.seeds
+    pairs = zip(_seeds(noise.first), _seeds(noise.second), noise.weights, strict=True)
+    return tuple(first if weight**2 < 0.5 else second for first, second, weight in pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,16 +369,16 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         codec_shape = CodecShape(**file.sizes("codec"))
         texts = TextEncoder.of(file.config, shape.length, said)
         known = set(texts.names) <= {*INSTRUMENTS, *EFFECTS}
-        encoder = SoundEncoder(texts, caption if known else as_written, KEYWORDS)
+        encoder = SoundEncoder(texts, caption if known else as_written, KEYWORDS, shape.score > 0)
         codec = file.module(lambda: Autoencoder(codec_shape), "codec.", device, dtype)
         vocoder = vocoder_of(file, device)
         network = file.module(lambda: SoundTransformer(shape), "denoiser.", device, dtype)
         mean, std = file.latent_scale(device, dimensions=1)
-    return file.model(
+    stage = SoundStage(
         process=RectifiedFlow(),
         parameterization=Velocity(),
         network=network,
         encoder=encoder,
-        codec=SoundCodec(codec, vocoder, mean, std),
         window=Window(axis=1, size=shape.tokens, overlap=OVERLAP),
     )
+    return file.model(codec=SoundCodec(codec, vocoder, mean, std), stages=(stage,))

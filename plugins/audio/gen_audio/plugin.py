@@ -126,7 +126,7 @@ def gen_modality() -> ModalitySpec:
                 name="sounds",
                 summary="Music and effects: a vocoder, a latent codec and a text-to-sound transformer.",
                 factory="gen_audio.training.recipe:sounds_recipe",
-                presets=("cpu", "gpu"),
+                presets=("cpu", "gpu", "further"),
             ),
             RecipeSpec(
                 name="voice",

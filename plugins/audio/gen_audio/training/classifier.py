@@ -14,7 +14,7 @@ from gen_audio.mel import HOP, log_mel
 from gen_audio.training.data import clips, effects, music
 from gen_audio.training.data.clips import Clip
 
-CLASSES = (*music.INSTRUMENTS, "drums", *effects.EFFECTS)
+CLASSES = (*music.RANGES, "drums", *effects.EFFECTS)
 FRAMES = 432
 PER_CLASS = 24
 
@@ -37,7 +37,7 @@ class Classifier(nn.Module):
 
 def label(clip: Clip) -> int:
     """Index in ``CLASSES`` of what a clip is."""
-    return CLASSES.index(clip.instrument if isinstance(clip, music.Music) else clip.effect)
+    return CLASSES.index(clip.instrument if isinstance(clip, music.Tune) else clip.effect)
 
 
 def rendered(wanted: list[Clip]) -> Tensor:
@@ -84,7 +84,7 @@ def _of_class(name: str, rng: random.Random) -> Clip:
         levels = {axis: rng.choice((-1, 0, 1)) for axis in effects.EFFECTS[name].axes}
         return effects.Clip(name, **levels, far=rng.random() < 0.15, seed=rng.getrandbits(32))
     if name == "drums":
-        return music.Music(name, rng.choice(music.BEATS), rng.choice(music.TEMPI), seed=rng.getrandbits(32))
+        return music.Tune(name, rng.choice(music.BEATS), rng.choice(music.TEMPI), seed=rng.getrandbits(32))
     return dataclasses.replace(
         music.draw(rng), instrument=name, figure=rng.choice(music.FIGURES), octave=int(rng.random() < 0.4)
     )

@@ -29,7 +29,7 @@ def stages(codec: Settings, decoder: Settings, batch: int, shelf: Shelf) -> tupl
     """
 
     def task(network: nn.Module, device: torch.device) -> Task:
-        sounds = shelf.sounds()[:2]
+        sounds = shelf.sounds()[:-1]  # all but speech
 
         def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
             assert isinstance(module, Autoencoder)

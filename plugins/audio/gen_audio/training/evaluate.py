@@ -14,10 +14,11 @@ from torch import Tensor
 from gen.evaluation import Share, Trial, frechet_distance
 from gen.train.natural_prompts import natural_prompts
 from gen_audio.artifacts import fitted, mono
+from gen_audio.composition import Note
 from gen_audio.mel import HOP, RATE, log_mel
 from gen_audio.training import classifier as judges
 from gen_audio.training import measures
-from gen_audio.training.data import clips, effects, music
+from gen_audio.training.data import clips, effects, midi, music
 from gen_audio.training.data.clips import Clip
 
 NATURAL = Path(__file__).parent / "data" / "natural_prompts.txt"
@@ -61,6 +62,7 @@ class _Evaluation:
         groups |= {
             "pitch": self._pitch,
             "tempo": self._tempo,
+            "notes in order": self._order,
             "levels": self._levels,
             "loops": self._loops,
             "distribution": self._distribution,
@@ -109,7 +111,7 @@ class _Evaluation:
                 continue
             tune = dataclasses.replace(
                 music.draw(rng),
-                instrument=rng.choice(list(music.INSTRUMENTS)),
+                instrument=rng.choice(list(music.RANGES)),
                 figure=rng.choice(music.FIGURES),
             )
             if music.held_out(tune) == (split == "held out"):
@@ -147,10 +149,10 @@ class _Evaluation:
         """Distance of single notes from their pitch."""
         rng = random.Random(f"{SEED} pitch")
         wanted: list[Clip] = [
-            music.Music(rng.choice(STEADY), "note", key=rng.randrange(12), seed=rng.getrandbits(32))
+            music.Tune(rng.choice(STEADY), "note", key=rng.randrange(12), seed=rng.getrandbits(32))
             for _ in range(self.count)
         ]
-        keys = [clip.pitch for clip in wanted if isinstance(clip, music.Music)]
+        keys = [clip.pitch for clip in wanted if isinstance(clip, music.Tune)]
         rendered = torch.from_numpy(clips.render(wanted, judges.FRAMES * HOP))
         result = {}
         for name, sounds in (("", self._sounds(wanted, "pitch")), (", rendered", iter(rendered[:, None]))):
@@ -171,7 +173,7 @@ class _Evaluation:
             )
             if tune.figure in ("arpeggio", "scale") and not music.held_out(tune):
                 wanted.append(tune)
-        rates = [clip.bpm / 30 for clip in wanted if isinstance(clip, music.Music)]
+        rates = [clip.bpm / 30 for clip in wanted if isinstance(clip, music.Tune)]
         made = (log_mel(x)[0] for x in self._sounds(wanted, "tempo"))
         result = {}
         for name, mels in (("", made), (", rendered", iter(judges.rendered(wanted)))):
@@ -180,6 +182,42 @@ class _Evaluation:
             ]
             result[f"median error{name}"] = f"{100 * measures.median(off):.1f} %"
             result[f"within 4 %{name}"] = _share([x < 0.04 for x in off])
+        return result
+
+    def _order(self) -> Mapping[str, str]:
+        """How many notes of scales, and of melodies that prompts write out, are at their place.
+
+        A note is right where its pitch class is heard from 0.05 s after its beginning to its end; a clip
+        where nine in ten of its notes are.
+        """
+        rng = random.Random(f"{SEED} order")
+        scales: list[music.Tune] = []
+        while len(scales) < self.count // 2:
+            tune = dataclasses.replace(
+                music.draw(rng),
+                instrument=rng.choice(STEADY),
+                figure="scale",
+                bpm=rng.choice(range(60, 130, 10)),
+            )
+            if not music.held_out(tune):
+                scales.append(tune)
+        melodies = [_melody(rng) for _ in range(self.count - len(scales))]
+        seconds = judges.FRAMES * HOP / RATE
+        played = {
+            "scales": [(clips.canonical(tune), music.part(tune, seconds)) for tune in scales],
+            "written": [(prompt, part) for prompt, part in melodies],
+        }
+        result = {}
+        for kind, pairs in played.items():
+            prompts, parts = [prompt for prompt, _ in pairs], [part for _, part in pairs]
+            rendered = torch.from_numpy(midi.render(parts, seconds, RATE))[:, None]
+            for name, sounds in (("", self._heard(prompts, kind)), (", rendered", iter(rendered))):
+                right = [
+                    [_sounds_at(x[0], note) for note in part.notes if note.start + note.length < seconds]
+                    for x, part in zip(sounds, parts, strict=True)
+                ]
+                result[f"notes of {kind}{name}"] = _share([one for clip in right for one in clip])
+                result[f"clips of {kind}{name}"] = _share([sum(clip) >= 0.9 * len(clip) for clip in right])
         return result
 
     def _loops(self) -> Mapping[str, str]:
@@ -211,6 +249,25 @@ class _Evaluation:
             "the same between two sets of renderings": f"{floor:.3f}",
             "clips in each": str(len(made)),
         }
+
+
+def _melody(rng: random.Random) -> tuple[str, midi.Part]:
+    """A prompt that writes out notes of one beat, and what is to be played."""
+    instrument, bpm = rng.choice(STEADY), rng.choice(range(90, 150, 5))
+    low = music.RANGES[instrument]
+    keys = [rng.randrange(low, low + 20) for _ in range(bpm * 5 // 60)]
+    names = (
+        music.note_name(key).replace(" sharp", "#").replace(" flat", "b").replace(" ", "") for key in keys
+    )
+    beat = 60 / bpm
+    notes = [Note(index * beat, 0.95 * beat, key) for index, key in enumerate(keys)]
+    return f"{instrument}: {' '.join(names)}, {bpm} bpm", midi.Part(music.PROGRAMS[instrument], tuple(notes))
+
+
+def _sounds_at(samples: Tensor, note: Note) -> bool:
+    """Whether samples (L,) have the pitch class of a note where it is."""
+    hertz = measures.pitch(samples, note.start + 0.05, note.length - 0.05)
+    return abs(measures.cents(hertz, note.pitch)) < 50
 
 
 def _share(right: Sequence[bool]) -> str:

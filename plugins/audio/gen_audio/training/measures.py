@@ -15,13 +15,17 @@ from gen_audio.loudness import TARGET, loudness, true_peak
 from gen_audio.mel import HOP, RATE, around, log_mel
 
 
-def pitch(samples: Tensor) -> float:
-    """Fundamental frequency in Hz of a steady tone (L,), from 60 to 2,000 Hz, of what sounds after 0.15 s.
+def pitch(samples: Tensor, start: float = 0.15, seconds: float = 0.8) -> float:
+    """Fundamental frequency in Hz of a steady tone in samples (L,), from 60 to 2,000 Hz.
 
     The first peak of the normalised autocorrelation that comes near the highest (de Cheveigné & Kawahara
     2002, steps 2, 4 and 5).
+
+    Args:
+        samples: What it is in.
+        start, seconds: Where it is, at least 0.05 s.
     """
-    part = samples[int(0.15 * RATE) :][: int(0.8 * RATE)].double()
+    part = samples[int(start * RATE) :][: int(seconds * RATE)].double()
     part = part - part.mean()
     size = 2 * len(part)
     products = torch.fft.irfft(torch.fft.rfft(part, size).abs() ** 2, size)[: len(part)]

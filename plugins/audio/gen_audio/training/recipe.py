@@ -11,8 +11,9 @@ from torch import nn
 from gen.model import save_model
 from gen.nn import TextEncoder
 from gen.train import LatentBank, Recipe, Settings, halves, trained
+from gen_audio import score
 from gen_audio.autoencoder import Autoencoder
-from gen_audio.denoiser import SoundTransformer
+from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.model import ARCHITECTURE
 from gen_audio.training import bank, quality
 from gen_audio.training import codec as codec_training
@@ -20,6 +21,7 @@ from gen_audio.training import denoiser as denoiser_training
 from gen_audio.training import vocoder as vocoder_training
 from gen_audio.training.data import effects, music
 from gen_audio.training.data.shelf import Shelf
+from gen_audio.training.start import Start
 from gen_audio.vocoder import Vocoder
 
 
@@ -52,7 +54,7 @@ PRESETS = {
         denoiser=Settings(steps=5000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
         batch=96,
         decoder=Settings(steps=3000, rate=1.5e-3, matrix_rate=3e-3, warmup=50, decay=0.7, ema=0.998),
-        clips={"music": 3200, "effects": 2400, "speech": 160},
+        clips={"music": 3200, "notes": 3200, "effects": 2400, "speech": 160},
     ),
     "gpu": Preset(
         vocoder=Settings(steps=60_000, rate=1e-3, matrix_rate=2e-3, warmup=200, decay=0.6, ema=0.999),
@@ -62,9 +64,33 @@ PRESETS = {
         denoiser=Settings(steps=80_000, rate=2e-3, matrix_rate=4e-3, warmup=200, decay=0.5, ema=0.9995),
         batch=1024,
         decoder=Settings(steps=20_000, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.7, ema=0.999),
-        clips={"music": 24_000, "effects": 16_000, "speech": 2000},
+        clips={"music": 24_000, "notes": 24_000, "effects": 16_000, "speech": 2000},
     ),
 }
+
+SHIPPED = Path(__file__).parents[1] / "weights" / "sounds.safetensors"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FurtherPreset:
+    """Sizes of a run that trains the shipped model on, whose codec and vocoder stay.
+
+    Args:
+        denoiser: How the denoiser is optimised.
+        batch: Clips per step.
+        clips: Clips on the shelf, by kind.
+    """
+
+    denoiser: Settings
+    batch: int
+    clips: Mapping[str, int]
+
+
+FURTHER = FurtherPreset(
+    denoiser=Settings(steps=3000, rate=1e-3, matrix_rate=2e-3, warmup=60, decay=0.6, ema=0.998),
+    batch=96,
+    clips={"music": 4800, "notes": 6400, "effects": 2400},
+)
 
 CARD: Mapping[str, object] = {
     "summary": "Makes music phrases and sound effects, 22,050 samples per second, from English text.",
@@ -81,13 +107,26 @@ def sounds_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
     """Sounds: a vocoder, a latent codec of log-mels, a text-to-sound flow transformer, the decoder refined.
 
     Args:
-        preset: ``"cpu"`` (two and a half hours) or ``"gpu"``.
+        preset: ``"cpu"`` (two and a half hours), ``"gpu"`` or ``"further"``: trains the shipped model on.
         folder: Of the run; the rendered clips and the bank of latents are kept in it.
         report: Called with lines of progress.
     """
+    if preset == "further":
+        return _further(FURTHER, Start(SHIPPED), folder, report)
     sizes = PRESETS[preset]
-
     shelf = Shelf(folder / "shelf", dict(sizes.clips), report)
+
+    def kept(codec: Autoencoder) -> LatentBank:
+        return LatentBank.load_or_build(
+            folder / "bank.safetensors", lambda: bank.build(codec, shelf, Shape.length, report)
+        )
+
+    def begin(modules: Mapping[str, nn.Module]) -> tuple[Autoencoder, SoundTransformer]:
+        codec = modules["codec"]
+        assert isinstance(codec, Autoencoder)
+        vocabulary = len(kept(codec).vocabulary)
+        shape = Shape(vocabulary=vocabulary, channels=codec.shape.channels, score=score.SIZE)
+        return codec, SoundTransformer(shape)
 
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
@@ -96,14 +135,14 @@ def sounds_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
         assert isinstance(vocoder, Vocoder)
         assert isinstance(codec, Autoencoder)
         assert isinstance(network, SoundTransformer)
-        kept = LatentBank.load(folder / "bank.safetensors")
+        found = LatentBank.load(folder / "bank.safetensors")
         encoder = TextEncoder(
-            kept.subwords,
+            found.subwords,
             network.shape.length,
-            (*music.INSTRUMENTS, *effects.EFFECTS),
+            (*music.RANGES, *effects.EFFECTS),
             frozenset(bank.words()),
         )
-        tensors = {**kept.scale, **halves({"vocoder": vocoder, "codec": codec, "denoiser": network})}
+        tensors = {**found.scale, **halves({"vocoder": vocoder, "codec": codec, "denoiser": network})}
         config = {
             "modality": "audio",
             "architecture": ARCHITECTURE,
@@ -123,8 +162,41 @@ def sounds_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
         stages=(
             vocoder_training.stage(sizes.vocoder, sizes.vocoder_batch, shelf),
             codec,
-            denoiser_training.stage(sizes.denoiser, sizes.batch, shelf, folder, report),
+            denoiser_training.stage(sizes.denoiser, sizes.batch, shelf, kept, begin),
             decoder,
         ),
         export=export,
     )
+
+
+def _further(sizes: FurtherPreset, start: Start, folder: Path, report: Callable[[str], None]) -> Recipe:
+    """The recipe that trains the denoiser of a model on."""
+    shelf = Shelf(folder / "shelf", dict(sizes.clips), report)
+
+    def kept(codec: Autoencoder) -> LatentBank:
+        return LatentBank.load_or_build(
+            folder / "bank.safetensors",
+            lambda: bank.build(codec, shelf, start.shape.length, report, start),
+        )
+
+    def begin(modules: Mapping[str, nn.Module]) -> tuple[Autoencoder, SoundTransformer]:  # noqa: ARG001
+        return start.codec(), start.denoiser()
+
+    def export(
+        modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
+    ) -> None:
+        network = modules["denoiser"]
+        assert isinstance(network, SoundTransformer)
+        others = {
+            name: tensor for name, tensor in start.file.tensors().items() if not name.startswith("denoiser.")
+        }
+        card = {
+            **trained(CARD, "further", history),
+            "start": start.file.sha256,
+            "quality": start.file.card.get("quality", {}),
+        }
+        config = {**start.file.config, "shape": dataclasses.asdict(network.shape)}
+        save_model(path, {**others, **halves({"denoiser": network})}, config, card)
+
+    denoiser = denoiser_training.stage(sizes.denoiser, sizes.batch, shelf, kept, begin)
+    return Recipe(name="sounds", stages=(denoiser,), export=export)

@@ -63,10 +63,10 @@ def stage(
         codec, network = begin(modules)
         kept = bank(codec)
 
-        def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
             latents, ids = kept.draw(batch, generator, SHARES)
             ids = drop_captions(ids, CAPTION_DROPOUT, generator)
-            return latents, ids, known_boxes(latents, REGION_SHARE, generator)
+            return latents, ids, {"known": known_boxes(latents, REGION_SHARE, generator)}
 
         def show(latents: Tensor, path: Path) -> None:
             save_grid(codec.cpu().decode(latents), path, columns=6)

@@ -67,10 +67,10 @@ def stage(settings: Settings, batch: int, count: int, folder: Path, report: Call
         )
         network = WordShapeTransformer(Shape(vocabulary=0))
 
-        def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
             latents, ids = bank.draw(batch, generator)
             ids = drop_captions(ids, CAPTION_DROPOUT, generator)
-            return latents, ids, known_boxes(latents, REGION_SHARE, generator)
+            return latents, ids, {"known": known_boxes(latents, REGION_SHARE, generator)}
 
         def show(latents: Tensor, path: Path) -> None:
             save_sheet(list(codec.cpu().decode(latents)), path, columns=8)

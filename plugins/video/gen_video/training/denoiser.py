@@ -66,12 +66,12 @@ def stage(settings: Settings, batch: int, clips: int, folder: Path, report: Call
         counts = {kind: round(share * batch) for kind, share in SHARES.items()}
         counts["told"] += batch - sum(counts.values())
 
-        def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
             drawn = [bank.draw(count, generator, {kind: 1.0}) for kind, count in counts.items()]
             masks = [known_cells.draw(kind, count, FRAMES, generator) for kind, count in counts.items()]
             states, ids = (torch.cat(parts) for parts in zip(*drawn, strict=True))
             known = known_cells.condition(states, torch.cat(masks))
-            return states, drop_captions(ids, CAPTION_DROPOUT, generator), known
+            return states, drop_captions(ids, CAPTION_DROPOUT, generator), {"known": known}
 
         def show(states: Tensor, path: Path) -> None:
             network = codec.cpu()

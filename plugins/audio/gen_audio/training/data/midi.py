@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gen.atomic import temporary_folder
 from gen.errors import UsageError
 from gen.train.data_files import locate
+from gen_audio.composition import Note
 
 SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 PACKAGES = "fluidsynth fluid-soundfont-gm"
@@ -22,22 +23,6 @@ TICKS = 1000
 
 GAP = 1.5
 """Seconds of silence after a clip, in which it dies away."""
-
-
-@dataclass(frozen=True)
-class Note:
-    """One note of a clip.
-
-    Args:
-        start, length: Seconds.
-        pitch: MIDI key, 60 is middle C (261.63 Hz).
-        velocity: 1 to 127.
-    """
-
-    start: float
-    length: float
-    pitch: int
-    velocity: int
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,20 @@ FRAMES = 640
 
 SAMPLES = FRAMES * HOP
 _GROUP = 100
-_KINDS = {"music": music.Music, "effects": effects.Clip}
+_KINDS = {
+    "music": (music.Tune, music.draw),
+    "notes": (music.Tune, music.draw_free),
+    "effects": (effects.Clip, effects.draw),
+}
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """Music, effects and speech in a folder.
+    """Music, notes of no grammar, effects and speech in a folder.
 
     Args:
         folder: Where they are kept.
-        counts: How many clips of "music", "effects" and "speech" are rendered.
+        counts: How many clips of "music", "notes", "effects" and "speech" are rendered.
         report: Called with lines of progress.
     """
 
@@ -41,7 +45,7 @@ class Shelf:
     report: Callable[[str], None]
 
     def sounds(self) -> list[Tensor]:
-        """Samples of music, effects and speech, (N, 163840) int16 each; rendered where they are not yet."""
+        """Samples of each kind, (N, 163840) int16; rendered where they are not yet."""
         for kind, count in self.counts.items():
             if not self._path(kind).exists():
                 self._render(kind, count)
@@ -49,13 +53,14 @@ class Shelf:
         maps = [np.load(self._path(kind), mmap_mode="c") for kind in self.counts]
         return [torch.from_numpy(found) for found in maps]
 
-    def clips(self) -> list[list[Clip]]:
-        """What the music and the effects are, in the order of ``sounds``."""
+    def clips(self) -> dict[str, list[Clip]]:
+        """What the clips of each kind but speech are, in the order of ``sounds``."""
         self.sounds()
-        found: list[list[Clip]] = []
-        for kind, of in _KINDS.items():
-            rows = json.loads(self._path(kind).with_suffix(".json").read_text())
-            found.append([of(**row) for row in rows])
+        found: dict[str, list[Clip]] = {}
+        for kind in self.counts:
+            if kind in _KINDS:
+                rows = json.loads(self._path(kind).with_suffix(".json").read_text())
+                found[kind] = [_KINDS[kind][0](**row) for row in rows]
         return found
 
     def _path(self, kind: str) -> Path:
@@ -66,8 +71,7 @@ class Shelf:
         rng = random.Random(f"shelf {kind}")
         drawn: Sequence[Clip] = ()
         if kind in _KINDS:
-            draw = music.draw if kind == "music" else effects.draw
-            drawn = [draw(rng) for _ in range(count)]
+            drawn = [_KINDS[kind][1](rng) for _ in range(count)]
             rows = json.dumps([dataclasses.asdict(clip) for clip in drawn])
             self._path(kind).with_suffix(".json").write_text(rows)
         path = self._path(kind).with_suffix(".part")
