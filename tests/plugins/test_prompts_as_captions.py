@@ -16,6 +16,7 @@ from gen.nn import Caption
 from gen.train.natural_prompts import natural_prompts
 from gen.words import Stock
 from gen_audio import captions as of_sounds
+from gen_audio import composition
 from gen_audio import vocabulary as sounds
 from gen_audio.training.data import clips, effects, music
 from gen_mesh import captions as of_shapes
@@ -77,9 +78,9 @@ def test_captions_of_shapes_stay(say: Mapping[str, Say]) -> None:
 
 
 def test_the_vocabularies_are_those_of_the_grammars() -> None:
-    assert tuple(music.RANGES) == sounds.INSTRUMENTS
-    assert music.BEATS == sounds.STYLES
-    assert tuple(music.MOODS) == sounds.MOODS
+    assert tuple(composition.RANGES) == sounds.INSTRUMENTS
+    assert composition.BEATS == sounds.STYLES
+    assert tuple(composition.MOODS) == sounds.MOODS
     assert effects.AXES == sounds.AXES
     said = {name: (" ".join(one.axes), "|".join(one.names)) for name, one in effects.EFFECTS.items()}
     assert said == sounds.EFFECTS

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gen.nn import Caption, read_as, shortened
-from gen.words import Phrases, Stock, english, nearest_name, plain, words_of
+from gen.words import Phrases, Stock, english, nearest_name, plain, with_article, words_of
 from gen_audio.plugin import KEYS
 from gen_audio.vocabulary import AXES, DRUMS, EFFECTS, FIGURES, INSTRUMENTS, MOODS, STYLES
 
 
-def _any(words: Sequence[str]) -> str:
+def any_of(words: Sequence[str]) -> str:
+    """A pattern of any of some words, the longest that fits."""
     return f"(?:{'|'.join(sorted(map(re.escape, words), key=len, reverse=True))})"
 
 
@@ -29,31 +30,31 @@ def _effect(name: str) -> str:
     return rf"(?:{_ADJECTIVE} )*{re.escape(name)}"
 
 
-_ADJECTIVE = _any(["distant", *(word for less, more in AXES.values() for word in (*less, *more))])
-_KEY = rf"(?: in {_any(tuple(KEYS.values()))})?"
+_ADJECTIVE = any_of(["distant", *(word for less, more in AXES.values() for word in (*less, *more))])
+_KEY = rf"(?: in {any_of(tuple(KEYS.values()))})?"
 _TEMPO = r"(?:, \d+ bpm)?"
-_INSTRUMENT = _any(INSTRUMENTS)
-_MOOD, _HIGH = rf"(?:(?:slow|fast) )?(?:{_any(MOODS)} )?", "(?:(?:high|low) )?"
+_INSTRUMENT = any_of(INSTRUMENTS)
+_MOOD, _HIGH = rf"(?:(?:slow|fast) )?(?:{any_of(MOODS)} )?", "(?:(?:high|low) )?"
 _MUSIC = "|".join(
     (
         rf"(?:an? )?{_INSTRUMENT}",
-        rf"(?:an? )?{_MOOD}{_HIGH}{_INSTRUMENT} {_any(FIGURES)}{_KEY}{_TEMPO}",
-        rf"(?:an? )?{_MOOD}{_any(FIGURES)} on the {_INSTRUMENT}{_KEY}{_TEMPO}",
+        rf"(?:an? )?{_MOOD}{_HIGH}{_INSTRUMENT} {any_of(FIGURES)}{_KEY}{_TEMPO}",
+        rf"(?:an? )?{_MOOD}{any_of(FIGURES)} on the {_INSTRUMENT}{_KEY}{_TEMPO}",
         rf"(?:an? )?(?:(?:single|long) )?{_HIGH}{_INSTRUMENT} note(?:, [a-g](?: flat| sharp)? -?\d)?",
         rf"(?:an? )?{_HIGH}{_INSTRUMENT} (?:(?:major|minor) )?chord{_KEY}",
-        rf"(?:an? )?(?:(?:slow|fast) )?{_any(STYLES)} (?:drum beat|beat|drums|drum loop){_TEMPO}",
+        rf"(?:an? )?(?:(?:slow|fast) )?{any_of(STYLES)} (?:drum beat|beat|drums|drum loop){_TEMPO}",
     )
 )
 _NAMES = "|".join(_effect(name) for _, names in EFFECTS.values() for name in names.split("|"))
 _CAPTION = re.compile(
-    rf"{_MUSIC}|(?:the sound of )?(?:{_NAMES})(?: far away| in the distance)?|{_any(tuple(EFFECTS))}"
+    rf"{_MUSIC}|(?:the sound of )?(?:{_NAMES})(?: far away| in the distance)?|{any_of(tuple(EFFECTS))}"
 )
 _FRAME = re.compile(
     r"^(?:(?:please |i want |i need |i'd like )?(?:play|make|create|generate|give|record)?(?: me)? ?)?"
     r"(?:(?:the |an? |some )?(?:sounds?|noises?|recording|sound effect) of )?"
 )
-_BPM = re.compile(r",?(?: at)? ?\b(\d+) ?bpm\b")
-_IN_KEY = re.compile(rf" in ({_any(tuple(KEYS.values()))})\b")
+BPM = re.compile(r",?(?: at)? ?\b(\d+) ?bpm\b", re.IGNORECASE)
+IN_KEY = re.compile(rf" in ({any_of(tuple(KEYS.values()))})\b")
 
 _PACE = {
     "slow": ("slow", "slowly", "unhurried", "adagio"),
@@ -109,6 +110,8 @@ _STYLES = Phrases(
 _ARTICLES = frozenset(["a", "an", "the"])
 _BREAKS = frozenset([",", "in", "on", "at", "of", "for", "from", "with", "and", "by", "over", "to", "when"])
 
+_PLAYING = frozenset(["play", "plays", "playing", "played"])
+
 
 @dataclass(frozen=True)
 class _Sound:
@@ -137,8 +140,8 @@ def caption(prompt: str, stock: Stock) -> Caption:
         return Caption(prompt)
     text = plain(english(prompt))
     text = text[_FRAME.match(text).end() :]  # type: ignore[union-attr]
-    key, tempo = _IN_KEY.search(text), _BPM.search(text)
-    text = _BPM.sub("", _IN_KEY.sub("", text))
+    key, tempo = IN_KEY.search(text), BPM.search(text)
+    text = BPM.sub("", IN_KEY.sub("", text))
     sound = _sound([word for word in words_of(text) if word not in _ARTICLES], stock)
     if sound is None:
         return Caption(prompt)
@@ -159,7 +162,7 @@ def caption(prompt: str, stock: Stock) -> Caption:
     unread += [] if sound.part else _unread(rest)
     if unread:
         remarks.append(f"not read: {', '.join(map(shortened, unread))}")
-    return Caption(_with_article(said), tuple(remarks))
+    return Caption(_in_form(said), tuple(remarks))
 
 
 def _sound(words: Sequence[str], stock: Stock) -> _Sound | None:
@@ -212,17 +215,17 @@ def _varied(sound: _Sound) -> tuple[str, list[str], list[str]]:
     return " ".join(filter(None, [*kept, name])), unread, rest
 
 
-def _with_article(said: str) -> str:
-    """A caption with the article that captions of its sound have."""
+def _in_form(said: str) -> str:
+    """A caption with the article that captions of its sound have, where they have one."""
     bare = tuple(names.split("|")[0] for _, names in EFFECTS.values())
     if said.endswith(tuple(name for name in bare if not name.startswith(("a ", "an ", "the ")))):
         return said
     if "chords" in said.split():
         return said
-    return f"{'an' if said[0] in 'aeiou' else 'a'} {said}"
+    return with_article(said)
 
 
 def _unread(words: Sequence[str]) -> list[str]:
     """Parts of a prompt that say nothing of the sound."""
     parts = [part.split() for part in re.split(r" ?(?:,|\bwith\b|\band\b) ?", " ".join(words))]
-    return [" ".join(part) for part in parts if set(part) - _BREAKS]
+    return [" ".join(part) for part in parts if set(part) - _BREAKS - _PLAYING]

@@ -32,12 +32,12 @@ from gen_audio.artifacts import (
     there_and_back,
 )
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
-from gen_audio.captions import caption
+from gen_audio.captions import BPM, any_of, caption
 from gen_audio.composition import DRUMS, TEMPI, Note, notes
 from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.loudness import LEVEL
 from gen_audio.mel import HOP, RATE, around, log_mel
-from gen_audio.playing import BPM, one_of, tune, usual
+from gen_audio.playing import tune, usual
 from gen_audio.plugin import KEYS, spellings_of_keys
 from gen_audio.score import TOKEN_SECONDS
 from gen_audio.vocabulary import EFFECTS, INSTRUMENTS, KEYWORDS
@@ -50,6 +50,9 @@ OVERLAP = 9
 DURATIONS = 1.0, 60.0
 """Seconds that a sound may last, the shortest and the longest."""
 
+USUAL, DYING = 5.0, 0.4
+"""Seconds of a sound of which no duration is given, and after the last note."""
+
 _OTHERS = ("voice", "rate")
 _TOKEN = TOKEN_FRAMES * HOP
 _AROUND = 4
@@ -59,7 +62,7 @@ _AROUND = 4
 _KEY = re.compile(
     r" in (?:the key of )?\b([a-g](?:[#♯♭b]|[ -](?:sharp|flat))? (?:major|minor))\b", re.IGNORECASE
 )
-_BARE = re.compile(rf"(?:(?:an?|the|on the) )?(?:{one_of(INSTRUMENTS)})?", re.IGNORECASE)
+_BARE = re.compile(rf"(?:(?:an?|the|on the) )?(?:{any_of(INSTRUMENTS)})?", re.IGNORECASE)
 _PACE = {"slow": 70, "slowly": 70, "fast": 160, "quickly": 160}
 SLOWEST, FASTEST = 20, 300
 """Beats per minute of notes."""
@@ -75,8 +78,14 @@ def said(prompt: str, params: Mapping[str, object]) -> str:
     """The prompt, with the key and the tempo of the parameters in words, as captions say them."""
     if not prompt:
         return prompt
-    key = KEYS.get(str(params.get("key", "")), "")
-    return prompt + (f" in {key}" if key else "") + (f", {params['bpm']} bpm" if "bpm" in params else "")
+    key, tempo = KEYS.get(str(params.get("key", "")), ""), params.get("bpm")
+    found = prompt + (f" in {key}" if key else "")
+    return found + (f", {_in_captions(float(str(tempo)))} bpm" if tempo else "")
+
+
+def _in_captions(tempo: float) -> int:
+    """The tempo that captions have, which is the nearest to another."""
+    return min(TEMPI, key=lambda bpm: abs(bpm - tempo))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +122,33 @@ class SoundEncoder(CaptionEncoder):
         if any(set(match[0].lower().split()) & unknown for match in _SAID.finditer(prompt)):
             found.append("this model makes no speech; --model voice says the prompt aloud, word by word")
         return (*found, *self._about_notes(prompt, params))
+
+    def settle(
+        self,
+        prompt: str,
+        params: Mapping[str, object],
+        seed: int,  # noqa: ARG002
+    ) -> Mapping[str, int | float | bool | str]:
+        """The duration, where it is left to the model: what the notes of a prompt take, or 5 s.
+
+        Raises:
+            UsageError: The notes take longer than a sound may last.
+        """
+        if params.get("duration") is not None:
+            return {}
+        ends = self._ends(prompt, params)
+        if not ends:
+            return {"duration": USUAL}
+        start = params.get("extend")
+        if isinstance(start, Artifact):
+            ends += start.sizes["samples"] / int(start.attributes["sample_rate"])
+        shortest, longest = DURATIONS
+        if ends > longest:
+            raise UsageError(
+                f"the notes take {ends:.1f} s, and sounds at most {longest:g} s",
+                "make them in parts, by extend",
+            )
+        return {"duration": min(max(math.ceil(10 * (ends + DYING)) / 10, shortest), longest)}
 
     def notes(
         self, prompt: str, params: Mapping[str, object], seed: int, seconds: float, compose: bool = True
@@ -162,19 +198,25 @@ class SoundEncoder(CaptionEncoder):
         if params.get("bpm"):
             return BPM.sub("", prompt)
         if (tempo := _tempo(prompt)) and self.plays:
-            return BPM.sub("", prompt) + f", {min(TEMPI, key=lambda bpm: abs(bpm - tempo))} bpm"
+            return BPM.sub("", prompt) + f", {_in_captions(tempo)} bpm"
         return prompt
 
     def _about_notes(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
         written, _ = notation.read(prompt)
         if not self.plays or not written:
             return ()
-        played = self.notes(prompt, params, 0, 0.0, compose=False)
-        if played is None:
+        ends = self._ends(prompt, params)
+        if not ends:
             return ("notes are for instruments: those of the prompt are not played",)
-        ends = max(note.start + note.length for note in played[0])
-        duration = number(params, "duration", math.inf)
-        return (f"the notes take {ends:.1f} s, of which {duration:g} s are made",) if ends > duration else ()
+        duration = params.get("duration")
+        if isinstance(duration, int | float) and ends > duration:
+            return (f"the notes take {ends:.1f} s, of which {duration:g} s are made",)
+        return ()
+
+    def _ends(self, prompt: str, params: Mapping[str, object]) -> float:
+        """Seconds after which the last note of a prompt ends; 0 where none is played."""
+        played = self.notes(prompt, params, 0, 0.0, compose=False)
+        return max(note.start + note.length for note in played[0]) if played else 0.0
 
 
 def _tempo(prompt: str) -> int:

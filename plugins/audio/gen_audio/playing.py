@@ -6,24 +6,15 @@ import random
 import re
 
 from gen.words import plain
+from gen_audio.captions import BPM, IN_KEY, any_of
 from gen_audio.composition import DRUMS, KEYS, MOODS, RANGES, TEMPI, Note, Tune
-from gen_audio.plugin import KEYS as KEY_NAMES
 from gen_audio.vocabulary import FIGURES, INSTRUMENTS, STYLES
 
-BPM = re.compile(r",?(?: at)? ?\b(\d+) ?bpm\b", re.IGNORECASE)
-
-
-def one_of(words: tuple[str, ...]) -> str:
-    """A pattern of any of some words, the longest that fits."""
-    return f"(?:{'|'.join(sorted(map(re.escape, words), key=len, reverse=True))})"
-
-
-_KEY = re.compile(rf" in ({one_of(tuple(KEY_NAMES.values()))})\b")
 _PITCH = re.compile(r", ([a-g](?: flat| sharp)?) (\d)$")
-_HOW = rf"(?:an? )?(?:(?P<pace>slow|fast) )?(?:(?P<mood>{one_of(tuple(MOODS))}) )?"
-_BEAT = re.compile(rf"{_HOW}(?P<style>{one_of(STYLES)}) (?:drum beat|beat|drums|drum loop)")
-_INSTRUMENT = rf"(?P<instrument>{one_of(INSTRUMENTS)})"
-_FIGURE = one_of((*FIGURES, "note", "chord"))
+_HOW = rf"(?:an? )?(?:(?P<pace>slow|fast) )?(?:(?P<mood>{any_of(tuple(MOODS))}) )?"
+_BEAT = re.compile(rf"{_HOW}(?P<style>{any_of(STYLES)}) (?:drum beat|beat|drums|drum loop)")
+_INSTRUMENT = rf"(?P<instrument>{any_of(INSTRUMENTS)})"
+_FIGURE = any_of((*FIGURES, "note", "chord"))
 _TUNES = (
     re.compile(
         rf"{_HOW}(?:(?:single|long) )?(?:(?P<height>high|low) )?{_INSTRUMENT}"
@@ -47,8 +38,8 @@ def tune(caption: str, rng: random.Random) -> tuple[Tune, Note | None] | None:
     mode, low = rng.choice(("major", "minor")), rng.random() < 0.6
     text = plain(caption)
     pitch = _PITCH.search(text)
-    tempo, named = BPM.search(text), _KEY.search(text)
-    text = _KEY.sub("", BPM.sub("", _PITCH.sub("", text)))
+    tempo, named = BPM.search(text), IN_KEY.search(text)
+    text = IN_KEY.sub("", BPM.sub("", _PITCH.sub("", text)))
     found = _BEAT.fullmatch(text)
     for pattern in _TUNES:
         found = found or pattern.fullmatch(text)

@@ -92,10 +92,9 @@ def gen_modality() -> ModalitySpec:
             Param(
                 name="bpm",
                 type=int,
-                help="Tempo of music, in tens.",
-                minimum=60,
-                maximum=180,
-                multiple_of=10,
+                help="Tempo of music.",
+                minimum=20,
+                maximum=300,
             ),
             Param(
                 name="key",

@@ -120,9 +120,9 @@ def test_a_network_learns_which_latents_a_text_means(bank: LatentBank, tmp_path:
         LineShape(len(bank.vocabulary), 32, depth=2, heads=2, hidden=48, length=LENGTH, channels=2)
     )
 
-    def draw(of: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(of: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         latents, ids = bank.draw(64, of, {"low": 0.5, "high": 0.5})
-        return latents, drop_captions(ids, 0.1, of), known_boxes(latents, 0.1, of)
+        return latents, drop_captions(ids, 0.1, of), {"known": known_boxes(latents, 0.1, of)}
 
     shown: list[Tensor] = []
     task = text_task(

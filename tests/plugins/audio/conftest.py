@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,23 +13,28 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def write_model() -> Callable[..., Path]:
-    """Writes the model to a path; its configuration can be changed."""
+    """Writes the model to a path; it may read scores, and its configuration can be changed."""
     from gen.model import save_model
     from gen.nn import Subwords
+    from gen_audio import score
     from gen_audio.autoencoder import Autoencoder, CodecShape
     from gen_audio.denoiser import Shape, SoundTransformer
     from gen_audio.model import ARCHITECTURE
     from gen_audio.vocoder import Vocoder, VocoderShape
 
-    def write(path: Path, **changes: object) -> Path:
+    def write(path: Path, plays: bool = False, **changes: object) -> Path:
         torch.manual_seed(0)
         words = ["a", "piano", "melody", "rain", "in", "c", "d", "minor", "major", "bpm", "120"]
         subwords = Subwords.train(words, words, 40)
         shape = Shape(vocabulary=len(subwords), width=32, depth=2, heads=2, hidden=64)
+        if plays:
+            shape = replace(shape, score=score.SIZE)
+            changes = {"params": {"duration": None}, **changes}
         codec_shape = CodecShape(fine=32, coarse=48, fine_hidden=64, coarse_hidden=64)
         vocoder_shape = VocoderShape(width=48, depth=2, hidden=64)
         network, codec, vocoder = SoundTransformer(shape), Autoencoder(codec_shape), Vocoder(vocoder_shape)
-        for layer in (network.sound_out, network.modulation.project):  # both start at zero
+        zeros = [network.sound_out, network.modulation.project, *([network.score_in] if plays else [])]
+        for layer in zeros:  # they start at zero
             torch.nn.init.normal_(layer.weight, std=0.1)
         tensors = {"latents.mean": torch.zeros(128), "latents.std": torch.ones(128)}
         for name, module in (("denoiser", network), ("codec", codec), ("vocoder", vocoder)):

@@ -9,6 +9,7 @@ import torch
 
 from gen.errors import UsageError
 from gen.nn import Subwords
+from gen_audio import composition
 from gen_audio.loudness import LEVEL
 from gen_audio.training import bank, measures
 from gen_audio.training.data import clips, effects, midi, music
@@ -22,19 +23,19 @@ def drawn(count: int) -> list[clips.Clip]:
 
 def test_nothing_that_is_held_out_is_drawn_and_some_is_held_out() -> None:
     for clip in drawn(300):
-        held_out = music.held_out(clip) if isinstance(clip, music.Tune) else effects.held_out(clip)
+        held_out = music.held_out(clip) if isinstance(clip, composition.Tune) else effects.held_out(clip)
         assert not held_out
-    pairs = [music.Tune(i, f) for i in music.RANGES for f in music.FIGURES]
+    pairs = [composition.Tune(i, f) for i in composition.RANGES for f in composition.FIGURES]
     share = sum(map(music.held_out, pairs)) / len(pairs)
     assert 0.03 < share < 0.12
     # Every instrument and every figure is still seen often.
-    for name in music.RANGES:
+    for name in composition.RANGES:
         assert sum(music.held_out(pair) for pair in pairs if pair.instrument == name) <= 2
 
 
 def test_captions_say_what_is_true() -> None:
     rng = random.Random(1)
-    tune = music.Tune("violin", "scale", bpm=60, key=9, mode="minor", mood="sad")
+    tune = composition.Tune("violin", "scale", bpm=60, key=9, mode="minor", mood="sad")
     assert music.canonical(tune) == "a violin scale in a minor, 60 bpm"
     for _ in range(50):
         text = music.caption(tune, rng)
@@ -58,7 +59,7 @@ def test_every_word_of_a_caption_is_known_and_every_class_has_its_own() -> None:
 
 
 def test_slow_and_fast_differ_by_what_is_played() -> None:
-    slow, fast = (music.part(music.Tune("piano", "scale", bpm=bpm), 4.0) for bpm in (60, 180))
+    slow, fast = (music.part(composition.Tune("piano", "scale", bpm=bpm), 4.0) for bpm in (60, 180))
     assert len(fast.notes) > 2.5 * len(slow.notes)
     assert {note.pitch % 12 for note in slow.notes} <= {0, 2, 4, 5, 7, 9, 11}
 

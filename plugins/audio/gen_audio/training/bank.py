@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gen.nn import Subwords
 from gen.train import LatentBank
-from gen_audio import score
+from gen_audio import composition, score
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder
 from gen_audio.mel import RATE, log_mel
 from gen_audio.training.data import clips, effects, music
@@ -27,7 +27,7 @@ def words() -> list[str]:
     texts = [music.caption(music.draw(rng), rng) for _ in range(4000)]
     texts += [effects.caption(effects.draw(rng), rng) for _ in range(4000)]
     texts += [name for effect in effects.EFFECTS.values() for name in effect.names]
-    texts += [f"{bpm} bpm" for bpm in music.TEMPI]
+    texts += [f"{bpm} bpm" for bpm in composition.TEMPI]
     return list(dict.fromkeys(word for text in texts for word in Subwords.words(text)))
 
 
@@ -73,8 +73,8 @@ def scores(shelf: Shelf) -> Tensor:
     """The scores of the bank's clips, in hundredths: (N, ``score.SIZE``, T) uint8."""
     tokens = FRAMES // TOKEN_FRAMES
     written = [
-        score.written(music.notes(clip, SAMPLES / RATE), clip.instrument == music.DRUMS, tokens)
-        if isinstance(clip, music.Tune)
+        score.written(composition.notes(clip, SAMPLES / RATE), clip.instrument == composition.DRUMS, tokens)
+        if isinstance(clip, composition.Tune)
         else score.none(tokens)
         for group in shelf.clips().values()
         for clip in group

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from gen.evaluation import kept_judge
+from gen_audio import composition
 from gen_audio.mel import HOP, log_mel
 from gen_audio.training.data import clips, effects, music
 from gen_audio.training.data.clips import Clip
 
-CLASSES = (*music.RANGES, "drums", *effects.EFFECTS)
+CLASSES = (*composition.RANGES, "drums", *effects.EFFECTS)
 FRAMES = 432
 PER_CLASS = 24
 
@@ -37,7 +38,7 @@ class Classifier(nn.Module):
 
 def label(clip: Clip) -> int:
     """Index in ``CLASSES`` of what a clip is."""
-    return CLASSES.index(clip.instrument if isinstance(clip, music.Tune) else clip.effect)
+    return CLASSES.index(clip.instrument if isinstance(clip, composition.Tune) else clip.effect)
 
 
 def rendered(wanted: list[Clip]) -> Tensor:
@@ -84,9 +85,14 @@ def _of_class(name: str, rng: random.Random) -> Clip:
         levels = {axis: rng.choice((-1, 0, 1)) for axis in effects.EFFECTS[name].axes}
         return effects.Clip(name, **levels, far=rng.random() < 0.15, seed=rng.getrandbits(32))
     if name == "drums":
-        return music.Tune(name, rng.choice(music.BEATS), rng.choice(music.TEMPI), seed=rng.getrandbits(32))
+        return composition.Tune(
+            name, rng.choice(composition.BEATS), rng.choice(composition.TEMPI), seed=rng.getrandbits(32)
+        )
     return dataclasses.replace(
-        music.draw(rng), instrument=name, figure=rng.choice(music.FIGURES), octave=int(rng.random() < 0.4)
+        music.draw(rng),
+        instrument=name,
+        figure=rng.choice(composition.FIGURES),
+        octave=int(rng.random() < 0.4),
     )
 
 

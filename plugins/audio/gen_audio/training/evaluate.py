@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gen.evaluation import Share, Trial, frechet_distance
 from gen.train.natural_prompts import natural_prompts
+from gen_audio import composition
 from gen_audio.artifacts import fitted, mono
 from gen_audio.composition import Note
 from gen_audio.mel import HOP, RATE, log_mel
@@ -111,8 +112,8 @@ class _Evaluation:
                 continue
             tune = dataclasses.replace(
                 music.draw(rng),
-                instrument=rng.choice(list(music.RANGES)),
-                figure=rng.choice(music.FIGURES),
+                instrument=rng.choice(list(composition.RANGES)),
+                figure=rng.choice(composition.FIGURES),
             )
             if music.held_out(tune) == (split == "held out"):
                 found.append(tune)
@@ -149,10 +150,10 @@ class _Evaluation:
         """Distance of single notes from their pitch."""
         rng = random.Random(f"{SEED} pitch")
         wanted: list[Clip] = [
-            music.Tune(rng.choice(STEADY), "note", key=rng.randrange(12), seed=rng.getrandbits(32))
+            composition.Tune(rng.choice(STEADY), "note", key=rng.randrange(12), seed=rng.getrandbits(32))
             for _ in range(self.count)
         ]
-        keys = [clip.pitch for clip in wanted if isinstance(clip, music.Tune)]
+        keys = [clip.pitch for clip in wanted if isinstance(clip, composition.Tune)]
         rendered = torch.from_numpy(clips.render(wanted, judges.FRAMES * HOP))
         result = {}
         for name, sounds in (("", self._sounds(wanted, "pitch")), (", rendered", iter(rendered[:, None]))):
@@ -173,7 +174,7 @@ class _Evaluation:
             )
             if tune.figure in ("arpeggio", "scale") and not music.held_out(tune):
                 wanted.append(tune)
-        rates = [clip.bpm / 30 for clip in wanted if isinstance(clip, music.Tune)]
+        rates = [clip.bpm / 30 for clip in wanted if isinstance(clip, composition.Tune)]
         made = (log_mel(x)[0] for x in self._sounds(wanted, "tempo"))
         result = {}
         for name, mels in (("", made), (", rendered", iter(judges.rendered(wanted)))):
@@ -191,7 +192,7 @@ class _Evaluation:
         where nine in ten of its notes are.
         """
         rng = random.Random(f"{SEED} order")
-        scales: list[music.Tune] = []
+        scales: list[composition.Tune] = []
         while len(scales) < self.count // 2:
             tune = dataclasses.replace(
                 music.draw(rng),
@@ -254,7 +255,7 @@ class _Evaluation:
 def _melody(rng: random.Random) -> tuple[str, midi.Part]:
     """A prompt that writes out notes of one beat, and what is to be played."""
     instrument, bpm = rng.choice(STEADY), rng.choice(range(90, 150, 5))
-    low = music.RANGES[instrument]
+    low = composition.RANGES[instrument]
     keys = [rng.randrange(low, low + 20) for _ in range(bpm * 5 // 60)]
     names = (
         music.note_name(key).replace(" sharp", "#").replace(" flat", "b").replace(" ", "") for key in keys

@@ -11,7 +11,7 @@ from torch import nn
 from gen.model import save_model
 from gen.nn import TextEncoder
 from gen.train import LatentBank, Recipe, Settings, halves, trained
-from gen_audio import score
+from gen_audio import composition, score
 from gen_audio.autoencoder import Autoencoder
 from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.model import ARCHITECTURE
@@ -19,7 +19,7 @@ from gen_audio.training import bank, quality
 from gen_audio.training import codec as codec_training
 from gen_audio.training import denoiser as denoiser_training
 from gen_audio.training import vocoder as vocoder_training
-from gen_audio.training.data import effects, music
+from gen_audio.training.data import effects
 from gen_audio.training.data.shelf import Shelf
 from gen_audio.training.start import Start
 from gen_audio.vocoder import Vocoder
@@ -67,6 +67,12 @@ PRESETS = {
         clips={"music": 24_000, "notes": 24_000, "effects": 16_000, "speech": 2000},
     ),
 }
+
+SAMPLED: Mapping[str, object] = {
+    "params": {"duration": None},
+    "defaults": {"solver": "default", "grid": "uniform", "steps": 16, "guidance": 3.0},
+}
+"""How the model is sampled; notes of a prompt decide the duration."""
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "sounds.safetensors"
 
@@ -139,14 +145,14 @@ def sounds_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
         encoder = TextEncoder(
             found.subwords,
             network.shape.length,
-            (*music.RANGES, *effects.EFFECTS),
+            (*composition.RANGES, *effects.EFFECTS),
             frozenset(bank.words()),
         )
         tensors = {**found.scale, **halves({"vocoder": vocoder, "codec": codec, "denoiser": network})}
         config = {
             "modality": "audio",
             "architecture": ARCHITECTURE,
-            "defaults": {"solver": "default", "grid": "uniform", "steps": 16, "guidance": 3.0},
+            **SAMPLED,
             "shape": dataclasses.asdict(network.shape),
             "codec": dataclasses.asdict(codec.shape),
             "vocoder": dataclasses.asdict(vocoder.shape),
@@ -195,7 +201,7 @@ def _further(sizes: FurtherPreset, start: Start, folder: Path, report: Callable[
             "start": start.file.sha256,
             "quality": start.file.card.get("quality", {}),
         }
-        config = {**start.file.config, "shape": dataclasses.asdict(network.shape)}
+        config = {**start.file.config, **SAMPLED, "shape": dataclasses.asdict(network.shape)}
         save_model(path, {**others, **halves({"denoiser": network})}, config, card)
 
     denoiser = denoiser_training.stage(sizes.denoiser, sizes.batch, shelf, kept, begin)

@@ -9,28 +9,29 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gen_audio import composition
 from gen_audio.loudness import LEVEL
 from gen_audio.training.data import effects, midi, music
 from gen_audio.training.data.synthesis import RATE
 
-Clip: TypeAlias = music.Tune | effects.Clip
+Clip: TypeAlias = composition.Tune | effects.Clip
 
 
 def caption(clip: Clip, rng: random.Random) -> str:
     """One of many ways to describe a clip."""
-    return music.caption(clip, rng) if isinstance(clip, music.Tune) else effects.caption(clip, rng)
+    return music.caption(clip, rng) if isinstance(clip, composition.Tune) else effects.caption(clip, rng)
 
 
 def canonical(clip: Clip) -> str:
     """The caption that metrics use."""
-    return music.canonical(clip) if isinstance(clip, music.Tune) else effects.canonical(clip)
+    return music.canonical(clip) if isinstance(clip, composition.Tune) else effects.canonical(clip)
 
 
 def render(clips: Sequence[Clip], samples: int) -> NDArray[np.float32]:
     """Render clips: (clips, samples) in [-1, 1], alike in loudness."""
     seconds = samples / RATE
     result = np.zeros((len(clips), samples), np.float32)
-    tunes = [(index, clip) for index, clip in enumerate(clips) if isinstance(clip, music.Tune)]
+    tunes = [(index, clip) for index, clip in enumerate(clips) if isinstance(clip, composition.Tune)]
     if tunes:
         played = midi.render([music.part(clip, seconds) for _, clip in tunes], seconds, RATE)
         for (index, _), sound in zip(tunes, played, strict=True):

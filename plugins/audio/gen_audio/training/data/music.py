@@ -6,6 +6,7 @@ import hashlib
 import random
 from dataclasses import replace
 
+from gen.words import with_article
 from gen_audio.composition import (
     BEATS,
     DRUMS,
@@ -169,4 +170,4 @@ def _article(words: str) -> str:
     text = " ".join(words.split())
     if text.endswith(DRUMS) or "chords" in text.split():
         return text
-    return f"{'an' if text[0] in 'aeiou' else 'a'} {text}"
+    return with_article(text)

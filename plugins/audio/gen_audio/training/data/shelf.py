@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gen_audio import composition
 from gen_audio.mel import HOP
 from gen_audio.training.data import clips, effects, music, speech
 from gen_audio.training.data.clips import Clip
@@ -23,9 +24,9 @@ FRAMES = 640
 
 SAMPLES = FRAMES * HOP
 _GROUP = 100
-_KINDS = {
-    "music": (music.Tune, music.draw),
-    "notes": (music.Tune, music.draw_free),
+_KINDS: Mapping[str, tuple[Callable[..., Clip], Callable[[random.Random], Clip]]] = {
+    "music": (composition.Tune, music.draw),
+    "notes": (composition.Tune, music.draw_free),
     "effects": (effects.Clip, effects.draw),
 }
 
