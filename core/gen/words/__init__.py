@@ -2,6 +2,7 @@
 
 from gen.words.english import english, forms
 from gen.words.forms import base_forms, plural, with_article
+from gen.words.head import sorts
 from gen.words.nearest import nearest, nearness, pooled, vectors
 from gen.words.phrases import Phrases, words_of
 from gen.words.reading import WEIGHT, Reading, Word, read
@@ -31,6 +32,7 @@ __all__ = [
     "read",
     "same_words",
     "singular",
+    "sorts",
     "vectors",
     "with_article",
     "word_table",

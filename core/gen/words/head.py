@@ -13,6 +13,8 @@ _ENDS = frozenset(
     )
 )
 """Words behind which a phrase says where or how a thing is."""
+MOST = 8
+"""Steps from a thing to what it is a sort of in the most general sense."""
 
 
 def head(text: str) -> int:
@@ -43,3 +45,13 @@ def kinds(row: int, most: int) -> list[int]:
     while len(found) < most and (row := int(table.kinds[row])):
         found.append(row)
     return found
+
+
+def sorts(text: str) -> tuple[str, ...]:
+    """What the thing that a text means is a sort of, the nearest first; empty where it means none.
+
+    Raises:
+        UsageError: The text holds a control character.
+    """
+    row = head(text)
+    return tuple(word_table().names[kind] for kind in kinds(row, MOST)) if row else ()

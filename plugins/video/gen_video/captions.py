@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import dropwhile
 
 from gen.nn import Caption, read_as, shortened
-from gen.words import Phrases, Stock, english, nearest_name, nearness, plain, plural, words_of
+from gen.words import (
+    Phrases,
+    Stock,
+    english,
+    nearest_name,
+    nearness,
+    plain,
+    plural,
+    sorts,
+    with_article,
+    words_of,
+)
+from gen_video.phrases import ALMOST, MOTIONS, SIZES, SPEEDS, TINTS, WAYS
+from gen_video.scenery import any_of, scenery
 from gen_video.vocabulary import (
     ALIASES,
     COLOURS,
@@ -22,6 +35,8 @@ from gen_video.vocabulary import (
     HUES,
     NO_ARTICLE,
     PATTERNS,
+    PEOPLE,
+    PERSON,
     PLACES,
     SIZE_WORDS,
     SPEED_WORDS,
@@ -31,24 +46,21 @@ from gen_video.vocabulary import (
 NEAR = 0.5
 """The least cosine at which a verb is taken for another."""
 
-
-def _any(words: Sequence[str]) -> str:
-    return f"(?:{'|'.join(sorted(map(re.escape, words), key=len, reverse=True))})"
-
-
 GAIT = {name: gait for gait, names in GAITS.items() for name in names}
 GAIT |= {alias: GAIT[name] for name, alias in ALIASES.items() if name in GAIT}
 """Every name of a thing, and its verb of moving."""
 
-_SIZE = _any([word for words in SIZE_WORDS.values() for word in words])
-_THING = rf"(?:an? )?(?:{_SIZE} )?(?:{_any(HUES)} )?{_any([*GAIT, *map(plural, GAIT)])}"
-_SPEED = rf"(?: {_any([word for words in SPEED_WORDS.values() for word in words if word])})?"
-_GOES = _any(list(dict.fromkeys([*GAITS, *(verb for verbs in GOES.values() for verb in verbs)])))
+_SIZE = any_of([word for words in SIZE_WORDS.values() for word in words])
+_THING = rf"(?:an? )?(?:{_SIZE} )?(?:{any_of(HUES)} )?{any_of([*GAIT, *map(plural, GAIT)])}"
+_SPEED = rf"(?: {any_of([word for words in SPEED_WORDS.values() for word in words if word])})?"
+_GOES = any_of(list(dict.fromkeys([*GAITS, *(verb for verbs in GOES.values() for verb in verbs)])))
 _DEED = (
     rf"(?: (?:{_GOES}(?: past)?(?: to the)? (?:left|right)"
-    rf"|{_any([said for verbs in VERBS.values() for said in verbs])}){_SPEED})?"
+    rf"|{any_of([said for verbs in VERBS.values() for said in verbs])}){_SPEED})?"
 )
-_GROUND = rf"(?: {_any(tuple(PLACES.values()))}| on an? {_any(COLOURS)}(?: {_any(PATTERNS)})? background)?"
+_GROUND = (
+    rf"(?: {any_of(tuple(PLACES.values()))}| on an? {any_of(COLOURS)}(?: {any_of(PATTERNS)})? background)?"
+)
 _CAPTION = re.compile(
     rf"{_THING}{_DEED}(?: past {_THING}| (?:orbits|circles) {_THING}{_SPEED}| and {_THING}{_DEED}"
     rf"| (?:beside|next to) {_THING})?{_GROUND}(?:, the background scrolls (?:left|right))?"
@@ -56,133 +68,56 @@ _CAPTION = re.compile(
 )
 _FRAME = re.compile(
     r"^(?:(?:please |i want |i need |i'd like )?(?:draw|show|make|create|generate|animate)?(?: me)? ?)?"
-    r"(?:(?:an? |the )?(?:short )?(?:video|clip|animation|movie|film|gif|picture|scene) of )?"
+    r"(?:(?:an? |the )?(?:(?:short|funny|cute|little|animated|slow-motion) )*"
+    r"(?:video|clip|animation|movie|film|gif|picture|scene|timelapse|time-lapse|close-up|shot) (?:of|with) )?"
 )
-_SCROLL = re.compile(r",? ?(?:the )?background (?:scroll|mov)(?:s|es|ing)? (?:to the )?(?P<way>left|right)")
-_CAMERA = re.compile(
-    r",? ?(?:(?:the )?camera )?(?:(?P<pan>pan)(?:s|ning)? (?:to the )?(?P<way>left|right)"
-    r"|(?P<zoom>zoom)(?:s|ing)? (?P<how>in|out))\b"
+_FRAME_BEHIND = re.compile(r" (?:video|clip|animation|movie|gif)$")
+_COUPLE = re.compile(r"\b(?:an? )?(?:pair|couple) of\b")
+_RIDER = re.compile(
+    rf"\b{any_of([*PEOPLE, 'runner'])} (?P<deed>riding|rides|on) (?:an?|the|his|her) (?:bike|bicycle)\b"
 )
-_LOOP = re.compile(r",? ?(?:in an? |endless |as an? )?\bloop(?:s|ed|ing)?\b")
-_BACKGROUND = re.compile(
-    rf",? (?:on|against|with|in front of) (?:an? |the )?(?:(?P<colour>{_any([*COLOURS, 'gray'])}) ?)?"
-    rf"(?P<pattern>{_any(PATTERNS)})? ?background"
-)
-_AT = re.compile(
-    r",? (?:up |down )?(?:in|into|on|onto|at|across|over|through|along|under|by) (?:the |an? |outer )*"
-    r"(?P<where>[\w-]+)\b"
-)
-_WHERE = Phrases(
-    {
-        "sky": ("sky", "air", "cloud", "heaven"),
-        "space": ("space", "universe", "cosmos", "orbit"),
-        "grass": ("grass", "meadow", "lawn", "field", "park", "garden"),
-        "sea": ("sea", "ocean", "water", "lake", "river", "waves"),
-        "desert": ("desert", "sand", "beach", "dunes"),
-        "road": ("road", "street", "highway", "motorway"),
-        "snow": ("snow", "ice"),
-    }
-)
+_COMPOUNDS = {
+    "sunset": "sun going down",
+    "sunrise": "sun rising",
+    "moonrise": "moon rising",
+    "snowfall": "snow falling",
+    "rainfall": "rain falling",
+    "heartbeat": "heart beating",
+}
+"""Nouns that hold a thing and what it does, where they are what a prompt is about."""
+_COMPOUND = re.compile(rf"^((?:an?|the|some) (?:[\w-]+ )?)?({any_of(list(_COMPOUNDS))})\b")
+_A = "(?=(?:an?|the|some|his|her|its|my|two) )"
 _SECOND = re.compile(
-    r"(?P<past>,? (?:past|in front of|passing) )(?=(?:an?|the|some) )"
-    r"|(?P<around>,? (?:around|circling|circles|orbiting|orbits|round) )(?=(?:an?|the|some) )"
-    r"|(?P<beside>,? (?:next to|beside|near) )(?=(?:an?|the|some) )"
-    r"|(?P<also>,? (?:and|while) )(?=(?:an?|the|some) )"
+    rf",? (?P<past>past|in front of|passing|passes|chasing|chases|following|follows|running after) {_A}"
+    rf"|,? (?P<around>around|circling|circles|orbiting|orbits|round) {_A}"
+    rf"|,? (?P<beside>next to|beside|near) {_A}"
+    rf"|,? (?P<also>and|while) {_A}"
+    r"|,? (?P<at>over|under|from|away from|at|with|behind|through|above|below|towards?|to|into|onto|on|off|in"
+    rf"|out of|against) {_A}"
+    rf"| (?P<verb>[\w-]+(?:ing|[^\Ws]s)) {_A}"
 )
-_DEEDS = Phrases(
-    {
-        "fly up": (
-            *("take off", "lift off", "blast off", "launch", "shoot up", "fly up", "fly upward"),
-            *("fly upwards", "fly away", "soar up"),
-        ),
-        "fall": ("fall", "fall down", "drop", "drop down", "tumble", "plummet", "crash"),
-        "bounce": (
-            *("bounce", "jump", "hop", "leap", "jump up and down", "bounce up and down", "up and down"),
-            *("hop around", "jump around", "dribble", "skip", "dance", "spring"),
-        ),
-        "spin": (
-            *("spin", "spin around", "turn", "turn around", "rotate", "twirl", "whirl", "revolve"),
-            *("go round", "go around"),
-        ),
-        "swing": ("swing", "sway", "from side to side", "back and forth", "dangle", "rock", "ring"),
-        "grow": (
-            *("grow", "expand", "inflate", "swell", "bloom", "get big", "get large", "get tall"),
-            *("get big and big", "grow tall", "grow big", "blow up"),
-        ),
-        "shrink": ("shrink", "deflate", "melt", "get small", "get small and small", "dwindle"),
-        "beat": ("beat", "pulse", "pulsate", "throb", "pump"),
-        "shake": ("shake", "tremble", "shiver", "vibrate", "wobble", "quake", "jiggle", "wiggle"),
-        "circle": ("circle", "in circle", "in a circle", "round and round", "orbit", "chase its tail"),
-        "blink": ("blink", "flash", "flicker", "twinkle", "glitter", "sparkle", "shine"),
-        "appear": ("appear", "emerge", "materialize", "materialise", "fade in", "show up"),
-        "disappear": ("disappear", "vanish", "fade out", "fade away", "fade", "dissolve"),
-        "up": ("rise", "ascend", "climb", "come up", "float"),
-        "down": ("sink", "descend", "dive", "land", "set", "go down", "come down", "lower"),
-        "roll": ("roll", "roll away"),
-        "pass": ("pass", "pass by", "drive by", "drive past", "run past", "fly past", "fly by"),
-        "still": ("sit", "sleep", "stand", "lie", "rest", "wait", "stay", "sit still", "stand still"),
-        "go": (
-            *("run", "walk", "drive", "fly", "swim", "move", "go", "ride", "slide", "travel", "march"),
-            *("sneak", "rush", "race", "speed", "hurry", "dash", "sprint", "gallop", "trot", "crawl"),
-            *("creep", "glide", "sail", "paddle", "row", "flutter", "flap", "soar", "drift", "hover"),
-            *("stroll", "waddle", "scurry", "slither", "cross", "chase", "skate", "come", "wander"),
-        ),
-    }
-)
-"""What things do: by the names of motions, and ``roll``, ``pass`` and ``go``, which need a direction."""
-_WAYS = Phrases(
-    {
-        "left": ("left", "to the left", "leftward", "leftwards"),
-        "right": ("right", "to the right", "from left to right", "rightward", "rightwards"),
-        "up": ("up", "upward", "upwards"),
-        "down": ("down", "downward", "downwards"),
-        "leftward": ("from right to left",),
-    }
-)
-_SPEEDS = Phrases(
-    {
-        "slow": ("slow", "slowly", "gently", "leisurely"),
-        "fast": ("fast", "quick", "quickly", "rapidly", "speedily", "wildly", "swiftly"),
-    }
-)
-_SIZES = Phrases(
-    {
-        "small": ("small", "little", "tiny", "mini"),
-        "big": ("big", "large", "huge", "giant", "enormous", "gigantic"),
-    }
-)
-_TINTS = Phrases(
-    {
-        "red": ("red", "crimson", "scarlet"),
-        "orange": ("orange",),
-        "yellow": ("yellow", "golden"),
-        "green": ("green",),
-        "blue": ("blue", "light blue", "dark blue"),
-        "purple": ("purple", "violet", "lilac"),
-    }
-)
-_NAMED = "·"
-"""Stands for the name of a thing, where it has been read."""
+"""What a second thing is to the first, by the name of the group."""
+_MARK = "·"
+"""Begins a name of several words, where it has been read."""
+_DONE = "¦"
+"""Stands for what has been read."""
 _SEVERAL = frozenset(["two", "three", "four", "five"])
 _LEADS = _SEVERAL | {"a", "an", "the", "some", "one", "my", "his", "her", "its"}
-_LITTLE = _LEADS | {
-    "is",
-    "are",
-    "was",
-    "being",
-    "that",
-    "which",
-    "of",
-    ",",
-    "and",
-    "in",
-    "on",
-    "to",
-    "around",
-}
 _BREAKS = frozenset(
-    ["in", "on", "at", "of", "for", "from", "with", "by", "over", "to", "into", "out", "like"]
+    "in on at of for from with by over to into out like after under through behind against toward towards "
+    f"off above below {_DONE}".split()
 )
+_LITTLE = (
+    _LEADS
+    | _BREAKS
+    | {"is", "are", "was", "being", "that", "which", "there", ",", "and", "around", "very", "away", "along"}
+)
+_IN_PLACE = frozenset(
+    ["still", "bounce", "spin", "swing", "grow", "shrink", "beat", "shake", "blink", "appear", "disappear"]
+)
+"""Motions that leave room for a second thing."""
+_ACROSS = frozenset(["go", "roll", "pass"])
+"""Motions that may go past a second thing."""
 
 
 @dataclass(frozen=True)
@@ -192,16 +127,27 @@ class _Part:
     Args:
         thing: As captions say it, with its article, size and colour.
         name: Of the thing.
+        named: Whether the prompt says that name, or another word for it.
+        motion: ``still``, ``go`` or another.
         deed: As captions say it; empty for what stays as it is.
+        two: Whether there are two of it.
         remarks: Lines about what was guessed.
         unread: Parts of the prompt that say nothing of it.
     """
 
     thing: str
     name: str
+    named: bool
+    motion: str
     deed: str
+    two: bool
     remarks: tuple[str, ...]
     unread: tuple[str, ...]
+
+    @property
+    def said(self) -> str:
+        """The thing and its deed."""
+        return f"{self.thing} {self.deed}".strip()
 
 
 @lru_cache(maxsize=1024)
@@ -215,144 +161,187 @@ def caption(prompt: str, stock: Stock) -> Caption:
     if _CAPTION.fullmatch(plain(prompt)):
         return Caption(prompt)
     text = plain(english(prompt))
-    text = text[_FRAME.match(text).end() :]  # type: ignore[union-attr]
-    text, behind = _setting(text)
-    second = _SECOND.search(text)
-    first, rest = (text[: second.start()], text[second.end() :]) if second else (text, "")
-    parts = [part for one in (first, rest) if one and (part := _part(one, stock))]
+    text = _FRAME_BEHIND.sub("", text[_FRAME.match(text).end() :])  # type: ignore[union-attr]
+    text = _RIDER.sub(r"cyclist \g<deed>", _COUPLE.sub("two", text))
+    text = _COMPOUND.sub(lambda found: f"{found[1] or ''}{_COMPOUNDS[found[2]]}", text)
+    text, behind = scenery(text)
+    text = _marked(text, _names(stock))
+    parts, said = _pair(text, stock) or _alone(text, stock)
     if not parts:
         return Caption(prompt)
-    said = " ".join(filter(None, [parts[0].thing, parts[0].deed]))
-    if second and len(parts) == 2:
-        said = _both(second.lastgroup or "", *parts)
-    elif second and first and rest:
-        # One of the two is no thing of the model.
-        parts = [part for part in [_part(text, stock)] if part] or parts
-        said = " ".join(filter(None, [parts[0].thing, parts[0].deed]))
-    unread = [shortened(words) for part in parts for words in part.unread]
     remarks = [remark for part in parts for remark in part.remarks]
-    if unread:
+    if unread := [shortened(words) for part in parts for words in part.unread]:
         remarks.append(f"not read: {', '.join(unread)}")
     return Caption(said + behind, tuple(remarks))
 
 
-def _setting(text: str) -> tuple[str, str]:
-    """A prompt without what is behind the things and what the camera does, and that as captions say it."""
-    behind = ending = ""
-    if _LOOP.search(text):
-        text, ending = _LOOP.sub("", text), ", loop"
-    if found := _CAMERA.search(text):
-        text = text.replace(found[0], "", 1)
-        ending = (
-            f", the camera pans {found['way']}" if found["pan"] else f", the camera zooms {found['how']}"
-        ) + ending
-    if found := _SCROLL.search(text):
-        text, ending = text.replace(found[0], "", 1), f", the background scrolls {found['way']}" + ending
-    if (found := _BACKGROUND.search(text)) and (found["colour"] or found["pattern"]):
-        text = text.replace(found[0], "", 1)
-        words = f"{(found['colour'] or 'blue').replace('gray', 'grey')} {found['pattern'] or ''}".strip()
-        behind = f" on {'an' if words[0] in 'aeiou' else 'a'} {words} background"
-    for found in () if behind else tuple(_AT.finditer(text)):
-        if place := _WHERE.at([found["where"]], 0):
-            return text.replace(found[0], "", 1), f" {PLACES[place[1]]}{ending}"
-    return text, behind + ending
+def _alone(text: str, stock: Stock) -> tuple[list[_Part], str]:
+    """One thing, or two alike where there is room, and their caption; nothing where no thing is near."""
+    part = _part(text, stock)
+    if part is None:
+        return [], ""
+    if part.two and part.motion in _IN_PLACE:
+        return [part], f"{part.said} {'and' if part.deed else 'beside'} {part.said}"
+    return [_one_only(part)], part.said
 
 
-def _part(text: str, stock: Stock) -> _Part | None:
-    """A thing and what it does; None where no thing of the model is near."""
-    words = words_of(text)
-    named = _names(stock)
-    # Names of several words hold verbs and colours: "flying saucer", "blue heart".
-    name, words = _taken(words, named, least=2)
-    motions, words = _deeds(words)
-    ways, words = _WAYS.take(words)
-    speeds, words = _SPEEDS.take(words)
-    sizes, bare = _SIZES.take(words)
-    hues, bare = _TINTS.take(bare)
-    remarks: list[str] = []
-    if not name:
-        name, found = _taken(bare, named, least=1)
-        if not name:
-            # A colour may be a thing: "an orange".
-            name, found = _taken(words, named, least=1)
-            hues = [hue for hue in hues if hue != name]
-        bare = found if name else bare
-    if not motions:
-        motions, bare, remarks = _nearest_deed(bare)
-    if not name:
-        guess = " ".join(word for word in bare if word not in {*_LITTLE, _NAMED})
-        name = nearest_name(guess, stock)
-        if not name:
-            return None
-        remarks, bare = [read_as(guess, name), *remarks], []
-    lead = " ".join(filter(None, [*sizes[:1], *hues[:1], name]))
-    article = "" if name in NO_ARTICLE else "an " if lead[0] in "aeiou" else "a "
-    deed, speed = _deed(motions, ways, GAIT[name]), speeds[0] if speeds else "normal"
-    spoken = SPEED_WORDS[speed][0] if deed else ""
-    left = [*(word for word in words if word in _SEVERAL), *sizes[1:], *hues[1:], *_left(bare)]
-    return _Part(article + lead, name, f"{deed} {spoken}".strip(), tuple(remarks), tuple(left))
+def _pair(text: str, stock: Stock) -> tuple[list[_Part], str] | None:
+    """Two things that differ, and their caption; None where a prompt does not have two."""
+    for split in _SECOND.finditer(text):
+        relation = split.lastgroup or ""
+        # A verb is the first thing's.
+        one = _part(text[: split.end("verb") if relation == "verb" else split.start()], stock)
+        other = _part(text[split.end() :], stock)
+        if one is None or other is None:
+            continue
+        if relation in ("at", "verb"):
+            if not other.named or other.deed or other.name == one.name:
+                continue
+            if one.motion not in {*_IN_PLACE, *_ACROSS}:
+                return [_one_only(replace(one, unread=(*one.unread, other.name)))], one.said
+            word, relation = split[relation], "past" if one.motion in _ACROSS else "beside"
+            if split["at"]:
+                one = replace(one, remarks=(*one.remarks, read_as(word, relation)))
+        return [_one_only(one), _one_only(other)], _both(relation, one, other)
+    return None
+
+
+def _one_only(part: _Part) -> _Part:
+    """A part of which one thing is shown."""
+    return replace(part, two=False, unread=("two", *part.unread)) if part.two else part
 
 
 def _both(relation: str, one: _Part, other: _Part) -> str:
     """Two things and what they do, as captions say it."""
     speed = next((word for word in ("slowly", "fast") if one.deed.endswith(f" {word}")), "")
     if relation == "past":
-        going = one.deed if one.deed.startswith(tuple(GAITS)) else f"{_gone(GAIT[one.name])} right"
+        way = "left" if other.deed.endswith(" left") else "right"
+        going = one.deed if one.deed.startswith(tuple(GAITS)) else f"{_gone(GAIT[one.name])} {way}"
         return f"{one.thing} {going} past {other.thing}"
     if relation == "around":
         return f"{one.thing} circles {other.thing} {speed}".strip()
     if other.deed and one.deed:
-        return f"{one.thing} {one.deed} and {other.thing} {other.deed}"
+        return f"{one.said} and {other.said}"
     if other.deed:
         one, other = other, one
-    return " ".join(filter(None, [one.thing, one.deed, "beside", other.thing]))
+    return f"{one.said} beside {other.thing}"
 
 
-def _deeds(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The motions that words say, and the other words; a word behind an article is a noun ("a fly")."""
-    found, left, at = [], [], 0
+def _part(text: str, stock: Stock) -> _Part | None:
+    """A thing and what it does; None where no thing of the model is near."""
+    words, named = words_of(text), _names(stock)
+    deeds, words = _deeds(words, named, MOTIONS)
+    motions, remarks = list(deeds), list[str]()
+    if not motions:
+        motions, words, remarks = _almost(words, named)
+    ways, words = WAYS.take(words)
+    speeds, words = SPEEDS.take(words)
+    sizes, bare = SIZES.take(words)
+    hues, bare = TINTS.take(bare)
+    name, rest = _subject(bare, named)
+    if not name:
+        # A colour may be a thing: "an orange".
+        name, rest = _subject(words, named)
+        hues = [hue for hue in hues if hue != name]
+    exact = bool(name)
+    if not exact:
+        guess = " ".join(word for word in bare if word not in _LITTLE)
+        name = nearest_name(guess, stock)
+        if "person" in sorts(guess) and "person" not in sorts(name):
+            name = PERSON
+        if not name:
+            return None
+        remarks, rest = [read_as(guess, name), *remarks], []
+    motion, deed, unread = _deed(motions, ways, GAIT[name])
+    spoken = SPEED_WORDS[speeds[0] if speeds else "normal"][0] if deed else ""
+    several = [word for word in words if word in _SEVERAL]
+    return _Part(
+        thing=_with_article(" ".join([*sizes[:1], *hues[:1], name]), name),
+        name=name,
+        named=exact,
+        motion=motion,
+        deed=f"{deed} {spoken}".strip(),
+        two=several == ["two"],
+        remarks=tuple(remarks),
+        unread=(*(several if several != ["two"] else ()), *unread, *sizes[1:], *hues[1:], *_left(rest)),
+    )
+
+
+def _with_article(said: str, name: str) -> str:
+    return said if name in NO_ARTICLE else with_article(said)
+
+
+def _deeds(words: Sequence[str], named: Phrases, phrases: Phrases) -> tuple[dict[str, str], list[str]]:
+    """The motions that words say, each with those words, and the words with a mark in place of those.
+
+    A word behind an article is a noun ("a fly"), and so is the only name of a thing.
+    """
+    names = [at for at in range(len(words)) if _name_at(words, at, named)]
+    found: dict[str, str] = {}
+    left: list[str] = []
+    at, noun = 0, True
     while at < len(words):
-        before = _SIZES.take(_TINTS.take(words[:at])[1])[1]
-        noun = not words[at].endswith("ing") and _LEADS.issuperset(before)
-        phrase = None if noun else _DEEDS.at(words, at)
+        # All before it are articles, sizes and colours.
+        noun = noun and (at == 0 or _describes(words[at - 1]))
+        thing = names == [at] or (noun and at > 0 and not words[at].endswith("ing"))
+        phrase = None if thing else phrases.at(words, at)
         if phrase is None:
             left.append(words[at])
             at += 1
         else:
-            found.append(phrase[1])
+            found.setdefault(phrase[1], " ".join(words[at : at + phrase[0]]))
+            left.append(_DONE)
             at += phrase[0]
+            noun = False
     return found, left
 
 
-def _nearest_deed(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """The motion that an unknown verb is the nearest to, the other words, and the remark about it."""
-    names = tuple(verb for verbs in VERBS.values() for verb in verbs)
+def _describes(word: str) -> bool:
+    """Whether a word is an article, a number, a size or a colour."""
+    return word in _LEADS or bool(SIZES.at([word], 0) or TINTS.at([word], 0))
+
+
+def _almost(words: Sequence[str], named: Phrases) -> tuple[list[str], list[str], list[str]]:
+    """The motion that comes near a verb of what cannot be shown, the words without it, and the remark."""
+    found, left = _deeds(words, named, ALMOST)
+    for motion, said in found.items():
+        return [motion], left, [read_as(said, VERBS[motion][0])]
+    verbs = {verb: motion for motion, said in MOTIONS.meanings.items() for verb in said if " " not in verb}
+    names = tuple(verbs)
     for at, word in enumerate(words):
         if word.endswith("ing") and len(word) > len("ring"):
             alike = nearness(word, names)
             if alike.max() >= NEAR:
                 said = names[int(alike.argmax())]
-                motion = next(motion for motion, verbs in VERBS.items() if said in verbs)
-                return [motion], [*words[:at], *words[at + 1 :]], [read_as(word, said)]
+                return [verbs[said]], [*words[:at], _DONE, *words[at + 1 :]], [read_as(word, said)]
     return [], list(words), []
 
 
-def _deed(motions: Sequence[str], ways: Sequence[str], gait: str) -> str:
-    """What a thing does as captions say it."""
-    way = next((way.removesuffix("ward") for way in ways), "")
-    special = [motion for motion in motions if motion not in ("go", "still", "roll", "pass")]
+def _deed(motions: Sequence[str], ways: Sequence[str], gait: str) -> tuple[str, str, list[str]]:
+    """What a thing does, and as captions say it, and the ways that it does not go."""
+    unread = ["upside down" for way in ways if not way]
+    ways = [way.removesuffix("ward") for way in ways if way]
+    way = ways[0] if ways else ""
+    turns = "turn" in motions and way not in ("left", "right")
+    special = [motion for motion in motions if motion in VERBS] + ["spin"] * turns
     if len(special) > 1 and "up" in special:
         special.remove("up")
-    if special and not (special[0] in ("up", "down") and way in ("up", "down")):
-        return VERBS[special[0]][0]
-    if way in ("up", "down"):
-        return VERBS["fly up" if way == "up" and gait == "flies" and "go" in motions else way][0]
-    side = way or "right"
+    upright = way in ("up", "down")
+    if special and not (special[0] in ("up", "down") and upright):
+        vertical = special[0] in ("fly up", "fall", "up", "down", "grow", "bounce")
+        unread += [one for one in ways if not (vertical and one in ("up", "down"))]
+        return special[0], VERBS[special[0]][0], unread
+    if "still" in motions and "go" not in motions:
+        return "still", "", unread + ways
     if "roll" in motions:
-        return f"rolls {side}"
+        return "roll", f"rolls {'left' if way == 'left' else 'right'}", unread
+    if upright:
+        motion = "fly up" if way == "up" and gait == "flies" and "go" in motions else way
+        return motion, VERBS[motion][0], unread
+    side = way or "right"
     if "pass" in motions:
-        return f"{_gone(gait)} past to the {side}"
-    return f"{_gone(gait)} {side}" if "go" in motions or way else ""
+        return "pass", f"{_gone(gait)} past to the {side}", unread
+    return ("go", f"{_gone(gait)} {side}", unread) if motions or way else ("still", "", unread)
 
 
 def _gone(gait: str) -> str:
@@ -360,14 +349,39 @@ def _gone(gait: str) -> str:
     return GOES.get(gait, (gait,))[0]
 
 
-def _taken(words: Sequence[str], named: Phrases, *, least: int) -> tuple[str, list[str]]:
-    """The longest name of at least so many words, the last before a preposition, and the words beside it."""
-    hits = [(at, *hit) for at in range(len(words)) if (hit := named.at(words, at)) and hit[0] >= least]
-    if not hits:
-        return "", list(words)
-    clause = [sum(word in _BREAKS for word in words[:at]) for at, _, _ in hits]
-    at, count, name = hits[max(range(len(hits)), key=lambda i: (hits[i][1], -clause[i], hits[i][0]))]
-    return name, [*words[:at], _NAMED, *words[at + count :]]
+def _name_at(words: Sequence[str], at: int, named: Phrases) -> str:
+    """The name of one word, or the marked one, at a place; empty where there is none."""
+    if words[at].startswith(_MARK):
+        return words[at].removeprefix(_MARK).replace("_", " ")
+    found = named.at(words[: at + 1], at)
+    # "a rooster crowing" is no crow.
+    verb = len(words[at]) > len("ring") and words[at].endswith("ing")
+    return found[1] if found and (found[1] == words[at] or not verb) else ""
+
+
+def _marked(text: str, named: Phrases) -> str:
+    """A text with a mark for each name of several words, as these may hold verbs and colours."""
+    words, marked, at = words_of(text), [], 0
+    while at < len(words):
+        found = named.at(words, at)
+        count = found[0] if found else 1
+        marked.append(f"{_MARK}{found[1].replace(' ', '_')}" if found and count > 1 else words[at])
+        at += count
+    return " ".join(marked).replace(" ,", ",")
+
+
+def _subject(words: Sequence[str], named: Phrases) -> tuple[str, list[str]]:
+    """The last name of the first noun phrase that has one, and the words with a mark in its place."""
+    subject, name = -1, ""
+    for at, word in enumerate(words):
+        here = _name_at(words, at, named)
+        ends = word in _BREAKS or word in _LEADS or word in (",", "and")
+        verb = len(word) > len("ring") and word.endswith(("ing", "s", "ed"))
+        if name and not here and (ends or verb):
+            break
+        if here:
+            subject, name = at, here
+    return name, [*words[:subject], _DONE, *words[subject + 1 :]] if name else list(words)
 
 
 @lru_cache(maxsize=16)
@@ -383,6 +397,7 @@ def _names(stock: Stock) -> Phrases:
 
 def _left(words: Sequence[str]) -> list[str]:
     """Parts of a prompt that say nothing of what is made."""
-    parts = [part.split() for part in re.split(rf" ?(?:,|\band\b|{_NAMED}) ?", " ".join(words))]
+    text = " ".join(words).replace(_MARK, "").replace("_", " ")
+    parts = [part.split() for part in re.split(rf" ?(?:,|\band\b|{_DONE}) ?", text)]
     found = [[*dropwhile(_LEADS.__contains__, part)] for part in parts]
-    return [" ".join(part) for part in found if set(part) - _LITTLE - _BREAKS]
+    return [" ".join(part) for part in found if set(part) - _LITTLE]

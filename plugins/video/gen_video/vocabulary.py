@@ -189,6 +189,25 @@ COLOURS = (
 HUES = ("red", "orange", "yellow", "green", "blue", "purple")
 """Of things."""
 
+PERSON = "runner"
+"""What the model draws for a person whom it does not know."""
+
+PEOPLE = (
+    "person",
+    "man",
+    "woman",
+    "boy",
+    "girl",
+    "child",
+    "kid",
+    "guy",
+    "lady",
+    "people",
+    "athlete",
+    "someone",
+)
+"""Words for a person of no sort that the model knows."""
+
 _OTHERS = {
     "dog": "puppy|hound|poodle|doggy",
     "cat": "kitten|kitty",
@@ -217,8 +236,9 @@ _OTHERS = {
     "train": "locomotive|steam train",
     "tram": "streetcar",
     "bike": "bicycle|cycle",
-    "cyclist": "biker|someone riding a bicycle",
+    "cyclist": "biker",
     "runner": "jogger",
+    "cherries": "cherry",
     "motorbike": "motorcycle",
     "motor scooter": "scooter|vespa",
     "plane": "jet|airplane|aeroplane|aircraft",
@@ -234,7 +254,7 @@ _OTHERS = {
     "santa claus": "santa",
     "wizard": "magician|sorcerer",
     "zombie": "undead",
-    "droplet": "raindrop|rain drop|drop|tear",
+    "droplet": "rain|raindrop|rain drop|drop|tear",
     "snowflake": "snow",
     "globe": "earth|world",
     "crescent moon": "half moon",
@@ -259,8 +279,9 @@ _OTHERS = {
     "donut": "doughnut|bagel",
     "hamburger": "burger|cheeseburger",
     "cupcake": "muffin",
-    "smiley": "happy face|smile|emoji",
+    "smiley": "happy face|smile|emoji|face",
     "poo": "poop",
+    "clown face": "clown",
     "heart": "red heart",
     "gear": "cog|cogwheel",
     "house": "home|cottage|hut",
@@ -273,5 +294,8 @@ _OTHERS = {
     "coffee": "cup of coffee|tea",
     "beer": "glass of beer",
 }
-KEYWORDS = tuple((word, name) for name, words in _OTHERS.items() for word in words.split("|"))
+KEYWORDS = (
+    *((word, name) for name, words in _OTHERS.items() for word in words.split("|")),
+    *((word, PERSON) for word in PEOPLE),
+)
 """Other words that people have for the things."""
