@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+import torch
 
 from gen.artifact import Artifact
 from gen.evaluation import Trial
@@ -94,6 +95,35 @@ def test_one_thing_too_few_is_a_wrong_count(evaluation) -> None:
         return Scene(layouts[layouts.index(scene.layout) - 1], scene.things[1:])
 
     assert shares(evaluation(fewer).counts()) == {"count right": "0.0"}
+
+
+def test_groups_of_right_numbers_and_things_are_right(
+    evaluation, emoji_set: EmojiSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "GROUP", 16)
+    monkeypatch.setattr(Evaluation, "classifier", None)
+    monkeypatch.setattr(
+        evaluate.judges, "classify", lambda _, crop: torch.arange(len(SHAPES)).expand(len(crop), -1)
+    )
+
+    def shown(answer: Callable[[Scene], Scene]) -> dict[str, str]:
+        return shares(evaluation(answer).counts_in_pairs())
+
+    right = shown(lambda scene: scene)
+    assert right["both counts right"] == right["pixels top 1"] == "100.0"
+    assert right["both counts right, both in the top 5"] == "100.0"
+
+    def exchanged(scene: Scene) -> Scene:
+        """The right numbers of the wrong things."""
+        things = {scene.things[0]: scene.things[-1], scene.things[-1]: scene.things[0]}
+        return Scene(scene.layout, tuple(things[thing] for thing in scene.things))
+
+    assert shown(exchanged)["pixels top 1"] == "0.0"
+
+    def one_each(scene: Scene) -> Scene:
+        return Scene(scenes.GROUPS[scene.layout][0], (scene.things[0], scene.things[-1]))
+
+    assert shown(one_each)["both counts right"] == "0.0"
 
 
 def test_another_thing_is_a_wrong_answer(evaluation) -> None:

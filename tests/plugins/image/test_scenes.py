@@ -14,6 +14,7 @@ from gen_image.training.data.scenes import (
     BACKGROUNDS,
     COLOURS,
     COUNTS,
+    GROUPS,
     POSITIONS,
     Background,
     Scene,
@@ -75,6 +76,25 @@ def test_the_first_of_a_pair_is_left_or_above(renderer: Renderer, emoji_set: Emo
     )
 
 
+@pytest.mark.parametrize("layout", GROUPS)
+def test_groups_stand_in_their_halves_as_often_as_their_caption_says(
+    renderer: Renderer, emoji_set: EmojiSet, layout: str
+) -> None:
+    relation, first, second = GROUPS[layout]
+    scene = Scene(layout, (Thing(0),) * first + (Thing(7),) * second)
+    picture = renderer.render([scene])[0]
+    if relation == "above":
+        picture = picture.transpose(1, 0, 2)
+    for half, count, colour in ((picture[:, :64], first, 0), (picture[:, 64:], second, 2)):
+        seen = (half.min(-1) < 200).any(1)
+        assert (np.diff(seen.astype(int)) == 1).sum() + seen[0] == count
+        assert half[(half.min(-1) < 200)].mean(0).argmax() == colour
+    said = {1: ("a red apple", "a blue box"), 2: ("two red apples", "two blue boxes")}
+    said[3] = ("three red apples", "three blue boxes")
+    between = {"beside": "left of", "above": "above"}[relation]
+    assert canonical(scene, emoji_set.emoji) == f"{said[first][0]} {between} {said[second][1]}"
+
+
 def test_hue_and_mirror_change_the_sprite(renderer: Renderer) -> None:
     plain, blue, mirrored = renderer.render(
         [Scene("single", (thing,)) for thing in (Thing(0), Thing(0, "blue"), Thing(0, mirrored=True))]
@@ -101,14 +121,14 @@ def test_about_one_in_twenty_combinations_is_held_out_and_never_drawn(emoji_set:
     pair = [Scene("beside", (Thing(i), Thing(i + 1))) for i in range(399)]
     assert [held_out(s, many) for s in pair] == [held_out(Scene("above", s.things[::-1]), many) for s in pair]
     rng = random.Random(0)
-    for kind in ("background", "position", "pair", "several", "changed"):
+    for kind in ("background", "position", "pair", "groups", "several", "changed"):
         assert not any(held_out(draw(kind, Stock(many), rng), many) for _ in range(100))
 
 
 def test_captions_name_everything_they_show(emoji_set: EmojiSet) -> None:
     wrong = 0
     rng, table = random.Random(0), word_table()
-    for kind in ("background", "position", "pair", "changed"):
+    for kind in ("background", "position", "pair", "groups", "changed"):
         for _ in range(100):
             scene = draw(kind, Stock(emoji_set.emoji), rng)
             text = " ".join(table.names[row] for row in read(caption(scene, emoji_set.emoji, rng)).rows)

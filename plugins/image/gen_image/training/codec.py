@@ -14,7 +14,7 @@ from gen_image.autoencoder import Autoencoder
 from gen_image.training.data import scenes
 from gen_image.training.data.render import Renderer
 
-KINDS = ("background", "background", "pair", "several", "position", "changed")
+KINDS = ("background", "background", "pair", "groups", "several", "position", "changed")
 
 
 def stages(codec: Settings, decoder: Settings, batch: int) -> tuple[Stage, Stage]:

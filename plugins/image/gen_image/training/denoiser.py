@@ -27,7 +27,15 @@ from gen_image.denoiser import WordSceneTransformer
 OBJECTIVE = DiffusionLoss(RectifiedFlow(), Velocity(), LogitNormalTimes(mean=0.8, std=1.2))
 CAPTION_DROPOUT = 0.1
 REGION_SHARE = 0.12
-SHARES = {"plain": 0.26, "background": 0.16, "position": 0.1, "pair": 0.25, "several": 0.11, "changed": 0.12}
+SHARES = {
+    "plain": 0.22,
+    "background": 0.16,
+    "position": 0.08,
+    "pair": 0.22,
+    "groups": 0.16,
+    "several": 0.08,
+    "changed": 0.08,
+}
 PREVIEW = (
     "a red apple",
     "a cup of coffee",

@@ -23,6 +23,7 @@ from gen_image.training.data.render import Renderer, backdrop
 from gen_image.training.data.scenes import (
     BACKGROUNDS,
     COUNTS,
+    GROUPS,
     LAYOUTS,
     POSITIONS,
     Background,
@@ -65,7 +66,7 @@ class Evaluation:
         self.renderer = Renderer(self.set)
         self.trial = trial
         self.draw, self.limit, self.report = trial.draw, trial.samples, trial.report
-        self._references: dict[tuple[str, Background], Tensor] = {}
+        self._references: dict[tuple[int, Background], Tensor] = {}
 
     @cached_property
     def classifier(self) -> judges.Classifier:
@@ -82,6 +83,7 @@ class Evaluation:
             "keywords": self.keywords,
             "colours": self.colours,
             "counts": self.counts,
+            "counts in pairs": self.counts_in_pairs,
             "names": lambda: self._things(names, "names"),
         }
         for split in ("seen", "held out"):
@@ -142,13 +144,13 @@ class Evaluation:
         colours, whole = [], []
         for scene, picture in zip(wanted, self._drawn(wanted, "colours"), strict=True):
             found = []
-            for thing, box in zip(scene.things, _boxes(scene), strict=True):
+            for thing, box in zip(scene.things, LAYOUTS[scene.layout], strict=True):
                 painted = [Scene("top left", (Thing(thing.emoji, paint),)) for paint in PAINTS]
-                corner = _boxes(painted[0])[0]
+                corner = LAYOUTS["top left"][0].slices
                 looks = to_tensor(self.renderer.render(painted))[:, :, *corner]
                 # Where no paint changes anything, there is the background, or what keeps its colour.
                 changed = (looks.amax(0) - looks.amin(0)).amax(0) > 0.1
-                errors = (looks - picture[:, *box]).square().sum(1)[:, changed].mean(1)
+                errors = (looks - picture[:, *box.slices]).square().sum(1)[:, changed].mean(1)
                 found.append(list(PAINTS)[int(errors.argmin())] == thing.paint)
             colours += found
             whole.append(all(found))
@@ -168,10 +170,34 @@ class Evaluation:
         right = []
         for scene, picture in zip(wanted, self._drawn(wanted, "counts"), strict=True):
             layouts = ("single", "small", *COUNTS)
-            looks = [Scene(layout, scene.things[:1] * len(LAYOUTS.get(layout, (0,)))) for layout in layouts]
+            looks = [Scene(layout, scene.things[:1] * len(LAYOUTS[layout])) for layout in layouts]
             errors = (_tiny(to_tensor(self.renderer.render(looks))) - _tiny(picture[None])).square()
             right.append(layouts[int(errors.sum((1, 2, 3)).argmin())] == scene.layout)
         return {"count right": str(Share(sum(right), len(right)))}
+
+    def counts_in_pairs(self) -> Mapping[str, str]:
+        """Two things, one or both two or three times: whether as many are nearest, and what they are."""
+        rng = random.Random(f"{SEED} counts in pairs")
+        wanted = []
+        for index in range(GROUP):
+            layout = list(GROUPS)[index % len(GROUPS)]
+            wanted.append(_groups(layout, *rng.sample(range(len(self.set.emoji)), 2)))
+        wanted = wanted[: self.limit]
+        counted, ranks, whole = [], [], []
+        for scene, picture in zip(wanted, self._drawn(wanted, "counts in pairs"), strict=True):
+            relation = GROUPS[scene.layout][0]
+            layouts = [relation, *(layout for layout, group in GROUPS.items() if group[0] == relation)]
+            first, second = scene.things[0].emoji, scene.things[-1].emoji
+            looks = self.renderer.render(_groups(layout, first, second) for layout in layouts)
+            errors = (_tiny(to_tensor(looks)) - _tiny(picture[None])).square().sum((1, 2, 3))
+            counted.append(layouts[int(errors.argmin())] == scene.layout)
+            ranks.append(self._ranks(scene, picture))
+            whole.append(counted[-1] and max(ranks[-1]["pixels"]) < 5)
+        return {
+            "both counts right": str(Share(sum(counted), len(counted))),
+            **_ranked(ranks),
+            "both counts right, both in the top 5": str(Share(sum(whole), len(whole))),
+        }
 
     def _scenes(self, kind: str, split: str) -> list[Scene]:
         """Scenes of a kind with names only, seen or held out, in a fixed order."""
@@ -206,43 +232,40 @@ class Evaluation:
         """Things, backgrounds and places of scenes of one sort."""
         wanted = wanted[: self.limit]
         pictures = self._drawn(wanted, name)
-        ranks: dict[str, list[int]] = {"pixels": [], "classifier": []}
-        everything: dict[str, list[bool]] = {"pixels": [], "classifier": []}
-        grounds, places = [], []
+        ranks, grounds, places = [], [], []
         for scene, picture in zip(wanted, pictures, strict=True):
-            found: dict[str, list[int]] = {"pixels": [], "classifier": []}
-            for thing, box in zip(scene.things, _boxes(scene), strict=True):
-                crop = picture[None, :, *box]
-                order = judges.classify(self.classifier, crop)[0]
-                found["classifier"].append(int((order == thing.emoji).nonzero()))
-                found["pixels"].append(self._pixel_rank(crop, scene, thing))
-            for judge, positions in found.items():
-                ranks[judge] += positions
-                everything[judge].append(all(position < 5 for position in positions))
+            ranks.append(self._ranks(scene, picture))
             grounds.append(_nearest_background(picture) == scene.background)
             if scene.layout in POSITIONS:
                 places.append(_position(picture, scene.background) == scene.layout)
-        result = {}
-        for judge, positions in ranks.items():
-            result[f"{judge} top 1"] = str(Share(sum(p < 1 for p in positions), len(positions)))
-            result[f"{judge} top 5"] = str(Share(sum(p < 5 for p in positions), len(positions)))
-            if len(wanted) and len(wanted[0].things) > 1:
-                result[f"{judge} both in the top 5"] = str(Share(sum(everything[judge]), len(wanted)))
+        result = _ranked(ranks)
         if any(scene.background != Background() for scene in wanted):
             result["background right"] = str(Share(sum(grounds), len(grounds)))
         if places:
             result["position right"] = str(Share(sum(places), len(places)))
         return result
 
-    def _pixel_rank(self, crop: Tensor, scene: Scene, thing: Thing) -> int:
+    def _ranks(self, scene: Scene, picture: Tensor) -> Mapping[str, list[int]]:
+        """By judge, how many emoji are nearer than the right one to each thing of a scene."""
+        found: dict[str, list[int]] = {"pixels": [], "classifier": []}
+        for thing, box in zip(scene.things, LAYOUTS[scene.layout], strict=True):
+            crop = picture[None, :, *box.slices]
+            order = judges.classify(self.classifier, crop)[0]
+            found["classifier"].append(int((order == thing.emoji).nonzero()))
+            found["pixels"].append(self._pixel_rank(crop, box.side, scene.background, thing))
+        return found
+
+    def _pixel_rank(self, crop: Tensor, side: int, background: Background, thing: Thing) -> int:
         """How many emoji, on the same background, are nearer than the right one at 16 × 16 pixels."""
-        key = (scene.layout if scene.layout == "single" else "box", scene.background)
+        key = (side, background)
         if key not in self._references:
-            everyone = range(len(self.set.emoji))
-            layout = scene.layout if scene.layout == "single" else "top left"
-            rendered = self.renderer.render(Scene(layout, (Thing(i),), scene.background) for i in everyone)
-            corner = _boxes(Scene(layout, (Thing(0),)))[0]
-            self._references[key] = _tiny(to_tensor(rendered)[:, :, *corner])
+            # Patterns repeat after 32 pixels, and boxes of 64 begin at multiples of them.
+            layout, boxes = next(each for each in LAYOUTS.items() if each[1][0].side == side)
+            everyone = (Thing(index) for index in range(len(self.set.emoji)))
+            rendered = self.renderer.render(
+                Scene(layout, (thing,) * len(boxes), background) for thing in everyone
+            )
+            self._references[key] = _tiny(to_tensor(rendered)[:, :, *boxes[0].slices])
         distances = (self._references[key] - _tiny(crop)).square().sum((1, 2, 3))
         return int((distances < distances[thing.emoji]).sum())
 
@@ -277,11 +300,23 @@ def _some(wanted: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]
     return {prompt: wanted[prompt] for prompt in _shuffled(wanted)[:GROUP]}
 
 
-def _boxes(scene: Scene) -> list[tuple[slice, slice]]:
-    """Where the things of a scene stand, as rows and columns."""
-    if scene.layout == "single":
-        return [(slice(0, 128), slice(0, 128))]
-    return [(slice(y, y + 64), slice(x, x + 64)) for y, x in LAYOUTS[scene.layout]]
+def _groups(layout: str, first: int, second: int) -> Scene:
+    """Two emoji in the layout of a pair or of groups."""
+    _, before, behind = GROUPS.get(layout, (layout, 1, 1))
+    return Scene(layout, (Thing(first),) * before + (Thing(second),) * behind)
+
+
+def _ranked(ranks: Sequence[Mapping[str, list[int]]]) -> dict[str, str]:
+    """Shares of things, and of scenes with several, that are among the first by each judge."""
+    result = {}
+    for judge in ranks[0] if ranks else ():
+        every = [rank for found in ranks for rank in found[judge]]
+        result[f"{judge} top 1"] = str(Share(sum(rank < 1 for rank in every), len(every)))
+        result[f"{judge} top 5"] = str(Share(sum(rank < 5 for rank in every), len(every)))
+        if len(ranks[0][judge]) > 1:
+            whole = [max(found[judge]) < 5 for found in ranks]
+            result[f"{judge} both in the top 5"] = str(Share(sum(whole), len(whole)))
+    return result
 
 
 def _tiny(pictures: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache, lru_cache
 
 import numpy as np
@@ -13,10 +13,7 @@ from gen.train.recolouring import painted
 from gen_image.training.data.scenes import (
     CANVAS,
     COLOURS,
-    LARGE,
     LAYOUTS,
-    SMALL,
-    TINY,
     Background,
     Scene,
     Thing,
@@ -47,12 +44,10 @@ class Renderer:
 
     def _compose(self, scene: Scene) -> np.ndarray:
         canvas = backdrop(scene.background).copy()
-        size = _SIZES.get(scene.layout, SMALL)
-        corners: Sequence[tuple[int, int]] = LAYOUTS.get(scene.layout, ((0, 0),))
-        margin = _MARGINS[size]
-        for thing, (y, x) in zip(scene.things, corners, strict=True):
-            sprite = self._sprite(thing, size)
-            region = canvas[y + margin : y + margin + size, x + margin : x + margin + size]
+        for thing, box in zip(scene.things, LAYOUTS[scene.layout], strict=True):
+            sprite = self._sprite(thing, box.thing)
+            margin = (box.side - box.thing) // 2
+            region = canvas[box.slices][margin : box.side - margin, margin : box.side - margin]
             alpha = sprite[..., 3:].astype(np.float32) / 255
             region[:] = np.round(alpha * sprite[..., :3] + (1 - alpha) * region).astype(np.uint8)
         return canvas
@@ -62,10 +57,6 @@ class Renderer:
         if thing.paint:
             sprite = painted(sprite, thing.paint)
         return sprite[:, ::-1] if thing.mirrored else sprite
-
-
-_SIZES = {"single": LARGE, "five": TINY}
-_MARGINS = {LARGE: (CANVAS - LARGE) // 2, SMALL: (64 - SMALL) // 2, TINY: (48 - TINY) // 2}
 
 
 @cache

@@ -6,6 +6,7 @@ import random
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gen.train.emoji import Emoji
 from gen.train.recolouring import PAINTS
@@ -13,8 +14,25 @@ from gen.words import plural, with_article
 from gen_image.captions import NUMBERS
 
 CANVAS = 128
-LARGE, SMALL, TINY = 112, 56, 44
-"""Sides of things in pixels: alone, in boxes of 64 pixels, and in those of 48."""
+
+
+class Box(NamedTuple):
+    """A square of the canvas, its corner and its side in pixels."""
+
+    top: int
+    left: int
+    side: int = 64
+
+    @property
+    def thing(self) -> int:
+        """Side of the thing in the middle of it."""
+        return {CANVAS: 112, 64: 56, 48: 44, 44: 40}[self.side]
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
+
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "white": (255, 255, 255),
@@ -44,18 +62,42 @@ POSITIONS: dict[str, tuple[int, int]] = {
     "bottom left": (64, 0),
     "bottom right": (64, 64),
 }
-LAYOUTS: dict[str, tuple[tuple[int, int], ...]] = {
-    "small": ((32, 32),),
-    **{name: (corner,) for name, corner in POSITIONS.items()},
-    "beside": ((32, 0), (32, 64)),
-    "above": ((0, 32), (64, 32)),
-    "two": ((32, 0), (32, 64)),
-    "three": ((0, 32), (64, 0), (64, 64)),
-    "four": ((0, 0), (0, 64), (64, 0), (64, 64)),
-    "trio": ((0, 32), (64, 0), (64, 64)),
-    "five": ((0, 0), (0, 80), (40, 40), (80, 0), (80, 80)),
-}
 COUNTS = ("two", "three", "four", "five")
+GROUPS: dict[str, tuple[str, int, int]] = {
+    f"{NUMBERS[first - 1]} {relation} {NUMBERS[second - 1]}": (relation, first, second)
+    for relation in ("beside", "above")
+    for first in (1, 2, 3)
+    for second in (1, 2, 3)
+    if (first, second) != (1, 1)
+}
+"""Layouts of two groups to how they stand and to how many of a thing each holds."""
+
+
+def _group(relation: str, half: int, count: int) -> tuple[Box, ...]:
+    """Boxes of one to three of a thing in a row along one half of the canvas."""
+    starts, side = {1: ((32,), 64), 2: ((0, 64), 64), 3: ((2, 42, 82), 44)}[count]
+    across = 64 * half + (64 - side) // 2
+    return tuple(
+        Box(start, across, side) if relation == "beside" else Box(across, start, side) for start in starts
+    )
+
+
+LAYOUTS: dict[str, tuple[Box, ...]] = {
+    "single": (Box(0, 0, CANVAS),),
+    "small": (Box(32, 32),),
+    **{name: (Box(*corner),) for name, corner in POSITIONS.items()},
+    "beside": _group("beside", 0, 1) + _group("beside", 1, 1),
+    "above": _group("above", 0, 1) + _group("above", 1, 1),
+    "two": (Box(32, 0), Box(32, 64)),
+    "three": (Box(0, 32), Box(64, 0), Box(64, 64)),
+    "four": (Box(0, 0), Box(0, 64), Box(64, 0), Box(64, 64)),
+    "trio": (Box(0, 32), Box(64, 0), Box(64, 64)),
+    "five": tuple(Box(top, left, 48) for top, left in ((0, 0), (0, 80), (40, 40), (80, 0), (80, 80))),
+    **{
+        layout: _group(relation, 0, first) + _group(relation, 1, second)
+        for layout, (relation, first, second) in GROUPS.items()
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +125,7 @@ class Scene:
     """Things in a layout on a background.
 
     Args:
-        layout: ``"single"`` (one large thing in the middle) or a key of ``LAYOUTS``.
+        layout: A key of ``LAYOUTS``; ``"single"`` is one large thing in the middle.
         things: One thing per place of the layout.
         background: What is behind them.
     """
@@ -148,8 +190,9 @@ def draw(kind: str, stock: Stock, rng: random.Random) -> Scene:
 
     Args:
         kind: ``"background"`` (large, any background), ``"position"``, ``"pair"`` (each perhaps in a colour
-            of its own), ``"several"`` (two to five of a thing, or three things) or ``"changed"`` (another
-            colour, another skin tone, or mirrored).
+            of its own), ``"groups"`` (a pair where one or both are two or three of a thing), ``"several"``
+            (two to five of a thing, or three things) or ``"changed"`` (another colour, another skin tone, or
+            mirrored).
         stock: All emoji.
         rng: Source of randomness.
     """
@@ -191,6 +234,13 @@ def _draw_pair(stock: Stock, rng: random.Random) -> Scene:
     return Scene(rng.choice(["beside", "beside", "above"]), things, _mostly_white(rng))
 
 
+def _draw_groups(stock: Stock, rng: random.Random) -> Scene:
+    pair = _draw_pair(stock, rng)
+    layout = rng.choice([layout for layout, (relation, *_) in GROUPS.items() if relation == pair.layout])
+    _, first, second = GROUPS[layout]
+    return Scene(layout, pair.things[:1] * first + pair.things[1:] * second, pair.background)
+
+
 def _draw_several(stock: Stock, rng: random.Random) -> Scene:
     layout = rng.choice(["two", "three", "four", "five", "trio"])
     if layout == "trio":
@@ -215,6 +265,7 @@ _DRAW: dict[str, Callable[[Stock, random.Random], Scene]] = {
     "background": _draw_background,
     "position": _draw_position,
     "pair": _draw_pair,
+    "groups": _draw_groups,
     "several": _draw_several,
     "changed": _draw_changed,
 }
@@ -223,7 +274,7 @@ _DRAW: dict[str, Callable[[Stock, random.Random], Scene]] = {
 def caption(scene: Scene, emoji: Sequence[Emoji], rng: random.Random) -> str:
     """Say what a scene shows, things by their names: prompts in other words become such captions."""
     nouns = [_noun(thing, emoji[thing.emoji], rng) for thing in scene.things]
-    text = _single(nouns[0], rng) if scene.layout == "single" else _SAY[scene.layout](nouns, rng)
+    text = _SAY[scene.layout](nouns, rng)
     return text + _behind(scene.background, rng)
 
 
@@ -275,7 +326,8 @@ def _dressed(thing: Thing, name: str) -> str:
     return f"mirrored {name}" if thing.mirrored else name
 
 
-def _single(noun: str, rng: random.Random) -> str:
+def _single(nouns: Sequence[str], rng: random.Random) -> str:
+    noun = nouns[0]
     draw = rng.random()
     if draw < 0.45:
         return noun
@@ -332,30 +384,51 @@ def _two(nouns: Sequence[str], rng: random.Random) -> str:
     )
 
 
+def _beside(first: str, second: str, rng: random.Random) -> str:
+    return rng.choice(
+        [
+            f"{first} left of {second}",
+            f"{second} right of {first}",
+            f"{first} and {second}",
+            f"{first} next to {second}",
+            f"{first} to the left of {second}",
+            f"{second} to the right of {first}",
+            f"{first} with {second}",
+            f"{first} on the left, {second} on the right",
+        ]
+    )
+
+
+def _above(first: str, second: str, rng: random.Random) -> str:
+    return rng.choice(
+        [
+            f"{first} above {second}",
+            f"{second} below {first}",
+            f"{second} under {first}",
+            f"{first} on top of {second}",
+            f"{first} over {second}",
+        ]
+    )
+
+
+def _grouped(relation: str, first: int, second: int) -> Callable[[Sequence[str], random.Random], str]:
+    say = {"beside": _beside, "above": _above}[relation]
+
+    def group(noun: str, count: int, rng: random.Random) -> str:
+        if count == 1:
+            return rng.choice((with_article(noun), with_article(noun), f"one {noun}"))
+        return _many(NUMBERS[count - 1])([noun], rng)
+
+    return lambda nouns, rng: say(group(nouns[0], first, rng), group(nouns[-1], second, rng), rng)
+
+
 _SAY: dict[str, Callable[[Sequence[str], random.Random], str]] = {
+    "single": _single,
     "small": lambda n, rng: rng.choice([f"a small {n[0]}", f"a tiny {n[0]}", f"a little {n[0]}"]),
     **{position: _at(position) for position in POSITIONS},
-    "beside": lambda n, rng: rng.choice(
-        [
-            f"{with_article(n[0])} left of {with_article(n[1])}",
-            f"{with_article(n[1])} right of {with_article(n[0])}",
-            f"{with_article(n[0])} and {with_article(n[1])}",
-            f"{with_article(n[0])} next to {with_article(n[1])}",
-            f"{with_article(n[0])} to the left of {with_article(n[1])}",
-            f"{with_article(n[1])} to the right of {with_article(n[0])}",
-            f"{with_article(n[0])} with {with_article(n[1])}",
-            f"{with_article(n[0])} on the left, {with_article(n[1])} on the right",
-        ]
-    ),
-    "above": lambda n, rng: rng.choice(
-        [
-            f"{with_article(n[0])} above {with_article(n[1])}",
-            f"{with_article(n[1])} below {with_article(n[0])}",
-            f"{with_article(n[1])} under {with_article(n[0])}",
-            f"{with_article(n[0])} on top of {with_article(n[1])}",
-            f"{with_article(n[0])} over {with_article(n[1])}",
-        ]
-    ),
+    "beside": lambda n, rng: _beside(with_article(n[0]), with_article(n[1]), rng),
+    "above": lambda n, rng: _above(with_article(n[0]), with_article(n[1]), rng),
+    **{layout: _grouped(*groups) for layout, groups in GROUPS.items()},
     "two": _two,
     **{number: _many(number) for number in COUNTS[1:]},
     "trio": lambda n, _: f"{with_article(n[0])}, {with_article(n[1])} and {with_article(n[2])}",
