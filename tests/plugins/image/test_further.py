@@ -12,66 +12,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gen.model import save_model
-from gen.nn import Subwords, WordEncoder, WordRows
-from gen.train import LatentBank, Settings, emoji
+from gen.train import LatentBank, emoji
 from gen.train.emoji import Emoji, EmojiSet
-from gen_image.denoiser import SceneTransformer, Shape
-from gen_image.model import SUBWORDS_ARCHITECTURE
+from gen_image.denoiser import Shape, WordSceneTransformer
+from gen_image.model import WORDS_ARCHITECTURE
 from gen_image.training import bank as banks
 from gen_image.training.data.scenes import COLOURS
 from gen_image.training.start import Start
 
-CAPTIONS = ["a red apple", "a cat", "two dogs", "a zeppelin"]
 
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
-    """A small model that reads subwords, and knows no zeppelin."""
-    held = ["a", "red", "apple", "cat", "two", "dog", "dogs"]
-    subwords = Subwords.train(held, held, 5)
+def test_the_denoiser_begins_with_the_weights_of_the_model(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    shape = Shape(len(subwords), width=32, depth=1, heads=2, hidden=32, length=6, channels=4, grid=4)
-    network = SceneTransformer(shape)
+    shape = Shape(vocabulary=0, width=32, depth=1, heads=2, hidden=32, length=6, channels=4, grid=4)
+    network = WordSceneTransformer(shape)
     config = {
         "modality": "image",
-        "architecture": SUBWORDS_ARCHITECTURE,
+        "architecture": WORDS_ARCHITECTURE,
         "shape": dataclasses.asdict(shape),
-        "subwords": subwords.to_json(),
-        "words": " ".join(held),
         "defaults": {"solver": "heun", "grid": "uniform", "steps": 1, "guidance": 1.0},
     }
     tensors = {f"denoiser.{name}": value for name, value in network.state_dict().items()}
-    path = tmp_path_factory.mktemp("start") / "small.safetensors"
+    path = tmp_path / "small.safetensors"
     save_model(path, {**tensors, "latents.mean": torch.ones(4), "latents.std": torch.ones(4)}, config, {})
-    return Start(path)
-
-
-def test_words_learn_what_the_subwords_of_the_model_were(start: Start) -> None:
-    bank = LatentBank.of(torch.randn(4, 4, 4, 4), CAPTIONS, WordRows(), 6)
-    stage = start.words_stage(Settings(steps=1, rate=1e-2), 16, lambda: bank)
-    task = stage.start({}, torch.device("cpu"))
-    optimiser = torch.optim.AdamW(task.module.parameters(), lr=1e-2)
-    losses = []
-    for step in range(25):
-        loss = task.loss(task.module, torch.Generator().manual_seed(step))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    assert sum(losses[-3:]) < 0.5 * sum(losses[:3])
-
-
-def test_the_denoiser_begins_with_the_weights_of_the_model(start: Start) -> None:
-    encoder = WordEncoder(32, 2, 6)
-    network = start.denoiser(encoder)
-    before = SceneTransformer(dataclasses.replace(start.shape, vocabulary=1))
-    shared = {name for name, _ in before.named_parameters()} - {"subwords.weight", "text_position"}
-    kept = start._file.tensors(prefix="denoiser.")
-    parameters = dict(network.named_parameters())
-    assert all(torch.equal(parameters[name], kept[name]) for name in shared)
-    assert torch.equal(network.words.project.weight, encoder.project.weight)
-    assert not start.reads_words
-    assert network.shape.vocabulary == 0
+    start = Start(path)
+    again = start.denoiser()
+    assert start.shape == shape
+    assert all(parameter.requires_grad for parameter in again.parameters())
+    kept = network.state_dict()
+    assert all(torch.equal(value, kept[name]) for name, value in again.state_dict().items())
 
 
 class Halving(nn.Module):

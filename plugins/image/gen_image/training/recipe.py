@@ -61,6 +61,7 @@ PRESETS = {
             "pair": 48_000,
             "several": 22_000,
             "changed": 24_000,
+            "groups": 30_000,
         },
         decoder=Settings(steps=3000, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.998),
     ),
@@ -76,6 +77,7 @@ PRESETS = {
             "pair": 300_000,
             "several": 60_000,
             "changed": 40_000,
+            "groups": 150_000,
         },
         decoder=Settings(steps=20_000, rate=1e-3, matrix_rate=2e-3, warmup=50, decay=0.6, ema=0.999),
     ),
@@ -90,23 +92,27 @@ class FurtherPreset:
     """Sizes of a run that trains the shipped model on, whose codec stays.
 
     Args:
-        words: How words are brought to what the model's subwords were, where it reads subwords.
         denoiser: How the denoiser is optimised.
         batch: Scenes per step.
         scenes: Scenes of each kind in the bank.
     """
 
-    words: Settings
     denoiser: Settings
     batch: int
     scenes: Mapping[str, int]
 
 
 FURTHER = FurtherPreset(
-    words=Settings(steps=600, rate=3e-3, matrix_rate=5e-3, warmup=10, decay=0.6, ema=0.99),
-    denoiser=Settings(steps=1200, rate=6e-4, matrix_rate=1.5e-3, warmup=60, decay=0.6, ema=0.998),
+    denoiser=Settings(steps=2800, rate=6e-4, matrix_rate=1.5e-3, warmup=60, decay=0.6, ema=0.998),
     batch=96,
-    scenes={"background": 11_000, "position": 8000, "pair": 22_000, "several": 10_000, "changed": 15_000},
+    scenes={
+        "background": 11_000,
+        "position": 8000,
+        "pair": 22_000,
+        "several": 10_000,
+        "changed": 15_000,
+        "groups": 16_000,
+    },
 )
 
 
@@ -159,8 +165,8 @@ def _further(sizes: FurtherPreset, start: Start, folder: Path, report: Callable[
             ),
         )
 
-    def begin(modules: Mapping[str, nn.Module]) -> tuple[Autoencoder, WordSceneTransformer]:
-        return start.codec(), start.denoiser(modules.get("words"))
+    def begin(_: Mapping[str, nn.Module]) -> tuple[Autoencoder, WordSceneTransformer]:
+        return start.codec(), start.denoiser()
 
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
@@ -168,13 +174,8 @@ def _further(sizes: FurtherPreset, start: Start, folder: Path, report: Callable[
         card = {**trained(CARD, "further", history), "start": start.sha256}
         _save(path, start.codec(), modules["denoiser"], folder, card)
 
-    first = (
-        ()
-        if start.reads_words
-        else (start.words_stage(sizes.words, sizes.batch, lambda: bank(start.codec())),)
-    )
     denoiser = denoiser_training.stage(sizes.denoiser, sizes.batch, bank, begin)
-    return Recipe(name="emoji", stages=(*first, denoiser), export=export)
+    return Recipe(name="emoji", stages=(denoiser,), export=export)
 
 
 def _save(path: Path, codec: nn.Module, network: nn.Module, folder: Path, card: Mapping[str, object]) -> None:
