@@ -410,7 +410,7 @@ def tokens() -> Figure:
     figure, panels = plt.subplots(1, 3, figsize=(9, 1.75))
     noise = gd.NoiseSource([5])
     for axes, (name, (solver, grid)) in zip(panels, runs.items(), strict=True):
-        x = process.prior(noise, data.shape[1:])
+        x = process.prior(noise, data.shape[1:], process.level(1.0))
         steps = gd.iterate(denoiser, process, grid, solver, x=x, noise=noise)  # type: ignore[arg-type]
         evaluations = 0
         for row, (state, nfe) in enumerate([(x, 0), *((step.x, step.nfe) for step in steps)]):

@@ -46,7 +46,6 @@ from gen.diffusion.solvers import (
     DPMpp2M,
     DPMpp3M,
     FlowAdams,
-    FlowHeun,
     FlowMap,
     Heun,
     SASolver,
@@ -67,7 +66,7 @@ from gen.diffusion.training import (
 __all__ = [
     "DDIM", "DDPM", "EDM", "LMS", "Adaptive", "AdaptiveProjected", "Ancestral", "CFGPlusPlus", "Churn",
     "ClassifierFree", "Condition", "Conditioning", "Consistency", "Cosine", "DPMpp2M", "DPMpp3M", "Denoiser",
-    "DiscreteBetas", "EDMProcess", "Epsilon", "FlowAdams", "FlowHeun", "FlowMap", "Guidance", "Heun", "Level",
+    "DiscreteBetas", "EDMProcess", "Epsilon", "FlowAdams", "FlowMap", "Guidance", "Heun", "Level",
     "LogNormalSigmas", "LogitNormalTimes", "Measurement", "Memory", "MinSNRWeighting", "ModelDenoiser",
     "NoiseSource", "Parameterization", "Prediction", "Process", "RectifiedFlow", "SASolver", "SNRWeighting",
     "Sample", "Score", "SigmoidWeighting", "Solver", "Step", "StepNoise", "TimeGrid", "Times", "Trajectory",

@@ -10,7 +10,7 @@ holds logits, see ``TokenDenoiser``.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, get_args
@@ -24,7 +24,7 @@ from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Inputs, Memory, Prediction
 from gen.diffusion.level import Level, Real, Renoised, broadcast, derivative, sin
 from gen.diffusion.noise import NoiseSource, StepNoise
-from gen.diffusion.process import HALF_PI, RectifiedFlow
+from gen.diffusion.process import HALF_PI, ForwardProcess, RectifiedFlow
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
 
 __all__ = [
@@ -60,7 +60,7 @@ class CosineSchedule:
 
 
 @dataclass(frozen=True)
-class CategoricalProcess(ABC):
+class CategoricalProcess(ForwardProcess):
     """A forward process that noises each token of (B, ...) independently.
 
     Args:
@@ -87,8 +87,13 @@ class CategoricalProcess(ABC):
         alpha = s.alpha / t.alpha if t.alpha > 0 else 1.0
         return Level(s.t, alpha, 1 - alpha)
 
+    def placeholder(self, x: Tensor) -> Tensor:
+        """Certain logits of one token, (B, ..., K)."""
+        logits = torch.arange(self.tokens, dtype=torch.float32, device=x.device) * -IMPOSSIBLE
+        return logits.expand(*x.shape, -1)
+
     def renoise(self, x: Tensor, t: Level[float], s: Level[float], *, noise: StepNoise) -> Renoised:
-        """x_s given x_t (B, ...), for s with more noise than t; for masks: remasking.
+        """By ``transition``; for masks: remasking.
 
         Noising and denoising again corrects errors of tokens that were drawn independently, as the corrector
         steps of Campbell et al. 2022 (arXiv 2205.14987) do.
@@ -104,10 +109,6 @@ class CategoricalProcess(ABC):
             u: Uniform noise in [0, 1), float64 (B, ...): torch.rand(x0.shape, dtype=torch.float64).
             level: One level, or one per item.
         """
-
-    @abstractmethod
-    def prior(self, noise: NoiseSource, shape: Sequence[int]) -> Tensor:
-        """Pure noise x_1, int64 (B, *shape) on the CPU."""
 
     @abstractmethod
     def unmasked(self, x: Tensor) -> Tensor:
@@ -172,7 +173,7 @@ class Masked(CategoricalProcess):
     def diffuse(self, x0: Tensor, u: Tensor, level: Level[Real]) -> Tensor:
         return torch.where(u < broadcast(level.alpha, u), x0, self.mask_token)
 
-    def prior(self, noise: NoiseSource, shape: Sequence[int]) -> Tensor:
+    def prior(self, noise: NoiseSource, shape: Sequence[int], level: Level[float]) -> Tensor:  # noqa: ARG002
         return torch.full((len(noise.seeds), *shape), self.mask_token)
 
     def unmasked(self, x: Tensor) -> Tensor:
@@ -221,7 +222,7 @@ class Uniform(CategoricalProcess):
     def _any(self, u: Tensor) -> Tensor:
         return (u * self.tokens).long().clamp(max=self.tokens - 1)
 
-    def prior(self, noise: NoiseSource, shape: Sequence[int]) -> Tensor:
+    def prior(self, noise: NoiseSource, shape: Sequence[int], level: Level[float]) -> Tensor:  # noqa: ARG002
         return self._any(of_normal(noise.normal((*shape, 2), "prior")))
 
     def unmasked(self, x: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gen.diffusion.arguments import check_positive
-from gen.diffusion.conditioning import Conditioning
+from gen.diffusion.conditioning import Condition, Conditioning
 from gen.diffusion.level import Level, Real, broadcast, combine, per_item
 from gen.diffusion.parameterization import Coefficients, Parameterization
 from gen.diffusion.process import Process
@@ -24,7 +24,8 @@ TABLE_SIZE = 1024
 """Levels whose coefficients a ``ModelDenoiser`` keeps."""
 
 
-class Output(NamedTuple):
+@dataclass(eq=False)
+class Output:
     """The output F of a network for the state x, with x0 = c_skip x + c_out F.
 
     A first-order step needs no x0: it goes from x and F to the next state in one pass over memory.
@@ -40,21 +41,22 @@ class Output(NamedTuple):
     F: Tensor
     c_skip: float
     c_out: float
+    _x0: Tensor | None = field(default=None, init=False, repr=False)
 
     @property
     def x0(self) -> Tensor:
-        """c_skip x + c_out F, a new tensor (B, ...)."""
-        kept = self.x if self.c_skip == 1 else self.x * self.c_skip
-        return torch.add(kept, self.F, alpha=self.c_out)
+        """c_skip x + c_out F, (B, ...), computed when it is first read."""
+        if self._x0 is None:  # not a cached_property, which no graph of torch.compile can hold
+            kept = self.x if self.c_skip == 1 else self.x * self.c_skip
+            self._x0 = torch.add(kept, self.F, alpha=self.c_out)
+        return self._x0
 
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(NamedTuple):
     """The prediction for a noisy state.
 
     Args:
-        data: x0, the expected data (B, ...); or the network's output, from which x0 is computed when it is
-            first read.
+        data: x0, the expected data (B, ...); or the network's output, which gives it.
         eps: The noise, where it is not the one that x and x0 imply (as in CFG++); else None.
         variance: Of a learned variance of the Markov posterior: the place v of its logarithm between the
             smallest (0) and the largest (1) admissible one (Nichol & Dhariwal 2021, arXiv 2102.09672,
@@ -67,16 +69,11 @@ class Prediction:
     eps: Tensor | None = None
     variance: Tensor | None = None
     c_skip: float | Tensor | None = None
-    _x0: Tensor | None = field(default=None, init=False, repr=False)
 
     @property
     def x0(self) -> Tensor:
         """The expected data (B, ...)."""
-        if isinstance(self.data, Tensor):
-            return self.data
-        if self._x0 is None:  # not a cached_property, which no graph of torch.compile can hold
-            object.__setattr__(self, "_x0", self.data.x0)
-        return cast(Tensor, self._x0)
+        return self.data if isinstance(self.data, Tensor) else self.data.x0
 
     def compute(self) -> None:
         """Compute x0 now: a network may overwrite its output in its next evaluation."""
@@ -142,12 +139,8 @@ class Memory:
 
     def copy(self) -> Memory:
         """A copy that later evaluations do not change; the values themselves are shared."""
-        copied = Memory(known=self.known)
-        if self.values:
-            copied.values.update(self.values)
-        for name, child in self.children.items():
-            copied.children[name] = child.copy()
-        return copied
+        children = {name: child.copy() for name, child in self.children.items()}
+        return Memory(dict(self.values), children, self.known)
 
     def paste_known(self, x: Tensor) -> Tensor:
         """x (B, ...) with the known data of this memory and its children."""
@@ -341,6 +334,40 @@ def _version(x: Tensor) -> int | None:
     """The number of changes of x in place; None in inference mode and in graphs of torch.compile, where torch
     does not count them."""
     return None if torch.compiler.is_compiling() or x.is_inference() else x._version
+
+
+@dataclass(frozen=True, eq=False)
+class FlowMapDenoiser:
+    """Gives a network the target of the step, as a condition.
+
+    Where a level has no target, its target is the level itself, at which a flow map is the velocity: so every
+    solver can use the network. Guidance belongs around this.
+
+    Args:
+        denoiser: A ``ModelDenoiser`` whose network reads the condition.
+        process: The process of that network.
+        parameterization: Its parameterization, whose c_noise stands for the target, too.
+        name: Of the condition: (B, 1) float32 with the c_noise of the target, route "global".
+    """
+
+    denoiser: Denoiser
+    process: Process
+    parameterization: Parameterization
+    name: str = "target"
+
+    def __call__(
+        self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+    ) -> Prediction:
+        plain = replace(level, target=None)
+        target = level.target or plain
+        own = self.process.level(target.t)
+        if own != target:
+            own = self.process.level(self.process.t_of_log_snr(target.log_snr))
+        c_noise = torch.full(
+            (x.shape[0], 1), self.parameterization.c_noise(own), dtype=torch.float32, device=x.device
+        )
+        with_target = Conditioning({**conditioning, self.name: Condition(c_noise, "global")})
+        return self.denoiser(x, plain, with_target, memory)
 
 
 def _bounded(denoiser: Denoiser, bound: Callable[[Tensor], Tensor]) -> Denoiser:

@@ -6,11 +6,10 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from gen.diffusion.arguments import check_positive, whole_number
 from gen.diffusion.level import DATA, Level, interpolate
-from gen.diffusion.process import Process
+from gen.diffusion.process import ForwardProcess, Process
 
 ALIGN_YOUR_STEPS: dict[str, tuple[float, ...]] = {
     "sd1": (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
@@ -22,12 +21,6 @@ ALIGN_YOUR_STEPS: dict[str, tuple[float, ...]] = {
 
 FIRST = 1e-300
 """The time of a process's level at t = 0 where that has noise (sigma_min); time 0 itself is clean data."""
-
-
-class HasLevels(Protocol):
-    """A process, of numbers or of tokens."""
-
-    def level(self, t: float, /) -> Level[float]: ...
 
 
 @dataclass(frozen=True)
@@ -91,7 +84,7 @@ class TimeGrid:
         """Whether the grid leads from noise to data."""
         return self.times[0] > self.times[-1]
 
-    def levels(self, process: HasLevels) -> tuple[Level[float], ...]:
+    def levels(self, process: ForwardProcess) -> tuple[Level[float], ...]:
         """The noise levels of ``process`` at these times; that of time 0 is clean data."""
         return tuple(process.level(t) if t > 0 else DATA for t in self.times)
 

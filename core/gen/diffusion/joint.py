@@ -28,7 +28,7 @@ from gen.diffusion.guidance import Evaluation, Guidance
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.parameterization import Parameterization
-from gen.diffusion.process import Process
+from gen.diffusion.process import ForwardProcess, Process
 from gen.diffusion.sampling import FiniteCheck, InPlaceCheck, Run, Step, autograd, check_conditioning, counted
 from gen.diffusion.sampling import prior as prior_of
 from gen.diffusion.solvers.base import Solver, Update
@@ -59,7 +59,7 @@ class Part:
         solver: One of tokens for a ``CategoricalProcess``.
     """
 
-    process: Process | CategoricalProcess
+    process: ForwardProcess
     solver: Solver
 
 
@@ -409,7 +409,7 @@ def _together(
 class _Replay:
     """Returns known predictions in turn, then placeholders; ``missing`` is (x, level) of the first one."""
 
-    def __init__(self, answers: Sequence[Prediction], process: Process | CategoricalProcess) -> None:
+    def __init__(self, answers: Sequence[Prediction], process: ForwardProcess) -> None:
         self._answers, self._process = iter(answers), process
         self.missing: tuple[Tensor, Level[float]] | None = None
 
@@ -418,11 +418,7 @@ class _Replay:
         if answer is not None:
             return answer
         self.missing = self.missing or (x, level)
-        if isinstance(self._process, CategoricalProcess):
-            # Certain of one token, so that solvers finish at once.
-            logits = torch.arange(self._process.tokens, dtype=torch.float32, device=x.device) * 1e4
-            return Prediction(logits.expand(*x.shape, -1))
-        return Prediction(x, variance=torch.zeros_like(x))
+        return Prediction(self._process.placeholder(x), variance=torch.zeros_like(x))
 
 
 def _check_names(noun: str, found: Mapping[str, object], parts: Mapping[str, object]) -> None:

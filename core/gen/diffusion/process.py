@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -26,12 +27,43 @@ from gen.diffusion.level import (
     sqrt,
     transition,
 )
-from gen.diffusion.noise import StepNoise
+from gen.diffusion.noise import NoiseSource, StepNoise
 
 HALF_PI = math.pi / 2
 
 
-class Process(ABC):
+class ForwardProcess(ABC):
+    """Turns data into noise: numbers by a ``Process``, tokens by a ``CategoricalProcess``."""
+
+    @abstractmethod
+    def level(self, t: Real) -> Level[Real]:
+        """The level at time ``t`` in [0, 1]."""
+
+    def timed(self, level: Level[float]) -> Level[float]:
+        """``level`` with its time in this process, which a solver does not know between t and s."""
+        return level
+
+    @abstractmethod
+    def prior(self, noise: NoiseSource, shape: Sequence[int], level: Level[float]) -> Tensor:
+        """Pure noise at ``level``, (B, *shape) on the CPU: float32, or int64 tokens."""
+
+    @abstractmethod
+    def renoise(self, x: Tensor, t: Level[float], s: Level[float], *, noise: StepNoise) -> Renoised:
+        """x_s given x_t (B, ...), for s with more noise than t.
+
+        Args:
+            x: x_t.
+            t: The level of x.
+            s: The noisier level to go to.
+            noise: That of the step.
+        """
+
+    @abstractmethod
+    def placeholder(self, x: Tensor) -> Tensor:
+        """Some x0 for the state x (B, ...), with which a solver of this process finishes its step."""
+
+
+class Process(ForwardProcess):
     """A Gaussian forward process; subclasses are frozen dataclasses and refuse bad arguments by a ValueError.
 
     alpha, sigma and ``t_of_log_snr`` take a float, or a float64 tensor with one number per item, and return
@@ -51,7 +83,6 @@ class Process(ABC):
         """The time in [0, 1] whose level has this log_snr (the nearest end when none has)."""
 
     def level(self, t: Real) -> Level[Real]:
-        """The level at time ``t`` in [0, 1]."""
         return Level(t, self.alpha(t), self.sigma(t))
 
     def diffuse(self, x0: Tensor, eps: Tensor, level: Level[Real]) -> Tensor:
@@ -64,15 +95,17 @@ class Process(ABC):
         """
         return combine(level.alpha, x0, level.sigma, eps)
 
-    def renoise(self, x: Tensor, t: Level[float], s: Level[float], *, noise: StepNoise) -> Renoised:
-        """x_s given x_t, for s with more noise than t, by ``transition``.
+    def timed(self, level: Level[float]) -> Level[float]:
+        return replace(level, t=self.t_of_log_snr(level.log_snr))
 
-        Args:
-            x: x_t (B, ...).
-            t: The level of x.
-            s: The noisier level to go to.
-            noise: That of the step.
-        """
+    def prior(self, noise: NoiseSource, shape: Sequence[int], level: Level[float]) -> Tensor:
+        return noise.prior(shape).mul_(self.prior_scale(level))
+
+    def placeholder(self, x: Tensor) -> Tensor:
+        return x
+
+    def renoise(self, x: Tensor, t: Level[float], s: Level[float], *, noise: StepNoise) -> Renoised:
+        """By ``transition``."""
         scale, std = transition(t, s)
         z = noise(x, "renoise")
         return Renoised(torch.add(x if scale == 1 else x * scale, z, alpha=std), std, z)

@@ -5,27 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from weakref import ref
 
 import torch
 from torch import Tensor
 
-from gen.diffusion.categorical import CategoricalProcess
 from gen.diffusion.conditioning import Conditioning
-from gen.diffusion.denoiser import Denoiser, Memory, Prediction
+from gen.diffusion.denoiser import Denoiser, Memory, Output, Prediction
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
-from gen.diffusion.process import Process
+from gen.diffusion.process import ForwardProcess, Process
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
-from gen.diffusion.solvers.first_order import Inverse
+from gen.diffusion.solvers.wrappers import Inverse
 
 CHECK_EVERY = 16
 """Evaluations between two checks for NaN and infinity, on devices other than the CPU."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # frozen, it would take a microsecond to make, a twentieth of the step itself
 class Step:
     """One finished step. It can be pickled, and a run can go on from it.
 
@@ -104,23 +103,14 @@ class Trajectory:
 
 
 def prior(
-    process: Process | CategoricalProcess,
+    process: ForwardProcess,
     grid: TimeGrid,
     noise: NoiseSource,
     shape: Sequence[int],
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Pure noise at the grid's first level, (B, *shape), one item per seed: float32, or int64 tokens."""
-    if isinstance(process, CategoricalProcess):
-        return process.prior(noise, shape).to(device)
-    return noise.prior(shape).mul_(process.prior_scale(process.level(grid.times[0]))).to(device)
-
-
-def timed(process: Process | CategoricalProcess, level: Level[float]) -> Level[float]:
-    """``level`` with the process's time of its log_snr, which a solver does not know between t and s."""
-    if not isinstance(process, Process):
-        return level
-    return replace(level, t=process.t_of_log_snr(level.log_snr))
+    return process.prior(noise, shape, process.level(grid.times[0])).to(device)
 
 
 class Run:
@@ -128,7 +118,7 @@ class Run:
 
     def __init__(
         self,
-        process: Process | CategoricalProcess,
+        process: ForwardProcess,
         grid: TimeGrid,
         solver: Solver,
         x: Tensor,
@@ -138,7 +128,7 @@ class Run:
         self.levels = grid.levels(process)
         if x.shape[:1] != (len(noise.seeds),):
             raise ValueError(f"there must be one seed per item: {len(noise.seeds)} for x {tuple(x.shape)}")
-        if self.levels[0].sigma == 0 and not isinstance(solver, Inverse):
+        if self.levels[0].sigma == 0 and not solver.from_data:
             raise ValueError(
                 "a grid must start above t = 0, where there is noise; from data to noise, use invert"
             )
@@ -162,7 +152,7 @@ class Run:
         if index not in self._renoise_steps:
 
             def evaluate(x: Tensor, level: Level[float]) -> Prediction:
-                return denoise(x, level if level in (t, s) else timed(self._process, level))
+                return denoise(x, level if level in (t, s) else self._process.timed(level))
 
             return self._solver.step(self._state, self.x, evaluate, t, s, noise=noise)
         assert self._predicted is not None  # the first step of a grid falls
@@ -184,7 +174,7 @@ class Run:
 
 def iterate(
     denoiser: Denoiser,
-    process: Process | CategoricalProcess,
+    process: ForwardProcess,
     grid: TimeGrid,
     solver: Solver,
     *,
@@ -252,7 +242,7 @@ def iterate(
 
 def sample(
     denoiser: Denoiser,
-    process: Process | CategoricalProcess,
+    process: ForwardProcess,
     grid: TimeGrid,
     solver: Solver,
     *,
@@ -320,7 +310,10 @@ def autograd(gradients: bool) -> AbstractContextManager[object]:
     """Gradients on or off, and no inference mode, where torch counts no writes to tensors."""
     if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
         return _outside_inference_mode(gradients)
-    return nullcontext() if torch.is_grad_enabled() is gradients else torch.set_grad_enabled(gradients)
+    return _UNCHANGED if torch.is_grad_enabled() is gradients else torch.set_grad_enabled(gradients)
+
+
+_UNCHANGED = nullcontext()
 
 
 @contextmanager
@@ -343,15 +336,15 @@ class InPlaceCheck:
     def __init__(self, conditioning: Conditioning) -> None:
         self._off = torch.compiler.is_compiling()
         self._conditions = () if self._off else conditioning.tensors
-        self._last: Callable[[], Prediction | Tensor | None] = lambda: None
+        self._last: Callable[[], Output | Tensor | None] = lambda: None
 
     def before(self, *states: Tensor) -> tuple[tuple[Tensor, ...], int]:
         """(the tensors that an evaluation at ``states`` must not write into, the writes to them so far)."""
         if self._off:
             return (), 0
         watched, last = (*states, *self._conditions), self._last()
-        if isinstance(last, Prediction):
-            last.compute()
+        if isinstance(last, Output):
+            _ = last.x0  # computed now, as a network may overwrite its output in its next evaluation
         elif last is not None:
             watched = (last, *watched)
         return watched, _writes(watched)
@@ -366,8 +359,7 @@ class InPlaceCheck:
                 "place: use clone() in it"
             )
         if prediction is not None:
-            made = prediction.data
-            self._last = ref(made if isinstance(made, Tensor) else prediction)
+            self._last = ref(prediction.data)
 
 
 def _writes(tensors: tuple[Tensor, ...]) -> int:

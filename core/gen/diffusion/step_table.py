@@ -27,7 +27,7 @@ from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NamedNoise, NoiseSource
 from gen.diffusion.process import Process
-from gen.diffusion.sampling import check_conditioning, timed
+from gen.diffusion.sampling import check_conditioning
 from gen.diffusion.solvers.base import ROUNDING, Solver, State
 
 Terms: TypeAlias = tuple[tuple[int, ...], ...]
@@ -262,7 +262,7 @@ def _record(
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         if level.target is not None:
             raise ValueError(f"a level of {type(solver).__name__} holds a target: use `sample`")
-        level = level if level in (t, s) else timed(process, level)
+        level = level if level in (t, s) else process.timed(level)
         levels.append((level.t, level.alpha, level.sigma))
         inputs.append(x)
         predicted.append(row())

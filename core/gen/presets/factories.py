@@ -77,6 +77,11 @@ def lcm() -> Solver:
     return DDIM(LCMStep())
 
 
+def flow_heun() -> Solver:
+    """Heun's method in flow time."""
+    return FlowTime(Heun())
+
+
 def tcd(gamma: float) -> Solver:
     """Strategic stochastic sampling in the time of Stable Diffusion's chain."""
     return DDIM(TCDStep(gamma, DiscreteBetas.scaled_linear()))

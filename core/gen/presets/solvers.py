@@ -99,7 +99,7 @@ SOLVERS: Mapping[str, SolverSpec] = table([
     _solver("heun k_heun", "Heun", 2, "Heun in sigma / alpha, as Karras et al.; on flows flow_heun",
         evaluations=2, flows=True),
     _solver("heunpp2", "HeunPlusPlus", 1, "Heun++ of ComfyUI: three evaluations", evaluations=3, flows=True),
-    _solver("flow_heun", "FlowHeun", 2, "Heun in flow time, as diffusers on flows", evaluations=2),
+    _solver("flow_heun", "flow_heun", 2, "Heun in flow time, as diffusers on flows", evaluations=2),
     _solver("dpm_2 dpm2 k_dpm_2 midpoint", "DPMSolver2", 2,
         "The midpoint rule in log sigma (DPM-Solver-2), on flows that of ComfyUI",
         evaluations=2, flows=True),

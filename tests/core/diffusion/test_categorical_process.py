@@ -195,13 +195,13 @@ def test_draws_follow_their_probabilities_and_never_hit_a_zero() -> None:
 
 
 def test_priors_are_pure_noise_by_seed() -> None:
-    noise = NoiseSource(range(5))
-    assert (Masked(K, MASK).prior(noise, (2, 3)) == MASK).all()
-    x = Uniform(7).prior(noise, (40, 50))
+    noise, level = NoiseSource(range(5)), Level(1.0, 0.0, 1.0)
+    assert (Masked(K, MASK).prior(noise, (2, 3), level) == MASK).all()
+    x = Uniform(7).prior(noise, (40, 50), level)
     counts = x.flatten().bincount(minlength=7)
     assert len(counts) == 7
     assert ((counts - 10_000 / 7) ** 2 / (10_000 / 7)).sum() < 6 + 4 * math.sqrt(12)
-    assert torch.equal(x[2:3], Uniform(7).prior(NoiseSource([2]), (40, 50)))
+    assert torch.equal(x[2:3], Uniform(7).prior(NoiseSource([2]), (40, 50), level))
 
 
 def test_step_noise_serves_tokens() -> None:

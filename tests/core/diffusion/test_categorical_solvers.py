@@ -22,6 +22,7 @@ from gen.diffusion import (
     TimeGrid,
     guided,
     iterate,
+    prior,
     sample,
 )
 from gen.diffusion.categorical import (
@@ -226,12 +227,12 @@ def _solvers():
 
 
 def _run(solver, seeds, conditioning=None, steps=6, **options):
-    process, noise = solver.process, NoiseSource(seeds)
+    process, noise, grid = solver.process, NoiseSource(seeds), TimeGrid.uniform(steps)
     denoiser = guided(TokenDenoiser(_network, process), ClassifierFree(2.0 if conditioning else 1.0))
     return list(
         iterate(
-            denoiser, process, TimeGrid.uniform(steps), solver,
-            x=process.prior(noise, SHAPE), noise=noise, conditioning=conditioning, **options,
+            denoiser, process, grid, solver,
+            x=prior(process, grid, noise, SHAPE), noise=noise, conditioning=conditioning, **options,
         )
     )  # fmt: skip
 

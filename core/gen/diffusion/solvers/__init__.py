@@ -1,5 +1,6 @@
 """Solvers: how x moves from one noise level to the next, in files by paper."""
 
+from gen.diffusion.denoiser import FlowMapDenoiser
 from gen.diffusion.solvers.adams import DEIS, IPNDM, LMS, PLMS, FlowAdams, GradientEstimation, VariableIPNDM
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update, flow_time
 from gen.diffusion.solvers.dpm_solver import Adaptive, DPMSolver2, DPMSolver2M, DPMSolver3
@@ -7,68 +8,25 @@ from gen.diffusion.solvers.dpmpp import CFGpp2M, CFGpp2S, DPMpp2M, DPMpp2S, DPMp
 from gen.diffusion.solvers.first_order import (
     DDIM,
     DDPM,
-    Ancestral,
     AncestralStep,
-    Churn,
     FlowAncestralStep,
-    Langevin,
+    FlowMap,
     LCMStep,
-    PredictorCorrector,
     ReverseDiffusion,
     SigmaUp,
     TCDStep,
 )
-from gen.diffusion.solvers.flow_map import FlowMap, FlowMapDenoiser
-from gen.diffusion.solvers.flow_time import FlowTime
 from gen.diffusion.solvers.multistep import Past
-from gen.diffusion.solvers.runge_kutta import FlowHeun, Heun, HeunPlusPlus
+from gen.diffusion.solvers.runge_kutta import Heun, HeunPlusPlus
 from gen.diffusion.solvers.sde import ERSDE, SASolver, TauInterval
 from gen.diffusion.solvers.unipc import UniPC
+from gen.diffusion.solvers.wrappers import Ancestral, Churn, FlowTime, Inverse, Langevin, PredictorCorrector
 
 __all__ = [
-    "DDIM",
-    "DDPM",
-    "DEIS",
-    "ERSDE",
-    "IPNDM",
-    "LMS",
-    "PLMS",
-    "Adaptive",
-    "Ancestral",
-    "AncestralStep",
-    "CFGpp2M",
-    "CFGpp2S",
-    "Churn",
-    "DPMSolver2",
-    "DPMSolver2M",
-    "DPMSolver3",
-    "DPMpp2M",
-    "DPMpp2S",
-    "DPMpp3M",
-    "DPMpp3S",
-    "Denoise",
-    "FlowAdams",
-    "FlowAncestralStep",
-    "FlowHeun",
-    "FlowMap",
-    "FlowMapDenoiser",
-    "FlowTime",
-    "GradientEstimation",
-    "Heun",
-    "HeunPlusPlus",
-    "LCMStep",
-    "Langevin",
-    "Past",
-    "PredictorCorrector",
-    "ReverseDiffusion",
-    "SASolver",
-    "SigmaUp",
-    "Solver",
-    "State",
-    "TCDStep",
-    "TauInterval",
-    "UniPC",
-    "Update",
-    "VariableIPNDM",
-    "flow_time",
-]
+    "DDIM", "DDPM", "DEIS", "ERSDE", "IPNDM", "LMS", "PLMS", "Adaptive", "Ancestral", "AncestralStep",
+    "CFGpp2M", "CFGpp2S", "Churn", "DPMSolver2", "DPMSolver2M", "DPMSolver3", "DPMpp2M", "DPMpp2S", "DPMpp3M",
+    "DPMpp3S", "Denoise", "FlowAdams", "FlowAncestralStep", "FlowMap", "FlowMapDenoiser", "FlowTime",
+    "GradientEstimation", "Heun", "HeunPlusPlus", "Inverse", "LCMStep", "Langevin", "Past",
+    "PredictorCorrector", "ReverseDiffusion", "SASolver", "SigmaUp", "Solver", "State", "TCDStep",
+    "TauInterval", "UniPC", "Update", "VariableIPNDM", "flow_time",
+]  # fmt: skip

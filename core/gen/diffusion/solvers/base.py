@@ -73,6 +73,11 @@ class Solver(ABC):
         """Whether a step first corrects the one before, so that x must be as that one left it."""
         return False
 
+    @property
+    def from_data(self) -> bool:
+        """Whether a step may start at clean data, sigma_t = 0."""
+        return False
+
     def on(self, levels: Sequence[Level[float]]) -> Solver:
         """This solver for a run over ``levels``, first to last; solvers that need no more than (t, s) return
         themselves."""
@@ -88,7 +93,7 @@ class Solver(ABC):
             state: ``Update.state`` of the previous step; () in the first.
             x: x_t, (B, ...).
             denoise: (x, level) -> the prediction at that level; one call is one function evaluation.
-            t: The level of x, with sigma_t > 0.
+            t: The level of x; sigma_t > 0, but for ``from_data``.
             s: The level to go to.
             noise: The step's own noise: (like, name) -> standard normal.
 
@@ -116,15 +121,18 @@ class SDESolver(Solver):
 def affine(x: Tensor, scale: float, *terms: tuple[float, Tensor | None]) -> Tensor:
     """scale x + sum of c * tensor over ``terms``, as a new tensor; terms without a tensor are left out."""
     given = [(factor, tensor) for factor, tensor in terms if tensor is not None]
-    if len(given) == 1 and abs(scale + given[0][0] - 1) < ROUNDING:
-        return torch.lerp(given[0][1], x, scale)  # on flows: one pass over memory in place of two
-    result = None if abs(scale - 1) < ROUNDING else x * scale
-    for factor, tensor in given:
-        if result is None:
-            result = torch.add(x, tensor, alpha=factor)
-        else:
-            result.add_(tensor, alpha=factor)
-    return x.clone() if result is None else result
+    if not given:
+        return x * scale
+    (factor, tensor), *rest = given
+    if -ROUNDING < scale - 1 < ROUNDING:
+        result = torch.add(x, tensor, alpha=factor)
+    elif not rest and -ROUNDING < scale + factor - 1 < ROUNDING:
+        return torch.lerp(tensor, x, scale)  # on flows: one pass over memory in place of two
+    else:
+        result = (x * scale).add_(tensor, alpha=factor)
+    for factor, tensor in rest:
+        result.add_(tensor, alpha=factor)
+    return result
 
 
 def implied(prediction: Prediction, x: Tensor, level: Level[float]) -> Tensor:

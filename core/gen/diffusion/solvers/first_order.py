@@ -1,4 +1,4 @@
-"""First order: DDIM and its inversion, DDPM, reverse diffusion, Langevin dynamics; ancestral steps and churn.
+"""First order: DDIM, DDPM, reverse diffusion, flow maps, and the rules for ancestral steps.
 
 An ancestral step goes down to sigma_down and adds noise of sigma_up, sigma_down**2 + sigma_up**2 =
 sigma_s**2. A rule is a function of the two levels of a step, (t, s) -> sigma_up in [0, sigma_s]. Rules refuse
@@ -8,16 +8,14 @@ arguments out of range by a ValueError, as solvers do.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from torch import Tensor
 
-from gen.diffusion.arguments import check_not_negative, check_positive, whole_number
 from gen.diffusion.denoiser import Output, Prediction
-from gen.diffusion.level import Level, norm, posterior, transition
+from gen.diffusion.level import Level, posterior, transition
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.process import Process
 from gen.diffusion.solvers.base import (
@@ -169,102 +167,22 @@ class ReverseDiffusion(SDESolver):
 
 
 @dataclass(frozen=True)
-class Langevin:
-    """Langevin dynamics at one level, by signal-to-noise ratio (Song et al. 2021, algorithms 4 and 5).
+class FlowMap(Solver):
+    """One evaluation per step, exact at any step size for an exact flow map (Boffi et al. 2024, 2406.07507).
 
-        x <- x + e score + sqrt(2 e) z,   e = 2 (snr |z| / |score|)**2
-
-    The norms are those of each item, as in the algorithms; their code and diffusers average them over the
-    batch. Their factor 1 - beta of algorithm 5 is left out, as it depends on the number of steps.
-
-    Args:
-        snr: > 0; theirs is 0.16 for images.
-        steps: Number of repetitions, at least 1; each is one evaluation.
-
-    Raises:
-        ValueError: An argument is out of range.
+    The network predicts the x0 with which a DDIM step ends at the right place. For a flow and a velocity u
+    it is x - t u, and the step x_r = x_t - (t - r) u(x, t, r), as in MeanFlow (Geng et al. 2025, 2505.13447,
+    eq. 12). With ``Ancestral`` around it, the map leads to the level below and the noise back up, as in
+    gamma-sampling.
     """
-
-    snr: float = 0.16
-    steps: int = 1
-
-    def __post_init__(self) -> None:
-        check_positive(snr=self.snr)
-        whole_number(self.steps, "steps")
-
-    def __call__(self, x: Tensor, denoise: Denoise, level: Level[float], *, noise: StepNoise) -> Tensor:
-        """x (B, ...) after the repetitions, at the same level; sigma > 0."""
-        for i in range(self.steps):
-            score = denoise(x, level).noise(x, level) / -level.sigma
-            z = noise(x, f"corrector/{i}")
-            size = 2 * (self.snr * norm(z) / norm(score).clamp(min=1e-12)).square().to(x)
-            x = x + size * score + (2 * size).sqrt() * z
-        return x
-
-
-@dataclass(frozen=True)
-class PredictorCorrector(Solver):
-    """A step of ``predictor``, then ``corrector`` at the new level (Song et al. 2021, algorithm 1).
-
-    A step to clean data has no corrector.
-
-    Args:
-        predictor: A solver that corrects no earlier step itself.
-        corrector: Langevin dynamics.
-    """
-
-    predictor: Solver
-    corrector: Langevin
-
-    def __post_init__(self) -> None:
-        refuse_corrector(self.predictor, "Langevin dynamics moves x")
-
-    @property
-    def stochastic(self) -> bool:
-        return True
-
-    def on(self, levels: Sequence[Level[float]]) -> Solver:
-        return replace(self, predictor=self.predictor.on(levels))
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        update = self.predictor.step(state, x, denoise, t, s, noise=noise)
-        if s.sigma == 0:
-            return update
-        return Update(self.corrector(update.x, denoise, s, noise=noise), update.state, update.predicted)
+        def towards(x: Tensor, level: Level[float]) -> Prediction:
+            return denoise(x, replace(level, target=s))
 
-
-@dataclass(frozen=True)
-class Inverse(Solver):
-    """``inner`` on a rising grid, from data to noise, also from t = 0, where ``inner`` has no eps.
-
-    The step from t = 0 is x_s = alpha_s x_0 + sigma_s eps(alpha_s x_0, s), as in DDIM inversion (Mokady et
-    al. 2023, arXiv 2211.09794, eq. 3). With rho = sigma_s / alpha_s, the x0 predicted for x_s differs from
-    x_0 by O(rho**4). All other steps are those of ``inner``.
-
-    Args:
-        inner: A solver that draws no noise.
-    """
-
-    inner: Solver
-
-    def __post_init__(self) -> None:
-        if self.inner.stochastic:
-            raise ValueError(f"{type(self.inner).__name__} draws noise and cannot run from data to noise")
-
-    def on(self, levels: Sequence[Level[float]]) -> Solver:
-        return replace(self, inner=self.inner.on(levels))
-
-    def step(
-        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
-    ) -> Update:
-        if t.sigma > 0:
-            return self.inner.step(state, x, denoise, t, s, noise=noise)
-        scaled = x * (s.alpha / t.alpha)
-        prediction = denoise(scaled, s)
-        moved = affine(scaled, 1.0, (s.sigma, prediction.noise(scaled, s)))
-        return Update(moved, state, prediction.x0)
+        return DDIM().step(state, x, towards, t, s, noise=noise)
 
 
 @dataclass(frozen=True)
@@ -364,106 +282,3 @@ def _sigma_up(s: Level[float], rho: float) -> float:
 def _check(name: str, value: float) -> None:
     if not 0 <= value <= 1:
         raise ValueError(f"{name} must lie in [0, 1], not {value}")
-
-
-@dataclass(frozen=True)
-class Ancestral(Solver):
-    """``inner`` to (alpha_s, sigma_down), then noise of sigma_up.
-
-    Around DDIM it is DDIM with that rule; around ``DPMpp2S`` and ``DPMSolver2`` it gives DPM++ 2S ancestral
-    and DPM2 ancestral of k-diffusion.
-
-    Args:
-        inner: A solver that draws no noise and corrects no earlier step.
-        eta: Share of the noise of the Markov posterior, in [0, 1], or a rule for sigma_up.
-    """
-
-    inner: Solver
-    eta: float | SigmaUp = 1.0
-
-    def __post_init__(self) -> None:
-        rule_of(self.eta)
-        if self.inner.stochastic:
-            raise ValueError(f"{type(self.inner).__name__} draws noise already")
-        refuse_corrector(self.inner, "an ancestral step adds noise")
-
-    @property
-    def stochastic(self) -> bool:
-        return callable(self.eta) or self.eta > 0
-
-    def on(self, levels: Sequence[Level[float]]) -> Solver:
-        # Where a grid goes back up, no step is made.
-        down = [s if decay(t, s) > 1 else self._down(t, s)[0] for t, s in pairwise(levels)]
-        return replace(self, inner=self.inner.on([*levels[:1], *down]))
-
-    def step(
-        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
-    ) -> Update:
-        down, sigma_up = self._down(t, s)
-        update = self.inner.step(state, x, denoise, t, down, noise=noise)
-        if sigma_up == 0:
-            return update
-        z = noise(x, "step")
-        return Update(affine(update.x, 1.0, (sigma_up, z)), update.state, update.x0, sigma_up, z)
-
-    def _down(self, t: Level[float], s: Level[float]) -> tuple[Level[float], float]:
-        """(alpha_s, sigma_down), and sigma_up."""
-        sigma_up = rule_of(self.eta)(t, s) if self.stochastic else 0.0
-        if sigma_up == 0:
-            return s, 0.0
-        return replace(s, sigma=math.sqrt((s.sigma - sigma_up) * (s.sigma + sigma_up))), sigma_up
-
-
-@dataclass(frozen=True)
-class Churn(Solver):
-    """``inner`` from a noisier level than that of x (Karras et al. 2022, arXiv 2206.00364, algorithm 2).
-
-    Noise is added until sigma has grown by (1 + gamma), then the step is made from there. Around Heun this is
-    their stochastic sampler.
-
-    Args:
-        inner: Makes the step; it may draw noise of its own, and corrects no earlier step.
-        gamma: >= 0; theirs is min(s_churn / steps, sqrt(2) - 1).
-        within: (s_tmin, s_tmax), the lowest and highest sigma / alpha where noise is added.
-        s_noise: Factor of the noise, > 0; 1 is right for an exact denoiser.
-    """
-
-    inner: Solver
-    gamma: float
-    within: tuple[float, float] = (0.0, math.inf)
-    s_noise: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_not_negative(gamma=self.gamma)
-        if not 0 <= self.within[0] <= self.within[1]:
-            raise ValueError(f"within must be two numbers 0 <= lowest <= highest, not {self.within}")
-        check_positive(s_noise=self.s_noise)
-        refuse_corrector(self.inner, "churn adds noise")
-
-    @property
-    def stochastic(self) -> bool:
-        return self.gamma > 0 or self.inner.stochastic
-
-    def on(self, levels: Sequence[Level[float]]) -> Solver:
-        return replace(self, inner=self.inner.on(levels))
-
-    def step(
-        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
-    ) -> Update:
-        low, high = self.within
-        if self.gamma == 0 or t.alpha == 0 or not low <= t.sigma / t.alpha <= high:
-            return self.inner.step(state, x, denoise, t, s, noise=noise)
-        above = replace(t, sigma=t.sigma * (1 + self.gamma))
-        added = self.s_noise * t.sigma * math.sqrt(self.gamma * (2 + self.gamma))
-        churned = affine(x, 1.0, (added, noise(x, "churn")))
-        update = self.inner.step(state, churned, denoise, above, s, noise=noise)
-        return Update(update.x, update.state, update.x0)
-
-
-def refuse_corrector(inner: Solver, reason: str) -> None:
-    """Raises ValueError where ``inner`` corrects the step before."""
-    if inner.corrects:
-        raise ValueError(
-            f"{type(inner).__name__} corrects each step once the next begins, but {reason} in between: "
-            "it must have no corrector"
-        )

@@ -1,4 +1,4 @@
-"""Heun's method, the trapezoid rule, in sigma / alpha and in flow time, and Heun++."""
+"""Heun's method, the trapezoid rule, and Heun++."""
 
 from __future__ import annotations
 
@@ -18,38 +18,11 @@ from gen.diffusion.solvers.base import (
     affine,
     eps_step,
     first_order_only,
-    flow_time,
     implied,
     rho,
 )
 from gen.diffusion.solvers.first_order import DDIM
-
-
-@dataclass(frozen=True)
-class FlowHeun(Solver):
-    """Heun's method for v = eps - x0 in flow time u = sigma / (alpha + sigma); second order, two evaluations.
-
-        x'  = S (x_t / (alpha_t + sigma_t) + (u_s - u_t) v_t),   S = alpha_s + sigma_s
-        x_s = S (x_t / (alpha_t + sigma_t) + (u_s - u_t) (v_t + v_s(x')) / 2)
-
-    On a rectified flow u = t and S = 1. Finite from pure noise; the step to clean data, where v is not
-    defined, is Euler's with one evaluation.
-    """
-
-    def step(
-        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
-    ) -> Update:
-        prediction = denoise(x, t)
-        x = implied(prediction, x, t)
-        v = prediction.noise(x, t) - prediction.x0
-        norm = s.alpha + s.sigma
-        scale, step = norm / (t.alpha + t.sigma), norm * (flow_time(s) - flow_time(t))
-        ahead = affine(x, scale, (step, v))
-        if s.sigma == 0:
-            return Update(ahead, state, prediction.x0)
-        end = denoise(ahead, s)
-        v_end = end.noise(ahead, s) - end.x0
-        return Update(affine(x, scale, (step / 2, v), (step / 2, v_end)), state, prediction.x0)
+from gen.diffusion.solvers.wrappers import FlowTime
 
 
 @dataclass(frozen=True)
@@ -60,14 +33,16 @@ class Heun(Solver):
         x_s = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) (eps_t + eps_s(x')) / 2
 
     Second order, two evaluations; the step to clean data is Euler's with one. Steps from or to (nearly) pure
-    noise, where the trapezoid is inaccurate, are those of ``FlowHeun``.
+    noise, where the trapezoid is inaccurate, are those of ``FlowTime(Heun())``.
     """
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
+        if s.sigma == 0:
+            return DDIM().step(state, x, denoise, t, s, noise=noise)
         if first_order_only(t, s, s):
-            return FlowHeun().step(state, x, denoise, t, s, noise=noise)
+            return FlowTime(self).step(state, x, denoise, t, s, noise=noise)
         prediction = denoise(x, t)
         x = implied(prediction, x, t)
         eps = prediction.noise(x, t)
