@@ -187,7 +187,7 @@ def test_the_rights_of_a_new_file_follow_the_umask_and_those_of_an_old_one_stay(
     assert b"new" in path.read_bytes()
 
 
-def test_an_existing_file_is_kept_unless_told(tmp_path):
+def test_an_existing_file_is_kept_unless_overwriting_is_allowed(tmp_path):
     path = tmp_path / "a.note"
     path.write_text("mine")
     with pytest.raises(OutputError) as caught:
@@ -494,7 +494,7 @@ def test_what_cannot_be_read_as_the_kind_that_is_wanted(tmp_path):
     assert caught.value.hint.count(".note") == 1
 
 
-def test_a_fault_of_the_text_entries_is_told_once(tmp_path):
+def test_a_fault_of_the_text_entries_is_reported_once(tmp_path):
     (tmp_path / "a.note").write_text("{")
     with pytest.raises(UsageError) as caught:
         read_recipe(tmp_path / "a.note", FORMATS)

@@ -586,7 +586,7 @@ def test_a_decoder_that_fails_is_no_mistake_of_the_user(
         list(generate(plan, load(plan, host)))
 
 
-def test_an_input_that_is_cropped_is_told_of(host: Host) -> None:
+def test_an_input_that_is_cropped_is_reported(host: Host) -> None:
     start = gen.Artifact("image", {"pixels": np.zeros((16, 24, 3), np.float32)})
     plan = planned(host, "red", init=start, params={"left": start})
     model = load(plan, host)

@@ -242,7 +242,7 @@ def test_an_architecture_is_one_of_those_known(tmp_path: Path, tensors: dict[str
     "error",
     [KeyError("shape"), IndexError("too many"), ValueError("a\nb"), RuntimeError(), ZeroDivisionError("0")],
 )
-def test_what_does_not_fit_is_told_in_one_line(path: Path, error: Exception) -> None:
+def test_what_does_not_fit_is_reported_in_one_line(path: Path, error: Exception) -> None:
     with pytest.raises(ModelError) as caught, ModelFile(path).fitting():
         raise error
     told, cause = caught.value.message.split(": ")

@@ -264,7 +264,7 @@ def test_the_scale_of_the_guidance_may_be_an_input_of_the_network() -> None:
     assert rows == {1}
 
 
-def test_a_negative_prompt_is_told_from_none() -> None:
+def test_a_negative_prompt_differs_from_none() -> None:
     received: list[object] = []
 
     class Noting(Stage):

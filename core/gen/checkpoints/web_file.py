@@ -21,7 +21,7 @@ _PIECE = 1 << 20
 
 
 def fetch_file(url: str) -> Path:
-    """The file of an address, downloaded where the cache does not have it; never asked for anew.
+    """The file of an address, downloaded where the cache does not have it; never downloaded again.
 
     Raises:
         ModelError: Connections are forbidden, the server refuses or does not answer, or there is no room.

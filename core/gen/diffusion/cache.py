@@ -132,8 +132,8 @@ class _Cached:
         own = memory.children["denoiser"] = Memory()
         prediction = self.denoiser(x, level, conditioning, own)
         if not own.empty or prediction.eps is not None:
-            what = "has an eps of its own (CFG++)" if own.empty else "remembers (momentum)"
-            raise ValueError(f"a cache cannot repeat a denoiser that {what}: put cached() next to the model")
+            why = "has an eps of its own (CFG++)" if own.empty else "remembers (momentum)"
+            raise ValueError(f"a cache cannot repeat a denoiser that {why}: put cached() next to the model")
         return prediction
 
 

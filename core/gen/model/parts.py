@@ -35,7 +35,7 @@ Values: TypeAlias = Mapping[str, int | float | bool | str]
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """What the core asks of a model's encoder and codec.
+    """What the core requires of a model's encoder and codec.
 
     Every method raises UsageError where the part refuses a value of the user, and PluginError where it fails
     or returns something else than its protocol in ``gen.model`` says.

@@ -89,10 +89,10 @@ class Window:
 class Stage:
     """One network that is sampled once: all of a model, or one of several that follow each other.
 
-    The run asks its methods in this order: ``shape``, ``edits``, ``grid``, ``encode``, ``denoiser``,
-    ``guidance``, then ``init`` or ``prior``. The next stage is asked only when this one is done, so that
-    components can be loaded when they are needed and freed when the next stage begins. Each method has a
-    default; a model overrides those that differ.
+    The run calls its methods in this order: ``shape``, ``edits``, ``grid``, ``encode``, ``denoiser``,
+    ``guidance``, then ``init`` or ``prior``. Those of the next stage are called only when this one is done,
+    so that components can be loaded when they are needed and freed when the next stage begins. Each method
+    has a default; a model overrides those that differ.
 
     A joint state has several parts, each with a process of its own (numbers or tokens): ``process``,
     ``parameterization`` and the network's arguments then are mappings by the name of the part.
@@ -221,8 +221,8 @@ class Stage:
     def prior(self, task: Task, grid: TimeGrid) -> State:
         """The state (B, *shape) at the grid's first level; by default pure noise.
 
-        A refiner returns ``task.previous``. With a window it is asked once for each piece, whose shape, noise
-        and, where it is as long as the state, previous state the task then has.
+        A refiner returns ``task.previous``. With a window it is called once for each piece, whose shape,
+        noise and, where it is as long as the state, previous state the task then has.
         """
         from gen.diffusion import prior
 

@@ -1,4 +1,4 @@
-"""What a model is asked to make: one argument that carries everything about a batch."""
+"""The task of a model: one argument that carries everything about a batch."""
 
 from __future__ import annotations
 

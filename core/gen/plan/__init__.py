@@ -1,7 +1,7 @@
 """From a request to a plan: everything that somebody leaves open is decided, everything given is checked.
 
-A ``Request`` is what somebody asks for, with None for what they leave open. ``resolve`` turns it into a
-``Plan`` in which nothing is left open. No torch here.
+A ``Request`` has None for each choice that it leaves open. ``resolve`` turns it into a ``Plan``, in which
+nothing is left open. No torch here.
 """
 
 from gen.plan.choice import Choice, Chosen, choose, choose_grid, choose_solver

@@ -1,4 +1,4 @@
-"""What somebody asks for."""
+"""A request, before defaults are filled in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What somebody asks for; None leaves a choice to the settings, the model or the plugin.
+    """A request; None leaves a choice to the settings, the model or the plugin.
 
     Args:
         modality: Name of the modality: ``"image"``.

@@ -1,4 +1,4 @@
-"""Finding plugins and telling what can be told about them without importing any."""
+"""Finding plugins, and describing them without importing any."""
 
 from __future__ import annotations
 

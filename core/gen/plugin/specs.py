@@ -239,7 +239,7 @@ class FormatSpec:
         reader: Import string of ``(file: BinaryIO) -> Artifact``; empty when it is only written.
         metadata_reader: Import string of ``(file: BinaryIO) -> Mapping[str, str]``: the raw text entries.
         can_read: Import string of ``(head: bytes) -> bool``: whether a file with these first bytes, at most
-            4,096, is of this format. It is asked where several formats have an ending; empty leaves the
+            4,096, is of this format. It is called where several formats have an ending; empty leaves the
             decision to the others.
         also: Further kinds that it holds, where a modality makes more than one: writer and reader must serve
             them all, and what can be read may be given from memory in place of a file of ``kind``.

@@ -322,7 +322,7 @@ def test_a_bad_variable_is_named(
     assert snapshot(work) == before
 
 
-def test_a_misspelled_variable_is_told_and_does_no_harm(
+def test_a_misspelled_variable_is_reported_and_does_no_harm(
     gen_cli: Cli, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GEN_STPES", "3")
@@ -335,7 +335,7 @@ def test_a_misspelled_variable_is_told_and_does_no_harm(
     ]
 
 
-def test_settings_of_another_modality_are_left_to_it_and_a_misspelled_one_is_told(
+def test_settings_of_another_modality_are_left_to_it_and_a_misspelled_one_is_reported(
     gen_cli: Cli, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GEN_IMAGE_STEPS", "3")
@@ -379,7 +379,7 @@ def test_nothing_that_is_shown_drives_the_terminal(gen_cli: Cli, work: Path) -> 
         ("measures", "eval"),
     ],
 )
-def test_an_unknown_command_is_told_what_is_near(gen_cli: Cli, word: str, meant: str) -> None:
+def test_an_unknown_command_is_answered_with_the_nearest(gen_cli: Cli, word: str, meant: str) -> None:
     ran = gen_cli(word)
     assert ran.code == USAGE
     assert ran.err == f"gen: error: unknown command {word!r} (did you mean `gen {meant}`?)\n"
@@ -459,5 +459,5 @@ def test_paths_and_names_are_checked_before_torch_is_loaded(
     assert done.stdout.endswith("False\n")
 
 
-def test_a_whole_number_is_told_without_a_fraction(gen_cli: Cli) -> None:
+def test_a_whole_number_is_printed_without_a_fraction(gen_cli: Cli) -> None:
     assert "guidance must be at least 0 and at most 100, not 1,000\n" in gen_cli("toy", "red", "-g", 1000).err

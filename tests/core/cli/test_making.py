@@ -189,7 +189,7 @@ def test_metadata_and_format_may_be_set_for_good(
     assert b"trainedAlgorithmicMedia" not in (toy / name).read_bytes()
 
 
-def test_a_rerun_tells_as_much_as_is_asked_for_or_set(
+def test_a_rerun_reports_as_much_as_is_asked_for_or_set(
     gen_cli: Cli, toy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gen_cli("toy", "blue", "-o", "a.png")

@@ -119,7 +119,7 @@ def test_a_path_that_stdout_does_not_take_is_written_once(gen_process: Start, to
 
 
 @pytest.mark.parametrize("encoding", thinned(["ascii", "cp1252", "utf-16", "utf-8"], 2))
-def test_a_path_that_is_told_opens_whatever_the_encoding(
+def test_a_path_that_is_printed_opens_whatever_the_encoding(
     gen_process: Start, toy: Path, encoding: str
 ) -> None:
     environment = {**os.environ, "PYTHONIOENCODING": encoding}

@@ -175,5 +175,5 @@ def test_libraries_are_found_at_any_depth(site: Path) -> None:
     assert libraries_behind("deep.none") == set()
 
 
-def test_a_fault_without_a_library_is_told_as_it_is() -> None:
+def test_a_fault_without_a_library_is_reported_as_it_is() -> None:
     assert fault_of(ValueError("x\ny"), lambda modules: "") == ("ValueError: x y", "")

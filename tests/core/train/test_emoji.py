@@ -76,7 +76,7 @@ def test_the_installed_font_has_what_the_models_learned() -> None:
     assert set(names_of_clips()) <= {one.name for one in found.emoji}
 
 
-def test_without_the_extra_the_line_for_pip_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_line_for_pip_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fontTools.ttLib", None)
     with pytest.raises(PluginError, match=r"fontTools is not installed.*gen-toolkit\[train\]"):
         load()

@@ -255,7 +255,7 @@ def test_what_is_counted_along_reaches_the_average(tmp_path: Path) -> None:
     assert (norm.running_mean > 0.5).all()
 
 
-def test_without_the_extra_the_line_for_pip_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_line_for_pip_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(PluginError, match=r"TensorBoard is not installed.*gen-toolkit\[train\]"):
         run(tiny(3), tmp_path, report=lambda line: None)

@@ -69,7 +69,7 @@ def test_a_text_is_spoken_and_its_file_says_how(models: Path, gen_cli: Cli) -> N
     assert slower.recipe.params["duration"] == pytest.approx(2 * params["duration"], abs=0.02)
 
 
-def test_the_first_voice_speaks_at_its_own_pace_unless_told_otherwise(models: Path) -> None:
+def test_the_first_voice_speaks_at_its_own_pace_unless_another_is_set(models: Path) -> None:
     voice = gen.load("../voice.safetensors")
     plain, named, other = (
         voice("A fox.", seed=7, **told).arrays["samples"]
@@ -87,7 +87,7 @@ def test_the_shortest_speech_can_be_made_again(models: Path, gen_cli: Cli) -> No
     assert gen_cli("rerun", "a.wav", "--check", *voice)[0] == 0
 
 
-def test_what_is_left_out_is_told(models: Path, gen_cli: Cli) -> None:
+def test_what_is_left_out_is_reported(models: Path, gen_cli: Cli) -> None:
     code, _, err = gen_cli("audio", "Привет, the ❤ fox!", "--model", "../voice.safetensors", "-o", "fox.wav")
     assert code == 0
     assert "warning: left out, as it cannot be read aloud: Привет, ❤\n" in err

@@ -97,7 +97,7 @@ def test_parameters_override_the_prompt_and_say_so(model: Model) -> None:
 @pytest.mark.parametrize(
     "key", ["Db minor", "C# minor", "c♯ Minor", "D-flat minor", "the key of C sharp minor"]
 )
-def test_a_key_in_the_prompt_is_told_as_captions_say_it(model: Model, key: str) -> None:
+def test_a_key_in_the_prompt_is_worded_as_in_captions(model: Model, key: str) -> None:
     encoder = model.encoder
     given = encoder(["a piano melody"], {"key": "C#m"})["text"].value
     # The tiny vocabulary has no "sharp", which the prompt loses and the parameter keeps.

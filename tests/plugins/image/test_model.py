@@ -153,7 +153,7 @@ def test_what_was_painted_on_a_transparent_layer_is_made_anew(model: Model) -> N
     assert (1 - keep).nonzero().tolist() == [[2, 4], [2, 5], [3, 4], [3, 5]]
 
 
-def test_a_picture_that_is_cropped_is_told_of(model: Model) -> None:
+def test_a_picture_that_is_cropped_is_reported(model: Model) -> None:
     assert isinstance(model.codec, CroppingCodec)
     wide, square = (Artifact("image", {"pixels": np.zeros((48, width, 3), np.float32)}) for width in (64, 48))
     assert model.codec.cropped(wide, {}) == "of 64 × 48 pixels, only the 48 × 48 in the middle are used"

@@ -347,7 +347,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_files_are_told_in_one_line(name: str, tmp_path: Path) -> None:
+def test_bad_files_are_reported_in_one_line(name: str, tmp_path: Path) -> None:
     content, said = BAD[name]
     path = tmp_path / name
     path.write_bytes(content)
@@ -369,7 +369,7 @@ def test_archives_that_grow_are_not_unpacked(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_truncated_files_are_told_in_one_line(name: str, artifact: Artifact, tmp_path: Path) -> None:
+def test_truncated_files_are_reported_in_one_line(name: str, artifact: Artifact, tmp_path: Path) -> None:
     content = formats.encode(artifact, SPECS[name])
     path = tmp_path / f"half.{name}"
     path.write_bytes(content[: len(content) // 2])

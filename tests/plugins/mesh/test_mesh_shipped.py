@@ -92,7 +92,7 @@ def test_a_file_that_cannot_be_started_from_is_named(shapes, tmp_path: Path) -> 
         )
 
 
-def test_what_is_left_out_of_a_file_is_told_with_its_name(shapes, tmp_path: Path) -> None:
+def test_what_is_left_out_of_a_file_is_reported_with_its_name(shapes, tmp_path: Path) -> None:
     rows = "v 0 0 0\nv .4 0 0\nv 0 .4 0\nv 0 0 .4\nf 1 3 2\nf 1 2 4\nf 1 4 3\nf 2 3 4\nl 1 2\n"
     (tmp_path / "lines.obj").write_text(rows)
     with pytest.warns(gen.errors.GenWarning, match=r"lines\.obj: its lines are left out"):

@@ -54,7 +54,7 @@ def test_decimation_keeps_surfaces_closed() -> None:
     assert as_trimesh(mesh).volume == pytest.approx(4 / 3 * np.pi * 0.35**3, rel=0.05)
 
 
-def test_an_open_or_doubled_surface_is_told() -> None:
+def test_an_open_or_doubled_surface_is_reported() -> None:
     faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
     assert surface.closed(faces)
     assert not surface.closed(faces[:3])
