@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from gen.nn import Caption, read_as, shortened
-from gen.words import Phrases, Stock, base_forms, english, forms, nearest_name, plain, plural, read, words_of
+from gen.words import (
+    Phrases,
+    Stock,
+    base_forms,
+    english,
+    forms,
+    nearest_name,
+    plain,
+    plural,
+    read,
+    with_article,
+    words_of,
+)
 from gen_mesh.vocabulary import ADJECTIVES, COLOURS, FEATURES, KEYWORDS, LETTER, NAMES, PARTS, SIZES
 
 _KEYWORDS = dict(KEYWORDS)
@@ -31,6 +43,7 @@ _CAPTION = re.compile(
     rf"{_any([*NAMES, *map(plural, NAMES)])}(?: [a-z])?"
     rf"(?: with {_FEATURE}(?:,? {_FEATURE})*(?: and {_FEATURE})?)?"
 )
+_SIZE = re.compile(rf"\b({_any(tuple(SIZES))}) ")
 _FRAME = re.compile(
     r"^(?:(?:please |i want |i need |i'd like )?(?:draw|show|make|create|generate|model|build)?(?: me)? ?)?"
     r"(?:(?:an? |the )?(?:3d |low poly |simple )*(?:model|shape|mesh|object|sculpture|statue|render) of )?"
@@ -123,10 +136,40 @@ def caption(prompt: str, stock: Stock) -> Caption:
     remarks = [read_as(thing.part, thing.name)] if thing.part else []
     if unread:
         remarks.append(f"not read: {', '.join(map(shortened, unread))}")
-    return Caption(
-        f"{'an' if said[0] in 'aeiou' else 'a'} {said}" + (f" with {behind}" if behind else ""),
-        tuple(remarks),
-    )
+    return Caption(with_article(said) + (f" with {behind}" if behind else ""), tuple(remarks))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Words for the size of a thing, which are no part of what the network reads: its shape is scaled.
+
+    Args:
+        stock: What the network can make.
+    """
+
+    stock: Stock
+
+    def factor(self, prompt: str) -> float:
+        """How many times longer than usual the sides of a prompt's thing are."""
+        found = _SIZE.search(_head(caption(prompt, self.stock).text))
+        return SIZES[found[1]] if found else 1.0
+
+    def caption(self, prompt: str, stock: Stock) -> Caption:
+        """The caption of a prompt without these words; arguments as of ``caption``."""
+        said = caption(prompt, stock)
+        head = _head(said.text)
+        bare = _SIZE.sub("", head)
+        if bare == head:
+            return said
+        rest = plain(said.text)[len(head) :]
+        noun = _without_article(bare)
+        return replace(said, text=(noun if noun == bare else with_article(noun)) + rest)
+
+
+def _head(text: str) -> str:
+    """A caption up to its features, in plain words; empty where a text is no caption."""
+    text = plain(text)
+    return text.partition(" with ")[0] if _CAPTION.fullmatch(text) else ""
 
 
 @dataclass(frozen=True)
@@ -189,7 +232,7 @@ def _features(words: Sequence[str], negations: Sequence[str], family: str) -> tu
         part = next((part for part in PARTS[family] if any(part in forms(word) for word in bare)), "")
         phrase = next((phrase for phrase in FEATURES[family] if _means(phrase, said)), "")
         if hues and part:
-            found.append(f"{'an' if hues[0][0] in 'aeiou' else 'a'} {hues[0]} {part}")
+            found.append(with_article(f"{hues[0]} {part}"))
         elif phrase:
             found.append(phrase)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,11 @@ from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Task
 from gen.nn import CaptionEncoder, PromptEncoder, TextEncoder
+from gen.words import Stock
 from gen_mesh import cloud, grids, surface
 from gen_mesh.artifacts import delivered
 from gen_mesh.autoencoder import DOWNSAMPLING, Autoencoder
-from gen_mesh.captions import caption
+from gen_mesh.captions import Sizes
 from gen_mesh.denoiser import Shape, ShapeTransformer, WordShapeTransformer
 from gen_mesh.grids import BAND
 from gen_mesh.plugin import SMOOTHING, THICKENING
@@ -34,12 +35,15 @@ class GridCodec:
         network: The autoencoder.
         mean, std: (C, 1, 1, 1): latents are standardised by these.
         side: Latents per side.
+        factor: Prompt -> how many times longer than decoded the sides of its shape become. A shape that
+            begins with an input keeps the size of that.
     """
 
     network: Autoencoder
     mean: Tensor
     std: Tensor
     side: int
+    factor: Callable[[str], float] = lambda _: 1.0
 
     @property
     def size(self) -> int:
@@ -87,7 +91,10 @@ class GridCodec:
         latents = state.to(self.mean) * self.std + self.mean
         # One at a time: a batch may take another path through the kernels and differ in the last bit.
         stacks = [self._decoded(item[None])[0].numpy() for item in latents]
-        return [self._artifact(stack, task.params) for stack in stacks]
+        factors = [1.0 if task.init is not None else self.factor(prompt) for prompt in task.prompts]
+        return [
+            self._artifact(stack, task.params, factor) for stack, factor in zip(stacks, factors, strict=True)
+        ]
 
     def mask(self, mask: Artifact, task: Task) -> Tensor:  # noqa: ARG002
         """A closed shape, within which everything is made anew, as (1, 1, s, s, s): 1 where latents are kept.
@@ -149,13 +156,14 @@ class GridCodec:
         assert isinstance(cells, int | float)
         return cells / self.size
 
-    def _artifact(self, stack: np.ndarray, params: Mapping[str, object]) -> Artifact:
+    def _artifact(self, stack: np.ndarray, params: Mapping[str, object], factor: float) -> Artifact:
         smoothing, faces = params.get("smoothing", SMOOTHING), params.get("faces")
         assert isinstance(smoothing, int | float)
         assert faces is None or isinstance(faces, int)
         distance, colours = grids.unstacked(stack)
         distance -= np.float32(self._thickening(params))
-        return delivered(surface.extract(distance, colours, float(smoothing), faces), params)
+        made = surface.extract(distance, colours, float(smoothing), faces)
+        return delivered(surface.scaled(made, factor), params)
 
 
 def load(file: ModelFile, device: str, dtype: str) -> Model:
@@ -173,9 +181,12 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
     with file.fitting():
         shape = Shape(**file.sizes("shape"))
         encoder: PromptEncoder | TextEncoder | CaptionEncoder
+        factor = GridCodec.factor
         encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length)
         if set(encoder.names) <= NAMES.keys():
-            encoder = CaptionEncoder(encoder, caption, KEYWORDS)
+            sizes = Sizes(Stock(encoder.names, KEYWORDS))
+            encoder = CaptionEncoder(encoder, sizes.caption, KEYWORDS)
+            factor = sizes.factor
         network_type = WordShapeTransformer if words else ShapeTransformer
         codec = file.module(lambda: Autoencoder(shape.channels), "codec.", device, dtype)
         network = file.module(lambda: network_type(shape), "denoiser.", device, dtype)
@@ -185,5 +196,5 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         parameterization=Velocity(),
         network=network,
         encoder=encoder,
-        codec=GridCodec(codec, mean, std, shape.grid),
+        codec=GridCodec(codec, mean, std, shape.grid, factor),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,12 @@ def extract(distance: Array, colours: Array, smoothing: float, faces: int | None
     """
     places, triangles = isosurface(distance, smoothing, faces)
     return Surface(places, triangles, sampled(colours, places))
+
+
+def scaled(made: Surface, factor: float) -> Surface:
+    """A surface with sides ``factor`` times as long, at most so long that the unit box holds it."""
+    reach = float(np.abs(made.vertices).max())
+    return replace(made, vertices=made.vertices * np.float32(min(factor, max(1.0, 0.5 / reach))))
 
 
 def isosurface(distance: Array, smoothing: float, faces: int | None) -> tuple[Array, Faces]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 COLOURS = (
     "red",
     "orange",
@@ -16,8 +18,8 @@ COLOURS = (
     "grey",
     "white",
 )
-SIZES = ("small", "big")
-"""Adjectives of every family."""
+SIZES: Mapping[str, float] = {"small": 29 / 42, "big": 8 / 7}
+"""Adjectives of every family, and how many times longer than usual they make its sides."""
 LETTER = "letter"
 """The family that names one of the letters A to Z behind it."""
 

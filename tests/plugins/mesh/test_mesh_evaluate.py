@@ -52,6 +52,14 @@ def test_real_shapes_are_as_near_to_others_as_their_kind(monkeypatch: pytest.Mon
     assert float(told["chamfer to the real one x 1000, median, of real shapes"]) > 0
 
 
+def test_what_is_held_out_of_a_shape_is_told_apart() -> None:
+    rng, plain = random.Random(0), {"size": "", "height": "", "proportions": ""}
+    facts = [("rabbit", {}), ("rabbit", {"size": "small"}), ("jar", {"proportions": "wide"})]
+    facts.append(("rocket", {"size": "big", "height": "tall"}))
+    drawn = [shapes.make(family, "red", rng, {**plain, **given}) for family, given in facts]
+    assert [evaluate._hidden(shape) for shape in drawn] == ["", "size", "proportions", "proportions"]
+
+
 @pytest.mark.slow
 def test_prompts_that_count_say_nothing_else() -> None:
     wanted = evaluate.stating(("mug",), "handle", ("none", "two", "big"), 6)

@@ -147,7 +147,7 @@ def test_thickening_moves_the_surface_outwards_by_cells() -> None:
 
 def test_batches_are_their_items(model: Model) -> None:
     states = torch.randn(2, 16, 6, 6, 6)
-    both = [one.arrays["vertices"] for one in model.codec.decode(states, Task())]
+    both = [one.arrays["vertices"] for one in model.codec.decode(states, Task(prompts=("",) * 2))]
     for state, vertices in zip(states, both, strict=True):
         np.testing.assert_array_equal(model.codec.decode(state[None], Task())[0].arrays["vertices"], vertices)
 
@@ -172,6 +172,28 @@ def test_what_is_kept_does_not_grow_when_it_is_edited() -> None:
     assert abs(other.volume - one.volume) / one.area < 0.2 / 48  # half a cell without taking it back
     stack = EXACT.network.decode(EXACT.encode([mesh], Task()))[0]
     assert (stack[1:, stack[0] == -1] == 0).all()  # colours are near the surface alone
+
+
+def test_words_for_the_size_scale_what_is_made_and_nothing_that_is_given(tmp_path: Path) -> None:
+    names = {"names": "mug|dog", "words": "a dog mug red"}
+    model = load(ModelFile(write(tmp_path / "named.safetensors", **names)), "cpu", "float32")
+    codec = GridCodec(EXACT.network, EXACT.mean, EXACT.std, EXACT.side, model.codec.factor)
+    state = EXACT.network.encode(chair())
+    prompts = ("a red mug", "a tiny red mug", "a huge red mug", "a mug with a big handle", "a big mug")
+    made = [codec.decode(state, Task(prompts=(prompt,)))[0] for prompt in prompts]
+    longest = [np.ptp(one.arrays["vertices"], axis=0).max() for one in made]
+    np.testing.assert_allclose(longest / longest[0], [1, 29 / 42, 8 / 7, 1, 8 / 7], rtol=1e-5)
+    (kept,) = codec.decode(state, Task(prompts=("a small mug",), init=made[0]))
+    np.testing.assert_array_equal(kept.arrays["vertices"], made[0].arrays["vertices"])
+    texts = [model.encoder(list(pair), {})["text"].value for pair in (prompts[:3], [prompts[0]] * 3)]
+    assert torch.equal(*texts)
+
+
+def test_what_grows_stays_in_the_unit_box() -> None:
+    corners = np.array([[-0.5, 0, 0], [0.1, 0.3, 0], [0, 0, 0.2]], np.float32)
+    whole = surface.Surface(corners, np.array([[0, 1, 2]]), corners)
+    assert np.array_equal(surface.scaled(whole, 2.0).vertices, corners)
+    assert np.abs(surface.scaled(whole, 0.5).vertices).max() == 0.25
 
 
 def test_a_mask_frees_the_cells_that_it_touches() -> None:

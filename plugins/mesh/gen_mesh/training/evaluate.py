@@ -145,6 +145,12 @@ def _recovered(judge: judges.Classifier, sample: Sample) -> Mapping[str, str]:
     tints = [_has_colour(one, other, shape.colour) for one, _, other, shape in pairs]
     real_tints = [_has_colour(one, other, shape.colour) for _, one, other, shape in pairs]
     both = [a and b for a, b in zip(first, tints, strict=True)]
+    sizes = [_longest(one) / _longest(real) for one, _, real, _ in pairs]
+    parts = {
+        f"family, top 1, {kind} held out": str(Share(sum(found), len(found)))
+        for kind in ("size", "proportions")
+        if (found := [a for a, shape in zip(first, wanted, strict=True) if _hidden(shape) == kind])
+    }
     return {
         "family, top 1": str(Share(sum(first), len(first))),
         "family, top 5": str(Share(sum(five), len(five))),
@@ -152,7 +158,25 @@ def _recovered(judge: judges.Classifier, sample: Sample) -> Mapping[str, str]:
         "colour": str(Share(sum(tints), len(tints))),
         "colour, of real shapes": str(Share(sum(real_tints), len(real_tints))),
         "family and colour": str(Share(sum(both), len(both))),
+        "longest side within a tenth of a real shape's": str(
+            Share(sum(0.9 < size < 1.1 for size in sizes), len(sizes))
+        ),
+        **parts,
     }
+
+
+def _hidden(shape: Shape) -> str:
+    """What training never sees of a shape with its family: proportions, its size alone, or nothing."""
+    hidden = {
+        "size" if name == "size" else "proportions"
+        for name, value in shape.facts.items()
+        if value and shapes.held_out(shape.family, f"{name}={value}")
+    }
+    return min(hidden, default="")
+
+
+def _longest(artifact: Artifact) -> float:
+    return float(np.ptp(artifact.arrays["vertices"], axis=0).max())
 
 
 def _has_colour(artifact: Artifact, real: Artifact, colour: str) -> bool:

@@ -15,8 +15,9 @@ from gen_mesh.grids import BAND, SIZE, Array, stacked
 from gen_mesh.training.data import creatures, furniture, things, vehicles, vessels  # noqa: F401 - they enter families
 from gen_mesh.training.data.builder import FAMILIES, PALETTE, Builder, shade
 from gen_mesh.training.data.fields import Part, Point, evaluate
+from gen_mesh.vocabulary import SIZES
 
-EXTENT: Mapping[str, float] = {"": 0.84, "big": 0.96, "small": 0.58}
+EXTENT: Mapping[str, float] = {"": 0.84, **{word: 0.84 * factor for word, factor in SIZES.items()}}
 """Longest side by the word for the size, in the unit box."""
 HELD_OUT = 12
 """One in so many pairs of family and colour, and of family and attribute, is kept from training."""
