@@ -43,6 +43,9 @@ _CAPTION = re.compile(
     rf"{_any([*NAMES, *map(plural, NAMES)])}(?: [a-z])?"
     rf"(?: with {_FEATURE}(?:,? {_FEATURE})*(?: and {_FEATURE})?)?"
 )
+_ABSENCE = re.compile(
+    rf"\bno (?={_any([phrase[3:] for phrase in _PHRASES if phrase[:3] == 'no '])}\b)", re.IGNORECASE
+)
 _SIZE = re.compile(rf"\b({_any(tuple(SIZES))}) ")
 _FRAME = re.compile(
     r"^(?:(?:please |i want |i need |i'd like )?(?:draw|show|make|create|generate|model|build)?(?: me)? ?)?"
@@ -164,6 +167,11 @@ class Sizes:
         rest = plain(said.text)[len(head) :]
         noun = _without_article(bare)
         return replace(said, text=(noun if noun == bare else with_article(noun)) + rest)
+
+
+def counted(text: str) -> str:
+    """A caption with "zero handle" for "no handle": readers of words leave out a thing that is not wanted."""
+    return _ABSENCE.sub("zero ", text)
 
 
 def _head(text: str) -> str:

@@ -17,7 +17,7 @@ from gen.words import Stock
 from gen_mesh import cloud, grids, surface
 from gen_mesh.artifacts import delivered
 from gen_mesh.autoencoder import DOWNSAMPLING, Autoencoder
-from gen_mesh.captions import Sizes
+from gen_mesh.captions import Sizes, counted
 from gen_mesh.denoiser import Shape, ShapeTransformer, WordShapeTransformer
 from gen_mesh.grids import BAND
 from gen_mesh.plugin import SMOOTHING, THICKENING
@@ -182,7 +182,11 @@ def load(file: ModelFile, device: str, dtype: str) -> Model:
         shape = Shape(**file.sizes("shape"))
         encoder: PromptEncoder | TextEncoder | CaptionEncoder
         factor = GridCodec.factor
-        encoder = (PromptEncoder if words else TextEncoder).of(file.config, shape.length)
+        encoder = (
+            PromptEncoder.of(file.config, shape.length, lambda prompt, _: counted(prompt))
+            if words
+            else TextEncoder.of(file.config, shape.length)
+        )
         if set(encoder.names) <= NAMES.keys():
             sizes = Sizes(Stock(encoder.names, KEYWORDS))
             encoder = CaptionEncoder(encoder, sizes.caption, KEYWORDS)

@@ -232,6 +232,12 @@ def test_a_model_of_words_reads_other_forms_alike(tmp_path: Path) -> None:
     one, other = model.encoder(["a red mug", "RED MUGS!"], {})["text"].value
     assert torch.equal(one, other)
     assert isinstance(model.network, WordShapeTransformer)
+    texts = ["a mug with no handle", "A mug with NO handle!", "a mug with a handle", "a mug with"]
+    none, same, one, bare = model.encoder(texts, {})["text"].value
+    assert torch.equal(none, same)
+    assert not torch.equal(none, one)
+    assert not torch.equal(none, bare)
+    assert model.encoder.remarks("a mug with no handle", {}) == ()
 
 
 def test_the_table_knows_every_word_of_a_caption() -> None:

@@ -12,6 +12,7 @@ from gen.nn import WordRows
 from gen.train import LatentBank
 from gen.train.optimiser import fast_bfloat16
 from gen_mesh.autoencoder import Autoencoder
+from gen_mesh.captions import counted
 from gen_mesh.training.data import shapes
 
 CAPTIONS = 5
@@ -33,7 +34,7 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
     texts: list[str] = []
     for start in range(0, count, BATCH):
         drawn = [shapes.draw(rng) for _ in range(min(BATCH, count - start))]
-        texts += [shapes.caption(shape, rng) for shape in drawn for _ in range(CAPTIONS)]
+        texts += [counted(shapes.caption(shape, rng)) for shape in drawn for _ in range(CAPTIONS)]
         fast = fast_bfloat16(parameter.device)
         with torch.no_grad(), torch.autocast(parameter.device.type, torch.bfloat16, enabled=fast):
             latents.append(codec.encode(shapes.stacked_grids(drawn).to(parameter)).float().cpu())
