@@ -9,7 +9,7 @@ of the repeats is printed, with ratios.
   where it cannot be imported.
 
 With torch 2.13 and diffusers 0.42 on two shared cores, ours took 0.03 to 0.98 of the time of diffusers' loop
-for every pair but one. Euler on a flow took 1.3 to 1.6 of it on small states, where calls in Python
+for every pair but one. Euler on a flow took 1.1 to 1.2 of it on small states, where calls in Python
 count, and 0.8 to 0.9 on 16 x 16 x 90 x 160 numbers: diffusers makes two operations on them, ours makes one
 and checks for NaN.
 
