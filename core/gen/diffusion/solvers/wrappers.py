@@ -13,7 +13,7 @@ from gen.diffusion.arguments import check_not_negative, check_positive, whole_nu
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level, norm
 from gen.diffusion.noise import StepNoise
-from gen.diffusion.solvers.base import Denoise, Solver, State, Update, affine, decay, flow_time
+from gen.diffusion.solvers.base import ROUNDING, Denoise, Solver, State, Update, affine, decay, flow_time
 from gen.diffusion.solvers.first_order import SigmaUp, rule_of
 
 
@@ -56,9 +56,14 @@ class FlowTime(Solver):
             # (y - u0) / u with u0 = (y - u eps) / (1 - u)
             return Prediction(prediction.x0, (prediction.eps - y) / of_y.alpha)
 
-        y = affine(x, 1 / (t.alpha + t.sigma))
+        y = _scaled(x, 1 / (t.alpha + t.sigma))
         update = self.inner.step(state, y, of_flow, _exploding(t), _exploding(s), noise=noise)
-        return Update(affine(update.x, s.alpha + s.sigma), update.state, update.x0)
+        return Update(_scaled(update.x, s.alpha + s.sigma), update.state, update.x0)
+
+
+def _scaled(x: Tensor, scale: float) -> Tensor:
+    """scale x, and x itself on flows, where the scale is 1."""
+    return x if abs(scale - 1) < ROUNDING else x * scale
 
 
 def _exploding(level: Level[float]) -> Level[float]:
