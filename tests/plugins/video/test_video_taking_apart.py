@@ -63,6 +63,20 @@ def test_the_numbers_are_those_of_the_thing(renderer: Renderer) -> None:
     assert not motion[2 * POSE - 1 :].any()
 
 
+@pytest.mark.parametrize("motion", ["spin", "swing", "roll left", "shake"])
+def test_what_has_turned_between_two_frames_is_seen_to_have(renderer: Renderer, motion: str) -> None:
+    clip = Clip((Actor(3, motion, "slow", phase=0.3, size=50),), background=GREEN)
+    truth = Truth(renderer, clip)
+    found = taken_apart(truth, truth.frames[[0, -1]])
+    cos, sin = renderer.motion(clip)[2:4]
+    turned = (unposed(found.motion[:POSE])[2][0] - np.arctan2(sin, cos)[0] + np.arctan2(sin, cos)[-1]) / np.pi
+    assert abs((turned + 1) % 2 - 1) < 0.03
+    # The last frame shows it upright.
+    assert unposed(found.motion[:POSE])[2][1] == 0
+    error = ((found.frames() * 2 - 1 - truth.frames[[0, -1]]) / 2).square().mean((1, 2, 3))
+    assert -10 * error.log10().max() > 25
+
+
 def test_what_is_not_there_at_times_is_not_seen_then(renderer: Renderer) -> None:
     truth = Truth(renderer, Clip((Actor(3, "blink", "slow"),), background=GREEN))
     found = taken_apart(truth, truth.frames)
