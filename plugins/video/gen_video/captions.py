@@ -194,6 +194,15 @@ def _pair(text: str, stock: Stock) -> tuple[list[_Part], str] | None:
         other = _part(text[split.end() :], stock)
         if one is None or other is None:
             continue
+        if relation in ("beside", "also") and not {one.motion, other.motion} <= _IN_PLACE:
+            # The model has seen such things apart, or one go past another that rests.
+            mover = next((part for part in (one, other) if part.motion in _ACROSS), None)
+            if mover is None:
+                return [_one_only(replace(one, unread=(*one.unread, other.said)))], one.said
+            rests = other if mover is one else one
+            if rests.deed:
+                rests = replace(rests, unread=(*rests.unread, rests.deed))
+            one, other, relation = mover, rests, "past"
         if relation in ("at", "verb"):
             if not other.named or other.deed or other.name == one.name:
                 continue
