@@ -33,15 +33,15 @@ LINE = 13
 COLOURS = 256
 
 
-def main(modality: str, path: Path) -> None:
-    """Draw the prompts of ``modality``, evenly spread over the file, and write the sheet to ``path``."""
+def main(modality: str, path: Path, model: str) -> None:
+    """Draw prompts of ``modality``, evenly spread over the file, by a model, and write the sheet to ``path``."""
     every = natural_prompts(Path(str(files(f"gen_{modality}") / "training" / "data" / "natural_prompts.txt")))
     prompts = [list(every)[at * len(every) // COUNT] for at in range(COUNT)]
     show, references = {"image": _images, "audio": _sounds, "video": _clips, "mesh": _shapes}[modality]()
-    model = gen.load(MODELS[modality])
+    generator = gen.load(model)
     pairs = []
     for prompt in prompts:
-        made = show(model(prompt, seed=SEED))
+        made = show(generator(prompt, seed=SEED))
         right = [picture for answer in every[prompt] for picture in references(prompt, answer)]
         nearest = min(right, key=lambda one: float(np.abs(one.astype(float) - made).mean()))
         pairs.append(np.concatenate([made, np.full_like(made[:, :6], 128), nearest], 1))
@@ -88,6 +88,7 @@ def _clips() -> Shown:
 def _sounds() -> Shown:
     import torch
 
+    from gen_audio import composition
     from gen_audio.artifacts import fitted, mono
     from gen_audio.mel import HOP, RATE, log_mel
     from gen_audio.training.data import clips, effects, music
@@ -102,7 +103,8 @@ def _sounds() -> Shown:
         if answer in effects.EFFECTS:
             wanted = [effects.Clip(answer, seed=seed) for seed in range(3)]
             return [spectrogram(torch.from_numpy(one)) for one in clips.render(wanted, length)]
-        rng, found = random.Random(SEED), []
+        rng = random.Random(SEED)
+        found: list[composition.Tune] = []
         while len(found) < 3:
             tune = music.draw(rng)
             if tune.instrument == answer:
@@ -128,7 +130,7 @@ def _shapes() -> Shown:
 
     def references(prompt: str, answer: str) -> list[Picture]:
         said = [colour for colour in PALETTE if colour in prompt.split()]
-        found = []
+        found: list[Picture] = []
         for seed in range(3):
             rng = random.Random(seed)
             shape = shapes.make(NAMES[answer], (said or [rng.choice(list(PALETTE))])[0], rng)
@@ -159,4 +161,4 @@ def _save(pairs: Sequence[Picture], prompts: Sequence[str], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), *(sys.argv[3:4] or [MODELS[sys.argv[1]]]))

@@ -89,7 +89,7 @@ class ClipCodec:
         for artifact in artifacts:
             frames = artifact.arrays["frames"]
             seen = [self._frame(frames[row]) for row in _rows(artifact, Fraction(FPS), asked.drawn)]
-            states.append(self._state(torch.cat(seen)))
+            states.append(self._state(taken_apart(self.matte, torch.cat(seen).to(self.mean.device))))
         return torch.stack(states)
 
     def decode(self, state: Tensor, task: Task) -> list[Artifact]:
@@ -115,7 +115,8 @@ class ClipCodec:
     def given(self, task: Task) -> tuple[Tensor, Tensor] | None:
         """The frames ``first`` and ``last``: a mask (1, 1, 48 + T) and a state (1, C, 48 + T).
 
-        What stands out is one thing, as the one shows it that shows more of it.
+        What stands out is one thing, as the one shows it that shows more of it. Where nothing does, the first
+        thing of the clip is not given, and comes and goes as the prompt says.
 
         Raises:
             UsageError: The last frame is given of a clip that has only one, or of one whose camera moves.
@@ -138,12 +139,14 @@ class ClipCodec:
         frames = []
         for picture in pictures.values():
             frames.append(self._frame(picture.arrays["pixels"]))
-        found = self._state(torch.cat(frames))
+        parts = taken_apart(self.matte, torch.cat(frames).to(self.mean.device))
+        found = self._state(parts)
         mask = self.mean.new_zeros(1, 1, HEAD + asked.drawn)
         state = self.mean.new_zeros(1, len(self.mean), HEAD + asked.drawn)
-        cells = [*range(HEAD), *(HEAD + places[name] for name in pictures)]
+        start = 0 if parts.things[0].any() else PER_PICTURE
+        cells = [*range(start, HEAD), *(HEAD + places[name] for name in pictures)]
         mask[:, :, cells] = 1
-        state[:, :, cells] = found
+        state[:, :, cells] = found[:, start:]
         return mask, state
 
     def composite(self, made: Artifact, task: Task) -> Artifact:
@@ -192,9 +195,8 @@ class ClipCodec:
         colours, alpha = _square(both, SIDE).float().split((3, 1), 1)
         return torch.cat([colours * 2 - 1, alpha], 1)
 
-    def _state(self, frames: Tensor) -> Tensor:
-        """Frames (T, 4, 128, 128), taken apart, as a standardised state (C, 48 + T)."""
-        found = taken_apart(self.matte, frames.to(self.mean.device))
+    def _state(self, found: Layers) -> Tensor:
+        """Layers of T frames as a standardised state (C, 48 + T)."""
         opaque = torch.cat([found.ground, torch.ones_like(found.ground[:1])])[None]
         kind = next(self.network.parameters()).dtype
         with torch.no_grad():

@@ -66,7 +66,7 @@ def taken_apart(matte: Matte, frames: Tensor) -> Layers:
     centres = np.stack([_middle(one[0]) for one in alpha])
     offset = centres[most] - (x[most], y[most])
     angle = np.zeros(count)
-    for at in np.flatnonzero(seen & ~cut) if not cut[most] else ():
+    for at in map(int, np.flatnonzero(seen & ~cut & ~cut[most])):
         angle[at] = _turn(looks[[most, at]], centres[[most, at]], 1.5 * side * scales[[most, at]])
         if angle[at]:
             # A box turns with what is in it, about another middle.

@@ -23,7 +23,7 @@ from gen_video.files.sound import at_most_stereo
 from gen_video.layers import POSE, unposed
 from gen_video.model import SUBWORDS_ARCHITECTURE, ClipCodec, layers, load
 from gen_video.plugin import gen_modality
-from gen_video.state import HEAD, unpack
+from gen_video.state import HEAD, PER_PICTURE, unpack
 from gen_video.training import known_cells
 
 WORDS = ["a", "red", "ball", "bounces", "the", "camera", "pans", "left", "loop"]
@@ -316,6 +316,12 @@ def test_first_and_last_frames_are_given_where_they_will_be_seen(codec: ClipCode
     assert np.abs(x[[0, 9]] - [-20, 16]).max() < 0.6
     assert np.abs(wide[9] / wide[0] - 2 / 3) < 0.05
     assert not state[0][:, [index for index in range(64) if index not in given]].any()
+
+
+def test_where_nothing_is_seen_in_given_frames_the_thing_is_left_to_the_prompt(codec: ClipCodec) -> None:
+    found = codec.given(Task(params={"first": image(np.ones((128, 128, 3), np.float32))}))
+    assert found is not None
+    assert found[0][0, 0].nonzero().flatten().tolist() == [*range(PER_PICTURE, HEAD), HEAD]
 
 
 @pytest.mark.parametrize(
