@@ -34,7 +34,7 @@ COLOURS = 256
 
 
 def main(modality: str, path: Path, model: str) -> None:
-    """Draw prompts of ``modality``, evenly spread over the file, by a model, and write the sheet to ``path``."""
+    """Draw prompts of a modality, evenly spread over its file, with a model, and write them to ``path``."""
     every = natural_prompts(Path(str(files(f"gen_{modality}") / "training" / "data" / "natural_prompts.txt")))
     prompts = [list(every)[at * len(every) // COUNT] for at in range(COUNT)]
     show, references = {"image": _images, "audio": _sounds, "video": _clips, "mesh": _shapes}[modality]()
