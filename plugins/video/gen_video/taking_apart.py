@@ -57,7 +57,7 @@ def taken_apart(matte: Matte, frames: Tensor) -> Layers:
     boxes = np.array([_box(one[0]) for one in alpha])
     side = max(boxes[most, 2:] - boxes[most, :2])
     # What the edge cuts off is taken for as large as where most of it is seen.
-    cut = ((boxes[:, :2] <= 0) | (boxes[:, 2:] >= SIDE)).any(1)
+    cut = np.asarray(((boxes[:, :2] <= 0) | (boxes[:, 2:] >= SIDE)).any(1))
     scales = np.where(cut, 1, np.sqrt(np.maximum(areas, LEAST) / areas[most]))
     x, y = (_centres(boxes[:, axis], boxes[:, 2 + axis], scales) for axis in (0, 1))
     looks = lifted(frames[:, :3], alpha, behind)
@@ -66,7 +66,7 @@ def taken_apart(matte: Matte, frames: Tensor) -> Layers:
     centres = np.stack([_middle(one[0]) for one in alpha])
     offset = centres[most] - (x[most], y[most])
     angle = np.zeros(count)
-    for at in map(int, np.flatnonzero(seen & ~cut & ~cut[most])):
+    for at in map(int, np.flatnonzero(seen & ~cut) if not cut[most] else ()):
         angle[at] = _turn(looks[[most, at]], centres[[most, at]], 1.5 * side * scales[[most, at]])
         if angle[at]:
             # A box turns with what is in it, about another middle.
