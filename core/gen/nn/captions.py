@@ -13,7 +13,7 @@ from functools import cached_property
 from gen.diffusion import Conditioning
 from gen.nn.prompt_encoder import PromptEncoder
 from gen.nn.text import TextEncoder, unread_weights
-from gen.words import Stock, nearest, plain, read
+from gen.words import Stock, base_forms, nearest, plain, read
 
 SHOWN = 60
 """Characters of a part that a remark shows."""
@@ -60,8 +60,13 @@ class CaptionEncoder:
         return self.encoder.unread(self._caption(prompt).text, params)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
-        """Words of the caption that no caption of the training held."""
-        return self.encoder.unknown_words(self._caption(prompt).text)
+        """Words of the caption that no caption of the training held; those of names are known."""
+        unknown = self.encoder.unknown_words(self._caption(prompt).text)
+        return tuple(
+            word
+            for word in unknown
+            if self._named.isdisjoint((word, word.removesuffix("s"), *base_forms(word)))
+        )
 
     def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
         """The things that mean the nearest to the unknown words; at most ``count``."""
@@ -73,15 +78,20 @@ class CaptionEncoder:
         negations = (
             f"the model cannot leave things out: {shortened(part)!r} is not read"
             for part in reading.left_out
-            if plain(part) not in caption.text
+            if not any(plain(part) in name for name in self.names)
         )
-        words = read(plain(prompt)).words
+        words = read(plain(caption.text)).words
         silent = prompt.strip() and all(word.known and not word.rows for word in words)
         nothing = ["no word of it says what to make"] if silent else []
         return (*unread_weights(prompt), *caption.remarks, *negations, *nothing)
 
     def _caption(self, prompt: str) -> Caption:
         return self.caption(prompt, self._stock)
+
+    @cached_property
+    def _named(self) -> frozenset[str]:
+        """The words of all names."""
+        return frozenset(word for name in self.names for word in name.split())
 
     @cached_property
     def _stock(self) -> Stock:

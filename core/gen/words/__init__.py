@@ -2,11 +2,21 @@
 
 from gen.words.english import english, forms
 from gen.words.forms import base_forms, plural, with_article
-from gen.words.head import sorts
+from gen.words.head import head, kinds, noun_phrase, single_words, sorts
 from gen.words.nearest import nearest, nearness, pooled, vectors
 from gen.words.phrases import Phrases, words_of
 from gen.words.reading import WEIGHT, Reading, Word, read
-from gen.words.stock import Stock, closeness, is_name, nearest_name, plain, same_words, singular
+from gen.words.stock import (
+    Stock,
+    closeness,
+    holders,
+    is_keyword,
+    is_name,
+    nearest_name,
+    plain,
+    same_words,
+    singular,
+)
 from gen.words.table import LANGUAGES, Table, digest, word_table
 
 __all__ = [
@@ -22,15 +32,21 @@ __all__ = [
     "digest",
     "english",
     "forms",
+    "head",
+    "holders",
+    "is_keyword",
     "is_name",
+    "kinds",
     "nearest",
     "nearest_name",
     "nearness",
+    "noun_phrase",
     "plain",
     "plural",
     "pooled",
     "read",
     "same_words",
+    "single_words",
     "singular",
     "sorts",
     "vectors",

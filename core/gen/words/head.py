@@ -38,6 +38,31 @@ def head(text: str) -> int:
     return (things or found or [0])[-1]
 
 
+def noun_phrase(text: str) -> str:
+    """A text up to the first word that says where or how a thing is; all of it where there is none.
+
+    Raises:
+        UsageError: The text holds a control character.
+    """
+    table = word_table()
+    for word in read(text).words:
+        name = table.names[word.rows[0]] if word.rows else ""
+        if word.place and (name in _ENDS or word.written.lower() in _ENDS):
+            return text[: word.place].strip()
+    return text
+
+
+def single_words(text: str) -> frozenset[int]:
+    """The rows of the words of a text, each by itself, without those that say where or how a thing is.
+
+    Raises:
+        UsageError: The text holds a control character.
+    """
+    table = word_table()
+    rows = (row for word in text.split() for row in read(word).rows)
+    return frozenset(row for row in rows if table.names[row] not in _ENDS | {"and"})
+
+
 def kinds(row: int, most: int) -> list[int]:
     """What a word is a sort of, as rows, the nearest first; at most so many."""
     table = word_table()

@@ -18,6 +18,8 @@ LONGEST_PHRASE = 4
 LONGEST_RUN = 10
 """Characters of the longest word that is looked for in a text without spaces, and of the longest emoji."""
 SHORTEST_TYPO = 4
+COMMON = 5000
+"""The most frequent words of English end at this row."""
 _MARKS = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u00b4`"), "'"),
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-"),
@@ -237,7 +239,8 @@ class _Reader:
         scores = dict.fromkeys(LANGUAGES, 0.0)
         for piece in self.pieces:
             if piece.sort == "word":
-                for language, score in zip(LANGUAGES, _scores(self.table, piece.text), strict=True):
+                found = _scores(self.table, piece.text, len(self.pieces) == 1)
+                for language, score in zip(LANGUAGES, found, strict=True):
                     scores[language] += score
             elif piece.sort == "run":
                 for language in LANGUAGES:
@@ -249,11 +252,19 @@ class _Reader:
 
 
 @lru_cache(maxsize=65536)
-def _scores(table: Table, text: str) -> tuple[float, ...]:
-    """How much a word speaks for each language."""
-    found = (_in_language(table, language, text) for language in LANGUAGES)
+def _scores(table: Table, text: str, alone: bool) -> tuple[float, ...]:
+    """How much a word speaks for each language, alone or among others."""
+    found = [_in_language(table, language, text) for language in LANGUAGES]
+    # "Grand" and "rose" are good English too, and tell nothing; "die" is an article all the same, where it is
+    # not alone.
+    common = bool(found[0]) and all(table.closed <= row < COMMON for row in found[0] or ())
     return tuple(
-        0.0 if rows is None else 2.0 if all(row < table.closed for row in rows) else 1.0 for rows in found
+        0.0
+        if rows is None
+        else 2.0
+        if all(row < table.closed for row in rows) and not (common and (rows or alone))
+        else 1.0
+        for rows in found
     )
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from gen.words.forms import base_forms, plural
-from gen.words.head import head, kinds
+from gen.words.head import head, kinds, single_words
 from gen.words.nearest import NEAR, matrix, pooled
 from gen.words.reading import WEIGHT, read
 from gen.words.table import word_table
@@ -20,6 +20,8 @@ KIND = 0.8
 """How much what a thing is a sort of counts against the thing itself, at each step."""
 MOST_GENERAL = 3
 """So many steps are taken."""
+SAME = 1e-4
+"""Names whose closeness differs by less are equally near."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,40 @@ def _by_name_or_keyword(vector: np.ndarray, stock: Stock) -> np.ndarray:
 
 
 def nearest_name(part: str, stock: Stock) -> str:
-    """The name that means the nearest; empty where none is near."""
-    alike = closeness(part, stock)
-    best = int(alike.argmax())
-    return stock.names[best] if alike[best] >= NEAR else ""
+    """The name that means the nearest; empty where none is near.
+
+    Names that hold several words of the part, and all of them, come before others: a hanging traffic light is
+    a traffic light and no traffic sign.
+    """
+    alike, wanted = closeness(part, stock), single_words(part)
+    # A phrase of the table may mean something else than its words: an american flag is not that of Samoa.
+    phrase = sum(bool(word.rows) for word in read(part).words) == 1
+    holding = holders(wanted, stock.names) if len(wanted) > 1 and not phrase else ()
+    if holding:
+        return stock.names[max(holding, key=lambda at: float(alike[at]))]
+    best = float(alike.max(initial=-1))
+    if best < NEAR:
+        return ""
+    equal = np.flatnonzero(alike >= best - SAME)
+    # Names of equal words differ in number; a keyword may be one of many names, some of which hold it.
+    written = frozenset(plain(part).split())
+    return max((stock.names[at] for at in equal), key=lambda name: len(written.intersection(name.split())))
+
+
+@lru_cache(maxsize=1024)
+def holders(rows: frozenset[int], names: tuple[str, ...]) -> tuple[int, ...]:
+    """Indices of the names that hold all of some words.
+
+    Args:
+        rows: As ``single_words`` gives them.
+        names: Of things.
+    """
+    return tuple(at for at, held in enumerate(_single_words(names)) if rows <= held)
+
+
+@lru_cache(maxsize=16)
+def _single_words(names: tuple[str, ...]) -> tuple[frozenset[int], ...]:
+    return tuple(single_words(name) for name in names)
 
 
 def singular(text: str, names: tuple[str, ...]) -> str:
@@ -89,6 +121,11 @@ def same_words(text: str, names: tuple[str, ...]) -> str:
     return _by_words(names).get(tuple(sorted(read(text).rows)), "")
 
 
+def is_keyword(text: str, stock: Stock) -> bool:
+    """Whether a text is another word for a thing, in the singular or plural."""
+    return bool(singular(text, _things(stock)))
+
+
 def is_name(text: str, names: tuple[str, ...]) -> bool:
     """Whether a text is a name, in the singular or plural."""
     return bool(singular(text, names))
@@ -100,6 +137,20 @@ def _keywords(stock: Stock) -> tuple[tuple[str, ...], np.ndarray]:
     index = {name: at for at, name in enumerate(stock.names)}
     pairs = [(word, index[name]) for word, name in stock.keywords if name in index]
     return tuple(word for word, _ in pairs), np.array([at for _, at in pairs], np.int64)
+
+
+@lru_cache(maxsize=16)
+def _things(stock: Stock) -> tuple[str, ...]:
+    """The keywords that mean something that can be seen; of colours in the plural: oranges are fruit."""
+    table = word_table()
+    found = []
+    for word in dict(stock.keywords):
+        row = next(reversed(read(word).rows), 0)
+        if table.things[row]:
+            found.append(word)
+        elif 0 < row < table.closed:
+            found.append(plural(word))
+    return tuple(found)
 
 
 @lru_cache(maxsize=16)

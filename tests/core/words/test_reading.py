@@ -182,3 +182,33 @@ def test_the_package_is_imported_and_reads_in_no_time() -> None:
     for number in range(100):
         read(f"a red cat left of {number + 11} blue dogs on a green background")
     assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "language"),
+    [
+        ("grand piano", "en"),
+        ("a rose", "en"),
+        ("a coin", "en"),
+        ("son", "en"),
+        ("un chat noir", "fr"),
+        ("die Katze", "de"),
+        ("grand chien", "fr"),
+    ],
+)
+def test_common_english_words_tell_of_no_other_language(prompt: str, language: str) -> None:
+    assert read(prompt).language == language
+
+
+@pytest.mark.parametrize(
+    ("prompt", "country"),
+    [
+        ("german flag", "germany"),
+        ("the flag of Germany", "germany"),
+        ("British flag", "united kingdom"),
+        ("turkish flag", "turkey"),
+        ("flag of the USA", "united states"),
+    ],
+)
+def test_flags_are_known_by_adjectives_and_other_names_of_countries(prompt: str, country: str) -> None:
+    assert named(prompt) == [f"flag {country}"]

@@ -96,6 +96,10 @@ def test_prompts_of_names_stay_as_they_are(prompt: str) -> None:
         ("a frog in the middle", "a frog"),
         ("a frog on the left and a dog on the right", "a frog left of a dog"),
         ("a dog on the right side of a frog", "a dog right of a frog"),
+        ("two puppies right of three kittens", "two dogs right of three cat faces"),
+        ("a black dog on a red sofa", "a black dog"),
+        ("a pair of frogs", "two frogs"),
+        ("a frog's light bulb", "a light bulb"),
     ],
 )
 def test_other_words_become_the_nearest_name(prompt: str, said: str) -> None:
@@ -124,8 +128,68 @@ def test_a_name_is_found_in_other_forms_and_without_a_colour_that_nobody_asked_f
 
 
 @pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("a house on fire", "a house"),
+        ("a house by a lake", "a house"),
+        ("apples and oranges", "green apple and tangerine"),
+        ("a man wearing a hat", "a man next to a top hat"),
+        ("a man in a sari", "a man next to a sari"),
+        ("a man with a beard", "a man beard"),
+        ("a girl with red hair", "a woman red hair"),
+        ("traffic light", "vertical traffic light"),
+        ("a female firefighter", "a woman firefighter"),
+        ("a male teacher", "a man teacher"),
+        ("number 5", "keycap 5"),
+        ("the number seven", "the keycap 7"),
+        ("the letter O", "the o button (blood type)"),
+        ("half past three", "three-thirty"),
+        ("a clock at 5 o'clock", "a five o'clock"),
+        ("3:30 pm", "three-thirty"),
+        ("$", "heavy dollar sign"),
+        ("a pair of glasses", "glasses"),
+    ],
+)
+def test_parts_of_prompts_that_people_type_are_read(prompt: str, said: str) -> None:
+    people = (
+        "man",
+        "woman",
+        "girl",
+        "man beard",
+        "woman red hair",
+        "man dark skin tone beard",
+        "man teacher",
+    )
+    signs = (
+        "keycap 5",
+        "keycap 7",
+        "o button (blood type)",
+        "three-thirty",
+        "five o'clock",
+        "heavy dollar sign",
+    )
+    things = (
+        "houses",
+        "house",
+        "green apple",
+        "tangerine",
+        "top hat",
+        "rescue worker's helmet",
+        "sari",
+        "glasses",
+    )
+    names = (*people, *signs, *things, "no entry", "vertical traffic light", "woman firefighter", "red hair")
+    keywords = (
+        *(("apple", "green apple"), ("orange", "tangerine"), ("hat", "rescue worker's helmet")),
+        *(("hat", "top hat"), ("traffic", "no entry"), ("beard", "man beard")),
+    )
+    assert caption(prompt, Stock(names, keywords)).text == said
+
+
+@pytest.mark.parametrize(
     ("prompt", "remark"),
     [
+        ("a frog on a lily pad", "'on a lily pad' is not read"),
         ("a frog, watercolor", "'watercolor' is not read"),
         ("a pale green frog", "'pale green' is read as 'green'"),
         ("a dog on a golden background", "the background 'golden' is not read"),
@@ -165,5 +229,7 @@ def test_the_encoder_reads_the_caption_and_says_what_became_of_a_prompt() -> Non
     assert len(encoder.remarks("a puppy in the park " * 100, {})[0]) < 100
     negated = encoder.remarks("a puppy without a hat", {})
     assert "the model cannot leave things out: 'without a hat' is not read" in negated
+    left_out = "the model cannot leave things out: 'not a dog' is not read"
+    assert encoder.remarks("not a dog", {}) == (left_out, "no word of it says what to make")
     with pytest.raises(UsageError, match=r"control character U\+0007"):
         encoder.remarks("a\x07dog", {})

@@ -8,7 +8,7 @@ import pytest
 from gen.train.emoji import Emoji, EmojiSet
 from gen.train.recolouring import PAINTS
 from gen.words import read, word_table
-from gen_image import captions
+from gen_image import things
 from gen_image.training.data.render import Renderer, backdrop
 from gen_image.training.data.scenes import (
     BACKGROUNDS,
@@ -141,5 +141,5 @@ def test_captions_name_everything_they_show(emoji_set: EmojiSet) -> None:
 
 
 def test_prompts_may_name_every_colour_and_number_that_captions_name() -> None:
-    assert set(captions.PAINTS) == PAINTS.keys()
-    assert set(captions.NUMBERS) >= set(COUNTS)
+    assert set(things.PAINTS) == PAINTS.keys()
+    assert set(things.NUMBERS) >= set(COUNTS)

@@ -89,6 +89,7 @@ def build(
     for form, lemma in wordnet.irregular.items():
         if lemma in row:
             lexicon.add("en", form, (row[lemma],))
+    add_flags(lexicon, row, wordnet)
     for word, name in sorted(others.items(), key=lambda each: len(pieces_of(each[0]))):
         pieces = pieces_of(word)
         parts = [lexicon.rows("en", piece) for piece in pieces]
@@ -118,6 +119,23 @@ def build(
         _translate(lexicon, language, meanings)
         report(f"{language}: {len(lexicon.arrays()['keys']) - before} words and phrases")
     return lexicon.arrays()
+
+
+def add_flags(lexicon: Lexicon, row: Mapping[str, int], wordnet: WordNet) -> None:
+    """Let the German flag mean that of Germany.
+
+    Args:
+        lexicon: Gets the phrases.
+        row: Name to row; those of flags are "flag germany" and so on.
+        wordnet: Knows other words for a country, and its adjectives.
+    """
+    for name, number in row.items():
+        kind, _, country = name.partition(" ")
+        if kind == "flag" and country:
+            for word in wordnet.of_place(country):
+                said = " ".join(pieces_of(word))
+                for phrase in (f"{said} flag", f"flag of {said}", f"flag of the {said}"):
+                    lexicon.add("en", phrase, (number,))
 
 
 def _without_vectors(names: Sequence[str], closed: int, lexicon: Lexicon) -> Table:

@@ -26,6 +26,10 @@ CONCRETE = {
     27: "substance",
 }
 """Numbers of the files (``lexnames``) that hold nouns of things that can be seen."""
+LOCATION = 15
+"""Number of the file that holds places."""
+PERTAINYM = "\\"
+"""The pointer from an adjective to its noun."""
 _MARKER = re.compile(r"\((?:a|p|ip)\)$")
 
 
@@ -38,12 +42,14 @@ class Synset:
         file: Number of the lexicographer's file, e.g. 5 for animals.
         hypernyms: Keys of more general synsets.
         gloss: The definition, without examples.
+        nouns: Keys of the synsets of nouns that an adjective belongs to: of "French", that of France.
     """
 
     lemmas: tuple[str, ...]
     file: int
     hypernyms: tuple[str, ...]
     gloss: str
+    nouns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +90,27 @@ class WordNet:
     def concrete(self, lemma: str) -> bool:
         """Whether the word means a thing that can be seen."""
         return self.kind(lemma) in CONCRETE
+
+    def of_place(self, name: str) -> Iterator[str]:
+        """Other words for a place, and adjectives of it: of "france", also "french"."""
+        words = {
+            lemma: None
+            for key in self.senses.get((name, "n"), ())
+            if self.synsets[key].file == LOCATION
+            for lemma in self.synsets[key].lemmas
+        }
+        yield from dict.fromkeys(
+            [*words, *(each for word in words for each in self._adjectives.get(word, ()))]
+        )
+
+    @cached_property
+    def _adjectives(self) -> dict[str, list[str]]:
+        """Noun to its adjectives."""
+        found: dict[str, list[str]] = {}
+        for synset in self.synsets.values():
+            for lemma in (lemma for noun in synset.nouns for lemma in self.synsets[noun].lemmas):
+                found.setdefault(lemma, []).extend(synset.lemmas)
+        return found
 
     def hypernyms(self, lemma: str) -> Iterator[str]:
         """Lemmas of the synsets above the first sense of a noun, the nearest first."""
@@ -136,9 +163,7 @@ def _synset(line: str, part: str) -> tuple[str, Synset]:
     count = int(fields[3], 16)
     lemmas = tuple(_MARKER.sub("", word).replace("_", " ").lower() for word in fields[4 : 4 + 2 * count : 2])
     pointers = fields[5 + 2 * count :]
-    hypernyms = tuple(
-        part + pointers[at + 1]
-        for at in range(0, 4 * int(fields[4 + 2 * count]), 4)
-        if pointers[at] in ("@", "@i")
-    )
-    return part + fields[0], Synset(lemmas, int(fields[1]), hypernyms, gloss.split('; "')[0].strip())
+    each = [pointers[at : at + 3] for at in range(0, 4 * int(fields[4 + 2 * count]), 4)]
+    hypernyms = tuple(part + offset for symbol, offset, _ in each if symbol in ("@", "@i"))
+    nouns = tuple(f"n{offset}" for symbol, offset, to in each if symbol == PERTAINYM and to == "n")
+    return part + fields[0], Synset(lemmas, int(fields[1]), hypernyms, gloss.split('; "')[0].strip(), nouns)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gen.train.emoji import Emoji
 from gen.train.recolouring import PAINTS
 from gen.words import plural, with_article
-from gen_image.captions import NUMBERS
+from gen_image.things import NUMBERS
 
 CANVAS = 128
 

@@ -1,0 +1,52 @@
+"""Figures, letters, symbols and times of day, which have names of their own among pictures."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+_HOURS = (
+    *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
+_FIGURE = re.compile(r"(?:an? |the )?(?:number|digit|numeral|keycap) (?P<figure>\w+)")
+_LETTER = re.compile(r"(?:an? |the )?letter (?P<letter>\w)")
+_TIME = re.compile(
+    rf"(?P<half>half past )?\b(?P<hour>1[0-2]|[1-9]|{'|'.join(_HOURS)})"
+    r"(?P<minutes>[ .:-](?:00|30|thirty))?(?P<sign> ?[ap]\.?m\b| o'clock\b)?(?! ?\d)"
+)
+_CLOCK = frozenset(("a", "an", "the", "it", "is", "it's", "at", "clock", "watch", "time", "showing", "says"))
+"""Words beside a time that say nothing more of the picture."""
+
+
+def symbol(prompt: str) -> str:
+    """The name of the only character of a prompt that is no letter, figure or emoji; else the prompt."""
+    character = prompt.strip()
+    if len(character) == 1 and unicodedata.category(character) in ("Sc", "Sm", "Po"):
+        return unicodedata.name(character, prompt).lower()
+    return prompt
+
+
+def sign(part: str, names: Sequence[str]) -> str:
+    """The name of a figure, a letter or a time of day; empty for anything else, and where there is none.
+
+    Args:
+        part: Of a prompt, in lower case: "the number 5", "letter a", "half past three".
+        names: Of what can be drawn.
+    """
+    found = ""
+    if at := _FIGURE.fullmatch(part):
+        figure = at["figure"]
+        found = f"keycap {_HOURS.index(figure) + 1 if figure in _HOURS else figure}"
+    elif at := _LETTER.fullmatch(part):
+        found = next((name for name in names if name.startswith(f"{at['letter']} button")), "")
+    elif (at := _TIME.search(part)) and (at["half"] or at["minutes"] or at["sign"]):
+        rest = f"{part[: at.start()]} {part[at.end() :]}"
+        half = at["half"] or (at["minutes"] or "")[1:] in ("30", "thirty")
+        found = _time(at["hour"], bool(half)) if _CLOCK.issuperset(rest.split()) else ""
+    return found if found in names else ""
+
+
+def _time(hour: str, half: bool) -> str:
+    said = hour if hour in _HOURS else _HOURS[int(hour) - 1]
+    return f"{said}-thirty" if half else f"{said} o'clock"

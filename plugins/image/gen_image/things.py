@@ -1,0 +1,315 @@
+"""One thing of a prompt as captions say it: its name, and its number, size, colour and skin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import dropwhile
+
+from gen.nn import read_as, shortened
+from gen.words import (
+    Stock,
+    Word,
+    holders,
+    is_keyword,
+    is_name,
+    kinds,
+    nearest_name,
+    noun_phrase,
+    plural,
+    read,
+    same_words,
+    single_words,
+    singular,
+    with_article,
+    word_table,
+)
+from gen_image.signs import sign
+
+PAINTS = (
+    *("red", "orange", "yellow", "green", "blue", "light blue", "turquoise"),
+    *("purple", "pink", "brown", "gray", "black", "white"),
+)
+"""Colours that captions give things."""
+NUMBERS = ("one", "two", "three", "four", "five")
+MORE = ("six", "seven", "eight", "nine", "ten", "many")
+COLOUR = "(?:light blue|white|red|orange|yellow|green|blue|purple|pink|turquoise|brown|gray|grey|black)"
+DETERMINER = "(?:an?|the|one|some|two|three|four|five|another)"
+_MANY = (
+    *(*MORE, "several", "lots", "eleven", "twelve", "dozen", "dozens", "twenty", "fifty"),
+    *("hundred", "hundreds", "thousand", "thousands"),
+)
+"""English words for more than captions count to."""
+_SIZES = ("small", "mirrored")
+_BIG = ("big", "tall", "long", "wide", "thick")
+_LEAD = re.compile(rf"^(?P<first>{DETERMINER} )?(?P<rest>(?:(?:small|tiny|little|big|mirrored|{COLOUR}) )*)")
+_TONES = {
+    **{tone: tone for tone in ("medium-light", "medium-dark", "light", "medium", "dark")},
+    **dict.fromkeys(("white", "pale", "fair"), "light"),
+    **dict.fromkeys(("tan", "olive"), "medium"),
+    "brown": "medium-dark",
+    "black": "dark",
+}
+"""Words for the colour of skin, and the tones that captions know."""
+_SKIN = re.compile(
+    rf",? ?\b(?:with (?:an? )?)?(?P<tone>{'|'.join(_TONES).replace('-', '[ -]')})"
+    r"[ -]skin(?:ned)?(?: tone| colou?r)?\b ?"
+)
+_OWNER = re.compile(r"\b(?:\w[\w-]*'s|\w[\w-]*s') (?=\w)")
+_PAIR = re.compile(r"^(?:a |the )?pair of (?=\w)")
+_GENDER = re.compile(r"\b(?P<gender>female|male) (?=\w)")
+_PEOPLE = frozenset(("person", "man", "woman", "boy", "girl"))
+_SORTS = 8
+"""So far up it is looked whether something is a person."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A thing as captions say it."""
+
+    text: str
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What a part of a prompt says of a thing: number, size, colours and skin, and all other words."""
+
+    number: str
+    more: str
+    size: str
+    colours: tuple[str, ...]
+    skin: str
+    rest: tuple[Word, ...]
+
+    @property
+    def said(self) -> str:
+        """All other words, without those at the beginning that say nothing."""
+        return " ".join(
+            word.written for word in dropwhile(lambda word: word.known and not word.rows, self.rest)
+        )
+
+
+def is_thing(part: str, stock: Stock) -> bool:
+    """Whether a part of a prompt is a thing by its name."""
+    return any(_name(said, stock) for said in _ways(part))
+
+
+def is_kind(part: str, stock: Stock) -> bool:
+    """Whether a part of a prompt is what several things are, by their names: a ball, a hat."""
+    if is_thing(part, stock):
+        return True
+    names = (noun_phrase(nearest_name(said, stock)) for said in _meant(part, stock))
+    return any(singular(part.rsplit(maxsplit=1)[-1], (name.split()[-1],)) for name in names)
+
+
+def is_meant(part: str, stock: Stock) -> bool:
+    """Whether a part of a prompt is a thing by its name, or by another word for it."""
+    return is_thing(part, stock) or any(True for _ in _meant(part, stock))
+
+
+def _meant(part: str, stock: Stock) -> Iterator[str]:
+    """What of a part is another word for a thing; people are too many to be meant so."""
+    for said in _ways(part):
+        if is_keyword(said, stock) and not _has_person(nearest_name(said, stock)):
+            yield said
+
+
+def _ways(part: str) -> tuple[str, str]:
+    """A part without its determiner, and without all that is said of the thing."""
+    lead = _LEAD.match(part)
+    first = (lead["first"] or "") if lead else ""
+    return part.removeprefix(first), attributes(part).said
+
+
+def only_described(part: str) -> bool:
+    """Whether a part is size and colour of a thing that it does not name."""
+    lead = _LEAD.fullmatch(f"{part} ")
+    return lead is not None and bool(lead["rest"])
+
+
+def thing(part: str, stock: Stock) -> Said:
+    """A thing as captions say it: as it is written where it has a name, else by the name nearest to it.
+
+    Args:
+        part: Of a prompt, in lower case.
+        stock: What the network can draw.
+    """
+    lead = _LEAD.match(part)
+    assert lead is not None
+    first = lead["first"] or ""
+    if any(is_name(part[start:], stock.names) for start in (0, len(first), lead.end())):
+        before, noun = part[: lead.end()], part[lead.end() :]
+        single = singular(noun, stock.names) == noun and not noun.endswith("s")
+        return Said(before + plural(noun) if single and first.strip() in NUMBERS[1:] else part)
+    part, unread = _without_asides(part)
+    if known := sign(part, stock.names) or _same_words(part.removeprefix(first), stock.names):
+        return Said(with_article(known) if first in ("a ", "an ") else first + known, unread)
+    pair = _PAIR.match(part)
+    of = attributes(f"two {part[pair.end() :]}" if pair else part)
+    found = _found(of, stock)
+    if not found.name:
+        return Said(part)
+    colour, noun = of.colours[-1] if of.colours else "", found.name
+    if colour:
+        noun = " ".join(word for word in noun.split() if word not in PAINTS) or noun
+    number = of.number
+    if pair and noun.endswith("s"):
+        # A pair of glasses is one thing.
+        number = first = ""
+    if number in NUMBERS[1:]:
+        noun = plural(noun)
+    noun = " ".join(filter(None, (number, of.size, colour, noun)))
+    if not number:
+        noun = with_article(noun) if first in ("a ", "an ") else first + noun
+    if of.skin:
+        noun += f" with {of.skin} skin tone"
+    return Said(noun, (*found.remarks(part), *_overruled(of), *unread))
+
+
+def attributes(part: str) -> Attributes:
+    """Take a part of a prompt, in lower case, for a thing and what is said of it."""
+    table = word_table()
+    skin = _SKIN.search(part)
+    tone = _TONES[skin["tone"].replace(" ", "-")] if skin else ""
+    if skin:
+        part = f"{part[: skin.start()]} {part[skin.end() :]}".strip()
+    number = more = size = ""
+    colours: list[str] = []
+    rest: list[Word] = []
+    reading, end = read(part), len(noun_phrase(part))
+    for word in reading.words:
+        name = table.names[word.rows[0]] if len(word.rows) == 1 and word.rows[0] < table.closed else ""
+        before = all(not other.rows for other in rest)
+        # "A bunch of" flowers and "a couple" are no numbers.
+        counted = reading.language != "en" or word.written in (*NUMBERS, *MORE) or word.written.isdigit()
+        if before and counted and name in NUMBERS:
+            number = name
+        elif before and (word.written in _MANY or _is_many(word.written) or (counted and name in MORE)):
+            number, more = NUMBERS[-1], word.written
+        elif before and name in (*_SIZES, *_BIG):
+            # "A little kitten" is a young one.
+            size = name if name in _SIZES and word.written != "little" else ""
+        elif name in PAINTS and word.written != f"{name}s" and _is_own(word, end, rest):
+            colours.append(name)
+        elif name != "and":
+            rest.append(word)
+    if not any(word.rows or not word.known for word in rest) and (number or colours):
+        # A colour or a number alone is a thing too.
+        last = [word for word in reading.words if word.rows][-1]
+        rest = [last]
+        colours = colours[: len(colours) - 1]
+        number = more = ""
+    return Attributes(number, more, size, tuple(dict.fromkeys(colours)), tone, tuple(rest))
+
+
+def _is_own(word: Word, end: int, rest: list[Word]) -> bool:
+    """Whether a colour is that of the thing itself: not so in "red wine", of which there is a glass."""
+    return word.place < end and all(other.written != "of" for other in rest)
+
+
+def _is_many(written: str) -> bool:
+    return written.isdecimal() and int(written) > len(NUMBERS)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The name of a thing.
+
+    Args:
+        name: Empty where none is near.
+        exact: Whether it was named so, or by a keyword.
+        unread: What the prompt says of the place of the thing, which is left out.
+    """
+
+    name: str
+    exact: bool = False
+    unread: str = ""
+
+    def remarks(self, part: str) -> Iterator[str]:
+        """A line about a part that is read otherwise than it is written."""
+        if self.unread:
+            yield f"{shortened(self.unread)!r} is not read"
+        elif not self.exact:
+            yield read_as(part, self.name)
+
+
+def _found(of: Attributes, stock: Stock) -> _Found:
+    """The name that a thing has, or else the nearest."""
+    said, stock = of.said, _untoned(stock)
+    name = _name(said, stock)
+    exact, unread = bool(name), ""
+    if not name:
+        # A cat's hat is a hat, and a male nurse a man.
+        whose = _OWNER.sub("", said)
+        if _has_person(whose):
+            whose = _GENDER.sub(lambda at: "man " if at["gender"] == "male" else "woman ", whose)
+        name, unread = _by_phrase(whose, stock)
+        exact = (said, name) in stock.keywords
+    bare = " ".join(word for word in name.split() if word not in PAINTS)
+    if not of.colours and not set(said.split()) & set(PAINTS) and bare in stock.names:
+        name = bare
+    return _Found(name, exact, unread)
+
+
+def _same_words(said: str, names: tuple[str, ...]) -> str:
+    """The name of the same words, with numbers and colours, where all of them are known."""
+    return "" if read(said).unknown else same_words(said, names)
+
+
+def _name(said: str, stock: Stock) -> str:
+    """The name that some words are, in whatever form and order; empty where they are none."""
+    reading = read(said)
+    if reading.unknown:
+        return singular(said, stock.names)
+    # "The flag of Japan" has the name "flag japan".
+    full = " ".join(word.written for word in reading.words if word.rows)
+    return singular(said, stock.names) or singular(full, stock.names) or same_words(said, stock.names)
+
+
+def _by_phrase(said: str, stock: Stock) -> tuple[str, str]:
+    """The name nearest to some words, and what is left of them where only their noun phrase is read."""
+    nearest, phrase = nearest_name(said, stock), noun_phrase(said)
+    own, behind = _name(phrase, stock), said[len(phrase) :].strip()
+    if not own or not behind or single_words(said) <= single_words(nearest):
+        return nearest, ""
+    if _has_person(own):
+        # Girls have no red hair of their own in the stock, but women have.
+        names = (stock.names[at] for at in holders(single_words(behind), stock.names))
+        people = tuple(name for name in names if _has_person(name))
+        if people:
+            return nearest_name(said, replace(stock, names=people)), ""
+    return own, behind
+
+
+@lru_cache(maxsize=16)
+def _untoned(stock: Stock) -> Stock:
+    """The stock without names that hold a skin tone, which nobody means who names none."""
+    return replace(stock, names=tuple(name for name in stock.names if "skin tone" not in name))
+
+
+def _has_person(said: str) -> bool:
+    """Whether one of some words means a sort of person."""
+    names = word_table().names
+    return any(names[each] in _PEOPLE for row in single_words(said) for each in (row, *kinds(row, _SORTS)))
+
+
+def _without_asides(part: str) -> tuple[str, tuple[str, ...]]:
+    """A part without the words behind a comma that say no colour and skin, and a line about each."""
+    first, *others = part.split(", ")
+    words = attributes(first).rest
+    if not (words and words[-1].rows and word_table().things[words[-1].rows[-1]]):
+        return part, ()
+    kept = [other for other in others if _LEAD.fullmatch(f"{other} ") or _SKIN.fullmatch(other)]
+    unread = [other for other in others if other not in kept and read(other).rows]
+    return ", ".join([first, *kept]), tuple(f"{shortened(other)!r} is not read" for other in unread)
+
+
+def _overruled(of: Attributes) -> Iterator[str]:
+    """A line about each attribute that is left out."""
+    for other in of.colours[:-1]:
+        yield f"a thing has one colour: {other!r} is not read, {of.colours[-1]!r} is"
+    if of.more:
+        yield f"{of.more!r} is read as {NUMBERS[-1]!r}, the most that the model counts to"
