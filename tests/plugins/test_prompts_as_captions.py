@@ -133,6 +133,7 @@ def test_the_vocabularies_are_those_of_the_grammars() -> None:
         ("video", "a car driving down the street", "a car drives right on the road"),
         ("video", "a red car turning left", "a red car drives left"),
         ("video", "a wheel turning slowly", "a wheel spins slowly"),
+        ("video", "a car driving right past", "a car drives past to the right"),
         ("video", "a turtle upside down", "a turtle"),
         ("video", "a man riding a bike", "a cyclist runs right"),
         ("video", "a chef dancing", "a runner bounces"),

@@ -85,7 +85,17 @@ MOTIONS = Phrases(
             *("sink down", "dive down", "move down", "touch down"),
         ),
         "roll": ("roll", "roll away", "roll along", "roll around"),
-        "pass": ("pass", "pass by", "drive by", "drive past", "run past", "fly past", "fly by", "walk by"),
+        "pass": (
+            "pass",
+            "past",
+            "pass by",
+            "drive by",
+            "drive past",
+            "run past",
+            "fly past",
+            "fly by",
+            "walk by",
+        ),
         "still": (
             *("sit", "sleep", "stand", "lie", "rest", "wait", "stay", "sit still", "stand still", "stop"),
             *("fall asleep", "lie down", "sit down", "park", "look", "stare", "gaze", "facing", "pose"),
