@@ -40,7 +40,8 @@ def base_forms(word: str) -> Iterator[str]:
                 yield stem[:-1]
             # One consonant behind one vowel would be doubled: "hoped" is of "hope", "cleaned" of "clean".
             short = stem[-1] not in VOWELS and stem[-2] in VOWELS and stem[-3] not in VOWELS
-            yield from (f"{stem}e", stem) if short else (stem, f"{stem}e", stem[:-1])
+            doubled = (stem[:-1],) if stem[-1] == stem[-2] else ()
+            yield from (f"{stem}e", stem) if short else (stem, f"{stem}e", *doubled)
 
 
 def plural(noun: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gen.words import plural, with_article
+from gen.words import base_forms, plural, with_article
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,18 @@ from gen.words import plural, with_article
 )
 def test_plurals(noun: str, expected: str) -> None:
     assert plural(noun) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "base"), [("running", "run"), ("bigger", "big"), ("controlling", "control"), ("beeping", "beep")]
+)
+def test_base_forms(word: str, base: str) -> None:
+    assert base in base_forms(word)
+
+
+def test_a_consonant_is_taken_off_where_it_is_doubled_alone() -> None:
+    assert "bee" not in base_forms("beeping")
+    assert "boa" not in base_forms("boating")
 
 
 def test_articles() -> None:
