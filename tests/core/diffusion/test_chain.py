@@ -36,33 +36,34 @@ def _process(request: pytest.FixtureRequest) -> Process:
     return PROCESSES[request.param]
 
 
-@pytest.mark.parametrize(("near", "far"), list(itertools.combinations(TIMES, 2)))
-def test_a_transition_carries_one_marginal_to_the_other(process: Process, near: float, far: float) -> None:
-    a, b = process.level(near), process.level(far)
-    scale, std = transition(a, b)
-    assert scale * a.alpha == pytest.approx(b.alpha, rel=1e-9, abs=1e-12)
-    assert math.hypot(scale * a.sigma, std) == pytest.approx(b.sigma)
+def test_a_transition_carries_one_marginal_to_the_other(process: Process) -> None:
+    for times in itertools.combinations(TIMES, 2):
+        a, b = map(process.level, times)
+        scale, std = transition(a, b)
+        assert scale * a.alpha == pytest.approx(b.alpha, rel=1e-9, abs=1e-12), times
+        assert math.hypot(scale * a.sigma, std) == pytest.approx(b.sigma), times
 
 
-@pytest.mark.parametrize(("near", "middle", "far"), list(itertools.combinations(TIMES, 3)))
-def test_two_transitions_are_one(process: Process, near: float, middle: float, far: float) -> None:
-    a, b, c = (process.level(t) for t in (near, middle, far))
-    first, second, both = transition(a, b), transition(b, c), transition(a, c)
-    assert both.scale == pytest.approx(first.scale * second.scale, rel=1e-9, abs=1e-12)
-    assert both.std == pytest.approx(math.hypot(second.scale * first.std, second.std))
+def test_two_transitions_are_one(process: Process) -> None:
+    for times in itertools.combinations(TIMES, 3):
+        a, b, c = map(process.level, times)
+        first, second, both = transition(a, b), transition(b, c), transition(a, c)
+        assert both.scale == pytest.approx(first.scale * second.scale, rel=1e-9, abs=1e-12), times
+        assert both.std == pytest.approx(math.hypot(second.scale * first.std, second.std)), times
 
 
-@pytest.mark.parametrize(("s", "t"), list(itertools.combinations(TIMES, 2)))
-def test_the_posterior_is_bayes_rule(process: Process, s: float, t: float) -> None:
-    a, b = process.level(s), process.level(t)
-    scale, std = transition(a, b)
-    of_x, of_x0, deviation = posterior(b, a)
-    # The joint of (x_s, x_t) given x0 has one covariance; both factorings must give it.
-    assert deviation**2 + (of_x * b.sigma) ** 2 == pytest.approx(a.sigma**2, rel=1e-12, abs=1e-14)
-    assert of_x * b.sigma**2 == pytest.approx(scale * a.sigma**2, rel=1e-12, abs=1e-14)
-    assert of_x * b.alpha + of_x0 == pytest.approx(a.alpha, rel=1e-9, abs=1e-12)
-    if a.sigma > 0 and std > 0:
-        assert 1 / deviation**2 == pytest.approx(1 / a.sigma**2 + (scale / std) ** 2)
+def test_the_posterior_is_bayes_rule(process: Process) -> None:
+    for times in itertools.combinations(TIMES, 2):
+        a, b = map(process.level, times)
+        scale, std = transition(a, b)
+        of_x, of_x0, deviation = posterior(b, a)
+        # The joint of (x_s, x_t) given x0 has one covariance; both factorings must give it.
+        known = pytest.approx(a.sigma**2, rel=1e-12, abs=1e-14)
+        assert deviation**2 + (of_x * b.sigma) ** 2 == known, times
+        assert of_x * b.sigma**2 == pytest.approx(scale * a.sigma**2, rel=1e-12, abs=1e-14), times
+        assert of_x * b.alpha + of_x0 == pytest.approx(a.alpha, rel=1e-9, abs=1e-12), times
+        if a.sigma > 0 and std > 0:
+            assert 1 / deviation**2 == pytest.approx(1 / a.sigma**2 + (scale / std) ** 2), times
 
 
 def test_neighbours_of_a_discrete_chain_differ_by_their_beta() -> None:

@@ -39,7 +39,7 @@ def _grid(process, steps: int, high: float = 3.0, low: float = -3.0) -> TimeGrid
     return TimeGrid(tuple(process.t_of_log_snr(value) for value in values))
 
 
-@pytest.mark.parametrize(("name", "process"), striped(SOLVERS, list(PROCESSES.values()), 2))
+@pytest.mark.parametrize(("name", "process"), striped(SOLVERS, list(PROCESSES.values()), 4))
 def test_the_way_back_misses_by_the_order_of_the_solver(name: str, process: Process) -> None:
     solver, denoiser = SOLVERS[name], denoiser_of(Gaussian())
     errors = {}
@@ -55,7 +55,7 @@ def test_the_way_back_misses_by_the_order_of_the_solver(name: str, process: Proc
 
 
 @pytest.mark.parametrize(
-    ("name", "case"), striped(SOLVERS, list(product(PROCESSES, (Gaussian(), Mixture()))), 4)
+    ("name", "case"), striped(SOLVERS, list(product(PROCESSES, (Gaussian(), Mixture()))), 8)
 )
 def test_data_comes_back(name: str, case: tuple[str, Distribution]) -> None:
     """From t = 0 itself to the noisiest level and back, with the grid of an ordinary run."""

@@ -48,6 +48,7 @@ from gen.diffusion.schedule import Shifted
 from gen.diffusion.solvers import FlowTime
 from gen.diffusion.solvers.base import decay
 from gen.errors import UsageError
+from thinning import striped
 
 pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")]
 REFERENCE = np.load(cases.FILE)
@@ -409,8 +410,7 @@ def test_every_name_of_a_solver_has_one_row() -> None:
     assert sorted(named) == sorted(_names(presets.SOLVERS))
 
 
-@pytest.mark.parametrize("steps", STEPS)
-@pytest.mark.parametrize("line", SOLVERS, ids=str)
+@pytest.mark.parametrize(("line", "steps"), striped(SOLVERS, STEPS, 2), ids=str)
 def test_a_solver_is_its_namesake(line: Row, steps: int) -> None:
     name, *aliases = line.names.split()
     assert line.sources

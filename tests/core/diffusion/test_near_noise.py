@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 
@@ -70,6 +71,7 @@ COARSE = {CFGpp2S: 2.5}
 """By how much others may err, as on every grid. ``ReverseDiffusion``, for hundreds of steps, is left out."""
 
 
+@functools.cache
 def _error(solver: Solver, process: Process, first: float, steps: int) -> float:
     """Root mean square distance from the exact flow, which keeps (x - alpha mean) / deviation of x."""
     grid = TimeGrid(tuple(first * (1 - i / steps) for i in range(steps + 1)))
