@@ -51,12 +51,12 @@ def _settings(spec: ChoiceSpec) -> Iterator[dict[str, object]]:
         yield from ({param.name: value} for value in values if value is not None)
 
 
+CHOICES = {kind: HOST.choices(kind) for kind in (SolverSpec, GridSpec, GuidanceSpec, CacheSpec, NoiseSpec)}
 ALL = [
-    pytest.param(kind, spec, settings, id=str(Choice(spec.name, **settings)))
-    for kind in (SolverSpec, GridSpec, GuidanceSpec, CacheSpec, NoiseSpec)
-    for spec in HOST.choices(kind)
+    pytest.param(kind, spec, id=f"{kind.__name__} {spec.name}")
+    for kind, specs in CHOICES.items()
+    for spec in specs
     if spec not in (presets.DEFAULT_SOLVER, presets.DEFAULT_GRID)  # A plan puts others in their place.
-    for settings in _settings(spec)
 ]
 
 
@@ -88,12 +88,16 @@ LAYERED = ModelDenoiser(Network(TextTransformerShape(4, 16, 2, 2, 24, 2)).eval()
 TEXT = Conditioning({"text": Condition(torch.ones(1, 1, dtype=torch.long), "prepend")})
 
 
-@pytest.mark.parametrize(("kind", "spec", "settings"), ALL)
-def test_a_factory_takes_every_setting_at_its_limits(
-    kind: type[ChoiceSpec], spec: ChoiceSpec, settings: dict[str, object]
-) -> None:
-    chosen = choose(HOST.choices(kind), Choice(spec.name, **settings), "thing")
-    again = choose(HOST.choices(kind), str(chosen), "thing")
+@pytest.mark.parametrize(("kind", "spec"), ALL)
+def test_a_factory_takes_every_setting_at_its_limits(kind: type[ChoiceSpec], spec: ChoiceSpec) -> None:
+    for settings in _settings(spec):
+        _take(kind, spec, settings)
+
+
+def _take(kind: type[ChoiceSpec], spec: ChoiceSpec, settings: dict[str, object]) -> None:
+    """Choose, build and run it."""
+    chosen = choose(CHOICES[kind], Choice(spec.name, **settings), "thing")
+    again = choose(CHOICES[kind], str(chosen), "thing")
     assert again == chosen
     state = torch.randn(1, 2, 16, 16, 16)
     plain = LAYERED if "layers" in spec.needs else _denoise
@@ -104,11 +108,7 @@ def test_a_factory_takes_every_setting_at_its_limits(
         with pytest.raises(UsageError, match="the network has the layers 0 to 1, not "):
             chosen.build(scale=0.7, **parts)
         return
-    if (
-        kind is SolverSpec
-        and settings.get("churn")
-        and choose(HOST.choices(kind), spec.name, "").build().corrects
-    ):
+    if kind is SolverSpec and settings.get("churn") and choose(CHOICES[kind], spec.name, "").build().corrects:
         with pytest.raises(UsageError, match="it must have no corrector"):
             chosen.build(process=FLOW)
         return
@@ -126,7 +126,7 @@ def test_a_factory_takes_every_setting_at_its_limits(
         return
     if kind is GuidanceSpec:
         part = "guidance" if spec.role == "modifier" else "scale"
-        before = choose(HOST.choices(kind), "cfg", "guidance").build(scale=2.0)
+        before = choose(CHOICES[kind], "cfg", "guidance").build(scale=2.0)
         guidance = chosen.build(**parts, **{part: before if part == "guidance" else 0.7})
         assert isinstance(guidance, Guidance | Chain)
         denoiser = guided(plain, guidance)

@@ -151,7 +151,7 @@ class TestToy:
 
         monkeypatch.setattr(Pixels, "decode", decode)
 
-    @pytest.mark.parametrize("solver", thinned(presets.SOLVERS, 3))
+    @pytest.mark.parametrize("solver", thinned(presets.SOLVERS, 6))
     def test_pixels_outside_the_mask_are_those_of_the_input(self, solver: str) -> None:
         start = gen.Artifact("image", {"pixels": np.rint(noise(16, 24, 3) * 255).astype(np.float32) / 255})
         mask = np.zeros((16, 24, 3), np.float32)
@@ -183,7 +183,7 @@ class TestToy:
 
 
 @pytest.mark.usefixtures("toy")
-@pytest.mark.parametrize("solver", thinned(presets.SOLVERS, 3))
+@pytest.mark.parametrize("solver", thinned(presets.SOLVERS, 6))
 def test_what_a_parameter_gives_is_kept_with_every_solver(solver: str) -> None:
     left = gen.toy("blue", width=8)
     made = gen.toy("red", solver=solver, left=left)

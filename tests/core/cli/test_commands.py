@@ -259,9 +259,18 @@ def test_eval_draws_more_than_one_request_holds(gen_cli: Cli, monkeypatch: pytes
     assert json.loads(gen_cli("eval", "toy").out)["metrics"] == {"red": 1200, "of": 1200}
 
 
-def test_the_doctor_checks_plugins_and_models(gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_checks_plugins_and_models_and_measures_the_machine_once(
+    gen_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GEN_PLUGINS", "toy,image")
+    assert gen_cli("doctor", "--quick", "--json").envelope["data"]["precision"] is None
+    assert "precision: not measured yet" in gen_cli("doctor", "--quick").out
     data = gen_cli("doctor", "--json").envelope["data"]
+    measured = data["precision"]
+    assert measured["matrix"]["float32"] > 0
+    assert measured["convolution"]["float32"] > 0
+    assert gen_cli("doctor", "--quick", "--json").envelope["data"]["precision"] == measured
+    assert f"float32 {measured['matrix']['float32']:g}" in gen_cli("doctor", "--quick").out
     assert data["trials"].keys() == {"toy", "image"}
     parts = {outcome["what"]: outcome for outcome in data["trials"]["toy"]}
     assert {"model crayon", "gen eval toy", "gen train toy --recipe scribble", "to write png"} <= parts.keys()
@@ -279,17 +288,6 @@ def test_the_doctor_checks_plugins_and_models(gen_cli: Cli, monkeypatch: pytest.
     ran = gen_cli("doctor", "--quick")
     assert ran.code == 3
     assert "damaged or another file" in ran.err
-
-
-def test_the_doctor_measures_the_machine_once(gen_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GEN_PLUGINS", "toy")
-    assert gen_cli("doctor", "--quick", "--json").envelope["data"]["precision"] is None
-    assert "precision: not measured yet" in gen_cli("doctor", "--quick").out
-    measured = gen_cli("doctor", "--json").envelope["data"]["precision"]
-    assert measured["matrix"]["float32"] > 0
-    assert measured["convolution"]["float32"] > 0
-    assert gen_cli("doctor", "--quick", "--json").envelope["data"]["precision"] == measured
-    assert f"float32 {measured['matrix']['float32']:g}" in gen_cli("doctor", "--quick").out
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_a_full_device_behind_stdout(gen_process: Start) -> None:
         ["plugins", "--json"],
         ["solvers"],
         ["info", "nothing.png", "--json"],
-        ["toy", "red", "-o", "a.png"],
+        pytest.param(["toy", "red", "-o", "a.png"], marks=pytest.mark.slow),
         ["toy", "red", "-o", "a.png", "--json"],
     ],
     ids=" ".join,
@@ -118,7 +118,7 @@ def test_a_path_that_stdout_does_not_take_is_written_once(gen_process: Start, to
     assert len(list(toy.iterdir())) == 1
 
 
-@pytest.mark.parametrize("encoding", thinned(["ascii", "cp1252", "utf-16", "utf-8"], 2))
+@pytest.mark.parametrize("encoding", thinned(["ascii", "cp1252", "utf-16", "utf-8"], 4))
 def test_a_path_that_is_printed_opens_whatever_the_encoding(
     gen_process: Start, toy: Path, encoding: str
 ) -> None:

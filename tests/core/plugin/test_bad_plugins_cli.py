@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 from sample_plugins import Install, modality
 from test_bad_plugins import CASES, Case
 
-GEN = Path(sys.executable).with_name("gen")
+from gen.cli.main import main
+
 CHOSEN = [
     "raises",
     "exits",
@@ -25,65 +26,89 @@ CHOSEN = [
 """One of each kind; the host's own tests see them all."""
 
 
-def _gen(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [GEN, *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaints(self) -> list[str]:
+        return [line for line in self.err.splitlines() if "gen-bad 1.0" in line]
 
 
-def _complaints(done: subprocess.CompletedProcess[str]) -> list[str]:
-    return [line for line in done.stderr.splitlines() if "gen-bad 1.0" in line]
+Cli = Callable[..., Ran]
+
+
+@pytest.fixture
+def gen_cli(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """Runs a command as a new process would: the plugin and its libraries are not imported yet."""
+
+    def run(*words: str) -> Ran:
+        capfd.readouterr()
+        with monkeypatch.context() as patch:
+            for name in ("bad_plugin", "trimesh"):
+                patch.delitem(sys.modules, name, raising=False)
+            try:
+                code = main(list(words))
+            except SystemExit as leaving:
+                code = int(leaving.code or 0)
+            for name in ("bad_plugin", "trimesh"):
+                sys.modules.pop(name, None)
+        return Ran(code, *capfd.readouterr())
+
+    return run
 
 
 @pytest.mark.parametrize("case", [CASES[name] for name in CHOSEN], ids=CHOSEN)
-def test_commands_go_on_working(case: Case, install: Install) -> None:
+def test_commands_go_on_working(case: Case, install: Install, gen_cli: Cli) -> None:
     modules = {"bad_plugin": case.source}
     install("gen-bad", modules, modalities={case.name: "bad_plugin"}, requires=case.requires)
     if case.unseen:
-        used = _gen(case.name, "--help")
-        assert used.returncode == 3
-        assert len(_complaints(used)) == 1
-        assert used.stdout == ""
+        used = gen_cli(case.name, "--help")
+        assert used.code == 3
+        assert len(used.complaints) == 1
+        assert used.out == ""
     for words in (["--help"], ["plugins"], ["image", "--help"]):
-        done = _gen(*words)
-        assert done.returncode == 0, done.stderr
-        (complaint,) = _complaints(done)
+        done = gen_cli(*words)
+        assert done.code == 0, done.err
+        (complaint,) = done.complaints
         for said in (case.name, *case.says):
             assert said in complaint
         if words == ["plugins"]:
-            row = next(line for line in done.stdout.splitlines() if "gen-bad" in line)
+            row = next(line for line in done.out.splitlines() if "gen-bad" in line)
             assert case.name in row
             assert case.status in row
         else:
-            assert "image" in done.stdout
+            assert "image" in done.out
 
 
-def test_heavy_plugin_works_and_is_reported(install: Install) -> None:
+def test_heavy_plugin_works_and_is_reported(install: Install, gen_cli: Cli) -> None:
     source = "import trimesh\n" + modality("bad", "bad_plugin")
     install("gen-bad", {"bad_plugin": source, "trimesh": ""}, modalities={"bad": "bad_plugin"})
     for words in (["bad", "--help"], ["--help"], ["plugins"], ["image", "--help"]):
-        done = _gen(*words)
-        assert done.returncode == 0, done.stderr
-        (complaint,) = _complaints(done)
+        done = gen_cli(*words)
+        assert done.code == 0, done.err
+        (complaint,) = done.complaints
         assert "imports trimesh at the top" in complaint
 
 
-def test_plugin_is_switched_off_and_on(install: Install) -> None:
+def test_plugin_is_switched_off_and_on(install: Install, gen_cli: Cli) -> None:
     install("gen-bad", {"bad_plugin": modality("bad", "bad_plugin")}, modalities={"bad": "bad_plugin"})
-    assert _gen("plugins", "disable", "bad").returncode == 0
-    refused = _gen("bad", "--help")
-    assert refused.returncode == 3
-    assert "gen plugins enable bad" in refused.stderr
-    assert _gen("plugins", "enable", "bad").returncode == 0
-    assert _gen("bad", "--help").returncode == 0
+    assert gen_cli("plugins", "disable", "bad").code == 0
+    refused = gen_cli("bad", "--help")
+    assert refused.code == 3
+    assert "gen plugins enable bad" in refused.err
+    assert gen_cli("plugins", "enable", "bad").code == 0
+    assert gen_cli("bad", "--help").code == 0
 
 
-def test_check_and_show(install: Install) -> None:
+def test_check_and_show(install: Install, gen_cli: Cli) -> None:
     install("gen-bad", {"bad_plugin": "1 / 0"}, modalities={"bad": "bad_plugin"})
-    checked = _gen("plugins", "check", "bad")
-    assert checked.returncode == 3
-    assert "ZeroDivisionError" in checked.stderr
-    shown = _gen("plugins", "show", "bad")
-    assert shown.returncode == 0
-    assert "Traceback" in shown.stdout
-    assert _gen("plugins", "show", "baad").returncode == 3
+    checked = gen_cli("plugins", "check", "bad")
+    assert checked.code == 3
+    assert "ZeroDivisionError" in checked.err
+    shown = gen_cli("plugins", "show", "bad")
+    assert shown.code == 0
+    assert "Traceback" in shown.out
+    assert gen_cli("plugins", "show", "baad").code == 3

@@ -25,7 +25,7 @@ from gen.cli.main import main
 from gen.errors import UsageError, described, line_of
 from gen.model import ModelFile, save_model
 from gen.plugin.boundary import calling
-from thinning import striped
+from thinning import striped, thinned
 
 RUDE = Path(__file__).parent / "rude"
 MAKE = ("rude", "a", "-o", "out.rude", "--steps", "2", "--seed", "1")
@@ -123,7 +123,7 @@ RETURNED = {
     "command rude": ("None", "text", "NaN by name"),
 }
 FAULTS = [
-    *striped(COMMANDS, RAISED, 5),
+    *striped(COMMANDS, RAISED, 14),
     *((part, how) for part, ways in RETURNED.items() for how in ways),
 ]
 
@@ -157,6 +157,7 @@ def rude(
     (work / "in.rude").write_text('{"values": [0.5, 1, 0, 1]}')
     monkeypatch.chdir(work)
     monkeypatch.setenv("GEN_RUDE_TEST", "1")
+    monkeypatch.setenv("GEN_PLUGINS", "rude")
 
     def run(part: str, how: str, *command: str) -> Ran:
         names = f"PART, HOW, MODEL, SHA256 = {(part, how, str(model), ModelFile(model).sha256)!r}"
@@ -232,7 +233,7 @@ def test_every_fault_is_one_line_that_names_the_plugin_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    "part", [part for part in COMMANDS if part not in ("import", "hook", "heavy import")]
+    "part", thinned([part for part in COMMANDS if part not in ("import", "hook", "heavy import")], 3)
 )
 def test_memory_that_does_not_suffice_has_its_own_exit_code(rude: Run, part: str) -> None:
     ran = rude(part, "MemoryError")
@@ -241,8 +242,9 @@ def test_memory_that_does_not_suffice_has_its_own_exit_code(rude: Run, part: str
     assert "plugin rude (gen-rude 2.5)" in only_error(ran)
 
 
-@pytest.mark.parametrize("fails", [False, True], ids=["works", "fails"])
-@pytest.mark.parametrize("part", [part for part in COMMANDS if part != "recipe factory"])
+@pytest.mark.parametrize(
+    ("part", "fails"), striped([part for part in COMMANDS if part != "recipe factory"], [False, True], 4)
+)
 def test_what_the_process_shares_is_as_before(rude: Run, part: str, fails: bool) -> None:
     before = shared_state()
     ran = rude(part, "pollutes and raises" if fails else "pollutes")
@@ -252,7 +254,7 @@ def test_what_the_process_shares_is_as_before(rude: Run, part: str, fails: bool)
     assert ran.code == (3 if fails else 0), ran.err
 
 
-@pytest.mark.parametrize("part", [part for part in COMMANDS if part != "recipe factory"])
+@pytest.mark.parametrize("part", thinned([part for part in COMMANDS if part != "recipe factory"], 3))
 def test_stdout_is_the_hosts(rude: Run, part: str) -> None:
     polite = rude("nothing", "None", *COMMANDS[part])
     for path in Path.cwd().glob("out.*"):
@@ -310,7 +312,7 @@ def test_a_file_that_its_kind_does_not_allow_is_the_users(rude: Run) -> None:
     assert "init in.rude: a text" in only_error(ran)
 
 
-@pytest.mark.parametrize("how", RAISED)
+@pytest.mark.parametrize("how", thinned(RAISED, 3))
 def test_a_hook_that_fails_at_its_end_is_named_and_what_is_written_stays(rude: Run, how: str) -> None:
     ran = rude("exit of run hook rude", how, *MAKE)
     assert ran.code == 7, "something is made"

@@ -56,7 +56,8 @@ def load(site: Path, body: str) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        fault if fault in ("raises", "crashes") else pytest.param(fault, marks=pytest.mark.slow)
+        # The doctor's own test has one that raises.
+        fault if fault == "crashes" else pytest.param(fault, marks=pytest.mark.slow)
         for fault in FAULTS
     ],
 )

@@ -78,7 +78,7 @@ def test_seed_and_prompt_decide(sounds) -> None:
 
 def test_the_command_writes_a_sound_that_is_made_again(tmp_path: Path) -> None:
     program = str(Path(sys.executable).with_name("gen"))
-    command = [program, "audio", "a siren", "-o", "siren.wav", "--seed", "7"]
+    command = [program, "audio", "a siren", "-o", "siren.wav", "--seed", "7", "--steps", "4"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "siren.wav\n"

@@ -71,7 +71,19 @@ def test_numbers_are_spoken(voice) -> None:
 
 def test_the_command_speaks_and_speaks_the_same_again(tmp_path: Path) -> None:
     program = str(Path(sys.executable).with_name("gen"))
-    command = [program, "audio", "Hello there.", "--model", "voice", "-o", "hello.wav", "--seed", "7"]
+    command = [
+        program,
+        "audio",
+        "Hello there.",
+        "--model",
+        "voice",
+        "-o",
+        "hello.wav",
+        "--seed",
+        "7",
+        "--steps",
+        "4",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "hello.wav\n"

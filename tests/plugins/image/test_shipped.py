@@ -86,7 +86,16 @@ def test_the_command_writes_a_picture_and_imports_no_foreign_framework(tmp_path:
         "    found = {'diffusers', 'transformers'} & set(sys.modules)\n"
         "    assert not found, found\n"
     )
-    arguments = ["image", "a red apple on a blue background", "-o", "apple.png", "--seed", "7"]
+    arguments = [
+        "image",
+        "a red apple on a blue background",
+        "-o",
+        "apple.png",
+        "--seed",
+        "7",
+        "--steps",
+        "4",
+    ]
     command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
