@@ -79,7 +79,7 @@ def read(prompt: str) -> tuple[Written | None, str]:
         elif texts[-1] == "a" and len(texts) > 1 and _ARTICLE.match(prompt, run.end()):
             spans, events = spans[:-1], events[:-1]
         count = sum(len(keys) for keys, _ in events)
-        if count < 2 or (count == 2 and not _says_octaves(events)):
+        if count < 2 or (count == 2 and not _says_octaves(events)) or set(texts) == {"a"}:
             continue
         before, after = prompt[: run.start() + spans[0][0]], prompt[run.start() + spans[-1][1] :]
         rest = " ".join(_FRAME.sub(" ", f"{before.rstrip(' :')} {after}").split())

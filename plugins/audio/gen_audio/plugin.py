@@ -70,7 +70,7 @@ def gen_modality() -> ModalitySpec:
                 name="duration",
                 type=float,
                 default=5.0,
-                help="Seconds: sounds last 1 to 60, speech what the text takes, or up to 600.",
+                help="Seconds: sounds last 1 to 60, speech up to 600; notes and speech decide it themselves.",
             ),
             Param(
                 name="sample_rate",
@@ -139,6 +139,7 @@ def gen_modality() -> ModalitySpec:
         extra="audio",
         examples=(
             'gen audio "a slow piano melody in c major" -o melody.wav',
+            'gen audio "piano: c4 d4 e4 g4, 120 bpm" -o notes.wav',
             'gen audio "heavy rain" --duration 20 --loop -o rain.ogg',
             'gen audio "Once upon a time, there was a fox." --model voice -o story.wav',
         ),

@@ -84,6 +84,7 @@ def test_notes_of_prompts_are_read(prompt: str, rest: str, keys: list[int]) -> N
         "r2d2 beeps",
         "d.c. e",
         "a dog barking",
+        "a a a a",
         "",
     ],
 )
