@@ -99,14 +99,14 @@ FURTHER = FurtherPreset(
 )
 
 CARD: Mapping[str, object] = {
-    "summary": "Makes music phrases and sound effects, 22,050 samples per second, from English text and notes.",
-    "data": "Music rendered from a grammar of tunes and from random notes with the sound font FluidR3 GM (Debian "
-    "fluid-soundfont-gm) by fluidsynth; sound effects synthesised by code of this project; for the vocoder "
-    "also sentences spoken by flite's voices kal16, slt, awb and rms.",
+    "summary": "Makes music and sound effects, 22,050 samples per second, from English text and notes.",
+    "data": "Music rendered from a grammar of tunes and from random notes with the sound font FluidR3 GM "
+    "(Debian fluid-soundfont-gm) by fluidsynth; sound effects synthesised by code of this project; for the "
+    "vocoder also sentences spoken by flite's voices kal16, slt, awb and rms.",
     "data_licence": "MIT (FluidR3 GM), flite's BSD-like licence",
     "licence": "Apache-2.0",
-    "held_out": "one in fourteen of instrument x figure (random notes are of every instrument), one in twelve "
-    "of effect x variation",
+    "held_out": "one in fourteen of instrument x figure (random notes are of every instrument), one in "
+    "twelve of effect x variation",
 }
 
 
