@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 from torch import nn
 
@@ -197,8 +198,10 @@ def _further(sizes: FurtherPreset, start: Start, folder: Path, report: Callable[
         others = {
             name: tensor for name, tensor in start.file.tensors().items() if not name.startswith("denoiser.")
         }
+        begun = cast("Mapping[str, Mapping[str, float]]", start.file.card.get("training", {}))
+        further = {f"{stage}, further": of for stage, of in history.items()}
         card = {
-            **trained(CARD, "further", history),
+            **trained(CARD, "further", {**begun, **further}),
             "start": start.file.sha256,
             "quality": start.file.card.get("quality", {}),
         }
