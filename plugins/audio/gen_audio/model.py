@@ -20,6 +20,7 @@ from gen.diffusion.noise import BlendedNoise
 from gen.errors import UsageError
 from gen.model import Model, ModelFile, Stage, Task, Window
 from gen.nn import CaptionEncoder, TextEncoder, as_written
+from gen.words import words_of
 from gen_audio import notation, score
 from gen_audio.artifacts import (
     beginning,
@@ -136,19 +137,21 @@ class SoundEncoder(CaptionEncoder):
         """
         if params.get("duration") is not None:
             return {}
-        ends = self._ends(prompt, params)
-        if not ends:
+        takes = self._takes(prompt, params)
+        if not takes:
             return {"duration": USUAL}
         start = params.get("extend")
         if isinstance(start, Artifact):
-            ends += start.sizes["samples"] / int(start.attributes["sample_rate"])
+            takes += start.sizes["samples"] / int(start.attributes["sample_rate"])
         shortest, longest = DURATIONS
-        if ends > longest:
+        if takes > longest:
             raise UsageError(
-                f"the notes take {ends:.1f} s, and sounds at most {longest:g} s",
+                f"the notes take {takes:.1f} s, and sounds at most {longest:g} s",
                 "make them in parts, by extend",
             )
-        return {"duration": min(max(math.ceil(10 * (ends + DYING)) / 10, shortest), longest)}
+        if params.get("loop"):
+            return {"duration": max(round(takes, 3), shortest)}
+        return {"duration": min(max(math.ceil(10 * (takes + DYING)) / 10, shortest), longest)}
 
     def notes(
         self, prompt: str, params: Mapping[str, object], seed: int, seconds: float, compose: bool = True
@@ -177,16 +180,14 @@ class SoundEncoder(CaptionEncoder):
         if asked is None:
             return None
         found, alone = asked
-        bpm = params.get("bpm") or _tempo(prompt)
         if written and found.instrument != DRUMS:
-            pace = _PACE.get(next((word for word in prompt.lower().split() if word in _PACE), ""), 120)
-            return written.notes(float(str(bpm or pace)), usual(found.instrument)), False
+            return written.notes(_bpm(prompt, params), usual(found.instrument)), False
         if written and not compose:
             return None
         if alone:
             return (alone,), False
-        if bpm:
-            found = dataclasses.replace(found, bpm=int(str(bpm)))
+        if params.get("bpm") or _tempo(prompt):
+            found = dataclasses.replace(found, bpm=round(_bpm(prompt, params)))
         return notes(found, seconds), found.instrument == DRUMS
 
     def _prepared(self, prompt: str, params: Mapping[str, object]) -> str:
@@ -205,18 +206,26 @@ class SoundEncoder(CaptionEncoder):
         written, _ = notation.read(prompt)
         if not self.plays or not written:
             return ()
-        ends = self._ends(prompt, params)
-        if not ends:
+        takes = self._takes(prompt, params)
+        if not takes:
             return ("notes are for instruments: those of the prompt are not played",)
         duration = params.get("duration")
-        if isinstance(duration, int | float) and ends > duration:
-            return (f"the notes take {ends:.1f} s, of which {duration:g} s are made",)
+        if isinstance(duration, int | float) and takes > duration:
+            return (f"the notes take {takes:.1f} s, of which {duration:g} s are made",)
         return ()
 
-    def _ends(self, prompt: str, params: Mapping[str, object]) -> float:
-        """Seconds after which the last note of a prompt ends; 0 where none is played."""
-        played = self.notes(prompt, params, 0, 0.0, compose=False)
-        return max(note.start + note.length for note in played[0]) if played else 0.0
+    def _takes(self, prompt: str, params: Mapping[str, object]) -> float:
+        """Seconds that the notes of a prompt take; 0 where none are played."""
+        written, _ = notation.read(prompt)
+        if not written or self.notes(prompt, params, 0, 0.0, compose=False) is None:
+            return 0.0
+        return written.beats * 60 / _bpm(prompt, params)
+
+
+def _bpm(prompt: str, params: Mapping[str, object]) -> float:
+    """Beats per minute by the parameters, by the prompt's number, or by its words."""
+    word = next((word for word in words_of(prompt.lower()) if word in _PACE), "")
+    return number(params, "bpm", _tempo(prompt) or _PACE.get(word, 120))
 
 
 def _tempo(prompt: str) -> int:

@@ -224,6 +224,7 @@ def test_notes_decide_the_duration_that_nobody_gave(encoder: SoundEncoder) -> No
     assert encoder.settle("a piano melody", {}, 0) == {"duration": 5.0}
     assert encoder.settle("piano: c4 d4 e4 f4 g4 a4, 60 bpm", {}, 0) == {"duration": 6.4}
     assert encoder.settle("piano: c4 d4 e4", {"bpm": 300}, 0) == {"duration": 1.0}
+    assert encoder.settle("slow piano: c4 d4 rest", {"loop": True}, 0) == {"duration": pytest.approx(2.571)}
     assert encoder.settle("piano: c4 d4 e4", {"duration": 3.0}, 0) == {}
     with pytest.raises(UsageError, match="at most 60 s"):
         encoder.settle("piano: " + "c4:40 " * 4, {}, 0)
