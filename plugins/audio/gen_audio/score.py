@@ -46,6 +46,9 @@ def written(notes: Sequence[Note], drums: bool, tokens: int, pace: float = 1.0) 
         # Frame k is centred at k + 1/2.
         place = max(0.0, note.start * frame - 0.5)
         first = int(place)
+        if first >= frames - 1:
+            # In a loop it is the first note again.
+            continue
         for target in (onsets, *((hits[_KIT.index(note.pitch)],) if drums else ())):
             for at, share in ((first, first + 1 - place), (first + 1, place - first)):
                 if at < frames:
