@@ -192,9 +192,9 @@ class SoundEncoder(CaptionEncoder):
 
     def _prepared(self, prompt: str, params: Mapping[str, object]) -> str:
         """A prompt without notes, its key and tempo as captions say them, or those of the parameters."""
-        if self.plays and (notation.read(prompt)[0]):
-            prompt = notation.read(prompt)[1]
-            prompt = f"{prompt or 'piano'} melody" if _BARE.fullmatch(prompt) else prompt
+        written, rest = notation.read(prompt)
+        if self.plays and written:
+            prompt = f"{rest or 'piano'} melody" if _BARE.fullmatch(rest) else rest
         prompt = _KEY.sub(lambda key: "" if params.get("key") else f" in {_in_words(key)}", prompt)
         if params.get("bpm"):
             return BPM.sub("", prompt)
@@ -241,7 +241,7 @@ def _in_words(key: re.Match[str]) -> str:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SoundStage(Stage):
-    """The stage of a model of sounds: its network is given the score of what the prompt asks to be played."""
+    """The stage of a model of sounds: its network reads the score of the music that a prompt describes."""
 
     def encode(self, task: Task) -> Conditioning:
         """As by default, and the scores of the prompts; the empty or negative prompt has none.
