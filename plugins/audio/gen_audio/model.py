@@ -19,7 +19,7 @@ from gen.diffusion import Condition, Conditioning, NoiseSource, RectifiedFlow, V
 from gen.diffusion.noise import BlendedNoise
 from gen.errors import UsageError
 from gen.model import Model, ModelFile, Stage, Task, Window
-from gen.nn import CaptionEncoder, TextEncoder, as_written
+from gen.nn import CaptionEncoder, TextEncoder, as_written, shortened
 from gen.words import words_of
 from gen_audio import notation, score
 from gen_audio.artifacts import (
@@ -65,6 +65,9 @@ _KEY = re.compile(
 )
 _BARE = re.compile(rf"(?:(?:an?|the|on the) )?(?:{any_of(INSTRUMENTS)})?", re.IGNORECASE)
 _PACE = {"slow": 70, "slowly": 70, "fast": 160, "quickly": 160}
+UNNAMED = "piano"
+"""What plays notes of which the prompt says no more."""
+
 SLOWEST, FASTEST = 20, 300
 """Beats per minute of notes."""
 
@@ -194,7 +197,8 @@ class SoundEncoder(CaptionEncoder):
         """A prompt without notes, its key and tempo as captions say them, or those of the parameters."""
         written, rest = notation.read(prompt)
         if self.plays and written:
-            prompt = f"{rest or 'piano'} melody" if _BARE.fullmatch(rest) else rest
+            prompt = f"{rest} melody" if _BARE.fullmatch(rest) else rest
+            prompt = prompt if self._names_a_sound(rest) else f"{UNNAMED} melody"
         prompt = _KEY.sub(lambda key: "" if params.get("key") else f" in {_in_words(key)}", prompt)
         if params.get("bpm"):
             return BPM.sub("", prompt)
@@ -202,17 +206,25 @@ class SoundEncoder(CaptionEncoder):
             return BPM.sub("", prompt) + f", {_in_captions(tempo)} bpm"
         return prompt
 
+    def _names_a_sound(self, prompt: str) -> bool:
+        """Whether a prompt without its notes says what makes the sound."""
+        text = self._caption(prompt).text
+        return bool(text) and not self.encoder.unknown_words(text)
+
     def _about_notes(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
-        written, _ = notation.read(prompt)
+        written, rest = notation.read(prompt)
         if not self.plays or not written:
             return ()
         takes = self._takes(prompt, params)
         if not takes:
             return ("notes are for instruments: those of the prompt are not played",)
+        found = []
+        if rest and not self._names_a_sound(rest):
+            found.append(f"no instrument is known by {shortened(rest)!r}: the {UNNAMED} plays the notes")
         duration = params.get("duration")
         if isinstance(duration, int | float) and takes > duration:
-            return (f"the notes take {takes:.1f} s, of which {duration:g} s are made",)
-        return ()
+            found.append(f"the notes take {takes:.1f} s, of which {duration:g} s are made")
+        return tuple(found)
 
     def _takes(self, prompt: str, params: Mapping[str, object]) -> float:
         """Seconds that the notes of a prompt take; 0 where none are played."""

@@ -236,6 +236,9 @@ def test_notes_decide_the_duration_that_nobody_gave(encoder: SoundEncoder) -> No
 def test_notes_that_are_not_played_are_remarked(encoder: SoundEncoder) -> None:
     assert encoder.remarks("piano: c4 d4 e4", {"duration": 5.0}) == ()
     assert encoder.remarks("c4 d4 e4", {}) == ()
+    [line] = encoder.remarks("qwxz: c4 d4 e4", {})
+    assert line == "no instrument is known by 'qwxz': the piano plays the notes"
+    assert encoder.notes("qwxz: c4 d4 e4", {}, 0, 5.0) == encoder.notes("piano: c4 d4 e4", {}, 0, 5.0)
     [line] = encoder.remarks("piano: c4 d4 e4 f4", {"duration": 1.0})
     assert line == "the notes take 2.0 s, of which 1 s are made"
     assert "notes are for instruments: those of the prompt are not played" in encoder.remarks(
