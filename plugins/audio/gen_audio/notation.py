@@ -14,7 +14,7 @@ from gen_audio.score import HIGHEST, LOWEST
 
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _NOTE = r"[a-g](?:[#♯♭]|b(?![a-z])|[ -]?(?:sharp|flat))?\d?"
-_EVENT = rf"(?<![\w#♯♭.'’])(?:{_NOTE}(?:\+{_NOTE})*|rest|r|_)(?::\d{{1,2}}(?:\.\d{{1,3}})?)?(?![\w#♯♭:])"
+_EVENT = rf"(?<![\w#♯♭.'’])(?:{_NOTE}(?:\+{_NOTE})*|rest|r|_)(?::\d{{1,4}}(?:\.\d{{1,3}})?)?(?![\w#♯♭:])"
 _GAP = r"(?:\s*[,;|>→–—-]+\s*|\s+(?:(?:and|then) )?)"
 _RUN = re.compile(rf"{_EVENT}(?:{_GAP}{_EVENT})*", re.IGNORECASE)
 _PARTS = re.compile(_EVENT, re.IGNORECASE)

@@ -50,6 +50,16 @@ def test_a_note_has_the_pitch_asked_for(sounds, note: str, number: int) -> None:
     assert abs(measures.cents(measures.pitch(torch.from_numpy(samples[0])), number)) < 60
 
 
+def test_notes_that_are_written_are_played(sounds) -> None:
+    prompt = "flute: c5 e5 g5 c6 a5 f5, 120 bpm"
+    sound = sounds(prompt, seed=2)
+    samples = torch.from_numpy(sound.arrays["samples"][0])
+    assert len(samples) == round(3.4 * RATE)
+    for index, key in enumerate((72, 76, 79, 84, 81, 77)):
+        hertz = measures.pitch(samples, index / 2 + 0.08, 0.35)
+        assert abs(measures.cents(hertz, key)) < 50
+
+
 def test_levels_are_those_of_broadcasting(sounds) -> None:
     for prompt in ("a slow piano melody in c major", "heavy rain"):
         samples = torch.from_numpy(sounds(prompt, seed=1).arrays["samples"])
