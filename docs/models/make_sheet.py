@@ -58,6 +58,9 @@ def _images() -> Shown:
         return _small(artifact.arrays["pixels"][..., :3], 80, 80)
 
     def references(_: str, answer: str) -> list[Picture]:
+        if answer not in rows:
+            # A name that the font has no picture of.
+            return []
         sprite = known.sprites[rows[answer]] / 255
         return [_small(sprite[..., :3] * sprite[..., 3:] + 1 - sprite[..., 3:], 80, 80)]
 
