@@ -112,6 +112,7 @@ def test_groups_of_right_numbers_and_things_are_right(
     right = shown(lambda scene: scene)
     assert right["both counts right"] == right["pixels top 1"] == "100.0"
     assert right["both counts right, both in the top 5"] == "100.0"
+    assert right["pixels top 5, three of a thing"] == "100.0"
 
     def exchanged(scene: Scene) -> Scene:
         """The right numbers of the wrong things."""

@@ -15,6 +15,7 @@ from gen.evaluation import Share, Trial
 from gen.train import emoji
 from gen.train.emoji import Emoji, EmojiSet
 from gen.train.recolouring import PAINTS
+from gen_image.captions import NUMBERS
 from gen_image.training import classifier as judges
 from gen_image.training import prompts
 from gen_image.training.codec import KINDS, to_tensor
@@ -184,18 +185,26 @@ class Evaluation:
             wanted.append(_groups(layout, *rng.sample(range(len(self.set.emoji)), 2)))
         wanted = wanted[: self.limit]
         counted, ranks, whole = [], [], []
+        top: dict[int, list[bool]] = {1: [], 2: [], 3: []}
         for scene, picture in zip(wanted, self._drawn(wanted, "counts in pairs"), strict=True):
-            relation = GROUPS[scene.layout][0]
+            relation, before, behind = GROUPS[scene.layout]
             layouts = [relation, *(layout for layout, group in GROUPS.items() if group[0] == relation)]
             first, second = scene.things[0].emoji, scene.things[-1].emoji
             looks = self.renderer.render(_groups(layout, first, second) for layout in layouts)
             errors = (_tiny(to_tensor(looks)) - _tiny(picture[None])).square().sum((1, 2, 3))
             counted.append(layouts[int(errors.argmin())] == scene.layout)
             ranks.append(self._ranks(scene, picture))
-            whole.append(counted[-1] and max(ranks[-1]["pixels"]) < 5)
+            found = [rank < 5 for rank in ranks[-1]["pixels"]]
+            top[before] += found[:before]
+            top[behind] += found[before:]
+            whole.append(counted[-1] and all(found))
         return {
             "both counts right": str(Share(sum(counted), len(counted))),
             **_ranked(ranks),
+            **{
+                f"pixels top 5, {NUMBERS[count - 1]} of a thing": str(Share(sum(found), len(found)))
+                for count, found in top.items()
+            },
             "both counts right, both in the top 5": str(Share(sum(whole), len(whole))),
         }
 
