@@ -67,6 +67,15 @@ def test_a_thing_has_its_colour(emoji) -> None:
         assert middle.argmax() == channel, prompt
 
 
+def test_a_number_is_that_of_its_own_thing(emoji) -> None:
+    picture = emoji("two green frogs right of a yellow bus", seed=1).arrays["pixels"]
+    for half, count in ((picture[:, :64], 1), (picture[:, 64:], 2)):
+        rows = ((half.min(-1) < 0.7).mean(1) > 0.15).astype(int)
+        assert (np.diff(rows, prepend=0) == 1).sum() == count
+    frogs = picture[:, 64:][picture[:, 64:].min(-1) < 0.7].mean(0)
+    assert frogs.argmax() == 1
+
+
 def test_seed_and_prompt_decide(emoji) -> None:
     one, same, other, prompt = (
         emoji(text, seed=seed, steps=4).arrays["pixels"]

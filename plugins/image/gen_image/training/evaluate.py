@@ -15,7 +15,7 @@ from gen.evaluation import Share, Trial
 from gen.train import emoji
 from gen.train.emoji import Emoji, EmojiSet
 from gen.train.recolouring import PAINTS
-from gen_image.captions import NUMBERS
+from gen_image.things import NUMBERS
 from gen_image.training import classifier as judges
 from gen_image.training import prompts
 from gen_image.training.codec import KINDS, to_tensor

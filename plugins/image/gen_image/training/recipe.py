@@ -103,7 +103,7 @@ class FurtherPreset:
 
 
 FURTHER = FurtherPreset(
-    denoiser=Settings(steps=2800, rate=6e-4, matrix_rate=1.5e-3, warmup=60, decay=0.6, ema=0.998),
+    denoiser=Settings(steps=2600, rate=6e-4, matrix_rate=1.5e-3, warmup=60, decay=0.6, ema=0.998),
     batch=96,
     scenes={
         "background": 11_000,
