@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import cache
+from typing import Any
 
 STDOUT, STDERR = 1, 2
 
@@ -58,6 +60,14 @@ def _flush() -> None:
         with suppress(OSError, ValueError):
             sys.__stdout__.flush()
     # Whoever writes through C has loaded it: torch and numpy do.
-    if (ctypes := sys.modules.get("ctypes")) is not None:
+    if "ctypes" in sys.modules:
         with suppress(AttributeError, OSError, TypeError):
-            ctypes.CDLL(None).fflush(None)
+            _c_library().fflush(None)
+
+
+@cache
+def _c_library() -> Any:
+    """C's functions in this process, whose library is opened once: plugin code is called often."""
+    import ctypes
+
+    return ctypes.CDLL(None)

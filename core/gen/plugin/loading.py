@@ -234,6 +234,10 @@ def _each(
 
 
 def _answers(manager: pluggy.PluginManager, record: Record, module: object, hook: str) -> list[object]:
+    if all(
+        implementation.plugin is not module for implementation in getattr(manager.hook, hook).get_hookimpls()
+    ):
+        return []
     others = [plugin for plugin in manager.get_plugins() if plugin is not module]
     with calling(record.label, f"hook {hook}"):
         answers: list[object] = manager.subset_hook_caller(hook, remove_plugins=others)()
