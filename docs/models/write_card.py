@@ -23,6 +23,7 @@ JUDGES = {
     "pitch class is heard at its place, and a clip where nine in ten of its notes are.",
     "motion": "Things and motions are named by two small classifiers trained on separate renderings; what\n"
     "they say of renderings stands first.",
+    "matte": "Alpha of scenes of emoji that training never saw, after the codec with noise on its latents.",
     "voice": "What the voice says is set beside the same sentences of flite, whose speech it learned from;\n"
     "the recogniser is pocketsphinx.",
 }
@@ -40,14 +41,25 @@ def main(weights: Path, measured: Path, page: Path, *remarks: str) -> None:
     print(file.sha256, weights.stat().st_size)
 
 
-def render(file: ModelFile) -> str:
-    """The page of a model."""
-    card = file.card
-    training = card["training"]
+def sampling(file: ModelFile) -> tuple[str, ...]:
+    """How a model is sampled; nothing of a network that is not."""
+    if "defaults" not in file.config:
+        return ()
     defaults = file.defaults
     how = f"{defaults.solver} on the grid {defaults.grid}"
     if defaults.solver == "default":
         how = "the solver `default` and its grid"
+    return (
+        f"- **Sampled by default**, and for the metrics, with {defaults.steps} steps of {how},",
+        f"  guidance {defaults.guidance:g}. Metrics are printed by `gen eval {file.modality}`: prompts and",
+        "  seeds are fixed, one sample each.",
+    )
+
+
+def render(file: ModelFile) -> str:
+    """The page of a model."""
+    card = file.card
+    training = card["training"]
     lines = [
         f"# The model `{file.name}`",
         "",
@@ -64,12 +76,10 @@ def render(file: ModelFile) -> str:
         ),
         *(f"  - {remark}" for remark in card["remarks"]),
         f"- **Held out**: {card['held_out']}.",
-        f"- **Sampled by default**, and for the metrics, with {defaults.steps} steps of {how},",
-        f"  guidance {defaults.guidance:g}.",
+        *sampling(file),
         "",
         "## Metrics",
         "",
-        f"Printed by `gen eval {file.modality}`: prompts and seeds are fixed, one sample each.",
         JUDGES.get(file.name, ""),
     ]
     groups = dict(card["metrics"])

@@ -94,7 +94,7 @@ def test_saving_into_a_folder_that_does_not_exist_is_an_output_error(
         save_model(tmp_path / "none" / "a.safetensors", tensors, CONFIG, {})
 
 
-@pytest.mark.parametrize("missing", ["modality", "defaults"])
+@pytest.mark.parametrize("missing", ["modality"])
 def test_a_config_must_be_complete(tmp_path: Path, missing: str) -> None:
     config = {key: value for key, value in CONFIG.items() if key != missing}
     with pytest.raises(ModelError, match=missing):

@@ -323,7 +323,8 @@ def save_model(
     Args:
         path: Where to write.
         tensors: Tensors by name, on any device.
-        config: What the loader needs. ``format`` is set here; ``modality`` and ``defaults`` must be there.
+        config: What the loader needs. ``format`` is set here; ``modality`` must be there, and ``defaults``
+            unless the file holds a network that is not sampled.
         card: Data, licence and metrics.
 
     Raises:
@@ -334,9 +335,8 @@ def save_model(
 
     path = Path(path)
     config = {**config, "format": FORMAT}
-    missing = [key for key in ("modality", "defaults") if key not in config]
-    if missing:
-        raise ModelError(f"the config of model {path.stem} lacks {' and '.join(missing)}")
+    if "modality" not in config:
+        raise ModelError(f"the config of model {path.stem} lacks modality")
     raw = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     # The library writes metadata in an order that changes from run to run, so it is put in here.
     length = int.from_bytes(raw[:8], "little")

@@ -18,6 +18,7 @@ from gen.nn import CaptionEncoder, PromptEncoder, TextEncoder
 from gen.run.compositing import keep_pixels, marked, seam
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_image.captions import PROMPTS, caption, keywords_of
+from gen_image.cutting import cut_out, straight
 from gen_image.denoiser import SceneTransformer, Shape, WordSceneTransformer
 
 SUBWORDS_ARCHITECTURE = "gen-image/scene-transformer/1"
@@ -73,7 +74,13 @@ class LatentCodec:
             # One at a time: a batch may take another path through the kernels and differ in the last bit.
             pixels = torch.cat([self.network.decode(item[None]) for item in latents]).float()
         pictures = ((pixels + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+        if task.params.get("transparent"):
+            return [Artifact("image", {"pixels": self._cut(picture, size)}) for picture in pictures]
         return [Artifact("image", {"pixels": _fit(picture, size)}) for picture in pictures]
+
+    def _cut(self, picture: np.ndarray, size: int) -> np.ndarray:
+        """A picture (side, side, 3) without its background, (size, size, 4) with straight alpha."""
+        return straight(_fit(cut_out(picture, str(self.mean.device)), size))
 
     def mask(self, mask: Artifact, task: Task) -> Tensor:
         """A picture, marked where it is drawn anew, as (1, 1, grid, grid): 1 where latents are kept."""
@@ -88,6 +95,8 @@ class LatentCodec:
             return made
         size = squares.side(task.params, self.side)
         given = _fit(_opaque(task.init.arrays["pixels"]), size)
+        if task.params.get("transparent"):
+            given = self._cut(_fit(given, self.side), size)
         pixels = keep_pixels(made.arrays["pixels"], given, _changed(task.mask, size), seam(size))
         return Artifact("image", {"pixels": pixels})
 
@@ -147,7 +156,7 @@ def _opaque(pixels: np.ndarray) -> np.ndarray:
 
 
 def _fit(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Cut the middle square of (H, W, 3) and resize it to (size, size, 3), float32 in [0, 1]."""
+    """Cut the middle square of (H, W, C) and resize it to (size, size, C), float32 in [0, 1]."""
     height, width = pixels.shape[:2]
     if height == width == size:
         return np.ascontiguousarray(pixels, dtype=np.float32)
@@ -160,6 +169,6 @@ def _fit(pixels: np.ndarray, size: int) -> np.ndarray:
                 (size, size), Image.Resampling.LANCZOS
             )
         )
-        for band in range(3)
+        for band in range(pixels.shape[-1])
     ]
     return np.stack(bands, -1).clip(0, 1)

@@ -54,6 +54,12 @@ def gen_modality() -> ModalitySpec:
                 factory="gen_image.training.recipe:emoji_recipe",
                 presets=("cpu", "gpu", "further"),
             ),
+            RecipeSpec(
+                name="matte",
+                summary="The network that cuts things out of what the shipped model draws.",
+                factory="gen_image.training.matte:matte_recipe",
+                presets=("cpu", "gpu"),
+            ),
         ),
         evaluation="gen_image.training.evaluate:evaluate",
         requires=("PIL",),
@@ -462,5 +468,6 @@ def gen_models() -> tuple[ModelSpec, ...]:
             size=17105288,
             licence="Apache-2.0",
             solver="default",
+            params=(Param(name="transparent", type=bool, default=False, help="Leave out what is behind."),),
         ),
     )
