@@ -18,18 +18,17 @@ On "flow", with scales .2, 1 and 5 and guidance 1, 2, 4 and 7.5, 16 runs of each
 
     | NFE | ours / best of theirs | worse on | our NFE for its error | times |
     |---|---|---|---|---|
-    | 6  | .60 | 12 of 48 | 5  | .83 |
-    | 8  | .39 | 5 of 48  | 6  | .75 |
-    | 10 | .28 | 2 of 48  | 7  | .70 |
-    | 15 | .22 | 3 of 48  | 9  | .60 |
-    | 20 | .18 | 2 of 48  | 11 | .55 |
+    | 6  | .64 | 14 of 48 | 6  | 1.00 |
+    | 8  | .38 | 4 of 48  | 6  | .75 |
+    | 10 | .32 | 4 of 48  | 7  | .70 |
+    | 15 | .22 | 2 of 48  | 9  | .60 |
+    | 20 | .17 | 2 of 48  | 12 | .60 |
 
-At 6 evaluations it was behind on the sharp density (1.4 to 2.9 times) and the ring (1.1 to 2.0, mostly with
-scale 5); at 8 on the sharp density with guidance 4 (2.0) and the ring with guidance and scale 5 (1.2 to 2.1);
-from 10 on, mostly on that ring (1.2 to 1.4). No single sampler of theirs is the best on all of these: it is
-UniPC, DPM-Solver++ or Euler, with shift 1 or 3. Orders 2 and 3 near the noise would be ahead here with
-guidance 4 and 7.5, but are mostly behind on the shipped networks, by up to 2.5 and 6 times: the default has
-order 1 there.
+At 6 evaluations it was behind on the sharp density (1.3 to 2.9 times), the ring (1.1 to 2.0) and the broad
+one with guidance 4 (1.2 and 1.5); at 8 and 10 on the sharp density with guidance 4 (1.7 to 2.0) and on the
+ring with guidance 2 and 4 and scale 5 (1.2 to 1.8); at 15 and 20 by 1.1 to 1.3. No single sampler of theirs
+is the best on all of these: it is UniPC, DPM-Solver++ or Euler, with shift 1 or 3. Orders 2 and 3 near the
+noise would be ahead here with guidance 4 and 7.5, but are mostly behind on the shipped networks.
 
 ``--scale`` multiplies the data, ``--guidance`` takes the four densities at this scale of guidance in place of
 the problems' own; the goals are for scales .2, 1 and 5 with guidance 1, 2, 4 and 7.5. Needs diffusers (the

@@ -55,8 +55,8 @@ def test_default_stands_in_a_plan_for_a_solver_and_a_grid_by_the_steps_and_the_g
     [spec] = host.models("toy")
     monkeypatch.setattr(host, "models", lambda modality: (replace(spec, solver="default"),))
     plan = planned(host, steps=10, guidance=4.0)
-    assert plan.solver == "flow_abm_2:first_order_above=0.2,spread=0.3"
-    assert plan.grid == "flow_power:flow_shift=6,power=2"
+    assert plan.solver == "flow_abm_3:first_order_above=0.2,spread=0.3,stable_above=-0.3"
+    assert plan.grid == "flow_power:flow_shift=3,power=2"
     recipe = plan.recipe(plan.items[0])
     again = planned(host, steps=10, guidance=4.0, solver=recipe.solver, grid=recipe.grid)
     assert again.recipe(again.items[0]).solver == recipe.solver
@@ -65,7 +65,7 @@ def test_default_stands_in_a_plan_for_a_solver_and_a_grid_by_the_steps_and_the_g
     assert planned(host, steps=10, grid="uniform").solver.startswith("flow_abm_2:")
     assert planned(host, solver="heun").grid == "uniform"
     kept = planned(host, steps=10, guidance=4.0, grid="default:until=0.1")
-    assert kept.grid == "flow_power:flow_shift=6,power=2,until=0.1"
+    assert kept.grid == "flow_power:flow_shift=3,power=2,until=0.1"
     process = RectifiedFlow()
     solver, grid = presets.default_sampler(10, process, guidance=4.0)
     assert plan.choices.make_solver(process) == solver

@@ -279,13 +279,13 @@ def test_the_default_takes_one_evaluation_per_step(process: Process) -> None:
 
 def test_the_default_has_smaller_steps_near_the_noise_the_stronger_the_guidance() -> None:
     for nfe in (6, 10, 20):
-        grids = [presets.default_sampler(nfe, RectifiedFlow(), guidance=w)[1] for w in (1.5, 2.0, 3.0, 8.0)]
+        grids = [presets.default_sampler(nfe, RectifiedFlow(), guidance=w)[1] for w in (1.5, 2.0, 2.5, 3.0)]
         first = [1 - grid.times[1] for grid in grids]
         assert first[0] > first[1] > first[2] > first[3]
 
 
-def test_the_default_is_of_first_order_near_the_noise_under_strong_guidance() -> None:
-    """Velocities that grow with the guidance there are not extrapolated: no run ends far from the data.
+def test_the_default_checks_for_stability_under_strong_guidance() -> None:
+    """Velocities that change to and fro there are not extrapolated: no run ends far from the data.
 
     For two points of data, guided towards one of them at the scale 8.
     """
@@ -297,7 +297,7 @@ def test_the_default_is_of_first_order_near_the_noise_under_strong_guidance() ->
     x = torch.linspace(-2, 2, 33, dtype=torch.float64)[:, None]
     for nfe in (6, 8, 10, 15, 20):
         solver, grid = presets.default_sampler(nfe, RectifiedFlow(), guidance=8.0)
-        assert solver.first_order_above < 1
+        assert solver.stable_above > -1
         end = sample(denoise, RectifiedFlow(), grid, solver, noise=NoiseSource(range(33)), x=x).x
         assert float((end - 1).abs().max()) < 0.05
 

@@ -77,6 +77,7 @@ SOLVER_SETTINGS: Mapping[str, tuple[Param, ...]] = {
         number("scale", "Standard deviation of the data", 1.0, 0.001, 1000),
         number("spread", "Standard deviation within clusters, as a share of scale", 1.0, 0.001, 1),
         number("first_order_above", "Flow time above which steps have order 1", 1.0, 0, 1),
+        number("stable_above", "Cosine of changes of v above which steps are not Euler's", -1.0, -1, 1),
     ),
     "GradientEstimation": (number("gamma", "Extrapolation of the direction; 1 is Euler", 2.0, -10, 10),),
     "ERSDE": (whole("order", "Predictions used", 3, 1, 3),),

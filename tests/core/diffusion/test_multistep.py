@@ -7,6 +7,7 @@ import functools
 import itertools
 import math
 import pickle
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -796,3 +797,36 @@ def test_evaluations() -> None:
 def test_impossible_settings_are_refused(make) -> None:
     with pytest.raises(ValueError, match="must"):
         make()
+
+
+def test_items_whose_velocity_changes_to_and_fro_take_uncorrected_steps_of_euler() -> None:
+    """The second item is smooth. The first turns back at the third level, and its next step is Euler's."""
+    velocities = torch.tensor([[0.0, 1.0, 0.5, 0.2], [0.0, 1.0, 1.5, 1.8]], dtype=torch.float64)
+    grid = TimeGrid.uniform(4)
+
+    def end(rows: Sequence[int], **settings: float) -> torch.Tensor:
+        calls = itertools.count()
+
+        def denoise(
+            x: torch.Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
+        ) -> Prediction:
+            return Prediction(x - level.sigma * velocities[rows, next(calls)][:, None])
+
+        x, noise = torch.ones(len(rows), 1, dtype=torch.float64), NoiseSource(rows)
+        return sample(denoise, FLOW, grid, FlowAdams(2, True, **settings), noise=noise, x=x).x
+
+    def integral(levels: Sequence[int], start: float, stop: float) -> float:
+        u = [grid.times[i] for i in levels]
+        whole = np.polyint(np.polyfit(u, velocities[0, list(levels)].numpy(), len(u) - 1))
+        return float(np.polyval(whole, stop) - np.polyval(whole, start))
+
+    turned = 1 + integral((0, 1), 1.0, 0.75) + integral((0, 1), 0.75, 0.5)  # not corrected to (0, 1, 2)
+    turned += integral((1, 2, 3), 0.5, 0.25) + integral((2, 3), 0.25, 0.0)  # Euler's, corrected
+    both = end([0, 1], stable_above=0.0)
+    assert float(both[0]) == pytest.approx(turned, rel=1e-12)
+    assert torch.equal(both[1:], end([1]))
+    assert torch.equal(both[:1], end([0], stable_above=0.0))
+    assert not torch.equal(both[:1], end([0]))
+    for wrong in (-1.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match="stable_above must lie in"):
+            FlowAdams(stable_above=wrong)

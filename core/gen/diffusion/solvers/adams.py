@@ -97,6 +97,7 @@ class FlowAdams(Solver):
     scale: float = 1.0
     spread: float = 1.0
     first_order_above: float = 1.0
+    stable_above: float = -1.0
 
     def __post_init__(self) -> None:
         whole_number(self.order, "order", most=4)
@@ -105,6 +106,8 @@ class FlowAdams(Solver):
             raise ValueError(f"spread must be above 0 and at most 1, not {self.spread}")
         if not 0 <= self.first_order_above <= 1:
             raise ValueError(f"first_order_above must lie in [0, 1], not {self.first_order_above}")
+        if not -1 <= self.stable_above <= 1:
+            raise ValueError(f"stable_above must lie in [-1, 1], not {self.stable_above}")
 
     @property
     def corrects(self) -> bool:
@@ -118,6 +121,7 @@ class FlowAdams(Solver):
         v = torch.sub(prediction.noise(x, t), x0, alpha=1 / (self.spread * self.scale))
         last, past = split(state)
         known: State = (Past(t, v), *past)
+        stable = self._stable(v, history(past, t, s, self._time))
         changes: list[float] = []
         if last is not None and last.level == t:
             start, used = past[0].level, past[1 : len(last.weights)]
@@ -126,8 +130,25 @@ class FlowAdams(Solver):
         weights = self._weights([0.0], past[: order - 1], t, s)
         scale = self._norm(s) / self._norm(t)
         end = affine(x, scale, *combined(known, weights, changes, scale))
-        kept = known[: self.order if self.corrector else self.order - 1]
-        return Update(end, (Predicted(s, weights), *kept) if self.corrector else kept, x0)
+        if changes and last is not None and last.stable is not None:
+            # Where the step before was Euler's, it is to be corrected from there.
+            first, *others = last.weights
+            extrapolated = zip((first - sum(last.weights), *others), past, strict=False)
+            moved = affine(end, 1.0, *((scale * c, p.value) for c, p in extrapolated))
+            end = torch.where(last.stable, end, moved)
+        if stable is not None:
+            end = torch.where(stable, end, affine(x, scale, (sum(weights), v)))
+        count = self.order if self.corrector else self.order - 1
+        kept = known[: count if self.stable_above == -1 else max(count, 2)]
+        return Update(end, (Predicted(s, weights, stable), *kept) if self.corrector else kept, x0)
+
+    def _stable(self, v: Tensor, past: Sequence[Past]) -> Tensor | None:
+        """Which items are stable, (B, 1, ...); None where all are or two changes of v are not known."""
+        if self.stable_above == -1 or len(past) < 2:
+            return None
+        change, before = v - past[0].value, past[0].value - past[1].value
+        cosine = torch.cosine_similarity(change.flatten(1), before.flatten(1))
+        return (cosine > self.stable_above).view(-1, *(1 for _ in v.shape[1:]))
 
     def _norm(self, level: Level[float]) -> float:
         return self.spread * self.scale * level.alpha + level.sigma

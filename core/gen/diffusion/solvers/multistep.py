@@ -99,10 +99,15 @@ def lagrange(nodes: Sequence[float], moments: Sequence[float]) -> list[float]:
 
 
 class Predicted(NamedTuple):
-    """The step before, as its corrector needs it: where it ended, and its weights of the predictions."""
+    """The step before, as its corrector needs it: where it ended, and its weights of the predictions.
+
+    Items that are not ``stable``, (B, 1, ...), went there by Euler, with the sum of the weights on the newest
+    prediction; None where all are.
+    """
 
     level: Level[float]
     weights: Sequence[float]
+    stable: Tensor | None = None
 
 
 def split(state: State) -> tuple[Predicted | None, tuple[Past, ...]]:
