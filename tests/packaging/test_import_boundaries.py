@@ -199,7 +199,7 @@ def test_flags_of_the_core_are_reserved() -> None:
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "300"}
     )
-    shown = {flag.replace("-", "_") for flag in re.findall(r"--([a-z][a-z-]+)", done.stdout)}
+    shown = {flag.replace("-", "_") for flag in re.findall(r"--(?:no-)?([a-z][a-z-]+)", done.stdout)}
     host = Host.discover()
     own = {param.name for param in abilities_of_any(host, host.modality("image")).params}
     assert len(shown) > 20

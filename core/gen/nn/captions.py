@@ -72,13 +72,15 @@ class CaptionEncoder:
         """The things that mean the nearest to the unknown words; at most ``count``."""
         return nearest(" ".join(self.unknown_words(prompt)), self.names, count)
 
-    def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:  # noqa: ARG002
+    def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
         """A line about each weight, negation, part that was guessed, and a prompt that says nothing."""
         caption, reading = self._caption(prompt), read(prompt)
+        unread = {plain(part) for part in self.encoder.left_out(caption.text, params)}
         negations = (
             f"the model cannot leave things out: {shortened(part)!r} is not read"
             for part in reading.left_out
             if not any(plain(part) in name for name in self.names)
+            and (plain(part) not in plain(caption.text) or plain(part) in unread)
         )
         words = read(plain(caption.text)).words
         silent = prompt.strip() and all(word.known and not word.rows for word in words)

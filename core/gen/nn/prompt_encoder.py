@@ -92,11 +92,17 @@ class PromptEncoder:
         """Words that the table does not have, and things that nothing in the captions is near to."""
         return tuple(dict.fromkeys(word.written for word in read(prompt).words if not self._knows(word)))
 
-    def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:  # noqa: ARG002
+    def left_out(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
+        """Negations, with what they negate: "no hat"."""
+        return read(self.said(prompt, params)).left_out
+
+    def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
         """A line about each weight and each negation, which are left out, and about an empty reading."""
-        reading = read(prompt)
-        negations = [f"the model cannot leave things out: {text!r} is not read" for text in reading.left_out]
-        nothing = ["no word of it says what to make"] if prompt.strip() and not reading.rows else []
+        negations = [
+            f"the model cannot leave things out: {text!r} is not read"
+            for text in self.left_out(prompt, params)
+        ]
+        nothing = ["no word of it says what to make"] if prompt.strip() and not read(prompt).rows else []
         return (*unread_weights(prompt), *negations, *nothing)
 
     def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:

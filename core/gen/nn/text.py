@@ -11,7 +11,7 @@ from torch import Tensor
 from gen.diffusion import Condition, Conditioning
 from gen.nn.caption_words import CaptionWords
 from gen.nn.subwords import Subwords
-from gen.words import WEIGHT, nearest
+from gen.words import WEIGHT, nearest, read
 
 
 def text_conditions(ids: Tensor, known: Tensor | None = None, **channels: Tensor) -> Conditioning:
@@ -114,6 +114,10 @@ class TextEncoder:
         """Words that no caption held in any form, and symbols such as emoji."""
         pieces = self._captions.pieces(prompt)
         return tuple(dict.fromkeys(piece.written for piece in pieces if not piece.known))
+
+    def left_out(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:  # noqa: ARG002
+        """Negations of which captions lack a word: "not a dog" where none holds "not"."""
+        return tuple(part for part in read(prompt).left_out if self.unknown_words(part))
 
     def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:  # noqa: ARG002
         """A line about each weight of a word, which is left out."""

@@ -8,10 +8,10 @@ from torch import Tensor
 from gen.diffusion import Denoiser, Measurement, constrained
 from gen.diffusion.categorical import CategoricalProcess, Masked, given
 from gen.diffusion.inverse import Mask, MaskBlend
-from gen.model.stage import AnyProcess
+from gen.diffusion.process import ForwardProcess
 
 
-def keeping(denoiser: Denoiser, process: AnyProcess, keep: Tensor, known: Tensor) -> Denoiser:
+def keeping(denoiser: Denoiser, process: ForwardProcess, keep: Tensor, known: Tensor) -> Denoiser:
     """``denoiser`` with the given part of the data in its predictions, exactly.
 
     Args:
@@ -25,6 +25,6 @@ def keeping(denoiser: Denoiser, process: AnyProcess, keep: Tensor, known: Tensor
     return constrained(denoiser, Measurement(Mask(keep), keep * known), MaskBlend())
 
 
-def begun(x: Tensor, process: AnyProcess, keep: Tensor, known: Tensor) -> Tensor:
+def begun(x: Tensor, process: ForwardProcess, keep: Tensor, known: Tensor) -> Tensor:
     """The state at the start of a run, with given tokens in place where masks would hide them."""
     return torch.where(keep > 0, known, x) if isinstance(process, Masked) else x

@@ -92,6 +92,10 @@ def test_models_are_listed_and_shown(gen_cli: Cli, toy_folder: Path) -> None:
     assert "crayon" in gen_cli("models").out
     listed = gen_cli("models", "list", "--modality", "toy", "--json").envelope["data"]["models"]
     assert [(model["name"], model["licence"]) for model in listed] == [("crayon", "CC0-1.0")]
+    every = gen_cli("models", "list", "--json").envelope["data"]["models"]
+    assert {"type": "boolean", "default": False}.items() <= next(
+        model["params"]["transparent"].items() for model in every if model["name"] == "emoji"
+    )
     shown = gen_cli("models", "show", "crayon", "--json").envelope["data"]["model"]
     path = toy_folder / "gen_toy" / "weights" / "crayon.safetensors"
     assert shown["size"] == path.stat().st_size

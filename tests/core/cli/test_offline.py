@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 LOADER = """
-import socket
+import os, socket
 
 def load(file, device, dtype):
     with socket.create_connection(("127.0.0.1", int(os.environ["LOCAL_PORT"])), timeout=5):

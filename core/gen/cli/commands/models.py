@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gen.checkpoints.pulled import HubReference, Pulled, all_pulled, find_pulled, remove_pulled
+from gen.cli.described import property_of
 from gen.cli.session import Session
 from gen.cli.switches import JSON, QUIET
 from gen.cli.tables import outline, table
@@ -205,7 +206,10 @@ def _specs(host: Host, modality: str | None) -> Iterator[ModelSpec]:
 
 def _list(session: Session, host: Host, modality: str | None) -> None:
     specs = list(_specs(host, modality))
-    session.data["models"] = [dataclasses.asdict(spec) for spec in specs]
+    session.data["models"] = [
+        {**dataclasses.asdict(spec), "params": {param.name: property_of(param) for param in spec.params}}
+        for spec in specs
+    ]
     rows = [("NAME", "MODALITY", "SIZE", "LICENCE", "SUMMARY")]
     rows += [
         (spec.name, spec.modality, f"{spec.size / 1e6:.1f} MB", spec.licence, spec.summary) for spec in specs
