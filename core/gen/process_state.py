@@ -23,7 +23,8 @@ _SIGNALS = tuple(
 )
 _STREAMS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook")
 
-_lock = threading.Lock()
+# A generator that garbage collection closes may enter while its own thread enters: hence not a plain lock.
+_lock = threading.RLock()
 _inside: dict[int, list[Callable[[], ExitStack]]] = {}
 _process = ExitStack()
 
@@ -115,21 +116,31 @@ def _of_process(state: Callable[[], ExitStack]) -> Iterator[None]:
     """
     thread = threading.get_ident()
     with _lock:
-        nested = thread in _inside
-        if not _inside:
-            _process.push(state())
-        own = state() if nested and len(_inside) == 1 else ExitStack()
+        first, nested = not _inside, thread in _inside
         _inside.setdefault(thread, []).append(state)
+        try:
+            entered = state() if first or (nested and len(_inside) == 1) else ExitStack()
+        except BaseException:
+            _forget(thread)
+            raise
+        own = ExitStack() if first else entered
+        if first:
+            _process.push(entered)
     try:
         with own:
             yield
     finally:
         with _lock:
-            _inside[thread].pop()
-            if not _inside[thread]:
-                del _inside[thread]
+            _forget(thread)
             if not _inside:
                 _process.close()
+
+
+def _forget(thread: int) -> None:
+    """Take the innermost state of a thread off the list."""
+    _inside[thread].pop()
+    if not _inside[thread]:
+        del _inside[thread]
 
 
 def _kept() -> ExitStack:

@@ -16,7 +16,8 @@ import pytest
 import torch
 
 import gen
-from gen.process_state import fresh_process_state
+from gen import process_state
+from gen.process_state import fresh_process_state, kept_process_state
 
 pytestmark = pytest.mark.usefixtures("toy")
 
@@ -237,3 +238,30 @@ def test_what_a_text_decides_does_not_depend_on_the_process(monkeypatch: pytest.
         monkeypatch.setattr(Words, "settle", lambda *_: 1 / 0)
         with pytest.raises(gen.errors.GenError, match=r"toy .* ZeroDivisionError: division by zero"):
             gen.toy("red")
+
+
+def test_what_garbage_collection_closes_may_enter_while_a_block_is_entered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A generator of a run that failed may be closed anywhere, also where the state is being kept."""
+    folder, closed = process_state._folder, []
+
+    def closes_a_generator() -> Callable[[], None]:
+        if not closed:
+            closed.append("")
+            with fresh_process_state(seed=0):
+                closed.append("entered")
+        return folder()
+
+    def block() -> None:
+        with kept_process_state():
+            monkeypatch.setenv("GEN_LEFT", "1")
+
+    monkeypatch.setattr(process_state, "_folder", closes_a_generator)
+    thread = threading.Thread(target=block, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert closed == ["", "entered"]
+    assert "GEN_LEFT" not in os.environ
+    assert not process_state._inside

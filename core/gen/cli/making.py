@@ -59,17 +59,18 @@ def make(
             loaded = time.perf_counter()
             for notice in notices(plan, model):
                 session.warn(notice)
-            made = generate(plan, model, on_step=bar.report, watch=watch)
-            for item, artifact in zip(plan.items, made, strict=True):
-                bar.clear()
-                place = "stdout"
-                if outputs.paths:
-                    path = _write(session, item, artifact, outputs, metadata)
-                    # On a terminal the path is in the line above.
-                    place = "" if session.on_terminal else spelt_out(str(path))
-                else:
-                    session.show_bytes(formats.encode(artifact, outputs.form, metadata=metadata))
-                session.say(_summary(plan, item, place))
+            # Closed here, so that run hooks end also where writing fails.
+            with contextlib.closing(generate(plan, model, on_step=bar.report, watch=watch)) as made:
+                for item, artifact in zip(plan.items, made, strict=True):
+                    bar.clear()
+                    place = "stdout"
+                    if outputs.paths:
+                        path = _write(session, item, artifact, outputs, metadata)
+                        # On a terminal the path is in the line above.
+                        place = "" if session.on_terminal else spelt_out(str(path))
+                    else:
+                        session.show_bytes(formats.encode(artifact, outputs.form, metadata=metadata))
+                    session.say(_summary(plan, item, place))
     except GenError as error:
         if not written or isinstance(error, StdoutError):
             raise

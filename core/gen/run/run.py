@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -37,7 +37,7 @@ def generate(
     batch_size: int = 1,
     on_step: Callable[[Progress], None] | None = None,
     watch: Watch | None = None,
-) -> Iterator[Artifact]:
+) -> Generator[Artifact, None, None]:
     """Make the items of a plan one after another.
 
     Args:

@@ -208,3 +208,21 @@ def test_a_faulty_spec_breaks_its_plugin_alone(install: Install, old: str, new: 
     assert host.runs("image") == ()
     assert not [spec for spec in host.commands() if spec.plugin.startswith("plugin marks")]
     assert reason in host.record("marks").reason
+
+
+def test_what_surrounds_a_run_ends_where_writing_fails(
+    marks: Callable[..., None], gen_cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while somebody holds the error, and with it all that was at work."""
+    errors = []
+
+    def full(*_: object) -> None:
+        errors.append(gen.errors.OutputError("the disk is full"))
+        raise errors[0]
+
+    marks()
+    monkeypatch.setattr("gen.cli.making._write", full)
+    assert gen_cli("image", "a fox", "--steps", "1", "-o", "fox.png").code == 6
+    from marks_work import EVENTS
+
+    assert EVENTS[-1] == "end"
