@@ -1,7 +1,6 @@
 """Draw what the shipped models make of prompts, seed 1.
 
-``samples.png``, ``clips.png`` and ``shapes.png`` are of prompts below, ``models/emoji-prompts.png`` of the
-first hundred of the natural prompts by which the image model is measured.
+``samples.png``, ``clips.png`` and ``shapes.png`` are of the prompts below.
 """
 
 from __future__ import annotations
@@ -9,10 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 import gen
-from gen_image.training.prompts import natural
 from gen_mesh.files.render import picture
 from gen_mesh.surface import normals
 
@@ -73,9 +71,6 @@ def main() -> None:
         for artifact in gen.load("emoji")(list(PICTURES), seed=[SEED] * len(PICTURES))
     ]
     save_sheet(drawn, folder / "samples.png")
-    prompts = list(natural())[:100]
-    pictures = [artifact.arrays["pixels"] for artifact in gen.load("emoji")(prompts, seed=[SEED] * 100)]
-    save_labelled(pictures, prompts, folder / "models" / "emoji-prompts.png")
     clips = gen.load("motion")(list(CLIPS), seed=[SEED] * len(CLIPS))
     frames = [frame for artifact in clips for frame in artifact.arrays["frames"][::2]]
     save_sheet([(frame * 255).round().astype(np.uint8) for frame in frames], folder / "clips.png")
@@ -98,19 +93,6 @@ def save_sheet(pictures: list[np.ndarray], path: Path) -> None:
     padded = [np.pad(one, ((3, 3), (3, 3), (0, 0)), constant_values=255) for one in pictures]
     rows = [np.concatenate(padded[i : i + 8], 1) for i in range(0, len(padded), 8)]
     Image.fromarray(np.concatenate(rows)).save(path)
-
-
-def save_labelled(pictures: list[np.ndarray], labels: list[str], path: Path) -> None:
-    """Write pictures (H, W, 3) in [0, 1] as one, ten to a row, each above the beginning of its label."""
-    side, line = 104, 14
-    sheet = Image.new("RGB", (10 * side, -(-len(pictures) // 10) * (side + line)), "white")
-    pen = ImageDraw.Draw(sheet)
-    for at, (pixels, label) in enumerate(zip(pictures, labels, strict=True)):
-        x, y = at % 10 * side, at // 10 * (side + line)
-        picture = Image.fromarray((pixels * 255).round().astype(np.uint8))
-        sheet.paste(picture.resize((side - 4, side - 4), Image.Resampling.LANCZOS), (x + 2, y))
-        pen.text((x + 2, y + side - 4), label.removeprefix("a ")[:17], fill="black")
-    sheet.save(path, optimize=True)
 
 
 if __name__ == "__main__":

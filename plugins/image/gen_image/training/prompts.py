@@ -18,6 +18,11 @@ def natural() -> Mapping[str, tuple[str, ...]]:
     return natural_prompts(DATA / "natural_prompts.txt")
 
 
+def development() -> Mapping[str, tuple[str, ...]]:
+    """Prompts as people write them, whose wrong answers the reading of prompts was mended by."""
+    return natural_prompts(DATA / "development_prompts.txt")
+
+
 def held_out_words() -> Mapping[str, tuple[str, ...]]:
     """Everyday words that are in no name, keyword or caption, to names that are right."""
     return natural_prompts(DATA / "held_out_words.txt")
