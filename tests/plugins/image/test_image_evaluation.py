@@ -132,6 +132,15 @@ def test_another_thing_is_a_wrong_answer(evaluation) -> None:
     assert shares(wrong.natural_prompts()) == {"top 1": "0.0", "top 5": "100.0"}
 
 
+@pytest.mark.parametrize("layout", ["beside", "above", "two beside three"])
+def test_a_thing_beside_another_is_a_right_answer(evaluation, layout: str) -> None:
+    def shown(things: tuple[int, int]) -> dict[str, str]:
+        return shares(evaluation(lambda _: evaluate._groups(layout, *things)).natural_prompts())
+
+    assert shown((3, 0))["top 1"] == shown((0, 3))["top 1"] == "100.0"
+    assert shown((3, 2))["top 1"] == "0.0"
+
+
 def test_prompts_of_keywords_are_answered_by_all_that_have_them() -> None:
     emoji = [
         Emoji("a", "red apple", ("fruit", "apple")),

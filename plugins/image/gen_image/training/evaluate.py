@@ -28,20 +28,22 @@ from gen_image.training.data.scenes import (
     LAYOUTS,
     POSITIONS,
     Background,
+    Box,
     Scene,
     Thing,
 )
 
 SEED = 20_240_000
 GROUP = 200
+TINY = 16
 
 
 def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        trial: The model. All prompts are 1,367 names, 220 natural ones, 225 others that the reading was mended
-            by, 220 held-out words and at most 200 of each other sort.
+        trial: The model. All prompts are 1,367 names, 220 natural ones, 225 that the reading was mended by,
+            220 held-out words and at most 200 of each other sort.
 
     Returns:
         Metric to its value as text, in groups.
@@ -111,33 +113,71 @@ class Evaluation:
 
     def keywords(self) -> Mapping[str, str]:
         """Keywords of CLDR, by which prompts are read though no caption holds them."""
-        return self._answers(_some(prompts.keyword_prompts(self._untoned[0])), "keywords")
+        return self._answers(_some(prompts.keyword_prompts(self._untoned)), "keywords")
 
     @cached_property
-    def _untoned(self) -> tuple[Sequence[Emoji], Tensor]:
-        """N emoji without a skin tone, and they on white at 16 × 16 pixels, (N, D)."""
+    def _untoned(self) -> Sequence[Emoji]:
+        """The N emoji without a skin tone."""
+        return [one for one in self.every.emoji if not one.tone]
+
+    @cached_property
+    def _looks(self) -> Mapping[int, Tensor]:
+        """By the side of a box, how they look in it, on white at 16 × 16 pixels, (N, D)."""
         chosen = [index for index, one in enumerate(self.every.emoji) if not one.tone]
-        rendered = Renderer(self.every).render(Scene("single", (Thing(index),)) for index in chosen)
-        return [self.every.emoji[index] for index in chosen], _tiny(to_tensor(rendered)).flatten(1)
+        renderer, found = Renderer(self.every), {}
+        for layout, boxes in LAYOUTS.items():
+            side = boxes[0].side
+            if side not in found:
+                rendered = renderer.render(Scene(layout, (Thing(index),) * len(boxes)) for index in chosen)
+                found[side] = _tiny(to_tensor(rendered)[:, :, *boxes[0].slices]).flatten(1)
+        return found
 
     def _answers(self, wanted: Mapping[str, tuple[str, ...]], name: str) -> Mapping[str, str]:
-        """How often a right name is among the first of the references nearest to what is drawn.
+        """How often a right name is among the first of the references nearest to a thing that is drawn.
 
         Args:
             wanted: Prompts to the names that are right.
             name: For the lines of progress.
         """
-        known, references = self._untoned
         chosen = _shuffled(wanted)[: self.limit]
-        drawn = _tiny(self._pictures(chosen, name)).flatten(1)
         right = []
-        for prompt, order in zip(chosen, torch.cdist(drawn, references).argsort(1).tolist(), strict=True):
-            nearest = list(dict.fromkeys(known[index].name for index in order[:20]))
-            right.append([any(answer in wanted[prompt] for answer in nearest[:count]) for count in (1, 5)])
+        for prompt, things in zip(chosen, self._nearest_names(self._pictures(chosen, name)), strict=True):
+            first = [{answer for names in things for answer in names[:count]} for count in (1, 5)]
+            right.append([not names.isdisjoint(wanted[prompt]) for names in first])
         return {
             f"top {count}": str(Share(sum(found[at] for found in right), len(right)))
             for at, count in enumerate((1, 5))
         }
+
+    def _nearest_names(self, pictures: Tensor) -> list[list[list[str]]]:
+        """Of each picture (N, 3, 128, 128) the nearest names of each thing in it.
+
+        What stands where is unknown: every box of the layout that references fill best holds a thing.
+        """
+        errors = {
+            box: torch.cdist(_tiny(pictures[:, :, *box.slices]).flatten(1), self._looks[box.side]).square()
+            for box in {box for boxes in LAYOUTS.values() for box in boxes}
+        }
+        lost = [self._lost(pictures, boxes, errors) for boxes in LAYOUTS.values()]
+        best = torch.stack(lost).argmin(0).tolist()
+        layouts = list(LAYOUTS.values())
+        return [
+            [self._names_of(errors[box][row]) for box in layouts[layout]] for row, layout in enumerate(best)
+        ]
+
+    def _names_of(self, errors: Tensor) -> list[str]:
+        order = errors.argsort()[:20].tolist()
+        return list(dict.fromkeys(self._untoned[index].name for index in order))
+
+    @staticmethod
+    def _lost(pictures: Tensor, boxes: Sequence[Box], errors: Mapping[Box, Tensor]) -> Tensor:
+        """Squared error (N,) of pictures as the nearest references in boxes, and white around them."""
+        around = torch.ones(pictures.shape[-2:])
+        found = torch.zeros(len(pictures))
+        for box in boxes:
+            around[box.slices] = 0
+            found += errors[box].amin(1) * (box.side / TINY) ** 2
+        return found + ((1 - pictures).square() * around).sum((1, 2, 3))
 
     def colours(self) -> Mapping[str, str]:
         """Two things, each in a colour of its own: the colour of each, on the thing alone, and what it is."""
@@ -334,7 +374,7 @@ def _ranked(ranks: Sequence[Mapping[str, list[int]]]) -> dict[str, str]:
 
 
 def _tiny(pictures: Tensor) -> Tensor:
-    return functional.interpolate(pictures, size=16, mode="area")
+    return functional.interpolate(pictures, size=TINY, mode="area")
 
 
 def _nearest_background(picture: Tensor) -> Background:
