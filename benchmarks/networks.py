@@ -44,6 +44,7 @@ from gen.model import Model, Task
 from gen.plan import Request, resolve
 from gen.plugin.host import Host
 from gen.run import load
+from gen.run.batches import batches
 
 PROMPTS = {
     "image": ("a car", "a house", "a tree"),
@@ -80,8 +81,9 @@ class Runs:
         """Those without guidance."""
         host = Host.discover()
         plan = resolve(Request(modality=modality, prompts=PROMPTS[modality]), host)
-        model, params = load(plan, host), dict(plan.params)
-        prompts = list(PROMPTS[modality])
+        model, prompts = load(plan, host), list(PROMPTS[modality])
+        (batch,) = batches(plan, model, len(prompts))
+        params = {**plan.params, **batch.settled}
         conditioning = model.encoder(prompts, params).with_uncond(model.encoder([""] * len(prompts), params))
         network = ModelDenoiser(model.network, model.process, model.parameterization)
         return cls(model, conditioning, model.codec.shape(Task(params=params)), network)
