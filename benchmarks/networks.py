@@ -33,14 +33,14 @@ from gen import presets
 from gen.diffusion import (
     Conditioning,
     Denoiser,
-    ModelDenoiser,
     NoiseSource,
+    Process,
     Solver,
     TimeGrid,
     guided,
     sample,
 )
-from gen.model import Model, Task
+from gen.model import Task
 from gen.plan import Request, resolve
 from gen.plugin.host import Host
 from gen.run import load
@@ -65,28 +65,30 @@ class Runs:
     """Runs of a shipped model for the prompts, guided or not.
 
     Args:
-        model: The model.
+        process: That of the network.
         conditioning: Of the prompts beside the empty one.
         shape: Of a state.
+        noise: One seed per prompt.
         denoiser: Guided.
     """
 
-    model: Model
+    process: Process
     conditioning: Conditioning
     shape: tuple[int, ...]
+    noise: NoiseSource
     denoiser: Denoiser
 
     @classmethod
     def prepare(cls, modality: str) -> Runs:
-        """Those without guidance."""
+        """Those without guidance, of a model with one stage, each prompt with the parameters it decides."""
         host = Host.discover()
         plan = resolve(Request(modality=modality, prompts=PROMPTS[modality]), host)
-        model, prompts = load(plan, host), list(PROMPTS[modality])
-        (batch,) = batches(plan, model, len(prompts))
-        params = {**plan.params, **batch.settled}
-        conditioning = model.encoder(prompts, params).with_uncond(model.encoder([""] * len(prompts), params))
-        network = ModelDenoiser(model.network, model.process, model.parameterization)
-        return cls(model, conditioning, model.codec.shape(Task(params=params)), network)
+        model = load(plan, host)
+        [batch], [stage] = batches(plan, model, len(PROMPTS[modality])), model.path
+        noise = NoiseSource(range(len(batch.items)))
+        task = Task(prompts=PROMPTS[modality], params={**plan.params, **batch.settled}, noise=noise)
+        task = replace(task, shape=model.codec.shape(task))
+        return cls(stage.process, stage.encode(task), task.shape, noise, stage.denoiser(task))
 
     def guided(self, scale: float) -> Runs:
         """The same with classifier-free guidance."""
@@ -96,17 +98,17 @@ class Runs:
         """The end of a run."""
         return sample(
             self.denoiser,
-            self.model.process,
+            self.process,
             grid,
             solver,
-            noise=NoiseSource(range(self.conditioning.batch or 1)),
+            noise=self.noise,
             shape=self.shape,
             conditioning=self.conditioning,
         ).x
 
     def named(self, name: str, steps: int, shift: float = 1.0) -> Tensor:
         """The end of a run with a solver by name, on the grid uniform."""
-        grid = presets.grid("uniform", steps, self.model.process, shift=shift)
+        grid = presets.grid("uniform", steps, self.process, shift=shift)
         return self.end(presets.solver(name), grid)
 
 
@@ -138,7 +140,7 @@ def main() -> None:
                     error, (name, shift) = min(
                         (mean(runs.named(name, nfe, shift), exact), (name, shift)) for name, shift in PEERS
                     )
-                    sampler = presets.default_sampler(nfe, plain.model.process, guidance=scale)
+                    sampler = presets.default_sampler(nfe, plain.process, guidance=scale)
                     own = mean(runs.end(*sampler), exact)
                     others = [f"{mean(runs.named(name, nfe), exact):.4f}" for name in arguments.solver]
                     cells = [f"{name}, shift {shift:g}", f"{error:.4f}", f"{own:.4f}", f"{own / error:.2f}"]

@@ -41,6 +41,7 @@ from gen.diffusion.solvers import (
     DPMSolver2,
     DPMSolver2M,
     FlowAdams,
+    ReverseDiffusion,
     SASolver,
 )
 
@@ -101,6 +102,21 @@ def test_noise_leaves_no_more_than_the_data_has(solver: Solver) -> None:
     grid = TimeGrid(tuple(0.99999 * (1 - i / 10) for i in range(11)))
     end = sample(denoiser_of(DATA), FLOW, grid, solver, noise=NoiseSource([0]), x=x).x
     assert 0.8 * DATA.std < float(end.std()) < 1.2 * DATA.std
+
+
+def test_coarse_solvers_converge_at_first_order() -> None:
+    """Their errors in few steps from nearly pure noise are those of the published methods."""
+    errors = [_error(ReverseDiffusion(0.0), FLOW, 0.99, steps) for steps in (80, 160, 320)]
+    assert errors[1] < 0.65 * errors[0]
+    assert errors[2] < 0.6 * errors[1]
+    x = torch.randn(1, 4000, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    deviations = []
+    for steps in (10, 40):
+        grid = TimeGrid(tuple(0.99 * (1 - i / steps) for i in range(steps + 1)))
+        end = sample(denoiser_of(DATA), FLOW, grid, DPMSolver2M(0.5), noise=NoiseSource([0]), x=x).x
+        deviations.append(float(end.std()) / DATA.std)
+    assert deviations[0] > 1.2
+    assert deviations[1] == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize("sigma_max", [150.0, 700.0])

@@ -119,7 +119,9 @@ class DPMSolver2M(SDESolver):
         x_s = (alpha_s / alpha_t) x_t + (1 + eta) (total eps + slope (eps - eps') / r)
               + sigma_s sqrt(eta (e**(2 h) - 1)) z,   r = h' / h,   total = -sigma_s (e**h - 1)
 
-    with eps' and h' of the step before; one evaluation per step.
+    with eps' and h' of the step before; one evaluation per step. Near pure noise a step adds noise of
+    sqrt(eta) rho_t / rho_s times the deviation of x_s, which the next ones take away again: runs of 10 steps
+    from there may end with twice the deviation of the data, where ``DPMpp2M`` does not.
 
     Args:
         eta: Strength of the noise, >= 0: 0 is the ODE, 1 the SDE.

@@ -140,8 +140,9 @@ class ReverseDiffusion(SDESolver):
         x_s = (2 - a) x_t + (1 + eta**2) / 2 b**2 score + eta b z
 
     eta**2 is the free share of the diffusion: 1 is their reverse diffusion sampler, 0 their probability flow
-    sampler. A step to clean data gives the predicted data. First order and coarser than DDIM; unlike the
-    other solvers it is not the same in x / alpha on every process, as the paper discretises x itself.
+    sampler. A step to clean data gives the predicted data. First order, for hundreds of steps: 2 - a is
+    1 / a but for (1 - a)**2 / a, which is large where a step takes much of the noise away. Unlike the other
+    solvers it is not the same in x / alpha on every process, as the paper discretises x itself.
 
     Args:
         eta: Factor of the noise, a finite number >= 0.
