@@ -6,7 +6,7 @@ import unicodedata
 from functools import lru_cache
 
 from gen.words.forms import base_forms
-from gen.words.reading import WEIGHT, Word, read
+from gen.words.reading import WEIGHT, Reading, Word, read
 from gen.words.table import word_table
 
 
@@ -22,10 +22,10 @@ def english(prompt: str) -> str:
     text = WEIGHT.sub(" ", unicodedata.normalize("NFC", prompt).replace("\ufe0f", ""))
     # Read again without weights, so that places are those of the text.
     reading = read(text)
+    own = _thing_in_english(reading)
     for word in reversed(reading.words):
-        text = (
-            text[: word.place] + _in_english(word, reading.language) + text[word.place + len(word.written) :]
-        )
+        said = word.written.lower() if word is own else _in_english(word, reading.language)
+        text = text[: word.place] + said + text[word.place + len(word.written) :]
     for part in reading.left_out:
         text = text.replace(part, " , ")
     return text
@@ -63,6 +63,18 @@ _IRREGULAR = {
 def forms(word: str) -> frozenset[str]:
     """A word in lower case, and words that it may be a form of, regular or not."""
     return frozenset({word, *base_forms(word), _IRREGULAR.get(word, word)})
+
+
+def _thing_in_english(reading: Reading) -> Word | None:
+    """The colour that is a thing by its English meaning, where no other word is one: "eine rote Rose"."""
+    table = word_table()
+    if reading.language == "en" or any(table.things[row] for row in reading.rows):
+        return None
+    for word in reading.words:
+        rows = table.find("en", word.written.lower()) or ()
+        if word.rows and rows != word.rows and any(table.things[row] for row in rows):
+            return word
+    return None
 
 
 def _in_english(word: Word, language: str) -> str:

@@ -87,9 +87,16 @@ def nearest_name(part: str, stock: Stock) -> str:
     if best < NEAR:
         return ""
     equal = np.flatnonzero(alike >= best - SAME)
-    # Names of equal words differ in number; a keyword may be one of many names, some of which hold it.
-    written = frozenset(plain(part).split())
-    return max((stock.names[at] for at in equal), key=lambda name: len(written.intersection(name.split())))
+    # Names of equal words differ in number; a keyword may be one of many names, some of which hold it: a cake
+    # is a birthday cake, and no fish cake with swirl.
+    meant = {word_table().names[row] for row in read(part).rows}
+    written = meant.union(plain(part).split())
+
+    def plainness(name: str) -> tuple[int, int]:
+        words = name.split()
+        return len(written.intersection(words)), -len(words)
+
+    return max((stock.names[at] for at in equal), key=plainness)
 
 
 @lru_cache(maxsize=1024)

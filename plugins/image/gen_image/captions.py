@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import groupby, zip_longest
 
 from gen.nn import Caption, read_as, shortened
-from gen.words import Stock, english, plain, read, with_article
+from gen.words import Stock, english, noun_phrase, plain, read, with_article
 from gen_image.signs import symbol
 from gen_image.things import (
     COLOUR,
@@ -24,8 +24,10 @@ from gen_image.things import (
     MORE,
     NUMBERS,
     attributes,
+    counted_in_group,
     is_kind,
     is_meant,
+    is_near,
     is_thing,
     only_described,
     thing,
@@ -80,7 +82,7 @@ _RELATIONS = {
 _LOOSE = re.compile(
     rf",? (?P<relation>{_BETWEEN}) "
     r"| (?P<loose>with|holding|near|by|behind|in front of|on|in|inside|\w+ing(?: at| to| on)?) "
-    r"(?=(?:an?|the|one|some|another) )|, "
+    rf"(?={DETERMINER} )|, "
 )
 """What stands between two things as well as within the description of one."""
 _BESIDE = ("with", "near", "by")
@@ -146,6 +148,8 @@ def caption(prompt: str, stock: Stock) -> Caption:
     ends = [*(relation.start for relation in relations), len(text)]
     parts = _completed([text[start:end] for start, end in zip(starts, ends, strict=True)])
     things = [thing(part, stock) for part in parts]
+    if len(things) > 1:
+        things = [counted_in_group(said) for said in things]
     remarks += [remark for said in things for remark in said.remarks]
     remarks += [remark for relation in relations for remark in relation.remarks]
     whole = things[0].text
@@ -218,11 +222,18 @@ def _loose_relations(text: str, begin: int, end: int, stock: Stock) -> Iterator[
     if is_thing(text[begin:end], stock):
         return
     found = list(_LOOSE.finditer(text, begin, end))
+    listed = any(at["relation"] in ("and", "&") for at in found)
     for at, following in zip_longest(found, [other.start() for other in found[1:]], fillvalue=end):
         assert isinstance(at, re.Match)
-        # Behind a comma, "night" may be a mood as well as a thing.
-        named = is_meant if at["relation"] else is_kind if at["loose"] else is_thing
-        if named(text[begin : at.start()], stock) and named(text[at.end() : following], stock):
+        before, behind = text[begin : at.start()], noun_phrase(text[at.end() : following])
+        if at["loose"]:
+            separate = (is_kind(before, stock) or is_near(before, stock)) and is_kind(behind, stock)
+        elif at["relation"] or listed:
+            separate = all(is_meant(part, stock) or is_near(part, stock) for part in (before, behind))
+        else:
+            # Behind a comma, "night" may be a mood as well as a thing, but not in "sun, moon and stars".
+            separate = is_thing(before, stock) and is_thing(behind, stock)
+        if separate:
             if loose := at["loose"]:
                 said = "above" if loose == "on" else "next to"
                 remarks = () if loose in ("on", *_BESIDE) else (read_as(loose, said),)

@@ -12,6 +12,8 @@ from gen.nn import read_as, shortened
 from gen.words import (
     Stock,
     Word,
+    closeness,
+    head,
     holders,
     is_keyword,
     is_name,
@@ -34,6 +36,8 @@ PAINTS = (
 )
 """Colours that captions give things."""
 NUMBERS = ("one", "two", "three", "four", "five")
+MOST_IN_GROUP = 3
+"""So many of a thing are beside another at most."""
 MORE = ("six", "seven", "eight", "nine", "ten", "many")
 COLOUR = "(?:light blue|white|red|orange|yellow|green|blue|purple|pink|turquoise|brown|gray|grey|black)"
 DETERMINER = "(?:an?|the|one|some|two|three|four|five|another)"
@@ -61,6 +65,8 @@ _OWNER = re.compile(r"\b(?:\w[\w-]*'s|\w[\w-]*s') (?=\w)")
 _PAIR = re.compile(r"^(?:a |the )?pair of (?=\w)")
 _GENDER = re.compile(r"\b(?P<gender>female|male) (?=\w)")
 _PEOPLE = frozenset(("person", "man", "woman", "boy", "girl"))
+_LIKE = 0.7
+"""A thing is much like one with a name where it is so close to it."""
 _SORTS = 8
 """So far up it is looked whether something is a person."""
 
@@ -110,6 +116,18 @@ def is_meant(part: str, stock: Stock) -> bool:
     return is_thing(part, stock) or any(True for _ in _meant(part, stock))
 
 
+def is_near(part: str, stock: Stock) -> bool:
+    """Whether a part of a prompt means a thing that is much like one with a name: a puppy is like a dog."""
+    said = attributes(noun_phrase(part)).said
+    row = head(said)
+    return (
+        bool(row and word_table().things[row])
+        and len(single_words(said)) == 1
+        and not _has_person(said)
+        and float(closeness(said, stock).max(initial=-1)) >= _LIKE
+    )
+
+
 def _meant(part: str, stock: Stock) -> Iterator[str]:
     """What of a part is another word for a thing; people are too many to be meant so."""
     for said in _ways(part):
@@ -122,6 +140,16 @@ def _ways(part: str) -> tuple[str, str]:
     lead = _LEAD.match(part)
     first = (lead["first"] or "") if lead else ""
     return part.removeprefix(first), attributes(part).said
+
+
+def counted_in_group(said: Said) -> Said:
+    """A thing among others, of which there are no more than captions of several things count."""
+    number, _, rest = said.text.partition(" ")
+    if number not in NUMBERS[MOST_IN_GROUP:]:
+        return said
+    most = NUMBERS[MOST_IN_GROUP - 1]
+    remark = f"{number!r} is read as {most!r}, the most that the model counts to beside another thing"
+    return Said(f"{most} {rest}", (*said.remarks, remark))
 
 
 def only_described(part: str) -> bool:
@@ -146,6 +174,8 @@ def thing(part: str, stock: Stock) -> Said:
         return Said(before + plural(noun) if single and first.strip() in NUMBERS[1:] else part)
     part, unread = _without_asides(part)
     if known := sign(part, stock.names) or _same_words(part.removeprefix(first), stock.names):
+        if first.strip() in NUMBERS[1:] and not known.endswith("s"):
+            known = plural(known)
         return Said(with_article(known) if first in ("a ", "an ") else first + known, unread)
     pair = _PAIR.match(part)
     of = attributes(f"two {part[pair.end() :]}" if pair else part)
@@ -249,9 +279,16 @@ def _found(of: Attributes, stock: Stock) -> _Found:
         name, unread = _by_phrase(whose, stock)
         exact = (said, name) in stock.keywords
     bare = " ".join(word for word in name.split() if word not in PAINTS)
-    if not of.colours and not set(said.split()) & set(PAINTS) and bare in stock.names:
-        name = bare
+    if not of.colours and not set(said.split()) & set(PAINTS) and bare != name:
+        # A heart is red, as the first that is a heart but for its colour.
+        name = bare if bare in stock.names else _first_in_colour(bare, stock.names)
     return _Found(name, exact, unread)
+
+
+@lru_cache(maxsize=256)
+def _first_in_colour(bare: str, names: tuple[str, ...]) -> str:
+    """The first name that is some words and a colour."""
+    return next(name for name in names if " ".join(w for w in name.split() if w not in PAINTS) == bare)
 
 
 def _same_words(said: str, names: tuple[str, ...]) -> str:
@@ -271,17 +308,44 @@ def _name(said: str, stock: Stock) -> str:
 
 def _by_phrase(said: str, stock: Stock) -> tuple[str, str]:
     """The name nearest to some words, and what is left of them where only their noun phrase is read."""
-    nearest, phrase = nearest_name(said, stock), noun_phrase(said)
+    nearest, phrase = _by_keywords(said, stock) or nearest_name(said, stock), noun_phrase(said)
     own, behind = _name(phrase, stock), said[len(phrase) :].strip()
     if not own or not behind or single_words(said) <= single_words(nearest):
         return nearest, ""
     if _has_person(own):
         # Girls have no red hair of their own in the stock, but women have.
         names = (stock.names[at] for at in holders(single_words(behind), stock.names))
-        people = tuple(name for name in names if _has_person(name))
+        people = tuple(name for name in names if not _PEOPLE.isdisjoint(name.split()))
         if people:
             return nearest_name(said, replace(stock, names=people)), ""
     return own, behind
+
+
+def _by_keywords(said: str, stock: Stock) -> str:
+    """The nearest name whose words and keywords hold all things of some words, where no name does.
+
+    A cup of tea is a teacup by them, and no bubble tea.
+    """
+    table = word_table()
+    wanted = single_words(noun_phrase(said))
+    things = frozenset(row for row in wanted if table.things[row])
+    # A phrase of the table may mean something else than its words.
+    phrase = sum(bool(word.rows) for word in read(said).words) == 1
+    if len(things) < 2 or phrase or holders(wanted, stock.names):
+        return ""
+    alike = closeness(said, stock)
+    holding = [at for at, held in enumerate(_words_and_keywords(stock)) if things <= held]
+    return stock.names[max(holding, key=lambda at: float(alike[at]))] if holding else ""
+
+
+@lru_cache(maxsize=16)
+def _words_and_keywords(stock: Stock) -> tuple[frozenset[int], ...]:
+    """The rows of the words of each name and of its keywords."""
+    found = {name: set(single_words(name)) for name in stock.names}
+    for word, name in stock.keywords:
+        if name in found:
+            found[name] |= single_words(word)
+    return tuple(frozenset(found[name]) for name in stock.names)
 
 
 @lru_cache(maxsize=16)
