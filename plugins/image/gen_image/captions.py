@@ -27,6 +27,7 @@ from gen_image.things import (
     counted_in_group,
     is_kind,
     is_meant,
+    is_meant_or_kind,
     is_near,
     is_thing,
     only_described,
@@ -227,7 +228,9 @@ def _loose_relations(text: str, begin: int, end: int, stock: Stock) -> Iterator[
         assert isinstance(at, re.Match)
         before, behind = text[begin : at.start()], noun_phrase(text[at.end() : following])
         if at["loose"]:
-            separate = (is_kind(before, stock) or is_near(before, stock)) and is_kind(behind, stock)
+            # "In the park" says where, by another word for a park; "on a car" names a thing.
+            named = is_meant_or_kind if at["loose"] in ("on", *_BESIDE) else is_kind
+            separate = (is_kind(before, stock) or is_near(before, stock)) and named(behind, stock)
         elif at["relation"] or listed:
             separate = all(is_meant(part, stock) or is_near(part, stock) for part in (before, behind))
         else:

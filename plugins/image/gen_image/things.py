@@ -116,6 +116,11 @@ def is_meant(part: str, stock: Stock) -> bool:
     return is_thing(part, stock) or any(True for _ in _meant(part, stock))
 
 
+def is_meant_or_kind(part: str, stock: Stock) -> bool:
+    """Whether a part of a prompt is a thing by another word for it, or what several things are."""
+    return is_meant(part, stock) or is_kind(part, stock)
+
+
 def is_near(part: str, stock: Stock) -> bool:
     """Whether a part of a prompt means a thing that is much like one with a name: a puppy is like a dog."""
     said = attributes(noun_phrase(part)).said

@@ -204,6 +204,47 @@ def test_remarks_say_what_is_left_out(prompt: str, remark: str) -> None:
     assert caption(prompt, STOCK).remarks == (remark,)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("eine rote Rose", "red rose"),
+        ("une rose rouge", "rose"),
+        ("ein rosa Hund", "pink dog"),
+        ("a cup of tea", "a teacup without handle"),
+        ("a chicken leg", "a poultry leg"),
+        ("sun, moon and stars", "sun, full moon and stars"),
+        ("5 dogs and a cat", "three dogs and a cat"),
+        ("a dog with two cats", "a dog next to two cats"),
+        ("two puppies on a red car", "two dogs above a red automobile"),
+        ("a man running in the park", "a man running"),
+        ("two children and a dog", "two childs and a dog"),
+        ("a heart", "a red heart"),
+        ("a cake", "a birthday cake"),
+    ],
+)
+def test_things_are_read_by_all_that_is_said_of_them(prompt: str, said: str) -> None:
+    things = (
+        "rose",
+        "dog",
+        "cat",
+        "sun",
+        "full moon",
+        "star",
+        "automobile",
+        "red heart",
+        "orange heart",
+        "leg",
+    )
+    people = ("man", "man running", "child", "national park")
+    foods = ("teacup without handle", "bubble tea", "poultry leg", "fish cake with swirl", "birthday cake")
+    keywords = (
+        *(("cup", "teacup without handle"), ("tea", "teacup without handle"), ("tea", "bubble tea")),
+        *(("chicken", "poultry leg"), ("leg", "poultry leg"), ("moon", "full moon"), ("car", "automobile")),
+        *(("cake", "fish cake with swirl"), ("cake", "birthday cake")),
+    )
+    assert caption(prompt, Stock((*things, *people, *foods), keywords)).text == said
+
+
 def test_emoji_and_words_of_other_languages_are_names_and_need_no_remark() -> None:
     for prompt in ("🐸", "zwei rote Frösche", "🐸🐺", "dos perros"):
         assert caption(prompt, STOCK).remarks == ()
