@@ -13,7 +13,7 @@ from functools import cached_property
 from gen.diffusion import Conditioning
 from gen.nn.prompt_encoder import PromptEncoder
 from gen.nn.text import TextEncoder, unread_weights
-from gen.words import Stock, base_forms, nearest, plain, read
+from gen.words import Stock, base_forms, nearest, plain, read, single_words
 
 SHOWN = 60
 """Characters of a part that a remark shows."""
@@ -83,7 +83,7 @@ class CaptionEncoder:
             and (plain(part) not in plain(caption.text) or plain(part) in unread)
         )
         words = read(plain(caption.text)).words
-        silent = prompt.strip() and all(word.known and not word.rows for word in words)
+        silent = prompt.strip() and all(word.known and not single_words(word.written) for word in words)
         nothing = ["no word of it says what to make"] if silent else []
         return (*unread_weights(prompt), *caption.remarks, *negations, *nothing)
 

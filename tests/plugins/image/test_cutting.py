@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import gen
+from gen.artifact import Artifact
 from gen.errors import UsageError
 from gen.model import Task
 from gen_image.cutting import SHA256, WEIGHTS, cut_out, straight
@@ -48,6 +49,23 @@ def test_pictures_are_transparent_on_request_at_any_size(tmp_path) -> None:
     codec, state = model.model.codec, torch.zeros(1, 32, 8, 8)
     [large] = codec.decode(state, Task(params={"transparent": True, "width": 256, "height": 256}))
     assert large.arrays["pixels"].shape == (256, 256, 4)
+
+
+def test_a_transparent_picture_drawn_anew_in_a_part_keeps_the_thing_around_it_and_nothing_behind() -> None:
+    model = gen.load("emoji")
+    init = Artifact("image", {"pixels": disc((1.0, 1.0, 1.0))})
+    marks = np.zeros((128, 128, 3), np.float32)
+    marks[40:88, 40:88] = 1
+    mask = Artifact("image", {"pixels": marks})
+    found = model("a fox", init=init, mask=mask, transparent=True, steps=2, seed=1).arrays["pixels"]
+    kept = straight(cut_out(init.arrays["pixels"], "cpu"))
+    around = np.ones((128, 128), bool)
+    around[32:96, 32:96] = False
+    assert found.shape == (128, 128, 4)
+    assert np.array_equal(found[around], kept[around])
+    assert found[:12, :, 3].mean() < 0.1
+    assert found[28:32, 60:68, 3].mean() > 0.9
+    assert np.abs(found - kept)[48:80, 48:80].mean() > 0.02
 
 
 def test_training_lowers_the_loss_and_its_emoji_are_not_those_held_out() -> None:

@@ -265,7 +265,7 @@ def test_the_encoder_reads_the_caption_and_says_what_became_of_a_prompt() -> Non
     assert "'seven' is read as 'five', the most that the model counts to" in encoder.remarks(
         "seven puppies", {}
     )
-    for nothing in ("?!", "of the"):
+    for nothing in ("?!", "of the", "the of and"):
         assert encoder.remarks(nothing, {}) == ("no word of it says what to make",)
     assert len(encoder.remarks("a puppy in the park " * 100, {})[0]) < 100
     negated = encoder.remarks("a puppy without a hat", {})
