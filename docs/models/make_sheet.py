@@ -52,7 +52,7 @@ def _images() -> Shown:
     from gen.train import emoji
 
     known = emoji.with_sequences(emoji.load())
-    rows = {one.name: row for row, one in enumerate(known.emoji)}
+    rows = {one.name: row for row, one in enumerate(known.emoji) if not one.tone}
 
     def show(artifact: Artifact) -> Picture:
         return _small(artifact.arrays["pixels"][..., :3], 80, 80)

@@ -15,7 +15,9 @@ from gen.model import ModelFile, save_model
 
 JUDGES = {
     "emoji": "A thing is found by two judges: the nearest of all references at 16 × 16 pixels, and a small\n"
-    "classifier trained on separate renderings.",
+    "classifier trained on separate renderings. For prompts in other words than names, a picture is right\n"
+    "where one of the things in it is: references fill the layouts that captions know, and those that come\n"
+    "nearest to the picture say what it shows.",
     "shapes": "Families are named by a small classifier of shapes trained on separate ones; what it says of\n"
     "real shapes stands beside it, as do two sets of real shapes where sets are compared.",
     "sounds": "Instruments and effects are named by a small classifier trained on separate renderings; what\n"
