@@ -1,9 +1,10 @@
 """Settings and fixtures of all tests: one thread each, no settings of the user, stand-ins for data."""
 
 import ctypes.util
+import gc
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Under ``-m quick``, do not even import the other modules."""
     others = config.getoption("markexpr") == "quick" and collection_path.name.startswith("test_")
     return True if others and collection_path not in QUICK else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while tests are collected, nor look for any among them later.
+
+    Thousands of tests and their imports stay to the end: each search among them takes long and finds nothing.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
