@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from gen.artifact import Artifact
 from gen.evaluation import Trial
 from gen_mesh.training import classifier, evaluate
-from gen_mesh.training.data import shapes
+from gen_mesh.training.data import fields, shapes
+from gen_mesh.training.data.fields import Part
 from gen_mesh.training.data.shapes import Shape
 
 
@@ -71,6 +73,18 @@ def test_prompts_that_count_say_nothing_else() -> None:
     assert [evaluate._legs(evaluate._mesh(shape)) for shape in tables] == [3, 3, 4, 4]
 
 
+def test_a_hole_in_a_wall_is_counted() -> None:
+    """A bowl is whole, and not with a hole through its bottom; nothing is said of it but its colour."""
+    bowl = evaluate._plain("bowl", "red")
+    assert shapes.canonical(bowl) == "a red bowl"
+    assert evaluate._handles(evaluate._mesh(bowl)) == 0
+    drill = fields.box((0.06, 1.0, 0.06), 0.0)
+    holed = replace(
+        bowl, parts=(*bowl.parts, Part(drill, (0.0, 0.0, 0.0), None, bowl.parts[0].colour, "cut"))
+    )
+    assert evaluate._handles(evaluate._mesh(holed)) == 1
+
+
 @pytest.mark.slow
 def test_an_evaluation_tells_all_splits_and_real_shapes_beside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("GROUP", 1), ("COUNTED", 1), ("CLOUD", 32)):
@@ -91,4 +105,6 @@ def test_an_evaluation_tells_all_splits_and_real_shapes_beside(monkeypatch: pyte
     assert isinstance(counted, dict)
     assert counted["legs of tables and stools"].startswith("100.0 % of 1")
     assert counted["legs of tables and stools, of real shapes"].startswith("100.0 % of 1")
+    assert counted["walls whole without thickening"].startswith("100.0 % of 1")
+    assert counted["walls whole without thickening, of real shapes"].startswith("100.0 % of 1")
     assert counted["tall is taller than without a word"].startswith("0.0 % of 1")

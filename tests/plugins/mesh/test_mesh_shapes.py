@@ -1,6 +1,7 @@
 """Families: many, whole, inside the box, closed, described by what is true of them."""
 
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -73,6 +74,15 @@ def test_training_never_sees_what_is_held_out() -> None:
             assert not value or not shapes.held_out(shape.family, f"{name}={value}")
     share = np.mean([shapes.held_out(f, c) for f in FAMILIES for c in PALETTE])
     assert 0.04 < share < 0.14
+
+
+def test_the_hardest_families_are_drawn_more_often_and_of_one_size_where_wanted() -> None:
+    rng = random.Random(2)
+    drawn = [shapes.draw(rng, {"size": ""}) for _ in range(600)]
+    count = Counter(shape.family for shape in drawn)
+    assert count["mug"] > 2 * 600 / len(FAMILIES)
+    assert set(shapes.WEIGHTS) <= FAMILIES.keys()
+    assert {shape.facts["size"] for shape in drawn} == {""}
 
 
 def test_captions_say_only_what_is_true() -> None:

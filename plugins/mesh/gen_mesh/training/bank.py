@@ -33,7 +33,8 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
     latents: list[Tensor] = []
     texts: list[str] = []
     for start in range(0, count, BATCH):
-        drawn = [shapes.draw(rng) for _ in range(min(BATCH, count - start))]
+        # Of one size: words for the size scale what is made.
+        drawn = [shapes.draw(rng, {"size": ""}) for _ in range(min(BATCH, count - start))]
         texts += [counted(shapes.caption(shape, rng)) for shape in drawn for _ in range(CAPTIONS)]
         fast = fast_bfloat16(parameter.device)
         with torch.no_grad(), torch.autocast(parameter.device.type, torch.bfloat16, enabled=fast):

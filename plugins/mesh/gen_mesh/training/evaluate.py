@@ -24,6 +24,8 @@ from gen_mesh.training.data.shapes import Shape
 SEED = 20_260_000
 GROUP, COUNTED = 200, 40
 """Prompts of a sort, and of each sort that counts."""
+WALLED = ("bowl", "pan", "vase", "wine glass")
+"""Families whose surface is a thin wall without a hole through it."""
 CLOUD = 512
 """Points of a cloud that is compared."""
 NATURAL = Path(__file__).parent / "data" / "natural_prompts.txt"
@@ -236,7 +238,10 @@ def _sets(sample: Sample) -> Mapping[str, str]:
 
 
 def _counted(trial: Trial) -> Mapping[str, str]:
-    """Legs, handles and proportions where the prompt states them; legs and handles of real shapes, too."""
+    """Legs, handles and proportions where the prompt states them, and thin walls without a hole.
+
+    All but proportions are also measured of real shapes.
+    """
     count = min(COUNTED, trial.samples or COUNTED)
     seeds = [SEED + i for i in range(count)]
     result: dict[str, str] = {}
@@ -256,6 +261,16 @@ def _counted(trial: Trial) -> Mapping[str, str]:
             (", of real shapes", map(_mesh, wanted)),
         ):
             tell(name + said, [measure(one) == number for one, number in zip(drawn, right, strict=True)])
+
+    vessels = [
+        _plain(WALLED[i % len(WALLED)], sorted(PALETTE)[i // len(WALLED) % len(PALETTE)])
+        for i in range(count)
+    ]
+    for said, drawn in (
+        ("", trial.draw([shapes.canonical(shape) for shape in vessels], seeds, thickening=0.0)),
+        (", of real shapes", map(_mesh, vessels)),
+    ):
+        tell(f"walls whole without thickening{said}", [_handles(one) == 0 for one in drawn])
 
     things = [("mug", "bottle", "lamp", "hat", "candle")[i % 5] for i in range(count)]
     plain, tall = (
@@ -278,6 +293,15 @@ def stating(families: Sequence[str], attribute: str, values: Sequence[str], coun
         if len(shape.adjectives) + len(shape.features) == 1:
             found.append(shape)
     return found
+
+
+def _plain(family: str, colour: str) -> Shape:
+    """A shape of which nothing is said but its colour."""
+    rng = random.Random(f"{SEED} {family} {colour}")
+    while True:
+        shape = shapes.make(family, colour, rng)
+        if not shape.adjectives and not shape.features:
+            return shape
 
 
 def _legs(artifact: Artifact) -> int:

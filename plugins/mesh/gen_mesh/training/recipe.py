@@ -40,7 +40,7 @@ PRESETS = {
     "cpu": Preset(
         codec=Settings(steps=1500, rate=3e-3, matrix_rate=4e-3, warmup=40, decay=0.6, ema=0.998),
         codec_batch=8,
-        denoiser=Settings(steps=4000, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
+        denoiser=Settings(steps=6800, rate=1.5e-3, matrix_rate=3.5e-3, warmup=60, decay=0.5, ema=0.998),
         batch=128,
         shapes=40_000,
         decoder=Settings(steps=3500, rate=1e-3, matrix_rate=2e-3, warmup=20, decay=0.8, ema=0.998),

@@ -21,6 +21,12 @@ EXTENT: Mapping[str, float] = {"": 0.84, **{word: 0.84 * factor for word, factor
 """Longest side by the word for the size, in the unit box."""
 HELD_OUT = 12
 """One in so many pairs of family and colour, and of family and attribute, is kept from training."""
+WEIGHTS: Mapping[str, int] = {
+    "mug": 8,
+    **dict.fromkeys(("bowl", "bucket", "kettle", "teapot", "vase", "wine glass"), 3),
+    **dict.fromkeys(("chair", "stool", "table"), 2),
+}
+"""How many times as often as others those families are drawn whose walls, handles and legs are hardest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +91,15 @@ def make(family: str, colour: str, rng: random.Random, wanted: Mapping[str, str]
     )
 
 
-def draw(rng: random.Random) -> Shape:
-    """Draw a shape that training may see."""
+def draw(rng: random.Random, wanted: Mapping[str, str] | None = None) -> Shape:
+    """Draw a shape that training may see; ``wanted`` as of ``make``."""
+    families = sorted(FAMILIES)
+    weights = [WEIGHTS.get(family, 1) for family in families]
     while True:
-        family, colour = rng.choice(sorted(FAMILIES)), rng.choice(sorted(PALETTE))
+        [family], colour = rng.choices(families, weights), rng.choice(sorted(PALETTE))
         if held_out(family, colour):
             continue
-        shape = make(family, colour, rng)
+        shape = make(family, colour, rng, wanted)
         if not has_held_out(shape):
             return shape
 
