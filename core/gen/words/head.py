@@ -33,7 +33,9 @@ def head(text: str) -> int:
         verb = written.endswith("ing") and name and not name.endswith("ing")
         if found and (verb or name in _ENDS or written in _ENDS):
             break
-        found += [row for row in word.rows if row >= table.closed]
+        # "Curled up" and "freshly baked" say how a thing is.
+        if not (written.endswith("ed") and name and not name.endswith("ed")):
+            found += [row for row in word.rows if row >= table.closed]
     things = [row for row in found if table.things[row]]
     return (things or found or [0])[-1]
 

@@ -262,9 +262,11 @@ def _scores(table: Table, text: str, alone: bool) -> tuple[float, ...]:
         0.0
         if rows is None
         else 2.0
-        if all(row < table.closed for row in rows) and not (common and (rows or alone))
+        if table.find(language, text) == rows
+        and all(row < table.closed for row in rows)
+        and not (common and (rows or alone))
         else 1.0
-        for rows in found
+        for language, rows in zip(LANGUAGES, found, strict=True)
     )
 
 

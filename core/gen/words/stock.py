@@ -22,6 +22,8 @@ MOST_GENERAL = 3
 """So many steps are taken."""
 SAME = 1e-4
 """Names whose closeness differs by less are equally near."""
+ALMOST = 0.02
+"""Names that have the very word for a keyword are meant though another is nearer by so much."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def nearest_name(part: str, stock: Stock) -> str:
     best = float(alike.max(initial=-1))
     if best < NEAR:
         return ""
-    equal = np.flatnonzero(alike >= best - SAME)
+    owners = _owners(part, stock)
+    equal = [at for at in owners if alike[at] >= best - ALMOST] or np.flatnonzero(alike >= best - SAME)
     # Names of equal words differ in number; a keyword may be one of many names, some of which hold it: a cake
     # is a birthday cake, and no fish cake with swirl.
     meant = {word_table().names[row] for row in read(part).rows}
@@ -131,6 +134,13 @@ def same_words(text: str, names: tuple[str, ...]) -> str:
 def is_keyword(text: str, stock: Stock) -> bool:
     """Whether a text is another word for a thing, in the singular or plural."""
     return bool(singular(text, _things(stock)))
+
+
+def _owners(text: str, stock: Stock) -> tuple[int, ...]:
+    """Indices of the names that a text is another word for, in the singular or plural."""
+    word = singular(text, _things(stock))
+    owners = {name for other, name in stock.keywords if word and plain(other) == word}
+    return tuple(at for at, name in enumerate(stock.names) if name in owners)
 
 
 def is_name(text: str, names: tuple[str, ...]) -> bool:

@@ -184,10 +184,11 @@ def _in_english(prompt: str) -> str:
 
 
 def _completed(parts: list[str]) -> list[str]:
-    """Parts that are a colour only take the thing of the next: "a red and a blue car"."""
+    """Parts that are a colour only take the thing of the next that has one, too: "a red and a blue car"."""
     for at in range(len(parts) - 2, -1, -1):
-        if only_described(parts[at]):
-            parts[at] = f"{parts[at]} {attributes(parts[at + 1]).said}"
+        following = attributes(parts[at + 1])
+        if only_described(parts[at]) and (following.colours or following.size):
+            parts[at] = f"{parts[at]} {following.said}"
     return parts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import dropwhile
@@ -35,6 +35,8 @@ PAINTS = (
     *("purple", "pink", "brown", "gray", "black", "white"),
 )
 """Colours that captions give things."""
+FRUIT = "orange"
+"""The colour that is a thing as well."""
 NUMBERS = ("one", "two", "three", "four", "five")
 MOST_IN_GROUP = 3
 """So many of a thing are beside another at most."""
@@ -62,6 +64,7 @@ _SKIN = re.compile(
     r"[ -]skin(?:ned)?(?: tone| colou?r)?\b ?"
 )
 _OWNER = re.compile(r"\b(?:\w[\w-]*'s|\w[\w-]*s') (?=\w)")
+_SOMEONE = re.compile(r"^(?:someone|somebody) (?=\w+ing\b)")
 _PAIR = re.compile(r"^(?:a |the )?pair of (?=\w)")
 _GENDER = re.compile(r"\b(?P<gender>female|male) (?=\w)")
 _PEOPLE = frozenset(("person", "man", "woman", "boy", "girl"))
@@ -231,18 +234,31 @@ def attributes(part: str) -> Attributes:
             colours.append(name)
         elif name != "and":
             rest.append(word)
-    if not any(word.rows or not word.known for word in rest) and (number or colours):
+    named = [word for word in reading.words if word.rows]
+    described = any(word.rows or not word.known for word in rest)
+    fruit = bool(colours) and _is_fruit(named[-1], rest)
+    if fruit or ((number or colours) and not described):
         # A colour or a number alone is a thing too.
-        last = [word for word in reading.words if word.rows][-1]
-        rest = [last]
+        rest = named[-1:]
         colours = colours[: len(colours) - 1]
-        number = more = ""
+        if not fruit:
+            number = more = ""
     return Attributes(number, more, size, tuple(dict.fromkeys(colours)), tone, tuple(rest))
 
 
 def _is_own(word: Word, end: int, rest: list[Word]) -> bool:
     """Whether a colour is that of the thing itself: not so in "red wine", of which there is a glass."""
     return word.place < end and all(other.written != "of" for other in rest)
+
+
+def _is_fruit(last: Word, rest: Sequence[Word]) -> bool:
+    """Whether the last word is that of a fruit, and the others but colours name no thing: a juicy orange."""
+    table = word_table()
+    return (
+        [table.names[row] for row in last.rows] == [FRUIT]
+        and all(word.known for word in rest)
+        and not any(table.things[row] for word in rest for row in word.rows)
+    )
 
 
 def _is_many(written: str) -> bool:
@@ -274,11 +290,11 @@ class _Found:
 def _found(of: Attributes, stock: Stock) -> _Found:
     """The name that a thing has, or else the nearest."""
     said, stock = of.said, _untoned(stock)
-    name = _name(said, stock)
+    name = _name(said, stock) or _fruit(said, stock)
     exact, unread = bool(name), ""
     if not name:
         # A cat's hat is a hat, and a male nurse a man.
-        whose = _OWNER.sub("", said)
+        whose = _SOMEONE.sub("", _OWNER.sub("", said))
         if _has_person(whose):
             whose = _GENDER.sub(lambda at: "man " if at["gender"] == "male" else "woman ", whose)
         name, unread = _by_phrase(whose, stock)
@@ -288,6 +304,15 @@ def _found(of: Attributes, stock: Stock) -> _Found:
         # A heart is red, as the first that is a heart but for its colour.
         name = bare if bare in stock.names else _first_in_colour(bare, stock.names)
     return _Found(name, exact, unread)
+
+
+def _fruit(said: str, stock: Stock) -> str:
+    """The name of the fruit that is called as a colour, if some words are it: a tangerine."""
+    words = read(said).words
+    if not words or not _is_fruit(words[-1], words[:-1]):
+        return ""
+    names = (name for word, name in stock.keywords if word == FRUIT)
+    return next((name for name in names if name in stock.names and FRUIT not in name.split()), "")
 
 
 @lru_cache(maxsize=256)

@@ -191,6 +191,7 @@ def test_the_package_is_imported_and_reads_in_no_time() -> None:
         ("a rose", "en"),
         ("a coin", "en"),
         ("son", "en"),
+        ("winter mittens", "en"),
         ("un chat noir", "fr"),
         ("die Katze", "de"),
         ("grand chien", "fr"),
