@@ -42,7 +42,7 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        trial: The model. All prompts are 1,367 names, 220 natural ones, 225 that the reading was mended by,
+        trial: The model. All prompts are 1,367 names, 210 natural ones, 445 that the reading was mended by,
             220 held-out words and at most 200 of each other sort.
 
     Returns:
