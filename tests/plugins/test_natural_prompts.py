@@ -22,7 +22,7 @@ def test_there_are_enough_and_most_are_phrases(modality: str) -> None:
     found = prompts(modality)
     assert len(found) >= LEAST[modality]
     assert all(prompt not in answers and answers for prompt, answers in found.items())
-    assert sum(len(prompt.split()) > 2 for prompt in found) > 0.75 * len(found)
+    assert sum(len(prompt.split()) > 2 for prompt in found) > 2 / 3 * len(found)
 
 
 @pytest.mark.parametrize(
