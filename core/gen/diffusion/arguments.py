@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import SupportsIndex
+from typing import SupportsIndex, get_args
 
 
 def whole_number(value: object, name: str, *, least: int = 1, most: int | None = None) -> int:
@@ -32,6 +32,13 @@ def check_not_negative(**numbers: float) -> None:
     for name, number in numbers.items():
         if not 0 <= number < math.inf:
             raise ValueError(f"{name} must be a finite number of at least 0, not {number}")
+
+
+def check_choice(name: str, value: object, choices: object) -> None:
+    """``value`` must be one of those of the Literal type ``choices``."""
+    if value not in get_args(choices):
+        *others, last = map(repr, get_args(choices))
+        raise ValueError(f"{name} must be {', '.join(others)} or {last}, not {value!r}")
 
 
 def check_axes(axes: Sequence[int]) -> None:

@@ -13,13 +13,13 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import Literal, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gen.diffusion.arguments import check_not_negative, whole_number
+from gen.diffusion.arguments import check_choice, check_not_negative, whole_number
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Inputs, Memory, Prediction
 from gen.diffusion.level import Level, Real, Renoised, broadcast, derivative, sin
@@ -423,8 +423,7 @@ class Unmask(_TokenSolver):
     block: int | None = None
 
     def __post_init__(self) -> None:
-        if self.order not in get_args(Order):
-            raise ValueError(f"order must be one of {', '.join(get_args(Order))}, not {self.order!r}")
+        check_choice("order", self.order, Order)
         check_not_negative(temperature=self.temperature, order_noise=self.order_noise)
         if self.order == "random" and self.order_noise > 0:
             raise ValueError("order_noise must be 0 for a random order, which is noise already")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+from gen.diffusion.arguments import check_choice
 
 Route = Literal["cross_attention", "global", "prepend", "channels"]
 
@@ -32,10 +34,7 @@ class Condition:
     mask: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.route not in get_args(Route):
-            raise ValueError(
-                f"a condition's route must be one of {', '.join(get_args(Route))}, not {self.route!r}"
-            )
+        check_choice("a condition's route", self.route, Route)
         if self.value.ndim == 0:
             raise ValueError("a condition's value needs a batch dimension")
         if self.mask is not None and self.mask.shape != self.value.shape[:2]:

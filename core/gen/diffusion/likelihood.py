@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from gen.diffusion.arguments import check_choice
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid
@@ -18,6 +18,7 @@ from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
 from gen.diffusion.sampling import sample
 from gen.diffusion.solvers.base import Solver
+from gen.diffusion.solvers.first_order import Variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +166,7 @@ def variational_bound(
     *,
     noise: NoiseSource,
     conditioning: Conditioning | None = None,
-    variance: Literal["small", "large", "learned"] = "small",
+    variance: Variance = "small",
     bits: int | None = 8,
 ) -> Bound:
     """An unbiased estimate of the bound, with one draw of noise and one evaluation for each step.
@@ -181,8 +182,7 @@ def variational_bound(
     Raises:
         ValueError: The grid does not fall to t = 0, the variance is none of these, or not given.
     """
-    if variance not in ("small", "large", "learned"):
-        raise ValueError(f"variance must be 'small', 'large' or 'learned', not {variance!r}")
+    check_choice("variance", variance, Variance)
     levels = grid.levels(process)
     if not grid.falling or grid.renoise_steps or levels[-1].sigma > 0:
         raise ValueError("the bound needs a grid that falls to t = 0 and does not renoise")

@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from gen.diffusion.arguments import check_choice
 from gen.diffusion.level import (
     Level,
     Real,
@@ -30,6 +31,7 @@ from gen.diffusion.level import (
 from gen.diffusion.noise import NoiseSource, StepNoise
 
 HALF_PI = math.pi / 2
+Betas = Literal["linear", "scaled_linear"]
 
 
 class ForwardProcess(ABC):
@@ -121,13 +123,12 @@ class _Betas(Process):
 
     beta_min: float = 0.1
     beta_max: float = 20.0
-    betas: Literal["linear", "scaled_linear"] = "linear"
+    betas: Betas = "linear"
 
     def __post_init__(self) -> None:
         if not 0 < self.beta_min < self.beta_max < math.inf:
             raise ValueError(f"betas must be 0 < beta_min < beta_max, not {self.beta_min}, {self.beta_max}")
-        if self.betas not in ("linear", "scaled_linear"):
-            raise ValueError(f"betas must be 'linear' or 'scaled_linear', not {self.betas!r}")
+        check_choice("betas", self.betas, Betas)
 
     @property
     def _roots(self) -> tuple[float, float]:

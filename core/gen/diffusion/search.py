@@ -16,8 +16,8 @@ from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
 from gen.diffusion.sampling import iterate, prior, sample
 from gen.diffusion.solvers.base import Solver
+from gen.diffusion.solvers.dpm_solver import Heun
 from gen.diffusion.solvers.first_order import DDIM
-from gen.diffusion.solvers.runge_kutta import Heun
 
 FIRST_ORDER = DDIM()
 SECOND_ORDER = Heun()

@@ -1,9 +1,16 @@
-"""Solvers: how x moves from one noise level to the next, in files by paper."""
+"""Solvers: how x moves from one noise level to the next, in files by the form of their step."""
 
 from gen.diffusion.denoiser import FlowMapDenoiser
 from gen.diffusion.solvers.adams import DEIS, IPNDM, LMS, PLMS, FlowAdams, GradientEstimation, VariableIPNDM
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update, flow_time
-from gen.diffusion.solvers.dpm_solver import Adaptive, DPMSolver2, DPMSolver2M, DPMSolver3
+from gen.diffusion.solvers.dpm_solver import (
+    Adaptive,
+    DPMSolver2,
+    DPMSolver2M,
+    DPMSolver3,
+    Heun,
+    HeunPlusPlus,
+)
 from gen.diffusion.solvers.dpmpp import CFGpp2M, CFGpp2S, DPMpp2M, DPMpp2S, DPMpp3M, DPMpp3S
 from gen.diffusion.solvers.first_order import (
     DDIM,
@@ -16,10 +23,7 @@ from gen.diffusion.solvers.first_order import (
     SigmaUp,
     TCDStep,
 )
-from gen.diffusion.solvers.multistep import Past
-from gen.diffusion.solvers.runge_kutta import Heun, HeunPlusPlus
-from gen.diffusion.solvers.sde import ERSDE, SASolver, TauInterval
-from gen.diffusion.solvers.unipc import UniPC
+from gen.diffusion.solvers.multistep import ERSDE, Past, SASolver, TauInterval, UniPC
 from gen.diffusion.solvers.wrappers import Ancestral, Churn, FlowTime, Inverse, Langevin, PredictorCorrector
 
 __all__ = [

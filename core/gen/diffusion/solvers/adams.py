@@ -30,6 +30,7 @@ from gen.diffusion.solvers.base import (
     State,
     Update,
     affine,
+    eps_of,
     eps_step,
     first_order_only,
     flow_time,
@@ -192,9 +193,8 @@ class _Multistep(Solver):
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        prediction = denoise(x, t)
-        x0, x = prediction.x0, implied(prediction, x, t)
-        known = (Past(t, prediction.noise(x, t)), *state)
+        x, eps, x0 = eps_of(denoise, x, t)
+        known = (Past(t, eps), *state)
         if self.first_order(t, s):
             scale, total = x0_step(t, s)
             end = affine(x, scale, (total, x0))
@@ -299,13 +299,11 @@ class PLMS(Solver):
     ) -> Update:
         if history(state, t, s, flow_time) or first_order_only(t, s, s):
             return IPNDM(lower_order_final=False).step(state, x, denoise, t, s, noise=noise)
-        prediction = denoise(x, t)
-        x = implied(prediction, x, t)
-        eps = prediction.noise(x, t)
+        x, eps, x0 = eps_of(denoise, x, t)
         scale, whole = eps_step(t, s)
         ahead = affine(x, scale, (whole, eps))
         eps_s = denoise(ahead, s).noise(ahead, s)
-        return Update(affine(x, scale, (whole / 2, eps), (whole / 2, eps_s)), (Past(t, eps),), prediction.x0)
+        return Update(affine(x, scale, (whole / 2, eps), (whole / 2, eps_s)), (Past(t, eps),), x0)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -25,6 +25,9 @@ Denoise: TypeAlias = Callable[[Tensor, Level[float]], Prediction]
 
 State: TypeAlias = tuple[Any, ...]
 """A solver's memory, read by that solver alone; () at the start. Can be pickled."""
+
+Target = Literal["x0", "eps"]
+"""The prediction that a solver integrates."""
 
 ROUNDING = 1e-14
 """Coefficients that differ by less are the same."""
@@ -142,6 +145,19 @@ def implied(prediction: Prediction, x: Tensor, level: Level[float]) -> Tensor:
     x_s = alpha_s x0 + sigma_s eps, which is CFG++ (Chung et al. 2024, arXiv 2406.08070, algorithm 2).
     """
     return x if prediction.eps is None else affine(prediction.x0, level.alpha, (level.sigma, prediction.eps))
+
+
+def x0_of(denoise: Denoise, x: Tensor, t: Level[float]) -> tuple[Tensor, Tensor]:
+    """The evaluation that a step in x0 begins with: (``implied`` x, x0)."""
+    prediction = denoise(x, t)
+    return implied(prediction, x, t), prediction.x0
+
+
+def eps_of(denoise: Denoise, x: Tensor, t: Level[float]) -> tuple[Tensor, Tensor, Tensor]:
+    """The evaluation that a step in eps begins with: (``implied`` x, eps, x0)."""
+    prediction = denoise(x, t)
+    x = implied(prediction, x, t)
+    return x, prediction.noise(x, t), prediction.x0
 
 
 def log_snr(level: Level[float]) -> float:

@@ -1,4 +1,4 @@
-"""DPM-Solver (Lu et al. 2022, arXiv 2206.00927): solvers in eps.
+"""Solvers in eps: DPM-Solver (Lu et al. 2022, arXiv 2206.00927) and Heun's method.
 
 With lambda = log_snr and h = lambda_s - lambda_t the probability flow is solved exactly by
 
@@ -11,13 +11,15 @@ data, and a long one from nearly pure noise (``first_order_only``) is of first o
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from gen.diffusion.arguments import check_positive
+from gen.diffusion.arguments import check_choice, check_positive, whole_number
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
@@ -26,22 +28,37 @@ from gen.diffusion.solvers.base import (
     SDESolver,
     Solver,
     State,
+    Target,
     Update,
     affine,
     between,
+    eps_of,
     eps_step,
     first_order_only,
-    implied,
     infinite,
+    rho,
 )
-from gen.diffusion.solvers.dpmpp import DPMpp2S, DPMpp3S, Kind, check_kind
+from gen.diffusion.solvers.dpmpp import Coefficients, DPMpp2S, DPMpp3S, Kind, staged
 from gen.diffusion.solvers.first_order import DDIM
 from gen.diffusion.solvers.multistep import Past, history
+from gen.diffusion.solvers.wrappers import FlowTime
 
 
-def _slope(t: Level[float], s: Level[float]) -> float:
-    """-sigma_s ((e**h - 1) / h - 1): the integral of the line from 0 at t to 1 at s."""
-    return s.sigma + eps_step(t, s)[1] / (s.log_snr - t.log_snr)
+def coefficients(t: Level[float], s: Level[float], kind: Kind) -> Coefficients:
+    """Those of eps, by the formula above."""
+    scale, total = eps_step(t, s)
+    # Midpoint, or -sigma_s ((e**h - 1) / h - 1): the integral of the line from 0 at t to 1 at s.
+    slope = total / 2 if kind == "midpoint" else s.sigma + total / (s.log_snr - t.log_snr)
+    return Coefficients(scale, total, slope)
+
+
+def _single_step(
+    x: Tensor, denoise: Denoise, t: Level[float], kind: Kind, *places: tuple[Level[float], float]
+) -> Update:
+    """The step from t that ends at the last of the places: (level, multiple) of each ``Stage``."""
+    x, eps, x0 = eps_of(denoise, x, t)
+    stages = [(level, coefficients(t, level, kind), multiple, None) for level, multiple in places]
+    return Update(staged(x, eps, stages, lambda x, level: denoise(x, level).noise(x, level)), (), x0)
 
 
 @dataclass(frozen=True)
@@ -70,15 +87,7 @@ class DPMSolver2(Solver):
         m = s if self.r == 1 else between(t, s, self.r)
         if first_order_only(t, s, m):
             return DDIM().step(state, x, denoise, t, s, noise=noise)
-        prediction = denoise(x, t)
-        x = implied(prediction, x, t)
-        eps = prediction.noise(x, t)
-        scale, total = eps_step(t, m)
-        x_m = affine(x, scale, (total, eps))
-        eps_m = denoise(x_m, m).noise(x_m, m)
-        scale, total = eps_step(t, s)
-        weight = total / (2 * self.r)
-        return Update(affine(x, scale, (total - weight, eps), (weight, eps_m)), state, prediction.x0)
+        return _single_step(x, denoise, t, "midpoint", (m, 0.0), (s, 1 / self.r))
 
 
 @dataclass(frozen=True)
@@ -99,17 +108,7 @@ class DPMSolver3(Solver):
         m, n = between(t, s, 1 / 3), between(t, s, 2 / 3)
         if first_order_only(t, s, n):
             return DDIM().step(state, x, denoise, t, s, noise=noise)
-        prediction = denoise(x, t)
-        x = implied(prediction, x, t)
-        eps = prediction.noise(x, t)
-        scale, total = eps_step(t, m)
-        x_m = affine(x, scale, (total, eps))
-        eps_m = denoise(x_m, m).noise(x_m, m)
-        (scale, total), weight = eps_step(t, n), 2 * _slope(t, n)
-        x_n = affine(x, scale, (total - weight, eps), (weight, eps_m))
-        eps_n = denoise(x_n, n).noise(x_n, n)
-        (scale, total), weight = eps_step(t, s), _slope(t, s) * 3 / 2
-        return Update(affine(x, scale, (total - weight, eps), (weight, eps_n)), state, prediction.x0)
+        return _single_step(x, denoise, t, "heun", (m, 0.0), (n, 2.0), (s, 1.5))
 
 
 @dataclass(frozen=True)
@@ -133,27 +132,80 @@ class DPMSolver2M(SDESolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_kind(self.kind)
+        check_choice("kind", self.kind, Kind)
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        prediction = denoise(x, t)
-        x = implied(prediction, x, t)
-        eps = prediction.noise(x, t)
+        x, eps, x0 = eps_of(denoise, x, t)
         kept = (Past(t, eps),)
         if first_order_only(t, s, s):
-            first = DPMpp2S(eta=self.eta).step((), x, lambda *_: prediction, t, s, noise=noise)
+            first = DPMpp2S(eta=self.eta).step((), x, lambda *_: Prediction(x0), t, s, noise=noise)
             return first._replace(state=kept)
-        scale, total = eps_step(t, s)
-        slope = total / 2 if self.kind == "midpoint" else _slope(t, s)
-        rise, terms = 1 + self.eta, [((1 + self.eta) * total, eps)]
+        c = coefficients(t, s, self.kind)
+        rise, terms = 1 + self.eta, [((1 + self.eta) * c.total, eps)]
         if past := history(state, t, s):
             r = (t.log_snr - past[0].level.log_snr) / (s.log_snr - t.log_snr)
-            terms = [(rise * (total + slope / r), eps), (-rise * slope / r, past[0].value)]
-        std = math.sqrt(self.eta * ((t.sigma * scale) ** 2 - s.sigma**2)) if self.eta > 0 else 0.0
+            terms = [(rise * (c.total + c.slope / r), eps), (-rise * c.slope / r, past[0].value)]
+        std = math.sqrt(self.eta * ((t.sigma * c.scale) ** 2 - s.sigma**2)) if self.eta > 0 else 0.0
         z = noise(x, "step") if std > 0 else None
-        return Update(affine(x, scale, *terms, (std, z)), kept, prediction.x0, std, z)
+        return Update(affine(x, c.scale, *terms, (std, z)), kept, x0, std, z)
+
+
+@dataclass(frozen=True)
+class Heun(Solver):
+    """Heun's method for eps in rho = sigma / alpha (Karras et al. 2022, arXiv 2206.00364, algorithm 1).
+
+        x'  = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) eps_t
+        x_s = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) (eps_t + eps_s(x')) / 2
+
+    Second order, two evaluations: that of ``DPMSolver2(1.0)``. The step to clean data is Euler's with one.
+    Steps from or to (nearly) pure noise, where the trapezoid is inaccurate, are those of
+    ``FlowTime(Heun())``.
+    """
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        if s.sigma > 0 and first_order_only(t, s, s):
+            return FlowTime(self).step(state, x, denoise, t, s, noise=noise)
+        return DPMSolver2(1.0).step(state, x, denoise, t, s, noise=noise)
+
+
+@dataclass(frozen=True)
+class HeunPlusPlus(Solver):
+    """Heun++ of ComfyUI, in rho = sigma / alpha; three evaluations per step, and no paper.
+
+        x_s = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) (w_t eps_t + w_s eps_s + w_r eps_r)
+
+    where x at s and then at r, the level after it, are predicted by Euler steps, and w_s = rho_s / (3 rho_0),
+    w_r = rho_r / (3 rho_0) and w_t = 1 - w_s - w_r, with rho_0 at the start of the run. The step before the
+    last has w_s = rho_s / (2 rho_0) and no r. First order. Euler's are the last step, all steps of a run
+    from pure noise, where rho_0 is infinite, those towards noise, and those between levels unknown to ``on``.
+    """
+
+    levels: tuple[Level[float], ...] = field(default=(), repr=False)
+
+    def on(self, levels: Sequence[Level[float]]) -> Solver:
+        return replace(self, levels=tuple(levels))
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        after = self.levels[self.levels.index(s) + 1 :] if s in self.levels else ()
+        if not after or s.log_snr < t.log_snr or min(t.alpha, s.alpha) == 0 or self.levels[0].alpha == 0:
+            return DDIM().step(state, x, denoise, t, s, noise=noise)
+        x, eps, x0 = eps_of(denoise, x, t)
+        places, values, ahead = [t, s] if len(after) == 1 else [t, s, after[0]], [eps], x
+        for start, end in pairwise(places):
+            scale, step = eps_step(start, end)
+            ahead = affine(ahead, scale, (step, values[-1]))
+            values.append(denoise(ahead, end).noise(ahead, end))
+        rest = [rho(level) / (len(places) * rho(self.levels[0])) for level in places[1:]]
+        scale, step = eps_step(t, s)
+        weights = [1 - sum(rest), *rest]
+        terms = [(step * weight, eps) for weight, eps in zip(weights, values, strict=True)]
+        return Update(affine(x, scale, *terms), state, x0)
 
 
 SMALLEST = 1e-6
@@ -191,7 +243,7 @@ class Adaptive(Solver):
     """
 
     order: Literal[2, 3] = 3
-    target: Literal["x0", "eps"] = "eps"
+    target: Target = "eps"
     rtol: float = 0.05
     atol: float = 0.0078
     first: float = 0.05
@@ -199,10 +251,8 @@ class Adaptive(Solver):
     safety: float = 0.81
 
     def __post_init__(self) -> None:
-        if self.order not in (2, 3):
-            raise ValueError(f"order must be 2 or 3, not {self.order}")
-        if self.target not in ("x0", "eps"):
-            raise ValueError(f"target must be 'x0' or 'eps', not {self.target!r}")
+        whole_number(self.order, "order", least=2, most=3)
+        check_choice("target", self.target, Target)
         check_positive(rtol=self.rtol, atol=self.atol, first=self.first)
         if not 0 < self.safety < 1:
             raise ValueError(f"safety must lie in (0, 1), not {self.safety}")

@@ -23,12 +23,14 @@ in a part of the formulas. Without guidance u = x0, and ``CFGpp2M`` is ``DPMpp2M
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from torch import Tensor
 
+from gen.diffusion.arguments import check_choice
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
@@ -43,6 +45,7 @@ from gen.diffusion.solvers.base import (
     decay,
     implied,
     infinite,
+    x0_of,
 )
 from gen.diffusion.solvers.multistep import SHORT, Past, history, steps_left
 
@@ -51,12 +54,15 @@ Kind = Literal["midpoint", "heun"]
 
 
 class Coefficients(NamedTuple):
-    """x_s = scale x_t + total x0 + std z for a constant x0; + slope d for x0 + d (lambda - lambda_t) / h."""
+    """x_s = scale x_t + total x0 + std z for a constant x0; + slope d for x0 + d (lambda - lambda_t) / h.
+
+    In the solvers in eps, that takes the place of x0.
+    """
 
     scale: float
     total: float
     slope: float
-    std: float
+    std: float = 0.0
 
 
 def coefficients(t: Level[float], s: Level[float], eta: float, kind: Kind = "heun") -> Coefficients:
@@ -69,10 +75,30 @@ def coefficients(t: Level[float], s: Level[float], eta: float, kind: Kind = "heu
     return Coefficients(scale, total, slope, s.sigma * math.sqrt(1 - e * e) if eta > 0 else 0.0)
 
 
-def check_kind(kind: Kind) -> None:
-    """Raises ValueError where the kind is unknown."""
-    if kind not in ("midpoint", "heun"):
-        raise ValueError(f"kind must be 'midpoint' or 'heun', not {kind!r}")
+Stage: TypeAlias = tuple[Level[float], Coefficients, float, Tensor | None]
+"""(level of an evaluation or of the step's end, coefficients from t to it, multiple, noise / sigma), where
+multiple is its distance from t in log_snr over that of the stage before."""
+
+
+def staged(
+    x: Tensor, first: Tensor, stages: Sequence[Stage], evaluate: Callable[[Tensor, Level[float]], Tensor]
+) -> Tensor:
+    """The end of a step from x (B, ...), each stage by the line through the first prediction and the latest.
+
+    Args:
+        x: x_t.
+        first: The prediction at t, x0 or eps.
+        stages: In their order; for the first, which has no other prediction yet, multiple does not count.
+        evaluate: (x, level) -> prediction.
+    """
+    end, place = x, None
+    for level, c, multiple, noise in stages:
+        terms = [(c.total, first)]
+        if place is not None:
+            weight = c.slope * multiple
+            terms = [(c.total - weight, first), (weight, evaluate(end, place))]
+        end, place = affine(x, c.scale, *terms, (level.sigma, noise)), level
+    return end
 
 
 @dataclass(frozen=True)
@@ -94,20 +120,26 @@ class DPMpp2M(SDESolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_kind(self.kind)
+        check_choice("kind", self.kind, Kind)
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         prediction = denoise(x, t)
-        x0, x = prediction.x0, implied(prediction, x, t)
+        x0, kept = prediction.x0, self.remembered(prediction, x, t)
         c = coefficients(t, s, self.eta, self.kind)
         terms = [(c.total, x0)]
         if past := history(state, t, s):
             r = (t.log_snr - past[0].level.log_snr) / (s.log_snr - t.log_snr)
-            terms = [(c.total + c.slope / r, x0), (-c.slope / r, past[0].value)]
+            newest = x0 if self.kind == "midpoint" else kept
+            terms = [(c.total + c.slope / r, newest), (-c.slope / r, past[0].value)]
         z = noise(x, "step") if c.std > 0 else None
-        return Update(affine(x, c.scale, *terms, (c.std, z)), (Past(t, x0),), x0, c.std, z)
+        end = affine(implied(prediction, x, t), c.scale, *terms, (c.std, z))
+        return Update(end, (Past(t, kept),), x0, c.std, z)
+
+    def remembered(self, prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
+        """What the next step takes for the x0 of this one."""
+        return prediction.x0
 
 
 @dataclass(frozen=True)
@@ -140,8 +172,7 @@ class DPMpp3M(SDESolver):
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
-        prediction = denoise(x, t)
-        x0, x = prediction.x0, implied(prediction, x, t)
+        x, x0 = x0_of(denoise, x, t)
         c = coefficients(t, s, self.eta)
         terms: list[tuple[float, Tensor]] = [(c.total, x0)]
         past = history(state, t, s)
@@ -162,8 +193,36 @@ class DPMpp3M(SDESolver):
         return Update(affine(x, c.scale, *terms, (c.std, z)), (Past(t, x0), *past[:1]), x0, c.std, z)
 
 
+class _SingleStep(SDESolver):
+    """A solver that evaluates within the step, and remembers nothing."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind:
+        """The second-order term."""
+
+    @abstractmethod
+    def places(self, t: Level[float], s: Level[float]) -> list[tuple[str, Level[float], float]]:
+        """(name of the noise since the place before, level, multiple) of each ``Stage``."""
+
+    def step(
+        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
+    ) -> Update:
+        x, x0 = x0_of(denoise, x, t)
+        if infinite(t, s):
+            c = coefficients(t, s, self.eta, self.kind)
+            z = noise(x, "step") if c.std > 0 else None
+            return Update(affine(x, c.scale, (c.total, x0), (c.std, z)), state, x0, c.std, z)
+        path = _Path(noise, self.eta, x, t)
+        stages = [
+            (level, coefficients(t, level, self.eta, self.kind), multiple, path.to(name, level))
+            for name, level, multiple in self.places(t, s)
+        ]
+        return Update(staged(x, x0, stages, lambda x, level: denoise(x, level).x0), state, x0)
+
+
 @dataclass(frozen=True)
-class DPMpp2S(SDESolver):
+class DPMpp2S(_SingleStep):
     """DPM-Solver++(2S), algorithm 1, and its SDE: second order, two evaluations per step, no memory.
 
         x_m = scale x_t + total x0 + std z',   at lambda_m = lambda_t + r h
@@ -185,31 +244,17 @@ class DPMpp2S(SDESolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_kind(self.kind)
+        check_choice("kind", self.kind, Kind)
         if not 0 < self.r <= 1:
             raise ValueError(f"r must lie in (0, 1], not {self.r}")
 
-    def step(
-        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
-    ) -> Update:
-        prediction = denoise(x, t)
-        x0, x = prediction.x0, implied(prediction, x, t)
-        c = coefficients(t, s, self.eta, self.kind)
-        if infinite(t, s):
-            z = noise(x, "step") if c.std > 0 else None
-            return Update(affine(x, c.scale, (c.total, x0), (c.std, z)), state, x0, c.std, z)
+    def places(self, t: Level[float], s: Level[float]) -> list[tuple[str, Level[float], float]]:
         m = s if self.r == 1 else between(t, s, self.r)
-        path = _Path(noise, self.eta, x)
-        z_m = path.to("stage", t, m)
-        c_m = coefficients(t, m, self.eta)
-        x_m = affine(x, c_m.scale, (c_m.total, x0), (m.sigma, z_m))
-        x0_m = denoise(x_m, m).x0
-        weight, z = c.slope / self.r, path.to("rest", m, s)
-        return Update(affine(x, c.scale, (c.total - weight, x0), (weight, x0_m), (s.sigma, z)), state, x0)
+        return [("stage", m, 0.0), ("rest", s, 1 / self.r)]
 
 
 @dataclass(frozen=True)
-class DPMpp3S(SDESolver):
+class DPMpp3S(_SingleStep):
     """DPM-Solver++(3S), and its SDE: third order, three evaluations per step, no memory.
 
     The stages at lambda_t + h / 3 and + 2 h / 3 and the step itself, each by the line through x0 and the last
@@ -225,41 +270,28 @@ class DPMpp3S(SDESolver):
     """
 
     eta: float = 0.0
+    kind: ClassVar[Kind] = "heun"
 
-    def step(
-        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
-    ) -> Update:
-        if infinite(t, s):
-            return DPMpp2S(eta=self.eta).step(state, x, denoise, t, s, noise=noise)
+    def places(self, t: Level[float], s: Level[float]) -> list[tuple[str, Level[float], float]]:
         m, n = between(t, s, 1 / 3), between(t, s, 2 / 3)
-        prediction = denoise(x, t)
-        x0, x = prediction.x0, implied(prediction, x, t)
-        path = _Path(noise, self.eta, x)
-        c, z = coefficients(t, m, self.eta), path.to("stage", t, m)
-        x_m = affine(x, c.scale, (c.total, x0), (m.sigma, z))
-        x0_m = denoise(x_m, m).x0
-        c, z, weight = coefficients(t, n, self.eta), path.to("middle", m, n), 2.0
-        x_n = affine(x, c.scale, (c.total - c.slope * weight, x0), (c.slope * weight, x0_m), (n.sigma, z))
-        x0_n = denoise(x_n, n).x0
-        c, z, weight = coefficients(t, s, self.eta), path.to("rest", n, s), 1.5
-        x_s = affine(x, c.scale, (c.total - c.slope * weight, x0), (c.slope * weight, x0_n), (s.sigma, z))
-        return Update(x_s, state, x0)
+        return [("stage", m, 0.0), ("middle", n, 2.0), ("rest", s, 1.5)]
 
 
 class _Path:
     """The noise of one step, drawn part by part: sigma times it is the noise in x since the step began."""
 
-    def __init__(self, noise: StepNoise, eta: float, like: Tensor) -> None:
-        self.noise, self.eta, self.like = noise, eta, like
+    def __init__(self, noise: StepNoise, eta: float, like: Tensor, start: Level[float]) -> None:
+        self.noise, self.eta, self.like, self.level = noise, eta, like, start
         self.z: Tensor | None = None
 
-    def to(self, name: str, t: Level[float], s: Level[float]) -> Tensor | None:
-        """e**(-eta h) of the noise at t, and sqrt(1 - e**(-2 eta h)) of a new draw; None for eta = 0."""
-        e = decay(t, s) ** self.eta
+    def to(self, name: str, s: Level[float]) -> Tensor | None:
+        """e**(-eta h) of the noise so far, and sqrt(1 - e**(-2 eta h)) of a new draw; None for eta = 0."""
+        e = decay(self.level, s) ** self.eta
         if e < 1:
-            fresh = self.noise.part(name, t, s)(self.like, "step")
+            fresh = self.noise.part(name, self.level, s)(self.like, "step")
             std = math.sqrt(1 - e * e)
             self.z = fresh * std if self.z is None else affine(self.z, e, (std, fresh))
+        self.level = s
         return self.z
 
 
@@ -284,19 +316,8 @@ class CFGpp2M(DPMpp2M):
         kind: As of ``DPMpp2M``.
     """
 
-    def step(
-        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
-    ) -> Update:
-        prediction = denoise(x, t)
-        x0, u, c = prediction.x0, _unguided(prediction, x, t), coefficients(t, s, self.eta, self.kind)
-        terms = [(c.total, x0)]
-        if past := history(state, t, s):
-            r = (t.log_snr - past[0].level.log_snr) / (s.log_snr - t.log_snr)
-            newest = x0 if self.kind == "midpoint" else u
-            terms = [(c.total + c.slope / r, newest), (-c.slope / r, past[0].value)]
-        z = noise(x, "step") if c.std > 0 else None
-        end = affine(implied(prediction, x, t), c.scale, *terms, (c.std, z))
-        return Update(end, (Past(t, u),), x0, c.std, z)
+    def remembered(self, prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
+        return _unguided(prediction, x, t)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 from torch import Tensor
 
+from gen.diffusion.arguments import check_choice
 from gen.diffusion.denoiser import Output, Prediction
 from gen.diffusion.level import Level, posterior, transition
 from gen.diffusion.noise import StepNoise
@@ -29,6 +30,9 @@ from gen.diffusion.solvers.base import (
     flow_time,
     implied,
 )
+
+Variance = Literal["small", "large", "learned"]
+"""Of a step of the chain: that of the posterior, that of the forward step, or the network's between both."""
 
 SigmaUp: TypeAlias = Callable[[Level[float], Level[float]], float]
 """(t, s) -> sigma_up."""
@@ -101,15 +105,14 @@ class DDPM(Solver):
         ValueError: In a step, the variance is "learned" and the denoiser predicts none.
     """
 
-    variance: Literal["small", "large", "learned"] = "small"
+    variance: Variance = "small"
 
     @property
     def stochastic(self) -> bool:
         return True
 
     def __post_init__(self) -> None:
-        if self.variance not in ("small", "large", "learned"):
-            raise ValueError(f"variance must be 'small', 'large' or 'learned', not {self.variance!r}")
+        check_choice("variance", self.variance, Variance)
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
