@@ -1,11 +1,15 @@
 """What the metrics say of clips whose properties are known."""
 
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 import torch
 
+import gen
+from gen.artifact import Artifact
+from gen.evaluation import Trial
 from gen_video.training import evaluate, judges
 from gen_video.training.data import things
 from gen_video.training.data.clips import Actor, Clip
@@ -53,3 +57,56 @@ def test_crops_hold_the_thing_wherever_it_is(renderer: Renderer) -> None:
     assert (crops[0] - crops[2]).abs().mean() < 0.05
     empty = torch.ones(2, 3, 128, 128)
     assert len(judges.crops(empty, judges.outlines(empty, white))) == 0
+
+
+@pytest.mark.parametrize(
+    ("motion", "speed", "named", "alike"),
+    [
+        ("past right", "slow", "right", True),
+        ("left", "fast", "past left", True),
+        ("right", "normal", "past right", False),
+        ("right", "fast", "left", False),
+        ("right", "fast", "roll right", False),
+        ("shake", "normal", "still", False),
+    ],
+)
+def test_a_motion_is_like_another_that_goes_there_as_fast(
+    motion: str, speed: str, named: str, alike: bool
+) -> None:
+    assert evaluate._alike(Actor(0, motion, speed, phase=0.125), named) == alike
+
+
+def test_the_ends_that_are_given_show_what_the_image_model_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    red = np.zeros((128, 128, 4), np.float32)
+    red[30:50, 60:80] = [1, 0, 0, 1]
+    monkeypatch.setattr(gen, "image", lambda names, **_: [Artifact("image", {"pixels": red})] * len(names))
+    monkeypatch.setattr(judges, "name_motions", lambda _, masks: ["right"] * len(masks))
+    given: list[np.ndarray] = []
+
+    def draw(prompts: Sequence[str], seeds: Sequence[int], **params: Artifact) -> Iterator[Artifact]:
+        assert len(prompts) == len(seeds) == 1
+        ends = [params[name].arrays["pixels"] for name in ("first", "last")]
+        given.extend(ends)
+        yield Artifact("video", {"frames": np.stack([ends[0]] * 8 + [ends[1]] * 8)}, {"fps": "8"})
+
+    trial = Trial(
+        model=None,  # type: ignore[arg-type]
+        draw=draw,
+        samples=3,
+        report=lambda _: None,
+        groups=frozenset(["given pictures"]),
+    )
+    evaluation = evaluate._Evaluation(trial)
+    evaluation.motion_judge = None  # type: ignore[assignment]
+    shares = [str(value)[:6] for value in evaluation.run()["given pictures"].values()]  # type: ignore[attr-defined]
+    # Of what goes left, right and up.
+    assert shares == ["33.3 %"] * 4
+    assert len(given) == 6
+    red_is_at = [np.argwhere(frame[..., 1] < 0.5).mean(0) for frame in given]
+    moved = [last - first for first, last in zip(red_is_at[::2], red_is_at[1::2], strict=True)]
+    assert moved[0][1] < -20
+    assert moved[1][1] > 20
+    assert moved[2][0] < -20
+    assert all((frame[[0, -1]].min(-1) > 0.99).all() for frame in given[:4])
+    # As large as things are.
+    assert np.ptp(np.argwhere(given[4][..., 1] < 0.5), 0).max() == pytest.approx(62, abs=2)

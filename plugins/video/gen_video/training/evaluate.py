@@ -6,7 +6,7 @@ import io
 import math
 import random
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -14,24 +14,30 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
+import gen
 from gen.artifact import Artifact
 from gen.evaluation import Share, Trial, frechet_distance
 from gen.metadata import Metadata
+from gen.train.emoji import scaled
 from gen.train.natural_prompts import natural_prompts
 from gen_video.files.containers import write_mp4
+from gen_video.sizes import SIDE
 from gen_video.training import judges
 from gen_video.training.data import clips, things
 from gen_video.training.data.backgrounds import PATTERNED, PLAIN, WHITE, tile
 from gen_video.training.data.clips import Actor, Clip
 from gen_video.training.data.motion import MOTIONS, SPEEDS
-from gen_video.training.data.render import Renderer
+from gen_video.training.data.render import TIMES, Renderer
 
 NATURAL = Path(__file__).parent / "data" / "natural_prompts.txt"
 SEED = 20_250_000
 GROUP = 200
 GIVEN = 40
+PICTURED = 126
+"""Clips between pictures of the image model, six of each motion."""
 STEADY = ("left", "right", "up", "down")
 """Motions at an even pace, whose speed can be measured."""
 
@@ -40,7 +46,8 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        trial: The model. All prompts are the natural ones, 200 of each other sort, and 40 with given frames.
+        trial: The model. All prompts are the natural ones, 200 of each other sort, 40 with given frames, and
+            126 with given pictures of the image model.
 
     Returns:
         Metric to its value as text, in groups.
@@ -77,6 +84,7 @@ class _Evaluation:
                 "one thing, held out": lambda: self._alone("held out"),
                 "two things": self._pairs,
                 "given frames": self._given,
+                "given pictures": self._pictured,
                 "loops": self._loops,
                 "longer clips and more frames": self._longer,
                 "distribution": self._distance,
@@ -195,6 +203,40 @@ class _Evaluation:
             result[f"{name} given: motion right"] = str(Share(sum(moves), len(moves)))
             self.report(f"given frames: {name}")
         return result
+
+    def _pictured(self) -> Mapping[str, str]:
+        """Clips of which both ends are given: what the image model draws, where a motion begins and ends."""
+        wanted = [replace(clip, background=WHITE) for clip in self._clips("seen", PICTURED)]
+        real = self._with_pictures({clip.actors[0].thing for clip in wanted}).render(wanted)
+        made = []
+        for index, (clip, frames) in enumerate(zip(wanted, real, strict=True)):
+            prompt = clips.canonical(clip, self.things)
+            ends = {"first": _picture(frames[0]), "last": _picture(frames[-1])}
+            made.append(_tensor(next(self.draw([prompt], [SEED + index], **ends))))
+            if index % 50 == 0:
+                self.report(f"given pictures: {index} of {len(wanted)}")
+        result = {}
+        for name, group in (("judge, on renderings", real), ("first and last given", made)):
+            masks = [
+                judges.outlines(frames, _ground(clip)) for frames, clip in zip(group, wanted, strict=True)
+            ]
+            named = judges.name_motions(self.motion_judge, masks)
+            pairs = [(clip.actors[0], motion) for clip, motion in zip(wanted, named, strict=True)]
+            right = [motion == actor.motion for actor, motion in pairs]
+            alike = [one or _alike(*pair) for one, pair in zip(right, pairs, strict=True)]
+            result[f"{name}: motion right"] = str(Share(sum(right), len(right)))
+            result[f"{name}: motion right, or the same at another speed"] = str(Share(sum(alike), len(alike)))
+        return result
+
+    def _with_pictures(self, shown: Collection[int]) -> Renderer:
+        """Renders some of the things as the image model draws them by their names."""
+        rows = sorted(shown)
+        names = [self.things.names[row][0] for row in rows]
+        sprites = self.things.sprites.copy()
+        pictures = gen.image(names, seed=[SEED] * len(names), transparent=True)
+        for row, picture in zip(rows, pictures, strict=True):
+            sprites[row] = _sprite(picture.arrays["pixels"])
+        return Renderer(replace(self.things, sprites=sprites))
 
     def _loops(self) -> Mapping[str, str]:
         """How the step over the seam compares with the other steps, with and without ``--loop``."""
@@ -322,6 +364,36 @@ def _on_white(artifact: Artifact) -> Tensor:
 def _picture(frame: Tensor) -> Artifact:
     pixels = ((frame + 1) / 2).clamp(0, 1).permute(1, 2, 0).numpy()
     return Artifact("image", {"pixels": np.ascontiguousarray(pixels, np.float32)})
+
+
+def _alike(actor: Actor, motion: str) -> bool:
+    """Whether another motion to the same side is that of an actor but for a tenth of its size, at some speed.
+
+    Slowly past is as good as fast.
+    """
+    if not MOTIONS[actor.motion].heading == MOTIONS[motion].heading != 0:
+        return False
+    meant = _poses(actor)
+    return any(
+        np.abs(_poses(replace(actor, motion=motion, speed=speed)) - meant).max() < 0.1 for speed in SPEEDS
+    )
+
+
+def _poses(actor: Actor) -> np.ndarray:
+    """Where an actor is, in its own size, its angle, scales and opacity, (6, 16)."""
+    pose = MOTIONS[actor.motion].pose(TIMES, actor.speed, actor.phase)
+    places = np.stack([pose.x, pose.y]) / actor.size
+    return np.concatenate([places, np.stack([pose.angle, pose.scale_x, pose.scale_y, pose.opacity])])
+
+
+def _sprite(pixels: np.ndarray) -> np.ndarray:
+    """What is seen of a picture (H, W, 4) in [0, 1], filling a square: (128, 128, 4) uint8."""
+    whole = Image.fromarray((pixels * 255).round().astype(np.uint8), "RGBA")
+    rows, columns = (np.flatnonzero((pixels[..., 3] > 0.3).any(axis)) for axis in (1, 0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    side = max(right - left, bottom - top)
+    x, y = (left + right - side) // 2, (top + bottom - side) // 2
+    return scaled(np.asarray(whole.crop((x, y, x + side, y + side))), SIDE, Image.Resampling.LANCZOS)
 
 
 def _ground(clip: Clip) -> Tensor:
