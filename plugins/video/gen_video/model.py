@@ -27,7 +27,7 @@ from gen_video.files.timing import Timing, fps_of, timing
 from gen_video.layers import THINGS, Layers
 from gen_video.sizes import FPS, FRAMES, SIDE
 from gen_video.state import CHANNELS, HEAD, PER_PICTURE, pack, unpack
-from gen_video.taking_apart import taken_apart
+from gen_video.taking_apart import taken_apart, told_apart
 from gen_video.vocabulary import KEYWORDS
 
 SUBWORDS_ARCHITECTURE = "gen-video/layered-clip/1"
@@ -116,7 +116,9 @@ class ClipCodec:
         """The frames ``first`` and ``last``: a mask (1, 1, 48 + T) and a state (1, C, 48 + T).
 
         What stands out is one thing, as the one shows it that shows more of it. Where nothing does, the first
-        thing of the clip is not given, and comes and goes as the prompt says.
+        thing of the clip is not given, and comes and goes as the prompt says. What is not certain is left to
+        the prompt, too: what an edge cuts off of the thing, and where it is in a frame that does not show it,
+        which it may have left as well as vanished from.
 
         Raises:
             UsageError: The last frame is given of a clip that has only one, or of one whose camera moves.
@@ -139,14 +141,18 @@ class ClipCodec:
         frames = []
         for picture in pictures.values():
             frames.append(self._frame(picture.arrays["pixels"]))
-        parts = taken_apart(self.matte, torch.cat(frames).to(self.mean.device))
-        found = self._state(parts)
+        apart = told_apart(self.matte, torch.cat(frames).to(self.mean.device))
+        found = self._state(apart.layers)
         mask = self.mean.new_zeros(1, 1, HEAD + asked.drawn)
         state = self.mean.new_zeros(1, len(self.mean), HEAD + asked.drawn)
-        start = 0 if parts.things[0].any() else PER_PICTURE
-        cells = [*range(start, HEAD), *(HEAD + places[name] for name in pictures)]
-        mask[:, :, cells] = 1
-        state[:, :, cells] = found[:, start:]
+        side = SIDE // int(PER_PICTURE**0.5)
+        looks = functional.avg_pool2d(apart.looks[None].float(), side).flatten() > 0.75
+        cells = {cell: cell for cell in range(HEAD) if cell >= PER_PICTURE or looks[cell]}
+        for row, name in enumerate(pictures):
+            if apart.poses[row] or not apart.poses.any():
+                cells[HEAD + places[name]] = HEAD + row
+        mask[:, :, list(cells)] = 1
+        state[:, :, list(cells)] = found[:, list(cells.values())]
         return mask, state
 
     def composite(self, made: Artifact, task: Task) -> Artifact:

@@ -324,6 +324,22 @@ def test_where_nothing_is_seen_in_given_frames_the_thing_is_left_to_the_prompt(c
     assert found[0][0, 0].nonzero().flatten().tolist() == [*range(PER_PICTURE, HEAD), HEAD]
 
 
+def test_what_given_frames_do_not_show_of_a_thing_is_left_to_the_prompt(codec: ClipCodec) -> None:
+    empty = image(np.ones((128, 128, 3), np.float32))
+    found = codec.given(Task(params={"first": image(square(0)), "last": empty}))
+    assert found is not None
+    assert found[0][0, 0].nonzero().flatten().tolist() == [*range(HEAD), HEAD]
+    # Of what the left edge cuts off, the right half is known.
+    half = square(0)[:, 64:]
+    found = codec.given(Task(params={"first": image(np.concatenate([half, np.ones_like(half)], 1))}))
+    assert found is not None
+    side = int(PER_PICTURE**0.5)
+    looks = found[0][0, 0, :PER_PICTURE].reshape(side, side)
+    assert not looks[:, : side // 2].any()
+    assert looks[:, side // 2 :].all()
+    assert found[0][0, 0, PER_PICTURE:].nonzero().flatten().tolist() == [*range(HEAD + 1 - PER_PICTURE)]
+
+
 @pytest.mark.parametrize(
     ("params", "cell"),
     [

@@ -1,12 +1,15 @@
 """Frames that are taken apart into layers, with a matte that tells the truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
 from gen.nn import Matte
 from gen_video.layers import POSE, unposed
-from gen_video.taking_apart import taken_apart
+from gen_video.taking_apart import taken_apart, told_apart
 from gen_video.training import matte as matte_training
 from gen_video.training.data import things
 from gen_video.training.data.backgrounds import Background
@@ -96,6 +99,43 @@ def test_what_the_edge_cuts_off_is_where_it_would_be(renderer: Renderer) -> None
     assert x[0] - x[1] == pytest.approx(60, abs=4)
     assert abs(y[0] - y[1]) < 2
     assert wide[0] == wide[1]
+
+
+@pytest.mark.parametrize("motion", ["right", "left", "up", "down"])
+def test_what_opposite_edges_cut_off_is_put_together(renderer: Renderer, motion: str) -> None:
+    clip = Clip((Actor(3, motion, "fast"),), background=GREEN)
+    truth = Truth(renderer, clip)
+    found = told_apart(truth, truth.frames[[0, -1]])
+    assert found.poses.all()
+    error = ((found.layers.frames() * 2 - 1 - truth.frames[[0, -1]]) / 2).square().mean((1, 2, 3))
+    assert -10 * error.log10().max() > 25
+    # In the middle of the clip all of it is seen.
+    moved = found.layers.motion.mean(1, keepdims=True)
+    middle = replace(found.layers, motion=moved).frames()[0]
+    [real] = renderer.layers(clip, np.array([7.5 / 16])).frames()
+    assert -10 * (middle - real).square().mean().log10() > 22
+
+
+def test_of_parts_that_do_not_go_together_the_larger_is_certain() -> None:
+    frames = torch.ones(2, 4, 128, 128)
+    frames[:, 3] = 0
+    frames[0, :, 34:94, :20] = torch.tensor([1.0, -1.0, -1.0, 1.0])[:, None, None]
+    frames[1, :, 34:94, 100:] = torch.tensor([-1.0, -1.0, 1.0, 1.0])[:, None, None]
+    found = told_apart(Matte(), frames)
+    assert found.poses.tolist() == [False, True]
+    # It is as wide as high, and beyond the edge is what nobody knows.
+    x, _, _, wide, *_ = unposed(found.layers.motion[:POSE, 1:])
+    assert x[0] == pytest.approx(100 + 30 - 64)
+    assert wide[0] == pytest.approx(1.06 * 60)
+    assert found.looks.float().mean() == pytest.approx(0.5, abs=0.05)
+    assert found.looks[:, :56].all()
+
+
+def test_what_the_same_edge_cuts_off_is_certain(renderer: Renderer) -> None:
+    truth = Truth(renderer, Clip((Actor(3, x=-60),), background=GREEN))
+    found = told_apart(truth, truth.frames[[0, -1]])
+    assert found.poses.all()
+    assert not found.looks[:, :32].any()
 
 
 def test_of_what_is_behind_each_frame_shows_a_part(renderer: Renderer) -> None:
