@@ -86,6 +86,10 @@ _COMPOUNDS = {
 }
 """Nouns that hold a thing and what it does, where they are what a prompt is about."""
 _COMPOUND = re.compile(rf"^((?:an?|the|some) (?:[\w-]+ )?)?({any_of(list(_COMPOUNDS))})\b")
+_WEATHER = re.compile(
+    r",? (?P<said>in the (?:sun|sunshine|sunlight|moonlight|rain|wind|breeze|storm|heat))\b"
+)
+"""What things are in without its being seen beside them."""
 _A = "(?=(?:an?|the|some|his|her|its|my|two) )"
 _SECOND = re.compile(
     rf",? (?P<past>past|in front of|passing|passes|chasing|chases|following|follows|running after) {_A}"
@@ -116,6 +120,8 @@ _IN_PLACE = frozenset(
     ["still", "bounce", "spin", "swing", "grow", "shrink", "beat", "shake", "blink", "appear", "disappear"]
 )
 """Motions that leave room for a second thing."""
+_CAUSED = _IN_PLACE - {"still", "blink", "beat"}
+"""Motions into which something else may set a thing."""
 _ACROSS = frozenset(["go", "roll", "pass"])
 """Motions that may go past a second thing."""
 
@@ -165,12 +171,16 @@ def caption(prompt: str, stock: Stock) -> Caption:
     text = _RIDER.sub(r"cyclist \g<deed>", _COUPLE.sub("two", text))
     text = _COMPOUND.sub(lambda found: f"{found[1] or ''}{_COMPOUNDS[found[2]]}", text)
     text, behind = scenery(text)
+    weather, text = _WEATHER.search(text), _WEATHER.sub("", text)
     text = _marked(text, _names(stock))
     parts, said = _pair(text, stock) or _alone(text, stock)
     if not parts:
         return Caption(prompt)
     remarks = [remark for part in parts for remark in part.remarks]
-    if unread := [shortened(words) for part in parts for words in part.unread]:
+    unread = [shortened(words) for part in parts for words in part.unread]
+    if weather:
+        unread.append(weather["said"])
+    if unread:
         remarks.append(f"not read: {', '.join(unread)}")
     return Caption(said + behind, tuple(remarks))
 
@@ -206,6 +216,12 @@ def _pair(text: str, stock: Stock) -> tuple[list[_Part], str] | None:
         if relation in ("at", "verb"):
             if not other.named or other.deed or other.name == one.name:
                 continue
+            if relation == "verb" and not one.named and one.name != PERSON and one.motion in _CAUSED:
+                # "an earthquake shakes a house"
+                moved = _part(f"{text[split.end() :]} {split['verb']}", stock)
+                if moved and moved.motion == one.motion:
+                    cause = " ".join(word for word in words_of(text[: split.start()]) if word not in _LEADS)
+                    return [_one_only(replace(moved, unread=(cause, *moved.unread)))], moved.said
             if one.motion not in {*_IN_PLACE, *_ACROSS}:
                 return [_one_only(replace(one, unread=(*one.unread, other.name)))], one.said
             word, relation = split[relation], "past" if one.motion in _ACROSS else "beside"

@@ -46,7 +46,7 @@ MOTIONS = Phrases(
             *("shrink", "deflate", "melt", "get small", "get small and small", "dwindle", "melt away"),
             *("small and small", "grow small", "wilt", "wither", "shrivel"),
         ),
-        "beat": ("beat", "pulse", "pulsate", "throb", "pump"),
+        "beat": ("beat", "pulse", "pulsate", "throb", "pump", "pound", "thump"),
         "shake": (
             *("shake", "tremble", "shiver", "vibrate", "wobble", "quake", "jiggle", "wiggle", "quiver"),
             *("twitch", "rattle", "rumble", "wriggle", "squirm", "shudder"),

@@ -10,6 +10,8 @@ from gen_video.phrases import WHERE
 from gen_video.vocabulary import COLOURS, PATTERNS, PLACES
 
 NIGHT = "on a black background"
+STEEP = ("hill", "slope")
+"""Places that things go up and down."""
 
 
 def any_of(words: Sequence[str]) -> str:
@@ -32,7 +34,7 @@ _BACKGROUND = re.compile(
 )
 _AT = re.compile(
     r"(?:,? (?:in|into|on|onto|at|across|over|through|along|under|by|from|above) "
-    r"|(?<=crossing) |(?<=crosses) |,? (?:up|down) (?=(?:the|an?) )|,? (?=underwater))"
+    r"|(?<=crossing) |(?<=crosses) |,? (?P<way>up|down) (?=(?:the|an?) )|,? (?=underwater))"
     r"(?:(?:the|an?|outer|deep|open|dark|night|starry|clear|cloudy|blue|green|busy|wet|hot|sunny|snowy) )*"
     r"(?P<where>[\w-]+)\b"
 )
@@ -58,5 +60,7 @@ def scenery(text: str) -> tuple[str, str]:
         behind = f" on {with_article(words)} background"
     for found in () if behind else _AT.finditer(text):
         if place := WHERE.at([found["where"]], 0):
-            return text.replace(found[0], "", 1), f" {PLACES.get(place[1], NIGHT)}{ending}"
+            # Down a road is along it.
+            way = f" {found['way']}" if found["way"] and found["where"] in STEEP else ""
+            return text.replace(found[0], way, 1), f" {PLACES.get(place[1], NIGHT)}{ending}"
     return text, behind + ending
