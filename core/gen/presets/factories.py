@@ -246,6 +246,24 @@ comfy_exponential = _spaced_in_time(TimeGrid.uniform_log_snr)
 comfy_kl_optimal = _spaced_in_time(TimeGrid.kl_optimal)
 
 
+def comfy_linspace(steps: int, process: Process, rounded: bool, with_first: bool, chain: int) -> TimeGrid:
+    """``TimeGrid.linspace``; between the steps of a process's chain log sigma is linear, as in ComfyUI."""
+    grid = TimeGrid.linspace(steps, chain, rounded=rounded, with_first=with_first)
+    if not isinstance(process, DiscreteBetas):
+        return grid
+    count = len(process.betas)
+
+    def time(t: float) -> float:
+        share, step = math.modf(round(t * count, 9))
+        below, above = (process.level(end / count) for end in (step, step + 1))
+        if share == 0 or min(below.sigma, above.alpha) == 0:
+            return t
+        log_snr = below.log_snr + share * (above.log_snr - below.log_snr)
+        return process.t_of_log_snr(log_snr)
+
+    return TimeGrid(tuple(map(time, grid.times)))
+
+
 def linspace_closed(steps: int, chain: int) -> TimeGrid:
     """``TimeGrid.linspace`` whose last step ends at the start of the chain, not at clean data."""
     return TimeGrid.linspace(steps, chain, with_first=False).until(1 / chain)

@@ -127,6 +127,12 @@ _START = number("start", "First time", 1.0, 0.1, 1)
 _END = number("end", "Last time before 0; by default that of the first level with noise", None, 1e-6, 0.05)
 _CHAIN = whole("chain", "Steps of the chain that the network was trained on", 1000, 100, 100_000)
 
+_LINSPACE = (
+    switch("rounded", "Whether times are whole steps of the chain", True),
+    switch("with_first", "Whether the lowest index is a step", True),
+    _CHAIN,
+)
+
 GRID_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     "trailing": (_CHAIN,),
     "simple": (_CHAIN,),
@@ -135,11 +141,8 @@ GRID_SETTINGS: Mapping[str, tuple[Param, ...]] = {
         switch("with_first", "Whether the lowest index is a step", True),
         _CHAIN,
     ),
-    "linspace": (
-        switch("rounded", "Whether times are whole steps of the chain", True),
-        switch("with_first", "Whether the lowest index is a step", True),
-        _CHAIN,
-    ),
+    "linspace": _LINSPACE,
+    "comfy_linspace": _LINSPACE,
     "linspace_closed": (_CHAIN,),
     "beta_on_chain": (_A, _B, _CHAIN),
     "beta_sigmas": (_A, _B, replace(_END, help="Last time before 0", default=0.001)),

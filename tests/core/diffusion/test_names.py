@@ -547,9 +547,9 @@ GRIDS: list[tuple[str, tuple[Listed | Levels | Ours, ...]]] = [
 ]
 
 
-BETWEEN = {"normal": 2e-5, "sgm_uniform": 5e-6}
-"""Relative differences of the grids with levels between the steps of a chain, where programs interpolate
-sigma / alpha or its logarithm, and the core the angle."""
+BETWEEN = {"normal": 2e-5}
+"""Relative differences of the grid that stands for two programs, which differ between the steps of a chain:
+one interpolates sigma / alpha and the other its logarithm, and the core the angle."""
 
 
 def test_every_name_of_a_grid_has_one_row() -> None:
