@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_
 
 from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, ModelDenoiser, Prediction
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, repeated
 
 
 class Attend(Protocol):
@@ -109,11 +109,7 @@ class _Attention(TorchFunctionMode):
         self.rule, self.calls = rule, 0
 
     def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         settings = dict(kwargs or {})
         if func is functional.multi_head_attention_forward:
@@ -351,7 +347,7 @@ def nag(
         if conditioning.uncond is None:
             raise ValueError("NAG needs a conditioning with uncond, the negative prompt")
         both = concatenate([conditioning.cond, conditioning.uncond.cond])
-        joint = changed(x.repeat(2, *(1,) * (x.ndim - 1)), level, both, memory)
+        joint = changed(repeated(x, 2), level, both, memory)
         return joint.map(itemgetter(slice(x.shape[0])))
 
     return denoise

@@ -21,7 +21,7 @@ from gen.diffusion.arguments import check_positive, whole_number
 from gen.diffusion.attention import layer_names, perturbed
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, ModelDenoiser, Prediction
-from gen.diffusion.level import EVERYWHERE, Interval, Level, check_interval, norm, per_item
+from gen.diffusion.level import EVERYWHERE, Interval, Level, check_interval, column, norm, per_item
 
 REPORT = "cache report"
 """The key of a ``CacheReport`` in the values of a memory."""
@@ -138,11 +138,7 @@ class _Cached:
 
 
 def cached(
-    denoiser: Denoiser,
-    tolerance: float,
-    *,
-    longest: int = 3,
-    interval: Interval = EVERYWHERE,
+    denoiser: Denoiser, tolerance: float, *, longest: int = 3, interval: Interval = EVERYWHERE
 ) -> Denoiser:
     """``denoiser`` that repeats its last x0 while the estimated relative error is within the tolerance.
 
@@ -303,12 +299,7 @@ def tea_cached(
 
 
 def taylor_cached(
-    model: ModelDenoiser,
-    stack: BlockStack,
-    every: int,
-    *,
-    order: int = 1,
-    interval: Interval = EVERYWHERE,
+    model: ModelDenoiser, stack: BlockStack, every: int, *, order: int = 1, interval: Interval = EVERYWHERE
 ) -> Denoiser:
     """TaylorSeer: all blocks are evaluated at every n-th call; between, their residual is extrapolated in t.
 
@@ -470,7 +461,7 @@ class _Residuals:
         kept = (change <= self.tolerance) & (held.run < self.longest)
         rows = (~kept).nonzero()[:, 0]
         if self.polynomial is None:
-            signal = torch.where(kept.to(x.device).view(-1, *(1,) * (signal.ndim - 1)), held.signal, signal)
+            signal = torch.where(column(kept.to(x.device), signal), held.signal, signal)
         if len(rows):
             own, conditions = items(x, conditioning, rows)
             fresh, recorded = _run(self.model, _Pass(), own, level, conditions)

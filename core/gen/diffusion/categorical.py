@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from gen.diffusion.arguments import check_choice, check_not_negative, whole_number
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Inputs, Memory, Prediction
-from gen.diffusion.level import Level, Real, Renoised, broadcast, derivative, sin
+from gen.diffusion.level import Level, Real, Renoised, broadcast, column, derivative, sin
 from gen.diffusion.noise import NoiseSource, StepNoise
 from gen.diffusion.process import HALF_PI, ForwardProcess, RectifiedFlow
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
@@ -507,7 +507,7 @@ class EntropyBound(_TokenSolver):
             p = self.process.probabilities(denoise(x, t).x0)
             u = uniform(noise, x, f"token/{evaluation}")
             # An item that has finished keeps its guess, which must not depend on the rest of the batch.
-            going = unfinished.reshape(-1, *(1,) * (x.ndim - 1))
+            going = column(unfinished, x)
             guess = torch.where(masked, _tokens(p, self.temperature, u), x)
             filled = torch.where(going, guess, filled)
             entropy = torch.special.entr(p).sum(-1).masked_fill(~masked, math.inf).flatten(1)

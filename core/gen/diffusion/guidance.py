@@ -37,10 +37,12 @@ from gen.diffusion.level import (
     Interval,
     Level,
     check_interval,
+    column,
     divisor,
     inner_product,
     norm,
     per_item,
+    repeated,
 )
 
 __all__ = [
@@ -96,7 +98,7 @@ class Evaluation:
             return strength
         values, x = torch.as_tensor(strength), self.x
         if values.shape == x.shape[:1]:
-            return values.to(x).reshape(-1, *(1,) * (x.ndim - 1))
+            return column(values.to(x), x)
         fits = values.ndim == x.ndim and all(
             size in (1, full) for size, full in zip(values.shape, x.shape, strict=True)
         )
@@ -184,7 +186,7 @@ def _evaluate(
                 prediction.compute()
         else:
             joined = concatenate([prompts[name] for name in names])
-            prediction = denoiser(x.repeat(count, *(1,) * (x.ndim - 1)), level, joined, child)
+            prediction = denoiser(repeated(x, count), level, joined, child)
             for i, name in enumerate(names):
                 predictions[name] = prediction.map(itemgetter(slice(i * rows, (i + 1) * rows)))
     return predictions
@@ -361,10 +363,7 @@ def apg(
     if radius < math.inf:
         difference = difference * (radius / norm(difference)).clamp(max=1.0).to(cond)
     if eta != 1:
-        # Nothing is parallel to 0.
-        square = inner_product(cond, cond)
-        share = inner_product(difference, cond) / torch.where(square > 0, square, 1.0)
-        difference = difference + cond * ((eta - 1) * share).to(cond)
+        difference = difference + cond * ((eta - 1) * _share(difference, cond)).to(cond)
     return cond + (scale - 1) * difference
 
 
@@ -405,9 +404,13 @@ def cfg_zero_star(cond: Tensor, uncond: Tensor, scale: float | Tensor) -> Tensor
 
     In the velocity of a rectified flow (Fan et al. 2025, arXiv 2503.18886, alg. 1).
     """
-    square = inner_product(uncond, uncond)
-    s = inner_product(cond, uncond) / torch.where(square > 0, square, 1.0)
-    return torch.lerp(uncond * s.to(cond), cond, scale)
+    return torch.lerp(uncond * _share(cond, uncond).to(cond), cond, scale)
+
+
+def _share(a: Tensor, b: Tensor) -> Tensor:
+    """<a, b> / |b|**2 of each item in float64, (B, 1, ..., 1); 0 where b is 0."""
+    square = inner_product(b, b)
+    return inner_product(a, b) / torch.where(square > 0, square, 1.0)
 
 
 @dataclass(frozen=True)
@@ -661,17 +664,14 @@ class WeightedPrompts(Guidance):
         numbers = [factor for factor in factors.values() if not isinstance(factor, Tensor)]
         tensors = [factor for factor in factors.values() if isinstance(factor, Tensor)]
         factors["uncond"] = 1 - (math.fsum(numbers) + sum(tensors))
-        if _counts(factors["uncond"]):
-            if at.conditioning.uncond is None:
-                raise ValueError("weights that do not sum to 1 need a conditioning with uncond")
+        if at.conditioning.uncond is not None:
             batch["uncond"] = at.conditioning.uncond.cond
+        elif _counts(factors["uncond"]):
+            raise ValueError("weights that do not sum to 1 need a conditioning with uncond")
         batch = {name: prompt for name, prompt in batch.items() if _counts(factors[name])}
         found = at.evaluate(at.x, at.level, batch)
-        first, *rest = batch
-        x0 = found[first].x0 * factors[first]
-        for name in rest:
-            x0 = x0 + found[name].x0 * factors[name]
-        return found[first].with_x0(x0)
+        x0, *others = (found[name].x0 * factors[name] for name in batch)
+        return next(iter(found.values())).with_x0(sum(others, x0))
 
 
 def _counts(factor: float | Tensor) -> bool:

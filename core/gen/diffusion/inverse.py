@@ -19,6 +19,7 @@ from typing import ClassVar, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from gen.diffusion.arguments import check_axes, check_not_negative, check_positive, whole_number
 from gen.diffusion.conditioning import Conditioning
@@ -174,7 +175,7 @@ class Decimation(LinearOperator):
         fewer = y.shape[-1]
         length = fewer * self.factor
         spectrum = self._kept(torch.fft.rfft(y), fewer)
-        wide = torch.nn.functional.pad(spectrum, (0, length // 2 + 1 - spectrum.shape[-1]))
+        wide = functional.pad(spectrum, (0, length // 2 + 1 - spectrum.shape[-1]))
         return torch.fft.irfft(wide, length)
 
     def filtered(self, y: Tensor, g: SpectralFilter) -> Tensor:
@@ -462,13 +463,10 @@ def extension(part: Tensor, length: int, *, axis: int = -1, start: int = 0) -> M
     size = part.shape[axis]
     if start < 0 or start + size > length:
         raise ValueError(f"{size} elements from {start} on do not fit into {length}")
-    shape = list(part.shape)
-    shape[axis] = length
-    y = part.new_zeros(shape)
-    y.narrow(axis, start, size).copy_(part)
-    place = torch.arange(length, device=part.device)
-    given = (place >= start) & (place < start + size)
-    return Measurement(Mask(given.reshape(-1, *(1,) * (-axis - 1))), y)
+    after_axis = -axis - 1
+    padding = (*(0, 0) * after_axis, start, length - start - size)
+    known = part.new_ones(size, *(1,) * after_axis, dtype=torch.bool)
+    return Measurement(Mask(functional.pad(known, padding)), functional.pad(part, padding))
 
 
 class InverseMethod(ABC):

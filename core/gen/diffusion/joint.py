@@ -25,7 +25,7 @@ from gen.diffusion.denoiser import Denoiser, Memory, Prediction, cast_conditions
 from gen.diffusion.denoiser import ModelDenoiser as OneModelDenoiser
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.guidance import Evaluation, Guidance
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, repeated
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import ForwardProcess, Process
@@ -363,8 +363,8 @@ def _of_branches(
         ((branch, conditioning),) = branches.items()
         return {branch: denoiser(x, levels, conditioning, memory)}
     count, rows = len(branches), next(iter(x.values())).shape[0]
-    repeated = {name: part.repeat(count, *(1,) * (part.ndim - 1)) for name, part in x.items()}
-    joined = denoiser(repeated, levels, concatenate(list(branches.values())), memory)
+    states = {name: repeated(part, count) for name, part in x.items()}
+    joined = denoiser(states, levels, concatenate(list(branches.values())), memory)
     rows_of = (itemgetter(slice(i * rows, (i + 1) * rows)) for i in range(count))
     return {
         branch: {name: prediction.map(own) for name, prediction in joined.items()}

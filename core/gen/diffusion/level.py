@@ -102,7 +102,17 @@ def per_item(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """
     numbers = [function(*items) for items in zip(*tensors, strict=True)]
     joined = torch.stack(numbers) if numbers else tensors[0].new_empty(0)
-    return joined.reshape(-1, *(1,) * (tensors[0].ndim - 1))
+    return column(joined, tensors[0])
+
+
+def column(values: Tensor, x: Tensor) -> Tensor:
+    """Numbers (B,), one for each item of x (B, ...), as (B, 1, ..., 1)."""
+    return values.reshape(-1, *(1,) * (x.ndim - 1))
+
+
+def repeated(x: Tensor, count: int) -> Tensor:
+    """The batch x (B, ...) ``count`` times, (count B, ...)."""
+    return x.repeat(count, *(1,) * (x.ndim - 1))
 
 
 def inner_product(a: Tensor, b: Tensor) -> Tensor:
@@ -188,7 +198,7 @@ def broadcast(value: Real, x: Tensor) -> Real:
         float32: 16 bits would round them by up to 0.4 %.
     """
     if isinstance(value, Tensor):
-        return value.to(x.device, _wide(x)).reshape(-1, *(1,) * (x.ndim - 1))
+        return column(value.to(x.device, _wide(x)), x)
     return value
 
 

@@ -3,14 +3,7 @@
 from gen.diffusion.denoiser import FlowMapDenoiser
 from gen.diffusion.solvers.adams import DEIS, IPNDM, LMS, PLMS, FlowAdams, GradientEstimation, VariableIPNDM
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update, flow_time
-from gen.diffusion.solvers.dpm_solver import (
-    Adaptive,
-    DPMSolver2,
-    DPMSolver2M,
-    DPMSolver3,
-    Heun,
-    HeunPlusPlus,
-)
+from gen.diffusion.solvers.dpm_solver import Adaptive, DPMSolver2, DPMSolver2M, DPMSolver3, Heun, HeunPlusPlus
 from gen.diffusion.solvers.dpmpp import CFGpp2M, CFGpp2S, DPMpp2M, DPMpp2S, DPMpp3M, DPMpp3S
 from gen.diffusion.solvers.first_order import (
     DDIM,

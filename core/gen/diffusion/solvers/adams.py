@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.arguments import check_positive, whole_number
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, column
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.base import (
     Denoise,
@@ -149,7 +149,7 @@ class FlowAdams(Solver):
             return None
         change, before = v - past[0].value, past[0].value - past[1].value
         cosine = torch.cosine_similarity(change.flatten(1), before.flatten(1))
-        return (cosine > self.stable_above).view(-1, *(1 for _ in v.shape[1:]))
+        return column(cosine > self.stable_above, v)
 
     def _norm(self, level: Level[float]) -> float:
         return self.spread * self.scale * level.alpha + level.sigma
