@@ -151,6 +151,8 @@ def test_the_vocabularies_are_those_of_the_grammars() -> None:
         ("video", "a bear shakes a tree", "a bear shakes beside a tree"),
         ("video", "an ice cube melting in the sun", "an ice cream shrinks"),
         ("video", "a heart that pounds", "a heart beats"),
+        ("video", "a vampire turns into a bat", "a vampire"),
+        ("video", "a lamp switches on in the dark", "a light bulb appears on a black background"),
         ("video", "a penguin slides down a hill", "a penguin moves down on the grass"),
         ("mesh", "chair, red", "a red chair"),
         ("mesh", "a TINY kitten!", "a small kitten"),

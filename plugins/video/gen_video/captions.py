@@ -86,10 +86,11 @@ _COMPOUNDS = {
 }
 """Nouns that hold a thing and what it does, where they are what a prompt is about."""
 _COMPOUND = re.compile(rf"^((?:an?|the|some) (?:[\w-]+ )?)?({any_of(list(_COMPOUNDS))})\b")
-_WEATHER = re.compile(
-    r",? (?P<said>in the (?:sun|sunshine|sunlight|moonlight|rain|wind|breeze|storm|heat))\b"
+_UNSEEN = re.compile(
+    r",? (?P<said>in the (?:sun|sunshine|sunlight|moonlight|rain|wind|breeze|storm|heat)"
+    r"|(?:turn|chang|transform|morph|curl)(?:e?s|ed|ing)? into (?:an? |the )?[\w-]+)\b"
 )
-"""What things are in without its being seen beside them."""
+"""What things are in without its being seen beside them, and what they become."""
 _A = "(?=(?:an?|the|some|his|her|its|my|two) )"
 _SECOND = re.compile(
     rf",? (?P<past>past|in front of|passing|passes|chasing|chases|following|follows|running after) {_A}"
@@ -171,15 +172,15 @@ def caption(prompt: str, stock: Stock) -> Caption:
     text = _RIDER.sub(r"cyclist \g<deed>", _COUPLE.sub("two", text))
     text = _COMPOUND.sub(lambda found: f"{found[1] or ''}{_COMPOUNDS[found[2]]}", text)
     text, behind = scenery(text)
-    weather, text = _WEATHER.search(text), _WEATHER.sub("", text)
+    unseen, text = _UNSEEN.search(text), _UNSEEN.sub("", text)
     text = _marked(text, _names(stock))
     parts, said = _pair(text, stock) or _alone(text, stock)
     if not parts:
         return Caption(prompt)
     remarks = [remark for part in parts for remark in part.remarks]
     unread = [shortened(words) for part in parts for words in part.unread]
-    if weather:
-        unread.append(weather["said"])
+    if unseen:
+        unread.append(unseen["said"])
     if unread:
         remarks.append(f"not read: {', '.join(unread)}")
     return Caption(said + behind, tuple(remarks))

@@ -78,7 +78,7 @@ MOTIONS = Phrases(
         ),
         "up": (
             *("rise", "ascend", "climb", "come up", "float", "levitate", "lift", "rise up", "climb up"),
-            *("float up", "go up", "move up"),
+            *("float up", "go up", "move up", "surface"),
         ),
         "down": (
             *("sink", "descend", "dive", "land", "set", "go down", "come down", "lower", "climb down"),
@@ -120,7 +120,7 @@ MOTIONS = Phrases(
                 "back up",
                 "reverse",
             ),
-            *("back away", "sneak up", "creep up", "streak"),
+            *("back away", "sneak up", "creep up", "streak", "sweep", "plough", "plow"),
         ),
     }
 )

@@ -36,7 +36,7 @@ _AT = re.compile(
     r"(?:,? (?:in|into|on|onto|at|across|over|through|along|under|by|from|above) "
     r"|(?<=crossing) |(?<=crosses) |,? (?P<way>up|down) (?=(?:the|an?) )|,? (?=underwater))"
     r"(?:(?:the|an?|outer|deep|open|dark|night|starry|clear|cloudy|blue|green|busy|wet|hot|sunny|snowy) )*"
-    r"(?P<where>[\w-]+)\b"
+    r"(?P<where>(?!(?:in|on|at|over) )[\w-]+)\b"
 )
 
 
