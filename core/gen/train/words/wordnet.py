@@ -30,6 +30,7 @@ LOCATION = 15
 """Number of the file that holds places."""
 PERTAINYM = "\\"
 """The pointer from an adjective to its noun."""
+_EXAMPLE = re.compile(r'"([^"]{5,90})"')
 _MARKER = re.compile(r"\((?:a|p|ip)\)$")
 
 
@@ -43,6 +44,7 @@ class Synset:
         hypernyms: Keys of more general synsets.
         gloss: The definition, without examples.
         nouns: Keys of the synsets of nouns that an adjective belongs to: of "French", that of France.
+        examples: Sentences and phrases that hold the word.
     """
 
     lemmas: tuple[str, ...]
@@ -50,6 +52,7 @@ class Synset:
     hypernyms: tuple[str, ...]
     gloss: str
     nouns: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,4 +169,6 @@ def _synset(line: str, part: str) -> tuple[str, Synset]:
     each = [pointers[at : at + 3] for at in range(0, 4 * int(fields[4 + 2 * count]), 4)]
     hypernyms = tuple(part + offset for symbol, offset, _ in each if symbol in ("@", "@i"))
     nouns = tuple(f"n{offset}" for symbol, offset, to in each if symbol == PERTAINYM and to == "n")
-    return part + fields[0], Synset(lemmas, int(fields[1]), hypernyms, gloss.split('; "')[0].strip(), nouns)
+    definition, *_ = gloss.split('; "')
+    examples = tuple(_EXAMPLE.findall(gloss))
+    return part + fields[0], Synset(lemmas, int(fields[1]), hypernyms, definition.strip(), nouns, examples)

@@ -1,0 +1,1 @@
+"""How the network that reads whole sentences is trained."""

@@ -1,0 +1,157 @@
+"""Train the network of sentences: ``python -m gen.train.sentences MODEL OUT --stock …``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gen.model import ModelFile
+from gen.train.natural_prompts import natural_prompts
+from gen.train.recipe import Recipe, Settings, Stage, Task
+from gen.train.sentences import file, imitation, texts
+from gen.train.trainer import run
+from gen.train.words import wordnet
+from gen.train.words.sentences import SentenceModel
+from gen.words.sentences import FILE
+
+SETTINGS = Settings(steps=2200, rate=4e-4, warmup=100, decay=1.0, ema=0.99, weight_decay=0.01)
+BATCH = 256
+SEED = 0
+STAGE = "network"
+AXES_FROM = 7
+"""Every seventh text is enough to find the axes."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What a model can make, and what people say for it.
+
+    Args:
+        names: Of things.
+        phrases: Names to other words for them.
+        keywords: Pairs of another word for a thing and its name.
+    """
+
+    names: tuple[str, ...]
+    phrases: Mapping[str, Sequence[str]]
+    keywords: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, phrases: Path, *models: ModelFile) -> Stock:
+        """The names of a text of phrases and of models; names of skin tones are no things of their own."""
+        said = natural_prompts(phrases)
+        names = dict.fromkeys([*(name for model in models for name in model.names), *said])
+        keywords = [(word, name) for model in models for word, name in _keywords(model)]
+        return cls(tuple(name for name in names if "skin tone" not in name), said, tuple(keywords))
+
+    def said(self) -> Iterator[tuple[str, str, float]]:
+        """What is said, the name that it means, and how much it counts."""
+        known = set(self.names)
+        yield from ((name, name, imitation.OWN_NAME) for name in self.names)
+        yield from ((phrase, name, 1.0) for name, said in self.phrases.items() for phrase in said)
+        yield from ((word, name, imitation.KEYWORD) for word, name in self.keywords if name in known)
+
+
+def _keywords(model: ModelFile) -> Iterator[tuple[str, str]]:
+    """Pairs of another word for a thing and its name, where a model file has them."""
+    found = model.config.get("keywords", {})
+    assert isinstance(found, Mapping)
+    yield from ((word, name) for name, words in found.items() for word in str(words).split("|"))
+
+
+def main() -> None:
+    """Read the arguments, train, and write the file."""
+    parser = argparse.ArgumentParser(prog="python -m gen.train.sentences", description=__doc__)
+    parser.add_argument("model", type=Path, help="folder of all-MiniLM-L6-v2")
+    parser.add_argument("out", type=Path, help="folder of the run")
+    parser.add_argument(
+        "--stock",
+        type=Path,
+        nargs="+",
+        metavar=("PHRASES", "MODEL_FILE"),
+        action="append",
+        required=True,
+        help="a text with lines such as: dog = puppy | a labrador; perhaps a model that has further names",
+    )
+    parser.add_argument("--steps", type=int, default=SETTINGS.steps)
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    stocks = [Stock.of(phrases, *map(ModelFile, models)) for phrases, *models in arguments.stock]
+    run(
+        recipe(arguments.model, stocks, arguments.out),
+        arguments.out,
+        steps={STAGE: arguments.steps},
+        resume=arguments.resume,
+    )
+
+
+def recipe(model: Path, stocks: Sequence[Stock], out: Path) -> Recipe:
+    """One stage, and the file.
+
+    Args:
+        model: Folder of the sentence model.
+        stocks: What phrases mean.
+        out: Folder where the sentence model's vectors are kept.
+    """
+    teacher = SentenceModel(model, out, lambda line: print(line, file=sys.stderr, flush=True))
+    vocabulary = {piece: number for number, piece in enumerate(teacher.pieces)}
+    pieces = imitation.pieces_of(vocabulary)
+
+    def start(modules: Mapping[str, nn.Module], device: torch.device) -> Task:  # noqa: ARG001
+        learned, axes = lesson(teacher, stocks)
+        heads = json.loads((model / "config.json").read_text())["num_attention_heads"]
+        network = imitation.beginning(model, heads, [vocabulary[piece] for piece in pieces], axes)
+        return imitation.task(imitation.Reader(network, learned.beginnings), pieces, learned, BATCH)
+
+    def export(modules: Mapping[str, nn.Module], history: object, path: Path) -> None:  # noqa: ARG001
+        reader = modules[STAGE]
+        assert isinstance(reader, imitation.Reader)
+        file.write(path, reader, pieces, things_of(stocks))
+
+    return Recipe(name=FILE.stem, stages=(Stage(name=STAGE, settings=SETTINGS, start=start),), export=export)
+
+
+def things_of(stocks: Sequence[Stock]) -> list[str]:
+    """The names of all stocks, each once; a name means the same in all of them."""
+    return list(dict.fromkeys(name for stock in stocks for name in stock.names))
+
+
+def lesson(teacher: SentenceModel, stocks: Sequence[Stock]) -> tuple[imitation.Lesson, Tensor]:
+    """What is learned, and the axes of the sentence model's vectors that are kept."""
+    sentences = texts.texts(wordnet.load(), SEED)
+    vectors = teacher(sentences)
+    axes = imitation.axes_of(vectors[::AXES_FROM])
+    place = {name: at for at, name in enumerate(things_of(stocks))}
+    said = [(number, *each) for number, stock in enumerate(stocks) for each in stock.said()]
+    words = [text for _, text, *_ in said]
+    things = torch.tensor([place[name] for *_, name, _ in said])
+    weights = torch.tensor([weight for *_, weight in said])
+    stocked = torch.zeros(len(stocks), len(place), dtype=torch.bool)
+    for number, stock in enumerate(stocks):
+        stocked[number, [place[name] for name in stock.names]] = True
+    beginnings = torch.zeros(len(place), axes.shape[1])
+    beginnings.index_add_(0, things, teacher(words) @ axes * weights[:, None])
+    learned = imitation.Lesson(
+        texts=sentences,
+        targets=functional.normalize(vectors @ axes, dim=-1).half(),
+        phrases=words,
+        things=things,
+        weights=weights,
+        stocks=torch.tensor([number for number, *_ in said]),
+        stocked=stocked,
+        beginnings=functional.normalize(beginnings, dim=-1),
+    )
+    return learned, axes
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The file of a trained network: matrices as rows of int8 with a scale each, word pieces and names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save
+from torch import Tensor
+from torch.nn import functional
+
+from gen.atomic import atomic_file
+from gen.train.sentences.imitation import Reader
+
+
+def write(path: Path, reader: Reader, pieces: Sequence[str], things: Sequence[str]) -> None:
+    """Write a network as ``gen.words.sentences`` reads it.
+
+    Args:
+        path: Of the file.
+        reader: The network and the vectors of things.
+        pieces: Of its vocabulary.
+        things: Names of the things, in order.
+    """
+    tensors = {"shape": np.array(reader.network.shape.numbers, np.int64)}
+    for name, tensor in reader.network.state_dict().items():
+        tensors |= _stored(name, tensor)
+    tensors |= _stored("vectors", functional.normalize(reader.things.detach(), dim=-1))
+    for name, texts in (("pieces", pieces), ("names", things)):
+        tensors[name] = np.frombuffer("\n".join(texts).encode(), np.uint8)
+    with atomic_file(path, overwrite=True) as file:
+        file.write(save(tensors))
+
+
+def _stored(name: str, tensor: Tensor) -> dict[str, np.ndarray]:
+    if tensor.ndim < 2:
+        return {name: tensor.half().numpy()}
+    scales = (tensor.abs().amax(1) / 127).clamp(min=1e-9)
+    rows = (tensor / scales[:, None]).round().to(torch.int8)
+    return {name: rows.numpy(), f"{name}.scales": scales.half().numpy()}
