@@ -12,9 +12,32 @@ from gen.words import nearest
 LEAST = {"image": 200, "audio": 200, "video": 200, "mesh": 200}
 
 
-def prompts(modality: str) -> dict[str, tuple[str, ...]]:
-    path = files(f"gen_{modality}") / "training" / "data" / "natural_prompts.txt"
+def prompts(modality: str, file: str = "natural_prompts") -> dict[str, tuple[str, ...]]:
+    path = files(f"gen_{modality}") / "training" / "data" / f"{file}.txt"
     return dict(natural_prompts(Path(str(path))))
+
+
+def bare(prompt: str) -> str:
+    """A prompt in lower case, without articles and punctuation at its ends."""
+    return " ".join(word for word in prompt.lower().strip("!?. ").split() if word not in ("a", "an", "the"))
+
+
+@pytest.fixture(scope="module")
+def phrases() -> frozenset[str]:
+    """What the network of sentences learned from."""
+    texts = [*(prompts(modality, "phrases") for modality in LEAST), prompts("video", "motions")]
+    return frozenset(bare(phrase) for said in texts for each in said.values() for phrase in each)
+
+
+@pytest.mark.parametrize("modality", LEAST)
+def test_no_prompt_was_trained_on_or_used_to_mend_the_reading(modality: str, phrases: frozenset[str]) -> None:
+    seen = phrases | {bare(prompt) for prompt in prompts(modality, "development_prompts")}
+    assert not [prompt for prompt in prompts(modality) if bare(prompt) in seen]
+
+
+def test_words_held_out_are_in_no_phrase(phrases: frozenset[str]) -> None:
+    words = {word for phrase in phrases for word in phrase.split()}
+    assert not [prompt for prompt in prompts("image", "held_out_words") if set(bare(prompt).split()) & words]
 
 
 @pytest.mark.parametrize("modality", LEAST)

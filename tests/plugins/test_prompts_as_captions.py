@@ -124,7 +124,7 @@ def test_the_vocabularies_are_those_of_the_grammars() -> None:
         ("video", "🐱 jumping", "a cat face bounces"),
         ("video", "ein Hund springt", "a dog bounces"),
         ("video", "a cat chasing a mouse", "a cat runs right past a mouse"),
-        ("video", "a squirrel climbing a tree", "a rabbit moves up"),
+        ("video", "a squirrel climbing a tree", "a chipmunk moves up"),
         ("video", "a cow jumping over the moon", "a cow bounces beside a moon"),
         ("video", "a dragon flying over a castle", "a dragon flies right past a castle"),
         ("video", "a cat sleeping and a dog running left", "a dog runs left past a cat"),
@@ -236,13 +236,23 @@ def _shape(text: str, answer: str) -> bool:
     return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
 
 
-@pytest.mark.parametrize(("modality", "right"), [("audio", _sound), ("video", _clip), ("mesh", _shape)])
+@pytest.mark.parametrize(
+    ("modality", "right", "file", "share"),
+    [
+        ("audio", _sound, "natural_prompts", 0.85),
+        ("video", _clip, "natural_prompts", 0.7),
+        ("mesh", _shape, "natural_prompts", 0.9),
+        ("audio", _sound, "development_prompts", 0.9),
+        ("video", _clip, "development_prompts", 0.85),
+        ("mesh", _shape, "development_prompts", 0.9),
+    ],
+)
 def test_natural_prompts_become_captions_of_what_is_right(
-    say: Mapping[str, Say], modality: str, right: Callable[[str, str], bool]
+    say: Mapping[str, Say], modality: str, right: Callable[[str, str], bool], file: str, share: float
 ) -> None:
-    path = Path(str(files(f"gen_{modality}") / "training" / "data" / "natural_prompts.txt"))
+    path = Path(str(files(f"gen_{modality}") / "training" / "data" / f"{file}.txt"))
     prompts = natural_prompts(path)
     found = [
         any(right(say[modality](prompt).text, one) for one in answers) for prompt, answers in prompts.items()
     ]
-    assert sum(found) > 0.9 * len(found)
+    assert sum(found) > share * len(found)

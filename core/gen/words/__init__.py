@@ -3,21 +3,21 @@
 from gen.words.english import english, forms
 from gen.words.forms import base_forms, plural, with_article
 from gen.words.head import head, kinds, noun_phrase, single_words, sorts
-from gen.words.nearest import nearest, nearness, pooled, vectors
 from gen.words.phrases import Phrases, words_of
 from gen.words.reading import WEIGHT, Reading, Word, read
 from gen.words.stock import (
     Stock,
     closeness,
-    holders,
     is_keyword,
     is_name,
+    nearest,
     nearest_name,
     plain,
     same_words,
     singular,
 )
 from gen.words.table import LANGUAGES, Table, digest, word_table
+from gen.words.word_vectors import pooled, vectors
 
 __all__ = [
     "LANGUAGES",
@@ -33,13 +33,11 @@ __all__ = [
     "english",
     "forms",
     "head",
-    "holders",
     "is_keyword",
     "is_name",
     "kinds",
     "nearest",
     "nearest_name",
-    "nearness",
     "noun_phrase",
     "plain",
     "plural",

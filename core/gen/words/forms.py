@@ -45,10 +45,13 @@ def base_forms(word: str) -> Iterator[str]:
 
 
 def plural(noun: str) -> str:
-    """The plural of a name, formed on the word before the first preposition."""
+    """The plural of a name, formed on the word before the first preposition; a plural stays."""
     words = noun.split()
     stop = next((i for i, word in enumerate(words) if i and word in STOPS), len(words))
     head = words[stop - 1]
+    if head.endswith("s") and not head.endswith(("ss", "us", "is")):
+        # Cherries and glasses are plurals already.
+        return noun
     if head.endswith(("s", "x", "ch", "sh")):
         head += "es"
     elif head.endswith("y") and head[-2:-1] not in "aeiou":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,9 +11,10 @@ import numpy as np
 
 from gen.words.forms import base_forms, plural
 from gen.words.head import head, kinds, single_words
-from gen.words.nearest import NEAR, matrix, pooled
 from gen.words.reading import WEIGHT, read
+from gen.words.sentences import meaning, meanings
 from gen.words.table import word_table
+from gen.words.word_vectors import matrix, pooled
 
 KEYWORD = 0.8
 """How much a keyword counts against a name."""
@@ -20,10 +22,18 @@ KIND = 0.8
 """How much what a thing is a sort of counts against the thing itself, at each step."""
 MOST_GENERAL = 3
 """So many steps are taken."""
-SAME = 1e-4
-"""Names whose closeness differs by less are equally near."""
-ALMOST = 0.02
-"""Names that have the very word for a keyword are meant though another is nearer by so much."""
+WHOLE = 0.85
+"""How much the vectors of whole texts count against those of words. Of 210 natural prompts for pictures 58 %
+are nearest to a right name by words alone, 91 % by whole texts, 92 % by both so."""
+WORDS = 0.62
+"""How much the vectors of words count by themselves, for words that the network of sentences lacks."""
+NEAREST = 0.37
+"""A name that is less near to a part with unknown words is none that it means: of 655 development prompts
+for pictures, 99 % of the right names are nearer than 0.44; words that mean nothing are mostly less near."""
+FAR = 0.2
+"""The same for a part whose words are all known."""
+SAID = 0.1
+"""So much nearer is a name that a part of a prompt holds, than it is by its meaning."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,14 @@ def plain(prompt: str) -> str:
 
 
 def closeness(part: str, stock: Stock) -> np.ndarray:
-    """How near (N,) each name of a stock is to a part of a prompt, by itself or by a keyword.
+    """How near (N,) each name of a stock is to a part of a prompt: as a whole, and by its words."""
+    words = _word_closeness(part, stock)
+    both: np.ndarray = WHOLE * (meanings(stock.names) @ meaning(part)) + (1 - WHOLE) * words
+    return np.maximum(both, WORDS * words)
+
+
+def _word_closeness(part: str, stock: Stock) -> np.ndarray:
+    """How near (N,) each name is by the vectors of words, by itself or by a keyword.
 
     The whole part counts twice as much as its head. A head is also what it is a sort of, the less the more
     general: a sheepdog is a dog.
@@ -73,49 +90,42 @@ def _by_name_or_keyword(vector: np.ndarray, stock: Stock) -> np.ndarray:
     return found
 
 
-def nearest_name(part: str, stock: Stock) -> str:
-    """The name that means the nearest; empty where none is near.
-
-    Names that hold several words of the part, and all of them, come before others: a hanging traffic light is
-    a traffic light and no traffic sign.
-    """
-    alike, wanted = closeness(part, stock), single_words(part)
-    # A phrase of the table may mean something else than its words: an american flag is not that of Samoa.
-    phrase = sum(bool(word.rows) for word in read(part).words) == 1
-    holding = holders(wanted, stock.names) if len(wanted) > 1 and not phrase else ()
-    if holding:
-        return stock.names[max(holding, key=lambda at: float(alike[at]))]
-    best = float(alike.max(initial=-1))
-    if best < NEAR:
-        return ""
-    owners = _owners(part, stock)
-    equal = [at for at in owners if alike[at] >= best - ALMOST] or np.flatnonzero(alike >= best - SAME)
-    # Names of equal words differ in number; a keyword may be one of many names, some of which hold it: a cake
-    # is a birthday cake, and no fish cake with swirl.
-    meant = {word_table().names[row] for row in read(part).rows}
-    written = meant.union(plain(part).split())
-
-    def plainness(name: str) -> tuple[int, int]:
-        words = name.split()
-        return len(written.intersection(words)), -len(words)
-
-    return max((stock.names[at] for at in equal), key=plainness)
-
-
-@lru_cache(maxsize=1024)
-def holders(rows: frozenset[int], names: tuple[str, ...]) -> tuple[int, ...]:
-    """Indices of the names that hold all of some words.
+def nearest_name(part: str, stock: Stock, said: Collection[str] = (), nearer: float = SAID) -> str:
+    """The name that means the nearest; empty where none is near, or the part says nothing.
 
     Args:
-        rows: As ``single_words`` gives them.
-        names: Of things.
+        part: Of a prompt.
+        stock: What the model can make.
+        said: Names that words of the part say.
+        nearer: So much nearer these are.
     """
-    return tuple(at for at, held in enumerate(_single_words(names)) if rows <= held)
+    if _says_nothing(part):
+        return ""
+    alike = closeness(part, stock)
+    if said:
+        alike = alike + np.float32(nearer) * np.isin(stock.names, list(said))
+    if alike.max(initial=-1) < (NEAREST if read(part).unknown else FAR):
+        return ""
+    return stock.names[int(alike.argmax())]
 
 
-@lru_cache(maxsize=16)
-def _single_words(names: tuple[str, ...]) -> tuple[frozenset[int], ...]:
-    return tuple(single_words(name) for name in names)
+def nearest(prompt: str, names: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """The names that mean the most alike, the nearest first; at most ``count``, none that is far off.
+
+    Raises:
+        UsageError: The prompt holds a control character.
+    """
+    if not names or _says_nothing(prompt):
+        return ()
+    alike = closeness(prompt, Stock(names))
+    order = np.argsort(-alike, kind="stable")[:count]
+    return tuple(names[at] for at in order if alike[at] >= NEAREST)
+
+
+def _says_nothing(text: str) -> bool:
+    """Whether no word of a text says what is made: "of the"."""
+    reading = read(text)
+    return not reading.unknown and not (reading.rows and single_words(text))
 
 
 def singular(text: str, names: tuple[str, ...]) -> str:
@@ -134,13 +144,6 @@ def same_words(text: str, names: tuple[str, ...]) -> str:
 def is_keyword(text: str, stock: Stock) -> bool:
     """Whether a text is another word for a thing, in the singular or plural."""
     return bool(singular(text, _things(stock)))
-
-
-def _owners(text: str, stock: Stock) -> tuple[int, ...]:
-    """Indices of the names that a text is another word for, in the singular or plural."""
-    word = singular(text, _things(stock))
-    owners = {name for other, name in stock.keywords if word and plain(other) == word}
-    return tuple(at for at, name in enumerate(stock.names) if name in owners)
 
 
 def is_name(text: str, names: tuple[str, ...]) -> bool:

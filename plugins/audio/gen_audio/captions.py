@@ -170,15 +170,16 @@ def _sound(words: Sequence[str], stock: Stock) -> _Sound | None:
     sounds = Stock((*stock.names, DRUMS), stock.keywords)
     named = _phrases(sounds)
     hits = [(at, *hit) for at in range(len(words)) if (hit := named.at(words, at))]
-    if hits:
+    text = " ".join(words)
+    name = nearest_name(text, sounds, [name for *_, name in hits])
+    # A name of several words is meant; of others that which is the nearest to all that is said.
+    if hits and (not name or name in {hit[2] for hit in hits} or max(hit[1] for hit in hits) > 1):
         # Longer names first, then what comes before a preposition, there the last: "a church organ".
         clause = [sum(word in _BREAKS for word in words[:at]) for at, _, _ in hits]
-        best = max(range(len(hits)), key=lambda i: (hits[i][1], -clause[i], hits[i][0]))
+        best = max(range(len(hits)), key=lambda i: (hits[i][1], hits[i][2] == name, -clause[i], hits[i][0]))
         at, count, name = hits[best]
         return _Sound(name, "", (*words[:at], *words[at + count :]))
-    if name := nearest_name(" ".join(words), sounds):
-        return _Sound(name, " ".join(words), tuple(words))
-    return None
+    return _Sound(name, text, tuple(words)) if name else None
 
 
 @lru_cache(maxsize=16)

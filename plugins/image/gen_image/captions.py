@@ -25,13 +25,12 @@ from gen_image.things import (
     NUMBERS,
     attributes,
     counted_in_group,
-    is_kind,
-    is_meant,
-    is_meant_or_kind,
-    is_near,
+    is_clear,
+    is_one,
     is_thing,
     only_described,
     thing,
+    untoned,
 )
 
 PROMPTS = "captions of names"
@@ -115,6 +114,7 @@ def caption(prompt: str, stock: Stock) -> Caption:
         prompt: English; a thing may be said in any language that the table of words knows.
         stock: What the network can draw.
     """
+    stock = untoned(stock)
     separated = _SEPARATOR.sub(", ", symbol(_in_english(prompt).strip()))
     text = plain(separated)
     unchanged = text == plain(prompt)
@@ -228,15 +228,15 @@ def _loose_relations(text: str, begin: int, end: int, stock: Stock) -> Iterator[
     for at, following in zip_longest(found, [other.start() for other in found[1:]], fillvalue=end):
         assert isinstance(at, re.Match)
         before, behind = text[begin : at.start()], noun_phrase(text[at.end() : following])
-        if at["loose"]:
-            # "In the park" says where, by another word for a park; "on a car" names a thing.
-            named = is_meant_or_kind if at["loose"] in ("on", *_BESIDE) else is_kind
-            separate = (is_kind(before, stock) or is_near(before, stock)) and named(behind, stock)
-        elif at["relation"] or listed:
-            separate = all(is_meant(part, stock) or is_near(part, stock) for part in (before, behind))
+        if at["loose"] == "in" and behind.startswith("the "):
+            # This says where, mostly: in the park.
+            separate = False
+        elif at["relation"] or at["loose"] or listed:
+            separate = is_clear(before, stock) and is_clear(behind, stock)
         else:
             # Behind a comma, "night" may be a mood as well as a thing, but not in "sun, moon and stars".
             separate = is_thing(before, stock) and is_thing(behind, stock)
+        separate = separate and not is_one(text[begin:following], before, behind, stock)
         if separate:
             if loose := at["loose"]:
                 said = "above" if loose == "on" else "next to"

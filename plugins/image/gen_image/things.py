@@ -13,17 +13,13 @@ from gen.words import (
     Stock,
     Word,
     closeness,
-    head,
-    holders,
     is_keyword,
     is_name,
-    kinds,
     nearest_name,
     noun_phrase,
     plural,
     read,
     same_words,
-    single_words,
     singular,
     with_article,
     word_table,
@@ -64,14 +60,11 @@ _SKIN = re.compile(
     r"[ -]skin(?:ned)?(?: tone| colou?r)?\b ?"
 )
 _OWNER = re.compile(r"\b(?:\w[\w-]*'s|\w[\w-]*s') (?=\w)")
-_SOMEONE = re.compile(r"^(?:someone|somebody) (?=\w+ing\b)")
 _PAIR = re.compile(r"^(?:a |the )?pair of (?=\w)")
-_GENDER = re.compile(r"\b(?P<gender>female|male) (?=\w)")
-_PEOPLE = frozenset(("person", "man", "woman", "boy", "girl"))
-_LIKE = 0.7
-"""A thing is much like one with a name where it is so close to it."""
-_SORTS = 8
-"""So far up it is looked whether something is a person."""
+CLEAR = 0.5
+"""A part that is so close to a name means that thing."""
+ONE = 0.4
+"""Two parts that are so close to a name together may mean that thing."""
 
 
 @dataclass(frozen=True)
@@ -106,41 +99,30 @@ def is_thing(part: str, stock: Stock) -> bool:
     return any(_name(said, stock) for said in _ways(part))
 
 
-def is_kind(part: str, stock: Stock) -> bool:
-    """Whether a part of a prompt is what several things are, by their names: a ball, a hat."""
-    if is_thing(part, stock):
-        return True
-    names = (noun_phrase(nearest_name(said, stock)) for said in _meant(part, stock))
-    return any(singular(part.rsplit(maxsplit=1)[-1], (name.split()[-1],)) for name in names)
-
-
-def is_meant(part: str, stock: Stock) -> bool:
-    """Whether a part of a prompt is a thing by its name, or by another word for it."""
-    return is_thing(part, stock) or any(True for _ in _meant(part, stock))
-
-
-def is_meant_or_kind(part: str, stock: Stock) -> bool:
-    """Whether a part of a prompt is a thing by another word for it, or what several things are."""
-    return is_meant(part, stock) or is_kind(part, stock)
-
-
-def is_near(part: str, stock: Stock) -> bool:
-    """Whether a part of a prompt means a thing that is much like one with a name: a puppy is like a dog."""
-    said = attributes(noun_phrase(part)).said
-    row = head(said)
+def is_clear(part: str, stock: Stock) -> bool:
+    """Whether a part of a prompt is a thing by its name or another word for it, or surely means one."""
     return (
-        bool(row and word_table().things[row])
-        and len(single_words(said)) == 1
-        and not _has_person(said)
-        and float(closeness(said, stock).max(initial=-1)) >= _LIKE
+        is_thing(part, stock)
+        or any(is_keyword(said, stock) for said in _ways(part))
+        or _best(attributes(noun_phrase(part)).said, stock)[1] >= CLEAR
     )
 
 
-def _meant(part: str, stock: Stock) -> Iterator[str]:
-    """What of a part is another word for a thing; people are too many to be meant so."""
-    for said in _ways(part):
-        if is_keyword(said, stock) and not _has_person(nearest_name(said, stock)):
-            yield said
+def is_one(whole: str, before: str, behind: str, stock: Stock) -> bool:
+    """Whether two parts of a prompt mean one thing together, which neither is: a woman on a wave."""
+    name, near = _best(whole, stock)
+    if near < ONE:
+        return False
+    # "A man with a beard" is "man beard", as a beard alone is.
+    holds = set(attributes(before).said.split()) < set(name.split())
+    return holds or name not in (_best(part, stock)[0] for part in (before, behind))
+
+
+def _best(text: str, stock: Stock) -> tuple[str, float]:
+    """The name that a text means, and how near it is."""
+    alike = closeness(text, stock)
+    at = int(alike.argmax())
+    return stock.names[at], float(alike[at])
 
 
 def _ways(part: str) -> tuple[str, str]:
@@ -187,7 +169,7 @@ def thing(part: str, stock: Stock) -> Said:
         return Said(with_article(known) if first in ("a ", "an ") else first + known, unread)
     pair = _PAIR.match(part)
     of = attributes(f"two {part[pair.end() :]}" if pair else part)
-    found = _found(of, stock)
+    found = _found(of, part, stock)
     if not found.name:
         return Said(part)
     colour, noun = of.colours[-1] if of.colours else "", found.name
@@ -276,8 +258,8 @@ class _Found:
     """
 
     name: str
-    exact: bool = False
-    unread: str = ""
+    exact: bool
+    unread: str
 
     def remarks(self, part: str) -> Iterator[str]:
         """A line about a part that is read otherwise than it is written."""
@@ -287,20 +269,18 @@ class _Found:
             yield read_as(part, self.name)
 
 
-def _found(of: Attributes, stock: Stock) -> _Found:
-    """The name that a thing has, or else the nearest."""
-    said, stock = of.said, _untoned(stock)
-    name = _name(said, stock) or _fruit(said, stock)
-    exact, unread = bool(name), ""
+def _found(of: Attributes, part: str, stock: Stock) -> _Found:
+    """The name that a thing has, or else the nearest to all that is said of it."""
+    name, unread = _name(of.said, stock) or _fruit(of.said, stock), ""
+    exact = bool(name)
     if not name:
-        # A cat's hat is a hat, and a male nurse a man.
-        whose = _SOMEONE.sub("", _OWNER.sub("", said))
-        if _has_person(whose):
-            whose = _GENDER.sub(lambda at: "man " if at["gender"] == "male" else "woman ", whose)
-        name, unread = _by_phrase(whose, stock)
-        exact = (said, name) in stock.keywords
+        whole, phrase = _OWNER.sub("", part), noun_phrase(of.said)
+        name = nearest_name(whole, stock) or nearest_name(phrase, stock)
+        exact = (of.said, name) in stock.keywords
+        if name and name == _name(phrase, stock):
+            unread = of.said[len(phrase) :].strip()
     bare = " ".join(word for word in name.split() if word not in PAINTS)
-    if not of.colours and not set(said.split()) & set(PAINTS) and bare != name:
+    if not of.colours and not set(of.said.split()) & set(PAINTS) and bare != name:
         # A heart is red, as the first that is a heart but for its colour.
         name = bare if bare in stock.names else _first_in_colour(bare, stock.names)
     return _Found(name, exact, unread)
@@ -336,58 +316,10 @@ def _name(said: str, stock: Stock) -> str:
     return singular(said, stock.names) or singular(full, stock.names) or same_words(said, stock.names)
 
 
-def _by_phrase(said: str, stock: Stock) -> tuple[str, str]:
-    """The name nearest to some words, and what is left of them where only their noun phrase is read."""
-    nearest, phrase = _by_keywords(said, stock) or nearest_name(said, stock), noun_phrase(said)
-    own, behind = _name(phrase, stock), said[len(phrase) :].strip()
-    if not own or not behind or single_words(said) <= single_words(nearest):
-        return nearest, ""
-    if _has_person(own):
-        # Girls have no red hair of their own in the stock, but women have.
-        names = (stock.names[at] for at in holders(single_words(behind), stock.names))
-        people = tuple(name for name in names if not _PEOPLE.isdisjoint(name.split()))
-        if people:
-            return nearest_name(said, replace(stock, names=people)), ""
-    return own, behind
-
-
-def _by_keywords(said: str, stock: Stock) -> str:
-    """The nearest name whose words and keywords hold all things of some words, where no name does.
-
-    A cup of tea is a teacup by them, and no bubble tea.
-    """
-    table = word_table()
-    wanted = single_words(noun_phrase(said))
-    things = frozenset(row for row in wanted if table.things[row])
-    # A phrase of the table may mean something else than its words.
-    phrase = sum(bool(word.rows) for word in read(said).words) == 1
-    if len(things) < 2 or phrase or holders(wanted, stock.names):
-        return ""
-    alike = closeness(said, stock)
-    holding = [at for at, held in enumerate(_words_and_keywords(stock)) if things <= held]
-    return stock.names[max(holding, key=lambda at: float(alike[at]))] if holding else ""
-
-
 @lru_cache(maxsize=16)
-def _words_and_keywords(stock: Stock) -> tuple[frozenset[int], ...]:
-    """The rows of the words of each name and of its keywords."""
-    found = {name: set(single_words(name)) for name in stock.names}
-    for word, name in stock.keywords:
-        if name in found:
-            found[name] |= single_words(word)
-    return tuple(frozenset(found[name]) for name in stock.names)
-
-
-@lru_cache(maxsize=16)
-def _untoned(stock: Stock) -> Stock:
+def untoned(stock: Stock) -> Stock:
     """The stock without names that hold a skin tone, which nobody means who names none."""
     return replace(stock, names=tuple(name for name in stock.names if "skin tone" not in name))
-
-
-def _has_person(said: str) -> bool:
-    """Whether one of some words means a sort of person."""
-    names = word_table().names
-    return any(names[each] in _PEOPLE for row in single_words(said) for each in (row, *kinds(row, _SORTS)))
 
 
 def _without_asides(part: str) -> tuple[str, tuple[str, ...]]:

@@ -197,6 +197,15 @@ class _Thing:
 
 def _thing(words: Sequence[str], text: str, stock: Stock) -> _Thing | None:
     """The thing that words without colours and adjectives mean; None where nothing is near them."""
+    said = _said(words)
+    name = nearest_name(text, stock, (said.name,) if said else ())
+    if said and (not name or NAMES[name] == NAMES[said.name]):
+        return said
+    return _Thing(name, _without_article(text)) if name else None
+
+
+def _said(words: Sequence[str]) -> _Thing | None:
+    """The thing whose name, or another word for it, is among words without colours and adjectives."""
     clauses = [clause.split() for clause in re.split(r" and | ?, ?", " ".join(words))]
     clauses = [clause for clause in clauses if set(clause) - _LITTLE]
     for number, clause in enumerate(clauses):
@@ -212,12 +221,7 @@ def _thing(words: Sequence[str], text: str, stock: Stock) -> _Thing | None:
                     parts = (whole[:start], behind, *clauses[:number], *clauses[number + 1 :])
                     unread = (_without_article(" ".join(part)) for part in parts if set(part) - _LITTLE)
                     return _Thing(found, unread=tuple(unread))
-    for clause in clauses[:1]:
-        end = next((at for at, word in enumerate(clause) if word in _AFTER), len(clause))
-        if name := nearest_name(" ".join(clause[:end]), stock):
-            return _Thing(name, _without_article(text))
-    name = nearest_name(text, stock)
-    return _Thing(name, _without_article(text)) if name else None
+    return None
 
 
 def _singular(text: str) -> Iterator[str]:

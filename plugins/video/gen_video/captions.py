@@ -18,14 +18,13 @@ from gen.words import (
     Stock,
     english,
     nearest_name,
-    nearness,
     plain,
     plural,
     sorts,
     with_article,
     words_of,
 )
-from gen_video.phrases import ALMOST, MOTIONS, SIZES, SPEEDS, TINTS, WAYS
+from gen_video.phrases import ALMOST, MOTIONS, MOVES, SIZES, SPEEDS, TINTS, WAYS
 from gen_video.scenery import any_of, scenery
 from gen_video.vocabulary import (
     ALIASES,
@@ -43,8 +42,8 @@ from gen_video.vocabulary import (
     VERBS,
 )
 
-NEAR = 0.5
-"""The least cosine at which a verb is taken for another."""
+VERB = 0.3
+"""So much nearer is a motion that a verb says, than it is by the meaning of the whole."""
 
 GAIT = {name: gait for gait, names in GAITS.items() for name in names}
 GAIT |= {alias: GAIT[name] for name, alias in ALIASES.items() if name in GAIT}
@@ -269,15 +268,21 @@ def _part(text: str, stock: Stock) -> _Part | None:
         # A colour may be a thing: "an orange".
         name, rest = _subject(words, named)
         hues = [hue for hue in hues if hue != name]
-    exact = bool(name)
+    guess = " ".join(word for word in bare if word not in _LITTLE)
+    guess = guess.replace(_MARK, "").replace("_", " ")
+    nearest = nearest_name(guess, stock, (name,) if name else ())
+    exact = bool(name) and nearest in ("", name)
     if not exact:
-        guess = " ".join(word for word in bare if word not in _LITTLE)
-        name = nearest_name(guess, stock)
+        name = nearest
         if "person" in sorts(guess) and "person" not in sorts(name):
             name = PERSON
         if not name:
             return None
         remarks, rest = [read_as(guess, name), *remarks], []
+    # One word alone names a thing that stays.
+    if (set(rest) - _LITTLE) if exact else " " in guess:
+        motions, ways, guessed = _meant(text, motions, ways)
+        remarks += guessed
     motion, deed, unread = _deed(motions, ways, GAIT[name])
     spoken = SPEED_WORDS[speeds[0] if speeds else "normal"][0] if deed else ""
     several = [word for word in words if word in _SEVERAL]
@@ -291,6 +296,27 @@ def _part(text: str, stock: Stock) -> _Part | None:
         remarks=tuple(remarks),
         unread=(*(several if several != ["two"] else ()), *unread, *sizes[1:], *hues[1:], *_left(rest)),
     )
+
+
+def _meant(text: str, motions: list[str], ways: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """The motion and the way that a whole text means, and a remark where no word of it says so.
+
+    Args:
+        text: Of one thing.
+        motions, ways: That words of it say.
+    """
+    said = [
+        name
+        for name, (motion, way) in MOVES.items()
+        if (motion in motions and (not ways or way in ("", *ways))) or (not motions and way in ways)
+    ]
+    name = nearest_name(text.replace(_MARK, "").replace("_", " "), Stock(tuple(MOVES)), said, VERB)
+    if name in ("", "stays"):
+        return motions, ways, []
+    motion, way = MOVES[name]
+    if name in said:
+        return motions, ways or [way] * bool(way), []
+    return [motion], [way] if way else ways, [read_as(text, name)]
 
 
 def _with_article(said: str, name: str) -> str:
@@ -332,14 +358,6 @@ def _almost(words: Sequence[str], named: Phrases) -> tuple[list[str], list[str],
     found, left = _deeds(words, named, ALMOST)
     for motion, said in found.items():
         return [motion], left, [read_as(said, VERBS[motion][0])]
-    verbs = {verb: motion for motion, said in MOTIONS.meanings.items() for verb in said if " " not in verb}
-    names = tuple(verbs)
-    for at, word in enumerate(words):
-        if word.endswith("ing") and len(word) > len("ring"):
-            alike = nearness(word, names)
-            if alike.max() >= NEAR:
-                said = names[int(alike.argmax())]
-                return [verbs[said]], [*words[:at], _DONE, *words[at + 1 :]], [read_as(word, said)]
     return [], list(words), []
 
 

@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from gen.words import Phrases
 
+MOVES = {
+    "stays": ("still", ""),
+    **{f"goes {way}": ("go", way) for way in ("left", "right")},
+    "goes up": ("up", ""),
+    "goes down": ("down", ""),
+    **{f"passes to the {way}": ("pass", way) for way in ("left", "right")},
+    **{f"rolls {way}": ("roll", way) for way in ("left", "right")},
+    "flies up": ("fly up", ""),
+    "falls": ("fall", ""),
+    "bounces": ("bounce", ""),
+    "spins": ("spin", ""),
+    "swings": ("swing", ""),
+    "grows": ("grow", ""),
+    "shrinks": ("shrink", ""),
+    "beats": ("beat", ""),
+    "shakes": ("shake", ""),
+    "circles": ("circle", ""),
+    "blinks": ("blink", ""),
+    "appears": ("appear", ""),
+    "disappears": ("disappear", ""),
+}
+"""What a whole prompt may mean, and the motion and the way of it."""
 MOTIONS = Phrases(
     {
         "fly up": (
@@ -160,11 +182,14 @@ ALMOST = Phrases(
 
 WAYS = Phrases(
     {
-        "left": ("left", "to the left", "leftward", "leftwards"),
-        "right": ("right", "to the right", "from left to right", "rightward", "rightwards"),
+        "left": ("left", "to the left", "leftward", "leftwards", "leftbound", "left-bound"),
+        "right": (
+            *("right", "to the right", "rightward", "rightwards", "rightbound", "right-bound"),
+            *("from left to right", "left to right", "from the left to the right"),
+        ),
         "up": ("up", "upward", "upwards", "skyward"),
         "down": ("down", "downward", "downwards"),
-        "leftward": ("from right to left",),
+        "leftward": ("from right to left", "right to left", "from the right to the left"),
         "": ("upside down",),
     }
 )

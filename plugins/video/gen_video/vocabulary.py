@@ -275,7 +275,7 @@ _OTHERS = {
     "leaf": "autumn leaf",
     "cake": "birthday cake",
     "gift": "present",
-    "ice cream": "gelato",
+    "ice cream": "gelato|ice cube",
     "donut": "doughnut|bagel",
     "hamburger": "burger|cheeseburger",
     "cupcake": "muffin",

@@ -100,7 +100,7 @@ def test_an_evaluation_tells_all_splits_and_real_shapes_beside(monkeypatch: pyte
     trial = Trial(model=None, draw=draw, samples=None, report=lambda _: None)  # type: ignore[arg-type]
     told = evaluate.evaluate(trial)
     groups = [f"{of}, {split}" for split in evaluate.SPLITS for of in ("combinations", "surfaces", "sets")]
-    assert list(told) == ["natural prompts", *groups, "counted"]
+    assert list(told) == ["natural prompts", "development prompts", *groups, "counted"]
     counted = told["counted"]
     assert isinstance(counted, dict)
     assert counted["legs of tables and stools"].startswith("100.0 % of 1")

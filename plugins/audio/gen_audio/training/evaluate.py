@@ -22,7 +22,7 @@ from gen_audio.training import measures
 from gen_audio.training.data import clips, effects, midi, music
 from gen_audio.training.data.clips import Clip
 
-NATURAL = Path(__file__).parent / "data" / "natural_prompts.txt"
+DATA = Path(__file__).parent / "data"
 SEED = 20_250_000
 GROUP = 150
 KINDS, SPLITS = ("instruments", "effects"), ("seen", "held out")
@@ -33,7 +33,8 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model of sounds.
 
     Args:
-        trial: The model. All prompts are the natural ones, and at most 150 of each other sort.
+        trial: The model. All prompts are the natural ones, those that the reading was mended by, and at most
+            150 of each other sort.
 
     Returns:
         Metric to its value as text, in groups.
@@ -56,7 +57,10 @@ class _Evaluation:
         return judges.judge(self.report)
 
     def run(self) -> Mapping[str, object]:
-        groups: dict[str, Callable[[], object]] = {"natural prompts": self._natural}
+        groups: dict[str, Callable[[], object]] = {
+            "natural prompts": lambda: self._natural("natural_prompts"),
+            "development prompts": lambda: self._natural("development_prompts"),
+        }
         for kind in KINDS:
             for split in SPLITS:
                 groups[f"{kind}, {split}"] = partial(self._recovered, kind, split)
@@ -83,11 +87,11 @@ class _Evaluation:
                 self._made(kind, split)
         return self.levels.told()
 
-    def _natural(self) -> Mapping[str, str]:
-        """How often the classifier hears what is right for a prompt of free words."""
-        answers = natural_prompts(NATURAL)
+    def _natural(self, name: str) -> Mapping[str, str]:
+        """How often the classifier hears what is right for a prompt of free words, of one of the files."""
+        answers = natural_prompts(DATA / f"{name}.txt")
         prompts = random.Random(SEED).sample(sorted(answers), len(answers))[: self.limit]
-        mels = torch.stack([log_mel(x)[0] for x in self._heard(prompts, "natural prompts")])
+        mels = torch.stack([log_mel(x)[0] for x in self._heard(prompts, name)])
         names = [
             [judges.CLASSES[at] for at in row] for row in judges.classify(self.classifier, mels).tolist()
         ]

@@ -24,7 +24,7 @@ def development() -> Mapping[str, tuple[str, ...]]:
 
 
 def held_out_words() -> Mapping[str, tuple[str, ...]]:
-    """Everyday words that are in no name, keyword or caption, to names that are right."""
+    """Words that are in no name, keyword, caption or phrase, to names that are right."""
     return natural_prompts(DATA / "held_out_words.txt")
 
 

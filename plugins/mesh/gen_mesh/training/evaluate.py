@@ -28,7 +28,7 @@ WALLED = ("bowl", "pan", "vase", "wine glass")
 """Families whose surface is a thin wall without a hole through it."""
 CLOUD = 512
 """Points of a cloud that is compared."""
-NATURAL = Path(__file__).parent / "data" / "natural_prompts.txt"
+DATA = Path(__file__).parent / "data"
 SPLITS = ("seen", "held-out colours", "held-out attributes")
 
 
@@ -54,15 +54,18 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        trial: The model. All prompts are the natural ones, ``GROUP`` of each split, and ``COUNTED`` of each
-            sort that counts.
+        trial: The model. All prompts are the natural ones, those that the reading was mended by, ``GROUP`` of
+            each split, and ``COUNTED`` of each sort that counts.
 
     Returns:
         Metric to its value as text, in groups.
     """
     judge = cache(lambda: judges.judge(trial.report))
     sample = cache(lambda split: _sample(trial, split))
-    groups: dict[str, Callable[[], object]] = {"natural prompts": lambda: _natural(trial, judge())}
+    groups: dict[str, Callable[[], object]] = {
+        "natural prompts": lambda: _natural(trial, judge(), "natural_prompts"),
+        "development prompts": lambda: _natural(trial, judge(), "development_prompts"),
+    }
     for split in SPLITS:
         groups |= {
             f"combinations, {split}": partial(lambda split: _recovered(judge(), sample(split)), split),
@@ -72,9 +75,9 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     return trial.measure({**groups, "counted": lambda: _counted(trial)})
 
 
-def _natural(trial: Trial, judge: judges.Classifier) -> Mapping[str, str]:
-    """How often the classifier gives a made shape a family that is right for a prompt of free words."""
-    answers = natural_prompts(NATURAL)
+def _natural(trial: Trial, judge: judges.Classifier, name: str) -> Mapping[str, str]:
+    """How often the classifier gives a made shape a family that is right for a prompt of a file of them."""
+    answers = natural_prompts(DATA / f"{name}.txt")
     prompts = random.Random(SEED).sample(sorted(answers), len(answers))[: trial.samples]
     made = trial.draw(prompts, [SEED + i for i in range(len(prompts))])
     ranks = judges.ranked(judge, [_grid(one)[0] for one in made])

@@ -32,7 +32,7 @@ from gen_video.training.data.clips import Actor, Clip
 from gen_video.training.data.motion import MOTIONS, SPEEDS
 from gen_video.training.data.render import TIMES, Renderer
 
-NATURAL = Path(__file__).parent / "data" / "natural_prompts.txt"
+DATA = Path(__file__).parent / "data"
 SEED = 20_250_000
 GROUP = 200
 GIVEN = 40
@@ -46,8 +46,8 @@ def evaluate(trial: Trial) -> Mapping[str, object]:
     """Measure a model.
 
     Args:
-        trial: The model. All prompts are the natural ones, 200 of each other sort, 40 with given frames, and
-            126 with given pictures of the image model.
+        trial: The model. All prompts are the natural ones, those that the reading was mended by, 200 of each
+            other sort, 40 with given frames, and 126 with given pictures of the image model.
 
     Returns:
         Metric to its value as text, in groups.
@@ -79,7 +79,8 @@ class _Evaluation:
         return self.trial.measure(
             {
                 "judges, on renderings": self._floor,
-                "natural prompts": self._natural,
+                "natural prompts": lambda: self._natural("natural_prompts"),
+                "development prompts": lambda: self._natural("development_prompts"),
                 "one thing, seen": lambda: self._alone("seen"),
                 "one thing, held out": lambda: self._alone("held out"),
                 "two things": self._pairs,
@@ -105,9 +106,9 @@ class _Evaluation:
         wanted = self._clips("held out", GROUP)
         return self._judged(wanted, self.renderer.render(wanted))
 
-    def _natural(self) -> Mapping[str, str]:
-        """How often thing and motion are right for prompts of free words, whatever is behind the thing."""
-        answers = natural_prompts(NATURAL)
+    def _natural(self, name: str) -> Mapping[str, str]:
+        """How often thing and motion are right for the prompts of a file, whatever is behind the thing."""
+        answers = natural_prompts(DATA / f"{name}.txt")
         prompts = random.Random(SEED).sample(sorted(answers), len(answers))[: self.limit]
         seeds = [SEED + i for i in range(len(prompts))]
         made = [_on_white(one) for one in self.draw(prompts, seeds, transparent=True)]

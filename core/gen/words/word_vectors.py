@@ -1,4 +1,4 @@
-"""Which of some names are nearest to a prompt."""
+"""Prompts and names as vectors of their words."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ import numpy as np
 
 from gen.words.reading import read
 from gen.words.table import word_table
-
-NEAR = 0.3
-"""Names whose cosine to a prompt is lower have nothing to do with it: 98 of 100 natural prompts for pictures
-have a higher one to a name that is right for them."""
 
 
 def vectors(prompt: str) -> np.ndarray:
@@ -33,27 +29,6 @@ def pooled(prompt: str) -> np.ndarray:
         UsageError: It holds a control character.
     """
     return word_table().unit(read(prompt).rows)
-
-
-def nearest(prompt: str, names: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """The names that mean the most alike, the nearest first; at most ``count``, none that is far off.
-
-    Raises:
-        UsageError: The prompt holds a control character.
-    """
-    alike = nearness(prompt, names)
-    order = np.argsort(-alike, kind="stable")[:count]
-    return tuple(names[at] for at in order if alike[at] >= NEAR)
-
-
-def nearness(prompt: str, names: tuple[str, ...]) -> np.ndarray:
-    """The cosine (N,) of a prompt's vector and that of each name.
-
-    Raises:
-        UsageError: The prompt holds a control character.
-    """
-    found: np.ndarray = matrix(names) @ pooled(prompt)
-    return found
 
 
 @lru_cache(maxsize=16)
