@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -141,9 +141,10 @@ def same_words(text: str, names: tuple[str, ...]) -> str:
     return _by_words(names).get(tuple(sorted(read(text).rows)), "")
 
 
-def is_keyword(text: str, stock: Stock) -> bool:
-    """Whether a text is another word for a thing, in the singular or plural."""
-    return bool(singular(text, _things(stock)))
+def owners(text: str, stock: Stock) -> tuple[str, ...]:
+    """The names that a text is another word for, in the singular or plural; none where it is no keyword."""
+    things = _things(stock)
+    return things.get(singular(text, tuple(things)), ())
 
 
 def is_name(text: str, names: tuple[str, ...]) -> bool:
@@ -160,17 +161,16 @@ def _keywords(stock: Stock) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 @lru_cache(maxsize=16)
-def _things(stock: Stock) -> tuple[str, ...]:
-    """The keywords that mean something that can be seen; of colours in the plural: oranges are fruit."""
-    table = word_table()
-    found = []
-    for word in dict(stock.keywords):
+def _things(stock: Stock) -> Mapping[str, tuple[str, ...]]:
+    """The keywords that mean something that can be seen, and the names of each: "oranges", not "orange"."""
+    table, names = word_table(), set(stock.names)
+    found: dict[str, tuple[str, ...]] = {}
+    for word, name in stock.keywords:
         row = next(reversed(read(word).rows), 0)
-        if table.things[row]:
-            found.append(word)
-        elif 0 < row < table.closed:
-            found.append(plural(word))
-    return tuple(found)
+        if name in names and row and (table.things[row] or row < table.closed):
+            key = plain(word) if table.things[row] else plural(plain(word))
+            found[key] = (*found.get(key, ()), name)
+    return found
 
 
 @lru_cache(maxsize=16)

@@ -13,10 +13,10 @@ from gen.words import (
     Stock,
     Word,
     closeness,
-    is_keyword,
     is_name,
     nearest_name,
     noun_phrase,
+    owners,
     plural,
     read,
     same_words,
@@ -103,7 +103,7 @@ def is_clear(part: str, stock: Stock) -> bool:
     """Whether a part of a prompt is a thing by its name or another word for it, or surely means one."""
     return (
         is_thing(part, stock)
-        or any(is_keyword(said, stock) for said in _ways(part))
+        or any(owners(said, stock) for said in _ways(part))
         or _best(attributes(noun_phrase(part)).said, stock)[1] >= CLEAR
     )
 
@@ -275,12 +275,14 @@ def _found(of: Attributes, part: str, stock: Stock) -> _Found:
     exact = bool(name)
     if not name:
         whole, phrase = _OWNER.sub("", part), noun_phrase(of.said)
-        name = nearest_name(whole, stock) or nearest_name(phrase, stock)
+        meant = owners(of.said, stock)
+        among = replace(stock, names=meant) if meant else stock
+        name = nearest_name(whole, among) or nearest_name(phrase, among)
         exact = (of.said, name) in stock.keywords
         if name and name == _name(phrase, stock):
             unread = of.said[len(phrase) :].strip()
-    bare = " ".join(word for word in name.split() if word not in PAINTS)
-    if not of.colours and not set(of.said.split()) & set(PAINTS) and bare != name:
+    bare, said = " ".join(word for word in name.split() if word not in PAINTS), set(of.said.split())
+    if not of.colours and not said.intersection(PAINTS) and bare != name and said.intersection(bare.split()):
         # A heart is red, as the first that is a heart but for its colour.
         name = bare if bare in stock.names else _first_in_colour(bare, stock.names)
     return _Found(name, exact, unread)
