@@ -100,6 +100,18 @@ class CaptionEncoder:
         return Stock(self.names, self.keywords)
 
 
+def keywords_of(config: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """The entry ``keywords`` of a model file, name to words divided by ``|``, as pairs of word and name.
+
+    Raises:
+        KeyError, ValueError: It is missing, or something else.
+    """
+    entry = config["keywords"]
+    if not isinstance(entry, Mapping):
+        raise ValueError("its keywords are not a mapping of names to words")
+    return tuple((word, name) for name, words in entry.items() for word in str(words).split("|"))
+
+
 def as_written(prompt: str, stock: Stock) -> Caption:  # noqa: ARG001
     """A prompt as the caption that it is, for networks whose names are others than those of the grammar."""
     return Caption(prompt)

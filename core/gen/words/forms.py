@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 VOWELS = "aeiouy"
+_SINGULAR = frozenset({"atlas", "canvas", "christmas", "gas", "lens", "pancreas", "pampas"})
 STOPS = frozenset({"with", "of", "in", "on", "and"})
 """Words that end the head of a name."""
 
@@ -49,7 +50,7 @@ def plural(noun: str) -> str:
     words = noun.split()
     stop = next((i for i, word in enumerate(words) if i and word in STOPS), len(words))
     head = words[stop - 1]
-    if head.endswith("s") and not head.endswith(("ss", "us", "is")):
+    if head.endswith("s") and not head.endswith(("ss", "us", "is")) and head not in _SINGULAR:
         # Cherries and glasses are plurals already.
         return noun
     if head.endswith(("s", "x", "ch", "sh")):

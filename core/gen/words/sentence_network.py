@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -42,7 +42,7 @@ class Shape:
     @property
     def numbers(self) -> list[int]:
         """The sizes in the order of the arguments."""
-        return list(asdict(self).values())
+        return list(astuple(self))
 
 
 class SentenceNetwork(nn.Module):
@@ -106,6 +106,5 @@ def splitter(pieces: Sequence[str], length: int) -> Tokenizer:
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """Rows of numbers as ids (B, L) int64, padded with 0, and their mask (B, L) bool."""
-    longest = max(map(len, rows))
-    ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
-    return ids, torch.arange(longest) < torch.tensor([[len(row)] for row in rows])
+    ids = nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+    return ids, torch.arange(ids.shape[1]) < torch.tensor([[len(row)] for row in rows])

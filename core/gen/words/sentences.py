@@ -44,9 +44,11 @@ class Sentences:
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors (N, D) float32 of unit length; N may be 0."""
         found = np.empty((len(texts), self.vectors.shape[1]), np.float32)
-        unknown = [at for at, text in enumerate(texts) if text not in self.names]
-        known = [at for at, text in enumerate(texts) if text in self.names]
-        found[known] = self.vectors[[self.names[texts[at]] for at in known]]
+        rows = [self.names.get(text.lower()) for text in texts]
+        unknown = [at for at, row in enumerate(rows) if row is None]
+        for at, row in enumerate(rows):
+            if row is not None:
+                found[at] = self.vectors[row]
         # Texts of like lengths go together, as all of a batch are padded to the longest.
         unknown.sort(key=lambda at: len(texts[at]))
         for start in range(0, len(unknown), BATCH):
@@ -58,32 +60,38 @@ class Sentences:
         """Vectors (N, D) float32 of unit length by the network alone; N is at least 1."""
         import torch
 
+        from gen.torch_state import fresh_modes
         from gen.words.sentence_network import padded
 
-        with torch.inference_mode():
+        # Callers may have set autocast or another device for networks of their own.
+        with fresh_modes(), torch.inference_mode():
             rows = [encoding.ids for encoding in self.split.encode_batch(list(texts))]
             return self.network(*padded(rows)).numpy()
 
 
 @cache
 def sentences() -> Sentences:
-    """The network that comes with the package; read once, in a tenth of a second."""
+    """The network that comes with the package; read once, in some 50 ms."""
     import torch
 
+    from gen.model.skeleton import skeleton
+    from gen.torch_state import fresh_modes
     from gen.words.sentence_network import SentenceNetwork, Shape, splitter
 
     tensors = load_file(FILE)
     shape = Shape(*tensors["shape"].tolist())
-    with torch.device("meta"):
-        network = SentenceNetwork(shape).eval()
-    state = {name: torch.from_numpy(restored(tensors, name)) for name in network.state_dict()}
-    network.load_state_dict(state, assign=True)
+    with fresh_modes():
+        with skeleton():
+            network = SentenceNetwork(shape).eval()
+        state = {name: torch.from_numpy(restored(tensors, name)) for name in network.state_dict()}
+        network.load_state_dict(state, assign=True)
     names = tensors["names"].tobytes().decode().split("\n")
+    vectors = restored(tensors, "vectors")
     return Sentences(
         network.requires_grad_(False),
         splitter(tensors["pieces"].tobytes().decode().split("\n"), shape.length),
         {name: row for row, name in enumerate(names)},
-        restored(tensors, "vectors"),
+        vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
     )
 
 
@@ -98,6 +106,7 @@ def restored(tensors: dict[str, np.ndarray], name: str) -> np.ndarray:
 def meaning(text: str) -> np.ndarray:
     """The vector (D,) float32 of a text, of unit length."""
     found: np.ndarray = sentences()((text,))[0]
+    found.setflags(write=False)
     return found
 
 

@@ -3,17 +3,17 @@
 A network that learned captions of names draws a thing well by its name, and badly by other words. Here the
 parts of a prompt are found that captions are made of: things, their number, size, colour and skin, where they
 stand, and what is behind them. A thing that has no name of the model becomes the name that means the nearest,
-by the shared table of words.
+by the network of sentences.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby, zip_longest
+from itertools import groupby, islice, zip_longest
 
 from gen.nn import Caption, read_as, shortened
 from gen.words import Stock, english, noun_phrase, plain, read, with_article
@@ -41,10 +41,12 @@ _GROUND = f"(?:{COLOUR} {_PATTERN}|{_PATTERN} {COLOUR}|{COLOUR})"
 _WORD = r"(?!(?:on|in|with|of|against) )[^\s,]+"
 _BACKGROUND = re.compile(
     rf",? (?:(?:on|with|in front of|against) (?:an? |the )?(?P<ground>{_WORD}(?: {_WORD}){{0,2}}) background"
-    rf"|(?:on|against) (?P<colour>{COLOUR})|(?P<bare>{_GROUND}) background)(?=$|, )"
+    rf"|(?:on|against) (?P<colour>{COLOUR})|(?P<bare>{_GROUND}) background)"
+    r"(?=$|, | (?:with|and|next to|beside) )"
 )
 _BACKGROUND_FIRST = re.compile(
-    rf"^(?P<ground>(?:an? |the )?{_GROUND} background) (?:with|and|behind) (?P<thing>.+)$"
+    rf"^(?:(?:on|against|with|in front of) )?(?P<ground>(?:an? |the )?{_GROUND} background)"
+    r"(?:, | (?:with|and|behind) )(?P<thing>.+)$"
 )
 _KNOWN_GROUND = re.compile(rf"(?:\w+ )??(?P<ground>{_GROUND})|plain|simple|solid|blank|empty")
 _SHADE = re.compile(rf"\b(?:dark|deep|bright|vivid|pale|pastel|light(?! blue))[ -](?=(?P<colour>{COLOUR})\b)")
@@ -61,7 +63,7 @@ _TWO_PLACES = re.compile(
 _SIDES = {"left": "left of", "right": "right of", "top": "above", "bottom": "below"}
 _SIDE = re.compile(r"(?<=\w) +(?:left|right)(?= +(?!of)\w)")
 """Words of other languages for "left of" become "left"."""
-_SEPARATOR = re.compile(r"\s*(?:[;|+\n]|(?<!\bw)/)\s*")
+_SEPARATOR = re.compile(r"\s*(?:[;|+\n、，。]|(?<!\bw)/|\.(?=\s+\S)|(?<!\d),(?=\S))\s*")
 _BETWEEN = (
     "(?:(?:to|on) the )?(?:left|right)(?: side)? of|above|over|on top of|below|under|next to|beside|and|&"
 )
@@ -92,18 +94,8 @@ _FRAME = re.compile(
 )
 MOST = 3
 """Things that captions hold at most."""
-
-
-def keywords_of(config: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    """The entry ``keywords`` of a model file, name to words divided by ``|``, as pairs of word and name.
-
-    Raises:
-        KeyError, ValueError: It is missing, or something else.
-    """
-    entry = config["keywords"]
-    if not isinstance(entry, Mapping):
-        raise ValueError("its keywords are not a mapping of names to words")
-    return tuple((word, name) for name, words in entry.items() for word in str(words).split("|"))
+TRIED = 16
+"""So many places of a prompt are tried at which one thing may end and another begin."""
 
 
 @lru_cache(maxsize=1024)
@@ -138,7 +130,7 @@ def caption(prompt: str, stock: Stock) -> Caption:
         text, place = text[: found.start()], f" in the {where} corner" if " " in where else f" on the {where}"
         if where in ("middle", "center", "centre"):
             place = ""
-    relations = [] if place else _relations(text, stock)
+    relations = [] if place else list(islice(_relations(text, stock), MOST))
     if len(relations) >= MOST:
         end = relations[MOST - 1].start
         remarks.append(
@@ -202,17 +194,15 @@ class _Relation:
     remarks: tuple[str, ...] = ()
 
 
-def _relations(text: str, stock: Stock) -> list[_Relation]:
+def _relations(text: str, stock: Stock) -> Iterator[_Relation]:
     """What stands between the things of a prompt, in order."""
-    found: list[_Relation] = []
     begin = 0
     for at in [*_RELATION.finditer(text), None]:
         end = at.start() if at else len(text)
-        found += _loose_relations(text, begin, end, stock)
+        yield from _loose_relations(text, begin, end, stock)
         if at:
-            found.append(_Relation(end, at.end(), _said(at["relation"])))
+            yield _Relation(end, at.end(), _said(at["relation"]))
             begin = at.end()
-    return found
 
 
 def _said(relation: str | None) -> str:
@@ -223,7 +213,7 @@ def _loose_relations(text: str, begin: int, end: int, stock: Stock) -> Iterator[
     """Words of one part that stand between two names."""
     if is_thing(text[begin:end], stock):
         return
-    found = list(_LOOSE.finditer(text, begin, end))
+    found = list(islice(_LOOSE.finditer(text, begin, end), TRIED))
     listed = any(at["relation"] in ("and", "&") for at in found)
     for at, following in zip_longest(found, [other.start() for other in found[1:]], fillvalue=end):
         assert isinstance(at, re.Match)
@@ -236,7 +226,8 @@ def _loose_relations(text: str, begin: int, end: int, stock: Stock) -> Iterator[
         else:
             # Behind a comma, "night" may be a mood as well as a thing, but not in "sun, moon and stars".
             separate = is_thing(before, stock) and is_thing(behind, stock)
-        separate = separate and not is_one(text[begin:following], before, behind, stock)
+        if at["loose"] or at["relation"]:
+            separate = separate and not is_one(text[begin:following], before, behind, stock)
         if separate:
             if loose := at["loose"]:
                 said = "above" if loose == "on" else "next to"

@@ -14,10 +14,10 @@ from gen import squares
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
 from gen.model import Model, ModelFile, Task
-from gen.nn import CaptionEncoder, PromptEncoder, TextEncoder
+from gen.nn import CaptionEncoder, PromptEncoder, TextEncoder, keywords_of
 from gen.run.compositing import keep_pixels, marked, seam
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
-from gen_image.captions import PROMPTS, caption, keywords_of
+from gen_image.captions import PROMPTS, caption
 from gen_image.cutting import cut_out, straight
 from gen_image.denoiser import SceneTransformer, Shape, WordSceneTransformer
 

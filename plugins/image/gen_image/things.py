@@ -65,6 +65,12 @@ CLEAR = 0.5
 """A part that is so close to a name means that thing."""
 ONE = 0.4
 """Two parts that are so close to a name together may mean that thing."""
+MARGIN = 0.03
+"""They do, where it is so much nearer than what each of them means."""
+OWN = 0.02
+"""So much nearer is a name that a part has before it says where or how the thing is: a house on fire."""
+SHORT = 2
+"""Words of a thing whose colour is left out when its name is looked for."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +116,29 @@ def is_clear(part: str, stock: Stock) -> bool:
 
 def is_one(whole: str, before: str, behind: str, stock: Stock) -> bool:
     """Whether two parts of a prompt mean one thing together, which neither is: a woman on a wave."""
-    name, near = _best(whole, stock)
-    if near < ONE:
+    alike = closeness(_read(whole), stock)
+    at = int(alike.argmax())
+    if alike[at] < ONE:
         return False
     # "A man with a beard" is "man beard", as a beard alone is.
-    holds = set(attributes(before).said.split()) < set(name.split())
-    return holds or name not in (_best(part, stock)[0] for part in (before, behind))
+    if set(attributes(before).said.split()) < set(stock.names[at].split()) <= set(whole.split()):
+        return True
+    parts = [int(closeness(_read(part), stock).argmax()) for part in (before, behind)]
+    return bool(alike[at] - alike[parts].max() > MARGIN)
 
 
 def _best(text: str, stock: Stock) -> tuple[str, float]:
     """The name that a text means, and how near it is."""
-    alike = closeness(text, stock)
+    alike = closeness(_read(text), stock)
     at = int(alike.argmax())
     return stock.names[at], float(alike[at])
+
+
+def _read(part: str) -> str:
+    """The words of a part that are read, without its determiner."""
+    lead = _LEAD.match(part)
+    bare = part.removeprefix((lead["first"] or "") if lead else "")
+    return " ".join(word.written for word in read(bare).words) or part
 
 
 def _ways(part: str) -> tuple[str, str]:
@@ -160,11 +176,11 @@ def thing(part: str, stock: Stock) -> Said:
     first = lead["first"] or ""
     if any(is_name(part[start:], stock.names) for start in (0, len(first), lead.end())):
         before, noun = part[: lead.end()], part[lead.end() :]
-        single = singular(noun, stock.names) == noun and not noun.endswith("s")
+        single = singular(noun, stock.names) == noun
         return Said(before + plural(noun) if single and first.strip() in NUMBERS[1:] else part)
     part, unread = _without_asides(part)
     if known := sign(part, stock.names) or _same_words(part.removeprefix(first), stock.names):
-        if first.strip() in NUMBERS[1:] and not known.endswith("s"):
+        if first.strip() in NUMBERS[1:]:
             known = plural(known)
         return Said(with_article(known) if first in ("a ", "an ") else first + known, unread)
     pair = _PAIR.match(part)
@@ -274,15 +290,19 @@ def _found(of: Attributes, part: str, stock: Stock) -> _Found:
     name, unread = _name(of.said, stock) or _fruit(of.said, stock), ""
     exact = bool(name)
     if not name:
-        whole, phrase = _OWNER.sub("", part), noun_phrase(of.said)
+        # "A red car" is a car, whatever is red; of more words the colour may say which thing is meant.
+        short = of.colours and len(of.said.split()) <= SHORT
+        whole, phrase = _OWNER.sub("", of.said if short else _read(part)), noun_phrase(of.said)
         meant = owners(of.said, stock)
         among = replace(stock, names=meant) if meant else stock
-        name = nearest_name(whole, among) or nearest_name(phrase, among)
-        exact = (of.said, name) in stock.keywords
-        if name and name == _name(phrase, stock):
+        own = _name(phrase, stock)
+        name = nearest_name(whole, among, (own,) if own else (), OWN) or nearest_name(phrase, among)
+        exact = name in meant
+        if own and name == own:
             unread = of.said[len(phrase) :].strip()
     bare, said = " ".join(word for word in name.split() if word not in PAINTS), set(of.said.split())
-    if not of.colours and not said.intersection(PAINTS) and bare != name and said.intersection(bare.split()):
+    plain = bare.split() + plural(bare).split() if bare else []
+    if not of.colours and not said.intersection(PAINTS) and bare != name and said.intersection(plain):
         # A heart is red, as the first that is a heart but for its colour.
         name = bare if bare in stock.names else _first_in_colour(bare, stock.names)
     return _Found(name, exact, unread)

@@ -269,7 +269,7 @@ def _part(text: str, stock: Stock) -> _Part | None:
         name, rest = _subject(words, named)
         hues = [hue for hue in hues if hue != name]
     guess = " ".join(word for word in bare if word not in _LITTLE)
-    guess = guess.replace(_MARK, "").replace("_", " ")
+    guess = _unmarked(guess)
     nearest = nearest_name(guess, stock, (name,) if name else ())
     exact = bool(name) and nearest in ("", name)
     if not exact:
@@ -283,6 +283,7 @@ def _part(text: str, stock: Stock) -> _Part | None:
     if (set(rest) - _LITTLE) if exact else " " in guess:
         motions, ways, guessed = _meant(text, motions, ways)
         remarks += guessed
+        rest = [] if guessed else rest
     motion, deed, unread = _deed(motions, ways, GAIT[name])
     spoken = SPEED_WORDS[speeds[0] if speeds else "normal"][0] if deed else ""
     several = [word for word in words if word in _SEVERAL]
@@ -310,7 +311,8 @@ def _meant(text: str, motions: list[str], ways: list[str]) -> tuple[list[str], l
         for name, (motion, way) in MOVES.items()
         if (motion in motions and (not ways or way in ("", *ways))) or (not motions and way in ways)
     ]
-    name = nearest_name(text.replace(_MARK, "").replace("_", " "), Stock(tuple(MOVES)), said, VERB)
+    text = _unmarked(text)
+    name = nearest_name(text, Stock(tuple(MOVES)), said, VERB)
     if name in ("", "stays"):
         return motions, ways, []
     motion, way = MOVES[name]
@@ -414,6 +416,11 @@ def _marked(text: str, named: Phrases) -> str:
     return " ".join(marked).replace(" ,", ",")
 
 
+def _unmarked(text: str) -> str:
+    """A text whose names have no marks."""
+    return text.replace(_MARK, "").replace("_", " ")
+
+
 def _subject(words: Sequence[str], named: Phrases) -> tuple[str, list[str]]:
     """The last name of the first noun phrase that has one, and the words with a mark in its place."""
     subject, name = -1, ""
@@ -441,7 +448,7 @@ def _names(stock: Stock) -> Phrases:
 
 def _left(words: Sequence[str]) -> list[str]:
     """Parts of a prompt that say nothing of what is made."""
-    text = " ".join(words).replace(_MARK, "").replace("_", " ")
+    text = _unmarked(" ".join(words))
     parts = [part.split() for part in re.split(rf" ?(?:,|\band\b|{_DONE}) ?", text)]
     found = [[*dropwhile(_LEADS.__contains__, part)] for part in parts]
     return [" ".join(part) for part in found if set(part) - _LITTLE]

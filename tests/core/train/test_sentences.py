@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from gen.model import ModelFile, save_model
 from gen.train.sentences import imitation
 from gen.train.sentences.__main__ import Stock, lesson, recipe
-from gen.train.sentences.texts import Sentences, present_participle, texts
+from gen.train.sentences.texts import MadeSentences, present_participle, texts
 from gen.train.trainer import run
 from gen.train.words import wordnet
 from gen.train.words.sentences import SentenceModel
@@ -75,7 +76,7 @@ def test_texts_are_words_definitions_examples_and_sentences(words: wordnet.WordN
     assert found == texts(words, 0) != texts(words, 1)
     assert {"cat", "true cat", "run", "feline mammal", "be asleep", "the cat sat there"} <= set(found)
     assert len(found) == len(set(found)) > 200
-    made = Sentences(words, ["cat"], __import__("random").Random(1))
+    made = MadeSentences(words, ["cat"], random.Random(1))
     assert all("{" not in made.draw() for _ in range(100))
 
 

@@ -72,3 +72,16 @@ def test_words_alone_load_no_network() -> None:
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["False"]
+
+
+def test_settings_of_the_caller_change_no_vector() -> None:
+    import torch
+
+    before = sentences().encode(["a dog on the beach"])
+    with torch.autocast("cpu", torch.bfloat16):
+        assert np.array_equal(sentences().encode(["a dog on the beach"]), before)
+    torch.set_default_device("meta")
+    try:
+        assert np.array_equal(sentences().encode(["a dog on the beach"]), before)
+    finally:
+        torch.set_default_device(None)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gen.model import ModelFile
+from gen.nn import keywords_of
 from gen.train.natural_prompts import natural_prompts
 from gen.train.recipe import Recipe, Settings, Stage, Task
 from gen.train.sentences import file, imitation, texts
@@ -26,7 +27,7 @@ SETTINGS = Settings(steps=2200, rate=4e-4, warmup=100, decay=1.0, ema=0.99, weig
 BATCH = 256
 SEED = 0
 STAGE = "network"
-AXES_FROM = 7
+EVERY = 7
 """Every seventh text is enough to find the axes."""
 
 
@@ -49,7 +50,9 @@ class Stock:
         """The names of a text of phrases and of models; names of skin tones are no things of their own."""
         said = natural_prompts(phrases)
         names = dict.fromkeys([*(name for model in models for name in model.names), *said])
-        keywords = [(word, name) for model in models for word, name in _keywords(model)]
+        keywords = [
+            pair for model in models if "keywords" in model.config for pair in keywords_of(model.config)
+        ]
         return cls(tuple(name for name in names if "skin tone" not in name), said, tuple(keywords))
 
     def said(self) -> Iterator[tuple[str, str, float]]:
@@ -58,13 +61,6 @@ class Stock:
         yield from ((name, name, imitation.OWN_NAME) for name in self.names)
         yield from ((phrase, name, 1.0) for name, said in self.phrases.items() for phrase in said)
         yield from ((word, name, imitation.KEYWORD) for word, name in self.keywords if name in known)
-
-
-def _keywords(model: ModelFile) -> Iterator[tuple[str, str]]:
-    """Pairs of another word for a thing and its name, where a model file has them."""
-    found = model.config.get("keywords", {})
-    assert isinstance(found, Mapping)
-    yield from ((word, name) for name, words in found.items() for word in str(words).split("|"))
 
 
 def main() -> None:
@@ -129,7 +125,7 @@ def lesson(teacher: SentenceModel, stocks: Sequence[Stock]) -> tuple[imitation.L
     """What is learned, and the axes of the sentence model's vectors that are kept."""
     sentences = texts.texts(wordnet.load(), SEED)
     vectors = teacher(sentences)
-    axes = imitation.axes_of(vectors[::AXES_FROM])
+    axes = imitation.axes_of(vectors[::EVERY])
     place = {name: at for at, name in enumerate(things_of(stocks))}
     said = [(number, *each) for number, stock in enumerate(stocks) for each in stock.said()]
     words = [text for _, text, *_ in said]

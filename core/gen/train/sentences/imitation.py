@@ -27,7 +27,7 @@ KEYWORD = 0.3
 SHARPNESS = 20.0
 LARGEST_SHARPNESS = 40.0
 OWN_NAME = 4.0
-"""So many phrases a thing's own name counts in the vector that its training begins with."""
+"""As so many phrases a thing's own name counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,8 @@ class Lesson:
         targets: (N, OUT) float16, of unit length: what it says of them.
         phrases: M phrases, names and keywords.
         things: (M,) int64, the thing that each means.
-        weights: (M,) float32, how much each counts.
+        weights: (M,) float32, how often each is drawn, and how much it counts in the vector that its thing
+            begins with.
         stocks: (M,) int64, the stock that each was written for.
         stocked: (S, K) bool, which of the K things each of S stocks has.
         beginnings: (K, OUT) of unit length: where the vectors of the things begin.

@@ -42,7 +42,7 @@ def texts(wordnet: WordNet, seed: int) -> list[str]:
     things, others = _lemmas(wordnet)
     seen, unseen = _glosses(wordnet)
     rng.shuffle(unseen)
-    made = Sentences(wordnet, things, rng)
+    made = MadeSentences(wordnet, things, rng)
     found = [
         *things,
         *others,
@@ -72,7 +72,7 @@ def _glosses(wordnet: WordNet) -> tuple[list[str], list[str]]:
     return found
 
 
-class Sentences:
+class MadeSentences:
     """Draws sentences that mean nothing in particular, but whose words stand to each other as in prompts.
 
     Args:
