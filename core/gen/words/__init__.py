@@ -1,4 +1,4 @@
-"""What prompts mean: one table of word vectors that shipped models share, and how prompts are read by it."""
+"""What prompts mean, by a table of word vectors and a network of sentences that all models share."""
 
 from gen.words.english import english, forms
 from gen.words.forms import base_forms, plural, with_article
