@@ -8,7 +8,7 @@ import sys
 import torch
 from torch import nn
 
-from gen.model.skeleton import skeleton
+from gen.skeleton import skeleton
 
 
 class Network(nn.Module):
@@ -53,7 +53,7 @@ def test_outside_of_a_skeleton_values_are_drawn_as_ever() -> None:
 def test_a_skeleton_loads_no_compiler() -> None:
     script = (
         "import sys, torch\n"
-        "from gen.model.skeleton import skeleton\n"
+        "from gen.skeleton import skeleton\n"
         "with skeleton():\n"
         "    torch.nn.Embedding(5, 4), torch.nn.Conv2d(4, 4, 3), 0.02 * torch.randn(3)\n"
         "print('torch._dynamo' in sys.modules)"

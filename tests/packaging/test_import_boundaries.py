@@ -46,8 +46,8 @@ LAYERS = (
     ("diffusion",),
     (
         *("artifact", "atomic", "checks", "config", "errors", "foreign_recipe", "formats", "json_files"),
-        *("kinds", "metadata", "offline", "plugin", "process_state", "recipe", "squares", "torch_state"),
-        *("text_files", "words", "writing"),
+        *("kinds", "metadata", "offline", "plugin", "process_state", "recipe", "skeleton", "squares"),
+        *("text_files", "torch_state", "words", "writing"),
     ),
     ("hardware", "nn", "presets"),
     ("model",),

@@ -114,7 +114,7 @@ def filled(
             other shapes.
     """
     from gen.hardware.precision import prepare
-    from gen.model.skeleton import skeleton
+    from gen.skeleton import skeleton
 
     try:
         with skeleton():

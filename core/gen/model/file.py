@@ -246,7 +246,7 @@ class ModelFile:
         """
         from gen.hardware.precision import check_dtype, prepare
         from gen.hardware.profile import choose_packing, machine_profile
-        from gen.model.skeleton import skeleton
+        from gen.skeleton import skeleton
 
         own = check_dtype(dtype, device)
         with skeleton():

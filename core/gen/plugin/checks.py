@@ -47,7 +47,7 @@ COMMANDS = _words("""
 MODULES = _words("""
     api artifact atomic chain chains checkpoints checks cli conversion diffusion errors evaluation
     hardware json_files kinds metadata model nn offline plan plugin process_state torch_state recipe squares
-    foreign_recipe formats linking rerunning scaffold templates testing text_files words writing
+    foreign_recipe formats linking rerunning scaffold skeleton templates testing text_files words writing
 """)
 """Modules of the package, which ``gen.NAME`` must go on meaning in Python."""
 

@@ -74,7 +74,7 @@ def sentences() -> Sentences:
     """The network that comes with the package; read once, in some 50 ms."""
     import torch
 
-    from gen.model.skeleton import skeleton
+    from gen.skeleton import skeleton
     from gen.torch_state import fresh_modes
     from gen.words.sentence_network import SentenceNetwork, Shape, splitter
 
