@@ -1,10 +1,9 @@
 """What prompts mean, by a table of word vectors and a network of sentences that all models share."""
 
-from gen.words.english import english, forms
-from gen.words.forms import base_forms, plural, with_article
-from gen.words.head import head, kinds, noun_phrase, single_words, sorts
+from gen.words.head import noun_phrase, single_words, sorts
+from gen.words.inflection import base_forms, forms, plural, with_article
 from gen.words.phrases import Phrases, words_of
-from gen.words.reading import WEIGHT, Reading, Word, read
+from gen.words.reading import WEIGHT, Word, read
 from gen.words.stock import (
     Stock,
     closeness,
@@ -16,32 +15,27 @@ from gen.words.stock import (
     same_words,
     singular,
 )
-from gen.words.table import LANGUAGES, Table, digest, word_table
-from gen.words.word_vectors import pooled, vectors
+from gen.words.table import digest, word_table
+from gen.words.translation import english
+from gen.words.word_vectors import vectors
 
 __all__ = [
-    "LANGUAGES",
     "WEIGHT",
     "Phrases",
-    "Reading",
     "Stock",
-    "Table",
     "Word",
     "base_forms",
     "closeness",
     "digest",
     "english",
     "forms",
-    "head",
     "is_name",
-    "kinds",
     "nearest",
     "nearest_name",
     "noun_phrase",
     "owners",
     "plain",
     "plural",
-    "pooled",
     "read",
     "same_words",
     "single_words",

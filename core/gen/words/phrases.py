@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from gen.words.english import forms
+from gen.words.inflection import forms
 
 _WORD = re.compile(r"[^\s,]+|,")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gen.errors import UsageError
-from gen.words.forms import base_forms
+from gen.words.inflection import base_forms
 from gen.words.table import BEGINS, EMOJI, LANGUAGES, Table, word_table
 
 WEIGHT = re.compile(r"(?<=[(\w\s]):\s*[0-9]*\.?[0-9]+(?=\s*\))")

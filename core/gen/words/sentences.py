@@ -6,14 +6,15 @@ dress" is near to a bride, "cow giving milk" to a cow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import load_file
+
+from gen.words.stored import stored
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -71,31 +72,34 @@ class Sentences:
 
 @cache
 def sentences() -> Sentences:
-    """The network that comes with the package; read once, in some 50 ms."""
+    """The network that comes with the package; read once, in some 50 ms.
+
+    Raises:
+        ModelError: Its file is missing or damaged.
+    """
     import torch
 
     from gen.skeleton import skeleton
     from gen.torch_state import fresh_modes
     from gen.words.sentence_network import SentenceNetwork, Shape, splitter
 
-    tensors = load_file(FILE)
-    shape = Shape(*tensors["shape"].tolist())
-    with fresh_modes():
+    with stored(FILE) as tensors, fresh_modes():
+        shape = Shape(*tensors["shape"].tolist())
         with skeleton():
             network = SentenceNetwork(shape).eval()
         state = {name: torch.from_numpy(restored(tensors, name)) for name in network.state_dict()}
         network.load_state_dict(state, assign=True)
-    names = tensors["names"].tobytes().decode().split("\n")
-    vectors = restored(tensors, "vectors")
-    return Sentences(
-        network.requires_grad_(False),
-        splitter(tensors["pieces"].tobytes().decode().split("\n"), shape.length),
-        {name: row for row, name in enumerate(names)},
-        vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
-    )
+        names = tensors["names"].tobytes().decode().split("\n")
+        vectors = restored(tensors, "vectors")
+        return Sentences(
+            network.requires_grad_(False),
+            splitter(tensors["pieces"].tobytes().decode().split("\n"), shape.length),
+            {name: row for row, name in enumerate(names)},
+            vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+        )
 
 
-def restored(tensors: dict[str, np.ndarray], name: str) -> np.ndarray:
+def restored(tensors: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     """A tensor as float32; matrices are stored as int8 rows with a scale each."""
     values = tensors[name].astype(np.float32)
     scales = tensors.get(f"{name}.scales")

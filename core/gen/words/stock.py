@@ -9,8 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from gen.words.forms import base_forms, plural
 from gen.words.head import head, kinds, single_words
+from gen.words.inflection import base_forms, plural
 from gen.words.reading import WEIGHT, read
 from gen.words.sentences import meaning, meanings
 from gen.words.table import word_table

@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file
+
+from gen.words.stored import stored
 
 FOLDER = Path(__file__).parent
 VECTORS, LEXICON = FOLDER / "vectors.safetensors", FOLDER / "lexicon.safetensors"
@@ -94,20 +95,24 @@ class Table:
 
 @cache
 def word_table() -> Table:
-    """The table that comes with the package; read once, in a few milliseconds."""
-    vectors, lexicon = load_file(VECTORS), load_file(LEXICON)
-    return Table(
-        vectors=vectors["vectors"],
-        scales=vectors["scales"].astype(np.float32),
-        weights=vectors["weights"].astype(np.float32),
-        things=vectors["things"].astype(bool),
-        names=tuple(lexicon["names"].tobytes().decode().split("\n")),
-        closed=int(vectors["closed"]),
-        keys=lexicon["keys"],
-        values=lexicon["values"],
-        sequences=lexicon["sequences"],
-        kinds=lexicon["kinds"],
-    )
+    """The table that comes with the package; read once, in a few milliseconds.
+
+    Raises:
+        ModelError: Its files are missing or damaged.
+    """
+    with stored(VECTORS) as vectors, stored(LEXICON) as lexicon:
+        return Table(
+            vectors=vectors["vectors"],
+            scales=vectors["scales"].astype(np.float32),
+            weights=vectors["weights"].astype(np.float32),
+            things=vectors["things"].astype(bool),
+            names=tuple(lexicon["names"].tobytes().decode().split("\n")),
+            closed=int(vectors["closed"]),
+            keys=lexicon["keys"],
+            values=lexicon["values"],
+            sequences=lexicon["sequences"],
+            kinds=lexicon["kinds"],
+        )
 
 
 @cache

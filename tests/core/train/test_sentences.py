@@ -12,7 +12,7 @@ import torch
 
 from gen.model import ModelFile, save_model
 from gen.train.sentences import imitation
-from gen.train.sentences.__main__ import Stock, lesson, recipe
+from gen.train.sentences.__main__ import Vocabulary, lesson, recipe
 from gen.train.sentences.texts import MadeSentences, present_participle, texts
 from gen.train.trainer import run
 from gen.train.words import cldr, wordnet
@@ -114,12 +114,12 @@ def test_training_goes_on_and_the_file_reads_as_the_network_that_was_trained(
     model = tmp_path / "model.safetensors"
     config = {"modality": "none", "names": "cat|bus|van", "keywords": {"cat": "pet", "van": "car|lorry"}}
     save_model(model, {"x": torch.zeros(1)}, config, {})
-    stock = Stock.of(phrases, ModelFile(model))
-    assert Stock.of(phrases).names == ("cat", "bus")
+    stock = Vocabulary.of(phrases, ModelFile(model))
+    assert Vocabulary.of(phrases).names == ("cat", "bus")
     assert stock.keywords == (("pet", "cat"), ("car", "van"), ("lorry", "van"))
     out = tmp_path / "run"
     out.mkdir()
-    whole = recipe(teacher, [stock, Stock(("ship", "cat"), {})], out)
+    whole = recipe(teacher, [stock, Vocabulary(("ship", "cat"), {})], out)
     run(whole, out, steps={"network": 20}, report=lambda line: None)
     path = run(whole, out, steps={"network": 60}, resume=True, report=lambda line: None)
     losses = json.loads(_metadata(out / "network.safetensors")["losses"])
@@ -144,8 +144,8 @@ def test_a_lesson_counts_phrases_more_than_keywords(
 ) -> None:
     model = SentenceModel(teacher, tmp_path, lambda line: None)
     stocks = [
-        Stock(("cat", "bus"), {"cat": ("kitty",)}, (("pet", "cat"), ("x", "dog"))),
-        Stock(("van", "cat"), {}),
+        Vocabulary(("cat", "bus"), {"cat": ("kitty",)}, (("pet", "cat"), ("x", "dog"))),
+        Vocabulary(("van", "cat"), {}),
     ]
     learned, axes = lesson(model, stocks)
     assert learned.phrases == ["cat", "bus", "kitty", "pet", "van", "cat"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gen.errors import UsageError
-from gen.words import digest, nearest, pooled, read, vectors, word_table
+from gen.words import digest, nearest, read, vectors, word_table
+from gen.words.word_vectors import pooled
 
 
 def named(prompt: str) -> list[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
+from gen.errors import ModelError
 from gen.words import Stock, nearest, nearest_name
-from gen.words.sentences import meaning, meanings, sentences
+from gen.words.sentences import FILE, meaning, meanings, sentences
 
 NAMES = (
     *("wedding", "person with veil", "cow", "glass of milk", "cook", "cookie", "canned food", "wastebasket"),
@@ -72,6 +75,23 @@ def test_words_alone_load_no_network() -> None:
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["False"]
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "other tensors", "other sizes"])
+def test_a_damaged_file_gives_one_clear_line(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / FILE.name
+    if damage == "truncated":
+        path.write_bytes(FILE.read_bytes()[:100_000])
+    elif damage == "other tensors":
+        save_file({"x": np.zeros(3)}, path)
+    elif damage == "other sizes":
+        save_file({**load_file(FILE), "shape": np.ones(8, np.int64)}, path)
+    monkeypatch.setattr("gen.words.sentences.FILE", path)
+    with pytest.raises(ModelError, match=r"sentences\.safetensors cannot be read: ") as error:
+        sentences.__wrapped__()
+    assert "\n" not in str(error.value)
 
 
 def test_settings_of_the_caller_change_no_vector() -> None:

@@ -17,8 +17,8 @@ from gen_image.training.data.scenes import (
     GROUPS,
     POSITIONS,
     Background,
+    Pool,
     Scene,
-    Stock,
     Thing,
     canonical,
     caption,
@@ -122,7 +122,7 @@ def test_about_one_in_twenty_combinations_is_held_out_and_never_drawn(emoji_set:
     assert [held_out(s, many) for s in pair] == [held_out(Scene("above", s.things[::-1]), many) for s in pair]
     rng = random.Random(0)
     for kind in ("background", "position", "pair", "groups", "several", "changed"):
-        assert not any(held_out(draw(kind, Stock(many), rng), many) for _ in range(100))
+        assert not any(held_out(draw(kind, Pool(many), rng), many) for _ in range(100))
 
 
 def test_captions_name_everything_they_show(emoji_set: EmojiSet) -> None:
@@ -130,7 +130,7 @@ def test_captions_name_everything_they_show(emoji_set: EmojiSet) -> None:
     rng, table = random.Random(0), word_table()
     for kind in ("background", "position", "pair", "groups", "changed"):
         for _ in range(100):
-            scene = draw(kind, Stock(emoji_set.emoji), rng)
+            scene = draw(kind, Pool(emoji_set.emoji), rng)
             text = " ".join(table.names[row] for row in read(caption(scene, emoji_set.emoji, rng)).rows)
             said = [word for thing in scene.things for word in (NAMES[thing.emoji].split()[1], thing.paint)]
             if scene.background.colour != "white":

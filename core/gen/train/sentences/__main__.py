@@ -32,7 +32,7 @@ EVERY = 7
 
 
 @dataclass(frozen=True)
-class Stock:
+class Vocabulary:
     """What a model can make, and what people say for it.
 
     Args:
@@ -46,7 +46,7 @@ class Stock:
     keywords: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, phrases: Path, *models: ModelFile) -> Stock:
+    def of(cls, phrases: Path, *models: ModelFile) -> Vocabulary:
         """The names of a text of phrases and of models; names of skin tones are no things of their own."""
         said = natural_prompts(phrases)
         names = dict.fromkeys([*(name for model in models for name in model.names), *said])
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    stocks = [Stock.of(phrases, *map(ModelFile, models)) for phrases, *models in arguments.stock]
+    stocks = [Vocabulary.of(phrases, *map(ModelFile, models)) for phrases, *models in arguments.stock]
     run(
         recipe(arguments.model, stocks, arguments.out),
         arguments.out,
@@ -90,7 +90,7 @@ def main() -> None:
     )
 
 
-def recipe(model: Path, stocks: Sequence[Stock], out: Path) -> Recipe:
+def recipe(model: Path, stocks: Sequence[Vocabulary], out: Path) -> Recipe:
     """One stage, and the file.
 
     Args:
@@ -116,12 +116,12 @@ def recipe(model: Path, stocks: Sequence[Stock], out: Path) -> Recipe:
     return Recipe(name=FILE.stem, stages=(Stage(name=STAGE, settings=SETTINGS, start=start),), export=export)
 
 
-def things_of(stocks: Sequence[Stock]) -> list[str]:
+def things_of(stocks: Sequence[Vocabulary]) -> list[str]:
     """The names of all stocks, each once; a name means the same in all of them."""
     return list(dict.fromkeys(name for stock in stocks for name in stock.names))
 
 
-def lesson(teacher: SentenceModel, stocks: Sequence[Stock]) -> tuple[imitation.Lesson, Tensor]:
+def lesson(teacher: SentenceModel, stocks: Sequence[Vocabulary]) -> tuple[imitation.Lesson, Tensor]:
     """What is learned, and the axes of the sentence model's vectors that are kept."""
     sentences = texts.texts(wordnet.load(), SEED)
     vectors = teacher(sentences)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors.numpy import save
 from torch import Tensor
 from torch.nn import functional
 
 from gen.atomic import atomic_file
+from gen.train.int8 import int8_rows
 from gen.train.sentences.imitation import Reader
 
 
@@ -37,6 +37,5 @@ def write(path: Path, reader: Reader, pieces: Sequence[str], things: Sequence[st
 def _stored(name: str, tensor: Tensor) -> dict[str, np.ndarray]:
     if tensor.ndim < 2:
         return {name: tensor.half().numpy()}
-    scales = (tensor.abs().amax(1) / 127).clamp(min=1e-9)
-    rows = (tensor / scales[:, None]).round().to(torch.int8)
-    return {name: rows.numpy(), f"{name}.scales": scales.half().numpy()}
+    rows, scales = int8_rows(tensor)
+    return {name: rows, f"{name}.scales": scales}

@@ -11,6 +11,7 @@ import torch
 from safetensors.numpy import save
 
 from gen.atomic import atomic_file
+from gen.train.int8 import int8_rows
 from gen.train.words import distil, lexicon, wordnet
 from gen.train.words.kinds import kinds
 from gen.train.words.sentences import SentenceModel
@@ -32,10 +33,10 @@ def write(model: Path, out: Path) -> None:
     """Write ``vectors.safetensors`` and ``lexicon.safetensors`` into a folder."""
     words = wordnet.load()
     rows = distil.rows(SentenceModel(model, out, _report), words)
-    scales = rows.vectors.abs().amax(1) / 127
+    values, scales = int8_rows(rows.vectors)
     vectors = {
-        "vectors": (rows.vectors / scales.clamp(min=1e-9)[:, None]).round().to(torch.int8).numpy(),
-        "scales": scales.half().numpy(),
+        "vectors": values,
+        "scales": scales,
         "weights": rows.weights.half().numpy(),
         "things": rows.things.to(torch.uint8).numpy(),
         "closed": np.array(rows.closed, np.int32),

@@ -12,7 +12,7 @@ import numpy as np
 from gen.train.words import cldr
 from gen.train.words.closed_words import LANGUAGES, closed_words
 from gen.train.words.wordnet import WordNet
-from gen.words.forms import base_forms
+from gen.words.inflection import base_forms
 from gen.words.reading import pieces_of, read_with
 from gen.words.table import BEGINS, EMOJI, SEVERAL, Table, key
 

@@ -18,7 +18,7 @@ from gen_image.autoencoder import Autoencoder
 from gen_image.training.codec import to_tensor
 from gen_image.training.data import scenes
 from gen_image.training.data.render import Renderer
-from gen_image.training.data.scenes import Scene, Stock, Thing
+from gen_image.training.data.scenes import Pool, Scene, Thing
 
 PLAIN = 16
 """Every emoji alone on white comes so often, each time with other captions."""
@@ -47,15 +47,15 @@ def build(
         scale: As of ``LatentBank.of``.
     """
     emoji_set = emoji.with_sequences(emoji.load())
-    stock, rng = Stock(emoji_set.emoji), random.Random(1)
+    pool, rng = Pool(emoji_set.emoji), random.Random(1)
     untoned = [index for index, one in enumerate(emoji_set.emoji) if not one.tone]
     drawn = {"plain": [Scene("single", (Thing(index),)) for index in untoned for _ in range(PLAIN)]}
     for kind, count in counts.items():
-        drawn[kind] = [scenes.draw(kind, stock, rng) for _ in range(count)]
+        drawn[kind] = [scenes.draw(kind, pool, rng) for _ in range(count)]
     every = [scene for group in drawn.values() for scene in group]
     rows = {scene: row for row, scene in enumerate(dict.fromkeys(every))}
     latents = _latents(codec, Renderer(emoji_set), list(rows), folder, report)
-    texts = [scenes.caption(scene, stock.emoji, rng) for scene in every for _ in range(captions)]
+    texts = [scenes.caption(scene, pool.emoji, rng) for scene in every for _ in range(captions)]
     report(f"bank: {len(texts)} captions")
     kinds, start = {}, 0
     for kind, group in drawn.items():

@@ -27,11 +27,11 @@ def stages(codec: Settings, decoder: Settings, batch: int) -> tuple[Stage, Stage
 
     def task(network: nn.Module, device: torch.device) -> Task:
         emoji_set = emoji.with_sequences(emoji.load())
-        renderer, stock = Renderer(emoji_set), scenes.Stock(emoji_set.emoji)
+        renderer, pool = Renderer(emoji_set), scenes.Pool(emoji_set.emoji)
 
         def pictures(seed: int) -> Tensor:
             rng = random.Random(seed)
-            drawn = [scenes.draw(rng.choice(KINDS), stock, rng) for _ in range(batch)]
+            drawn = [scenes.draw(rng.choice(KINDS), pool, rng) for _ in range(batch)]
             return to_tensor(renderer.render(drawn)).to(device)
 
         return picture_task(network, pictures)

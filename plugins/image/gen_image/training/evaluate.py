@@ -326,8 +326,8 @@ class Evaluation:
     def _memorisation(self) -> Mapping[str, str]:
         """Distance to the nearest training picture, of drawn and of real scenes that training never saw."""
         rng = random.Random(SEED)
-        stock = scenes.Stock(self.set.emoji)
-        training = [scenes.draw(rng.choice(KINDS), stock, rng) for _ in range(20_000)]
+        pool = scenes.Pool(self.set.emoji)
+        training = [scenes.draw(rng.choice(KINDS), pool, rng) for _ in range(20_000)]
         shelf = torch.cat(
             [_tiny(to_tensor(self.renderer.render(training[i : i + 500]))) for i in range(0, 20_000, 500)]
         )

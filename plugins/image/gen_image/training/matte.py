@@ -24,7 +24,7 @@ from gen_image.cutting import ARCHITECTURE, WIDTHS
 from gen_image.training.codec import to_tensor
 from gen_image.training.data import scenes
 from gen_image.training.data.render import Renderer, backdrop
-from gen_image.training.data.scenes import BACKGROUNDS, Background, Scene, Stock, Thing
+from gen_image.training.data.scenes import BACKGROUNDS, Background, Pool, Scene, Thing
 from gen_image.training.recipe import SHIPPED
 from gen_image.training.start import Start
 
@@ -184,21 +184,21 @@ def taken_apart(
     }
 
 
-def draw(stock: Stock, rng: random.Random) -> Scene:
+def draw(pool: Pool, rng: random.Random) -> Scene:
     """A scene of any kind."""
     kind = rng.choice(KINDS)
-    return Scene("single", (Thing(stock.draw(rng)),)) if kind == "plain" else scenes.draw(kind, stock, rng)
+    return Scene("single", (Thing(pool.draw(rng)),)) if kind == "plain" else scenes.draw(kind, pool, rng)
 
 
 def _drawn(count: int, device: torch.device, report: Callable[[str], None]) -> dict[str, Tensor]:
     """So many pictures of emoji that are not held out, as ``taken_apart`` gives them."""
     seen = chosen(emoji.with_sequences(emoji.load()), unseen=False)
-    renderer, stock, rng = Renderer(seen), Stock(seen.emoji), random.Random(1)
+    renderer, pool, rng = Renderer(seen), Pool(seen.emoji), random.Random(1)
     start, generator = Start(SHIPPED), torch.Generator().manual_seed(1)
     codec = start.codec().to(device)
     parts = []
     for first in range(0, count, BATCH):
-        drawn = [draw(stock, rng) for _ in range(min(BATCH, count - first))]
+        drawn = [draw(pool, rng) for _ in range(min(BATCH, count - first))]
         parts.append(taken_apart(drawn, renderer, codec, start, generator))
         if first % (20 * BATCH) == 0:
             report(f"pictures: {first} of {count}")

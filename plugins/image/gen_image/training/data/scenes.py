@@ -156,7 +156,7 @@ def held_out(scene: Scene, emoji: Sequence[Emoji]) -> bool:
 
 
 @dataclass(frozen=True)
-class Stock:
+class Pool:
     """The emoji that scenes are made of.
 
     Args:
@@ -185,7 +185,7 @@ class Stock:
         return found
 
 
-def draw(kind: str, stock: Stock, rng: random.Random) -> Scene:
+def draw(kind: str, pool: Pool, rng: random.Random) -> Scene:
     """Draw a scene of one kind that is not held out.
 
     Args:
@@ -193,12 +193,12 @@ def draw(kind: str, stock: Stock, rng: random.Random) -> Scene:
             of its own), ``"groups"`` (a pair where one or both are two or three of a thing), ``"several"``
             (two to five of a thing, or three things) or ``"changed"`` (another colour, another skin tone, or
             mirrored).
-        stock: All emoji.
+        pool: All emoji.
         rng: Source of randomness.
     """
     while True:
-        scene = _DRAW[kind](stock, rng)
-        if not held_out(scene, stock.emoji):
+        scene = _DRAW[kind](pool, rng)
+        if not held_out(scene, pool.emoji):
             return scene
 
 
@@ -219,49 +219,49 @@ def _paint(share: float, rng: random.Random) -> str:
     return rng.choice(list(PAINTS)) if rng.random() < share else ""
 
 
-def _draw_background(stock: Stock, rng: random.Random) -> Scene:
-    return Scene("single", (Thing(stock.draw(rng), _paint(0.15, rng)),), _background(rng))
+def _draw_background(pool: Pool, rng: random.Random) -> Scene:
+    return Scene("single", (Thing(pool.draw(rng), _paint(0.15, rng)),), _background(rng))
 
 
-def _draw_position(stock: Stock, rng: random.Random) -> Scene:
+def _draw_position(pool: Pool, rng: random.Random) -> Scene:
     layout = rng.choice(["small", "small", *POSITIONS])
-    return Scene(layout, (Thing(stock.draw(rng), _paint(0.15, rng)),), _mostly_white(rng))
+    return Scene(layout, (Thing(pool.draw(rng), _paint(0.15, rng)),), _mostly_white(rng))
 
 
-def _draw_pair(stock: Stock, rng: random.Random) -> Scene:
+def _draw_pair(pool: Pool, rng: random.Random) -> Scene:
     share = rng.choice((0.0, 0.5, 1.0))
-    things = tuple(Thing(stock.draw(rng), _paint(share, rng)) for _ in range(2))
+    things = tuple(Thing(pool.draw(rng), _paint(share, rng)) for _ in range(2))
     return Scene(rng.choice(["beside", "beside", "above"]), things, _mostly_white(rng))
 
 
-def _draw_groups(stock: Stock, rng: random.Random) -> Scene:
-    pair = _draw_pair(stock, rng)
+def _draw_groups(pool: Pool, rng: random.Random) -> Scene:
+    pair = _draw_pair(pool, rng)
     layout = rng.choice([layout for layout, (relation, *_) in GROUPS.items() if relation == pair.layout])
     _, first, second = GROUPS[layout]
     return Scene(layout, pair.things[:1] * first + pair.things[1:] * second, pair.background)
 
 
-def _draw_several(stock: Stock, rng: random.Random) -> Scene:
+def _draw_several(pool: Pool, rng: random.Random) -> Scene:
     layout = rng.choice(["two", "three", "four", "five", "trio"])
     if layout == "trio":
-        things = tuple(Thing(stock.draw(rng), _paint(0.2, rng)) for _ in range(3))
+        things = tuple(Thing(pool.draw(rng), _paint(0.2, rng)) for _ in range(3))
     else:
-        things = (Thing(stock.draw(rng), _paint(0.3, rng)),) * len(LAYOUTS[layout])
+        things = (Thing(pool.draw(rng), _paint(0.3, rng)),) * len(LAYOUTS[layout])
     return Scene(layout, things, _mostly_white(rng))
 
 
-def _draw_changed(stock: Stock, rng: random.Random) -> Scene:
+def _draw_changed(pool: Pool, rng: random.Random) -> Scene:
     share = rng.random()
     if share < 0.1:
-        thing = Thing(stock.draw(rng), mirrored=True)
+        thing = Thing(pool.draw(rng), mirrored=True)
     elif share < 0.3:
-        thing = Thing(stock.draw_toned(rng))
+        thing = Thing(pool.draw_toned(rng))
     else:
-        thing = Thing(stock.draw(rng), rng.choice(list(PAINTS)))
+        thing = Thing(pool.draw(rng), rng.choice(list(PAINTS)))
     return Scene("single", (thing,), _mostly_white(rng))
 
 
-_DRAW: dict[str, Callable[[Stock, random.Random], Scene]] = {
+_DRAW: dict[str, Callable[[Pool, random.Random], Scene]] = {
     "background": _draw_background,
     "position": _draw_position,
     "pair": _draw_pair,

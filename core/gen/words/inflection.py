@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 VOWELS = "aeiouy"
 _SINGULAR = frozenset({"atlas", "canvas", "christmas", "gas", "lens", "pancreas", "pampas"})
 STOPS = frozenset({"with", "of", "in", "on", "and"})
 """Words that end the head of a name."""
+
+_IRREGULAR = {
+    "came": "come",
+    "drove": "drive",
+    "fell": "fall",
+    "flew": "fly",
+    "flown": "fly",
+    "going": "go",
+    "gone": "go",
+    "got": "get",
+    "grew": "grow",
+    "grown": "grow",
+    "lying": "lie",
+    "ran": "run",
+    "sang": "sing",
+    "sank": "sink",
+    "sat": "sit",
+    "shook": "shake",
+    "shrank": "shrink",
+    "slept": "sleep",
+    "spun": "spin",
+    "stood": "stand",
+    "swam": "swim",
+    "swung": "swing",
+    "took": "take",
+    "went": "go",
+}
 
 
 def base_forms(word: str) -> Iterator[str]:
@@ -43,6 +71,12 @@ def base_forms(word: str) -> Iterator[str]:
             short = stem[-1] not in VOWELS and stem[-2] in VOWELS and stem[-3] not in VOWELS
             doubled = (stem[:-1],) if stem[-1] == stem[-2] else ()
             yield from (f"{stem}e", stem) if short else (stem, f"{stem}e", *doubled)
+
+
+@lru_cache(maxsize=4096)
+def forms(word: str) -> frozenset[str]:
+    """A word in lower case, and words that it may be a form of, regular or not."""
+    return frozenset({word, *base_forms(word), _IRREGULAR.get(word, word)})
 
 
 def plural(noun: str) -> str:

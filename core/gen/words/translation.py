@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
 
-from gen.words.forms import base_forms
+from gen.words.inflection import base_forms
 from gen.words.reading import WEIGHT, Reading, Word, read
 from gen.words.table import word_table
 
@@ -29,40 +28,6 @@ def english(prompt: str) -> str:
     for part in reading.left_out:
         text = text.replace(part, " , ")
     return text
-
-
-_IRREGULAR = {
-    "came": "come",
-    "drove": "drive",
-    "fell": "fall",
-    "flew": "fly",
-    "flown": "fly",
-    "going": "go",
-    "gone": "go",
-    "got": "get",
-    "grew": "grow",
-    "grown": "grow",
-    "lying": "lie",
-    "ran": "run",
-    "sang": "sing",
-    "sank": "sink",
-    "sat": "sit",
-    "shook": "shake",
-    "shrank": "shrink",
-    "slept": "sleep",
-    "spun": "spin",
-    "stood": "stand",
-    "swam": "swim",
-    "swung": "swing",
-    "took": "take",
-    "went": "go",
-}
-
-
-@lru_cache(maxsize=4096)
-def forms(word: str) -> frozenset[str]:
-    """A word in lower case, and words that it may be a form of, regular or not."""
-    return frozenset({word, *base_forms(word), _IRREGULAR.get(word, word)})
 
 
 def _thing_in_english(reading: Reading) -> Word | None:
