@@ -21,7 +21,7 @@ from gen.diffusion.arguments import check_positive, whole_number
 from gen.diffusion.attention import layer_names, perturbed
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, ModelDenoiser, Prediction
-from gen.diffusion.level import EVERYWHERE, Interval, Level, check_interval, column, norm, per_item
+from gen.diffusion.level import EVERYWHERE, Interval, Level, check_interval, column, norm, per_item, within
 
 REPORT = "cache report"
 """The key of a ``CacheReport`` in the values of a memory."""
@@ -175,7 +175,7 @@ def check_skips(tolerance: float, longest: int, interval: Interval) -> None:
 
 def may_skip(level: Level[float], interval: Interval) -> bool:
     """Whether a level lies in the interval, with gradients off: a repeated prediction has none."""
-    return level.within(interval) and not torch.is_grad_enabled()
+    return within(level, interval) and not torch.is_grad_enabled()
 
 
 def ratios(above: Tensor, below: Tensor) -> Tensor:

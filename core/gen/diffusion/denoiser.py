@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
 
@@ -79,11 +79,6 @@ class Prediction(NamedTuple):
         """Compute x0 now: a network may overwrite its output in its next evaluation."""
         _ = self.x0
 
-    @property
-    def evidence(self) -> Tensor:
-        """The network's output where x0 is computed from it, else x0: finite where x0 is, overflow aside."""
-        return self.data.F if isinstance(self.data, Output) else self.data
-
     def with_x0(self, x0: Tensor) -> Prediction:
         """With another x0."""
         return Prediction(x0, self.eps, self.variance, self.c_skip)
@@ -139,7 +134,7 @@ class Memory:
 
     def copy(self) -> Memory:
         """A copy that later evaluations do not change; the values themselves are shared."""
-        children = {name: child.copy() for name, child in self.children.items()}
+        children = {name: child.copy() for name, child in self.children.items()} if self.children else {}
         return Memory(dict(self.values), children, self.known)
 
     def paste_known(self, x: Tensor) -> Tensor:
@@ -241,10 +236,15 @@ class ModelDenoiser:
         The level may hold tensors (), so that torch.compile makes one graph for all levels.
         """
         c, version = self.coefficients(level), _version(x)
-        if isinstance(c.c_noise, Tensor):
-            c_noise = c.c_noise.to(x.device, torch.float32).expand(x.shape[0])
+        shape: torch.Size = x.shape
+        returned = torch.Size((shape[0], 2 * shape[1], *shape[2:])) if self.learned_variance else shape
+        if isinstance(c.c_in, Tensor):
+            c_noise = torch.as_tensor(c.c_noise).to(x.device, torch.float32).expand(shape[0])
+            scaled = broadcast(c.c_in, x) * x
         else:
-            c_noise = x.new_full((x.shape[0],), c.c_noise, dtype=torch.float32)
+            c_noise = x.new_full((shape[0],), c.c_noise, dtype=torch.float32)
+            # A copy where changes in place are not counted.
+            scaled = x * c.c_in if version is None or c.c_in != 1 else x
 
         def prediction(output: Tensor) -> Prediction:
             if version is not None and x._version != version:
@@ -254,22 +254,14 @@ class ModelDenoiser:
             if not isinstance(output, Tensor) or not (output.is_floating_point() or output.is_complex()):
                 found = output.dtype if isinstance(output, Tensor) else type(output).__name__
                 raise TypeError(f"the network must return floating-point numbers, not {found}")
-            shape = x.shape
-            if self.learned_variance:
-                shape = torch.Size((x.shape[0], 2 * x.shape[1], *x.shape[2:]))
-            if output.shape != shape:
-                raise ValueError(f"the network must return {tuple(shape)}, not {tuple(output.shape)}")
+            if output.shape != returned:
+                raise ValueError(f"the network must return {tuple(returned)}, not {tuple(output.shape)}")
             variance = None
             if self.learned_variance:
                 output, w = output.chunk(2, 1)
                 variance = w.to(x.dtype).add(1).div_(2)
             return Prediction(_data(x, output, c), None, variance, c.c_skip)
 
-        # A copy where changes in place are not counted.
-        if isinstance(c.c_in, Tensor):
-            scaled = broadcast(c.c_in, x) * x
-        else:
-            scaled = x * c.c_in if version is None or c.c_in != 1 else x
         return Inputs(_cast(scaled, self._dtype or x.dtype), c_noise, prediction)
 
     @property
@@ -358,7 +350,7 @@ class FlowMapDenoiser:
     def __call__(
         self, x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory
     ) -> Prediction:
-        plain = replace(level, target=None)
+        plain = level._replace(target=None)
         target = level.target or plain
         own = self.process.level(target.t)
         if own != target:

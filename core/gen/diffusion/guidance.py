@@ -43,6 +43,7 @@ from gen.diffusion.level import (
     norm,
     per_item,
     repeated,
+    within,
 )
 
 __all__ = [
@@ -168,7 +169,7 @@ def guided(denoiser: Denoiser, guidance: Guidance | Chain) -> Denoiser:
 def _guided(denoiser: Denoiser, guidance: Guidance) -> Denoiser:
     def denoise(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
         at = Evaluation(x, level, conditioning, memory, partial(_evaluate, denoiser, memory))
-        return guidance.predict(at) if level.within(guidance.interval) else at.conditional()
+        return guidance.predict(at) if within(level, guidance.interval) else at.conditional()
 
     return denoise
 

@@ -25,11 +25,11 @@ from gen.diffusion.denoiser import Denoiser, Memory, Prediction, cast_conditions
 from gen.diffusion.denoiser import ModelDenoiser as OneModelDenoiser
 from gen.diffusion.grid import TimeGrid
 from gen.diffusion.guidance import Evaluation, Guidance
-from gen.diffusion.level import Level, repeated
+from gen.diffusion.level import Level, repeated, within
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import ForwardProcess, Process
-from gen.diffusion.sampling import FiniteCheck, InPlaceCheck, Run, Step, autograd, check_conditioning, counted
+from gen.diffusion.sampling import InPlaceCheck, Run, Step, autograd, check_conditioning, counted
 from gen.diffusion.sampling import prior as prior_of
 from gen.diffusion.solvers.base import Solver, Update
 
@@ -190,7 +190,7 @@ def iterate(
         with autograd(gradients):
             x, conditioning = {name: counted(part) for name, part in x.items()}, conditioning.map(counted)
     runs = {
-        name: Run(part.process, grid, part.solver, x[name], noise.child(name), (after or {}).get(name))
+        name: Run(part.process, grid, part.solver, x[name], noise.child(name), (after or {}).get(name), name)
         for name, part in parts.items()
     }
     for part in x.values():
@@ -199,7 +199,7 @@ def iterate(
         raise ValueError("the steps to go on from must be of one index")
     first = next(iter(runs.values())).first
     memory = next(iter(after.values())).memory.copy() if after else Memory()
-    finite, in_place, evaluations = FiniteCheck(grid.steps), InPlaceCheck(conditioning), 0
+    in_place, evaluations = InPlaceCheck(conditioning), 0
     del x, after  # the runs hold what they need of them
 
     def evaluate(places: Mapping[str, tuple[Tensor, Level[float]]]) -> Mapping[str, Prediction]:
@@ -211,8 +211,6 @@ def iterate(
         predictions = denoiser(states, levels, conditioning, memory)
         in_place.after(None, watched, before)
         _check_names("the predictions", predictions, parts)
-        for name, prediction in predictions.items():
-            finite.watch(prediction.x0, index, levels[name], name)
         return predictions
 
     for index in range(first, grid.steps):
@@ -220,7 +218,6 @@ def iterate(
         with autograd(gradients):
             updates = _together(parts, runs, index, evaluate)
         if index + 1 == grid.steps:
-            finite.settle()
             updates = {
                 name: update._replace(x=memory.child(f"wrapper of {name}").paste_known(update.x))
                 if runs[name].levels[-1].sigma == 0
@@ -294,7 +291,7 @@ def guided(denoiser: JointDenoiser, guidance: Mapping[str, Guidance]) -> JointDe
 
         predictions: dict[str, Prediction] = {}
         for name, rule in guidance.items():
-            if levels[name].within(rule.interval):
+            if within(levels[name], rule.interval):
                 own = memory.child(f"guidance of {name}")
                 at = Evaluation(x[name], levels[name], conditioning, own, partial(evaluate, name))
                 predictions[name] = rule.predict(at)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import torch
@@ -130,8 +129,7 @@ def _parts(item: Tensor) -> Tensor:
     return torch.view_as_real(item.resolve_conj()).double() if item.is_complex() else item.double()
 
 
-@dataclass(frozen=True)
-class Level(Generic[Real]):
+class Level(NamedTuple, Generic[Real]):
     """x_t = alpha * x0 + sigma * eps at time t.
 
     ``Level[float]`` is one level for a whole batch (sampling); ``Level[Tensor]`` holds one per item, float64
@@ -154,14 +152,15 @@ class Level(Generic[Real]):
         """lambda = log(alpha / sigma): half the log of the signal-to-noise ratio, infinite at the ends."""
         return log(self.alpha) - log(self.sigma)
 
-    def within(self: Level[float], interval: Interval) -> bool:
-        """Whether the level lies in the interval."""
-        return interval == EVERYWHERE or interval[0] <= self.log_snr <= interval[1]
-
 
 Interval: TypeAlias = tuple[float, float]
 """(low, high) in log_snr, both included."""
 EVERYWHERE: Interval = (-math.inf, math.inf)
+
+
+def within(level: Level[float], interval: Interval) -> bool:
+    """Whether the level lies in the interval."""
+    return interval == EVERYWHERE or interval[0] <= level.log_snr <= interval[1]
 
 
 def check_interval(interval: Interval) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -98,7 +98,7 @@ class Process(ForwardProcess):
         return combine(level.alpha, x0, level.sigma, eps)
 
     def timed(self, level: Level[float]) -> Level[float]:
-        return replace(level, t=self.t_of_log_snr(level.log_snr))
+        return level._replace(t=self.t_of_log_snr(level.log_snr))
 
     def prior(self, noise: NoiseSource, shape: Sequence[int], level: Level[float]) -> Tensor:
         return noise.prior(shape).mul_(self.prior_scale(level))

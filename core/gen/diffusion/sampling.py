@@ -22,7 +22,10 @@ from gen.diffusion.solvers.base import Denoise, Solver, State, Update
 from gen.diffusion.solvers.wrappers import Inverse
 
 CHECK_EVERY = 16
-"""Evaluations between two checks for NaN and infinity, on devices other than the CPU."""
+"""Steps between two checks for NaN and infinity, of small states and on devices other than the CPU."""
+
+SMALL = 2**16
+"""The most numbers of a small state, one whose check on the CPU is a large part of a step."""
 
 
 @dataclass(eq=False)  # frozen, it would take a microsecond to make, a twentieth of the step itself
@@ -125,6 +128,7 @@ class Run:
         x: Tensor,
         noise: NoiseSource,
         after: Step | None,
+        part: str = "",
     ) -> None:
         self.levels = grid.levels(process)
         if x.shape[:1] != (len(noise.seeds),):
@@ -145,6 +149,8 @@ class Run:
         self._predicted = None if after is None else after.predicted
         self._restart = sum(index < self.first for index in self._renoise_steps)
         self._path = noise.path(self._restart)
+        self._tokens = not (x.is_floating_point() or x.is_complex())
+        self._finite = FiniteCheck(self.levels, x, self.first, part)
 
     def update(self, index: int, denoise: Denoise) -> Update:
         """Step ``index`` from the present state, which stays as it is."""
@@ -153,7 +159,11 @@ class Run:
         if index not in self._renoise_steps:
 
             def evaluate(x: Tensor, level: Level[float]) -> Prediction:
-                return denoise(x, level if level in (t, s) else self._process.timed(level))
+                prediction = denoise(x, level if level in (t, s) else self._process.timed(level))
+                if self._tokens:
+                    # Tokens are finite whatever they are drawn by.
+                    self._finite.check(prediction.x0, index)
+                return prediction
 
             return self._solver.step(self._state, self.x, evaluate, t, s, noise=noise)
         assert self._predicted is not None  # the first step of a grid falls
@@ -162,6 +172,7 @@ class Run:
 
     def take(self, index: int, update: Update, nfe: int, memory: Memory) -> Step:
         """Step ``index`` as made: its update becomes the present state."""
+        self._finite.state(update.x, index)
         self.x, self._state = update.x, update.state
         self._predicted = update.predicted if index + 1 in self._renoise_steps else None
         if index in self._renoise_steps:
@@ -200,8 +211,8 @@ def iterate(
 
     Raises:
         ValueError: The arguments do not fit each other, or the denoiser changes one of its own in place.
-        FloatingPointError: The denoiser returned NaN or infinity; names the step and its level. On another
-            device than the CPU it may come up to ``CHECK_EVERY`` evaluations late, but before the last step.
+        FloatingPointError: The denoiser returned NaN or infinity; names the step and its level, or the steps
+            since the last check, see ``FiniteCheck``.
     """
     conditioning, steps = Conditioning() if conditioning is None else conditioning, grid.steps
     check_conditioning(conditioning, x)
@@ -209,7 +220,7 @@ def iterate(
         with autograd(gradients):
             x, conditioning = counted(x), conditioning.map(counted)
     run = Run(process, grid, solver, x, noise, after)
-    finite, in_place = FiniteCheck(steps), InPlaceCheck(conditioning)
+    in_place = InPlaceCheck(conditioning)
     memory, evaluations = Memory() if after is None else after.memory.copy(), 0
     del x, after  # the run holds what it needs of them
 
@@ -219,7 +230,6 @@ def iterate(
         watched, before = in_place.before(x)
         prediction = denoiser(x, level, conditioning, memory)
         in_place.after(prediction, watched, before)
-        finite.watch(prediction.evidence, index, level)
         return prediction
 
     for index in range(run.first, steps):
@@ -227,14 +237,9 @@ def iterate(
         # Only here: a generator that yielded inside no_grad would switch gradients off for its caller.
         with autograd(gradients):
             update = run.update(index, denoise)
-        if index + 1 == steps:
-            if isinstance(update.predicted, Prediction):
-                # F was watched: x0 may have overflowed, which the next evaluation would show.
-                finite.watch(update.x, index, run.levels[index])
-            finite.settle()
-            if run.levels[-1].sigma == 0:
-                # A combination of several predictions of x0 may miss the known part by a rounding error.
-                update = update._replace(x=memory.paste_known(update.x))
+        if index + 1 == steps and run.levels[-1].sigma == 0:
+            # A combination of several predictions of x0 may miss the known part by a rounding error.
+            update = update._replace(x=memory.paste_known(update.x))
         step = run.take(index, update, evaluations, memory)
         del update
         yield step
@@ -372,52 +377,46 @@ def _writes(tensors: tuple[Tensor, ...]) -> int:
 
 
 class FiniteCheck:
-    """Raises FloatingPointError where a prediction of a run of ``steps`` is not finite: on the CPU at once,
-    on other devices in groups of evaluations, since reading a number waits for the device.
+    """Raises FloatingPointError where a run over ``levels`` is not finite.
+
+    After a state that is not finite none is. So only large states on the CPU, where that is cheap, are
+    checked after every step; others after the steps 1, 4, 16, 32, 48, ... and the last. In a graph of
+    torch.compile, which cannot raise, nothing is.
+
+    Args:
+        levels: Of the run, first to last.
+        x: The state (B, ...) at its start.
+        first: The first step.
+        part: The name of the state in a joint one.
     """
 
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
-        # Nothing is checked in a graph of torch.compile, which cannot raise.
+    def __init__(self, levels: Sequence[Level[float]], x: Tensor, first: int, part: str) -> None:
+        self._levels, self._first, self._part = levels, first, part
+        steps = len(levels) - 1
+        every = 1 if x.is_cpu and x.numel() > SMALL else CHECK_EVERY
+        self._due = {0, 3, steps - 1, *range(every - 1, steps, every)}
         self._off = torch.compiler.is_compiling()
-        self._extremes: list[Tensor] = []
-        self._places: list[tuple[int, Level[float], str]] = []
 
-    def watch(self, x0: Tensor, index: int, level: Level[float], part: str = "") -> None:
-        """Check x0 (B, ...), or the output that it is made from, now or later.
+    def state(self, x: Tensor, index: int) -> None:
+        """Check x (B, ...), the end of step ``index``, where it is due."""
+        if index in self._due:
+            self.check(x, index)
 
-        The error names step ``index``, the level of the prediction and the part of a joint state.
-        """
+    def check(self, values: Tensor, index: int) -> None:
+        """Check ``values`` of step ``index`` now, and by them all steps before."""
         if self._off:
             return
-        if self._at_once(x0):
-            # A finite sum has finite terms, at a tenth of the cost of looking at each. A sum may overflow.
-            if not (cmath.isfinite(x0.sum().item()) or x0.isfinite().all()):
-                self._fail(index, level, part)
-        elif x0.numel():
-            values = torch.view_as_real(x0) if x0.is_complex() else x0
-            self._extremes.append(torch.stack(values.detach().aminmax()))
-            self._places.append((index, level, part))
-            if len(self._places) >= CHECK_EVERY:
-                self.settle()
-
-    def _at_once(self, values: Tensor) -> bool:
-        return values.is_cpu
-
-    def settle(self) -> None:
-        """Check the predictions that were put off."""
-        if self._places:
-            finite = torch.stack(self._extremes).isfinite().all(1).tolist()
-            places, self._places, self._extremes = self._places, [], []
-            if not all(finite):
-                self._fail(*places[finite.index(False)])
-
-    def _fail(self, index: int, level: Level[float], part: str) -> None:
-        place = f"step {index + 1} of {self._steps}" + (f", {part}" if part else "")
-        raise FloatingPointError(
-            f"the network returned NaN or infinity in {place} "
-            f"(t = {level.t:.6g}, log_snr = {level.log_snr:.4g})"
-        )
+        # A finite sum has finite terms, at a tenth of the cost of looking at each. A sum may overflow.
+        if not (cmath.isfinite(values.sum().item()) or values.isfinite().all()):
+            place, since = f"step {index + 1}", ""
+            if self._first < index:
+                place, since = f"one of the steps {self._first + 1} to {index + 1}", "from "
+            part, level = f", {self._part}" if self._part else "", self._levels[self._first]
+            raise FloatingPointError(
+                f"the network returned NaN or infinity in {place} of {len(self._levels) - 1}{part} "
+                f"({since}t = {level.t:.6g}, log_snr = {level.log_snr:.4g})"
+            )
+        self._first = index + 1
 
 
 def check_conditioning(conditioning: Conditioning, x: Tensor) -> None:

@@ -376,3 +376,17 @@ def test_a_network_sees_tokens_and_the_share_of_noise() -> None:
 def test_impossible_settings_are_refused(make) -> None:
     with pytest.raises(ValueError, match="must"):
         make()
+
+
+@pytest.mark.parametrize("solver", [PosteriorSample(MASKED), Unmask(MASKED), EntropyBound(MASKED)], ids=repr)
+def test_logits_that_are_not_numbers_stop_the_step(solver) -> None:
+    """The tokens drawn by them would be finite, so the states do not show it."""
+
+    def network(x, c_noise, _):
+        return torch.full((*x.shape, K), math.nan if c_noise[0] < 0.7 else 0.0)
+
+    with pytest.raises(FloatingPointError, match=r"step 3 of 6 \(t = 0\.66"):
+        sample(
+            TokenDenoiser(network, MASKED), MASKED, TimeGrid.uniform(6), solver, noise=NoiseSource([0]),
+            shape=(30,),
+        )  # fmt: skip

@@ -234,7 +234,7 @@ def _sa_levels(made: Any) -> list[Level[float]]:
     """With the times by which the noise is chosen."""
     times = [*((int(t) + 1) / 1000 for t in made.timesteps), 0.001]
     levels = sigma_levels(made, on_solver_sigma)
-    return [replace(level, t=t) for t, level in zip(times, levels, strict=True)]
+    return [level._replace(t=t) for t, level in zip(times, levels, strict=True)]
 
 
 def _sa_draws(made: Any) -> list[Tensor]:

@@ -47,7 +47,6 @@ from gen.diffusion import (
     transition,
 )
 from gen.diffusion.guidance import Chain
-from gen.diffusion.sampling import FiniteCheck
 
 SHAPE = (3, 8, 8)
 FLOW = RectifiedFlow()
@@ -444,49 +443,52 @@ def test_numbers_of_steps_may_be_of_any_integer_type(steps) -> None:
         TimeGrid.uniform(np.float64(5.0))
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_elsewhere_than_on_the_cpu_failures_are_found_together(bad: float, monkeypatch) -> None:
-    """The steps up to the next check are given; no number is read from the device before."""
-    reads = []
-    # A CPU tensor that says that it is elsewhere.
-    monkeypatch.setattr(FiniteCheck, "_at_once", lambda self, values: False)
-    settle = FiniteCheck.settle
-    monkeypatch.setattr(FiniteCheck, "settle", lambda self: (reads.append(1), settle(self))[1])
-
-    def given(failing: int) -> int:
-        """Steps before the error about evaluation ``failing``."""
-        calls, steps = itertools.count(), []
-
-        def network(x, _c_noise, _conditioning):
-            return x * (bad if next(calls) == failing else 1.0)
-
-        model, noise = ModelDenoiser(network, FLOW, Velocity()), NoiseSource([0, 1])
-        run = iterate(model, FLOW, TimeGrid.uniform(20), DDIM(), x=torch.ones(2, 3), noise=noise)
-        with pytest.raises(FloatingPointError, match=f"step {failing + 1} of 20 "):
-            deque(map(steps.append, run), maxlen=0)
-        return len(steps)
-
-    assert given(2) == 15
-    assert given(17) == 19
-    assert len(reads) == 3
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_a_network_that_fails_is_named_by_step_and_level(bad: float) -> None:
-    calls = itertools.count()
+def _failing_run(bad: float, failing: int, steps: int) -> tuple[int, str]:
+    """(steps before the error, its message) where evaluation ``failing`` has one bad number."""
+    calls, found = itertools.count(), []
 
     def network(x, _c_noise, _conditioning):
-        return x * (bad if next(calls) == 2 else 1.0)
+        output = x.clone()
+        output[0, 0] *= bad if next(calls) == failing else 1.0
+        return output
 
-    with pytest.raises(FloatingPointError, match=r"step 3 of 4 \(t = 0.5, log_snr = 0\)"):
+    model, noise = ModelDenoiser(network, FLOW, Velocity()), NoiseSource([0, 1])
+    run = iterate(model, FLOW, TimeGrid.uniform(steps), DDIM(), x=torch.ones(2, 3), noise=noise)
+    with pytest.raises(FloatingPointError) as error:
+        deque(map(found.append, run), maxlen=0)
+    return len(found), str(error.value)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_network_that_fails_is_named_by_its_steps_and_level(bad: float, monkeypatch) -> None:
+    assert "in step 1 of 20 (t = 1, log_snr = -inf)" in _failing_run(bad, 0, 20)[1]
+    assert "in one of the steps 2 to 4 of 20 (from t = 0.95, log_snr = -2.944)" in _failing_run(bad, 2, 20)[1]
+    assert "one of the steps 17 to 20 of 20 (from t = 0.2," in _failing_run(bad, 19, 20)[1]
+    assert _failing_run(bad, 5, 40)[0] == 15
+    monkeypatch.setattr("gen.diffusion.sampling.SMALL", 5)
+    steps, message = _failing_run(bad, 2, 4)
+    assert steps == 2
+    assert "in step 3 of 4 (t = 0.5, log_snr = 0)" in message
+
+
+class _Reads(TorchDispatchMode):
+    """Counts the numbers that are read from tensors."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_few_numbers_are_read_from_small_states() -> None:
+    """On a GPU each of them waits for all work before it."""
+    with _Reads() as reads:
         sample(
-            ModelDenoiser(network, FLOW, Velocity()),
-            FLOW,
-            TimeGrid.uniform(4),
-            DDIM(),
-            noise=NoiseSource([0]),
-            shape=(2,),
-        )
+            ModelDenoiser(_network, FLOW, Velocity()), FLOW, TimeGrid.uniform(50), Heun(),
+            noise=NoiseSource([0]), shape=SHAPE,
+        )  # fmt: skip
+    assert reads.count == 6
 
 
 def test_evaluations_are_counted_as_they_happen() -> None:

@@ -187,7 +187,7 @@ class HeunPlusPlus(Solver):
     levels: tuple[Level[float], ...] = field(default=(), repr=False)
 
     def on(self, levels: Sequence[Level[float]]) -> Solver:
-        return replace(self, levels=tuple(levels))
+        return replace(self, levels=tuple(dict.fromkeys(levels)))  # each once where the grid renoises
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
@@ -274,6 +274,8 @@ class Adaptive(Solver):
             fine = high.step((), x, shared, level, target, noise=noise)
             low_end = rough.x / target.alpha
             error = self._error(before, low_end, fine.x / target.alpha)
+            if not math.isfinite(error):
+                return Update(fine.x, state, fine.x0)  # for the run to refuse
             recent = (error, *(errors or (error, error)))
             factor = self._factor(recent)
             size *= factor

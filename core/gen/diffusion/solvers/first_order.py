@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from torch import Tensor
@@ -184,7 +184,7 @@ class FlowMap(Solver):
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         def towards(x: Tensor, level: Level[float]) -> Prediction:
-            return denoise(x, replace(level, target=s))
+            return denoise(x, level._replace(target=s))
 
         return DDIM().step(state, x, towards, t, s, noise=noise)
 

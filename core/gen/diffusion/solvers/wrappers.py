@@ -151,7 +151,7 @@ class Ancestral(Solver):
         sigma_up = rule_of(self.eta)(t, s) if self.stochastic else 0.0
         if sigma_up == 0:
             return s, 0.0
-        return replace(s, sigma=math.sqrt((s.sigma - sigma_up) * (s.sigma + sigma_up))), sigma_up
+        return s._replace(sigma=math.sqrt((s.sigma - sigma_up) * (s.sigma + sigma_up))), sigma_up
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class Churn(Solver):
         low, high = self.within
         if self.gamma == 0 or t.alpha == 0 or not low <= t.sigma / t.alpha <= high:
             return self.inner.step(state, x, denoise, t, s, noise=noise)
-        above = replace(t, sigma=t.sigma * (1 + self.gamma))
+        above = t._replace(sigma=t.sigma * (1 + self.gamma))
         added = self.s_noise * t.sigma * math.sqrt(self.gamma * (2 + self.gamma))
         churned = affine(x, 1.0, (added, noise(x, "churn")))
         update = self.inner.step(state, churned, denoise, above, s, noise=noise)
