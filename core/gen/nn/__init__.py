@@ -1,7 +1,7 @@
 """Blocks that small networks of every modality are built from."""
 
 from gen.nn.autoencoder import GridAutoencoder, picture_coders
-from gen.nn.captions import Caption, CaptionEncoder, as_written, keywords_of, read_as, shortened
+from gen.nn.captions import Caption, CaptionEncoder, as_written, keywords_of, not_read, read_as, shortened
 from gen.nn.circular import circular
 from gen.nn.conv import ResidualBlock, conv
 from gen.nn.layers import LayeredNetwork, Layers
@@ -39,6 +39,7 @@ __all__ = [
     "keywords_of",
     "laid",
     "lifted",
+    "not_read",
     "picture_coders",
     "read_as",
     "shortened",

@@ -6,17 +6,19 @@ caption; the network reads the caption, and remarks say what became of the promp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from gen.diffusion import Conditioning
 from gen.nn.prompt_encoder import PromptEncoder
 from gen.nn.text import TextEncoder, unread_weights
-from gen.words import Stock, base_forms, nearest, plain, read, single_words
+from gen.words import Stock, base_forms, is_named, nearest, plain, read, single_words
 
 SHOWN = 60
 """Characters of a part that a remark shows."""
+LONGEST = 160
+"""Characters of all parts that one remark shows."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,12 @@ class Caption:
     Args:
         text: The caption; the prompt itself where it is one.
         remarks: A line about each part of the prompt that was guessed or left out.
+        absent: What shall not be made, as the prompt says it, where the caption says so, too.
     """
 
     text: str
     remarks: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +66,12 @@ class CaptionEncoder:
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words of the caption that no caption of the training held; those of names are known."""
         unknown = self.encoder.unknown_words(self._caption(prompt).text)
+        absent = {word for part in read(prompt).left_out for word in part.split()}
         return tuple(
             word
             for word in unknown
-            if self._named.isdisjoint((word, word.removesuffix("s"), *base_forms(word)))
+            if word not in absent
+            and self._named.isdisjoint((word, word.removesuffix("s"), *base_forms(word)))
         )
 
     def suggestions(self, prompt: str, count: int) -> tuple[str, ...]:
@@ -79,7 +85,8 @@ class CaptionEncoder:
         negations = (
             f"the model cannot leave things out: {shortened(part)!r} is not read"
             for part in reading.left_out
-            if not any(plain(part) in name for name in self.names)
+            if part not in caption.absent
+            and not is_named(part, self.names)
             and (plain(part) not in plain(caption.text) or plain(part) in unread)
         )
         words = read(plain(caption.text)).words
@@ -120,6 +127,14 @@ def as_written(prompt: str, stock: Stock) -> Caption:  # noqa: ARG001
 def read_as(part: str, name: str) -> str:
     """The remark that a part of a prompt became a name by guess."""
     return f"{shortened(part)!r} is read as {name!r}"
+
+
+def not_read(parts: Iterable[str]) -> tuple[str, ...]:
+    """One remark that parts of a prompt are not read, of at most some 200 characters; none for no parts."""
+    said = ", ".join(map(shortened, dict.fromkeys(parts)))
+    if len(said) > LONGEST:
+        said = f"{said[:LONGEST].rpartition(', ')[0]}, and more"
+    return (f"not read: {said}",) if said else ()
 
 
 def shortened(part: str) -> str:

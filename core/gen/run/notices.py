@@ -8,6 +8,9 @@ from gen.model import Model
 from gen.model.parts import Parts
 from gen.plan import Plan
 
+MOST = 5
+"""Unknown words that a line names."""
+
 
 def notices(plan: Plan, model: Model) -> Iterator[str]:
     """A line about each thing that goes unheeded: unknown words, the end of a prompt, a negative prompt."""
@@ -35,7 +38,8 @@ def _unknown_words(prompt: str, plan: Plan, parts: Parts) -> str:
     if not (words := parts.unknown_words(prompt)):
         return ""
     name = parts.model.name
-    line = f"the model {name} does not know {', '.join(map(repr, words))}"
+    more = f" and {len(words) - MOST} more words" if len(words) > MOST else ""
+    line = f"the model {name} does not know {', '.join(map(in_quotes, words[:MOST]))}{more}"
     near = ", ".join(parts.suggestions(prompt, 5))
     names = f"`gen models show {name} --names` lists what it knows" if plan.file.names else ""
     return "; ".join(filter(None, (line, near and f"nearest are {near}", names)))

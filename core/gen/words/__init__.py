@@ -4,6 +4,7 @@ from gen.words.head import noun_phrase, single_words, sorts
 from gen.words.inflection import base_forms, forms, plural, with_article
 from gen.words.phrases import Phrases, words_of
 from gen.words.reading import WEIGHT, Word, read
+from gen.words.request import Request, request
 from gen.words.stock import (
     Stock,
     closeness,
@@ -16,20 +17,21 @@ from gen.words.stock import (
     singular,
 )
 from gen.words.table import digest, word_table
-from gen.words.translation import english
+from gen.words.translation import is_named
 from gen.words.word_vectors import vectors
 
 __all__ = [
     "WEIGHT",
     "Phrases",
+    "Request",
     "Stock",
     "Word",
     "base_forms",
     "closeness",
     "digest",
-    "english",
     "forms",
     "is_name",
+    "is_named",
     "nearest",
     "nearest_name",
     "noun_phrase",
@@ -37,6 +39,7 @@ __all__ = [
     "plain",
     "plural",
     "read",
+    "request",
     "same_words",
     "single_words",
     "singular",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gen.words.reading import read
 from gen.words.table import word_table
 
-_ENDS = frozenset(
+ENDS = frozenset(
     (
         *("above", "against", "around", "as", "at", "away", "behind", "below", "beside", "between", "by"),
         *("down", "for", "from", "front", "in", "inside", "into", "near", "on", "over", "that", "through"),
@@ -31,7 +31,7 @@ def head(text: str) -> int:
     for word in read(text).words:
         name, written = (table.names[word.rows[0]] if word.rows else ""), word.written.lower()
         verb = written.endswith("ing") and name and not name.endswith("ing")
-        if found and (verb or name in _ENDS or written in _ENDS):
+        if found and (verb or name in ENDS or written in ENDS):
             break
         # "Curled up" and "freshly baked" say how a thing is.
         if not (written.endswith("ed") and name and not name.endswith("ed")):
@@ -49,7 +49,7 @@ def noun_phrase(text: str) -> str:
     table = word_table()
     for word in read(text).words:
         name = table.names[word.rows[0]] if word.rows else ""
-        if word.place and (name in _ENDS or word.written.lower() in _ENDS):
+        if word.place and (name in ENDS or word.written.lower() in ENDS):
             return text[: word.place].strip()
     return text
 
@@ -62,7 +62,7 @@ def single_words(text: str) -> frozenset[int]:
     """
     table = word_table()
     rows = (row for word in text.split() for row in read(word).rows)
-    return frozenset(row for row in rows if table.names[row] not in _ENDS | {"and"})
+    return frozenset(row for row in rows if table.names[row] not in ENDS | {"and"})
 
 
 def kinds(row: int, most: int) -> list[int]:

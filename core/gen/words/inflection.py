@@ -10,6 +10,33 @@ _SINGULAR = frozenset({"atlas", "canvas", "christmas", "gas", "lens", "pancreas"
 STOPS = frozenset({"with", "of", "in", "on", "and"})
 """Words that end the head of a name."""
 
+_PLURALS = {
+    "calf": "calves",
+    "child": "children",
+    "deer": "deer",
+    "elf": "elves",
+    "fish": "fish",
+    "foot": "feet",
+    "goose": "geese",
+    "half": "halves",
+    "hero": "heroes",
+    "knife": "knives",
+    "leaf": "leaves",
+    "loaf": "loaves",
+    "mouse": "mice",
+    "ox": "oxen",
+    "potato": "potatoes",
+    "sheep": "sheep",
+    "shelf": "shelves",
+    "thief": "thieves",
+    "tomato": "tomatoes",
+    "tooth": "teeth",
+    "wife": "wives",
+    "wolf": "wolves",
+}
+"""Irregular plurals, but for those of man and woman, which are rows of the table that no caption held."""
+_MANS = frozenset({"man", "woman", "human", "german", "shaman", "roman", "ottoman", "talisman", "caiman"})
+_SINGULARS = {"people": "person"} | {plural: singular for singular, plural in _PLURALS.items()}
 _IRREGULAR = {
     "came": "come",
     "drove": "drive",
@@ -39,15 +66,24 @@ _IRREGULAR = {
 
 
 def base_forms(word: str) -> Iterator[str]:
-    """Words that an English word may be a regular form of, the likeliest first; not the word itself.
+    """Words that an English word may be a regular form of, the likeliest first.
 
-    Plurals, the third person, -ing, -ed, possessives, comparatives and superlatives.
+    Plurals, usual irregular ones as well, the third person, -ing, -ed, possessives, comparatives and
+    superlatives.
 
     Args:
         word: In lower case.
     """
     if "'" in word:
         yield word.partition("'")[0]
+        return
+    if len(word) < 3:
+        return
+    if word in _SINGULARS:
+        yield _SINGULARS[word]
+        return
+    if word.endswith("men"):
+        yield f"{word[:-3]}man"
         return
     if len(word) < 4:
         return
@@ -87,7 +123,11 @@ def plural(noun: str) -> str:
     if head.endswith("s") and not head.endswith(("ss", "us", "is")) and head not in _SINGULAR:
         # Cherries and glasses are plurals already.
         return noun
-    if head.endswith(("s", "x", "ch", "sh")):
+    if head in _PLURALS:
+        head = _PLURALS[head]
+    elif head.endswith("man") and head not in _MANS:
+        head = f"{head[:-3]}men"
+    elif head.endswith(("s", "x", "ch", "sh")):
         head += "es"
     elif head.endswith("y") and head[-2:-1] not in "aeiou":
         head = head[:-1] + "ies"

@@ -20,6 +20,8 @@ LONGEST_RUN = 10
 SHORTEST_TYPO = 4
 COMMON = 5000
 """The most frequent words of English end at this row."""
+RARE = 0.9
+"""How much a word speaks for English which the table has only as near to another, where others count 1."""
 _MARKS = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u00b4`"), "'"),
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-"),
@@ -28,6 +30,8 @@ _MARKS = {
 _SPACELESS = re.compile(r"[\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _JOINERS = frozenset("\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff\u20e3")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+BUT = ("but", "sondern", "aber", "mais", "sino", "pero", "ma", "mas")
+"""Words behind which a prompt says what it wants again."""
 _ENDS = frozenset(',.;:!?()[]"\n')
 
 
@@ -127,11 +131,16 @@ class _Reader:
             piece = self.pieces[at]
             words, count = self._next(at)
             at += count
-            boundary = piece.sort == "end" or any(self._separates(row) for word in words for row in word.rows)
+            boundary = (
+                piece.sort == "end"
+                or piece.text in BUT
+                or any(self._separates(row) for word in words for row in word.rows)
+            )
             if negated is not None and boundary:
                 left_out.append(self.prompt[negated : piece.place].strip())
                 negated = None
-            if words and self.negation is not None and words[0].rows == self.negation:
+            # A forget-me-not is a flower.
+            if words and words[0].rows == self.negation and self.prompt[piece.place - 1 : piece.place] != "-":
                 negated = piece.place if negated is None else negated
             elif negated is None:
                 found += words
@@ -189,7 +198,9 @@ class _Reader:
         rows = self._any(self.languages, text)
         if rows is not None:
             return rows
-        if text.isascii() and text.isalpha() and len(text) >= SHORTEST_TYPO:
+        # A word that is unknown in another language is no misspelt English one: "rennt" is no rennet.
+        english = self.languages[0] == "en"
+        if english and text.isascii() and text.isalpha() and len(text) >= SHORTEST_TYPO:
             return self._misspelt(text)
         return None
 
@@ -238,7 +249,7 @@ class _Reader:
         """
         scores = dict.fromkeys(LANGUAGES, 0.0)
         for piece in self.pieces:
-            if piece.sort == "word":
+            if piece.sort == "word" and not piece.text.isdecimal():
                 found = _scores(self.table, piece.text, len(self.pieces) == 1)
                 for language, score in zip(LANGUAGES, found, strict=True):
                     scores[language] += score
@@ -255,19 +266,31 @@ class _Reader:
 def _scores(table: Table, text: str, alone: bool) -> tuple[float, ...]:
     """How much a word speaks for each language, alone or among others."""
     found = [_in_language(table, language, text) for language in LANGUAGES]
+    exact = {language for language in LANGUAGES if table.find(language, text) is not None}
+    english = found[0] or ()
+    own = "en" not in exact or text in _names(table) or all(row < table.closed for row in english)
     # "Grand" and "rose" are good English too, and tell nothing; "die" is an article all the same, where it is
     # not alone.
-    common = bool(found[0]) and all(table.closed <= row < COMMON for row in found[0] or ())
-    return tuple(
-        0.0
-        if rows is None
-        else 2.0
-        if table.find(language, text) == rows
-        and all(row < table.closed for row in rows)
-        and not (common and (rows or alone))
-        else 1.0
-        for language, rows in zip(LANGUAGES, found, strict=True)
-    )
+    common = own and bool(english) and all(table.closed <= row < COMMON for row in english)
+
+    def score(language: str, rows: tuple[int, ...] | None) -> float:
+        if rows is None:
+            return 0.0
+        if language == "en" and not own:
+            # English so rare that the table has another word for it: "Frau" is rather a woman.
+            return RARE
+        if language != "en" and rows and rows == found[0]:
+            # "Violets" are the same in French.
+            return score("en", rows)
+        closed = language in exact and all(row < table.closed for row in rows)
+        return 2.0 if closed and not (common and (rows or alone)) else 1.0
+
+    return tuple(score(language, rows) for language, rows in zip(LANGUAGES, found, strict=True))
+
+
+@lru_cache(maxsize=4)
+def _names(table: Table) -> frozenset[str]:
+    return frozenset(table.names)
 
 
 @lru_cache(maxsize=65536)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gen.nn import Caption, read_as, shortened
-from gen.words import Phrases, Stock, english, nearest_name, plain, with_article, words_of
+from gen.nn import Caption, not_read, read_as
+from gen.words import Phrases, Stock, nearest_name, plain, request, with_article, words_of
 from gen_audio.plugin import KEYS
 from gen_audio.vocabulary import AXES, DRUMS, EFFECTS, FIGURES, INSTRUMENTS, MOODS, STYLES
 
@@ -48,10 +48,6 @@ _MUSIC = "|".join(
 _NAMES = "|".join(_effect(name) for _, names in EFFECTS.values() for name in names.split("|"))
 _CAPTION = re.compile(
     rf"{_MUSIC}|(?:the sound of )?(?:{_NAMES})(?: far away| in the distance)?|{any_of(tuple(EFFECTS))}"
-)
-_FRAME = re.compile(
-    r"^(?:(?:please |i want |i need |i'd like )?(?:play|make|create|generate|give|record)?(?: me)? ?)?"
-    r"(?:(?:the |an? |some )?(?:sounds?|noises?|recording|sound effect) of )?"
 )
 BPM = re.compile(r",?(?: at)? ?\b(\d+) ?bpm\b", re.IGNORECASE)
 IN_KEY = re.compile(rf" in ({any_of(tuple(KEYS.values()))})\b")
@@ -138,8 +134,8 @@ def caption(prompt: str, stock: Stock) -> Caption:
     """
     if _CAPTION.fullmatch(plain(prompt)):
         return Caption(prompt)
-    text = plain(english(prompt))
-    text = text[_FRAME.match(text).end() :]  # type: ignore[union-attr]
+    asked = request(prompt, stock.names)
+    text = asked.text
     key, tempo = IN_KEY.search(text), BPM.search(text)
     text = BPM.sub("", IN_KEY.sub("", text))
     sound = _sound([word for word in words_of(text) if word not in _ARTICLES], stock)
@@ -156,13 +152,12 @@ def caption(prompt: str, stock: Stock) -> Caption:
         said += f" in {key[1]}" if key else ""
     else:
         said, unread, rest = _varied(sound)
+        unread += [found[0].strip(" ,") for found in (key, tempo) if found]
     if tempo and (sound.name == DRUMS or sound.name in INSTRUMENTS):
         said += f", {tempo[1]} bpm"
     remarks = [read_as(sound.part, sound.name)] if sound.part else []
-    unread += [] if sound.part else _unread(rest)
-    if unread:
-        remarks.append(f"not read: {', '.join(map(shortened, unread))}")
-    return Caption(_in_form(said), tuple(remarks))
+    unread += [*asked.unread, *([] if sound.part else _unread(rest))]
+    return Caption(_in_form(said), (*remarks, *not_read(unread)))
 
 
 def _sound(words: Sequence[str], stock: Stock) -> _Sound | None:

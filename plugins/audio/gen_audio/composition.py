@@ -83,7 +83,7 @@ class Tune:
 
     instrument: str
     figure: str
-    bpm: int = 120
+    bpm: float = 120
     key: int = 0
     mode: str = "major"
     mood: str = ""

@@ -33,13 +33,14 @@ from gen_audio.artifacts import (
     there_and_back,
 )
 from gen_audio.autoencoder import TOKEN_FRAMES, Autoencoder, CodecShape, decoder_noise
-from gen_audio.captions import BPM, any_of, caption
+from gen_audio.captions import any_of, caption
 from gen_audio.composition import DRUMS, TEMPI, Note, notes
 from gen_audio.denoiser import Shape, SoundTransformer
+from gen_audio.directions import Directions, directions
 from gen_audio.loudness import LEVEL
 from gen_audio.mel import HOP, RATE, around, log_mel
 from gen_audio.playing import tune, usual
-from gen_audio.plugin import KEYS, spellings_of_keys
+from gen_audio.plugin import KEYS
 from gen_audio.score import TOKEN_SECONDS
 from gen_audio.vocabulary import EFFECTS, INSTRUMENTS, KEYWORDS
 from gen_audio.vocoder import GriffinLim, Vocoder, vocoder_of
@@ -60,18 +61,11 @@ _AROUND = 4
 """Tokens on either side that the decoder is given."""
 
 
-_KEY = re.compile(
-    r" in (?:the key of )?\b([a-g](?:[#♯♭b]|[ -](?:sharp|flat))? (?:major|minor))\b", re.IGNORECASE
-)
 _BARE = re.compile(rf"(?:(?:an?|the|on the) )?(?:{any_of(INSTRUMENTS)})?", re.IGNORECASE)
 _PACE = {"slow": 70, "slowly": 70, "fast": 160, "quickly": 160}
 UNNAMED = "piano"
 """What plays notes of which the prompt says no more."""
 
-SLOWEST, FASTEST = 20, 300
-"""Beats per minute of notes."""
-
-_SPELLINGS = dict(spellings_of_keys())
 _SAID = re.compile(
     r"\b(?:say|said|speak|spoke|speech|talk|tell|whisper|shout|announc|narrat|voice ?over|reads? aloud)\w*",
     re.IGNORECASE,
@@ -117,11 +111,13 @@ class SoundEncoder(CaptionEncoder):
     def remarks(self, prompt: str, params: Mapping[str, object]) -> tuple[str, ...]:
         """Lines about weights, what parameters override, notes that are not played, and words to be said."""
         found = list(super().remarks(self._prepared(prompt, params), params))
-        key, tempo = KEYS.get(str(params.get("key"))), params.get("bpm")
-        if key and (named := _KEY.search(prompt)) and _in_words(named) != key:
-            found.append(f"the prompt's {named[1]} gives way to the {key} of the parameter")
-        if tempo and (named := BPM.search(prompt)) and named[1] != str(tempo):
-            found.append(f"the prompt's {named[1]} bpm gives way to the {tempo} bpm of the parameter")
+        key, tempo, asked = KEYS.get(str(params.get("key"))), params.get("bpm"), directions(prompt)
+        if key and asked.key not in ("", key):
+            found.append(f"the prompt's {asked.key} gives way to the {key} of the parameter")
+        if tempo and asked.bpm not in (0, tempo):
+            found.append(f"the prompt's {asked.bpm:g} bpm gives way to the {tempo} bpm of the parameter")
+        if not asked.rest and asked != Directions(prompt):
+            found.append(f"no instrument is named: the {UNNAMED} plays")
         unknown = {word.lower() for word in self.encoder.unknown_words(prompt)}
         if any(set(match[0].lower().split()) & unknown for match in _SAID.finditer(prompt)):
             found.append("this model makes no speech; --model voice says the prompt aloud, word by word")
@@ -189,22 +185,26 @@ class SoundEncoder(CaptionEncoder):
             return None
         if alone:
             return (alone,), False
-        if params.get("bpm") or _tempo(prompt):
-            found = dataclasses.replace(found, bpm=round(_bpm(prompt, params)))
+        if params.get("bpm") or directions(prompt).bpm:
+            found = dataclasses.replace(found, bpm=_bpm(prompt, params))
         return notes(found, seconds), found.instrument == DRUMS
 
     def _prepared(self, prompt: str, params: Mapping[str, object]) -> str:
         """A prompt without notes, its key and tempo as captions say them, or those of the parameters."""
         written, rest = notation.read(prompt)
-        if self.plays and written:
-            prompt = f"{rest} melody" if _BARE.fullmatch(rest) else rest
-            prompt = prompt if self._names_a_sound(rest) else f"{UNNAMED} melody"
-        prompt = _KEY.sub(lambda key: "" if params.get("key") else f" in {_in_words(key)}", prompt)
-        if params.get("bpm"):
-            return BPM.sub("", prompt)
-        if (tempo := _tempo(prompt)) and self.plays:
-            return BPM.sub("", prompt) + f", {_in_captions(tempo)} bpm"
-        return prompt
+        played = self.plays and written
+        asked = directions(rest if played else prompt)
+        text = asked.rest
+        if played:
+            text = f"{text} melody" if _BARE.fullmatch(text) else text
+            text = text if self._names_a_sound(asked.rest) else f"{UNNAMED} melody"
+        elif prompt and not text:
+            text = f"{UNNAMED} melody"
+        if asked.key and not params.get("key"):
+            text += f" in {asked.key}"
+        if asked.bpm and not params.get("bpm"):
+            text += f", {_in_captions(asked.bpm)} bpm"
+        return text
 
     def _names_a_sound(self, prompt: str) -> bool:
         """Whether a prompt without its notes says what makes the sound."""
@@ -237,18 +237,7 @@ class SoundEncoder(CaptionEncoder):
 def _bpm(prompt: str, params: Mapping[str, object]) -> float:
     """Beats per minute by the parameters, by the prompt's number, or by its words."""
     word = next((word for word in words_of(prompt.lower()) if word in _PACE), "")
-    return number(params, "bpm", _tempo(prompt) or _PACE.get(word, 120))
-
-
-def _tempo(prompt: str) -> int:
-    """The beats per minute of a prompt that can be played; 0 where it names none."""
-    named = BPM.search(prompt)
-    return min(max(int(named[1][:4]), SLOWEST), FASTEST) if named else 0
-
-
-def _in_words(key: re.Match[str]) -> str:
-    """What ``_KEY`` found as captions say it: "Db major" is "c sharp major"."""
-    return KEYS[_SPELLINGS[key[1].lower()]]
+    return number(params, "bpm", directions(prompt).bpm or _PACE.get(word, 120))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

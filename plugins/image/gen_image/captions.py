@@ -9,20 +9,17 @@ by the network of sentences.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby, islice, zip_longest
+from itertools import islice, zip_longest
 
-from gen.nn import Caption, read_as, shortened
-from gen.words import Stock, english, noun_phrase, plain, read, with_article
+from gen.nn import Caption, not_read, read_as, shortened
+from gen.words import Stock, noun_phrase, plain, request, singular, with_article
 from gen_image.signs import symbol
 from gen_image.things import (
     COLOUR,
     DETERMINER,
-    MORE,
-    NUMBERS,
     attributes,
     counted_in_group,
     is_clear,
@@ -61,37 +58,19 @@ _TWO_PLACES = re.compile(
     r"(?P<second>.+) (?:on|in|at) the (?:left|right|top|bottom)(?: side)?$"
 )
 _SIDES = {"left": "left of", "right": "right of", "top": "above", "bottom": "below"}
-_SIDE = re.compile(r"(?<=\w) +(?:left|right)(?= +(?!of)\w)")
-"""Words of other languages for "left of" become "left"."""
-_SEPARATOR = re.compile(r"\s*(?:[;|+\n、，。]|(?<!\bw)/|\.(?=\s+\S)|(?<!\d),(?=\S))\s*")
-_BETWEEN = (
-    "(?:(?:to|on) the )?(?:left|right)(?: side)? of|above|over|on top of|below|under|next to|beside|and|&"
+_BESIDE_EACH_OTHER = "(?:left|right) of|above|over|on top of|below|under|next to|and|&"
+_RELATION = re.compile(rf",? (?P<relation>{_BESIDE_EACH_OTHER}) (?={DETERMINER} )|, (?={DETERMINER} )")
+_RELATIONS = {"&": "and", "over": "above", "on top of": "above", "under": "below"}
+_BETWEEN = re.compile(
+    r"^(?P<thing>.+?) between (?:(?:two|2) (?P<both>[\w-]+)|(?P<one>.+?) and (?P<other>.+))$"
 )
-_RELATION = re.compile(rf",? (?P<relation>{_BETWEEN}) (?={DETERMINER} )|, (?={DETERMINER} )")
-_RELATIONS = {
-    **{
-        f"{to}{side}{of}": f"{side} of"
-        for to in ("", "to the ", "on the ")
-        for side in ("left", "right")
-        for of in (" of", " side of")
-    },
-    "&": "and",
-    "over": "above",
-    "on top of": "above",
-    "under": "below",
-    "beside": "next to",
-}
 _LOOSE = re.compile(
-    rf",? (?P<relation>{_BETWEEN}) "
+    rf",? (?P<relation>{_BESIDE_EACH_OTHER}) "
     r"| (?P<loose>with|holding|near|by|behind|in front of|on|in|inside|\w+ing(?: at| to| on)?) "
     rf"(?={DETERMINER} )|, "
 )
 """What stands between two things as well as within the description of one."""
 _BESIDE = ("with", "near", "by")
-_FRAME = re.compile(
-    r"^(?:(?:please )?(?:draw|show|paint|make)(?: me)? )?"
-    r"(?:(?:an? |the )?(?:picture|image|drawing|photo|icon|illustration|painting|sketch) of )?"
-)
 MOST = 3
 """Things that captions hold at most."""
 TRIED = 16
@@ -107,11 +86,8 @@ def caption(prompt: str, stock: Stock) -> Caption:
         stock: What the network can draw.
     """
     stock = untoned(stock)
-    separated = _SEPARATOR.sub(", ", symbol(_in_english(prompt).strip()))
-    text = plain(separated)
-    unchanged = text == plain(prompt)
-    text = text[_FRAME.match(text).end() :].removesuffix(" emoji")  # type: ignore[union-attr]
-    framed = text
+    asked = request(symbol(prompt), stock.names)
+    text, unread = asked.text, list(asked.unread)
     remarks = [read_as(f"{at[0]}{at['colour']}", at["colour"]) for at in _SHADE.finditer(text)]
     text = _BACKGROUND_FIRST.sub(r"\g<thing> on \g<ground>", _SHADE.sub("", text))
     behind = place = ""
@@ -120,7 +96,7 @@ def caption(prompt: str, stock: Stock) -> Caption:
         ground = found["ground"] or found["colour"] or found["bare"]
         known = _KNOWN_GROUND.fullmatch(ground)
         if known is None:
-            remarks.append(f"the background {shortened(ground)!r} is not read")
+            unread.append(f"{ground} background")
         elif known["ground"]:
             behind = f" on {with_article(known['ground'].replace('grey', 'gray'))} background"
     if sides := _TWO_PLACES.match(text):
@@ -130,6 +106,9 @@ def caption(prompt: str, stock: Stock) -> Caption:
         text, place = text[: found.start()], f" in the {where} corner" if " " in where else f" on the {where}"
         if where in ("middle", "center", "centre"):
             place = ""
+    if found := _between(text, stock):
+        text = found
+        remarks.append(read_as("between", "and"))
     relations = [] if place else list(islice(_relations(text, stock), MOST))
     if len(relations) >= MOST:
         end = relations[MOST - 1].start
@@ -145,34 +124,28 @@ def caption(prompt: str, stock: Stock) -> Caption:
         things = [counted_in_group(said) for said in things]
     remarks += [remark for said in things for remark in said.remarks]
     remarks += [remark for relation in relations for remark in relation.remarks]
+    unread += [words for said in things for words in said.unread]
     whole = things[0].text
     for relation, said in zip(relations, things[1:], strict=True):
         whole += f"{relation.text} {said.text}"
     whole += place + behind
-    return Caption(prompt if unchanged and whole == framed else whole, tuple(dict.fromkeys(remarks)))
+    return Caption(
+        prompt if whole in ("", plain(prompt)) else whole, (*dict.fromkeys(remarks), *not_read(unread))
+    )
 
 
-def _in_english(prompt: str) -> str:
-    """A prompt with foreign words and emoji in English; emoji in a row are a list, equal ones a number."""
-    prompt = unicodedata.normalize("NFC", prompt).replace("\ufe0f", "")
-    words = read(prompt).words
-    runs = [
-        (emoji, list(run))
-        for emoji, run in groupby(words, lambda word: unicodedata.category(word.written[0]) == "So")
-    ]
-    if read(prompt).language == "en" and not any(emoji for emoji, _ in runs):
-        return prompt
-    counts = (*NUMBERS, *MORE)
-    for emoji, run in reversed(runs):
-        if emoji and len(run) > 1:
-            equal = [(written, len(list(many))) for written, many in groupby(word.written for word in run)]
-            listed = ", ".join(
-                written if count == 1 else f"{counts[min(count, len(counts)) - 1]} {written}"
-                for written, count in equal
-            )
-            end = run[-1].place + len(run[-1].written)
-            prompt = prompt[: run[0].place] + listed + prompt[end:]
-    return _SIDE.sub(r"\g<0> of", english(prompt))
+def _between(text: str, stock: Stock) -> str:
+    """A thing between two others as three things; empty where a text says something else."""
+    found = _BETWEEN.match(text)
+    if not found:
+        return ""
+    # The second of two dogs is another dog.
+    parts = [found["thing"], *([found["both"]] * 2 if found["both"] else [found["one"], found["other"]])]
+    if not all(is_clear(part, stock) for part in parts):
+        return ""
+    if found["both"]:
+        parts[1:] = [with_article(singular(found["both"], stock.names) or found["both"])] * 2
+    return f"{parts[0]}, {parts[1]} and {parts[2]}"
 
 
 def _completed(parts: list[str]) -> list[str]:

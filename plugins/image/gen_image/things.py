@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import dropwhile
 
-from gen.nn import read_as, shortened
+from gen.nn import read_as
 from gen.words import (
     Stock,
     Word,
     closeness,
+    forms,
     is_name,
     nearest_name,
     noun_phrase,
@@ -31,8 +32,6 @@ PAINTS = (
     *("purple", "pink", "brown", "gray", "black", "white"),
 )
 """Colours that captions give things."""
-FRUIT = "orange"
-"""The colour that is a thing as well."""
 NUMBERS = ("one", "two", "three", "four", "five")
 MOST_IN_GROUP = 3
 """So many of a thing are beside another at most."""
@@ -44,9 +43,11 @@ _MANY = (
     *("hundred", "hundreds", "thousand", "thousands"),
 )
 """English words for more than captions count to."""
-_SIZES = ("small", "mirrored")
-_BIG = ("big", "tall", "long", "wide", "thick")
+_SIZES = ("small", "big", "mirrored")
+_PROPORTIONS = ("tall", "long", "wide", "thick")
+"""What captions do not say of things."""
 _LEAD = re.compile(rf"^(?P<first>{DETERMINER} )?(?P<rest>(?:(?:small|tiny|little|big|mirrored|{COLOUR}) )*)")
+_SIZED = re.compile(r"\b(small|tiny|little|big) ")
 _TONES = {
     **{tone: tone for tone in ("medium-light", "medium-dark", "light", "medium", "dark")},
     **dict.fromkeys(("white", "pale", "fair"), "light"),
@@ -60,7 +61,6 @@ _SKIN = re.compile(
     r"[ -]skin(?:ned)?(?: tone| colou?r)?\b ?"
 )
 _OWNER = re.compile(r"\b(?:\w[\w-]*'s|\w[\w-]*s') (?=\w)")
-_PAIR = re.compile(r"^(?:a |the )?pair of (?=\w)")
 CLEAR = 0.5
 """A part that is so close to a name means that thing."""
 ONE = 0.4
@@ -75,19 +75,24 @@ SHORT = 2
 
 @dataclass(frozen=True)
 class Said:
-    """A thing as captions say it."""
+    """A thing as captions say it, what was guessed, and parts of the prompt that are not read."""
 
     text: str
     remarks: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """What a part of a prompt says of a thing: number, size, colours and skin, and all other words."""
+    """What a part of a prompt says of a thing: number, size, colours and skin, and all other words.
+
+    Proportions are those words that no caption says.
+    """
 
     number: str
     more: str
     size: str
+    proportions: tuple[str, ...]
     colours: tuple[str, ...]
     skin: str
     rest: tuple[Word, ...]
@@ -123,8 +128,18 @@ def is_one(whole: str, before: str, behind: str, stock: Stock) -> bool:
     # "A man with a beard" is "man beard", as a beard alone is.
     if set(attributes(before).said.split()) < set(stock.names[at].split()) <= set(whole.split()):
         return True
+    # "A woman riding a horse" rides no bicycle; "standing on one leg" is said of a flamingo.
+    if behind.startswith(("a ", "an ")) and is_thing(before, stock) and is_thing(behind, stock):
+        return False
     parts = [int(closeness(_read(part), stock).argmax()) for part in (before, behind)]
+    # A potted plant has its pot.
+    if at == parts[0] and _in_any_form(stock.names[at]) & set(attributes(behind).said.split()):
+        return True
     return bool(alike[at] - alike[parts].max() > MARGIN)
+
+
+def _in_any_form(name: str) -> frozenset[str]:
+    return frozenset().union(*(forms(word) for word in name.split()))
 
 
 def _best(text: str, stock: Stock) -> tuple[str, float]:
@@ -149,13 +164,25 @@ def _ways(part: str) -> tuple[str, str]:
 
 
 def counted_in_group(said: Said) -> Said:
-    """A thing among others, of which there are no more than captions of several things count."""
+    """A thing among others, of which captions say no size, and no more than they count to."""
+    said = _unsized(said)
     number, _, rest = said.text.partition(" ")
     if number not in NUMBERS[MOST_IN_GROUP:]:
         return said
     most = NUMBERS[MOST_IN_GROUP - 1]
     remark = f"{number!r} is read as {most!r}, the most that the model counts to beside another thing"
-    return Said(f"{most} {rest}", (*said.remarks, remark))
+    return Said(f"{most} {rest}", (*said.remarks, remark), said.unread)
+
+
+def _unsized(said: Said) -> Said:
+    """One of several things, of which captions say no size."""
+    sizes = _SIZED.findall(said.text)
+    if not sizes:
+        return said
+    bare = _SIZED.sub("", said.text)
+    article, _, rest = bare.partition(" ")
+    text = with_article(rest) if article in ("a", "an") else bare
+    return replace(said, text=text, unread=(*said.unread, *sizes))
 
 
 def only_described(part: str) -> bool:
@@ -176,15 +203,15 @@ def thing(part: str, stock: Stock) -> Said:
     first = lead["first"] or ""
     if any(is_name(part[start:], stock.names) for start in (0, len(first), lead.end())):
         before, noun = part[: lead.end()], part[lead.end() :]
-        single = singular(noun, stock.names) == noun
-        return Said(before + plural(noun) if single and first.strip() in NUMBERS[1:] else part)
+        if first.strip() not in NUMBERS[1:]:
+            return Said(part)
+        return _unsized(Said(before + plural(singular(noun, stock.names) or noun)))
     part, unread = _without_asides(part)
     if known := sign(part, stock.names) or _same_words(part.removeprefix(first), stock.names):
         if first.strip() in NUMBERS[1:]:
             known = plural(known)
-        return Said(with_article(known) if first in ("a ", "an ") else first + known, unread)
-    pair = _PAIR.match(part)
-    of = attributes(f"two {part[pair.end() :]}" if pair else part)
+        return Said(with_article(known) if first in ("a ", "an ") else first + known, (), unread)
+    of = attributes(part)
     found = _found(of, part, stock)
     if not found.name:
         return Said(part)
@@ -192,9 +219,6 @@ def thing(part: str, stock: Stock) -> Said:
     if colour:
         noun = " ".join(word for word in noun.split() if word not in PAINTS) or noun
     number = of.number
-    if pair and noun.endswith("s"):
-        # A pair of glasses is one thing.
-        number = first = ""
     if number in NUMBERS[1:]:
         noun = plural(noun)
     noun = " ".join(filter(None, (number, of.size, colour, noun)))
@@ -202,7 +226,8 @@ def thing(part: str, stock: Stock) -> Said:
         noun = with_article(noun) if first in ("a ", "an ") else first + noun
     if of.skin:
         noun += f" with {of.skin} skin tone"
-    return Said(noun, (*found.remarks(part), *_overruled(of), *unread))
+    said = Said(noun, (*found.remarks(part), *_overruled(of)), (*of.proportions, *found.unread, *unread))
+    return _unsized(said) if number in NUMBERS[1:] else said
 
 
 def attributes(part: str) -> Attributes:
@@ -214,6 +239,7 @@ def attributes(part: str) -> Attributes:
         part = f"{part[: skin.start()]} {part[skin.end() :]}".strip()
     number = more = size = ""
     colours: list[str] = []
+    proportions: list[str] = []
     rest: list[Word] = []
     reading, end = read(part), len(noun_phrase(part))
     for word in reading.words:
@@ -225,38 +251,30 @@ def attributes(part: str) -> Attributes:
             number = name
         elif before and (word.written in _MANY or _is_many(word.written) or (counted and name in MORE)):
             number, more = NUMBERS[-1], word.written
-        elif before and name in (*_SIZES, *_BIG):
-            # "A little kitten" is a young one.
-            size = name if name in _SIZES and word.written != "little" else ""
+        elif before and name in _SIZES:
+            # "A little kitten" is a young one, and "great" praises.
+            size = name if word.written not in ("little", "great") else ""
+        elif before and name in _PROPORTIONS:
+            proportions.append(word.written)
         elif name in PAINTS and word.written != f"{name}s" and _is_own(word, end, rest):
             colours.append(name)
         elif name != "and":
             rest.append(word)
     named = [word for word in reading.words if word.rows]
     described = any(word.rows or not word.known for word in rest)
-    fruit = bool(colours) and _is_fruit(named[-1], rest)
-    if fruit or ((number or colours) and not described):
+    if (number or colours) and not described:
         # A colour or a number alone is a thing too.
         rest = named[-1:]
         colours = colours[: len(colours) - 1]
-        if not fruit:
-            number = more = ""
-    return Attributes(number, more, size, tuple(dict.fromkeys(colours)), tone, tuple(rest))
+        number = more = ""
+    return Attributes(
+        number, more, size, tuple(proportions), tuple(dict.fromkeys(colours)), tone, tuple(rest)
+    )
 
 
 def _is_own(word: Word, end: int, rest: list[Word]) -> bool:
     """Whether a colour is that of the thing itself: not so in "red wine", of which there is a glass."""
     return word.place < end and all(other.written != "of" for other in rest)
-
-
-def _is_fruit(last: Word, rest: Sequence[Word]) -> bool:
-    """Whether the last word is that of a fruit, and the others but colours name no thing: a juicy orange."""
-    table = word_table()
-    return (
-        [table.names[row] for row in last.rows] == [FRUIT]
-        and all(word.known for word in rest)
-        and not any(table.things[row] for word in rest for row in word.rows)
-    )
 
 
 def _is_many(written: str) -> bool:
@@ -275,19 +293,17 @@ class _Found:
 
     name: str
     exact: bool
-    unread: str
+    unread: tuple[str, ...]
 
     def remarks(self, part: str) -> Iterator[str]:
         """A line about a part that is read otherwise than it is written."""
-        if self.unread:
-            yield f"{shortened(self.unread)!r} is not read"
-        elif not self.exact:
+        if not (self.unread or self.exact):
             yield read_as(part, self.name)
 
 
 def _found(of: Attributes, part: str, stock: Stock) -> _Found:
     """The name that a thing has, or else the nearest to all that is said of it."""
-    name, unread = _name(of.said, stock) or _fruit(of.said, stock), ""
+    name, unread = _name(of.said, stock), ""
     exact = bool(name)
     if not name:
         # "A red car" is a car, whatever is red; of more words the colour may say which thing is meant.
@@ -305,16 +321,7 @@ def _found(of: Attributes, part: str, stock: Stock) -> _Found:
     if not of.colours and not said.intersection(PAINTS) and bare != name and said.intersection(plain):
         # A heart is red, as the first that is a heart but for its colour.
         name = bare if bare in stock.names else _first_in_colour(bare, stock.names)
-    return _Found(name, exact, unread)
-
-
-def _fruit(said: str, stock: Stock) -> str:
-    """The name of the fruit that is called as a colour, if some words are it: a tangerine."""
-    words = read(said).words
-    if not words or not _is_fruit(words[-1], words[:-1]):
-        return ""
-    names = (name for word, name in stock.keywords if word == FRUIT)
-    return next((name for name in names if name in stock.names and FRUIT not in name.split()), "")
+    return _Found(name, exact, (unread,) if unread else ())
 
 
 @lru_cache(maxsize=256)
@@ -345,14 +352,14 @@ def untoned(stock: Stock) -> Stock:
 
 
 def _without_asides(part: str) -> tuple[str, tuple[str, ...]]:
-    """A part without the words behind a comma that say no colour and skin, and a line about each."""
+    """A part without the words behind a comma that say no colour and skin, and these."""
     first, *others = part.split(", ")
     words = attributes(first).rest
     if not (words and words[-1].rows and word_table().things[words[-1].rows[-1]]):
         return part, ()
     kept = [other for other in others if _LEAD.fullmatch(f"{other} ") or _SKIN.fullmatch(other)]
     unread = [other for other in others if other not in kept and read(other).rows]
-    return ", ".join([first, *kept]), tuple(f"{shortened(other)!r} is not read" for other in unread)
+    return ", ".join([first, *kept]), tuple(unread)
 
 
 def _overruled(of: Attributes) -> Iterator[str]:

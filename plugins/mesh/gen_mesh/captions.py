@@ -11,17 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from gen.nn import Caption, read_as, shortened
+from gen.nn import Caption, not_read, read_as
 from gen.words import (
     Phrases,
     Stock,
     base_forms,
-    english,
     forms,
     nearest_name,
     plain,
     plural,
     read,
+    request,
     with_article,
     words_of,
 )
@@ -38,19 +38,17 @@ def _any(words: Sequence[str]) -> str:
 
 
 _FEATURE = rf"(?:{_any(_PHRASES)}|an? {_any(COLOURS)} {_any(_PARTS)})"
+_FAMILIES = NAMES | {plural(name): family for name, family in NAMES.items()}
 _CAPTION = re.compile(
-    rf"(?:an? )?(?:{_any(_ADJECTIVES)} )*(?:{_any(COLOURS)} )?"
-    rf"{_any([*NAMES, *map(plural, NAMES)])}(?: [a-z])?"
-    rf"(?: with {_FEATURE}(?:,? {_FEATURE})*(?: and {_FEATURE})?)?"
+    rf"(?:an? )?(?P<adjectives>(?:{_any(_ADJECTIVES)} )*)(?:{_any(COLOURS)} )?"
+    rf"(?P<name>{_any(tuple(_FAMILIES))})(?: [a-z])?"
+    rf"(?P<features>(?: with {_FEATURE}(?:,? {_FEATURE})*(?: and {_FEATURE})?)?)"
 )
+_ONE_FEATURE = re.compile(rf"an? {_any(COLOURS)} (?P<part>{_any(_PARTS)})|(?P<phrase>{_any(_PHRASES)})")
 _ABSENCE = re.compile(
     rf"\bno (?={_any([phrase[3:] for phrase in _PHRASES if phrase[:3] == 'no '])}\b)", re.IGNORECASE
 )
 _SIZE = re.compile(rf"\b({_any(tuple(SIZES))}) ")
-_FRAME = re.compile(
-    r"^(?:(?:please |i want |i need |i'd like )?(?:draw|show|make|create|generate|model|build)?(?: me)? ?)?"
-    r"(?:(?:an? |the )?(?:3d |low poly |simple )*(?:model|shape|mesh|object|sculpture|statue|render) of )?"
-)
 _HUES = Phrases(
     {
         "red": ("red", "crimson", "scarlet", "ruby", "maroon", "ginger"),
@@ -102,7 +100,12 @@ _LITTLE = frozenset(
     ["a", "an", "the", "of", "and", "in", "on", "at", "with", "is", "are", "it", "its", "has", "for", ","]
 )
 """Words that tell no phrase from another."""
-_AFTER = frozenset(["in", "on", "at", "of", "for", "from", "to", "by", "against", "near", "that", "which"])
+_AFTER = frozenset(
+    (
+        *("in", "on", "at", "of", "for", "from", "to", "by", "against", "near", "that", "which", "next"),
+        *("left", "right", "above", "below", "over", "under", "behind", "between"),
+    )
+)
 """Words that end the head of a thing."""
 _PARTITIVE = re.compile(r"^(?:pair|set|bunch|piece|slice|flight|couple|kind|sort|lot)s? of ")
 
@@ -115,10 +118,10 @@ def caption(prompt: str, stock: Stock) -> Caption:
         prompt: In any language that the table of words knows.
         stock: What the network can make.
     """
-    if _CAPTION.fullmatch(plain(prompt)):
+    if _is_caption(plain(prompt)):
         return Caption(prompt)
-    text = plain(english(prompt))
-    text = text[_FRAME.match(text).end() :]  # type: ignore[union-attr]
+    asked = request(prompt, stock.names)
+    text = asked.text
     head, _, tail = text.partition(" with ")
     hues, words = _HUES.take(words_of(head))
     adjectives, words = _SAYINGS.take(words)
@@ -131,15 +134,20 @@ def caption(prompt: str, stock: Stock) -> Caption:
     kept = [word for word in dict.fromkeys(adjectives) if word in (*SIZES, *ADJECTIVES[family])]
     glyph = next((word for word in reversed(words) if len(word) == 1 and word.isalpha()), "a")
     said = " ".join(filter(None, [*kept, colour, thing.name, glyph if family == LETTER else ""]))
-    features, left = _features(words_of(tail), read(prompt).left_out, family)
+    features, left = _features(words_of(tail), family)
+    absent = {part: phrase for part in read(prompt).left_out for phrase in _lacking(part, family)}
+    features = list(dict.fromkeys([*features, *absent.values()]))
     *most, last = features or [""]
     behind = " and ".join(filter(None, [", ".join(most), last]))
     unread = [word for word in dict.fromkeys([*hues, *adjectives]) if word not in (*kept, colour)]
-    unread += [*thing.unread, *left]
-    remarks = [read_as(thing.part, thing.name)] if thing.part else []
-    if unread:
-        remarks.append(f"not read: {', '.join(map(shortened, unread))}")
-    return Caption(with_article(said) + (f" with {behind}" if behind else ""), tuple(remarks))
+    unread += [*asked.unread, *thing.unread, *left]
+    remarks = (
+        [read_as(thing.part, f"{thing.name} {glyph}" if family == LETTER else thing.name)]
+        if thing.part
+        else []
+    )
+    text = with_article(said) + (f" with {behind}" if behind else "")
+    return Caption(text, (*remarks, *not_read(unread)), tuple(absent))
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,18 @@ def counted(text: str) -> str:
 def _head(text: str) -> str:
     """A caption up to its features, in plain words; empty where a text is no caption."""
     text = plain(text)
-    return text.partition(" with ")[0] if _CAPTION.fullmatch(text) else ""
+    return text.partition(" with ")[0] if _is_caption(text) else ""
+
+
+def _is_caption(text: str) -> bool:
+    """Whether training may have held a text: all that it says of a thing is said of its family."""
+    found = _CAPTION.fullmatch(text)
+    if found is None:
+        return False
+    family = _FAMILIES[found["name"]]
+    said = {*SIZES, *ADJECTIVES[family], *FEATURES[family], *PARTS[family]}
+    features = (one["part"] or one["phrase"] for one in _ONE_FEATURE.finditer(found["features"]))
+    return said.issuperset([*found["adjectives"].split(), *features])
 
 
 @dataclass(frozen=True)
@@ -233,7 +252,13 @@ def _without_article(part: str) -> str:
     return re.sub(r"^(?:an?|the) ", "", part)
 
 
-def _features(words: Sequence[str], negations: Sequence[str], family: str) -> tuple[list[str], list[str]]:
+def _lacking(part: str, family: str) -> list[str]:
+    """Phrases of a family's captions that say what a part of a prompt says, of what shall not be made."""
+    words = words_of(part.lower())
+    return [phrase for phrase in FEATURES[family] if phrase[:3] == "no " and _means(phrase[3:], words)]
+
+
+def _features(words: Sequence[str], family: str) -> tuple[list[str], list[str]]:
     """Phrases of a family's captions that words behind "with" mean, and the words that mean none of them."""
     found, left = [], []
     for clause in " ".join(words).replace(" and ", " , ").split(","):
@@ -249,11 +274,6 @@ def _features(words: Sequence[str], negations: Sequence[str], family: str) -> tu
             found.append(phrase)
         else:
             left.append("with " + " ".join(said))
-    for text in negations:
-        lacking = words_of(text.lower())
-        found += [
-            phrase for phrase in FEATURES[family] if phrase[:3] == "no " and _means(phrase[3:], lacking)
-        ]
     return list(dict.fromkeys(found)), left
 
 

@@ -215,6 +215,8 @@ _OTHERS = {
     "mushroom": "fungus",
     "cactus": "succulent",
     "flower": "daisy|rose|blossom|sunflower|lily|houseplant",
+    "apple": "tangerine|peach|plum|nectarine|mango|pomegranate",
+    "pear": "quince",
     "banana": "plantain",
     "pumpkin": "jack o'lantern|squash|gourd",
     "ice cream": "gelato|sundae|sorbet",

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import dropwhile
 
-from gen.nn import Caption, read_as, shortened
+from gen.nn import Caption, not_read, read_as
 from gen.words import (
     Phrases,
     Stock,
-    english,
     nearest_name,
     plain,
     plural,
+    request,
     sorts,
     with_article,
     words_of,
@@ -65,13 +65,6 @@ _CAPTION = re.compile(
     rf"| (?:beside|next to) {_THING})?{_GROUND}(?:, the background scrolls (?:left|right))?"
     r"(?:, the camera (?:pans (?:left|right)|zooms (?:in|out)))?(?:, loop)?"
 )
-_FRAME = re.compile(
-    r"^(?:(?:please |i want |i need |i'd like )?(?:draw|show|make|create|generate|animate)?(?: me)? ?)?"
-    r"(?:(?:an? |the )?(?:(?:short|funny|cute|little|animated|slow-motion) )*"
-    r"(?:video|clip|animation|movie|film|gif|picture|scene|timelapse|time-lapse|close-up|shot) (?:of|with) )?"
-)
-_FRAME_BEHIND = re.compile(r" (?:video|clip|animation|movie|gif)$")
-_COUPLE = re.compile(r"\b(?:an? )?(?:pair|couple) of\b")
 _RIDER = re.compile(
     rf"\b{any_of([*PEOPLE, 'runner'])} (?P<deed>riding|rides|on) (?:an?|the|his|her) (?:bike|bicycle)\b"
 )
@@ -96,8 +89,8 @@ _SECOND = re.compile(
     rf"|,? (?P<around>around|circling|circles|orbiting|orbits|round) {_A}"
     rf"|,? (?P<beside>next to|beside|near) {_A}"
     rf"|,? (?P<also>and|while) {_A}"
-    r"|,? (?P<at>over|under|from|away from|at|with|behind|through|above|below|towards?|to|into|onto|on|off|in"
-    rf"|out of|against) {_A}"
+    r"|,? (?P<at>left of|right of|between|on top of|over|under|from|away from|at|with|behind|through|above"
+    rf"|below|towards?|to|into|onto|on|off|in|out of|against) {_A}"
     rf"| (?P<verb>[\w-]+(?:ing|[^\Ws]s)) {_A}"
 )
 """What a second thing is to the first, by the name of the group."""
@@ -166,9 +159,8 @@ def caption(prompt: str, stock: Stock) -> Caption:
     """
     if _CAPTION.fullmatch(plain(prompt)):
         return Caption(prompt)
-    text = plain(english(prompt))
-    text = _FRAME_BEHIND.sub("", text[_FRAME.match(text).end() :])  # type: ignore[union-attr]
-    text = _RIDER.sub(r"cyclist \g<deed>", _COUPLE.sub("two", text))
+    asked = request(prompt, stock.names)
+    text = _RIDER.sub(r"cyclist \g<deed>", asked.text)
     text = _COMPOUND.sub(lambda found: f"{found[1] or ''}{_COMPOUNDS[found[2]]}", text)
     text, behind = scenery(text)
     unseen, text = _UNSEEN.search(text), _UNSEEN.sub("", text)
@@ -177,12 +169,10 @@ def caption(prompt: str, stock: Stock) -> Caption:
     if not parts:
         return Caption(prompt)
     remarks = [remark for part in parts for remark in part.remarks]
-    unread = [shortened(words) for part in parts for words in part.unread]
+    unread = [*asked.unread, *(words for part in parts for words in part.unread)]
     if unseen:
         unread.append(unseen["said"])
-    if unread:
-        remarks.append(f"not read: {', '.join(unread)}")
-    return Caption(said + behind, tuple(remarks))
+    return Caption(said + behind, (*remarks, *not_read(unread)))
 
 
 def _alone(text: str, stock: Stock) -> tuple[list[_Part], str]:

@@ -13,6 +13,10 @@ from gen.words import base_forms, plural, with_article
         ("cherry", "cherries"),
         ("key", "keys"),
         ("glass of milk", "glasses of milk"),
+        ("mouse", "mice"),
+        ("snowman", "snowmen"),
+        ("white sheep", "white sheep"),
+        ("leaf in wind", "leaves in wind"),
     ],
 )
 def test_plurals(noun: str, expected: str) -> None:
@@ -34,3 +38,17 @@ def test_a_consonant_is_taken_off_where_it_is_doubled_alone() -> None:
 def test_articles() -> None:
     assert with_article("apple") == "an apple"
     assert with_article("big apple") == "a big apple"
+
+
+@pytest.mark.parametrize(
+    ("word", "base"),
+    [
+        ("mice", "mouse"),
+        ("policemen", "policeman"),
+        ("women", "woman"),
+        ("people", "person"),
+        ("sheep", "sheep"),
+    ],
+)
+def test_irregular_plurals_have_a_base_form(word: str, base: str) -> None:
+    assert next(base_forms(word)) == base

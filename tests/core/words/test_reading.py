@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from gen.errors import UsageError
+from gen.train.words.closed_words import closed_words, everyday_words
 from gen.words import digest, nearest, read, vectors, word_table
+from gen.words.reading import pieces_of
 from gen.words.word_vectors import pooled
 
 
@@ -98,6 +100,42 @@ def test_order_numbers_colours_and_places_stay(prompt: str, expected: list[str])
         for row, name in zip(read(prompt).rows, expected, strict=True)
         if name in {"two", "five", "green", "yellow", "red", "black", "left", "right", "top", "in", "beside"}
     )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("rote rosen", ["red", "rose"]),
+        ("la playa", ["beach"]),
+        ("Frau", ["woman"]),
+        ("sans chapeau", []),
+        ("ein Hund rennt", ["dog", "run"]),
+        ("die Wolken über dem Wald", ["cloud", "above", "forest"]),
+        ("una mesa y dos sillas", ["table", "and", "two", "chair"]),
+        ("ein qwrennt", []),
+    ],
+)
+def test_everyday_words_of_a_language_win_over_rare_and_misspelt_english_ones(
+    prompt: str, expected: list[str]
+) -> None:
+    assert named(prompt) == expected
+
+
+def test_english_words_that_are_foreign_ones_too_stay_english() -> None:
+    for prompt in ("mare", "gift", "hut", "croissant", "a gift", "a bat and a hut"):
+        assert read(prompt).language == "en"
+
+
+def test_the_lexicon_holds_every_word_that_is_translated_by_hand() -> None:
+    table, said = word_table(), dict[tuple[str, str], str]()
+    for name, words in (*closed_words().items(), *everyday_words().items()):
+        for language, texts in words.items():
+            for text in texts:
+                said.setdefault((language, " ".join(pieces_of(text)) or text), name)
+    for (language, text), name in said.items():
+        rows = table.find(language, text)
+        assert rows is not None
+        assert [table.names[row] for row in rows] == [name][: len(rows)], (language, text)
 
 
 def test_emoji_are_their_names() -> None:
@@ -214,3 +252,7 @@ def test_common_english_words_tell_of_no_other_language(prompt: str, language: s
 )
 def test_flags_are_known_by_adjectives_and_other_names_of_countries(prompt: str, country: str) -> None:
     assert named(prompt) == [f"flag {country}"]
+
+
+def test_figures_tell_no_language() -> None:
+    assert read("piano, 100 bpm").language == "en"

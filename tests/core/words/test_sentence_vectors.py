@@ -71,7 +71,7 @@ def test_a_name_that_is_said_is_nearer() -> None:
 
 def test_words_alone_load_no_network() -> None:
     program = (
-        "import sys, gen.words as w; w.read('a dog'); w.english('ein Hund'); print('torch' in sys.modules)"
+        "import sys, gen.words as w; w.read('a dog'); w.request('ein Hund'); print('torch' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["False"]

@@ -2,8 +2,9 @@
 
 import pytest
 
-from gen.words import Stock, english, nearest_name, same_words, word_table
+from gen.words import Stock, nearest_name, same_words, word_table
 from gen.words.head import head, kinds
+from gen.words.translation import english
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from gen.train.words import cldr
-from gen.train.words.closed_words import LANGUAGES, closed_words
+from gen.train.words.closed_words import closed_words, everyday_words
 from gen.train.words.wordnet import WordNet
 from gen.words.inflection import base_forms
 from gen.words.reading import pieces_of, read_with
-from gen.words.table import BEGINS, EMOJI, SEVERAL, Table, key
+from gen.words.table import BEGINS, EMOJI, LANGUAGES, SEVERAL, Table, key
 
 LONGEST = 8
 """Rows of the longest name."""
@@ -76,9 +76,9 @@ def build(
     """
     lexicon = Lexicon()
     row = {name: number for number, name in enumerate(names) if name}
-    for name, words in closed_words().items():
-        for language in LANGUAGES:
-            for word in words[language]:
+    for name, words in (*closed_words().items(), *everyday_words().items()):
+        for language, said in words.items():
+            for word in said:
                 lexicon.add(language, " ".join(pieces_of(word)) or word, (row[name],) if name else ())
     for shades in ("light", "medium light", "medium", "medium dark", "dark"):
         rows = [row[shade] for shade in (*shades.split(), "skin")]
@@ -93,11 +93,10 @@ def build(
     for word, name in sorted(others.items(), key=lambda each: len(pieces_of(each[0]))):
         pieces = pieces_of(word)
         parts = [lexicon.rows("en", piece) for piece in pieces]
-        # "Red-striped" is no other word for "striped": it says both.
-        says_more = (
-            len(pieces) > 1
-            and (row[name],) in parts
-            and all(len(part) == 1 and part[0] < closed for part in parts)
+        # "Red-striped" is no other word for "striped", nor "man-on-a-horse" for "horse": they say both.
+        says_more = (row[name],) in parts and (
+            len(pieces) > 2
+            or (len(pieces) == 2 and all(len(part) == 1 and part[0] < closed for part in parts))
         )
         if not says_more:
             lexicon.add("en", " ".join(pieces), (row[name],))
