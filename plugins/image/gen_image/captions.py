@@ -106,8 +106,8 @@ def caption(prompt: str, stock: Stock) -> Caption:
         text, place = text[: found.start()], f" in the {where} corner" if " " in where else f" on the {where}"
         if where in ("middle", "center", "centre"):
             place = ""
-    if found := _between(text, stock):
-        text = found
+    if three := _between(text, stock):
+        text = three
         remarks.append(read_as("between", "and"))
     relations = [] if place else list(islice(_relations(text, stock), MOST))
     if len(relations) >= MOST:

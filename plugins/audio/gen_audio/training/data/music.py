@@ -110,7 +110,7 @@ def part(tune: Tune, seconds: float) -> Part:
     return Part(PROGRAMS.get(tune.instrument), notes(tune, seconds))
 
 
-def tempo_word(bpm: int) -> str:
+def tempo_word(bpm: float) -> str:
     """The word for a tempo; empty where it is neither slow nor fast."""
     return "slow" if bpm <= 80 else "fast" if bpm >= 140 else ""
 
@@ -162,7 +162,7 @@ def note_name(pitch: int) -> str:
     return f"{name} {octave}"
 
 
-def _with_tempo(words: str, bpm: int, rng: random.Random, share: float) -> str:
+def _with_tempo(words: str, bpm: float, rng: random.Random, share: float) -> str:
     return _article(words) + (f", {bpm} bpm" if rng.random() < share else "")
 
 
