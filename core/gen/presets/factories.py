@@ -246,22 +246,37 @@ comfy_exponential = _spaced_in_time(TimeGrid.uniform_log_snr)
 comfy_kl_optimal = _spaced_in_time(TimeGrid.kl_optimal)
 
 
-def comfy_linspace(steps: int, process: Process, rounded: bool, with_first: bool, chain: int) -> TimeGrid:
-    """``TimeGrid.linspace``; between the steps of a process's chain log sigma is linear, as in ComfyUI."""
-    grid = TimeGrid.linspace(steps, chain, rounded=rounded, with_first=with_first)
-    if not isinstance(process, DiscreteBetas):
-        return grid
-    count = len(process.betas)
+def _between_steps(mean: Callable[[float, float, float], float]) -> Callable[..., TimeGrid]:
+    """``TimeGrid.linspace`` with levels of its own between the steps of a process's chain.
 
-    def time(t: float) -> float:
-        share, step = math.modf(round(t * count, 9))
-        below, above = (process.level(end / count) for end in (step, step + 1))
-        if share == 0 or min(below.sigma, above.alpha) == 0:
-            return t
-        log_snr = below.log_snr + share * (above.log_snr - below.log_snr)
-        return process.t_of_log_snr(log_snr)
+    Args:
+        mean: (sigma / alpha of the step below, that of the step above, share of the way) -> sigma / alpha.
+    """
 
-    return TimeGrid(tuple(map(time, grid.times)))
+    def linspace(steps: int, process: Process, rounded: bool, with_first: bool, chain: int) -> TimeGrid:
+        grid = TimeGrid.linspace(steps, chain, rounded=rounded, with_first=with_first)
+        if not isinstance(process, DiscreteBetas):
+            return grid
+        count = len(process.betas)
+
+        def time(t: float) -> float:
+            share, step = math.modf(round(t * count, 9))
+            below, above = (process.level(end / count) for end in (step, step + 1))
+            if share == 0 or min(below.sigma, above.alpha) == 0:
+                return t
+            sigma = mean(below.sigma / below.alpha, above.sigma / above.alpha, share)
+            return process.t_of_log_snr(-math.log(sigma))
+
+        return TimeGrid(tuple(map(time, grid.times)))
+
+    return linspace
+
+
+comfy_linspace = _between_steps(lambda below, above, share: below ** (1 - share) * above**share)
+"""log(sigma / alpha) is linear between the steps, as in ComfyUI."""
+
+diffusers_linspace = _between_steps(lambda below, above, share: below + share * (above - below))
+"""sigma / alpha is linear between the steps, as in diffusers."""
 
 
 def linspace_closed(steps: int, chain: int) -> TimeGrid:

@@ -143,6 +143,7 @@ GRID_SETTINGS: Mapping[str, tuple[Param, ...]] = {
     ),
     "linspace": _LINSPACE,
     "comfy_linspace": _LINSPACE,
+    "diffusers_linspace": _LINSPACE,
     "linspace_closed": (_CHAIN,),
     "beta_on_chain": (_A, _B, _CHAIN),
     "beta_sigmas": (_A, _B, replace(_END, help="Last time before 0", default=0.001)),
