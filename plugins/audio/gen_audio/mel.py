@@ -68,17 +68,24 @@ def istft(spectrogram: Tensor, loop: bool = False) -> Tensor:
 
     Overlap-add, divided by the sum of the squared windows (Griffin & Lim 1984, eq. 6).
     """
-    frames = spectrogram.shape[-1]
-    window = _window(spectrogram.device)
-    pieces = torch.fft.irfft(spectrogram, FFT, dim=1) * window[:, None]
-    weights = (window**2)[None, :, None].expand(1, FFT, frames)
-    length = (frames - 1) * HOP + FFT
-    total, weight = (
-        functional.fold(part, (1, length), (1, FFT), stride=(1, HOP))[:, 0, 0] for part in (pieces, weights)
-    )
-    if loop:
-        total, weight = _wrapped(total), _wrapped(weight)
-    return (total / weight.clamp(min=1e-8))[:, _EDGE : length - _EDGE]
+    pieces = torch.fft.irfft(spectrogram.mT, FFT)
+    pieces *= _window(spectrogram.device)
+    return _overlapped(pieces, loop) / _weights(pieces.shape[1], loop, pieces.device)
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(frames: int, loop: bool, device: torch.device) -> Tensor:
+    return _overlapped((_window(device) ** 2).expand(1, frames, FFT), loop)
+
+
+def _overlapped(pieces: Tensor, loop: bool) -> Tensor:
+    """Pieces (B, F, 1024), one every 256 samples, added up to samples (B, 256·F); see ``istft``."""
+    frames, places = pieces.shape[1], FFT // HOP
+    total = pieces.new_zeros(len(pieces), frames + places - 1, HOP)
+    for place, quarter in enumerate(pieces.unflatten(2, (places, HOP)).unbind(2)):
+        total[:, place : place + frames] += quarter
+    samples = total.flatten(1)
+    return (_wrapped(samples) if loop else samples)[:, _EDGE:-_EDGE]
 
 
 def _wrapped(x: Tensor) -> Tensor:
@@ -103,8 +110,8 @@ def _unmel(device: torch.device) -> Tensor:
 
 def log_magnitudes(mel: Tensor) -> Tensor:
     """Log magnitudes (B, 513, F) of standardised log-mel (B, 80, F), by least squares."""
-    magnitudes = _unmel(mel.device) @ (mel.float() * SPREAD + CENTRE).exp()
-    return magnitudes.clamp(min=FLOOR).log()
+    magnitudes = (mel.mT.float() * SPREAD + CENTRE).exp() @ _unmel(mel.device).mT
+    return magnitudes.clamp(min=FLOOR).log().mT
 
 
 def around(pad: int, loop: bool) -> Callable[[Tensor], Tensor]:

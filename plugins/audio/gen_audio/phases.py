@@ -11,6 +11,8 @@ from gen_audio.mel import FFT, HOP, istft, stft
 
 MOMENTUM = 0.99
 
+_LEAST = 1e-20
+
 
 def sounding(magnitudes: Tensor, iterations: int, loop: bool = False) -> Tensor:
     """Samples (B, 256·F) whose spectrogram comes close to magnitudes (B, 513, F).
@@ -23,13 +25,16 @@ def sounding(magnitudes: Tensor, iterations: int, loop: bool = False) -> Tensor:
         iterations: At least 0.
         loop: What follows the end is the beginning.
     """
+    # Frame by frame in memory, as the spectrogram will be; below the least, ``sgn`` divides by denormals.
+    magnitudes = magnitudes.clamp(min=_LEAST).mT.contiguous().mT
     spectrogram = torch.polar(magnitudes, single_pass(magnitudes))
     before = None
     for _ in range(iterations):
-        fitting = stft(istft(spectrogram, loop), loop)
-        ahead = fitting if before is None else fitting + MOMENTUM * (fitting - before)
+        fitting = istft(spectrogram, loop)
+        # Samples and spectrograms are linear in each other: what goes ahead are the fewer samples.
+        ahead = fitting if before is None else torch.lerp(before, fitting, 1 + MOMENTUM)
         before = fitting
-        spectrogram = torch.polar(magnitudes, ahead.angle())
+        spectrogram = magnitudes * stft(ahead, loop).sgn()
     return istft(spectrogram, loop)
 
 
@@ -40,22 +45,21 @@ def single_pass(magnitudes: Tensor) -> Tensor:
     bins around it go with it (Beauregard et al. 2015, "Single pass spectrogram inversion", section 3).
     """
     bins = magnitudes.shape[1]
-    logs = magnitudes.clamp(min=1e-7).log()
-    below, here, above = logs[:, :-2], logs[:, 1:-1], logs[:, 2:]
+    logs = magnitudes.mT.clamp(min=1e-7).log()
+    below, here, above = logs[:, :, :-2], logs[:, :, 1:-1], logs[:, :, 2:]
     offset = torch.zeros_like(logs)
-    offset[:, 1:-1] = (0.5 * (below - above) / (below - 2 * here + above).clamp(max=-1e-6)).clamp(-0.5, 0.5)
-    number = torch.arange(bins, device=logs.device)[:, None].expand_as(logs)
+    curvature = (below - 2 * here + above).clamp(max=-1e-6)
+    offset[:, :, 1:-1] = (0.5 * (below - above) / curvature).clamp(-0.5, 0.5)
     peak = torch.zeros_like(logs, dtype=torch.bool)
-    peak[:, 1:-1] = (here > below) & (here >= above)
-    last = number.where(peak, -bins).cummax(1).values
-    following = number.where(peak, 2 * bins).flip(1).cummin(1).values.flip(1)
+    peak[:, :, 1:-1] = (here > below) & (here >= above)
+    number = torch.arange(bins, device=logs.device)
+    last = number.where(peak, -bins).cummax(2).values
+    following = number.where(peak, 2 * bins).flip(2).cummin(2).values.flip(2)
     owner = torch.where(number - last <= following - number, last, following).clamp(0, bins - 1)
-    advance = ((number + offset) * (2 * math.pi * HOP / FFT)).gather(1, owner)
+    advance = (owner + offset.gather(2, owner)) * (2 * math.pi * HOP / FFT)
     # Neighbours of a peak alternate in sign, as the window stands in the second half of no period.
-    turn = math.pi * ((number - owner) % 2).to(logs)
-    phases = torch.empty_like(logs)
-    now = torch.zeros_like(logs[:, :, 0])
-    for frame in range(logs.shape[2]):
-        now = now.gather(1, owner[:, :, frame]) + advance[:, :, frame] + turn[:, :, frame]
-        phases[:, :, frame] = now = now.remainder(2 * math.pi)
-    return phases
+    turn = math.pi * ((number - owner) & 1).to(logs)
+    phases = [torch.zeros_like(logs[:, 0])]
+    for owner_now, step in zip(owner.unbind(1), (advance + turn).unbind(1), strict=True):
+        phases.append((phases[-1].gather(1, owner_now) + step).remainder(2 * math.pi))
+    return torch.stack(phases[1:], 1).mT

@@ -69,12 +69,31 @@ class Vocoder(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, mel: Tensor) -> Tensor:
-        logs = log_magnitudes(mel)
-        x = self.stem(_tokens(logs)) + self.place + self.frame(mel).transpose(1, 2)[:, :, None]
+        # In training, too: bfloat16 would round the level of logs, and what stands out of it with it.
+        with torch.autocast(mel.device.type, enabled=False):
+            logs = log_magnitudes(mel)
+            x = self._tokens(logs)
+        x += self.place
+        x += self.frame(mel).mT.contiguous()[:, :, None]
         for block in self.blocks:
             x = block(x)
-        sharpened = self.head(self.norm(x)).float().permute(0, 2, 3, 1).flatten(1, 2)
-        return logs + sharpened[:, :BINS]
+        sharpened = self.head(self.norm(x)).float().flatten(2)[:, :, :BINS]
+        return logs + sharpened.transpose(1, 2)
+
+    def _tokens(self, logs: Tensor) -> Tensor:
+        """Log magnitudes (B, 513, F) to tokens (B, F, 33, width).
+
+        The stem is a layer for three patches of five frames, from which their mean level was taken, and for
+        a quarter of that level. As a convolution it takes logs as they lie. Silence is all around them.
+        """
+        bands = 3 * PATCH * (2 * CONTEXT + 1)
+        shape, level = self.stem.weight.split([bands, 1], 1)
+        kernel = shape + (level / 4 - shape.sum(1, keepdim=True)) / bands
+        kernel = kernel.unflatten(1, (3, PATCH, 2 * CONTEXT + 1)).permute(0, 2, 3, 1)
+        bias = self.stem.bias + level[:, 0] / 4 * _SILENT
+        heard = functional.pad((logs - _SILENT).clamp(min=0).transpose(1, 2), (0, PATCHES * PATCH - BINS))
+        patches = heard.unflatten(2, (PATCHES, PATCH)).permute(0, 3, 1, 2)
+        return functional.conv2d(patches, kernel, bias, padding=(CONTEXT, 1)).permute(0, 2, 3, 1)
 
     def sound(self, mel: Tensor, loop: bool = False) -> Tensor:
         """Samples (B, 256·F) of a log-mel (B, 80, F); what follows the end of a loop is its beginning."""
@@ -133,21 +152,23 @@ class Block(nn.Module):
         nn.init.zeros_(self.across.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        frames, patches, reach = x.shape[1], x.shape[2], self.reach
         h = self.norm(x)
-        time = functional.pad(h, (0, 0, 0, 0, reach, reach))
-        frequency = functional.pad(h, (0, 0, 1, 1))
-        here, before, after, below, above = self.near.to(h)
-        near = h * here + time[:, :frames] * before + time[:, 2 * reach :] * after
-        near = near + frequency[:, :, :patches] * below + frequency[:, :, 2:] * above
-        x = x + near + self.across(h.transpose(2, 3)).transpose(2, 3)
-        return x + self.gain * self.down(functional.gelu(self.up(self.inner_norm(x)), approximate="tanh"))
+        mixed = self._near(h)
+        # The bias of ``across`` is the same for all channels of a token, which no norm lets through.
+        mixed += self.across.weight @ h
+        x = x + mixed
+        fed = self.down(functional.gelu(self.up(self.inner_norm(x)), approximate="tanh"))
+        return torch.addcmul(x, self.gain, fed)
 
-
-def _tokens(logs: Tensor) -> Tensor:
-    """Log magnitudes (B, 513, F) as (B, F, 33, 241): three patches of five frames, and their mean level."""
-    rest = PATCHES * PATCH - BINS
-    padded = functional.pad(logs.clamp(min=_SILENT), (CONTEXT, CONTEXT, PATCH, rest + PATCH), value=_SILENT)
-    around_it = padded.unfold(1, 3 * PATCH, PATCH).unfold(2, 2 * CONTEXT + 1, 1).flatten(3).transpose(1, 2)
-    level = around_it.mean(-1, keepdim=True)
-    return torch.cat([around_it - level, level / 4], -1)
+    def _near(self, h: Tensor) -> Tensor:
+        """A cross of five neighbours: before and after in time, below and above in frequency."""
+        here, before, after, below, above = self.near
+        none = torch.zeros_like(here)
+        cross = torch.stack([none, before, none, below, here, above, none, after, none], 1)
+        kernel, away = cross.view(-1, 1, 3, 3), (self.reach, 1)
+        # Not in bfloat16: oneDNN's gradients of such kernels are wrong there.
+        with torch.autocast(h.device.type, enabled=False):
+            near = functional.conv2d(
+                h.permute(0, 3, 1, 2), kernel, padding=away, dilation=away, groups=len(kernel)
+            )
+        return near.permute(0, 2, 3, 1)

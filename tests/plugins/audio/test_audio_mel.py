@@ -11,7 +11,7 @@ from gen_audio.phases import single_pass, sounding
 from gen_audio.training import measures
 from gen_audio.training.codec import distance
 from gen_audio.training.vocoder import log_distance
-from gen_audio.vocoder import GriffinLim, Vocoder, VocoderShape
+from gen_audio.vocoder import BINS, PATCH, PATCHES, Block, GriffinLim, Vocoder, VocoderShape
 
 
 def tone(hertz: float, frames: int = 86) -> torch.Tensor:
@@ -74,6 +74,13 @@ def test_the_spectrogram_of_a_loop_goes_around() -> None:
     torch.testing.assert_close(turned, spectrogram.roll(7, 2), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("frames", [2, 3, 5, 40])
+def test_sounds_of_all_lengths_can_be_undone(frames: int, loop: bool) -> None:
+    samples = torch.randn(2, frames * HOP, generator=torch.Generator().manual_seed(frames))
+    torch.testing.assert_close(istft(stft(samples, loop), loop), samples, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("hertz", [200.0, 1234.5])
 def test_a_partial_goes_on_at_its_own_frequency(hertz: float) -> None:
     magnitudes = stft(tone(hertz)).abs()
@@ -95,6 +102,86 @@ def test_phases_are_found_for_magnitudes() -> None:
         log_spectral_distance(samples, sounding(magnitudes, 0))
     )
     assert float(log_spectral_distance(samples, made)) < 4
+
+
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("magnitude", [0.0, 1e-30, 1.0, 1e12])
+def test_phases_are_found_for_silence_and_for_what_is_loud(magnitude: float, loop: bool) -> None:
+    made = sounding(torch.full((1, BINS, 12), magnitude), 4, loop)
+    assert torch.isfinite(made).all()
+    assert made.abs().max() <= max(magnitude, 1e-15) * FFT
+
+
+def vocoder_of(shape: VocoderShape) -> Vocoder:
+    """A vocoder all of whose weights matter."""
+    torch.manual_seed(0)
+    network = Vocoder(shape)
+    for name, weight in network.named_parameters():
+        if name.endswith(("across.weight", "head.weight", "stem.weight", "bias")):
+            torch.nn.init.normal_(weight, std=0.1)
+    return network
+
+
+def test_a_token_is_made_of_three_patches_of_five_frames_and_of_their_level() -> None:
+    network = vocoder_of(VocoderShape(width=16, depth=1, hidden=16))
+    logs = 3 * torch.randn(2, BINS, 7) - 5
+    found = network._tokens(logs)
+    silence = torch.full((2, PATCHES * PATCH + 2 * PATCH, 11), -9.0)
+    silence[:, PATCH : PATCH + BINS, 2:-2] = logs.clamp(min=-9)
+    for frame, patch in ((0, 0), (3, 5), (6, PATCHES - 1), (5, 0), (0, PATCHES - 2)):
+        near = silence[:, patch * PATCH : (patch + 3) * PATCH, frame : frame + 5].flatten(1)
+        level = near.mean(1, keepdim=True)
+        expected = network.stem(torch.cat([near - level, level / 4], 1))
+        torch.testing.assert_close(found[:, frame, patch], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_a_block_mixes_a_cross_of_neighbours_and_all_of_a_frame() -> None:
+    torch.manual_seed(0)
+    block = Block(width=8, hidden=8, reach=2)
+    torch.nn.init.normal_(block.across.weight)
+    torch.nn.init.zeros_(block.gain)
+    x = torch.randn(2, 6, PATCHES, 8)
+    h = block.norm(x)
+    here, before, after, below, above = block.near
+    expected = x + h * here + torch.einsum("pq,bfqc->bfpc", block.across.weight, h)
+    expected[:, 2:] += h[:, :-2] * before
+    expected[:, :-2] += h[:, 2:] * after
+    expected[:, :, 1:] += h[:, :, :-1] * below
+    expected[:, :, :-1] += h[:, :, 1:] * above
+    torch.testing.assert_close(block(x), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_what_is_the_same_for_all_channels_of_a_token_does_not_matter() -> None:
+    """So ``Block`` may leave out the bias of ``across``."""
+    block = Block(width=8, hidden=8, reach=1)
+    x = torch.randn(2, 6, PATCHES, 8)
+    shift = torch.randn(PATCHES, 1)
+    torch.testing.assert_close(block.inner_norm(x + shift), block.inner_norm(x), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(block(x + shift), block(x) + shift, atol=1e-4, rtol=1e-4)
+
+
+def test_the_vocoder_learns_in_bfloat16_as_in_float32() -> None:
+    network = vocoder_of(VocoderShape(width=32, depth=3, hidden=32))
+    target = tone(330, 32)
+    mel, magnitudes = log_mel(target), stft(target).abs()
+
+    def gradients(fast: bool) -> list[torch.Tensor]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            loss = log_distance(magnitudes, network(mel))
+        used = [weight for name, weight in network.named_parameters() if not name.endswith("across.bias")]
+        return list(torch.autograd.grad(loss, used))
+
+    for fast, exact in zip(gradients(True), gradients(False), strict=True):
+        assert (fast - exact).norm() < 0.3 * exact.norm()
+
+
+def test_gradients_go_through_the_sound_of_silence() -> None:
+    network = vocoder_of(VocoderShape(width=16, depth=1, hidden=16))
+    mel = log_mel(torch.cat([tone(330, 8), torch.zeros(1, 8 * HOP)], 1)).requires_grad_()
+    network.sound(mel).square().sum().backward()
+    assert mel.grad is not None
+    assert torch.isfinite(mel.grad).all()
+    assert mel.grad.abs().max() > 0
 
 
 def test_the_end_of_a_loop_fits_its_beginning() -> None:

@@ -19,7 +19,8 @@ PARAMS = {"duration": 1.5, "sample_rate": 16_000, "channels": "stereo"}
 
 @contextmanager
 def other_defaults(device: str | None) -> Iterator[None]:
-    mel._filters.cache_clear(), mel._window.cache_clear(), mel._unmel.cache_clear()
+    for made in (mel._filters, mel._window, mel._weights, mel._unmel):
+        made.cache_clear()
     torch.set_default_dtype(torch.float64)
     torch.set_default_device(device)
     try:
