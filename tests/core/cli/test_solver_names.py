@@ -27,6 +27,9 @@ def test_a_name_is_explained(gen_cli: Cli) -> None:
     assert data["sampler"]["solver"] == "unipc_2"
     assert [grid["name"] for grid in data["grids"]] == ["linspace_open"]
     assert gen_cli("solvers", "UniPCMultistepScheduler").out.startswith("process: DiscreteBetas.linear\n")
+    data = gen_cli("solvers", "DDIM Uniform", "--json").envelope["data"]
+    assert (data["solvers"], [grid["name"] for grid in data["grids"]]) == ([], ["ddim_uniform"])
+    assert gen_cli("solvers", "karras").out.startswith("GRID ")
     refused = gen_cli("solvers", "dpm_fast")
     assert refused.code == 2
     assert "`dpm_3`" in refused.err

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -13,8 +13,11 @@ from gen.cli.switches import JSON
 from gen.cli.tables import table
 from gen.plan.choice import choose_solver
 from gen.plugin.host import Host
-from gen.plugin.specs import GridSpec, SolverSpec
+from gen.plugin.specs import ChoiceSpec, GridSpec, SolverSpec
+from gen.plugin.text import plain_name
 from gen.presets.settings import COMMON_SETTINGS
+
+S = TypeVar("S", bound=ChoiceSpec)
 
 
 def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
@@ -28,7 +31,9 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         as_json: JSON = False,  # noqa: ARG001
     ) -> None:
         chosen, grids = host.choices(SolverSpec), host.choices(GridSpec)
-        if name is not None:
+        if name is not None and not _named(chosen, name) and (alone := _named(grids, name)):
+            chosen, grids = (), alone
+        elif name is not None:
             solver, found = choose_solver(chosen, grids, name)
             session.data["sampler"] = dataclasses.asdict(found)
             chosen, grids = (solver.spec,), tuple(grid for grid in grids if grid.name == found.grid)
@@ -50,9 +55,11 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
             )
             for spec in chosen
         ]
-        _show(session, rows)
+        if chosen:
+            _show(session, rows)
         if grids:
-            session.show("")
+            if chosen:
+                session.show("")
             _show(session, [("GRID", "SUMMARY"), *((grid.name, described(grid)) for grid in grids)])
         if name is None:
             session.show("")
@@ -66,6 +73,12 @@ def add(app: typer.Typer, session: Session, host: Host, summary: str) -> None:
         ]
         session.show("")
         _show(session, [("OF", "SETTING", "VALUES", "MEANING"), *own, *common])
+
+
+def _named(specs: Sequence[S], name: str) -> tuple[S, ...]:
+    """Those of this name or alias, at most one."""
+    key = plain_name(name)
+    return tuple(spec for spec in specs if key in map(plain_name, (spec.name, *spec.aliases)))
 
 
 def _show(session: Session, rows: Sequence[Sequence[str]]) -> None:
