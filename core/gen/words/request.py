@@ -48,6 +48,13 @@ _PAIRED = (
     r"(?:sun|eye)?glasses|spectacles|scissors|jeans|trousers|pants|shorts|goggles|binoculars|headphones|tweezers"
     r"|tongs|pliers|tights|pyjamas|pajamas|gloves|mittens|socks|chopsticks"
 )
+_SHADE = re.compile(
+    r"\b(?:lime|olive|forest|mint|sea|moss|grass|apple|bottle|emerald|navy|royal|ice|midnight|steel|cobalt|hot|salmon"
+    r"|candy|blood|cherry|wine|brick|ruby|fire|lemon|mustard|golden|canary|chocolate|coffee|chestnut|coal|jet"
+    r"|pitch|snow|ivory|ash|slate|silver|neon)"
+    r" (?=(?:red|orange|yellow|green|blue|purple|pink|brown|black|white|gray|grey|turquoise|violet)\b)"
+)
+"""Things that say which shade a colour has; in other languages a colour stands behind the thing itself."""
 _USUAL = (
     (rf"\b(?:an? |the )?pair of (?=(?:[\w-]+ )*(?:{_PAIRED})\b)", ""),
     (r"\b(?:an? |the )?(?:couple|pair) of (?:the )?", "two "),
@@ -116,6 +123,8 @@ def request(prompt: str, names: tuple[str, ...] = ()) -> Request:
     if text not in names:
         text = _FRAME_BEHIND.sub("", text)
     text, unread = _without_tags(text)
+    if read(prompt).language == "en":
+        text = _SHADE.sub("", text)
     for pattern, usual in _WAYS:
         text = pattern.sub(usual, text)
     unread += tuple(found[0].strip() for found in _FRACTION.finditer(text))

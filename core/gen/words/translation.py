@@ -15,6 +15,19 @@ _SIDE = re.compile(r"(?<=\w) +(?:left|right)(?= +(?!of\b|corner\b|side\b|backgro
 """Words of other languages for "left of" become "left"."""
 _BACKGROUND = re.compile(r"\b(?:on|in|above|against|with) +background +(?P<colour>light blue|\w+)\b")
 """Colours stand behind nouns in many languages."""
+_ARTICLES = {
+    (language, word): article
+    for language, indefinite, definite in (
+        ("de", "ein eine einen einem einer eines", "der die das den dem des"),
+        ("fr", "un une d'un d'une", "le la les"),
+        ("es", "un una", "el la los las"),
+        ("it", "un uno una", "il lo la i gli le"),
+        ("pt", "um uma", "o a os as"),
+    )
+    for words, article in ((indefinite, "a"), (definite, "the"))
+    for word in words.split()
+}
+_VOWEL = re.compile(r"\ba(?= +[aeiou])")
 _SAID = {"front": "in front of", "beside": "next to"}
 """Rows of the table whose names are no English."""
 _LAST = re.compile(r"\b(?:with|and|of|in|on)\s*$", re.IGNORECASE)
@@ -49,6 +62,7 @@ def english(prompt: str, names: tuple[str, ...] = ()) -> str:
             text = f"{_LAST.sub('', before).rstrip()}, {_BUT.sub('', behind)}"
     if reading.language != "en":
         text = _BACKGROUND.sub(r"on \g<colour> background", _SIDE.sub(r"\g<0> of", text))
+        text = _VOWEL.sub("an", text)
     return text
 
 
@@ -93,7 +107,7 @@ def _in_english(word: Word, language: str) -> str:
     table = word_table()
     text = word.written.lower()
     if language != "en" and word.known and not word.rows:
-        return ""
+        return _ARTICLES.get((language, text), "")
     if text.isascii() and (language == "en" or _same(word, text)):
         return word.written
     return (

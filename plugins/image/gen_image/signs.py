@@ -38,8 +38,10 @@ def sign(part: str, names: Sequence[str]) -> str:
     if at := _FIGURE.fullmatch(part):
         figure = at["figure"]
         found = f"keycap {_HOURS.index(figure) + 1 if figure in _HOURS else figure}"
+        found = found if found in names else "input numbers"
     elif at := _LETTER.fullmatch(part):
-        found = next((name for name in names if name.startswith(f"{at['letter']} button")), "")
+        buttons = (name for name in names if name.startswith(f"{at['letter']} button"))
+        found = next(buttons, "input latin letters")
     elif (at := _TIME.search(part)) and (at["half"] or at["minutes"] or at["sign"]):
         rest = f"{part[: at.start()]} {part[at.end() :]}"
         half = at["half"] or (at["minutes"] or "")[1:] in ("30", "thirty")

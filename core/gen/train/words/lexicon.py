@@ -27,6 +27,7 @@ class Lexicon:
 
     def __init__(self) -> None:
         self._rows: dict[int, tuple[int, ...]] = {}
+        self._bare: dict[int, tuple[int, ...]] = {}
 
     def add(self, language: str, text: str, rows: Iterable[int]) -> None:
         """Let a text of a language mean rows; none for a word that says nothing."""
@@ -37,7 +38,7 @@ class Lexicon:
                 self._rows.setdefault(key(BEGINS + language, text.partition(" ")[0]), ())
             bare = without_accents(text)
             if bare != text:
-                self._rows.setdefault(key(language, bare), found)
+                self._bare.setdefault(key(language, bare), found)
 
     def rows(self, language: str, text: str) -> tuple[int, ...]:
         """What a text of a language means so far; none where it is unknown."""
@@ -45,15 +46,17 @@ class Lexicon:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """``keys``, ``values`` and ``sequences`` of ``gen.words.table.Table``."""
-        longer = sorted({rows for rows in self._rows.values() if len(rows) > 1})
+        # "E" is "and" in Italian, and no "è" without its accent.
+        every = self._bare | self._rows
+        longer = sorted({rows for rows in every.values() if len(rows) > 1})
         index = {rows: number for number, rows in enumerate(longer)}
         sequences = np.zeros((max(1, len(longer)), LONGEST), np.int16)
         for number, rows in enumerate(longer):
             sequences[number, : len(rows)] = rows
-        keys = np.array(sorted(self._rows), np.uint64)
+        keys = np.array(sorted(every), np.uint64)
         values = [
             index[rows] | SEVERAL if len(rows) > 1 else rows[0] if rows else 0
-            for rows in (self._rows[each] for each in sorted(self._rows))
+            for rows in (every[each] for each in sorted(every))
         ]
         return {"keys": keys, "values": np.array(values, np.uint16), "sequences": sequences}
 
@@ -93,12 +96,11 @@ def build(
     for word, name in sorted(others.items(), key=lambda each: len(pieces_of(each[0]))):
         pieces = pieces_of(word)
         parts = [lexicon.rows("en", piece) for piece in pieces]
-        # "Red-striped" is no other word for "striped", nor "man-on-a-horse" for "horse": they say both.
-        says_more = (row[name],) in parts and (
-            len(pieces) > 2
-            or (len(pieces) == 2 and all(len(part) == 1 and part[0] < closed for part in parts))
-        )
-        if not says_more:
+        # "Red-striped" is no other word for "striped", nor "man-on-a-horse" for "horse": they say both. But
+        # "snow-white" is white.
+        bound = [len(part) == 1 and part[0] < closed for part in parts]
+        says_both = len(pieces) > 2 or all(bound) or (row[name] >= closed and any(bound))
+        if len(pieces) == 1 or (row[name],) not in parts or not says_both:
             lexicon.add("en", " ".join(pieces), (row[name],))
     english = _without_vectors(names, closed, lexicon)
     annotations = {
