@@ -43,7 +43,11 @@ _TAG = re.compile(
     r"|(?:in (?:the )?)?(?:[\w-]+ )?style(?: of .+)?"
 )
 """Tags that say how a picture or sound shall be made, and nothing of what is on it."""
-_LAST_TAGS = re.compile(r"(?: (?:\d+k|u?hdr?|hq|masterpiece))+$")
+_TAG_WORDS = re.compile(
+    r"\b(?:low[ -]poly|(?:high|best|top)[ -]quality|(?:photo|hyper)-?realistic|highly detailed) (?=\w)"
+    r"|(?: (?:\d+k|u?hdr?|hq|masterpiece))+(?=$|,)"
+)
+"""The same beside what is made."""
 _PAIRED = (
     r"(?:sun|eye)?glasses|spectacles|scissors|jeans|trousers|pants|shorts|goggles|binoculars|headphones|tweezers"
     r"|tongs|pliers|tights|pyjamas|pajamas|gloves|mittens|socks|chopsticks"
@@ -56,6 +60,7 @@ _SHADE = re.compile(
 )
 """Things that say which shade a colour has; in other languages a colour stands behind the thing itself."""
 _USUAL = (
+    (r"(?:^|(?<=, ))(?:but|just|only) (?=\w)", ""),
     (rf"\b(?:an? |the )?pair of (?=(?:[\w-]+ )*(?:{_PAIRED})\b)", ""),
     (r"\b(?:an? |the )?(?:couple|pair) of (?:the )?", "two "),
     (r"\bhalf a dozen (?:of )?", "six "),
@@ -138,16 +143,11 @@ def _end(found: re.Match[str] | None) -> int:
 def _without_tags(text: str) -> tuple[str, tuple[str, ...]]:
     """A text without tags of style, and these; a text of tags alone stays."""
     parts = text.split(", ")
-    kept = [part for part in parts if not _TAG.fullmatch(part)]
-    last = _LAST_TAGS.search(kept[-1]) if kept else None
-    if last:
-        kept[-1] = kept[-1][: last.start()]
-    if not any(kept):
+    kept = ", ".join(part for part in parts if not _TAG.fullmatch(part))
+    if not kept:
         return text, ()
-    return ", ".join(kept), (
-        *(part for part in parts if _TAG.fullmatch(part)),
-        *(last[0].split() if last else ()),
-    )
+    tags = [*filter(_TAG.fullmatch, parts), *(found[0].strip() for found in _TAG_WORDS.finditer(kept))]
+    return _TAG_WORDS.sub("", kept), tuple(tags)
 
 
 def _colours_as_things(text: str) -> str:

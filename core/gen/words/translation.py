@@ -30,7 +30,7 @@ _ARTICLES = {
 _VOWEL = re.compile(r"\ba(?= +[aeiou])")
 _SAID = {"front": "in front of", "beside": "next to"}
 """Rows of the table whose names are no English."""
-_LAST = re.compile(r"\b(?:with|and|of|in|on)\s*$", re.IGNORECASE)
+_LAST = re.compile(r"\b(?:with|and|of|in|on|but)\s*$", re.IGNORECASE)
 """Words that are nothing without what follows."""
 _BUT = re.compile(rf"^\s*(?:{'|'.join(BUT)})\b", re.IGNORECASE)
 

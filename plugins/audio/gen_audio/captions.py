@@ -172,8 +172,10 @@ def _sound(words: Sequence[str], stock: Stock) -> _Sound | None:
         # Longer names first, then what comes before a preposition, there the last: "a church organ".
         clause = [sum(word in _BREAKS for word in words[:at]) for at, _, _ in hits]
         best = max(range(len(hits)), key=lambda i: (hits[i][1], hits[i][2] == name, -clause[i], hits[i][0]))
-        at, count, name = hits[best]
-        return _Sound(name, "", (*words[:at], *words[at + count :]))
+        name = hits[best][2]
+        # "A dog barks" says the same sound twice.
+        said = {at + i for at, count, same in hits if same == name for i in range(count)}
+        return _Sound(name, "", tuple(word for at, word in enumerate(words) if at not in said))
     return _Sound(name, text, tuple(words)) if name else None
 
 

@@ -20,7 +20,7 @@ from gen.diffusion.noise import BlendedNoise
 from gen.errors import UsageError
 from gen.model import Model, ModelFile, Stage, Task, Window
 from gen.nn import CaptionEncoder, TextEncoder, as_written, shortened
-from gen.words import words_of
+from gen.words import read, request, words_of
 from gen_audio import notation, score
 from gen_audio.artifacts import (
     beginning,
@@ -200,6 +200,9 @@ class SoundEncoder(CaptionEncoder):
             text = text if self._names_a_sound(asked.rest) else f"{UNNAMED} melody"
         elif prompt and not text:
             text = f"{UNNAMED} melody"
+        if text != prompt and read(text).language != "en":
+            # Beside a key in English, it would be taken for English.
+            text = request(text).text
         if asked.key and not params.get("key"):
             text += f" in {asked.key}"
         if asked.bpm and not params.get("bpm"):

@@ -56,6 +56,9 @@ ABSENCE = {
     "not a cat": "",
     "ein Haus ohne Fenster": "a house",
     "a forget-me-not": "a forget-me-not",
+    "a car without wheels drives left": "a car, drives left",
+    "no drums, just guitar": "guitar",
+    "thunder, but no rain": "thunder",
 }
 COLOURS = {
     "an orange": "a tangerine",
@@ -117,7 +120,8 @@ def test_prompts_are_said_in_plain_english(prompt: str, text: str) -> None:
             "a cat",
             ("by greg rutkowski", "in the style of monet"),
         ),
-        ("a cat 4k", "a cat", ("4k",)),
+        ("a cat 4k hd", "a cat", ("4k hd",)),
+        ("a low poly cat", "a cat", ("low poly",)),
         ("heavy rain, high quality", "heavy rain", ("high quality",)),
         ("1.5 cats", "cats", ("1.5",)),
         ("a house, by the sea", "a house, by the sea", ()),
