@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gen_audio import vocoder
+from gen_audio import phases, vocoder
 from gen_audio.mel import FFT, HOP, RATE, SPREAD, istft, log_mel, log_spectral_distance, stft
 from gen_audio.phases import single_pass, sounding
 from gen_audio.training import measures
@@ -102,6 +102,16 @@ def test_phases_are_found_for_magnitudes() -> None:
         log_spectral_distance(samples, sounding(magnitudes, 0))
     )
     assert float(log_spectral_distance(samples, made)) < 4
+
+
+def test_rounds_are_accelerated(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = torch.randn(1, 64 * HOP, generator=torch.Generator().manual_seed(0))
+    samples = tone(440, 64) + 0.1 * noise
+    magnitudes = stft(samples).abs()
+    accelerated = log_spectral_distance(samples, sounding(magnitudes, 7))
+    monkeypatch.setattr(phases, "MOMENTUM", 0.0)
+    monkeypatch.setattr(phases, "RELAXATION", 1.0)
+    assert accelerated < log_spectral_distance(samples, sounding(magnitudes, 11))
 
 
 @pytest.mark.parametrize("loop", [False, True])
