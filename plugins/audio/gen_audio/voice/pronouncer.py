@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -84,6 +85,10 @@ class Pronunciation:
         return self.exceptions.get(word) or guess(self.network, [word])[0]
 
 
+_ENTRY = re.compile(rb"(.)([\x00-\x7f]*)([\x80-\xff]+)", re.DOTALL)
+"""How many letters are shared, the other letters, and the phones; see ``packed``."""
+
+
 def packed(exceptions: Mapping[str, tuple[str, ...]]) -> Tensor:
     """Exceptions as bytes (N,) uint8 for a model file, in the order of the alphabet.
 
@@ -113,16 +118,13 @@ def unpacked(data: Tensor) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     raw = data.numpy().tobytes()
     word, place = "", 0
-    while place < len(raw):
-        ending = place + 1
-        while ending < len(raw) and raw[ending] < 128:
-            ending += 1
-        following = ending
-        while following < len(raw) and raw[following] >= 128:
-            following += 1
-        word = word[: raw[place]] + raw[place + 1 : ending].decode("ascii")
-        if following == ending or any(number - 128 >= len(PHONES) for number in raw[ending:following]):
-            raise ValueError("the list of exceptional words is damaged")
-        found[word] = tuple(PHONES[number - 128] for number in raw[ending:following])
-        place = following
+    for entry in _ENTRY.finditer(raw):
+        shared, letters, numbers = entry.groups()
+        if max(numbers) - 128 >= len(PHONES):
+            break
+        word = word[: shared[0]] + letters.decode("ascii")
+        found[word] = tuple([PHONES[number - 128] for number in numbers])
+        place = entry.end()
+    if place < len(raw):
+        raise ValueError("the list of exceptional words is damaged")
     return found
