@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import numpy as np
 import pytest
 
 from gen.model import ModelFile
-from gen.nn import Caption
+from gen.nn import Caption, CaptionEncoder, PromptEncoder, keywords_of
 from gen.train.natural_prompts import natural_prompts
 from gen.words import Stock
 from gen_audio import captions as of_sounds
 from gen_audio import composition
 from gen_audio import vocabulary as sounds
 from gen_audio.training.data import clips, effects, music
+from gen_image import captions as of_pictures
 from gen_mesh import captions as of_shapes
 from gen_mesh import vocabulary as shapes
 from gen_mesh.training.data import shapes as drawn
@@ -37,15 +39,28 @@ def names_of(modality: str, model: str) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def say() -> Mapping[str, Say]:
-    sound = Stock(names_of("audio", "sounds"), sounds.KEYWORDS)
-    clip = Stock(names_of("video", "motion"), moving.KEYWORDS)
-    shape = Stock(names_of("mesh", "shapes"), shapes.KEYWORDS)
+def stocks() -> Mapping[str, Stock]:
+    emoji = ModelFile(Path(str(files("gen_image") / "weights" / "emoji.safetensors")))
     return {
-        "audio": lambda prompt: of_sounds.caption(prompt, sound),
-        "video": lambda prompt: of_clips.caption(prompt, clip),
-        "mesh": lambda prompt: of_shapes.caption(prompt, shape),
+        "image": Stock(emoji.names, keywords_of(emoji.config)),
+        "audio": Stock(names_of("audio", "sounds"), sounds.KEYWORDS),
+        "video": Stock(names_of("video", "motion"), moving.KEYWORDS),
+        "mesh": Stock(names_of("mesh", "shapes"), shapes.KEYWORDS),
     }
+
+
+@pytest.fixture(scope="module")
+def say(stocks: Mapping[str, Stock]) -> Mapping[str, Say]:
+    captions = {"image": of_pictures, "audio": of_sounds, "video": of_clips, "mesh": of_shapes}
+    return {name: partial(_said, module.caption, stocks[name]) for name, module in captions.items()}
+
+
+def _unstocked(one: Say, prompt: str, _: Stock) -> Caption:
+    return one(prompt)
+
+
+def _said(caption: Callable[[str, Stock], Caption], stock: Stock, prompt: str) -> Caption:
+    return caption(prompt, stock)
 
 
 def test_captions_of_sounds_stay(say: Mapping[str, Say]) -> None:
@@ -93,6 +108,36 @@ def test_the_vocabularies_are_those_of_the_grammars() -> None:
 @pytest.mark.parametrize(
     ("modality", "prompt", "said"),
     [
+        ("image", "a cat underneath a tree", "a cat below a deciduous tree"),
+        ("image", "ein Hund links neben einer Katze", "a dog left of a cat"),
+        ("image", "un gato debajo de un árbol", "a cat below a deciduous tree"),
+        ("image", "a cat between two dogs", "a cat, a dog and a dog"),
+        ("image", "une pomme sur fond bleu", "a red apple on a blue background"),
+        ("image", "cats x3", "three cats"),
+        ("image", "two mice", "two mice"),
+        ("image", "three men", "three mans"),
+        ("image", "a dozen eggs", "five eggs"),
+        ("image", "a huge elephant", "a big elephant"),
+        ("image", "three small dogs", "three dogs"),
+        ("image", "a house with no windows", "a house"),
+        ("image", "a man on a horse", "a man above a horse"),
+        ("image", "a houseplant in a pot", "a potted plant"),
+        ("image", "the number 7", "the keycap 7"),
+        ("image", "the letter Z", "the input latin letters"),
+        ("image", "masterpiece, best quality, a cat", "a cat"),
+        ("image", "a violet", "a purple blossom"),
+        ("image", "rote Rosen", "red rose"),
+        ("image", "la playa", "the beach with umbrella"),
+        ("audio", "ein Hund bellt", "a dog barking"),
+        ("video", "a dog left of a cat", "a dog beside a cat"),
+        ("video", "ein Hund rennt nach links", "a dog runs left"),
+        ("video", "a car without wheels drives left", "a car drives left"),
+        ("video", "a violet grows", "a purple sunflower grows"),
+        ("mesh", "a tall house", "a house"),
+        ("mesh", "a cube next to a sphere", "a cube"),
+        ("mesh", "an orange", "an apple"),
+        ("mesh", "cubes x3", "a cube"),
+        ("mesh", "una silla azul", "a blue chair"),
         ("audio", "a fast happy piano tune", "a fast happy piano tune"),
         ("audio", "8-bit game music", "a game over sound"),
         ("audio", "SAD VIOLIN!!!", "a sad violin melody"),
@@ -191,6 +236,16 @@ def test_what_says_nothing_of_the_kind_stays(say: Mapping[str, Say], modality: s
         ("video", "a moon rising over a house", ["not read: house"]),
         ("video", "the wind shakes a tree", ["not read: wind"]),
         ("video", "a dog runs in the rain", ["not read: in the rain"]),
+        ("image", "1.5 cats", ["not read: 1.5"]),
+        ("image", "a tall man", ["not read: tall"]),
+        ("image", "a big dog and a small cat", ["not read: big, small"]),
+        ("image", "best quality, a cat, 4k", ["not read: best quality, 4k"]),
+        ("image", "a cat behind a tree", ["'behind' is read as 'next to'"]),
+        ("audio", "rain at 90 bpm", ["not read: at 90 bpm"]),
+        ("video", "a dog left of a cat", ["'left of' is read as 'beside'"]),
+        ("mesh", "a tall house", ["not read: tall"]),
+        ("mesh", "a cube next to a sphere", ["not read: next to a sphere"]),
+        ("mesh", "a mug without a handle", []),
         ("mesh", "a red blue car", ["not read: blue"]),
         ("mesh", "a chair with wings", ["not read: with wings"]),
         ("mesh", "a cat and a dog", ["not read: dog"]),
@@ -202,11 +257,24 @@ def test_guesses_and_what_is_not_read_are_named(
     assert say[modality](prompt).remarks == tuple(remarks)
 
 
-def test_a_long_prompt_is_read_and_shown_shortened(say: Mapping[str, Say]) -> None:
-    for one in say.values():
-        found = one("a dog " * 400)
-        assert "dog" in found.text
-        assert all(len(remark) < 200 for remark in found.remarks)
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a dog " * 330,
+        "a dog without a hat, " * 95,
+        "a dog in a xqzt, near a red wibble with a quux and " * 40,
+    ],
+)
+def test_a_long_prompt_is_read_and_named_in_short(
+    say: Mapping[str, Say], stocks: Mapping[str, Stock], prompt: str
+) -> None:
+    for modality, one in say.items():
+        words = PromptEncoder(64, stocks[modality].names, frozenset(["dog"]))
+        encoder = CaptionEncoder(words, partial(_unstocked, one))
+        remarks = encoder.remarks(prompt, {})
+        assert "dog" in one(prompt).text
+        assert len(remarks) <= 3
+        assert all(len(remark) < 210 for remark in remarks)
 
 
 def _sound(text: str, answer: str) -> bool:

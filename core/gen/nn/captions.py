@@ -82,17 +82,21 @@ class CaptionEncoder:
         """A line about each weight, negation, part that was guessed, and a prompt that says nothing."""
         caption, reading = self._caption(prompt), read(prompt)
         unread = {plain(part) for part in self.encoder.left_out(caption.text, params)}
-        negations = (
-            f"the model cannot leave things out: {shortened(part)!r} is not read"
+        text = plain(caption.text)
+        negations = [
+            repr(shortened(part))
             for part in reading.left_out
             if part not in caption.absent
             and not is_named(part, self.names)
-            and (plain(part) not in plain(caption.text) or plain(part) in unread)
+            and (plain(part) not in text or plain(part) in unread)
+        ]
+        absence = (
+            [f"the model cannot leave things out: {_listed(negations)} is not read"] if negations else []
         )
-        words = read(plain(caption.text)).words
+        words = read(text).words
         silent = prompt.strip() and all(word.known and not single_words(word.written) for word in words)
         nothing = ["no word of it says what to make"] if silent else []
-        return (*unread_weights(prompt), *caption.remarks, *negations, *nothing)
+        return (*unread_weights(prompt), *caption.remarks, *absence, *nothing)
 
     def _caption(self, prompt: str) -> Caption:
         return self.caption(prompt, self._stock)
@@ -131,10 +135,14 @@ def read_as(part: str, name: str) -> str:
 
 def not_read(parts: Iterable[str]) -> tuple[str, ...]:
     """One remark that parts of a prompt are not read, of at most some 200 characters; none for no parts."""
-    said = ", ".join(map(shortened, dict.fromkeys(parts)))
-    if len(said) > LONGEST:
-        said = f"{said[:LONGEST].rpartition(', ')[0]}, and more"
+    said = _listed(map(shortened, parts))
     return (f"not read: {said}",) if said else ()
+
+
+def _listed(parts: Iterable[str]) -> str:
+    """Different parts in a row, as many as a remark shows."""
+    said = ", ".join(dict.fromkeys(parts))
+    return said if len(said) <= LONGEST else f"{said[:LONGEST].rpartition(', ')[0]} and more"
 
 
 def shortened(part: str) -> str:

@@ -120,8 +120,9 @@ def plural(noun: str) -> str:
     words = noun.split()
     stop = next((i for i, word in enumerate(words) if i and word in STOPS), len(words))
     head = words[stop - 1]
-    if head.endswith("s") and not head.endswith(("ss", "us", "is")) and head not in _SINGULAR:
-        # Cherries and glasses are plurals already.
+    many = head.endswith("s") and not head.endswith(("ss", "us", "is")) and head not in _SINGULAR
+    if many or head in _SINGULARS or head in ("men", "women"):
+        # Cherries, glasses and men are plurals already.
         return noun
     if head in _PLURALS:
         head = _PLURALS[head]

@@ -59,7 +59,7 @@ def english(prompt: str, names: tuple[str, ...] = ()) -> str:
     for part in reading.left_out:
         if not is_named(part, names):
             before, _, behind = text.partition(part)
-            text = f"{_LAST.sub('', before).rstrip()}, {_BUT.sub('', behind)}"
+            text = f"{_LAST.sub('', before).rstrip()}, {_BUT.sub('', behind.lstrip(' ,'))}"
     if reading.language != "en":
         text = _BACKGROUND.sub(r"on \g<colour> background", _SIDE.sub(r"\g<0> of", text))
         text = _VOWEL.sub("an", text)

@@ -15,6 +15,8 @@ _TIME = re.compile(
     rf"(?P<half>half past )?\b(?P<hour>1[0-2]|[1-9]|{'|'.join(_HOURS)})"
     r"(?P<minutes>[ .:-](?:00|30|thirty))?(?P<sign> ?[ap]\.?m\b| o'clock\b)?(?! ?\d)"
 )
+OTHERS = ("input numbers", "input latin letters")
+"""The pictures of figures and of letters that have none of their own."""
 _CLOCK = frozenset(("a", "an", "the", "it", "is", "it's", "at", "clock", "watch", "time", "showing", "says"))
 """Words beside a time that say nothing more of the picture."""
 
@@ -38,10 +40,10 @@ def sign(part: str, names: Sequence[str]) -> str:
     if at := _FIGURE.fullmatch(part):
         figure = at["figure"]
         found = f"keycap {_HOURS.index(figure) + 1 if figure in _HOURS else figure}"
-        found = found if found in names else "input numbers"
+        found = found if found in names else OTHERS[0]
     elif at := _LETTER.fullmatch(part):
         buttons = (name for name in names if name.startswith(f"{at['letter']} button"))
-        found = next(buttons, "input latin letters")
+        found = next(buttons, OTHERS[1])
     elif (at := _TIME.search(part)) and (at["half"] or at["minutes"] or at["sign"]):
         rest = f"{part[: at.start()]} {part[at.end() :]}"
         half = at["half"] or (at["minutes"] or "")[1:] in ("30", "thirty")

@@ -25,7 +25,7 @@ from gen.words import (
     with_article,
     word_table,
 )
-from gen_image.signs import sign
+from gen_image.signs import OTHERS, sign
 
 PAINTS = (
     *("red", "orange", "yellow", "green", "blue", "light blue", "turquoise"),
@@ -210,7 +210,8 @@ def thing(part: str, stock: Stock) -> Said:
     if known := sign(part, stock.names) or _same_words(part.removeprefix(first), stock.names):
         if first.strip() in NUMBERS[1:]:
             known = plural(known)
-        return Said(with_article(known) if first in ("a ", "an ") else first + known, (), unread)
+        remarks = (read_as(part, known),) if known in OTHERS else ()
+        return Said(with_article(known) if first in ("a ", "an ") else first + known, remarks, unread)
     of = attributes(part)
     found = _found(of, part, stock)
     if not found.name:

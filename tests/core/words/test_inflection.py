@@ -15,6 +15,7 @@ from gen.words import base_forms, plural, with_article
         ("glass of milk", "glasses of milk"),
         ("mouse", "mice"),
         ("snowman", "snowmen"),
+        ("men holding hands", "men holding hands"),
         ("white sheep", "white sheep"),
         ("leaf in wind", "leaves in wind"),
     ],
