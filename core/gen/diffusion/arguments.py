@@ -34,6 +34,15 @@ def check_not_negative(**numbers: float) -> None:
             raise ValueError(f"{name} must be a finite number of at least 0, not {number}")
 
 
+def check_within(interval: str, **numbers: float) -> None:
+    """Each number must lie in the interval, such as "(0, 1]" for 0 < number <= 1."""
+    low, high = map(float, interval[1:-1].split(","))
+    for name, number in numbers.items():
+        above = low <= number if interval.startswith("[") else low < number
+        if not (above and (number <= high if interval.endswith("]") else number < high)):
+            raise ValueError(f"{name} must lie in {interval}, not {number}")
+
+
 def check_choice(name: str, value: object, choices: object) -> None:
     """``value`` must be one of those of the Literal type ``choices``."""
     if value not in get_args(choices):

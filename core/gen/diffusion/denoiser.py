@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from gen.diffusion.arguments import check_positive
+from gen.diffusion.arguments import check_positive, check_within
 from gen.diffusion.conditioning import Condition, Conditioning
 from gen.diffusion.level import Level, Real, broadcast, combine, per_item
 from gen.diffusion.parameterization import Coefficients, Parameterization
@@ -74,10 +74,6 @@ class Prediction(NamedTuple):
     def x0(self) -> Tensor:
         """The expected data (B, ...)."""
         return self.data if isinstance(self.data, Tensor) else self.data.x0
-
-    def compute(self) -> None:
-        """Compute x0 now: a network may overwrite its output in its next evaluation."""
-        _ = self.x0
 
     def with_x0(self, x0: Tensor) -> Prediction:
         """With another x0."""
@@ -399,8 +395,7 @@ def thresholded(
     Raises:
         ValueError: A value is out of range.
     """
-    if not 0 < quantile <= 1:
-        raise ValueError(f"quantile must lie in (0, 1], not {quantile}")
+    check_within("(0, 1]", quantile=quantile)
     check_positive(bound=bound)
     if not cap >= bound:
         raise ValueError(f"cap must be at least bound, {bound}, not {cap}")

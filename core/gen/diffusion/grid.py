@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gen.diffusion.arguments import check_positive, whole_number
+from gen.diffusion.arguments import check_positive, check_within, whole_number
 from gen.diffusion.level import DATA, Level, interpolate
 from gen.diffusion.process import ForwardProcess, Process
 
@@ -194,7 +194,10 @@ class TimeGrid:
         """
         if not all(sigma >= 0 for sigma in sigmas):
             raise ValueError("the sigmas of a grid must be at least 0")
-        return cls(tuple(_time(process, sigma) if sigma > 0 else 0.0 for sigma in sigmas))
+        times = tuple(_time(process, sigma) if sigma > 0 else 0.0 for sigma in sigmas)
+        if any(a == b for a, b in itertools.pairwise(times)):
+            raise ValueError("the sigmas of a grid must differ and lie within the levels of the process")
+        return cls(times)
 
     @classmethod
     def table(cls, sigmas: Sequence[float], process: Process, steps: int | None = None) -> TimeGrid:
@@ -275,8 +278,7 @@ class TimeGrid:
             linear_steps: How many are equal, at least 1 and fewer than ``steps``; half of them by default.
         """
         n = whole_number(steps, "steps")
-        if not 0 < threshold < 1:
-            raise ValueError(f"threshold must lie in (0, 1), not {threshold}")
+        check_within("(0, 1)", threshold=threshold)
         if n == 1:
             return cls((1.0, 0.0))
         m = n // 2 if linear_steps is None else whole_number(linear_steps, "linear_steps", most=n - 1)
@@ -402,8 +404,7 @@ class TimeGrid:
             ValueError: ``strength`` is outside, or the grid renoises.
         """
         self._refuse_restarts("truncated")
-        if not 0 < strength <= 1:
-            raise ValueError(f"strength must be above 0 and at most 1, not {strength}")
+        check_within("(0, 1]", strength=strength)
         return TimeGrid(self.times[-1 - max(1, round(strength * self.steps)) :])
 
     def reverse(self) -> TimeGrid:

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gen.diffusion.arguments import check_axes, check_not_negative
+from gen.diffusion.arguments import check_axes, check_not_negative, check_within
 from gen.diffusion.attention import nag, pag, perturbed, seg, slg
 from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
@@ -184,7 +184,7 @@ def _evaluate(
         if count == 1:
             predictions[names[0]] = prediction = denoiser(x, level, prompts[names[0]], child)
             if len(prompts) > 1:
-                prediction.compute()
+                _ = prediction.x0  # made now, as a network may overwrite its output in its next evaluation
         else:
             joined = concatenate([prompts[name] for name in names])
             prediction = denoiser(repeated(x, count), level, joined, child)
@@ -303,8 +303,7 @@ class ClassifierFree(Extrapolation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.rescale <= 1:
-            raise ValueError(f"rescale must lie in [0, 1], not {self.rescale}")
+        check_within("[0, 1]", rescale=self.rescale)
         if self.renorm is not None and (self.renorm >= 0 or self.rescale > 0):
             raise ValueError("renorm is an axis counted from the end, and excludes rescale")
 
@@ -388,8 +387,7 @@ class AdaptiveProjected(Extrapolation):
         check_not_negative(eta=self.eta)
         if not self.radius > 0:
             raise ValueError(f"radius must be above 0, not {self.radius}")
-        if not -1 < self.momentum < 1:
-            raise ValueError(f"momentum must lie between -1 and 1, not {self.momentum}")
+        check_within("(-1, 1)", momentum=self.momentum)
 
     def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
         difference = cond.x0 - uncond.x0

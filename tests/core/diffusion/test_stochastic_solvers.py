@@ -34,11 +34,14 @@ from gen.diffusion.noise import NamedNoise
 from gen.diffusion.solvers import (
     AncestralStep,
     FlowAncestralStep,
+    FlowTime,
+    Inverse,
     Langevin,
     LCMStep,
     PredictorCorrector,
     ReverseDiffusion,
     TCDStep,
+    UniPC,
 )
 from thinning import striped
 
@@ -366,6 +369,8 @@ def test_a_batch_equals_its_single_runs_bit_for_bit(solver: Solver, brownian: bo
         lambda: DDPM("medium"),
         lambda: Ancestral(Heun(), 2.0),
         lambda: Ancestral(DDIM(1.0)),
+        lambda: Ancestral(Inverse(UniPC())),
+        lambda: Churn(FlowTime(UniPC()), 0.1),
         lambda: Churn(Heun(), -0.1),
         lambda: Churn(Heun(), 0.1, (1.0, 0.5)),
         lambda: Churn(Heun(), 0.1, s_noise=0.0),

@@ -1,10 +1,11 @@
 """Solvers: how x moves from one noise level to the next, in files by the form of their step."""
 
 from gen.diffusion.denoiser import FlowMapDenoiser
-from gen.diffusion.solvers.adams import DEIS, IPNDM, LMS, PLMS, FlowAdams, GradientEstimation, VariableIPNDM
+from gen.diffusion.solvers.adams import DEIS, IPNDM, LMS, PLMS, FlowAdams, GradientEstimation
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update, flow_time
-from gen.diffusion.solvers.dpm_solver import Adaptive, DPMSolver2, DPMSolver2M, DPMSolver3, Heun, HeunPlusPlus
-from gen.diffusion.solvers.dpmpp import CFGpp2M, CFGpp2S, DPMpp2M, DPMpp2S, DPMpp3M, DPMpp3S
+from gen.diffusion.solvers.comfyui import CFGpp2M, CFGpp2S, HeunPlusPlus, VariableIPNDM
+from gen.diffusion.solvers.dpm_solver import Adaptive, DPMSolver2, DPMSolver2M, DPMSolver3, Heun
+from gen.diffusion.solvers.dpmpp import DPMpp2M, DPMpp2S, DPMpp3M, DPMpp3S
 from gen.diffusion.solvers.first_order import (
     DDIM,
     DDPM,

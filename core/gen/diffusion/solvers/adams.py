@@ -15,13 +15,12 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gen.diffusion.arguments import check_positive, whole_number
+from gen.diffusion.arguments import check_positive, check_within, whole_number
 from gen.diffusion.level import Level, column
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.base import (
@@ -91,6 +90,8 @@ class FlowAdams(Solver):
         spread: b / c, in (0, 1]: the standard deviation within a cluster of the data, as a share of c.
         first_order_above: u in [0, 1] above which steps have order 1, and corrected ones 2. Strong guidance
             makes v change too fast there to be extrapolated.
+        stable_above: In [-1, 1]: the cosine of the last two changes of v up to which v goes to and fro, so
+            that the item takes Euler's step; -1 for never.
     """
 
     order: int = 2
@@ -103,12 +104,9 @@ class FlowAdams(Solver):
     def __post_init__(self) -> None:
         whole_number(self.order, "order", most=4)
         check_positive(scale=self.scale)
-        if not 0 < self.spread <= 1:
-            raise ValueError(f"spread must be above 0 and at most 1, not {self.spread}")
-        if not 0 <= self.first_order_above <= 1:
-            raise ValueError(f"first_order_above must lie in [0, 1], not {self.first_order_above}")
-        if not -1 <= self.stable_above <= 1:
-            raise ValueError(f"stable_above must lie in [-1, 1], not {self.stable_above}")
+        check_within("(0, 1]", spread=self.spread)
+        check_within("[0, 1]", first_order_above=self.first_order_above)
+        check_within("[-1, 1]", stable_above=self.stable_above)
 
     @property
     def corrects(self) -> bool:
@@ -174,7 +172,7 @@ class FlowAdams(Solver):
         return [whole * weight for weight in lagrange(places, means)]
 
 
-class _Multistep(Solver):
+class EpsMultistep(Solver):
     """x_s = (alpha_s / alpha_t) x_t + sum of c_k eps_k, with eps of this step and of those before."""
 
     @property
@@ -204,14 +202,14 @@ class _Multistep(Solver):
         return Update(end, known[: self.order - 1], x0)
 
 
-def _shares(t: Level[float], s: Level[float], weights: Sequence[float]) -> list[float]:
+def shares(t: Level[float], s: Level[float], weights: Sequence[float]) -> list[float]:
     """alpha_s (rho_s - rho_t) w."""
     _, whole = eps_step(t, s)
     return [whole * weight for weight in weights]
 
 
 @dataclass(frozen=True)
-class LMS(_Multistep):
+class LMS(EpsMultistep):
     """Adams-Bashforth for eps in rho: the linear multistep method of k-diffusion.
 
     The same as DEIS with polynomials in rho (Zhang & Chen 2023, arXiv 2204.13902). A step from or to pure
@@ -233,7 +231,7 @@ class LMS(_Multistep):
         return infinite(t, s) if self.lower_order_final else min(t.alpha, s.alpha) == 0
 
     def c(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> list[float]:
-        return _shares(t, s, _adams([0.0, *nodes(past, t, s, rho)]))
+        return shares(t, s, _adams([0.0, *nodes(past, t, s, rho)]))
 
 
 @dataclass(frozen=True)
@@ -250,41 +248,7 @@ class IPNDM(LMS):
     lower_order_final: bool = True
 
     def c(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> list[float]:
-        return _shares(t, s, EQUAL[len(history(past, t, s, flow_time))])
-
-
-@dataclass(frozen=True)
-class VariableIPNDM(_Multistep):
-    """iPNDM with weights by the sizes of the steps, as ComfyUI's ipndm_v; no paper has these.
-
-    With h of this step in rho and h', h'', h3 of those before, k = h / h', a = h' / h'' and
-    b = a (h' + h'') / (h'' + h3):
-
-        c = (1 + k / 2 + p + q, -k / 2 - (1 + a) p - (1 + a + b) q, a p + (a + b (1 + h'' / h3)) q, -a b q)
-
-    p is 0 without h'', q without h3. The weights sum to 1 only where the steps form a geometric
-    series; ``LMS`` has those of the polynomial through the same predictions.
-    """
-
-    order = 4
-
-    def c(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> list[float]:
-        rhos = [rho(s), rho(t), *(rho(p.level) for p in history(past, t, s, rho))]
-        h, *before = (later - earlier for later, earlier in pairwise(rhos))
-        if not before:
-            return _shares(t, s, [1.0])
-        k, p, q, a, b, ratio = h / before[0], 0.0, 0.0, 0.0, 0.0, 0.0
-        if len(before) > 1:
-            h1, h2 = before[:2]
-            a = h1 / h2
-            p = (1 - h / (3 * (h + h1)) * h * (h + h1) / (h1 * (h1 + h2))) / 2
-        if len(before) > 2:
-            h3 = before[2]
-            b, ratio = a * (h1 + h2) / (h2 + h3), h2 / h3
-            q = (1 - h / (3 * (h + h1))) / 2 + (1 - h / (2 * (h + h1))) * h / (6 * (h + h1 + h2))
-            q *= h * (h + h1) * (h + h1 + h2) / (h1 * (h1 + h2) * (h1 + h2 + h3))
-        c = [1 + k / 2 + p + q, -k / 2 - (1 + a) * p - (1 + a + b) * q]
-        return _shares(t, s, [*c, a * p + (a + b * (1 + ratio)) * q, -a * b * q])
+        return shares(t, s, EQUAL[len(history(past, t, s, flow_time))])
 
 
 @dataclass(frozen=True)
@@ -307,7 +271,7 @@ class PLMS(Solver):
 
 
 @dataclass(frozen=True)
-class DEIS(_Multistep):
+class DEIS(EpsMultistep):
     """DEIS with polynomials in log rho, as in diffusers (Zhang & Chen 2023, arXiv 2204.13902, sec. 3).
 
         x_s = (alpha_s / alpha_t) x_t + alpha_s sum of c_k eps_k,   c_k = integral of l_k(log rho) over rho
@@ -340,7 +304,7 @@ class DEIS(_Multistep):
 
 
 @dataclass(frozen=True)
-class GradientEstimation(_Multistep):
+class GradientEstimation(EpsMultistep):
     """Euler with an extrapolated direction (Permenter & Yuan 2024, arXiv 2306.04848, algorithm 2).
 
         x_s = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) (gamma eps + (1 - gamma) eps')
@@ -360,4 +324,4 @@ class GradientEstimation(_Multistep):
             raise ValueError(f"gamma must be a finite number, not {self.gamma}")
 
     def c(self, past: Sequence[Past], t: Level[float], s: Level[float]) -> list[float]:
-        return _shares(t, s, [self.gamma, 1 - self.gamma] if history(past, t, s, flow_time) else [1.0])
+        return shares(t, s, [self.gamma, 1 - self.gamma] if history(past, t, s, flow_time) else [1.0])

@@ -11,15 +11,13 @@ data, and a long one from nearly pure noise (``first_order_only``) is of first o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from gen.diffusion.arguments import check_choice, check_positive, whole_number
+from gen.diffusion.arguments import check_choice, check_positive, check_within, whole_number
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
@@ -36,7 +34,6 @@ from gen.diffusion.solvers.base import (
     eps_step,
     first_order_only,
     infinite,
-    rho,
 )
 from gen.diffusion.solvers.dpmpp import Coefficients, DPMpp2S, DPMpp3S, Kind, staged
 from gen.diffusion.solvers.first_order import DDIM
@@ -78,8 +75,7 @@ class DPMSolver2(Solver):
     r: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 < self.r <= 1:
-            raise ValueError(f"r must lie in (0, 1], not {self.r}")
+        check_within("(0, 1]", r=self.r)
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
@@ -172,42 +168,6 @@ class Heun(Solver):
         return DPMSolver2(1.0).step(state, x, denoise, t, s, noise=noise)
 
 
-@dataclass(frozen=True)
-class HeunPlusPlus(Solver):
-    """Heun++ of ComfyUI, in rho = sigma / alpha; three evaluations per step, and no paper.
-
-        x_s = (alpha_s / alpha_t) x_t + alpha_s (rho_s - rho_t) (w_t eps_t + w_s eps_s + w_r eps_r)
-
-    where x at s and then at r, the level after it, are predicted by Euler steps, and w_s = rho_s / (3 rho_0),
-    w_r = rho_r / (3 rho_0) and w_t = 1 - w_s - w_r, with rho_0 at the start of the run. The step before the
-    last has w_s = rho_s / (2 rho_0) and no r. First order. Euler's are the last step, all steps of a run
-    from pure noise, where rho_0 is infinite, those towards noise, and those between levels unknown to ``on``.
-    """
-
-    levels: tuple[Level[float], ...] = field(default=(), repr=False)
-
-    def on(self, levels: Sequence[Level[float]]) -> Solver:
-        return replace(self, levels=tuple(dict.fromkeys(levels)))  # each once where the grid renoises
-
-    def step(
-        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
-    ) -> Update:
-        after = self.levels[self.levels.index(s) + 1 :] if s in self.levels else ()
-        if not after or s.log_snr < t.log_snr or min(t.alpha, s.alpha) == 0 or self.levels[0].alpha == 0:
-            return DDIM().step(state, x, denoise, t, s, noise=noise)
-        x, eps, x0 = eps_of(denoise, x, t)
-        places, values, ahead = [t, s] if len(after) == 1 else [t, s, after[0]], [eps], x
-        for start, end in pairwise(places):
-            scale, step = eps_step(start, end)
-            ahead = affine(ahead, scale, (step, values[-1]))
-            values.append(denoise(ahead, end).noise(ahead, end))
-        rest = [rho(level) / (len(places) * rho(self.levels[0])) for level in places[1:]]
-        scale, step = eps_step(t, s)
-        weights = [1 - sum(rest), *rest]
-        terms = [(step * weight, eps) for weight, eps in zip(weights, values, strict=True)]
-        return Update(affine(x, scale, *terms), state, x0)
-
-
 SMALLEST = 1e-6
 """The smallest step in log_snr; below it the tolerances cannot be met."""
 
@@ -254,8 +214,7 @@ class Adaptive(Solver):
         whole_number(self.order, "order", least=2, most=3)
         check_choice("target", self.target, Target)
         check_positive(rtol=self.rtol, atol=self.atol, first=self.first)
-        if not 0 < self.safety < 1:
-            raise ValueError(f"safety must lie in (0, 1), not {self.safety}")
+        check_within("(0, 1)", safety=self.safety)
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise

@@ -9,15 +9,6 @@ solved exactly by
 (prop. 4.1 for eta = 0 and appendix for eta = 1). The solvers differ in the x0 under the integral, which is
 made of predictions of earlier steps (M) or within the step (S). A step with infinite h, from pure noise or to
 clean data, is finite and of first order.
-
-``CFGpp2M`` and ``CFGpp2S`` are CFG++ in second order, as in ComfyUI, for predictions of ``CFGPlusPlus``; no
-paper has these. With the guided x0, the unguided eps and the unguided u = (x_t - sigma_t eps) / alpha_t, a
-step starts from
-
-    x'_t = alpha_t x0 + sigma_t eps = x_t + alpha_t (x0 - u)
-
-as CFG++ does in first order (Chung et al. 2024, arXiv 2406.08070, algorithm 2), and u takes the place of x0
-in a part of the formulas. Without guidance u = x0, and ``CFGpp2M`` is ``DPMpp2M``.
 """
 
 from __future__ import annotations
@@ -30,7 +21,7 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 from torch import Tensor
 
-from gen.diffusion.arguments import check_choice
+from gen.diffusion.arguments import check_choice, check_within
 from gen.diffusion.denoiser import Prediction
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
@@ -245,8 +236,7 @@ class DPMpp2S(_SingleStep):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("kind", self.kind, Kind)
-        if not 0 < self.r <= 1:
-            raise ValueError(f"r must lie in (0, 1], not {self.r}")
+        check_within("(0, 1]", r=self.r)
 
     def places(self, t: Level[float], s: Level[float]) -> list[tuple[str, Level[float], float]]:
         m = s if self.r == 1 else between(t, s, self.r)
@@ -293,55 +283,3 @@ class _Path:
             self.z = fresh * std if self.z is None else affine(self.z, e, (std, fresh))
         self.level = s
         return self.z
-
-
-def _unguided(prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
-    """u; x0 itself at alpha_t = 0."""
-    if prediction.eps is None or t.alpha == 0:
-        return prediction.x0
-    return affine(x, 1 / t.alpha, (-t.sigma / t.alpha, prediction.eps))
-
-
-@dataclass(frozen=True)
-class CFGpp2M(DPMpp2M):
-    """DPM-Solver++(2M) and its SDE with CFG++, one evaluation per step.
-
-        x_s = scale x'_t + total x0 + slope (x0 - u') / r + std z    "midpoint"
-        x_s = scale x'_t + total u + slope (u - u') / r + std z      "heun", which is RES
-
-    with u' of the step before. The first step and the one to clean data are scale x'_t + total x0 + std z.
-
-    Args:
-        eta: Strength of the noise, >= 0; 1 is ComfyUI's ancestral form.
-        kind: As of ``DPMpp2M``.
-    """
-
-    def remembered(self, prediction: Prediction, x: Tensor, t: Level[float]) -> Tensor:
-        return _unguided(prediction, x, t)
-
-
-@dataclass(frozen=True)
-class CFGpp2S(Solver):
-    """DPM-Solver++(2S) with CFG++ as ComfyUI has it, two evaluations per step.
-
-        x_m = scale x'_t + total x0                                          at lambda_m = lambda_t + h / 2
-        x_s = scale (x_t + alpha_t (x0 - u_m)) + total x0_m
-
-    It has u_m where the form of the other formulas would have u, so that it is of first order, with guidance
-    and without. A step from pure noise or to clean data is scale x'_t + total x0.
-    """
-
-    def step(
-        self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
-    ) -> Update:
-        prediction = denoise(x, t)
-        x0, c = prediction.x0, coefficients(t, s, 0.0)
-        if infinite(t, s):
-            return Update(affine(implied(prediction, x, t), c.scale, (c.total, x0)), state, x0)
-        m = between(t, s, 0.5)
-        c_m = coefficients(t, m, 0.0)
-        x_m = affine(implied(prediction, x, t), c_m.scale, (c_m.total, x0))
-        middle = denoise(x_m, m)
-        shift = c.scale * t.alpha
-        u_m = _unguided(middle, x_m, m)
-        return Update(affine(x, c.scale, (shift, x0), (-shift, u_m), (c.total, middle.x0)), state, x0)

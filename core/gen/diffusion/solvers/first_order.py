@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from torch import Tensor
 
-from gen.diffusion.arguments import check_choice
+from gen.diffusion.arguments import check_choice, check_within
 from gen.diffusion.denoiser import Output, Prediction
 from gen.diffusion.level import Level, posterior, transition
 from gen.diffusion.noise import StepNoise
@@ -202,7 +202,7 @@ class AncestralStep:
     eta: float
 
     def __post_init__(self) -> None:
-        _check("eta", self.eta)
+        check_within("[0, 1]", eta=self.eta)
 
     def __call__(self, t: Level[float], s: Level[float]) -> float:
         return self.eta * s.sigma * math.sqrt(1 - decay(t, s) ** 2)
@@ -236,7 +236,7 @@ class TCDStep:
     process: Process
 
     def __post_init__(self) -> None:
-        _check("gamma", self.gamma)
+        check_within("[0, 1]", gamma=self.gamma)
 
     def __call__(self, _t: Level[float], s: Level[float]) -> float:
         if s.alpha == 0 or s.sigma == 0:
@@ -260,7 +260,7 @@ class FlowAncestralStep:
     eta: float = 1.0
 
     def __post_init__(self) -> None:
-        _check("eta", self.eta)
+        check_within("[0, 1]", eta=self.eta)
 
     def __call__(self, t: Level[float], s: Level[float]) -> float:
         u_t, u_s = flow_time(t), flow_time(s)
@@ -281,8 +281,3 @@ def _sigma_up(s: Level[float], rho: float) -> float:
     """That of a step down to sigma / alpha = rho."""
     down = min(s.alpha * rho, s.sigma)
     return math.sqrt((s.sigma - down) * (s.sigma + down))
-
-
-def _check(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must lie in [0, 1], not {value}")

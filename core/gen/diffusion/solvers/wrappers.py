@@ -89,6 +89,10 @@ class Inverse(Solver):
             raise ValueError(f"{type(self.inner).__name__} draws noise and cannot run from data to noise")
 
     @property
+    def corrects(self) -> bool:
+        return self.inner.corrects
+
+    @property
     def from_data(self) -> bool:
         return True
 
