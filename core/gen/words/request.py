@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gen.words.head import ENDS
+from gen.words.inflection import with_article
 from gen.words.reading import read
 from gen.words.stock import plain
 from gen.words.table import word_table
@@ -18,6 +19,8 @@ from gen.words.translation import english
 
 DETERMINER = r"(?:an?|the|some|any|one|two|three|four|five|another|my|your|his|her|its|our|their|\d+)"
 _SEPARATOR = re.compile(r"\s*(?:[;|+\n、，。]|(?<!\bw)(?<!\d)/|\.(?=\s+\S)|(?<!\d),(?=\S))\s*")
+_SETTINGS = re.compile(r"<\w+:[^<>]*>|(?:^|\s)--?[a-z]+(?:\s+[\d:.]+)?(?=\s|$)")
+"""Settings of other programs: "<lora:film:0.8>", "--ar 16:9"."""
 _ASKED = re.compile(
     r"^(?:(?:please|i want|i need|i'd like|i would like|can you|could you|to(?= (?:see|hear))|see|hear)\b,? ?"
     r"(?=\w))*"
@@ -27,11 +30,13 @@ _ASKED = re.compile(
 _FRAME = re.compile(
     r"^(?:(?:an?|the|some) )?(?:(?:short|funny|cute|little|small|animated|slow-motion|high[ -]quality|simple"
     r"|detailed|realistic|beautiful|low[ -]poly|3d|hd|4k|colou?r(?:ful)?|stock|oil|watercolou?r|pencil) )*"
-    r"(?:(?:picture|image|drawing|photo|photograph|icon|illustration|painting|sketch|emoji|portrait|video|clip"
+    r"(?:(?:picture|image|drawing|photo|photograph|icon|illustration|painting|sketch|emoji|portrait|logo|sticker|cartoon|video|clip"
     r"|animation|movie|film|gif|scene|time-?lapse|close-up|shot|sound|noise|sound effect|recording|model|mesh"
     r"|shape|object|render|rendering)s? (?:of|with|showing)|(?:statue|sculpture)s? of(?= an? )) "
 )
-_FRAME_BEHIND = re.compile(r"(?:, please| (?:video|clip|animation|movie|gif|emoji|sound effect|3d model))+$")
+_FRAME_BEHIND = re.compile(
+    r"(?:, please| (?:video|clip|animation|movie|gif|emoji|sticker|clip ?art|sound effect|3d model))+$"
+)
 _TAG = re.compile(
     r"masterpiece|(?:best|high|highest|top|good|ultra|super|studio)[ -]?(?:quality|res|resolution|detail)"
     r"|(?:(?:very|highly|ultra|super|extremely|hyper)[ -]?)?(?:detailed|realistic|intricate)|\d+k|uhd|hdr|hq"
@@ -53,10 +58,10 @@ _PAIRED = (
     r"|tongs|pliers|tights|pyjamas|pajamas|gloves|mittens|socks|chopsticks"
 )
 _SHADE = re.compile(
-    r"\b(?:lime|olive|forest|mint|sea|moss|grass|apple|bottle|emerald|navy|royal|ice|midnight|steel|cobalt|hot|salmon"
-    r"|candy|blood|cherry|wine|brick|ruby|fire|lemon|mustard|golden|canary|chocolate|coffee|chestnut|coal|jet"
-    r"|pitch|snow|ivory|ash|slate|silver|neon)"
-    r" (?=(?:red|orange|yellow|green|blue|purple|pink|brown|black|white|gray|grey|turquoise|violet)\b)"
+    r"(?:\b(?P<article>an?) )?\b(?:lime|olive|forest|mint|sea|moss|grass|apple|bottle|emerald|navy|royal|ice"
+    r"|midnight|steel|cobalt|hot|salmon|candy|blood|cherry|wine|brick|ruby|fire|lemon|mustard|golden|canary"
+    r"|chocolate|coffee|chestnut|coal|jet|pitch|snow|ivory|ash|slate|silver|neon)"
+    r" (?P<colour>red|orange|yellow|green|blue|purple|pink|brown|black|white|gray|grey|turquoise|violet)\b"
 )
 """Things that say which shade a colour has; in other languages a colour stands behind the thing itself."""
 _USUAL = (
@@ -122,17 +127,19 @@ def request(prompt: str, names: tuple[str, ...] = ()) -> Request:
     Raises:
         UsageError: It holds a control character.
     """
-    text = plain(_SEPARATOR.sub(", ", english(prompt, names).strip()))
-    text = text[_ASKED.match(text).end() :]  # type: ignore[union-attr]
+    settings = tuple(found[0].strip() for found in _SETTINGS.finditer(prompt))
+    text = plain(_SEPARATOR.sub(", ", english(_SETTINGS.sub(" ", prompt), names).strip()))
+    if asked := _end(_ASKED.match(text)):
+        text = text[asked:].removesuffix(" please").rstrip(",")
     text = text[_end(_FRAME.match(text)) :]
     if text not in names:
         text = _FRAME_BEHIND.sub("", text)
     text, unread = _without_tags(text)
     if read(prompt).language == "en":
-        text = _SHADE.sub("", text)
+        text = _SHADE.sub(lambda at: with_article(at["colour"]) if at["article"] else at["colour"], text)
     for pattern, usual in _WAYS:
         text = pattern.sub(usual, text)
-    unread += tuple(found[0].strip() for found in _FRACTION.finditer(text))
+    unread += settings + tuple(found[0].strip() for found in _FRACTION.finditer(text))
     return Request(_colours_as_things(_FRACTION.sub("", text)), unread)
 
 

@@ -96,7 +96,9 @@ def _thing_in_english(reading: Reading) -> Word | None:
     if reading.language == "en" or any(table.things[row] for row in reading.rows):
         return None
     for word in reading.words:
-        rows = table.find("en", word.written.lower()) or ()
+        said = word.written.lower()
+        found = (table.find("en", form) for form in (said, *base_forms(said)))
+        rows = next((rows for rows in found if rows), ())
         if word.rows and rows != word.rows and any(table.things[row] for row in rows):
             return word
     return None

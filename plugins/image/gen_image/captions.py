@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import islice, zip_longest
 
 from gen.nn import Caption, not_read, read_as, shortened
-from gen.words import Stock, noun_phrase, plain, request, singular, with_article
+from gen.words import Stock, noun_phrase, plain, request, with_article
 from gen_image.signs import symbol
 from gen_image.things import (
     COLOUR,
@@ -62,12 +62,12 @@ _BESIDE_EACH_OTHER = "(?:left|right) of|above|over|on top of|below|under|next to
 _RELATION = re.compile(rf",? (?P<relation>{_BESIDE_EACH_OTHER}) (?={DETERMINER} )|, (?={DETERMINER} )")
 _RELATIONS = {"&": "and", "over": "above", "on top of": "above", "under": "below"}
 _BETWEEN = re.compile(
-    r"^(?P<thing>.+?) between (?:(?:two|2) (?P<both>[\w-]+)|(?P<one>.+?) and (?P<other>.+))$"
+    r"^(?P<thing>.+?) between (?:(?:two|2) |(?=.+ and ))(?P<one>.+?)(?: and (?P<other>.+))?$"
 )
 _LOOSE = re.compile(
     rf",? (?P<relation>{_BESIDE_EACH_OTHER}) "
     r"| (?P<loose>with|holding|near|by|behind|in front of|on|in|inside|\w+ing(?: at| to| on)?) "
-    rf"(?={DETERMINER} )|, "
+    rf"(?:(?<=wearing )|(?<=holding )|(?={DETERMINER} ))|, "
 )
 """What stands between two things as well as within the description of one."""
 _BESIDE = ("with", "near", "by")
@@ -108,7 +108,7 @@ def caption(prompt: str, stock: Stock) -> Caption:
             place = ""
     if three := _between(text, stock):
         text = three
-        remarks.append(read_as("between", "and"))
+        remarks.append(read_as("between", "next to"))
     relations = [] if place else list(islice(_relations(text, stock), MOST))
     if len(relations) >= MOST:
         end = relations[MOST - 1].start
@@ -135,17 +135,14 @@ def caption(prompt: str, stock: Stock) -> Caption:
 
 
 def _between(text: str, stock: Stock) -> str:
-    """A thing between two others as three things; empty where a text says something else."""
+    """A text in which a thing between two others is said as captions can; empty where it says none."""
     found = _BETWEEN.match(text)
     if not found:
         return ""
-    # The second of two dogs is another dog.
-    parts = [found["thing"], *([found["both"]] * 2 if found["both"] else [found["one"], found["other"]])]
-    if not all(is_clear(part, stock) for part in parts):
+    thing, one, other = found["thing"], found["one"], found["other"]
+    if not all(is_clear(part, stock) for part in (thing, one, other) if part):
         return ""
-    if found["both"]:
-        parts[1:] = [with_article(singular(found["both"], stock.names) or found["both"])] * 2
-    return f"{parts[0]}, {parts[1]} and {parts[2]}"
+    return f"{thing}, {one} and {other}" if other else f"{thing} next to two {one}"
 
 
 def _completed(parts: list[str]) -> list[str]:

@@ -220,6 +220,9 @@ def thing(part: str, stock: Stock) -> Said:
     if colour:
         noun = " ".join(word for word in noun.split() if word not in PAINTS) or noun
     number = of.number
+    if noun.split()[0] in NUMBERS:
+        # "A pair of lovers" is the name "two hearts".
+        number = ""
     if number in NUMBERS[1:]:
         noun = plural(noun)
     noun = " ".join(filter(None, (number, of.size, colour, noun)))
