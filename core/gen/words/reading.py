@@ -135,7 +135,7 @@ class _Reader:
                 piece.sort == "end"
                 or piece.text in BUT
                 or any(self._separates(row) for word in words for row in word.rows)
-                or (negated is not None and self._says_what_is_done(words))
+                or (negated is not None and self._is_done(words, negated))
             )
             if negated is not None and boundary:
                 left_out.append(self.prompt[negated : piece.place].strip())
@@ -149,12 +149,19 @@ class _Reader:
             left_out.append(self.prompt[negated:].strip())
         return Reading(tuple(found), tuple(left_out), self.languages[0])
 
-    def _says_what_is_done(self, words: Sequence[Word]) -> bool:
-        """Whether a word is a verb in the third person: of "a car without wheels drives", the car's."""
+    def _is_done(self, words: Sequence[Word], negated: int) -> bool:
+        """Whether a word says what the thing does that lacks another: "a car without wheels drives".
+
+        Args:
+            words: One, else it does not.
+            negated: Where what the thing lacks begins.
+        """
         if len(words) != 1 or len(words[0].rows) != 1:
             return False
         said, name = words[0].written.lower(), self.table.names[words[0].rows[0]]
-        return said in (f"{name}s", f"{name}es") and not self.table.things[words[0].rows[0]]
+        lacks = self.prompt[:negated].lower().endswith("with ") or self.prompt[negated:].startswith("with")
+        doing = lacks and said.endswith("ing") and not name.endswith("ing")
+        return doing or (said in (f"{name}s", f"{name}es") and not self.table.things[words[0].rows[0]])
 
     def _separates(self, row: int) -> bool:
         """Whether a word begins another part of a sentence."""

@@ -64,7 +64,7 @@ _FORCE = {
     "light": ("light", "soft", "softly", "gentle", "gently", "quiet", "quietly", "faint", "weak"),
     "heavy": ("heavy", "strong", "loud", "loudly", "violent", "powerful", "hard", "intense", "huge"),
 }
-_FAR = {"distant": ("distant", "far away", "in the distance", "from afar", "far off")}
+_FAR = {"distant": ("distant", "far away", "in distance", "from afar", "far off")}
 _VARIED = Phrases({**_PACE, **_HEIGHT, **_FORCE, **_FAR})
 _PLAYED = Phrases(
     {

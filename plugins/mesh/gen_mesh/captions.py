@@ -91,7 +91,7 @@ _SAYINGS = Phrases(
         "low": ("low",),
         "round": ("round", "circular"),
         "square": ("square",),
-        "sitting": ("sitting", "seated"),
+        "sitting": ("sitting", "seated", "sit"),
         "standing": ("standing", "upright"),
         "round-headed": ("round-headed",),
     }
@@ -254,7 +254,7 @@ def _without_article(part: str) -> str:
 
 def _lacking(part: str, family: str) -> list[str]:
     """Phrases of a family's captions that say what a part of a prompt says, of what shall not be made."""
-    words = words_of(part.lower())
+    words = words_of(request(part.partition(" ")[2]).text)
     return [phrase for phrase in FEATURES[family] if phrase[:3] == "no " and _means(phrase[3:], words)]
 
 
@@ -268,6 +268,10 @@ def _features(words: Sequence[str], family: str) -> tuple[list[str], list[str]]:
         hues, bare = _HUES.take(said)
         part = next((part for part in PARTS[family] if any(part in forms(word) for word in bare)), "")
         phrase = next((phrase for phrase in FEATURES[family] if _means(phrase, said)), "")
+        if not phrase:
+            # "With a bite" says enough, and "with legs" does not.
+            holding = [phrase for phrase in FEATURES[family] if _means(" ".join(said), words_of(phrase))]
+            phrase = holding[0] if len(holding) == 1 else ""
         if hues and part:
             found.append(with_article(f"{hues[0]} {part}"))
         elif phrase:

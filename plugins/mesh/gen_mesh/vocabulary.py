@@ -215,7 +215,7 @@ _OTHERS = {
     "mushroom": "fungus",
     "cactus": "succulent",
     "flower": "daisy|rose|blossom|sunflower|lily|houseplant",
-    "apple": "tangerine|peach|plum|nectarine|mango|pomegranate",
+    "apple": "tangerine|peach|plum|nectarine|mango|pomegranate|lemon|lime|tomato|cherry",
     "pear": "quince",
     "banana": "plantain",
     "pumpkin": "jack o'lantern|squash|gourd",

@@ -59,6 +59,8 @@ ABSENCE = {
     "ein Haus ohne Fenster": "a house",
     "a forget-me-not": "a forget-me-not",
     "a car without wheels drives left": "a car, drives left",
+    "a pizza with no cheese spinning": "a pizza, spinning",
+    "no dogs barking": "",
     "no drums, just guitar": "guitar",
     "thunder, but no rain": "thunder",
 }
