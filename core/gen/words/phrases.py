@@ -35,16 +35,16 @@ class Phrases:
                 return len(phrase), meaning
         return None
 
-    def take(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
-        """The meanings of all phrases in order, and the words that are left."""
-        found, left, at = [], [], 0
+    def take(self, words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+        """The meanings of all phrases in order, each with the words that say it, and all other words."""
+        found, left, at = dict[str, str](), [], 0
         while at < len(words):
             phrase = self.at(words, at)
             if phrase is None:
                 left.append(words[at])
                 at += 1
             else:
-                found.append(phrase[1])
+                found.setdefault(phrase[1], " ".join(words[at : at + phrase[0]]))
                 at += phrase[0]
         return found, left
 

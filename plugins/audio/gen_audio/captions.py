@@ -145,8 +145,9 @@ def caption(prompt: str, stock: Stock) -> Caption:
         styles, rest = _STYLES.take(sound.rest)
         found, rest = _VARIED.take(rest)
         pace = [word for word in found if word in _PACE][:1]
-        said = " ".join([*pace, styles[0] if styles else "rock", DRUMS])
-        unread = [word for word in [*found, *styles[1:]] if word not in pace]
+        style = next(iter(styles), "rock")
+        said = " ".join([*pace, style, DRUMS])
+        unread = [words for word, words in (found | styles).items() if word not in (*pace, style)]
     elif sound.name in INSTRUMENTS:
         said, unread, rest = _music(sound)
         said += f" in {key[1]}" if key else ""
@@ -197,7 +198,7 @@ def _music(sound: _Sound) -> tuple[str, list[str], list[str]]:
     if figure in FIGURES:
         sorts = (tuple(_PACE), MOODS, tuple(_HEIGHT))
     kept = [next((word for word in found if word in sort), "") for sort in sorts]
-    unread = [word for word in dict.fromkeys(found) if word not in (*kept, figure)]
+    unread = [words for word, words in found.items() if word not in (*kept, figure)]
     return " ".join(filter(None, [*kept, sound.name, figure])), unread, rest
 
 
@@ -209,7 +210,7 @@ def _varied(sound: _Sound) -> tuple[str, list[str], list[str]]:
     sorts = (tuple(_FAR), tuple(_PACE), tuple(_HEIGHT), tuple(_FORCE))
     kept = [next((word for word in found if word in sort and word in words), "") for sort in sorts]
     name = re.sub("^(?:an?|the) ", "", names.split("|")[0])
-    unread = [word for word in dict.fromkeys(found) if word not in kept]
+    unread = [words for word, words in found.items() if word not in kept]
     return " ".join(filter(None, [*kept, name])), unread, rest
 
 

@@ -131,7 +131,7 @@ def caption(prompt: str, stock: Stock) -> Caption:
         return Caption(prompt)
     family = NAMES[thing.name]
     colour = next(iter(hues or materials), "")
-    kept = [word for word in dict.fromkeys(adjectives) if word in (*SIZES, *ADJECTIVES[family])]
+    kept = [word for word in adjectives if word in (*SIZES, *ADJECTIVES[family])]
     glyph = next((word for word in reversed(words) if len(word) == 1 and word.isalpha()), "a")
     said = " ".join(filter(None, [*kept, colour, thing.name, glyph if family == LETTER else ""]))
     features, left = _features(words_of(tail), family)
@@ -139,7 +139,7 @@ def caption(prompt: str, stock: Stock) -> Caption:
     features = list(dict.fromkeys([*features, *absent.values()]))
     *most, last = features or [""]
     behind = " and ".join(filter(None, [", ".join(most), last]))
-    unread = [word for word in dict.fromkeys([*hues, *adjectives]) if word not in (*kept, colour)]
+    unread = [words for word, words in (hues | adjectives).items() if word not in (*kept, colour)]
     unread += [*asked.unread, *thing.unread, *left]
     remarks = (
         [read_as(thing.part, f"{thing.name} {glyph}" if family == LETTER else thing.name)]
@@ -273,7 +273,7 @@ def _features(words: Sequence[str], family: str) -> tuple[list[str], list[str]]:
             holding = [phrase for phrase in FEATURES[family] if _means(" ".join(said), words_of(phrase))]
             phrase = holding[0] if len(holding) == 1 else ""
         if hues and part:
-            found.append(with_article(f"{hues[0]} {part}"))
+            found.append(with_article(f"{next(iter(hues))} {part}"))
         elif phrase:
             found.append(phrase)
         else:

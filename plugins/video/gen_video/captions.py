@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import dropwhile
+from itertools import dropwhile, islice
 
 from gen.nn import Caption, not_read, read_as
 from gen.words import (
@@ -88,7 +88,7 @@ _SECOND = re.compile(
     rf",? (?P<past>past|in front of|passing|passes|chasing|chases|following|follows|running after) {_A}"
     rf"|,? (?P<around>around|circling|circles|orbiting|orbits|round) {_A}"
     rf"|,? (?P<beside>next to|beside|near) {_A}"
-    rf"|,? (?P<also>and|while) {_A}"
+    rf"|(?:,? (?P<also>and|while)|(?P<list>,)) {_A}"
     r"|,? (?P<at>left of|right of|between|on top of|over|under|from|away from|at|with|behind|through|above"
     rf"|below|towards?|to|into|onto|on|off|in|out of|against) {_A}"
     rf"| (?P<verb>[\w-]+(?:ing|[^\Ws]s)) {_A}"
@@ -192,9 +192,9 @@ def _pair(text: str, stock: Stock) -> tuple[list[_Part], str] | None:
         # A verb is the first thing's.
         one = _part(text[: split.end("verb") if relation == "verb" else split.start()], stock)
         other = _part(text[split.end() :], stock)
-        if one is None or other is None:
+        if one is None or other is None or (relation == "list" and not other.named):
             continue
-        if relation in ("beside", "also") and not {one.motion, other.motion} <= _IN_PLACE:
+        if relation in ("beside", "also", "list") and not {one.motion, other.motion} <= _IN_PLACE:
             # The model has seen such things apart, or one go past another that rests.
             mover = next((part for part in (one, other) if part.motion in _ACROSS), None)
             if mover is None:
@@ -249,7 +249,8 @@ def _part(text: str, stock: Stock) -> _Part | None:
     motions, remarks = list(deeds), list[str]()
     if not motions:
         motions, words, remarks = _almost(words, named)
-    ways, words = WAYS.take(words)
+    found, words = WAYS.take(words)
+    ways = list(found)
     speeds, words = SPEEDS.take(words)
     sizes, bare = SIZES.take(words)
     hues, bare = TINTS.take(bare)
@@ -257,7 +258,7 @@ def _part(text: str, stock: Stock) -> _Part | None:
     if not name:
         # A colour may be a thing: "an orange".
         name, rest = _subject(words, named)
-        hues = [hue for hue in hues if hue != name]
+        hues.pop(name, None)
     guess = " ".join(word for word in bare if word not in _LITTLE)
     guess = _unmarked(guess)
     nearest = nearest_name(guess, stock, (name,) if name else ())
@@ -275,17 +276,18 @@ def _part(text: str, stock: Stock) -> _Part | None:
         remarks += guessed
         rest = [] if guessed else rest
     motion, deed, unread = _deed(motions, ways, GAIT[name])
-    spoken = SPEED_WORDS[speeds[0] if speeds else "normal"][0] if deed else ""
+    spoken = SPEED_WORDS[next(iter(speeds), "normal")][0] if deed else ""
+    more = (*islice(sizes.values(), 1, None), *islice(hues.values(), 1, None))
     several = [word for word in words if word in _SEVERAL]
     return _Part(
-        thing=_with_article(" ".join([*sizes[:1], *hues[:1], name]), name),
+        thing=_with_article(" ".join([*islice(sizes, 1), *islice(hues, 1), name]), name),
         name=name,
         named=exact,
         motion=motion,
         deed=f"{deed} {spoken}".strip(),
         two=several == ["two"],
         remarks=tuple(remarks),
-        unread=(*(several if several != ["two"] else ()), *unread, *sizes[1:], *hues[1:], *_left(rest)),
+        unread=(*(several if several != ["two"] else ()), *unread, *more, *_left(rest)),
     )
 
 

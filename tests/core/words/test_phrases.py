@@ -19,7 +19,8 @@ DEEDS = Phrases({"bounce": ("jump", "jump up and down"), "grow": ("get big",), "
     ],
 )
 def test_phrases_are_taken_from_words(text: str, found: list[str], left: list[str]) -> None:
-    assert DEEDS.take(words_of(text)) == (found, left)
+    meanings, rest = DEEDS.take(words_of(text))
+    assert (list(meanings), rest) == (found, left)
 
 
 @pytest.mark.parametrize(
