@@ -134,6 +134,8 @@ def test_the_vocabularies_are_those_of_the_grammars() -> None:
         ("video", "a dog left of a cat", "a dog beside a cat"),
         ("video", "ein Hund rennt nach links", "a dog runs left"),
         ("video", "a car without wheels drives left", "a car drives left"),
+        ("video", "a cat jumping, a dog spinning", "a cat bounces and a dog spins"),
+        ("video", "surprise, a present shows up", "a gift appears"),
         ("video", "a violet grows", "a purple sunflower grows"),
         ("mesh", "a tall house", "a house"),
         ("mesh", "a cube next to a sphere", "a cube"),

@@ -17,7 +17,7 @@ from gen.words.stock import plain
 from gen.words.table import word_table
 from gen.words.translation import english
 
-DETERMINER = r"(?:an?|the|some|any|one|two|three|four|five|another|my|your|his|her|its|our|their|\d+)"
+_DETERMINER = r"(?:an?|the|some|any|one|two|three|four|five|another|my|your|his|her|its|our|their|\d+)"
 _SEPARATOR = re.compile(r"\s*(?:[;|+\n、，。]|(?<!\bw)(?<!\d)/|\.(?=\s+\S)|(?<!\d),(?=\S))\s*")
 _SETTINGS = re.compile(r"<\w+:[^<>]*>|(?:^|\s)--?[a-z]+(?:\s+[\d:.]+)?(?=\s|$)")
 """Settings of other programs: "<lora:film:0.8>", "--ar 16:9"."""
@@ -25,7 +25,7 @@ _ASKED = re.compile(
     r"^(?:(?:please|i want|i need|i'd like|i would like|can you|could you|to(?= (?:see|hear))|see|hear)\b,? ?"
     r"(?=\w))*"
     r"(?:(?:draw|generate|create|imagine|animate) (?:me )?|(?:show|give|make|paint|play|model|build) me "
-    rf"|(?:show|make|paint|play|record|model|build|render|design) (?={DETERMINER} ))?"
+    rf"|(?:show|make|paint|play|record|model|build|render|design) (?={_DETERMINER} ))?"
 )
 _FRAME = re.compile(
     r"^(?:(?:an?|the|some) )?(?:(?:short|funny|cute|little|small|animated|slow-motion|high[ -]quality|simple"
@@ -97,7 +97,7 @@ _NOUNS = {
 }
 """Colours that are things as well, and what says these and no colour."""
 _COLOUR = re.compile(
-    rf"\b(?:(?P<article>an?|one) |(?P<before>{DETERMINER}(?: \w+)?) |^)"
+    rf"\b(?:(?P<article>an?|one) |(?P<before>{_DETERMINER}(?: \w+)?) |^)"
     rf"(?P<colour>{'|'.join(_NOUNS)})(?P<many>s)?\b"
     r"(?P<behind>,?(?: (?P<next>[\w-]+)(?: (?P<after>[\w-]+))?)?)"
 )
@@ -176,7 +176,7 @@ def _is_thing(colour: re.Match[str]) -> bool:
     if following is None or colour["behind"].startswith(","):
         return True
     if following == "and":
-        return re.fullmatch(DETERMINER, colour["after"] or "") is not None
+        return re.fullmatch(_DETERMINER, colour["after"] or "") is not None
     table = word_table()
     rows = read(following).rows
     if not rows or rows[0] < table.closed:

@@ -192,7 +192,9 @@ def _pair(text: str, stock: Stock) -> tuple[list[_Part], str] | None:
         # A verb is the first thing's.
         one = _part(text[: split.end("verb") if relation == "verb" else split.start()], stock)
         other = _part(text[split.end() :], stock)
-        if one is None or other is None or (relation == "list" and not other.named):
+        if one is None or other is None:
+            continue
+        if relation == "list" and not (one.named and other.named and one.name != other.name):
             continue
         if relation in ("beside", "also", "list") and not {one.motion, other.motion} <= _IN_PLACE:
             # The model has seen such things apart, or one go past another that rests.
