@@ -80,7 +80,7 @@ def test_a_file_that_is_no_list_is_named(tmp_path: pathlib.Path) -> None:
 
 
 def test_levels_that_a_process_lacks_are_named() -> None:
-    with pytest.raises(UsageError, match="grid list: the sigmas of a grid must differ and lie within the levels"):
+    with pytest.raises(UsageError, match="the sigmas of a grid must differ and lie within the levels"):
         presets.grid("900, 800, 1", 3, DiscreteBetas.scaled_linear())
     with pytest.raises(UsageError, match="the list of the grid has 2 steps, not 5"):
         presets.grid("2, 1", 5, RectifiedFlow())
