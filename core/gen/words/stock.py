@@ -94,7 +94,9 @@ def _by_name_or_keyword(vector: np.ndarray, stock: Stock) -> np.ndarray:
     return found
 
 
-def nearest_name(part: str, stock: Stock, said: Collection[str] = (), nearer: float = SAID) -> str:
+def nearest_name(
+    part: str, stock: Stock, said: Collection[str] = (), nearer: float = SAID, context: str = ""
+) -> str:
     """The name that means the nearest; empty where none is near, or the part says nothing.
 
     Args:
@@ -102,6 +104,7 @@ def nearest_name(part: str, stock: Stock, said: Collection[str] = (), nearer: fl
         stock: What the model can make.
         said: Names that words of the part say.
         nearer: So much nearer these are.
+        context: The text around the part, whose meaning counts as much as the part's.
 
     Raises:
         UsageError: The part holds a control character.
@@ -109,6 +112,8 @@ def nearest_name(part: str, stock: Stock, said: Collection[str] = (), nearer: fl
     if _says_nothing(part):
         return ""
     alike = closeness(part, stock)
+    if context:
+        alike = (alike + closeness(context, stock)) / 2
     if said:
         alike = alike + np.float32(nearer) * np.isin(stock.names, list(said))
     if alike.max(initial=-1) < _least(part):

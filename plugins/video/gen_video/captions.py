@@ -42,8 +42,9 @@ from gen_video.vocabulary import (
     VERBS,
 )
 
-VERB = 0.3
-"""So much nearer is a motion that a verb says, than it is by the meaning of the whole."""
+VERB = 0.1
+"""So much nearer is a motion that a verb says, than it is by the meaning of the whole. Of 310 development prompts
+81 % are read rightly so, 76 % with 0.3."""
 
 GAIT = {name: gait for gait, names in GAITS.items() for name in names}
 GAIT |= {alias: GAIT[name] for name, alias in ALIASES.items() if name in GAIT}
@@ -80,6 +81,7 @@ _COMPOUNDS = {
 _COMPOUND = re.compile(rf"^((?:an?|the|some) (?:[\w-]+ )?)?({any_of(list(_COMPOUNDS))})\b")
 _UNSEEN = re.compile(
     r",? (?P<said>in the (?:sun|sunshine|sunlight|moonlight|rain|wind|breeze|storm|heat)"
+    r"|at (?:sunset|sunrise|dawn|dusk|noon|midday)"
     r"|(?:turn|chang|transform|morph|curl)(?:e?s|ed|ing)? into (?:an? |the )?[\w-]+)\b"
 )
 """What things are in without its being seen beside them, and what they become."""
@@ -263,12 +265,13 @@ def _part(text: str, stock: Stock) -> _Part | None:
         hues.pop(name, None)
     guess = " ".join(word for word in bare if word not in _LITTLE)
     guess = _unmarked(guess)
-    nearest = nearest_name(guess, stock, (name,) if name else ())
+    # Without its verbs, "the honey maker buzzing off" is a bottle of honey.
+    nearest = nearest_name(guess, stock, (name,) if name else (), context=_unmarked(text))
     exact = bool(name) and nearest in ("", name)
     if not exact:
-        name = nearest
-        if "person" in sorts(guess) and "person" not in sorts(name):
-            name = PERSON
+        # A chef alone is a person, though he means something near to bread.
+        one_person = " " not in guess and "person" in sorts(guess)
+        name = PERSON if one_person and "person" not in sorts(nearest) else nearest
         if not name:
             return None
         remarks, rest = [read_as(guess, name), *remarks], []
