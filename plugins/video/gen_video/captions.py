@@ -43,8 +43,8 @@ from gen_video.vocabulary import (
 )
 
 VERB = 0.1
-"""So much nearer is a motion that a verb says, than it is by the meaning of the whole. Of 310 development prompts
-81 % are read rightly so, 76 % with 0.3."""
+"""So much nearer is a motion that a verb says, than it is by the meaning of the whole. Of 310 development
+prompts 81 % are read rightly so, 76 % with 0.3."""
 
 GAIT = {name: gait for gait, names in GAITS.items() for name in names}
 GAIT |= {alias: GAIT[name] for name, alias in ALIASES.items() if name in GAIT}
