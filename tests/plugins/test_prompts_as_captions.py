@@ -191,6 +191,8 @@ def test_the_vocabularies_are_those_of_the_grammars() -> None:
         ("video", "a turtle upside down", "a turtle"),
         ("video", "a man riding a bike", "a cyclist runs right"),
         ("video", "a nurse waving", "a runner swings"),
+        ("video", "men walking", "a runner runs right"),
+        ("video", "two women on the grass", "a runner beside a runner on the grass"),
         ("video", "a sunset", "a sun moves down"),
         ("video", "a plane flying at sunset", "a plane flies right"),
         ("video", "a rooster crowing", "a rooster"),

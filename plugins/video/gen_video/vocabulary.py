@@ -203,6 +203,9 @@ PEOPLE = (
     "guy",
     "lady",
     "people",
+    "men",
+    "women",
+    "children",
     "athlete",
     "someone",
 )
