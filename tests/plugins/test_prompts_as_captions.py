@@ -108,6 +108,9 @@ def test_the_vocabularies_are_those_of_the_grammars() -> None:
 @pytest.mark.parametrize(
     ("modality", "prompt", "said"),
     [
+        ("image", "cat, dog", "cat and dog"),
+        ("image", "🐱🐶", "cat face and dog face"),
+        ("image", "guitar, book, banana", "guitar, books and banana"),
         ("image", "a cat underneath a tree", "a cat below a deciduous tree"),
         ("image", "ein Hund links neben einer Katze", "a dog left of a cat"),
         ("image", "un gato debajo de un árbol", "a cat below a deciduous tree"),

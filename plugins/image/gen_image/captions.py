@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice, zip_longest
 
@@ -125,6 +125,9 @@ def caption(prompt: str, stock: Stock) -> Caption:
     remarks += [remark for said in things for remark in said.remarks]
     remarks += [remark for relation in relations for remark in relation.remarks]
     unread += [words for said in things for words in said.unread]
+    # Of two things with a comma between them alone, the network makes one.
+    if relations and relations[-1].text == ",":
+        relations[-1] = replace(relations[-1], text=" and")
     whole = things[0].text
     for relation, said in zip(relations, things[1:], strict=True):
         whole += f"{relation.text} {said.text}"
