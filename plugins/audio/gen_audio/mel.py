@@ -43,12 +43,15 @@ def mel_filters(rate: int = RATE, bands: int = BANDS) -> Tensor:
     return torch.minimum(rising, falling).clamp(min=0) * (2 / (corners[2:] - corners[:-2]))[:, None]
 
 
+# A tensor that is made in inference mode and kept could not be trained through later.
 @functools.cache
+@torch.inference_mode(False)
 def _filters(device: torch.device) -> Tensor:
     return mel_filters().to(device)
 
 
 @functools.cache
+@torch.inference_mode(False)
 def _window(device: torch.device) -> Tensor:
     return torch.hann_window(FFT, dtype=torch.float32, device=device)
 
@@ -74,6 +77,7 @@ def istft(spectrogram: Tensor, loop: bool = False) -> Tensor:
 
 
 @functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def _weights(frames: int, loop: bool, device: torch.device) -> Tensor:
     return _overlapped((_window(device) ** 2).expand(1, frames, FFT), loop)
 
@@ -104,6 +108,7 @@ def log_mel(samples: Tensor) -> Tensor:
 
 
 @functools.cache
+@torch.inference_mode(False)
 def _unmel(device: torch.device) -> Tensor:
     return torch.linalg.pinv(mel_filters().double()).float().to(device)
 
