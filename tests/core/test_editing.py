@@ -176,6 +176,7 @@ def test_blended_noise_is_normal_and_begins_and_ends_at_its_sources() -> None:
     assert torch.equal(
         noise.select([1]).child("a").normal((9,), "s"), noise.child("a").normal((9,), "s")[1:2]
     )
+    assert noise == BlendedNoise(first, second, [0.0, 0.6, 1.0]) != BlendedNoise(first, second, [0.0] * 3)
 
 
 def test_a_way_on_the_sphere_keeps_the_length() -> None:

@@ -7,6 +7,8 @@ import operator
 from collections.abc import Sequence
 from typing import SupportsIndex, get_args
 
+from torch import Tensor
+
 
 def whole_number(value: object, name: str, *, least: int = 1, most: int | None = None) -> int:
     """``value``, of any integer type but bool, as an int from ``least`` to ``most``."""
@@ -48,6 +50,12 @@ def check_choice(name: str, value: object, choices: object) -> None:
     if value not in get_args(choices):
         *others, last = map(repr, get_args(choices))
         raise ValueError(f"{name} must be {', '.join(others)} or {last}, not {value!r}")
+
+
+def check_real(x: Tensor, name: str) -> None:
+    """``x`` must be of real floating-point numbers; ``name`` is what needs them."""
+    if not x.is_floating_point():
+        raise ValueError(f"{name} needs real numbers, not {x.dtype}: view_as_real makes them of complex ones")
 
 
 def check_axes(axes: Sequence[int]) -> None:

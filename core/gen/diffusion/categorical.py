@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from gen.diffusion.arguments import check_choice, check_not_negative, whole_number
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Inputs, Memory, Prediction
-from gen.diffusion.level import Level, Real, Renoised, broadcast, column, derivative, sin
+from gen.diffusion.level import Level, Real, Renoised, broadcast, column, derivative, flat, sin
 from gen.diffusion.noise import NoiseSource, StepNoise
 from gen.diffusion.process import HALF_PI, ForwardProcess, RectifiedFlow
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
@@ -273,7 +273,7 @@ def _wide(logits: Tensor) -> Tensor:
 
 def bits_per_token(nats: Tensor) -> Tensor:
     """Mean of ``bound`` over an item's tokens, in bits: (B, ...) to (B,)."""
-    return nats.flatten(1).mean(1) / math.log(2)
+    return flat(nats).mean(1) / math.log(2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,6 +364,10 @@ class _TokenSolver(Solver):
     """A solver whose steps draw tokens."""
 
     @property
+    def of_tokens(self) -> bool:
+        return True
+
+    @property
     def stochastic(self) -> bool:
         return True
 
@@ -436,7 +440,7 @@ class Unmask(_TokenSolver):
         masked = ~self.process.unmasked(x)
         if not masked.any():
             return Update(x, state, x)
-        count = masked.flatten(1).sum(1)
+        count = flat(masked).sum(1)
         total = state[0] if state else count.double() / t.sigma
         left = torch.minimum((total * s.sigma).round().long(), count - 1).clamp(min=0)
         p = self.process.probabilities(denoise(x, t).x0)
@@ -445,12 +449,12 @@ class Unmask(_TokenSolver):
         jitter = 1.0 if self.order == "random" else self.order_noise * s.t
         if jitter > 0:
             score = score + jitter * gumbel(uniform(noise, x, "order"))
-        score = score.masked_fill(~masked, -math.inf).flatten(1)
+        score = flat(score.masked_fill(~masked, -math.inf))
         ranked = score.argsort(dim=1, descending=True, stable=True)
         if self.block is not None:
             blocks = torch.arange(score.shape[1], device=x.device) // self.block
             # Tokens that are not masked come after all blocks.
-            blocks = blocks.where(masked.flatten(1), score.shape[1]).gather(1, ranked)
+            blocks = blocks.where(flat(masked), score.shape[1]).gather(1, ranked)
             ranked = ranked.gather(1, blocks.argsort(dim=1, stable=True))
         return Update(_first(ranked, count - left, filled, x), (total,), filled)
 
@@ -501,16 +505,16 @@ class EntropyBound(_TokenSolver):
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
     ) -> Update:
         masked = ~self.process.unmasked(x)
-        total = state[0] if state else masked.flatten(1).sum(1).double() / t.sigma
+        total = state[0] if state else flat(masked).sum(1).double() / t.sigma
         goal, filled, evaluation = (total * s.sigma).round(), x, 0
-        while (unfinished := masked.flatten(1).sum(1) > goal).any():
+        while (unfinished := flat(masked).sum(1) > goal).any():
             p = self.process.probabilities(denoise(x, t).x0)
             u = uniform(noise, x, f"token/{evaluation}")
             # An item that has finished keeps its guess, which must not depend on the rest of the batch.
             going = column(unfinished, x)
             guess = torch.where(masked, _tokens(p, self.temperature, u), x)
             filled = torch.where(going, guess, filled)
-            entropy = torch.special.entr(p).sum(-1).masked_fill(~masked, math.inf).flatten(1)
+            entropy = flat(torch.special.entr(p).sum(-1).masked_fill(~masked, math.inf))
             ordered = entropy.sort(dim=1, stable=True)
             others = ordered.values.cumsum(1).roll(1, 1).index_fill(1, x.new_zeros(1), 0.0)
             due = ((others <= self.bound) & ordered.values.isfinite()).sum(1)

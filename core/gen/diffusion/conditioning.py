@@ -147,7 +147,7 @@ class Conditioning(Mapping[str, Condition]):
 
     def select(self, rows: Sequence[int] | slice | Tensor) -> Conditioning:
         """The items ``rows``, in that order."""
-        index = rows if isinstance(rows, slice) else torch.as_tensor(rows)
+        index = rows if isinstance(rows, slice | Tensor) else torch.as_tensor(rows, dtype=torch.int64)
         return self.map(lambda tensor: tensor[index])
 
     def repeat(self, count: int) -> Conditioning:

@@ -247,7 +247,9 @@ class ModelDenoiser:
                 raise ValueError(
                     "the network changes its input in place, the state of the run: use x.clone() in it"
                 )
-            if not isinstance(output, Tensor) or not (output.is_floating_point() or output.is_complex()):
+            if not isinstance(output, Tensor) or not (
+                output.is_floating_point() or (output.is_complex() and x.is_complex())
+            ):
                 found = output.dtype if isinstance(output, Tensor) else type(output).__name__
                 raise TypeError(f"the network must return floating-point numbers, not {found}")
             if output.shape != returned:
@@ -258,11 +260,12 @@ class ModelDenoiser:
                 variance = w.to(x.dtype).add(1).div_(2)
             return Prediction(_data(x, output, c), None, variance, c.c_skip)
 
-        return Inputs(_cast(scaled, self._dtype or x.dtype), c_noise, prediction)
+        wanted = self._dtype or x.dtype
+        return Inputs(_cast(scaled, wanted.to_complex() if x.is_complex() else wanted), c_noise, prediction)
 
     @property
     def _dtype(self) -> torch.dtype | None:
-        """The dtype of the network's inputs; None for that of the state."""
+        """The dtype of the network's real inputs; None for that of the state."""
         if self._has_dtype and (declared := cast(HasDtype, self.network).dtype) is not None:
             return declared
         parameter = next(self.network.parameters(), None) if isinstance(self.network, nn.Module) else None
@@ -298,8 +301,8 @@ class ModelDenoiser:
 
 def cast_conditions(conditioning: Conditioning, x: Tensor, model_input: Tensor) -> Conditioning:
     """The conditions without uncond, in the dtype of the model input where that is not the one of x."""
-    conditions, dtype = conditioning.cond, model_input.dtype
-    if dtype == x.dtype:
+    conditions, dtype = conditioning.cond, model_input.real.dtype
+    if model_input.dtype == x.dtype:
         return conditions
     return conditions.map(lambda value: value.to(dtype) if value.is_floating_point() else value)
 

@@ -50,6 +50,8 @@ class TimeGrid:
     renoise_steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "times", tuple(map(float, self.times)))
+        object.__setattr__(self, "renoise_steps", tuple(self.renoise_steps))
         if len(self.times) < 2:
             raise ValueError(f"a time grid needs at least two times, not {len(self.times)}")
         if not all(0 <= t <= 1 for t in self.times):

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gen.diffusion.arguments import check_axes, check_not_negative, check_within
+from gen.diffusion.arguments import check_axes, check_not_negative, check_real, check_within
 from gen.diffusion.attention import nag, pag, perturbed, seg, slg
 from gen.diffusion.conditioning import Conditioning, concatenate
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
@@ -58,7 +58,8 @@ Scale: TypeAlias = Strength | Callable[[Level[float]], Strength]
 
 A number for all items; a sequence or tensor (B,) with one number per item; or a tensor that broadcasts to the
 state (B, ...) with as many dimensions, such as (1, 1, T, 1, 1) with one number per frame of a video. Negative
-numbers are allowed.
+numbers are allowed. A guidance within a cache, or in a chain before one that evaluates several prompts at
+once, gets other batches than the run's: its scale must be one number.
 """
 
 Evaluate: TypeAlias = Callable[[Tensor, Level[float], Mapping[str, Conditioning]], dict[str, Prediction]]
@@ -106,7 +107,8 @@ class Evaluation:
         if values.ndim and not fits:
             raise ValueError(
                 f"a scale must be one number, ({x.shape[0]},) with one per item, or broadcast to the state "
-                f"{tuple(x.shape)} with as many dimensions, not {tuple(values.shape)}"
+                f"{tuple(x.shape)} with as many dimensions, not {tuple(values.shape)}; within a cache, or "
+                "before a guidance that evaluates several prompts at once, only one number fits"
             )
         return values.to(x)
 
@@ -245,7 +247,7 @@ class Extrapolation(Guidance):
             cond, uncond = _cond_and_uncond(at)
         else:
             cond = at.conditional()
-            uncond = self.weak(at.x, at.level, at.conditioning, at.memory.child("weak"))
+            uncond = _weak_prediction(self.weak, at, cond)
         return self.combine(at, cond, uncond, scale)
 
     @abstractmethod
@@ -256,10 +258,19 @@ class Extrapolation(Guidance):
 def _cond_and_uncond(at: Evaluation) -> tuple[Prediction, Prediction]:
     """The predictions for the conditioning and its uncond, in one batch."""
     if at.conditioning.uncond is None:
-        raise ValueError("guidance needs a conditioning with uncond, a weak denoiser, or scale 1")
+        raise ValueError(
+            "guidance needs a conditioning with uncond, a weak denoiser, or scale 1; in a chain guidance "
+            "by uncond must be the last"
+        )
     prompts = {"cond": at.conditioning.cond, "uncond": at.conditioning.uncond.cond}
     found = at.evaluate(at.x, at.level, prompts)
     return found["cond"], found["uncond"]
+
+
+def _weak_prediction(weak: Denoiser, at: Evaluation, cond: Prediction) -> Prediction:
+    """The prediction of the weak denoiser, after that of the other one, ``cond``."""
+    _ = cond.x0  # computed now, as both may have one network, which overwrites its output
+    return weak(at.x, at.level, at.conditioning, at.memory.child("weak"))
 
 
 def cfg(cond: Tensor, uncond: Tensor, scale: float | Tensor) -> Tensor:
@@ -549,7 +560,7 @@ class FrequencyDecoupled(Extrapolation):
         check_axes(self.axes)
 
     def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
-        _check_real(at.x, "FDG")
+        check_real(at.x, "FDG")
         if -min(self.axes) >= at.x.ndim:
             raise ValueError(f"the axes {self.axes} reach beyond an item of a state {tuple(at.x.shape)}")
         coarser = [at.number(coarse) for coarse in self.coarser]
@@ -577,13 +588,8 @@ class Mahiro(Extrapolation):
     """``mahiro`` of a real x0: guidance along cond itself where cond and uncond differ."""
 
     def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
-        _check_real(at.x, "Mahiro")
+        check_real(at.x, "Mahiro")
         return cond.with_x0(mahiro(cond.x0, uncond.x0, w))
-
-
-def _check_real(x: Tensor, name: str) -> None:
-    if x.is_complex():
-        raise ValueError(f"{name} is made for real states: view_as_real makes one of a complex state")
 
 
 @dataclass(frozen=True)
@@ -621,7 +627,7 @@ class Perturbed(Guidance):
             guided = cond.with_x0(cfg(cond.x0, uncond.x0, strength))
         if isinstance(scale, int | float) and scale == 0:
             return guided
-        weak = self.weak(at.x, at.level, at.conditioning, at.memory.child("weak"))
+        weak = _weak_prediction(self.weak, at, cond)
         return guided.with_x0(guided.x0 + scale * (cond.x0 - weak.x0))
 
 

@@ -24,7 +24,7 @@ from torch.nn import functional
 from gen.diffusion.arguments import check_axes, check_not_negative, check_positive, whole_number
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Known, Memory, Prediction
-from gen.diffusion.level import Level, broadcast
+from gen.diffusion.level import Level, column, per_item
 from gen.diffusion.solvers.base import Denoise
 
 __all__ = [
@@ -628,11 +628,10 @@ class DPS(InverseMethod):
             # Reverse mode twice: the first derivative in forward mode loads a second's worth of modules.
             expected, change = torch.autograd.functional.jvp(measured.operator, x0, move, create_graph=True)
             # Item by item: a reduction over the batch may round differently with the batch's size.
-            pairs = list(zip(change, measured.residual(expected), strict=True))
-            gain = torch.stack([(item * residual).sum() for item, residual in pairs]).clamp_min(0)
-            spread = torch.stack([item.square().sum() for item, _ in pairs])
+            gain = per_item(lambda a, b: (a * b).sum(), change, measured.residual(expected)).clamp_min(0)
+            spread = per_item(lambda item: item.square().sum(), change)
             weight = gain / (spread + measured.std**2 * gain).clamp_min(torch.finfo(x.dtype).tiny)
-            return broadcast(weight, move) * move
+            return column(weight, move) * move
 
         return _tweedie(x, level, denoise, likelihood, step)
 

@@ -209,8 +209,8 @@ def iterate(
         levels = {name: level for name, (_, level) in places.items()}
         watched, before = in_place.before(*states.values())
         predictions = denoiser(states, levels, conditioning, memory)
-        in_place.after(None, watched, before)
         _check_names("the predictions", predictions, parts)
+        in_place.after(predictions.values(), watched, before)
         return predictions
 
     for index in range(first, grid.steps):

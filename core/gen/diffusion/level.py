@@ -109,6 +109,16 @@ def column(values: Tensor, x: Tensor) -> Tensor:
     return values.reshape(-1, *(1,) * (x.ndim - 1))
 
 
+def flat(x: Tensor) -> Tensor:
+    """The items of x (B, ...) as rows (B, N); N is 1 for x (B,)."""
+    return x.unsqueeze(-1).flatten(1)
+
+
+def as_real(x: Tensor) -> Tensor:
+    """x (B, ...) itself, or of complex numbers real and imaginary parts, (B, ..., 2)."""
+    return torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
+
+
 def repeated(x: Tensor, count: int) -> Tensor:
     """The batch x (B, ...) ``count`` times, (count B, ...)."""
     return x.repeat(count, *(1,) * (x.ndim - 1))
@@ -116,17 +126,12 @@ def repeated(x: Tensor, count: int) -> Tensor:
 
 def inner_product(a: Tensor, b: Tensor) -> Tensor:
     """<a, b> of each item in float64, (B, 1, ..., 1); of complex numbers the real part."""
-    return per_item(lambda one, other: (_parts(one) * _parts(other)).sum(), a, b)
+    return per_item(lambda one, other: (as_real(one).double() * as_real(other).double()).sum(), a, b)
 
 
 def norm(a: Tensor) -> Tensor:
     """The Euclidean norm of each item in float64, (B, 1, ..., 1)."""
     return inner_product(a, a).sqrt()
-
-
-def _parts(item: Tensor) -> Tensor:
-    """Real and imaginary parts in float64."""
-    return torch.view_as_real(item.resolve_conj()).double() if item.is_complex() else item.double()
 
 
 class Level(NamedTuple, Generic[Real]):

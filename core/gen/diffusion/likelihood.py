@@ -9,11 +9,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gen.diffusion.arguments import check_choice
+from gen.diffusion.arguments import check_choice, check_real
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
 from gen.diffusion.grid import TimeGrid
-from gen.diffusion.level import Level, Real, broadcast, log, posterior, stack, transition, where_positive
+from gen.diffusion.level import (
+    Level,
+    Real,
+    broadcast,
+    flat,
+    log,
+    posterior,
+    stack,
+    transition,
+    where_positive,
+)
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
 from gen.diffusion.sampling import sample
@@ -79,6 +89,7 @@ def log_likelihood(
         ValueError: The arguments do not fit each other.
         FloatingPointError: The denoiser returned NaN or infinity.
     """
+    check_real(x0, "a likelihood")
     if not grid.falling or grid.renoise_steps:
         raise ValueError("a likelihood needs a grid that falls from noise to data without renoising")
     if (probes is None) != (noise is None) or (probes is not None and probes < 1):
@@ -94,13 +105,13 @@ def log_likelihood(
     def augmented(x: Tensor, level: Level[float], conditioning: Conditioning, memory: Memory) -> Prediction:
         """The denoiser of (x, alpha L), flat: (B, dimensions + 1)."""
         with torch.enable_grad():
-            state = x[:, :-1].unflatten(1, shape).detach().requires_grad_()
+            state = x[:, :-1].reshape(len(x), *shape).detach().requires_grad_()
             predicted = denoiser(state, level, conditioning, memory).x0
             divergence = level.alpha * _divergence(predicted, state, directions)
         total = x[:, -1] / level.alpha + divergence - dimensions
-        return Prediction(torch.cat([predicted.detach().flatten(1), total[:, None]], 1))
+        return Prediction(torch.cat([flat(predicted.detach()), total[:, None]], 1))
 
-    start = torch.cat([(x0 * inner[-1].alpha).flatten(1), x0.new_zeros(x0.shape[0], 1)], 1)
+    start = torch.cat([flat(x0 * inner[-1].alpha), x0.new_zeros(x0.shape[0], 1)], 1)
     rising = TimeGrid(tuple(level.t for level in inner[::-1]))
     source = noise or NoiseSource([0] * x0.shape[0])
     end = sample(augmented, process, rising, solver, noise=source, x=start, conditioning=conditioning)
@@ -109,19 +120,19 @@ def log_likelihood(
     normal = -(latent / scale).square().sum(1) / 2 - dimensions * math.log(scale * math.sqrt(2 * math.pi))
     # The density is that of y = x / alpha at either end.
     nats = normal + dimensions * math.log(inner[0].alpha) + integral
-    return Likelihood(nats, dimensions, latent.unflatten(1, shape), end.nfe)
+    return Likelihood(nats, dimensions, latent.reshape(x0.shape), end.nfe)
 
 
 def _divergence(output: Tensor, at: Tensor, directions: Sequence[Tensor] | None) -> Tensor:
     """The trace of d output / d at of each item, (B,), or its mean estimate over ``directions``."""
     if directions is not None:
-        estimates = [(_product(output, at, v) * v).flatten(1).sum(1) for v in directions]
+        estimates = [flat(_product(output, at, v) * v).sum(1) for v in directions]
         return torch.stack(estimates).mean(0)
     trace = output.new_zeros(output.shape[0])
     for i in range(output.shape[1:].numel()):
-        row = torch.zeros_like(output).flatten(1)
+        row = flat(torch.zeros_like(output))
         row[:, i] = 1
-        trace += _product(output, at, row.view_as(output)).flatten(1)[:, i]
+        trace += flat(_product(output, at, row.view_as(output)))[:, i]
     return trace
 
 
@@ -183,6 +194,7 @@ def variational_bound(
         ValueError: The grid does not fall to t = 0, the variance is none of these, or not given.
     """
     check_choice("variance", variance, Variance)
+    check_real(x0, "a bound")
     levels = grid.levels(process)
     if not grid.falling or grid.renoise_steps or levels[-1].sigma > 0:
         raise ValueError("the bound needs a grid that falls to t = 0 and does not renoise")
@@ -199,9 +211,9 @@ def variational_bound(
                     raise ValueError("this denoiser has no learned variance: use 'small' or 'large'")
                 share = prediction.variance
             t, s = (stack([end], x0.device) for end in levels[step : step + 2])
-            terms.append(step_divergence(x0, prediction.x0, share, t, s, bits=bits).flatten(1).sum(1))
-        prior = prior_divergence(x0, levels[0], process.prior_scale(levels[0])).flatten(1).sum(1)
-    return Bound(prior, torch.stack(terms, 1)[:, :-1], terms[-1], x0[0].numel())
+            terms.append(flat(step_divergence(x0, prediction.x0, share, t, s, bits=bits)).sum(1))
+        prior = flat(prior_divergence(x0, levels[0], process.prior_scale(levels[0]))).sum(1)
+    return Bound(prior, torch.stack(terms, 1)[:, :-1], terms[-1], x0.shape[1:].numel())
 
 
 def prior_divergence(x0: Tensor, level: Level[float], std: float) -> Tensor:

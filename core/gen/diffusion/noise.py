@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gen.diffusion.arguments import whole_number
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, as_real
 
 REACH = 16
 """Brownian paths are known for log_snr from -REACH to REACH, and at -infinity."""
@@ -90,7 +90,7 @@ class NoiseSource:
     """
 
     seeds: tuple[int, ...]
-    brownian: bool = False
+    brownian: bool
 
     def __init__(self, seeds: Sequence[int], brownian: bool = False) -> None:
         checked = (whole_number(seed, "a seed", least=0, most=2**63 - 1) for seed in seeds)
@@ -155,7 +155,7 @@ class NoiseSource:
 
         def draw(like: Tensor, stream: str) -> Tensor:
             if like.is_complex():
-                return torch.view_as_complex(draw(_components(like), stream))
+                return torch.view_as_complex(draw(as_real(like), stream))
             return self.normal(like.shape[1:], stream, index).to(like)
 
         if not self.brownian:
@@ -181,6 +181,7 @@ class NoiseSource:
         return NoiseSource([self.seeds[row] for row in rows], self.brownian)
 
 
+@dataclass(frozen=True, init=False)
 class BlendedNoise(NoiseSource):
     """sqrt(1 - w**2) first + w second in every draw: a variation of ``first``, standard normal like both.
 
@@ -247,7 +248,7 @@ class BrownianPath:
             ValueError: The two levels are the same point of the path.
         """
         if like.is_complex():
-            return torch.view_as_complex(self.increment(_components(like), t, s))
+            return torch.view_as_complex(self.increment(as_real(like), t, s))
         start, end = _cell(t), _cell(s)
         if start == end:
             raise ValueError(
@@ -302,11 +303,6 @@ class _BrownianStep:
     def part(self, name: str, t: Level[float], s: Level[float]) -> _BrownianStep:  # noqa: ARG002
         """See ``StepNoise``."""
         return replace(self, t=t, s=s)
-
-
-def _components(state: Tensor) -> Tensor:
-    """Real and imaginary parts of a complex state, (B, ..., 2): its noise is that of these."""
-    return torch.view_as_real(state.resolve_conj())
 
 
 def _cell(level: Level[float]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from weakref import ref
@@ -15,7 +15,7 @@ from torch import Tensor
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Output, Prediction
 from gen.diffusion.grid import TimeGrid
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, flat
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import ForwardProcess, Process
 from gen.diffusion.solvers.base import Denoise, Solver, State, Update
@@ -70,6 +70,8 @@ class Step:
     def log_prob(self, x: Tensor | None = None) -> Tensor:
         """log N(x; mean, std**2) given the state before the step, in nats per item, (B,).
 
+        Of complex numbers it is that of both parts, each with this std.
+
         For policy gradients (Black et al. 2023, arXiv 2305.13301, sec. 4.2). The ratio of the densities of an
         old step under a new and the old network, differentiable in the new one, is
 
@@ -85,12 +87,13 @@ class Step:
         """
         if self.z is None:
             raise ValueError("a step that draws no noise has no density: use a stochastic solver")
-        std = torch.as_tensor(self.std).to(self.x).expand_as(self.x)
+        std = torch.as_tensor(self.std).to(self.x.real).expand_as(self.x)
         drawn = std > 0
         scale = torch.where(drawn, std, 1.0)
         z = self.z if x is None else (x - self.mean) / scale
-        density = -z.square() / 2 - scale.log() - math.log(2 * math.pi) / 2
-        return torch.where(drawn, density, 0.0).flatten(1).sum(1)
+        parts = 2 if z.is_complex() else 1
+        density = -z.abs().square() / 2 - parts * scale.log() - parts * math.log(2 * math.pi) / 2
+        return flat(torch.where(drawn, density, 0.0)).sum(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +140,10 @@ class Run:
             raise ValueError(
                 "a grid must start above t = 0, where there is noise; from data to noise, use invert"
             )
+        self._tokens = not (x.is_floating_point() or x.is_complex())
+        if self._tokens != solver.of_tokens:
+            wanted = "tokens, int64" if solver.of_tokens else "floating-point numbers"
+            raise ValueError(f"{type(solver).__name__} needs a state of {wanted}, not {x.dtype}")
         if solver.stochastic and not grid.falling:
             raise ValueError(f"{type(solver).__name__} draws noise and cannot run from data to noise")
         if after is not None and (after.total != grid.steps or after.x.shape != x.shape):
@@ -149,7 +156,6 @@ class Run:
         self._predicted = None if after is None else after.predicted
         self._restart = sum(index < self.first for index in self._renoise_steps)
         self._path = noise.path(self._restart)
-        self._tokens = not (x.is_floating_point() or x.is_complex())
         self._finite = FiniteCheck(self.levels, x, self.first, part)
 
     def update(self, index: int, denoise: Denoise) -> Update:
@@ -229,7 +235,7 @@ def iterate(
         evaluations += 1
         watched, before = in_place.before(x)
         prediction = denoiser(x, level, conditioning, memory)
-        in_place.after(prediction, watched, before)
+        in_place.after((prediction,), watched, before)
         return prediction
 
     for index in range(run.first, steps):
@@ -342,21 +348,23 @@ class InPlaceCheck:
     def __init__(self, conditioning: Conditioning) -> None:
         self._off = torch.compiler.is_compiling()
         self._conditions = () if self._off else conditioning.tensors
-        self._last: Callable[[], Output | Tensor | None] = lambda: None
+        self._last: list[ref[Output | Tensor]] = []
 
     def before(self, *states: Tensor) -> tuple[tuple[Tensor, ...], int]:
         """(the tensors that an evaluation at ``states`` must not write into, the writes to them so far)."""
         if self._off:
             return (), 0
-        watched, last = (*states, *self._conditions), self._last()
-        if isinstance(last, Output):
-            _ = last.x0  # computed now, as a network may overwrite its output in its next evaluation
-        elif last is not None:
-            watched = (last, *watched)
+        watched = (*states, *self._conditions)
+        for data in self._last:
+            last = data()
+            if isinstance(last, Output):
+                _ = last.x0  # computed now, as a network may overwrite its output in its next evaluation
+            elif last is not None:
+                watched = (last, *watched)
         return watched, _writes(watched)
 
-    def after(self, prediction: Prediction | None, watched: tuple[Tensor, ...], before: int) -> None:
-        """After the evaluation, with what ``before`` returned; the prediction is for the next ``before``."""
+    def after(self, predictions: Iterable[Prediction], watched: tuple[Tensor, ...], before: int) -> None:
+        """After the evaluation, with what ``before`` returned; the predictions are for the next one."""
         if self._off:
             return
         if _writes(watched) != before:
@@ -364,8 +372,7 @@ class InPlaceCheck:
                 "the denoiser or its network writes into the state, a condition or an earlier prediction in "
                 "place: use clone() in it"
             )
-        if prediction is not None:
-            self._last = ref(prediction.data)
+        self._last = [ref(prediction.data) for prediction in predictions]
 
 
 def _writes(tensors: tuple[Tensor, ...]) -> int:

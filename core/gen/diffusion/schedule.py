@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from gen.diffusion.arguments import check_positive, whole_number
+from gen.diffusion.arguments import check_not_negative, check_positive, check_within, whole_number
 from gen.diffusion.level import Real, angle_of, cos, interpolate, log, sin, sqrt
 from gen.diffusion.process import HALF_PI, Process
 
@@ -87,8 +87,9 @@ class DiscreteBetas(Process):
             cap: The largest beta, in (0, 1].
 
         Raises:
-            ValueError: ``steps`` is below 1, or ``survival`` does not fall.
+            ValueError: ``steps`` is below 1, ``cap`` out of range, or ``survival`` does not fall.
         """
+        check_within("(0, 1]", cap=cap)
         kept = [survival(t) for t in _spaced(0.0, 1.0, steps + 1)]
         return cls([min(1 - after / before, cap) for before, after in itertools.pairwise(kept)])
 
@@ -98,6 +99,7 @@ class DiscreteBetas(Process):
 
         Nichol & Dhariwal 2021 (arXiv 2102.09672), eq. 17.
         """
+        check_not_negative(offset=offset)
         return cls.of_survival(lambda t: math.cos((t + offset) / (1 + offset) * HALF_PI) ** 2, steps, cap)
 
     @classmethod
@@ -114,6 +116,8 @@ class DiscreteBetas(Process):
             scale: Its scale, > 0.
             cap: The largest beta, see ``of_survival``.
         """
+
+        check_positive(scale=scale)
 
         def survival(t: float) -> float:
             if t in (0.0, 1.0):

@@ -66,6 +66,8 @@ def search_grid(
         raise ValueError(f"{steps} steps cannot be chosen from the {fine.steps} of the candidates")
     conditioning = Conditioning() if conditioning is None else conditioning
     x = prior(process, fine, noise, shape or ()) if x is None else x
+    if x.numel() == 0:
+        raise ValueError("a grid is searched on at least one trajectory of at least one number")
     run = iterate(denoiser, process, fine, teacher, x=x, noise=noise, conditioning=conditioning)
     states = [x, *(step.x for step in run)]
     levels = fine.levels(process)
@@ -82,7 +84,7 @@ def search_grid(
             row = []
             for s, goal in zip(levels[i + 1 :], states[i + 1 :], strict=True):
                 end = solver.step((), state, denoise, t, s, noise=noise.at(i, t, s)).x
-                row.append(float((end - goal).square().mean()) / process.prior_scale(s) ** 2)
+                row.append(float((end - goal).abs().square().mean()) / process.prior_scale(s) ** 2)
             costs.append(row)
     return TimeGrid(tuple(fine.times[i] for i in shortest_path(costs, steps)))
 

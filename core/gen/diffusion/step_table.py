@@ -194,16 +194,20 @@ def tabulate(
     """
     if grid.renoise_steps or not grid.falling:
         raise ValueError("a table needs a grid that falls from noise to data without renoising")
+    if solver.of_tokens:
+        raise ValueError("a table holds steps of numbers, not of tokens")
     levels = grid.levels(process)
     solver, state = solver.on(levels), cast("State", ())
     steps: list[_Recorded] = []
-    units = torch.eye(MOST, dtype=torch.float64)
-    numbers = torch.randn(MOST, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    units = torch.eye(MOST, dtype=torch.float64)[:, None]
+    # Many items, as some steps are linear for most of them, and for items of two numbers least often.
+    numbers = torch.randn(MOST, 64, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for t, s in pairwise(levels):
         recorded = _record(solver, process, state, t, s, units)
         check = _record(solver, process, state, t, s, numbers)
         for symbols, values in ((recorded.inputs, check.inputs), (recorded.outputs, check.outputs)):
-            if not torch.allclose(torch.cat(symbols) @ numbers, torch.cat(values), rtol=1e-6, atol=1e-6):
+            expected = torch.tensordot(torch.cat(symbols), numbers, 1)
+            if not torch.allclose(expected, torch.stack(values), rtol=1e-6, atol=1e-6):
                 raise ValueError(f"the steps of {type(solver).__name__} are not linear: use `sample`")
         state = recorded.state
         steps.append(recorded)
@@ -220,7 +224,7 @@ def tabulate(
 
 
 class _Recorded(NamedTuple):
-    """One step of a solver on tensors (1, n) that stand for the unknown ones.
+    """One step of a solver on tensors (B, N) that stand for the unknown ones.
 
     Args:
         levels: Of the evaluations.
@@ -242,8 +246,8 @@ class _Recorded(NamedTuple):
 def _record(
     solver: Solver, process: Process, state: State, t: Level[float], s: Level[float], unknown: Tensor
 ) -> _Recorded:
-    """The step from t to s with the rows of ``unknown`` (MOST, n) as its state, noise and predictions."""
-    x = unknown[None, 0]
+    """The step from t to s with ``unknown`` (MOST, B, N) as its state, noise and predictions."""
+    x = unknown[0]
     remembered, draws, predicted = {id(x): 0}, dict[str, int](), list[int]()
     levels: list[tuple[float, float, float]] = []
     inputs: list[Tensor] = []
@@ -257,7 +261,7 @@ def _record(
     def draw(_like: Tensor, name: str) -> Tensor:
         if name not in draws:
             draws[name] = row()
-        return unknown[None, draws[name]]
+        return unknown[draws[name]]
 
     def denoise(x: Tensor, level: Level[float]) -> Prediction:
         if level.target is not None:
@@ -266,18 +270,20 @@ def _record(
         levels.append((level.t, level.alpha, level.sigma))
         inputs.append(x)
         predicted.append(row())
-        return Prediction(unknown[None, predicted[-1]])
+        return Prediction(unknown[predicted[-1]])
 
     def fresh(tensor: Tensor) -> Tensor:
         if id(tensor) not in remembered:
             remembered[id(tensor)] = row()
-        return unknown[None, remembered[id(tensor)]]
+        return unknown[remembered[id(tensor)]]
 
     given = _mapped(state, fresh)
     update = solver.step(given, x, denoise, t, s, noise=NamedNoise(draw))
     kept: dict[int, Tensor] = {}
     _mapped(update.state, lambda tensor: kept.setdefault(id(tensor), tensor))
     outputs = [update.x, *kept.values()]
+    if any(tensor.shape != x.shape for tensor in outputs):
+        raise ValueError(f"{type(solver).__name__} remembers more than states: use `sample`")
     return _Recorded(levels, inputs, outputs, update.state, list(remembered.values()), draws, predicted)
 
 

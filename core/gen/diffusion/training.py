@@ -14,13 +14,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gen.diffusion.arguments import check_not_negative, check_positive
 from gen.diffusion.level import Level, Real, clip, derivative, exp, softplus
 from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import Process
 
 
 class Times(ABC):
-    """A distribution of t in (0, 1), given by its quantiles; a batch draws one time from each stratum."""
+    """A distribution of t in (0, 1), given by its quantiles; a batch draws one time from each stratum.
+
+    Subclasses are frozen dataclasses and refuse arguments out of range by a ValueError.
+    """
 
     @abstractmethod
     def quantile(self, share: Tensor) -> Tensor:
@@ -53,6 +57,9 @@ class LogitNormalTimes(Times):
     mean: float = 0.0
     std: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_positive(std=self.std)
+
     def quantile(self, share: Tensor) -> Tensor:
         return torch.sigmoid(self.mean + self.std * torch.special.ndtri(share))
 
@@ -70,6 +77,9 @@ class LogNormalSigmas(Times):
     process: Process
     mean: float = -1.2
     std: float = 1.2
+
+    def __post_init__(self) -> None:
+        check_positive(std=self.std)
 
     def quantile(self, share: Tensor) -> Tensor:
         return self.process.t_of_log_snr(-(self.mean + self.std * torch.special.ndtri(share)))
@@ -104,7 +114,10 @@ class CosMapTimes(Times):
 
 
 class Weighting(ABC):
-    """A weight for every level with sigma > 0. Works for one level or one level per item."""
+    """A weight for every level with sigma > 0. Works for one level or one level per item.
+
+    Subclasses are frozen dataclasses and refuse arguments out of range by a ValueError.
+    """
 
     @abstractmethod
     def __call__(self, level: Level[Real]) -> Real:
@@ -149,6 +162,9 @@ class MinSNRWeighting(Weighting):
 
     gamma: float = 5.0
 
+    def __post_init__(self) -> None:
+        check_positive(gamma=self.gamma)
+
     def __call__(self, level: Level[Real]) -> Real:
         return clip(_snr(level), 0.0, self.gamma)
 
@@ -171,6 +187,9 @@ class EDMWeighting(Weighting):
 
     sigma_data: float = 0.5
 
+    def __post_init__(self) -> None:
+        check_positive(sigma_data=self.sigma_data)
+
     def __call__(self, level: Level[Real]) -> Real:
         return _snr(level) + 1 / self.sigma_data**2
 
@@ -186,6 +205,10 @@ class P2Weighting(Weighting):
 
     k: float = 1.0
     gamma: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_positive(k=self.k)
+        check_not_negative(gamma=self.gamma)
 
     def __call__(self, level: Level[Real]) -> Real:
         snr = _snr(level)

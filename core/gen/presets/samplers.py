@@ -57,7 +57,8 @@ SCHEDULERS: Mapping[str, Sampler] = MappingProxyType(
 )
 """The schedulers of diffusers, as they are when built without arguments.
 
-Without their clipping and the Runge-Kutta steps of PNDM, which its pipelines leave out too.
+Without their clipping and the Runge-Kutta steps of PNDM, which its pipelines leave out too. PNDM ends at the
+data (``set_alpha_to_one``), where theirs keeps the noise of the first step of the chain.
 """
 
 NEAREST: Mapping[str, tuple[str, str]] = MappingProxyType(

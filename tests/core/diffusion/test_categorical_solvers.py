@@ -379,6 +379,13 @@ def test_impossible_settings_are_refused(make) -> None:
 
 
 @pytest.mark.parametrize("solver", [PosteriorSample(MASKED), Unmask(MASKED), EntropyBound(MASKED)], ids=repr)
+def test_an_item_may_be_a_single_token(solver) -> None:
+    certain = TokenDenoiser(lambda x, c, k: torch.eye(MASKED.tokens)[torch.ones_like(x)] * 50.0, MASKED)
+    x = sample(certain, MASKED, TimeGrid.uniform(3), solver, noise=NoiseSource([1, 2]), shape=()).x
+    assert x.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("solver", [PosteriorSample(MASKED), Unmask(MASKED), EntropyBound(MASKED)], ids=repr)
 def test_logits_that_are_not_numbers_stop_the_step(solver) -> None:
     """The tokens drawn by them would be finite, so the states do not show it."""
 

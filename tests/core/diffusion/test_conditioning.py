@@ -57,6 +57,7 @@ def test_nothing_is_a_conditioning() -> None:
     assert Conditioning().batch is None
     assert len(concatenate([Conditioning(), Conditioning()])) == 0
     assert Conditioning().select([0, 1]).repeat(2).batch is None
+    assert _tokens(2, 2).select([]).batch == 0
 
 
 @pytest.mark.parametrize(

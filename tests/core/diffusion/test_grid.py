@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import scipy.special
+import torch
 from exact import PROCESSES
 
 from gen.diffusion import (
@@ -342,6 +343,14 @@ def test_impossible_grids_are_refused(make) -> None:
 def test_grids_are_values() -> None:
     assert TimeGrid.uniform(4) == TimeGrid((1.0, 0.75, 0.5, 0.25, 0.0))
     assert len({TimeGrid.uniform(4), TimeGrid.uniform(4), TimeGrid.uniform(5)}) == 2
+
+
+def test_the_times_of_a_grid_may_be_any_sequence_of_numbers() -> None:
+    restarting = TimeGrid((1.0, 0.5, 0.25, 0.5, 0.25, 0.0), (2,))
+    for times in ([1, 0.5, 0.25, 0.5, 0.25, 0], np.array(restarting.times), torch.tensor(restarting.times)):
+        found = TimeGrid(times, [2])
+        assert (found, hash(found)) == (restarting, hash(restarting))
+        assert {type(t) for t in found} == {float}
 
 
 def test_restart_repeats_each_interval() -> None:

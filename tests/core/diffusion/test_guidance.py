@@ -400,6 +400,17 @@ def test_scales_may_follow_the_level() -> None:
         assert rows.pop() == size
 
 
+def test_what_a_guidance_lacks_before_another_is_said() -> None:
+    """The later one evaluates prompts without uncond, and several in one batch."""
+    for first, message in (
+        (ClassifierFree(2.0), "guidance by uncond must be the last"),
+        (LossGuidance(_square, [1.0, 2.0, 3.0]), "before a guidance that evaluates several prompts"),
+    ):
+        denoiser = guided(MODEL, first >> ClassifierFree(3.0))
+        with pytest.raises(ValueError, match=message):
+            denoiser(X, LEVEL, PROMPTS, Memory())
+
+
 def test_a_chain_is_guidance_of_the_guided() -> None:
     a, b = ClassifierFree(3.0, 0.5), ClassifierFree(1.5, weak=WEAK)
     c = LossGuidance(_square, 0.1)
@@ -766,5 +777,5 @@ def test_complex_states_are_guided_as_their_real_and_imaginary_parts(name) -> No
 
 @pytest.mark.parametrize("guidance", [Mahiro(2.0), FrequencyDecoupled(2.0, coarser=[1.0], axes=(-1,))])
 def test_rules_for_real_states_refuse_complex_ones(guidance) -> None:
-    with pytest.raises(ValueError, match="real states"):
+    with pytest.raises(ValueError, match="real numbers"):
         guided(_video, guidance)(VIDEO.to(torch.complex64), LEVEL, PROMPTS_OF_VIDEOS, Memory())

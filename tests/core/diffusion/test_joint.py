@@ -306,6 +306,27 @@ def test_networks_of_their_own_make_a_joint_denoiser() -> None:
     assert end.nfe == 11
 
 
+def test_a_network_may_overwrite_its_outputs_whatever_steps_are_kept() -> None:
+    """A part with one evaluation per step beside one with two."""
+    buffers: dict[str, torch.Tensor] = {}
+
+    def careful(x, c_noise, _conditioning):
+        return {name: torch.tanh(part) * 0.5 for name, part in x.items()}
+
+    def careless(*inputs):
+        return {
+            name: buffers.setdefault(name, torch.empty_like(output)).copy_(output)
+            for name, output in careful(*inputs).items()
+        }
+
+    parts = _parts(Heun(), sound=Part(PROCESSES["sound"], DDIM()))
+    kinds, x = dict.fromkeys(parts, Velocity()), joint.prior(parts, GRID, NOISE, SHAPES)
+    models = [joint.ModelDenoiser(network, PROCESSES, kinds) for network in (careful, careless)]
+    kept = [list(joint.iterate(model, parts, GRID, x=x, noise=NOISE)) for model in models]
+    for expected, found in zip(*kept, strict=True):
+        assert all(torch.equal(found[name].x0, expected[name].x0) for name in parts)
+
+
 def test_a_part_that_fails_is_named() -> None:
     def denoiser(x, levels, conditioning, memory):
         return {name: Prediction(part * (torch.nan if name == "sound" else 1)) for name, part in x.items()}

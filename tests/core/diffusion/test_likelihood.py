@@ -9,7 +9,7 @@ import torch
 from exact import PROCESSES, Gaussian, Mixture, denoiser_of, slope_of
 
 from gen import presets
-from gen.diffusion import NoiseSource, Prediction, TimeGrid, log_likelihood
+from gen.diffusion import NoiseSource, Prediction, TimeGrid, log_likelihood, variational_bound
 from thinning import thinned
 
 SHAPE = (2, 3)
@@ -133,9 +133,24 @@ def test_signs_are_exact_where_elements_do_not_depend_on_each_other() -> None:
         ({"noise": NoiseSource([0] * 4)}, "noise and at least one probe"),
         ({"noise": NoiseSource([0] * 4), "probes": 0}, "noise and at least one probe"),
         ({"solver": presets.solver("ddpm")}, "draws noise"),
+        ({"x0": torch.zeros(4, 2, dtype=torch.complex64)}, "real numbers, not torch.complex64"),
+        ({"x0": torch.zeros(4, 2, dtype=torch.int64)}, "real numbers, not torch.int64"),
     ],
 )
 def test_what_has_no_likelihood_is_refused(options: dict, message: str) -> None:
+    x0 = options.pop("x0", DATA)
     grid, solver = options.pop("grid", TimeGrid.uniform(9)), options.pop("solver", presets.solver("ddim"))
     with pytest.raises(ValueError, match=message):
-        log_likelihood(denoiser_of(Gaussian()), PROCESSES["flow"], grid, solver, DATA, **options)
+        log_likelihood(denoiser_of(Gaussian()), PROCESSES["flow"], grid, solver, x0, **options)
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (3,)])
+def test_batches_may_be_empty_and_items_single_numbers(shape: tuple[int, ...]) -> None:
+    x0, process, grid = torch.zeros(shape), PROCESSES["flow"], TimeGrid.uniform(4)
+    found = log_likelihood(denoiser_of(Gaussian()), process, grid, presets.solver("ddim"), x0)
+    noise = NoiseSource(range(len(x0)))
+    bound = variational_bound(denoiser_of(Gaussian()), process, grid, x0, noise=noise, bits=None)
+    assert found.nats.shape == bound.total.shape == shape[:1]
+    assert found.latent.shape == shape
+    with pytest.raises(ValueError, match="real numbers, not torch"):
+        variational_bound(denoiser_of(Gaussian()), process, grid, x0.to(torch.complex64), noise=noise)

@@ -367,3 +367,20 @@ def test_the_loss_of_the_variance_estimates_the_bound() -> None:
     terms = step_divergence(x0.expand(8, -1), predicted, 0.0, level_t, level_s, bits=None).sum(1)
     bound = variational_bound(denoiser_of(DATA), chain, grid, x0, noise=NoiseSource([9]), bits=None)
     torch.testing.assert_close(terms, torch.cat([bound.steps[0], bound.reconstruction]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LogitNormalTimes(std=0.0),
+        lambda: LogNormalSigmas(RectifiedFlow(), std=-1.0),
+        lambda: ModeTimes(2.0),
+        lambda: MinSNRWeighting(0.0),
+        lambda: EDMWeighting(0.0),
+        lambda: P2Weighting(k=0.0),
+        lambda: P2Weighting(gamma=math.nan),
+    ],
+)
+def test_settings_out_of_range_are_refused(make) -> None:
+    with pytest.raises(ValueError, match=r"(std|scale|gamma|sigma_data|k) must"):
+        make()

@@ -14,6 +14,7 @@ import torch
 from exact import PROCESSES, Gaussian, denoiser_of
 from exponential_oracle import ExponentialMultistep
 from packaging.version import Version
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gen import presets
@@ -25,8 +26,10 @@ from gen.diffusion import (
     ClassifierFree,
     Condition,
     Conditioning,
+    Cosine,
     DiscreteBetas,
     Epsilon,
+    FlowAdams,
     Heun,
     Memory,
     ModelDenoiser,
@@ -46,7 +49,8 @@ from gen.diffusion import (
     sample,
     transition,
 )
-from gen.diffusion.guidance import Chain
+from gen.diffusion.categorical import Masked, Unmask
+from gen.diffusion.guidance import Chain, Perturbed
 
 SHAPE = (3, 8, 8)
 FLOW = RectifiedFlow()
@@ -254,6 +258,54 @@ def test_complex_states_are_sampled_as_their_real_and_imaginary_parts(name: str)
         torch.testing.assert_close(torch.view_as_real(ends[1]), ends[0], rtol=0, atol=1e-12)
 
 
+def test_complex_velocities_that_go_to_and_fro_are_those_of_both_parts() -> None:
+    """The solver of the default, whose items take Euler's step where they are stable."""
+    grid, noise = TimeGrid.uniform(9), NoiseSource([3, 4])
+    x = prior(FLOW, grid, noise, (5, 2)).double()
+    solver = FlowAdams(3, corrector=True, stable_above=0.9)
+    ends = [
+        sample(_shrinks, FLOW, grid, solver, noise=noise, x=state).x
+        for state in (x, torch.view_as_complex(x))
+    ]
+    torch.testing.assert_close(torch.view_as_real(ends[1]), ends[0], rtol=0, atol=1e-12)
+
+
+def test_the_density_of_a_complex_step_is_that_of_both_parts() -> None:
+    grid, noise = TimeGrid.uniform(4), NoiseSource([5, 6])
+    x = prior(FLOW, grid, noise, (3, 2))
+    real, other = (
+        next(iterate(_shrinks, FLOW, grid, DDIM(1.0), x=state, noise=noise))
+        for state in (x, torch.view_as_complex(x))
+    )
+    torch.testing.assert_close(other.log_prob(), real.log_prob())
+    torch.testing.assert_close(other.log_prob(torch.view_as_complex(x)), real.log_prob(x))
+
+
+def test_a_network_gets_both_parts_of_a_complex_state_whatever_its_dtype() -> None:
+    conditioning = Conditioning({"a": Condition(torch.ones(2, 1, dtype=torch.float64), "global")})
+
+    class Half(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.tensor(0.5))
+
+        def forward(self, x, c_noise, conditioning):
+            assert conditioning["a"].value.dtype == torch.float32
+            return x * self.scale
+
+    x = torch.randn(2, 3, dtype=torch.complex128, generator=torch.Generator().manual_seed(0))
+    run = {"process": FLOW, "grid": TimeGrid.uniform(2), "solver": DDIM(), "noise": NoiseSource([1, 2])}
+    found = sample(ModelDenoiser(Half(), FLOW, Velocity()), **run, x=x, conditioning=conditioning).x
+    expected = sample(ModelDenoiser(lambda x, *_: x * 0.5, FLOW, Velocity()), **run, x=x).x
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_complex_output_for_a_real_state_is_refused() -> None:
+    model = ModelDenoiser(lambda x, *_: torch.complex(x, x), FLOW, Velocity())
+    with pytest.raises(TypeError, match="must return floating-point numbers, not torch"):
+        sample(model, FLOW, TimeGrid.uniform(2), DDIM(), noise=NoiseSource([1]), shape=(3,))
+
+
 @pytest.mark.parametrize("order", [2, 3])
 def test_adaptive_steps_of_complex_states_are_as_accurate_as_real_ones(order) -> None:
     """Where one part is 0, the absolute value is that of the other: the same steps."""
@@ -385,6 +437,21 @@ def test_a_network_may_overwrite_its_earlier_outputs(make, solver, inference) ->
         expected = _steps(guided(_flow_model(_careful), guidance), solver)
         found = _steps(guided(_flow_model(make()), guidance), solver, inference)
         assert all(map(torch.equal, found, expected))
+
+
+@pytest.mark.parametrize("make", [_into_a_buffer, _into_an_array])
+def test_a_weak_model_may_overwrite_the_output_of_its_twin(make) -> None:
+    """Both have one network, and so one buffer."""
+
+    def ends(network):
+        strong = ModelDenoiser(network, FLOW, Velocity())
+        weak = ModelDenoiser(network, Cosine(), VPrediction())
+        return [
+            torch.stack(_steps(guided(strong, guidance), "heun"))
+            for guidance in (ClassifierFree(2.0, weak=weak), Perturbed(2.0, weak))
+        ]
+
+    assert all(map(torch.equal, ends(make()), ends(_careful)))
 
 
 class _Writes(TorchDispatchMode):
@@ -558,6 +625,8 @@ def test_only_what_the_network_sees_has_its_dtype() -> None:
         ({"shape": (2,), "grid": TimeGrid.uniform(3).reverse()}, "above t = 0"),
         ({"shape": (2,), "grid": TimeGrid((0.5, 0.9)), "solver": DDIM(1.0)}, "data to noise"),
         ({"shape": (2,), "parameterization": Epsilon()}, "does not determine x0 at alpha"),
+        ({"shape": (2,), "solver": Unmask(Masked(5, 5))}, "Unmask needs a state of tokens, int64, not torch"),
+        ({"x": torch.zeros(1, 2, dtype=torch.int64)}, "DDIM needs a state of floating-point numbers"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(arguments: dict, message: str) -> None:

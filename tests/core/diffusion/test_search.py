@@ -8,7 +8,7 @@ import pytest
 import torch
 from exact import PROCESSES, Gaussian, Mixture, denoiser_of
 
-from gen.diffusion import DDIM, Heun, NoiseSource, TimeGrid, prior, sample, search_grid
+from gen.diffusion import DDIM, Heun, NoiseSource, Prediction, TimeGrid, prior, sample, search_grid
 from gen.diffusion.search import dense_grid, shortest_path
 
 SHAPE = (8,)
@@ -78,6 +78,19 @@ def test_a_first_order_search_evaluates_once_per_candidate_beyond_the_teacher() 
     assert len(evaluated) == 20 + 20
 
 
+def test_the_grid_of_complex_states_is_that_of_their_parts() -> None:
+    def halves(x, *_):
+        return Prediction(x * 0.5)
+
+    process, candidates = PROCESSES["flow"], TimeGrid.uniform(8)
+    x = LEARN.prior((3, 2))
+    real, other = (
+        search_grid(halves, process, 3, noise=LEARN, x=state, candidates=candidates)
+        for state in (x, torch.view_as_complex(x))
+    )
+    assert real == other
+
+
 @pytest.mark.parametrize(
     ("steps", "options", "message"),
     [
@@ -86,6 +99,7 @@ def test_a_first_order_search_evaluates_once_per_candidate_beyond_the_teacher() 
         (2, {"shape": SHAPE, "candidates": TimeGrid.uniform(8).reverse()}, "cannot be chosen"),
         (2, {"shape": SHAPE, "solver": DDIM(1.0)}, "draw no noise"),
         (2, {}, "give either x"),
+        (2, {"x": torch.zeros(0, 2)}, "at least one trajectory"),
     ],
 )
 def test_a_search_that_cannot_be_made_is_refused(steps: int, options: dict, message: str) -> None:

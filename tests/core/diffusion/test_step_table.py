@@ -18,6 +18,7 @@ from gen.diffusion import (
     Conditioning,
     DiscreteBetas,
     Epsilon,
+    FlowAdams,
     ModelDenoiser,
     NoiseSource,
     RectifiedFlow,
@@ -30,6 +31,7 @@ from gen.diffusion import (
     prior,
     sample,
 )
+from gen.diffusion.categorical import Masked, Unmask
 from gen.diffusion.guidance import CFGZeroStar, Tangential
 from gen.diffusion.step_table import table_step, tabulate
 from gen.presets.solvers import SOLVERS
@@ -94,6 +96,20 @@ def test_tables_hold_for_every_process_and_guidance(process, model) -> None:
 def test_steps_that_are_not_linear_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="use `sample`"):
         tabulate(FLOW, TimeGrid.uniform(4), presets.solver(name))
+
+
+@pytest.mark.parametrize(
+    ("process", "solver", "message"),
+    [
+        (FLOW, FlowAdams(3, corrector=True, stable_above=0.5), "remembers more than states"),
+        (FLOW, FlowAdams(3, stable_above=0.5), "are not linear"),
+        (FLOW, FlowAdams(3, stable_above=-0.95), "are not linear"),
+        (Masked(5, 5), Unmask(Masked(5, 5)), "not of tokens"),
+    ],
+)
+def test_solvers_that_no_table_can_hold_are_refused(process, solver, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        tabulate(process, TimeGrid.uniform(5), solver)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ from gen.diffusion.solvers import (
     LCMStep,
     PredictorCorrector,
     ReverseDiffusion,
+    TauInterval,
     TCDStep,
     UniPC,
 )
@@ -376,6 +377,8 @@ def test_a_batch_equals_its_single_runs_bit_for_bit(solver: Solver, brownian: bo
         lambda: Churn(Heun(), 0.1, s_noise=0.0),
         lambda: Langevin(0.0),
         lambda: Langevin(0.1, 0),
+        lambda: TauInterval(-1.0),
+        lambda: TauInterval(1.0, 0.8, 0.2),
     ],
 )
 def test_impossible_settings_are_refused(make) -> None:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from gen.diffusion.arguments import check_positive, check_within, whole_number
-from gen.diffusion.level import Level, column
+from gen.diffusion.level import Level, as_real, column, flat
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.base import (
     Denoise,
@@ -146,7 +146,7 @@ class FlowAdams(Solver):
         if self.stable_above == -1 or len(past) < 2:
             return None
         change, before = v - past[0].value, past[0].value - past[1].value
-        cosine = torch.cosine_similarity(change.flatten(1), before.flatten(1))
+        cosine = torch.cosine_similarity(flat(as_real(change)), flat(as_real(before)))
         return column(cosine > self.stable_above, v)
 
     def _norm(self, level: Level[float]) -> float:

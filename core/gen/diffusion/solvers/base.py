@@ -72,6 +72,11 @@ class Solver(ABC):
         return False
 
     @property
+    def of_tokens(self) -> bool:
+        """Whether the state is one of tokens, int64, and not of numbers."""
+        return False
+
+    @property
     def corrects(self) -> bool:
         """Whether a step first corrects the one before, so that x must be as that one left it."""
         return False

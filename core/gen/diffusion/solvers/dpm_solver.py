@@ -19,7 +19,7 @@ from torch import Tensor
 
 from gen.diffusion.arguments import check_choice, check_positive, check_within, whole_number
 from gen.diffusion.denoiser import Prediction
-from gen.diffusion.level import Level
+from gen.diffusion.level import Level, flat
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.base import (
     Denoise,
@@ -257,7 +257,7 @@ class Adaptive(Solver):
         if before.numel() == 0:
             return 0.0
         scale = torch.maximum(low.abs(), before.abs()).mul_(self.rtol).clamp_(min=self.atol)
-        return float(((low - high).abs() / scale).flatten(1).square().mean(1).sqrt().max())
+        return float(flat((low - high).abs() / scale).square().mean(1).sqrt().max())
 
     def _factor(self, errors: tuple[float, ...]) -> float:
         p, i, d = self.gains

@@ -257,12 +257,20 @@ class TauInterval:
         high: Its highest.
         at_end: Whether the time is that of the end of the step, as in ComfyUI, or of its start, as in
             diffusers.
+
+    Raises:
+        ValueError: A value is out of range.
     """
 
     tau: float = 1.0
     low: float = 0.2
     high: float = 0.8
     at_end: bool = False
+
+    def __post_init__(self) -> None:
+        check_not_negative(tau=self.tau)
+        if not 0 <= self.low <= self.high <= 1:
+            raise ValueError(f"the times of tau must be 0 <= low <= high <= 1, not {self.low}, {self.high}")
 
     def __call__(self, t: Level[float], s: Level[float]) -> float:
         return self.tau if self.low <= (s if self.at_end else t).t <= self.high else 0.0
