@@ -36,13 +36,12 @@ def check_not_negative(**numbers: float) -> None:
             raise ValueError(f"{name} must be a finite number of at least 0, not {number}")
 
 
-def check_within(interval: str, **numbers: float) -> None:
-    """Each number must lie in the interval, such as "(0, 1]" for 0 < number <= 1."""
-    low, high = map(float, interval[1:-1].split(","))
+def check_within(low: int, high: int, *, without: Sequence[int] = (), **numbers: float) -> None:
+    """Each number must lie in [low, high] and be none of the ends ``without``."""
     for name, number in numbers.items():
-        above = low <= number if interval.startswith("[") else low < number
-        if not (above and (number <= high if interval.endswith("]") else number < high)):
-            raise ValueError(f"{name} must lie in {interval}, not {number}")
+        if not low <= number <= high or number in without:
+            left, right = "[("[low in without], "])"[high in without]
+            raise ValueError(f"{name} must lie in {left}{low}, {high}{right}, not {number}")
 
 
 def check_choice(name: str, value: object, choices: object) -> None:

@@ -398,7 +398,7 @@ def thresholded(
     Raises:
         ValueError: A value is out of range.
     """
-    check_within("(0, 1]", quantile=quantile)
+    check_within(0, 1, without=(0,), quantile=quantile)
     check_positive(bound=bound)
     if not cap >= bound:
         raise ValueError(f"cap must be at least bound, {bound}, not {cap}")

@@ -280,7 +280,7 @@ class TimeGrid:
             linear_steps: How many are equal, at least 1 and fewer than ``steps``; half of them by default.
         """
         n = whole_number(steps, "steps")
-        check_within("(0, 1)", threshold=threshold)
+        check_within(0, 1, without=(0, 1), threshold=threshold)
         if n == 1:
             return cls((1.0, 0.0))
         m = n // 2 if linear_steps is None else whole_number(linear_steps, "linear_steps", most=n - 1)
@@ -406,7 +406,7 @@ class TimeGrid:
             ValueError: ``strength`` is outside, or the grid renoises.
         """
         self._refuse_restarts("truncated")
-        check_within("(0, 1]", strength=strength)
+        check_within(0, 1, without=(0,), strength=strength)
         return TimeGrid(self.times[-1 - max(1, round(strength * self.steps)) :])
 
     def reverse(self) -> TimeGrid:
@@ -454,6 +454,12 @@ class TimeGrid:
     def _refuse_restarts(self, done: str) -> None:
         if self.renoise_steps:
             raise ValueError(f"a grid that renoises cannot be {done}: let restart come last")
+
+
+def check_falls(grid: TimeGrid, name: str) -> None:
+    """Raises ValueError where the grid rises or renoises; ``name`` is what needs another."""
+    if not grid.falling or grid.renoise_steps:
+        raise ValueError(f"{name} needs a grid that falls from noise to data without renoising")
 
 
 def _spaced(first: float, last: float, count: int) -> list[float]:

@@ -314,7 +314,7 @@ class ClassifierFree(Extrapolation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_within("[0, 1]", rescale=self.rescale)
+        check_within(0, 1, rescale=self.rescale)
         if self.renorm is not None and (self.renorm >= 0 or self.rescale > 0):
             raise ValueError("renorm is an axis counted from the end, and excludes rescale")
 
@@ -398,7 +398,7 @@ class AdaptiveProjected(Extrapolation):
         check_not_negative(eta=self.eta)
         if not self.radius > 0:
             raise ValueError(f"radius must be above 0, not {self.radius}")
-        check_within("(-1, 1)", momentum=self.momentum)
+        check_within(-1, 1, without=(-1, 1), momentum=self.momentum)
 
     def combine(self, at: Evaluation, cond: Prediction, uncond: Prediction, w: float | Tensor) -> Prediction:
         difference = cond.x0 - uncond.x0

@@ -29,7 +29,7 @@ from gen.diffusion.level import Level, repeated, within
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.parameterization import Parameterization
 from gen.diffusion.process import ForwardProcess, Process
-from gen.diffusion.sampling import InPlaceCheck, Run, Step, autograd, check_conditioning, counted
+from gen.diffusion.sampling import InPlaceCheck, Run, Step, autograd, check_items, counted
 from gen.diffusion.sampling import prior as prior_of
 from gen.diffusion.solvers.base import Solver, Update
 
@@ -184,6 +184,8 @@ def iterate(
     if not parts:
         raise ValueError("a joint state needs at least one part")
     _check_names("the state", x, parts)
+    for tensor in x.values():
+        check_items(tensor, noise, conditioning)
     if after is not None:
         _check_names("the step to go on from", after, parts)
     if not torch.compiler.is_compiling():
@@ -193,8 +195,6 @@ def iterate(
         name: Run(part.process, grid, part.solver, x[name], noise.child(name), (after or {}).get(name), name)
         for name, part in parts.items()
     }
-    for part in x.values():
-        check_conditioning(conditioning, part)
     if len({run.first for run in runs.values()}) > 1:
         raise ValueError("the steps to go on from must be of one index")
     first = next(iter(runs.values())).first

@@ -12,7 +12,7 @@ from torch import Tensor
 from gen.diffusion.arguments import check_choice, check_real
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
-from gen.diffusion.grid import TimeGrid
+from gen.diffusion.grid import TimeGrid, check_falls
 from gen.diffusion.level import (
     Level,
     Real,
@@ -90,8 +90,7 @@ def log_likelihood(
         FloatingPointError: The denoiser returned NaN or infinity.
     """
     check_real(x0, "a likelihood")
-    if not grid.falling or grid.renoise_steps:
-        raise ValueError("a likelihood needs a grid that falls from noise to data without renoising")
+    check_falls(grid, "a likelihood")
     if (probes is None) != (noise is None) or (probes is not None and probes < 1):
         raise ValueError("give both noise and at least one probe, or neither for the exact divergence")
     inner = [level for level in grid.levels(process) if level.alpha > 0 and level.sigma > 0]
@@ -196,8 +195,9 @@ def variational_bound(
     check_choice("variance", variance, Variance)
     check_real(x0, "a bound")
     levels = grid.levels(process)
-    if not grid.falling or grid.renoise_steps or levels[-1].sigma > 0:
-        raise ValueError("the bound needs a grid that falls to t = 0 and does not renoise")
+    check_falls(grid, "a bound")
+    if levels[-1].sigma > 0:
+        raise ValueError("a bound needs a grid that ends at t = 0")
     conditioning = Conditioning() if conditioning is None else conditioning
     terms: list[Tensor] = []
     with torch.no_grad():

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Output, Prediction
-from gen.diffusion.grid import TimeGrid
+from gen.diffusion.grid import TimeGrid, check_falls
 from gen.diffusion.level import Level, flat
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import ForwardProcess, Process
@@ -120,6 +120,21 @@ def prior(
     return process.prior(noise, shape, process.level(grid.times[0])).to(device)
 
 
+def start(
+    process: ForwardProcess,
+    grid: TimeGrid,
+    noise: NoiseSource,
+    x: Tensor | None,
+    shape: Sequence[int] | None,
+) -> Tensor:
+    """x, or ``prior`` of the shape of one item; raises ValueError where there is not exactly one of them."""
+    if x is not None and shape is None:
+        return x
+    if x is None and shape is not None:
+        return prior(process, grid, noise, shape)
+    raise ValueError("give either x, the state to start from, or shape, that of one item")
+
+
 class Run:
     """The state of one tensor in a run; arguments and errors are those of ``iterate``."""
 
@@ -134,8 +149,6 @@ class Run:
         part: str = "",
     ) -> None:
         self.levels = grid.levels(process)
-        if x.shape[:1] != (len(noise.seeds),):
-            raise ValueError(f"there must be one seed per item: {len(noise.seeds)} for x {tuple(x.shape)}")
         if self.levels[0].sigma == 0 and not solver.from_data:
             raise ValueError(
                 "a grid must start above t = 0, where there is noise; from data to noise, use invert"
@@ -221,7 +234,7 @@ def iterate(
             since the last check, see ``FiniteCheck``.
     """
     conditioning, steps = Conditioning() if conditioning is None else conditioning, grid.steps
-    check_conditioning(conditioning, x)
+    check_items(x, noise, conditioning)
     if not torch.compiler.is_compiling():
         with autograd(gradients):
             x, conditioning = counted(x), conditioning.map(counted)
@@ -271,11 +284,7 @@ def sample(
         shape: The shape of one item, to start from pure noise on the CPU; one of the two.
         on_step: Called after every step.
     """
-    if (x is None) == (shape is None):
-        raise ValueError("give either x, the state to start from, or shape, that of one item")
-    if x is None:
-        x = prior(process, grid, noise, shape or ())
-    nfe = 0
+    x, nfe = start(process, grid, noise, x, shape), 0
     for step in iterate(denoiser, process, grid, solver, x=x, noise=noise, conditioning=conditioning):
         x, nfe = step.x, nfe + step.nfe
         if on_step is not None:
@@ -309,8 +318,7 @@ def invert(
     Raises:
         ValueError: The solver draws noise, the grid rises or renoises, or as for ``iterate``.
     """
-    if not grid.falling or grid.renoise_steps:
-        raise ValueError("inversion needs a grid that falls from noise to data without renoising")
+    check_falls(grid, "inversion")
     nothing_drawn = NoiseSource([0] * x.shape[0])
     return sample(
         denoiser, process, grid.reverse(), Inverse(solver),
@@ -426,7 +434,9 @@ class FiniteCheck:
         self._first = index + 1
 
 
-def check_conditioning(conditioning: Conditioning, x: Tensor) -> None:
-    """Raises ValueError where the conditioning is for another number of items than x."""
+def check_items(x: Tensor, noise: NoiseSource, conditioning: Conditioning) -> None:
+    """Raises ValueError where seeds or conditions are for another number of items than x (B, ...)."""
+    if x.shape[:1] != (len(noise.seeds),):
+        raise ValueError(f"there must be one seed per item: {len(noise.seeds)} for x {tuple(x.shape)}")
     if conditioning.batch not in (None, x.shape[0]):
         raise ValueError(f"the conditioning is for {conditioning.batch} items, x has {x.shape[0]}")

@@ -89,7 +89,7 @@ class DiscreteBetas(Process):
         Raises:
             ValueError: ``steps`` is below 1, ``cap`` out of range, or ``survival`` does not fall.
         """
-        check_within("(0, 1]", cap=cap)
+        check_within(0, 1, without=(0,), cap=cap)
         kept = [survival(t) for t in _spaced(0.0, 1.0, steps + 1)]
         return cls([min(1 - after / before, cap) for before, after in itertools.pairwise(kept)])
 

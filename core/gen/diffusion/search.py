@@ -14,7 +14,7 @@ from gen.diffusion.grid import TimeGrid
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NoiseSource
 from gen.diffusion.process import Process
-from gen.diffusion.sampling import iterate, prior, sample
+from gen.diffusion.sampling import iterate, sample, start
 from gen.diffusion.solvers.base import Solver
 from gen.diffusion.solvers.dpm_solver import Heun
 from gen.diffusion.solvers.first_order import DDIM
@@ -57,15 +57,13 @@ def search_grid(
         ValueError: A solver draws noise, or the candidates are too few, rise or renoise.
         FloatingPointError: The denoiser returned NaN or infinity.
     """
-    if (x is None) == (shape is None):
-        raise ValueError("give either x, the states to start from, or shape, that of one item")
     if solver.stochastic or teacher.stochastic:
         raise ValueError("a grid is searched with solvers that draw no noise")
     fine = dense_grid(process) if candidates is None else candidates
     if not fine.falling or fine.renoise_steps or not 1 <= steps <= fine.steps:
         raise ValueError(f"{steps} steps cannot be chosen from the {fine.steps} of the candidates")
     conditioning = Conditioning() if conditioning is None else conditioning
-    x = prior(process, fine, noise, shape or ()) if x is None else x
+    x = start(process, fine, noise, x, shape)
     if x.numel() == 0:
         raise ValueError("a grid is searched on at least one trajectory of at least one number")
     run = iterate(denoiser, process, fine, teacher, x=x, noise=noise, conditioning=conditioning)

@@ -23,11 +23,11 @@ from torch import Tensor
 
 from gen.diffusion.conditioning import Conditioning
 from gen.diffusion.denoiser import Denoiser, Memory, Prediction
-from gen.diffusion.grid import TimeGrid
+from gen.diffusion.grid import TimeGrid, check_falls
 from gen.diffusion.level import Level
 from gen.diffusion.noise import NamedNoise, NoiseSource
 from gen.diffusion.process import Process
-from gen.diffusion.sampling import check_conditioning
+from gen.diffusion.sampling import check_items
 from gen.diffusion.solvers.base import ROUNDING, Solver, State
 
 Terms: TypeAlias = tuple[tuple[int, ...], ...]
@@ -150,9 +150,7 @@ class StepTable:
             FloatingPointError: A prediction was NaN or infinite; read once, after the last step.
         """
         conditioning = Conditioning() if conditioning is None else conditioning
-        check_conditioning(conditioning, x)
-        if x.shape[:1] != (len(noise.seeds),):
-            raise ValueError(f"there must be one seed per item: {len(noise.seeds)} for x {tuple(x.shape)}")
+        check_items(x, noise, conditioning)
         if noise.brownian and any(self.draws):
             raise ValueError("steps from a table draw no Brownian noise")
         # Each tensor is one of its own: torch.compile makes another graph where two are the same.
@@ -192,8 +190,7 @@ def tabulate(
     Raises:
         ValueError: The grid renoises, or a step of the solver is not linear.
     """
-    if grid.renoise_steps or not grid.falling:
-        raise ValueError("a table needs a grid that falls from noise to data without renoising")
+    check_falls(grid, "a table")
     if solver.of_tokens:
         raise ValueError("a table holds steps of numbers, not of tokens")
     levels = grid.levels(process)

@@ -325,7 +325,7 @@ def test_eight_bit_data_that_are_known_cost_little_and_guesses_eight_bits() -> N
     "grid", [TimeGrid.uniform(4).reverse(), TimeGrid.uniform(4).restart(2, 2), TimeGrid((1.0, 0.5))]
 )
 def test_the_bound_refuses_other_grids(grid: TimeGrid) -> None:
-    with pytest.raises(ValueError, match="falls to t = 0"):
+    with pytest.raises(ValueError, match=r"falls from noise|ends at t = 0"):
         variational_bound(denoiser_of(DATA), Cosine(), grid, data(1, 2), noise=NoiseSource([0]))
 
 

@@ -104,9 +104,9 @@ class FlowAdams(Solver):
     def __post_init__(self) -> None:
         whole_number(self.order, "order", most=4)
         check_positive(scale=self.scale)
-        check_within("(0, 1]", spread=self.spread)
-        check_within("[0, 1]", first_order_above=self.first_order_above)
-        check_within("[-1, 1]", stable_above=self.stable_above)
+        check_within(0, 1, without=(0,), spread=self.spread)
+        check_within(0, 1, first_order_above=self.first_order_above)
+        check_within(-1, 1, stable_above=self.stable_above)
 
     @property
     def corrects(self) -> bool:

@@ -75,7 +75,7 @@ class DPMSolver2(Solver):
     r: float = 0.5
 
     def __post_init__(self) -> None:
-        check_within("(0, 1]", r=self.r)
+        check_within(0, 1, without=(0,), r=self.r)
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
@@ -214,7 +214,7 @@ class Adaptive(Solver):
         whole_number(self.order, "order", least=2, most=3)
         check_choice("target", self.target, Target)
         check_positive(rtol=self.rtol, atol=self.atol, first=self.first)
-        check_within("(0, 1)", safety=self.safety)
+        check_within(0, 1, without=(0, 1), safety=self.safety)
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise

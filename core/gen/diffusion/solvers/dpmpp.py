@@ -236,7 +236,7 @@ class DPMpp2S(_SingleStep):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("kind", self.kind, Kind)
-        check_within("(0, 1]", r=self.r)
+        check_within(0, 1, without=(0,), r=self.r)
 
     def places(self, t: Level[float], s: Level[float]) -> list[tuple[str, Level[float], float]]:
         m = s if self.r == 1 else between(t, s, self.r)

@@ -202,7 +202,7 @@ class AncestralStep:
     eta: float
 
     def __post_init__(self) -> None:
-        check_within("[0, 1]", eta=self.eta)
+        check_within(0, 1, eta=self.eta)
 
     def __call__(self, t: Level[float], s: Level[float]) -> float:
         return self.eta * s.sigma * math.sqrt(1 - decay(t, s) ** 2)
@@ -236,7 +236,7 @@ class TCDStep:
     process: Process
 
     def __post_init__(self) -> None:
-        check_within("[0, 1]", gamma=self.gamma)
+        check_within(0, 1, gamma=self.gamma)
 
     def __call__(self, _t: Level[float], s: Level[float]) -> float:
         if s.alpha == 0 or s.sigma == 0:
@@ -260,7 +260,7 @@ class FlowAncestralStep:
     eta: float = 1.0
 
     def __post_init__(self) -> None:
-        check_within("[0, 1]", eta=self.eta)
+        check_within(0, 1, eta=self.eta)
 
     def __call__(self, t: Level[float], s: Level[float]) -> float:
         u_t, u_s = flow_time(t), flow_time(s)

@@ -18,7 +18,25 @@ from gen.diffusion.solvers.first_order import SigmaUp, rule_of
 
 
 @dataclass(frozen=True)
-class FlowTime(Solver):
+class _Wrapper(Solver):
+    """A solver around another.
+
+    Args:
+        inner: The other one.
+    """
+
+    inner: Solver
+
+    @property
+    def corrects(self) -> bool:
+        return self.inner.corrects
+
+    def on(self, levels: Sequence[Level[float]]) -> Solver:
+        return replace(self, inner=self.inner.on(levels))
+
+
+@dataclass(frozen=True)
+class FlowTime(_Wrapper):
     """``inner`` for y = x / (alpha + sigma) and u = sigma / (alpha + sigma), in place of x / alpha and rho.
 
         y = x0 + u v,   v = eps - x0,   as   x / alpha = x0 + rho eps
@@ -32,15 +50,9 @@ class FlowTime(Solver):
         inner: A solver that draws no noise: in this form it would draw too much. ``Ancestral`` goes around.
     """
 
-    inner: Solver
-
     def __post_init__(self) -> None:
         if self.inner.stochastic:
             raise ValueError(f"{type(self.inner).__name__} must draw no noise in flow time")
-
-    @property
-    def corrects(self) -> bool:
-        return self.inner.corrects
 
     def on(self, levels: Sequence[Level[float]]) -> Solver:
         return replace(self, inner=self.inner.on([_exploding(level) for level in levels]))
@@ -71,7 +83,7 @@ def _exploding(level: Level[float]) -> Level[float]:
 
 
 @dataclass(frozen=True)
-class Inverse(Solver):
+class Inverse(_Wrapper):
     """``inner`` on a rising grid, from data to noise, also from t = 0, where ``inner`` has no eps.
 
     The step from t = 0 is x_s = alpha_s x_0 + sigma_s eps(alpha_s x_0, s), as in DDIM inversion (Mokady et
@@ -82,22 +94,13 @@ class Inverse(Solver):
         inner: A solver that draws no noise.
     """
 
-    inner: Solver
-
     def __post_init__(self) -> None:
         if self.inner.stochastic:
             raise ValueError(f"{type(self.inner).__name__} draws noise and cannot run from data to noise")
 
     @property
-    def corrects(self) -> bool:
-        return self.inner.corrects
-
-    @property
     def from_data(self) -> bool:
         return True
-
-    def on(self, levels: Sequence[Level[float]]) -> Solver:
-        return replace(self, inner=self.inner.on(levels))
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
@@ -111,7 +114,7 @@ class Inverse(Solver):
 
 
 @dataclass(frozen=True)
-class Ancestral(Solver):
+class Ancestral(_Wrapper):
     """``inner`` to (alpha_s, sigma_down), then noise of sigma_up.
 
     Around DDIM it is DDIM with that rule; around ``DPMpp2S`` and ``DPMSolver2`` it gives DPM++ 2S ancestral
@@ -122,7 +125,6 @@ class Ancestral(Solver):
         eta: Share of the noise of the Markov posterior, in [0, 1], or a rule for sigma_up.
     """
 
-    inner: Solver
     eta: float | SigmaUp = 1.0
 
     def __post_init__(self) -> None:
@@ -159,7 +161,7 @@ class Ancestral(Solver):
 
 
 @dataclass(frozen=True)
-class Churn(Solver):
+class Churn(_Wrapper):
     """``inner`` from a noisier level than that of x (Karras et al. 2022, arXiv 2206.00364, algorithm 2).
 
     Noise is added until sigma has grown by (1 + gamma), then the step is made from there. Around Heun this is
@@ -172,7 +174,6 @@ class Churn(Solver):
         s_noise: Factor of the noise, > 0; 1 is right for an exact denoiser.
     """
 
-    inner: Solver
     gamma: float
     within: tuple[float, float] = (0.0, math.inf)
     s_noise: float = 1.0
@@ -187,9 +188,6 @@ class Churn(Solver):
     @property
     def stochastic(self) -> bool:
         return self.gamma > 0 or self.inner.stochastic
-
-    def on(self, levels: Sequence[Level[float]]) -> Solver:
-        return replace(self, inner=self.inner.on(levels))
 
     def step(
         self, state: State, x: Tensor, denoise: Denoise, t: Level[float], s: Level[float], *, noise: StepNoise
