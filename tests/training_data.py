@@ -1,7 +1,7 @@
 """Small stand-ins for the training data that Debian's packages install, drawn and written here.
 
 The font has the tables of Noto Color Emoji (CBDT and CBLC), with one plain shape for every name; the names
-are those of the emoji that clips show. The sentences are this project's own.
+are those of the emoji that clips show, in all their poses. The sentences are this project's own.
 """
 
 import colorsys
@@ -24,6 +24,7 @@ from fontTools.ttLib.tables.E_B_L_C_ import (
 )
 from PIL import Image, ImageDraw
 
+from gen_video.training.data.things import POSES
 from gen_video.vocabulary import GAITS
 
 FIRST = 0x1F300
@@ -38,7 +39,7 @@ watch?" asked the old king.
 
 def names() -> list[str]:
     """The names of all emoji of the stand-in, in the order of their code points."""
-    return list(dict.fromkeys(name for names in GAITS.values() for name in names))
+    return list(dict.fromkeys([*(name for names in GAITS.values() for name in names), *POSES.values()]))
 
 
 def write(folder: Path) -> None:

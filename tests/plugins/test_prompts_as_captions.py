@@ -77,7 +77,7 @@ def test_captions_of_clips_stay(say: Mapping[str, Say]) -> None:
     rng = random.Random(1)
     named = {name: gait for gait, names in moving.GAITS.items() for name in names}
     names = tuple((name, *([moving.ALIASES[name]] if name in moving.ALIASES else [])) for name in named)
-    every = Things(names, tuple(named.values()), np.zeros((0, 1, 1, 4), np.uint8))
+    every = Things(names, tuple(named.values()), np.zeros((0, 1, 1, 4), np.uint8), {})
     for number in range(400):
         clip = scenes.draw(every, frozenset(range(len(every))), rng)
         for text in (scenes.caption(clip, every, rng, loop=number % 2 == 0), scenes.canonical(clip, every)):

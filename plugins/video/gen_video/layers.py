@@ -50,6 +50,15 @@ _SEEN = 2.0
 _FAINTEST = 0.02
 """Opacity up to which a thing is taken for absent."""
 
+_APART = 0.6
+"""Numbers by which the places, angles and sizes of two things differ less where they are one in two poses."""
+
+_STRIDES = (2, 4, 8)
+"""Frames of a stride: fast, at normal speed, slow."""
+
+_TURNS = 3
+"""As often two poses take turns at least; of two things at one place, the second may come and go once."""
+
 
 @dataclass(frozen=True, eq=False)
 class Layers:
@@ -72,7 +81,9 @@ class Layers:
             positions: In frames, from 0; at most T - 1, or below T for a loop.
             loop: Whether the first frame follows on the last.
         """
-        return replace(self, motion=_between(self.motion, np.array([float(p) for p in positions]), loop))
+        at = np.array([float(p) for p in positions])
+        motion, stride = _between(self.motion, at, loop), _stride(self.motion)
+        return replace(self, motion=_one_at_a_time(motion, _is_first(at, *stride)) if stride else motion)
 
     def frames(self, size: int = SIDE) -> Tensor:
         """(T, 3, size, size) in [0, 1]."""
@@ -159,6 +170,37 @@ def _between(motion: NDArray[np.float64], at: NDArray[np.float64], loop: bool) -
     shown = [number * POSE + POSE - 1 for number in range(THINGS)]
     found[shown] = found[shown].clip(np.minimum(b, c)[shown], np.maximum(b, c)[shown])
     return found
+
+
+def _stride(motion: NDArray[np.float64]) -> tuple[int, int] | None:
+    """In how many frames two poses of one thing recur, and the frame of the stride that comes first.
+
+    None where the things are two: apart, or seen in turn too seldom. Strides are even; those that the network
+    draws now and then leave one out.
+    """
+    first, second = motion[:POSE], motion[POSE : 2 * POSE]
+    if np.median(np.abs(first - second)[:-1], 1).max() >= _APART:
+        return None
+    more = np.abs(first[-1]) - np.abs(second[-1])
+    if np.count_nonzero(np.diff(np.sign(more[np.abs(more) > _SEEN / 2]))) < _TURNS:
+        return None
+    at = np.arange(len(more))
+    candidates = [(period, phase) for period in _STRIDES for phase in range(period)]
+    return max(candidates, key=lambda stride: float(more @ np.where(_is_first(at, *stride), 1, -1)))
+
+
+def _is_first(at: NDArray[np.floating | np.integer], period: int, phase: int) -> NDArray[np.bool_]:
+    """Whether the first pose is seen, at places between frames."""
+    return 2 * ((at + phase) % period) < period
+
+
+def _one_at_a_time(motion: NDArray[np.float64], first: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Two poses at the place between both, of which the first or the second is seen, and that one whole."""
+    poses = motion[: THINGS * POSE].reshape(THINGS, POSE, -1)
+    signs = np.where(poses[:, -1].sum(1) < 0, -1, 1)
+    shown = np.stack([first, ~first]) * (signs * _SEEN)[:, None]
+    places = np.broadcast_to(poses[:, :-1].mean(0), poses[:, :-1].shape)
+    return np.concatenate([*np.concatenate([places, shown[:, None]], 1), motion[THINGS * POSE :]])
 
 
 def _ground(picture: Tensor, shift: NDArray[np.float64], zoom: NDArray[np.float64], size: int) -> Tensor:

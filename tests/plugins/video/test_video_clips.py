@@ -16,7 +16,7 @@ from gen_video.training.codec import pretrained
 from gen_video.training.data import clips, examples, things
 from gen_video.training.data.backgrounds import PATTERNED, PLAIN, SCENIC, tile
 from gen_video.training.data.clips import Actor, Clip
-from gen_video.training.data.motion import MOTIONS, SPEEDS
+from gen_video.training.data.motion import MOTIONS, SPEEDS, other_pose
 from gen_video.training.data.render import TIMES, Renderer
 
 T = np.linspace(0, 1, 65)
@@ -189,6 +189,40 @@ def test_the_bank_holds_what_is_seen_and_how_it_moves(renderer: Renderer) -> Non
                 seen = codec.encode(on_white(torch.stack(list(example.pictures))))
             assert (latents - seen).abs().max() < 0.02
             assert np.abs(motion.numpy() - example.motion).max() < 0.02
+
+
+def test_one_clip_in_eight_walks_alone(renderer: Renderer) -> None:
+    rng = random.Random(5)
+    drawn = [clips.draw(renderer.things, renderer.tintable, rng) for _ in range(1500)]
+    walking = [clip for clip in drawn if clip.strides]
+    assert 0.1 < len(walking) / len(drawn) < 0.15
+    assert {clip.actors[0].motion for clip in walking} == set(clips.WALKS)
+    for clip in walking:
+        assert len(clip.actors) == 1
+        assert clip.actors[0].thing in renderer.things.strides
+    # Beside others, and in other motions, the same things have one pose.
+    others = [clip for clip in drawn if not clip.strides]
+    assert any(actor.thing in renderer.things.strides for clip in others for actor in clip.actors)
+
+
+@pytest.mark.parametrize(("speed", "frames"), [("slow", 4), ("normal", 2), ("fast", 1)])
+def test_a_pose_is_seen_for_some_frames(speed: str, frames: int) -> None:
+    seen = other_pose(TIMES, speed, 0.0)
+    assert np.array_equal(seen, np.arange(16) // frames % 2 == 1)
+
+
+def test_what_walks_is_seen_in_two_poses_in_turn(renderer: Renderer) -> None:
+    [thing, *_] = renderer.things.strides
+    clip = Clip((Actor(thing, "right", phase=0.25),), strides=True)
+    gliding, other = replace(clip, strides=False), renderer.things.strides[thing]
+    frames, one = renderer.render([clip, gliding])
+    second = replace(renderer.things, sprites=renderer.things.sprites[[other] * len(renderer.things)])
+    [two] = Renderer(replace(second, strides={})).render([gliding])
+    turn = other_pose(TIMES, "normal", 0.25)
+    assert turn.any()
+    assert not turn.all()
+    for frame, is_second, first_pose, second_pose in zip(frames, turn, one, two, strict=True):
+        assert torch.equal(frame, second_pose if is_second else first_pose)
 
 
 def test_some_things_are_as_large_as_pictures_of_them(renderer: Renderer) -> None:

@@ -4,9 +4,10 @@ import random
 
 import numpy as np
 import pytest
+import torch
 
 from gen_video.layers import POSE, unposed
-from gen_video.training.data import examples, things
+from gen_video.training.data import clips, examples, things
 from gen_video.training.data.examples import SHARES, Example
 from gen_video.training.data.render import Renderer
 
@@ -60,6 +61,29 @@ def test_pieces_go_on_where_others_end(renderer: Renderer) -> None:
         times = [np.arange(16) / 16 + start for start in (0, 0.75, 1.5, 2.25, 3)]
         times.append((np.arange(16) / 16 + 0.5) % 1)
         assert any(np.array_equal(example.motion, renderer.motion(example.clip, row)) for row in times)
+
+
+@pytest.mark.parametrize(("kind", "strides"), [("told", 1), ("continued", 1), ("first", 0), ("ends", 0)])
+def test_what_a_given_frame_shows_has_one_pose(renderer: Renderer, kind: str, strides: int) -> None:
+    found = drawn(renderer, kind)
+    walking = [
+        example
+        for example in found
+        if len(example.clip.actors) == 1
+        and example.clip.actors[0].thing in renderer.things.strides
+        and example.clip.actors[0].motion in clips.WALKS
+    ]
+    assert len(walking) > 3
+    for example in walking:
+        first, second, _ = example.pictures
+        opacity = np.abs(example.motion[[POSE - 1, 2 * POSE - 1]])
+        assert second.any() == strides
+        assert (example.looks[1] is not None) == strides
+        assert opacity[1].any() == strides
+        assert not opacity.all(0).any()
+        if strides:
+            assert not torch.equal(first, second)
+            assert np.array_equal(*example.motion[: 2 * POSE].reshape(2, POSE, -1)[:, :-1])
 
 
 def test_things_go_no_further_than_out_of_sight(renderer: Renderer) -> None:

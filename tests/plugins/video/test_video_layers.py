@@ -173,6 +173,59 @@ def test_nothing_flares_up_beside_what_vanishes() -> None:
     assert (opacity[31:] <= 0).all()
 
 
+EVEN = np.array([1.0, 1.0, 0.0, 0.0] * 4)
+UNEVEN = np.array([1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.9, 0.0, 0.8, 1.0, 0.0, 0.2])
+
+
+def turns(x: float, first: NDArray[np.float64]) -> Layers:
+    """A red thing and a blue one, so far apart, of which the first is as opaque, and the second else."""
+    numbers = [
+        np.concatenate([placed(x=side, opacity=o) for o in opacity], 1)
+        for side, opacity in ((0, first), (x, first - 1))
+    ]
+    ground = still(len(first))
+    return Layers(torch.stack([solid(RED), solid(BLUE)]), GROUND, np.concatenate([*numbers, ground]))
+
+
+@pytest.mark.parametrize("first", [EVEN, UNEVEN])
+def test_of_two_poses_of_one_thing_one_is_seen_at_a_time_in_even_strides(first: NDArray[np.float64]) -> None:
+    at = [Fraction(i, 4) for i in range(61)]
+    frames = turns(6, first).at(at, loop=False).frames()
+    # Both are three pixels from where each of them is alone: where the other is.
+    assert torch.allclose(frames[:, :, 64, 50], GROUND[:, 64, 50])
+    for position, colour in zip(at, frames[:, :, 64, 64], strict=True):
+        assert colour.tolist() == pytest.approx(RED if position % 4 < 2 else BLUE, abs=1e-4)
+
+
+@pytest.mark.parametrize(("frames", "stride"), [(1, 2), (2, 4), (4, 8)])
+def test_strides_are_as_quick_as_they_are_drawn(frames: int, stride: int) -> None:
+    first = (np.arange(16) // frames % 2).astype(np.float64)
+    at = [Fraction(i, 2) for i in range(31)]
+    red = turns(0, first).at(at, loop=False).frames()[:, 0, 64, 64]
+    for position, seen in zip(at, red, strict=True):
+        assert seen == pytest.approx(BLUE[0] if position % stride < stride / 2 else RED[0], abs=1e-4)
+
+
+def test_two_things_that_are_apart_blend_in_and_out() -> None:
+    between = turns(50, EVEN).at([Fraction(3, 2)], loop=False)
+    opacity = [unposed(between.motion[thing * POSE : (thing + 1) * POSE])[-1][0] for thing in (0, 1)]
+    assert np.abs(opacity) == pytest.approx([0.5, 0.5], abs=0.1)
+
+
+def test_a_thing_that_takes_the_place_of_another_does_so_once() -> None:
+    layers = turns(0, np.repeat([1.0, 0.0], 8))
+    assert np.array_equal(layers.at([Fraction(i) for i in range(16)], loop=False).motion, layers.motion)
+
+
+def test_a_thing_that_fades_where_nothing_else_is_still_fades() -> None:
+    fading = np.concatenate([placed(opacity=o) for o in (0.0, 0.5, 1.0)], 1)
+    layers = Layers(
+        torch.stack([solid(RED), solid(BLUE)]), GROUND, np.concatenate([fading, absent(3), still(3)])
+    )
+    at = [Fraction(i) for i in range(3)]
+    assert np.array_equal(layers.at(at, loop=False).motion, layers.motion)
+
+
 def test_what_pose_says_unposed_reads() -> None:
     numbers = placed(x=-9, y=30, angle=2.5, wide=20, high=90, opacity=-0.25)
     assert np.allclose(np.concatenate(unposed(numbers)), [-9, 30, 2.5, 20, 90, -0.25])

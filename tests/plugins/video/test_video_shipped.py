@@ -74,6 +74,30 @@ def test_what_beats_changes_its_size_and_what_moves_does_not(motion) -> None:
     assert beating > 3 * moving
 
 
+def widths(artifact: Artifact) -> np.ndarray:
+    """Pixels from the left end of what is not white to its right end, (T,)."""
+    away = ((1 - artifact.arrays["frames"].min(-1)) > 0.3).any(1)
+    return np.array([np.ptp(np.flatnonzero(row)) if row.any() else 0 for row in away])
+
+
+@pytest.mark.parametrize("prompt", ["a man walks right", "a woman running to the left"])
+def test_people_take_strides(motion, prompt: str) -> None:
+    # Arms and legs are apart in every other pose, which is seen for two frames.
+    wide = widths(motion(prompt, seed=1)) > 30
+    assert np.array_equal(wide, np.arange(16) // 2 % 2 == 0)
+    # Between frames, one of them is seen, and not both.
+    assert len({*widths(motion(prompt, seed=1, fps="24", frames=46)) // 8}) <= 3
+
+
+def test_what_has_one_pose_or_is_given_keeps_it(motion) -> None:
+    person = np.ascontiguousarray(motion("a man walks right", seed=1).arrays["frames"][0])
+    for made in (
+        motion("a rabbit runs right", seed=1),
+        motion("a man walks right", seed=2, first=Artifact("image", {"pixels": person})),
+    ):
+        assert np.ptp(widths(made)[1:12]) < 5
+
+
 def test_colours_are_those_asked_for(motion) -> None:
     frames = motion("a ball bounces on a blue background", seed=1).arrays["frames"]
     corner = frames[:, :12, :12].mean((1, 2))

@@ -14,18 +14,26 @@ from gen_video.autoencoder import Autoencoder, on_white
 from gen_video.state import pack
 from gen_video.training.data import clips, examples, things
 from gen_video.training.data.render import Look, Renderer
+from gen_video.training.start import Start
 
 CAPTIONS = 5
 
 
-def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], None]) -> LatentBank:
+def build(
+    codec: Autoencoder,
+    count: int,
+    length: int,
+    report: Callable[[str], None],
+    start: Start | None = None,
+) -> LatentBank:
     """Take clips apart and encode what is seen in them.
 
     Args:
         codec: The trained codec.
         count: Number of clips.
-        length: Longest caption in words.
+        length: Longest caption in words, or in subwords of the model that is trained on.
         report: Called with lines of progress.
+        start: The model that is trained on, whose subwords and scale stay; None for words and a new scale.
     """
     known = things.load()
     renderer = Renderer(known)
@@ -56,4 +64,5 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
     rows = {
         kind: range(kinds.index(kind), kinds.index(kind) + kinds.count(kind)) for kind in dict.fromkeys(kinds)
     }
-    return LatentBank.of(states, texts, WordRows(), length, rows)
+    vocabulary, scale = (start.subwords, start.scale) if start else (WordRows(), None)
+    return LatentBank.of(states, texts, vocabulary, length, rows, scale)

@@ -21,11 +21,10 @@ from gen.train import (
 )
 from gen.train.pictures import save_grid
 from gen_video.autoencoder import Autoencoder
-from gen_video.denoiser import Shape, WordClipTransformer
+from gen_video.denoiser import ClipTransformer
 from gen_video.model import layers
 from gen_video.sizes import FRAMES
 from gen_video.training import known_cells
-from gen_video.training.bank import build
 from gen_video.training.data.examples import SHARES
 
 OBJECTIVE = DiffusionLoss(RectifiedFlow(), Velocity(), LogitNormalTimes(mean=0.8, std=1.2))
@@ -41,33 +40,33 @@ PREVIEW = (
     "an airplane flies left in the sky, the camera zooms in",
     "a moon orbits a globe in space",
     "a blue bird moves up on a yellow background",
+    "a runner walks to the right",
 )
 
 
-def stage(settings: Settings, batch: int, clips: int, folder: Path, report: Callable[[str], None]) -> Stage:
-    """The stage that trains the denoiser on the latents of the codec before it.
+def stage(
+    settings: Settings,
+    batch: int,
+    bank: Callable[[Autoencoder], LatentBank],
+    begin: Callable[[Mapping[str, nn.Module]], tuple[Autoencoder, ClipTransformer]],
+) -> Stage:
+    """The stage that trains the denoiser on latents of a codec.
 
     Args:
         settings: How it is optimised.
         batch: Clips per step; even.
-        clips: Clips in the bank.
-        folder: Where the bank is kept.
-        report: Called with lines of progress.
+        bank: Codec to latents and captions.
+        begin: Modules of the stages before -> the codec, and the network as it begins.
     """
 
     def start(modules: Mapping[str, nn.Module], device: torch.device) -> Task:
-        codec = modules["codec"]
-        assert isinstance(codec, Autoencoder)
-        bank = LatentBank.load_or_build(
-            folder / "bank.safetensors", lambda: build(codec, clips, Shape.length, report)
-        )
-        network = WordClipTransformer(Shape(vocabulary=0))
-
+        codec, network = begin(modules)
+        kept = bank(codec)
         counts = {kind: round(share * batch) for kind, share in SHARES.items()}
         counts["told"] += batch - sum(counts.values())
 
         def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-            drawn = [bank.draw(count, generator, {kind: 1.0}) for kind, count in counts.items()]
+            drawn = [kept.draw(count, generator, {kind: 1.0}) for kind, count in counts.items()]
             masks = [known_cells.draw(kind, count, FRAMES, generator) for kind, count in counts.items()]
             states, ids = (torch.cat(parts) for parts in zip(*drawn, strict=True))
             known = known_cells.condition(states, torch.cat(masks))
@@ -78,6 +77,6 @@ def stage(settings: Settings, batch: int, clips: int, folder: Path, report: Call
             clips = torch.stack([layers(state, network).frames()[::2] for state in states])
             save_grid(clips.flatten(0, 1) * 2 - 1, path, columns=FRAMES // 2)
 
-        return text_task(network, OBJECTIVE, bank, device, draw=draw, prompts=PREVIEW, show=show)
+        return text_task(network, OBJECTIVE, kept, device, draw=draw, prompts=PREVIEW, show=show)
 
     return Stage(name="denoiser", settings=settings, start=start)

@@ -90,7 +90,7 @@ def truth(renderer: Renderer, drawn: Sequence[Clip], times: np.ndarray) -> tuple
     ground = renderer.render([nothing, replace(nothing, background=Background("black"))], np.zeros(1))
     behind, on_white, on_black = (
         renderer.render(each, times).flatten(0, 1)
-        for each in ([replace(clip, actors=()) for clip in drawn], white, black)
+        for each in ([replace(clip, actors=(), strides=False) for clip in drawn], white, black)
     )
     through = (on_white - on_black).mean(1, keepdim=True) / (ground[0] - ground[1]).mean()
     alpha = (1 - through).clamp(0, 1)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 from torch import nn
 
 from gen.model import save_model
 from gen.nn import PromptEncoder
 from gen.train import LatentBank, Recipe, Settings, halves, trained
-from gen_video.denoiser import WordClipTransformer
+from gen_video.autoencoder import Autoencoder
+from gen_video.denoiser import ClipTransformer, Shape, WordClipTransformer
 from gen_video.model import WORDS_ARCHITECTURE
+from gen_video.training import bank
 from gen_video.training import codec as codec_training
 from gen_video.training import denoiser as denoiser_training
 from gen_video.training import matte as matte_training
 from gen_video.training.data import things
+from gen_video.training.start import Start
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,48 +63,34 @@ PRESETS = {
     ),
 }
 
+SAMPLED: Mapping[str, object] = {
+    "defaults": {"solver": "default", "grid": "uniform", "steps": 16, "guidance": 1.5},
+}
+"""How the model is sampled."""
 
-def motion_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Recipe:
-    """Moving emoji: a latent codec of layers, a text-to-clip flow transformer, the decoder refined, a matte.
+SHIPPED = Path(__file__).parents[1] / "weights" / "motion.safetensors"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FurtherPreset:
+    """Sizes of a run that trains the shipped model on, whose codec and matte stay.
 
     Args:
-        preset: ``"cpu"`` (an hour and a half on two cores) or ``"gpu"``.
-        folder: Of the run; the bank of latents is kept in it.
-        report: Called with lines of progress.
+        denoiser: How the denoiser is optimised.
+        batch: Clips per step.
+        clips: In the bank.
     """
-    sizes = PRESETS[preset]
 
-    def export(
-        modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
-    ) -> None:
-        network = modules["denoiser"]
-        assert isinstance(network, WordClipTransformer)
-        names = tuple(names[-1] for names in things.load().names)
-        kept = LatentBank.load(folder / "bank.safetensors")
-        encoder = PromptEncoder(network.shape.length, names, kept.words)
-        tensors = {
-            **kept.scale,
-            **halves({"codec": modules["decoder"], "matte": modules["matte"], "denoiser": network}),
-        }
-        config = {
-            "modality": "video",
-            "architecture": WORDS_ARCHITECTURE,
-            "defaults": {"solver": "default", "grid": "uniform", "steps": 16, "guidance": 1.5},
-            "shape": dataclasses.asdict(network.shape),
-            **encoder.entries,
-        }
-        save_model(path, tensors, config, trained(CARD, preset, history))
+    denoiser: Settings
+    batch: int
+    clips: int
 
-    codec, decoder = codec_training.stages(sizes.codec, sizes.decoder, sizes.picture_batch)
-    denoiser = denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.clips, folder, report)
-    matte = matte_training.stage(sizes.matte, sizes.picture_batch)
-    return Recipe(
-        name="motion",
-        # The decoder comes last, as the denoiser needs the encoder alone.
-        stages=(codec, denoiser, decoder, matte),
-        export=export,
-    )
 
+FURTHER = FurtherPreset(
+    denoiser=Settings(steps=3600, rate=8e-4, matrix_rate=1.8e-3, warmup=30, decay=0.8, ema=0.99),
+    batch=96,
+    clips=40_000,
+)
 
 CARD: Mapping[str, object] = {
     "summary": "Makes clips of emoji-like things that move, from English text and given frames: pictures of "
@@ -112,3 +102,86 @@ CARD: Mapping[str, object] = {
     "licence": "Apache-2.0",
     "held_out": "one in twenty of thing x motion",
 }
+
+
+def motion_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Recipe:
+    """Moving emoji: a latent codec of layers, a text-to-clip flow transformer, the decoder refined, a matte.
+
+    Args:
+        preset: ``"cpu"`` (an hour and a half on two cores), ``"gpu"`` or ``"further"``: trains the shipped
+            model on.
+        folder: Of the run; the bank of latents is kept in it.
+        report: Called with lines of progress.
+    """
+    if preset == "further":
+        return _further(FURTHER, Start(SHIPPED), folder, report)
+    sizes = PRESETS[preset]
+
+    def kept(codec: Autoencoder) -> LatentBank:
+        return LatentBank.load_or_build(
+            folder / "bank.safetensors", lambda: bank.build(codec, sizes.clips, Shape.length, report)
+        )
+
+    def begin(modules: Mapping[str, nn.Module]) -> tuple[Autoencoder, WordClipTransformer]:
+        codec = modules["codec"]
+        assert isinstance(codec, Autoencoder)
+        return codec, WordClipTransformer(Shape(vocabulary=0))
+
+    def export(
+        modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
+    ) -> None:
+        network = modules["denoiser"]
+        assert isinstance(network, WordClipTransformer)
+        names = tuple(names[-1] for names in things.load().names)
+        found = LatentBank.load(folder / "bank.safetensors")
+        encoder = PromptEncoder(network.shape.length, names, found.words)
+        tensors = {
+            **found.scale,
+            **halves({"codec": modules["decoder"], "matte": modules["matte"], "denoiser": network}),
+        }
+        config = {
+            "modality": "video",
+            "architecture": WORDS_ARCHITECTURE,
+            **SAMPLED,
+            "shape": dataclasses.asdict(network.shape),
+            **encoder.entries,
+        }
+        save_model(path, tensors, config, trained(CARD, preset, history))
+
+    codec, decoder = codec_training.stages(sizes.codec, sizes.decoder, sizes.picture_batch)
+    denoiser = denoiser_training.stage(sizes.denoiser, sizes.batch, kept, begin)
+    matte = matte_training.stage(sizes.matte, sizes.picture_batch)
+    return Recipe(
+        name="motion",
+        # The decoder comes last, as the denoiser needs the encoder alone.
+        stages=(codec, denoiser, decoder, matte),
+        export=export,
+    )
+
+
+def _further(sizes: FurtherPreset, start: Start, folder: Path, report: Callable[[str], None]) -> Recipe:
+    """The recipe that trains the denoiser of a model on."""
+
+    def kept(codec: Autoencoder) -> LatentBank:
+        return LatentBank.load_or_build(
+            folder / "bank.safetensors",
+            lambda: bank.build(codec, sizes.clips, start.shape.length, report, start),
+        )
+
+    def begin(modules: Mapping[str, nn.Module]) -> tuple[Autoencoder, ClipTransformer]:  # noqa: ARG001
+        return start.codec(), start.denoiser()
+
+    def export(
+        modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
+    ) -> None:
+        others = {
+            name: tensor for name, tensor in start.file.tensors().items() if not name.startswith("denoiser.")
+        }
+        begun = cast("Mapping[str, Mapping[str, float]]", start.file.card.get("training", {}))
+        further = {f"{stage}, further": of for stage, of in history.items()}
+        card = {**trained(CARD, "further", {**begun, **further}), "start": start.file.sha256}
+        config = {**start.file.config, **SAMPLED}
+        save_model(path, {**others, **halves({"denoiser": modules["denoiser"]})}, config, card)
+
+    denoiser = denoiser_training.stage(sizes.denoiser, sizes.batch, kept, begin)
+    return Recipe(name="motion", stages=(denoiser,), export=export)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gen_video.camera import CAMERAS, camera_words
@@ -21,6 +22,9 @@ SCROLLS = ("left", "right")
 MOVING = tuple(name for name in MOTIONS if name != "still")
 STAYING = tuple(name for name, motion in MOTIONS.items() if not motion.axis and name != "circle")
 """Motions that leave room for something beside."""
+
+WALKS = ("left", "right", "past left", "past right")
+"""Motions in which things that are drawn in two poses take strides."""
 
 SMALL, BIG = 44.0, 88.0
 """Pixels up to which a thing is called small, and from which it is called big."""
@@ -64,6 +68,7 @@ class Clip:
         background: Behind them.
         scroll: ``"left"`` or ``"right"``: where the background goes; empty when it stays.
         camera: One of ``CAMERAS``, or empty.
+        strides: Whether the only actor is seen in its two poses in turn.
     """
 
     actors: tuple[Actor, ...]
@@ -71,6 +76,7 @@ class Clip:
     background: Background = WHITE
     scroll: str = ""
     camera: str = ""
+    strides: bool = False
 
     @property
     def periodic(self) -> bool:
@@ -150,10 +156,14 @@ class _First(random.Random):
 
 
 def _draw(things: Things, tintable: frozenset[int], rng: random.Random) -> Clip:
-    kind = rng.choices(("single", "past", "around", "and"), (0.76, 0.1, 0.03, 0.11))[0]
+    # Few things walk, so that they must do so often for it to be learned.
+    kinds = ("single", "past", "around", "and", "walk")
+    kind = rng.choices(kinds, (0.76, 0.1, 0.03, 0.11, 0.14 if things.strides else 0))[0]
     if kind == "single":
         motion = "still" if rng.random() < 0.06 else rng.choice(MOVING)
         actors = [_alone(motion, rng)]
+    elif kind == "walk":
+        actors = [_alone(rng.choice(WALKS), rng)]
     elif kind == "past":
         actors = [
             Actor(0, rng.choice(("left", "right")), size=46, y=25),
@@ -165,11 +175,12 @@ def _draw(things: Things, tintable: frozenset[int], rng: random.Random) -> Clip:
         second = "still" if rng.random() < 0.4 else rng.choice(STAYING)
         first = rng.choice(STAYING)
         actors = [Actor(0, first, size=50, x=-31), Actor(0, second, size=50, x=31)]
-    clip = Clip(
-        tuple(_filled(actor, things, tintable, rng) for actor in actors), "" if kind == "single" else kind
-    )
+    among = list(things.strides) if kind == "walk" else range(len(things))
+    actors = [_filled(actor, among, things, tintable, rng) for actor in actors]
+    strides = len(actors) == 1 and actors[0].thing in things.strides and actors[0].motion in WALKS
     background, scroll, camera = _setting(rng)
-    return replace(clip, background=background, scroll=scroll, camera=camera)
+    relation = "" if len(actors) == 1 else kind
+    return Clip(tuple(actors), relation, background, scroll, camera, strides)
 
 
 def _alone(motion: str, rng: random.Random) -> Actor:
@@ -185,8 +196,10 @@ def _alone(motion: str, rng: random.Random) -> Actor:
     return Actor(0, motion, size=size, x=x, y=y)
 
 
-def _filled(actor: Actor, things: Things, tintable: frozenset[int], rng: random.Random) -> Actor:
-    thing = rng.randrange(len(things))
+def _filled(
+    actor: Actor, among: Sequence[int], things: Things, tintable: frozenset[int], rng: random.Random
+) -> Actor:
+    thing = rng.choice(among)
     if MOTIONS[actor.motion].axis == "x" and actor.motion.startswith("roll") and rng.random() < 0.5:
         # What is round rolls more often than what is not.
         thing = rng.choice([i for i, gait in enumerate(things.gaits) if gait == "rolls"])

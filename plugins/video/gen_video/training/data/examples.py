@@ -62,6 +62,8 @@ def draw(renderer: Renderer, kind: str, rng: random.Random) -> Example:
             # As the end of a loop is joined to its beginning: begun in the middle.
             times = (TIMES + 0.5) % 1
         return Example(clip, renderer.looks(clip), renderer.pictures(clip), renderer.motion(clip, times))
+    # Of a given frame, one picture is known: what it shows takes no strides.
+    clip = replace(clip, strides=False)
     if kind == "ends":
         # A camera that moves cannot rest both where a clip begins and where it ends.
         clip = replace(clip, camera="")

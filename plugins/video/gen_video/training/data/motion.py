@@ -59,6 +59,11 @@ class Motion:
     heading: int = 0
 
 
+def other_pose(t: Array, speed: str, phase: float) -> NDArray[np.bool_]:
+    """When what takes strides is seen in its other pose: half of each stride, two frames at normal speed."""
+    return (2 * t * CYCLES[speed] + phase) % 1 >= 0.5
+
+
 def _pose(t: Array, **parts: Array) -> Pose:
     rest = {"x": 0.0, "y": 0.0, "angle": 0.0, "scale_x": 1.0, "scale_y": 1.0, "opacity": 1.0}
     return Pose(**{name: parts.get(name, np.full_like(t, value)) for name, value in rest.items()})

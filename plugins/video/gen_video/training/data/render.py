@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -16,7 +18,7 @@ from gen_video.layers import THINGS, Layers, absent, pose, steady
 from gen_video.sizes import FRAMES, SIDE
 from gen_video.training.data.backgrounds import Background, tile
 from gen_video.training.data.clips import HUES, Actor, Clip, mirrored
-from gen_video.training.data.motion import MOTIONS, SPEEDS
+from gen_video.training.data.motion import MOTIONS, SPEEDS, other_pose
 from gen_video.training.data.things import Things
 
 NOT_TURNED = (False,) * THINGS
@@ -53,7 +55,7 @@ class Renderer:
     @property
     def tintable(self) -> frozenset[int]:
         """Indices of things with one clear colour, which can be turned into another."""
-        return frozenset(i for i, hue in enumerate(self._hues) if hue is not None)
+        return frozenset(thing for thing in range(len(self.things)) if self._hues[thing] is not None)
 
     def render(self, clips: Sequence[Clip], times: np.ndarray = TIMES) -> Tensor:
         """Draw clips.
@@ -76,29 +78,32 @@ class Renderer:
         return Layers(torch.stack(seen), behind[:3], self.motion(clip, times))
 
     def pictures(self, clip: Clip, turned: Sequence[bool] = NOT_TURNED) -> list[Tensor]:
-        """What is seen in a clip: two things, the second perhaps empty, and the background.
+        """What is seen in a clip: two things, or one in two poses, or one and nothing, and the background.
 
         Args:
             clip: The clip.
-            turned: Whether the picture of each actor is mirrored.
+            turned: Whether each picture of a thing is mirrored.
 
         Returns:
             (4, side, side) each in [0, 1], premultiplied.
         """
-        seen = [self.picture(actor) for actor in clip.actors]
+        seen = [self.picture(actor) for actor in self._shown(clip)]
         seen = [one.flip(-1) if other else one for one, other in zip(seen, turned, strict=False)]
         return [*seen, *[self._nothing] * (THINGS - len(seen)), ground(clip.background)]
 
-    @staticmethod
-    def looks(clip: Clip, turned: Sequence[bool] = NOT_TURNED) -> list[Look]:
+    def looks(self, clip: Clip, turned: Sequence[bool] = NOT_TURNED) -> list[Look]:
         """What the pictures of a clip show: equal where these are."""
-        seen = [(a.thing, a.hue, other) for a, other in zip(clip.actors, turned, strict=False)]
+        seen = [(a.thing, a.hue, other) for a, other in zip(self._shown(clip), turned, strict=False)]
         return [*seen, *[None] * (THINGS - len(seen)), clip.background]
 
     def motion(self, clip: Clip, times: np.ndarray = TIMES) -> np.ndarray:
         """How what is seen moves: numbers (16, T) of ``Layers``."""
         shift, zoom = camera(clip.camera, times)
         poses = [self._pose(actor, times, shift, zoom) for actor in clip.actors]
+        if clip.strides:
+            [actor], [numbers] = clip.actors, poses
+            other = other_pose(times, actor.speed, actor.phase)
+            poses = [_seen_when(~other, numbers), _seen_when(other, numbers)]
         poses += [absent(len(times))] * (THINGS - len(poses))
         scroll = {"": 0, "left": 1, "right": -1}[clip.scroll] * SIDE * SPEEDS["normal"] * times / 2
         return np.concatenate([*poses, steady(shift + scroll, zoom)])
@@ -116,6 +121,11 @@ class Renderer:
             self._pictures[key] = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
         return self._pictures[key]
 
+    def _shown(self, clip: Clip) -> list[Actor]:
+        """Whose pictures are seen: the actors', and that of the other pose of one that takes strides."""
+        others = [replace(a, thing=self.things.strides[a.thing]) for a in clip.actors if clip.strides]
+        return [*clip.actors, *others]
+
     def _pose(self, actor: Actor, times: np.ndarray, shift: np.ndarray, zoom: np.ndarray) -> np.ndarray:
         moved = MOTIONS[actor.motion].pose(times, actor.speed, actor.phase)
         side = -1 if mirrored(actor, self.things.gaits[actor.thing]) else 1
@@ -131,6 +141,11 @@ class Renderer:
             actor.size * zoom * moved.scale_y,
             side * moved.opacity,
         )
+
+
+def _seen_when(times: NDArray[np.bool_], numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The numbers (POSE, T) of a thing that is not seen at other times, (T,)."""
+    return np.concatenate([numbers[:-1], numbers[-1:] * times])
 
 
 @cache
