@@ -15,6 +15,7 @@ from gen.words.stock import (
     plain,
     same_words,
     singular,
+    wanted,
 )
 from gen.words.table import digest, word_table
 from gen.words.translation import is_named
@@ -45,6 +46,7 @@ __all__ = [
     "singular",
     "sorts",
     "vectors",
+    "wanted",
     "with_article",
     "word_table",
     "words_of",

@@ -22,11 +22,14 @@ _SEPARATOR = re.compile(r"\s*(?:[;|+\n、，。]|(?<!\bw)(?<!\d)/|\.(?=\s+\S)|(?
 _SETTINGS = re.compile(r"<\w+:[^<>]*>|(?:^|\s)--?[a-z]+(?:\s+[\d:.]+)?(?=\s|$)")
 """Settings of other programs: "<lora:film:0.8>", "--ar 16:9"."""
 _ASKED = re.compile(
-    r"^(?:(?:please|i want|i need|i'd like|i would like|can you|could you|to(?= (?:see|hear))|see|hear)\b,? ?"
+    r"^(?:(?:(?:hey|hi|yo)(?=,? (?:please|i|can|could|draw|show|give|make|paint|play)\b)|please|i want|i need"
+    r"|i'd like|i would like|can you|could you|to(?= (?:see|hear))|see|hear)\b,? ?"
     r"(?=\w))*"
     r"(?:(?:draw|generate|create|imagine|animate) (?:me )?|(?:show|give|make|paint|play|model|build) me "
     rf"|(?:show|make|paint|play|record|model|build|render|design) (?={_DETERMINER} ))?"
 )
+_POLITE = re.compile(r"(?:,? (?:please|pls|plz|thanks|thank you|thx|for me))+$")
+"""What may stand behind what is asked for."""
 _FRAME = re.compile(
     r"^(?:(?:an?|the|some) )?(?:(?:short|funny|cute|little|small|animated|slow-motion|high[ -]quality|simple"
     r"|detailed|realistic|beautiful|low[ -]poly|3d|hd|4k|colou?r(?:ful)?|stock|oil|watercolou?r|pencil) )*"
@@ -68,6 +71,7 @@ _USUAL = (
     (r"(?:^|(?<=, ))(?:but|just|only) (?=\w)", ""),
     (rf"\b(?:an? |the )?pair of (?=(?:[\w-]+ )*(?:{_PAIRED})\b)", ""),
     (r"\b(?:an? |the )?(?:couple|pair) of (?:the )?", "two "),
+    (r"\bthe (?:deep|big|great|wide) blue(?=$|,| (?:and|in|on|at|with|from|to)\b)", "the ocean"),
     (r"\bhalf a dozen (?:of )?", "six "),
     (r"\ba dozen (?:of )?", "twelve "),
     (
@@ -130,7 +134,7 @@ def request(prompt: str, names: tuple[str, ...] = ()) -> Request:
     settings = tuple(found[0].strip() for found in _SETTINGS.finditer(prompt))
     text = plain(_SEPARATOR.sub(", ", english(_SETTINGS.sub(" ", prompt), names).strip()))
     if asked := _end(_ASKED.match(text)):
-        text = text[asked:].removesuffix(" please").rstrip(",")
+        text = _POLITE.sub("", text[asked:])
     text = text[_end(_FRAME.match(text)) :]
     if text not in names:
         text = _FRAME_BEHIND.sub("", text)

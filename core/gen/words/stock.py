@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -112,11 +112,13 @@ def nearest_name(
     if _says_nothing(part):
         return ""
     alike = closeness(part, stock)
+    own = alike
     if context:
         alike = (alike + closeness(context, stock)) / 2
     if said:
         alike = alike + np.float32(nearer) * np.isin(stock.names, list(said))
-    if alike.max(initial=-1) < _least(part):
+    # A part that means a name does so in any context: "macbook opening" is a laptop.
+    if not stock.names or max(alike.max(), own[alike.argmax()]) < _least(part):
         return ""
     return stock.names[int(alike.argmax())]
 
@@ -165,6 +167,17 @@ def owners(text: str, stock: Stock) -> tuple[str, ...]:
     """The names that a text is another word for, in the singular or plural; none where it is no keyword."""
     things = _things(stock)
     return things.get(singular(text, tuple(things)), ())
+
+
+def wanted(prompt: str, stock: Stock) -> Stock:
+    """The stock without what a prompt says shall not be made: a table without chairs is no chair.
+
+    Raises:
+        UsageError: The prompt holds a control character.
+    """
+    unwanted = {same_words(part.partition(" ")[2], stock.names) for part in read(prompt).left_out}
+    names = tuple(name for name in stock.names if name not in unwanted)
+    return stock if names == stock.names else replace(stock, names=names)
 
 
 def is_name(text: str, names: tuple[str, ...]) -> bool:

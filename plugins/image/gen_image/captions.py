@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import islice, zip_longest
 
 from gen.nn import Caption, not_read, read_as, shortened
-from gen.words import Stock, noun_phrase, plain, request, with_article
+from gen.words import Stock, noun_phrase, plain, request, wanted, with_article
 from gen_image.signs import symbol
 from gen_image.things import (
     COLOUR,
@@ -85,7 +85,7 @@ def caption(prompt: str, stock: Stock) -> Caption:
         prompt: English; a thing may be said in any language that the table of words knows.
         stock: What the network can draw.
     """
-    stock = untoned(stock)
+    stock = untoned(wanted(prompt, stock))
     asked = request(symbol(prompt), stock.names)
     text, unread = asked.text, list(asked.unread)
     remarks = [read_as(f"{at[0]}{at['colour']}", at["colour"]) for at in _SHADE.finditer(text)]
@@ -125,9 +125,13 @@ def caption(prompt: str, stock: Stock) -> Caption:
     remarks += [remark for said in things for remark in said.remarks]
     remarks += [remark for relation in relations for remark in relation.remarks]
     unread += [words for said in things for words in said.unread]
-    # Of two things with a comma between them alone, the network makes one.
-    if relations and relations[-1].text == ",":
-        relations[-1] = replace(relations[-1], text=" and")
+    # Of two things with a comma between them alone, the network makes one; of three all only by "a, b and c".
+    if len(relations) == MOST - 1:
+        said_so = [relation.text.strip() for relation in relations]
+        remarks += [read_as(text, "and") for text in said_so if text not in (",", "and", "next to")]
+        relations = [replace(relations[0], text=","), replace(relations[1], text=" and")]
+    elif relations and relations[0].text == ",":
+        relations = [replace(relations[0], text=" and")]
     whole = things[0].text
     for relation, said in zip(relations, things[1:], strict=True):
         whole += f"{relation.text} {said.text}"
@@ -178,6 +182,13 @@ def _relations(text: str, stock: Stock) -> Iterator[_Relation]:
             begin = at.end()
 
 
+def _is_setting(word: str, behind: str, stock: Stock) -> bool:
+    """Whether what stands behind a word says where a thing is: in the park, on the sea, in a cage."""
+    if word in ("in", "inside"):
+        return behind.startswith("the ") or not is_thing(behind, stock)
+    return word in ("on", "by", "near") and behind.startswith("the ") and not is_thing(behind, stock)
+
+
 def _said(relation: str | None) -> str:
     return f" {_RELATIONS.get(relation, relation)}" if relation else ","
 
@@ -191,8 +202,7 @@ def _loose_relations(text: str, begin: int, end: int, stock: Stock) -> Iterator[
     for at, following in zip_longest(found, [other.start() for other in found[1:]], fillvalue=end):
         assert isinstance(at, re.Match)
         before, behind = text[begin : at.start()], noun_phrase(text[at.end() : following])
-        if at["loose"] == "in" and behind.startswith("the "):
-            # This says where, mostly: in the park.
+        if at["loose"] and _is_setting(at["loose"], behind, stock):
             separate = False
         elif at["relation"] or at["loose"] or listed:
             separate = is_clear(before, stock) and is_clear(behind, stock)

@@ -192,6 +192,14 @@ HUES = ("red", "orange", "yellow", "green", "blue", "purple")
 PERSON = "runner"
 """What the model draws for a person whom it does not know."""
 
+PERSONS = frozenset(
+    (
+        *("runner", "cyclist", "princess", "wizard", "genie", "ninja", "santa claus", "superhero", "fairy"),
+        *("angel", "vampire", "zombie", "clown face", "cowboy hat face"),
+    )
+)
+"""Names of persons."""
+
 PEOPLE = (
     "person",
     "man",

@@ -2,13 +2,13 @@
 
 import pytest
 
-from gen.words import Stock, nearest_name, same_words, word_table
+from gen.words import Stock, nearest_name, same_words, wanted, word_table
 from gen.words.head import head, kinds
 from gen.words.translation import english
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "expected"),
     [
         ("a snowman with a carrot nose", "snowman"),
         ("a spaceship flying to mars", "spaceship"),
@@ -18,8 +18,8 @@ from gen.words.translation import english
         ("of the", ""),
     ],
 )
-def test_the_head_is_the_thing_that_is_meant(text: str, wanted: str) -> None:
-    assert word_table().names[head(text)] == wanted
+def test_the_head_is_the_thing_that_is_meant(text: str, expected: str) -> None:
+    assert word_table().names[head(text)] == expected
 
 
 def test_a_thing_is_read_as_what_it_is_a_sort_of() -> None:
@@ -39,6 +39,20 @@ def test_a_name_has_the_same_words_in_any_order_and_form() -> None:
     assert same_words("the Cats", names) == "cat"
     assert same_words("a dot left of an arrow", names) == ""
     assert same_words("of the", names) == ""
+
+
+def test_what_shall_not_be_made_is_not_in_the_stock() -> None:
+    stock = Stock(("chair", "fork", "cup without handle"))
+    assert wanted("a table without chairs", stock).names == ("fork", "cup without handle")
+    assert wanted("ein Tisch ohne Stühle", stock).names == ("fork", "cup without handle")
+    assert wanted("a cup without a handle", stock) is stock
+    assert wanted("a chair", stock) is stock
+
+
+def test_a_part_that_means_a_name_does_so_in_any_context() -> None:
+    stock = Stock(("laptop", "dog"))
+    assert nearest_name("macbook", stock, context="macbook opening") == "laptop"
+    assert nearest_name("blarfnog", stock, context="blarfnog opening") == ""
 
 
 def test_selectors_of_style_leave_no_rest_of_an_emoji() -> None:
