@@ -36,7 +36,7 @@ def check_not_negative(**numbers: float) -> None:
             raise ValueError(f"{name} must be a finite number of at least 0, not {number}")
 
 
-def check_within(low: int, high: int, *, without: Sequence[int] = (), **numbers: float) -> None:
+def check_within(low: int, high: int, /, *, without: Sequence[int] = (), **numbers: float) -> None:
     """Each number must lie in [low, high] and be none of the ends ``without``."""
     for name, number in numbers.items():
         if not low <= number <= high or number in without:

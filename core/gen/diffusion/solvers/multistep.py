@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from torch import Tensor
 
-from gen.diffusion.arguments import check_choice, check_not_negative, whole_number
+from gen.diffusion.arguments import check_choice, check_not_negative, check_within, whole_number
 from gen.diffusion.level import Level
 from gen.diffusion.noise import StepNoise
 from gen.diffusion.solvers.base import (
@@ -254,7 +254,7 @@ class TauInterval:
     Args:
         tau: >= 0.
         low: Its lowest time, in [0, 1].
-        high: Its highest.
+        high: Its highest, in [0, 1]; where it is below low, tau is 0 everywhere.
         at_end: Whether the time is that of the end of the step, as in ComfyUI, or of its start, as in
             diffusers.
 
@@ -269,8 +269,7 @@ class TauInterval:
 
     def __post_init__(self) -> None:
         check_not_negative(tau=self.tau)
-        if not 0 <= self.low <= self.high <= 1:
-            raise ValueError(f"the times of tau must be 0 <= low <= high <= 1, not {self.low}, {self.high}")
+        check_within(0, 1, low=self.low, high=self.high)
 
     def __call__(self, t: Level[float], s: Level[float]) -> float:
         return self.tau if self.low <= (s if self.at_end else t).t <= self.high else 0.0
