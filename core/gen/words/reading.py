@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 from gen.errors import UsageError
 from gen.words.inflection import base_forms
@@ -28,6 +29,9 @@ _MARKS = {
     0xFE0F: None,
 }
 _SPACELESS = re.compile(r"[\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_HIRAGANA = {katakana: katakana - 0x60 for katakana in range(0x30A1, 0x30F7)}
+_KATAKANA = {hiragana: katakana for katakana, hiragana in _HIRAGANA.items()}
+"""Japanese words are written in either script, and the table has mostly one."""
 _JOINERS = frozenset("\u200d\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff\u20e3")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 BUT = ("but", "sondern", "aber", "mais", "sino", "pero", "ma", "mas")
@@ -220,11 +224,12 @@ class _Reader:
         return None
 
     def _misspelt(self, text: str) -> tuple[int, ...] | None:
-        """The word that one letter too many, too few, wrong or exchanged makes of this one.
+        """The word that one letter too many, too few, wrong or exchanged, or doubled ones, make of this one.
 
         Things that can be seen come first, then words that begin alike, then frequent ones.
         """
-        found = ((edit, self.table.find("en", edit)) for edit in _edits(text))
+        edits = (*_edits(text), *_names_by_letters(self.table).get(_without_doubles(text), ()))
+        found = ((edit, self.table.find("en", edit)) for edit in edits)
         likely = [(edit, rows) for edit, rows in found if rows is not None and len(rows) == 1]
         _, best = min(
             likely,
@@ -253,9 +258,9 @@ class _Reader:
             yield Word(piece.place + at - unknown, text[at - unknown :], (), False)
 
     def _any(self, languages: Sequence[str], text: str) -> tuple[int, ...] | None:
-        return next(
-            (rows for language in languages if (rows := self.table.find(language, text)) is not None), None
-        )
+        scripts = dict.fromkeys((text, text.translate(_HIRAGANA), text.translate(_KATAKANA)))
+        found = (self.table.find(language, said) for said in scripts for language in languages)
+        return next((rows for rows in found if rows is not None), None)
 
     def _languages(self) -> tuple[str, ...]:
         """The languages in order of how much of the prompt they know; English before others alike.
@@ -306,6 +311,20 @@ def _scores(table: Table, text: str, alone: bool) -> tuple[float, ...]:
 @lru_cache(maxsize=4)
 def _names(table: Table) -> frozenset[str]:
     return frozenset(table.names)
+
+
+@lru_cache(maxsize=4)
+def _names_by_letters(table: Table) -> Mapping[str, tuple[str, ...]]:
+    """English names by their letters, of which doubled ones count once: "girafe" of a giraffe."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in table.names:
+        letters = _without_doubles(name)
+        found[letters] = (*found.get(letters, ()), name)
+    return found
+
+
+def _without_doubles(text: str) -> str:
+    return "".join(letter for letter, _ in groupby(text))
 
 
 @lru_cache(maxsize=65536)

@@ -72,6 +72,11 @@ _USUAL = (
     (rf"\b(?:an? |the )?pair of (?=(?:[\w-]+ )*(?:{_PAIRED})\b)", ""),
     (r"\b(?:an? |the )?(?:couple|pair) of (?:the )?", "two "),
     (r"\bthe (?:deep|big|great|wide) blue(?=$|,| (?:and|in|on|at|with|from|to)\b)", "the ocean"),
+    (
+        r" (?:that is |which is )?(?:parked|located|placed|situated) "
+        r"(?=(?:in|on|at|under|below|above|behind|beside|near|next to|in front of|left of|right of) )",
+        " ",
+    ),
     (r"\bhalf a dozen (?:of )?", "six "),
     (r"\ba dozen (?:of )?", "twelve "),
     (

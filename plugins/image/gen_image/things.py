@@ -60,6 +60,10 @@ _SKIN = re.compile(
     rf",? ?\b(?:with (?:an? )?)?(?P<tone>{'|'.join(_TONES).replace('-', '[ -]')})"
     r"[ -]skin(?:ned)?(?: tone| colou?r)?\b ?"
 )
+_PERSON = re.compile(
+    r"\b(?P<tone>black|brown|white) (?P<person>(?:[\w-]+ )?(?:m[ae]n|wom[ae]n|boys?|girls?|person|people)"
+    r"(?: [\w-]+)?)$"
+)
 _OWNER = re.compile(r"\b(?:\w[\w-]*'s|\w[\w-]*s') (?=\w)")
 CLEAR = 0.5
 """A part that is so close to a name means that thing."""
@@ -69,6 +73,8 @@ MARGIN = 0.03
 """They do, where it is so much nearer than what each of them means."""
 OWN = 0.02
 """So much nearer is a name that a part has before it says where or how the thing is: a house on fire."""
+KEYWORD_MARGIN = 0.1
+"""So much nearer is what a keyword means, where it is not the thing that it is a keyword of."""
 SHORT = 2
 """Words of a thing whose colour is left out when its name is looked for."""
 
@@ -198,6 +204,8 @@ def thing(part: str, stock: Stock) -> Said:
         part: Of a prompt, in lower case.
         stock: What the network can draw.
     """
+    # A black woman has dark skin.
+    part = _PERSON.sub(r"\g<person> with \g<tone> skin", part)
     lead = _LEAD.match(part)
     assert lead is not None
     first = lead["first"] or ""
@@ -314,6 +322,12 @@ def _found(of: Attributes, part: str, stock: Stock) -> _Found:
         short = of.colours and len(of.said.split()) <= SHORT
         whole, phrase = _OWNER.sub("", of.said if short else _read(part)), noun_phrase(of.said)
         meant = owners(of.said, stock)
+        # The sea is rather a wave than a sailboat, whose keyword it is.
+        if (
+            meant
+            and _best(of.said, stock)[1] - _best(of.said, replace(stock, names=meant))[1] > KEYWORD_MARGIN
+        ):
+            meant = ()
         among = replace(stock, names=meant) if meant else stock
         own = _name(phrase, stock)
         name = nearest_name(whole, among, (own,) if own else (), OWN) or nearest_name(phrase, among)

@@ -165,6 +165,17 @@ def test_unknown_words_are_named_as_written() -> None:
     assert read("a red qwrtzpl, xkcdjq!").unknown == ("qwrtzpl", "xkcdjq")
 
 
+@pytest.mark.parametrize(("misspelt", "word"), [("girrafe", "giraffe"), ("brocolli", "broccoli")])
+def test_words_with_other_doubled_letters_are_read(misspelt: str, word: str) -> None:
+    assert read(misspelt).rows == read(word).rows
+
+
+@pytest.mark.parametrize(("katakana", "hiragana"), [("リンゴ", "りんご"), ("ネコ", "ねこ"), ("イヌ", "いぬ")])
+def test_japanese_words_are_read_in_either_script(katakana: str, hiragana: str) -> None:
+    assert read(katakana).rows == read(hiragana).rows
+    assert read(katakana).rows
+
+
 @pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f", "\x9b"])
 def test_control_characters_are_refused(character: str) -> None:
     with pytest.raises(UsageError, match=rf"control character U\+00{ord(character):02X}"):

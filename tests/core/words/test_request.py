@@ -18,6 +18,7 @@ PLACES = {
     "un chien à côté d'une maison": "a dog next to a house",
     "um pássaro em cima de uma árvore": "a bird above a tree",
     "a cat on the right side of the picture": "a cat on the right side",
+    "a car that is parked under a tree": "a car under a tree",
     "a car turning left from the road": "a car turning left from the road",
     "the left hand of god": "the left hand of god",
     "ein Hund links neben einer Katze": "a dog left of a cat",
