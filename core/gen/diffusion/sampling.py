@@ -380,7 +380,9 @@ class InPlaceCheck:
                 "the denoiser or its network writes into the state, a condition or an earlier prediction in "
                 "place: use clone() in it"
             )
-        self._last = [ref(prediction.data) for prediction in predictions]
+        self._last.clear()
+        for prediction in predictions:
+            self._last.append(ref(prediction.data))
 
 
 def _writes(tensors: tuple[Tensor, ...]) -> int:
