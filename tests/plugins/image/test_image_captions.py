@@ -23,7 +23,7 @@ STOCK = Stock(NAMES, (("howling", "wolf"), ("electric", "light bulb")))
         "(DOGS)",
         "a red apple",
         "a blue cat on a yellow striped background",
-        "a dog left of a cat and a frog",
+        "a dog left of a cat",
         "two green frogs right of a red apple",
         "a small dog in the top left corner",
         "of the",
@@ -38,6 +38,7 @@ def test_prompts_of_names_stay_as_they_are(prompt: str) -> None:
 @pytest.mark.parametrize(
     ("prompt", "said"),
     [
+        ("a dog left of a cat and a frog", "a dog, a cat and a frog"),
         ("a dinosaur", "a t-rex"),
         ("a picture of a wolf", "a wolf"),
         ("A cute PUPPY!!!", "a dog"),
