@@ -174,6 +174,8 @@ def test_the_vocabularies_are_those_of_the_grammars() -> None:
         ("audio", "rain without thunder", "rain"),
         ("video", "a golden retriever running", "a yellow dog runs right"),
         ("video", "a hunter", "a runner"),
+        ("video", "a boy with a dog", "a runner beside a dog"),
+        ("video", "a chef with a pizza", "a runner beside a pizza"),
         ("video", "my grandma dancing", "a runner bounces"),
         ("video", "pizza with mushrooms", "a pizza"),
         ("video", "a man with a hat dancing", "a runner bounces"),

@@ -225,8 +225,10 @@ def _pair(text: str, stock: Stock) -> tuple[list[_Part], str] | None:
                 if moved and moved.motion == one.motion:
                     cause = " ".join(word for word in words_of(text[: split.start()]) if word not in _LEADS)
                     return [_one_only(replace(moved, unread=(cause, *moved.unread)))], moved.said
-            setting = split["at"] in _SETTING and one.motion not in _ACROSS
-            if setting and not one.named:
+            # A cherry is on the ice cream, but a dog is beside the boy.
+            company = split["at"] == "with" and GAIT[one.name] in ("runs", "flies", "swims")
+            setting = split["at"] in _SETTING and one.motion not in _ACROSS and not company
+            if (setting or company) and not one.named and one.name != PERSON:
                 continue
             if setting or one.motion not in {*_IN_PLACE, *_ACROSS}:
                 return [_one_only(replace(one, unread=(*one.unread, other.name)))], one.said
