@@ -48,12 +48,14 @@ class Word:
         written: As it stands there.
         rows: Of the table; empty for a word that says nothing of what is made, or is unknown.
         known: Whether the table has it, perhaps in another form, language or spelling.
+        misspelt: Whether it has it in another spelling alone.
     """
 
     place: int
     written: str
     rows: tuple[int, ...]
     known: bool
+    misspelt: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,10 @@ class _Reader:
         if phrase is not None:
             return phrase
         rows = self._word(piece.text)
-        return [Word(piece.place, piece.written, rows or (), rows is not None)], 1
+        misspelt = rows is None
+        if misspelt:
+            rows = self._misspelt(piece.text)
+        return [Word(piece.place, piece.written, rows or (), rows is not None, misspelt and bool(rows))], 1
 
     def _phrase(self, at: int) -> tuple[list[Word], int] | None:
         """The longest phrase that begins at a piece."""
@@ -214,20 +219,17 @@ class _Reader:
             rows = _in_language(self.table, language, text)
             if rows is not None:
                 return rows
-        rows = self._any(self.languages, text)
-        if rows is not None:
-            return rows
-        # A word that is unknown in another language is no misspelt English one: "rennt" is no rennet.
-        english = self.languages[0] == "en"
-        if english and text.isascii() and text.isalpha() and len(text) >= SHORTEST_TYPO:
-            return self._misspelt(text)
-        return None
+        return self._any(self.languages, text)
 
     def _misspelt(self, text: str) -> tuple[int, ...] | None:
         """The word that one letter too many, too few, wrong or exchanged, or doubled ones, make of this one.
 
         Things that can be seen come first, then words that begin alike, then frequent ones.
         """
+        # A word that is unknown in another language is no misspelt English one: "rennt" is no rennet.
+        english = self.languages[0] == "en"
+        if not (english and text.isascii() and text.isalpha() and len(text) >= SHORTEST_TYPO):
+            return None
         edits = (*_edits(text), *_names_by_letters(self.table).get(_without_doubles(text), ()))
         found = ((edit, self.table.find("en", edit)) for edit in edits)
         likely = [(edit, rows) for edit, rows in found if rows is not None and len(rows) == 1]

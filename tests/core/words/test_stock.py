@@ -55,5 +55,12 @@ def test_a_part_that_means_a_name_does_so_in_any_context() -> None:
     assert nearest_name("blarfnog", stock, context="blarfnog opening") == ""
 
 
+def test_words_that_are_near_in_spelling_alone_make_nothing_that_is_far() -> None:
+    stock = Stock(("tumbler glass", "flag south korea", "banana"))
+    for prompt in ("dranquil", "krandish"):
+        assert nearest_name(prompt, stock) == ""
+    assert nearest_name("bannana", stock) == "banana"
+
+
 def test_selectors_of_style_leave_no_rest_of_an_emoji() -> None:
     assert english("🏳️‍🌈 and ❤️").split() == ["rainbow", "flag", "and", "red", "heart"]
