@@ -150,3 +150,18 @@ def test_prompts_of_keywords_are_answered_by_all_that_have_them() -> None:
     found = prompts.keyword_prompts(emoji)
     assert found["a fruit"] == ("red apple", "lemon")
     assert not {"an apple", "a xyzzy"} & found.keys()
+
+
+def test_a_thing_may_have_the_colour_that_its_prompt_says(evaluation, emoji_set: EmojiSet) -> None:
+    drawn = Renderer(emoji_set).render([Scene("single", (Thing(0, "white"),))])
+    picture = evaluate.to_tensor(drawn)
+    judged = evaluation(lambda scene: scene)
+
+    def first(prompt: str) -> str:
+        [[[name, *_]]] = judged._nearest_names(picture, evaluate._paints(prompt))
+        return name
+
+    assert first("a fruit") != "apple"
+    assert first("a whitefish") != "apple"
+    assert first("a White fruit") == "apple"
+    assert evaluate._paints("a GREY cat, light blue sky") == ("blue", "gray")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -120,17 +122,14 @@ class Evaluation:
         """The N emoji without a skin tone."""
         return [one for one in self.every.emoji if not one.tone]
 
-    @cached_property
-    def _looks(self) -> Mapping[int, Tensor]:
-        """By the side of a box, how they look in it, on white at 16 × 16 pixels, (N, D)."""
+    @cache  # noqa: B019 - an evaluation lives as long as its process
+    def _looks(self, side: int, paint: str) -> Tensor:
+        """How they look in a box of a side, in their own colours or another, on white at 16 × 16, (N, D)."""
         chosen = [index for index, one in enumerate(self.every.emoji) if not one.tone]
-        renderer, found = Renderer(self.every), {}
-        for layout, boxes in LAYOUTS.items():
-            side = boxes[0].side
-            if side not in found:
-                rendered = renderer.render(Scene(layout, (Thing(index),) * len(boxes)) for index in chosen)
-                found[side] = _tiny(to_tensor(rendered)[:, :, *boxes[0].slices]).flatten(1)
-        return found
+        layout, boxes = next(found for found in LAYOUTS.items() if found[1][0].side == side)
+        scenes = (Scene(layout, (Thing(index, paint),) * len(boxes)) for index in chosen)
+        rendered = Renderer(self.every).render(scenes)
+        return _tiny(to_tensor(rendered)[:, :, *boxes[0].slices]).flatten(1)
 
     def _answers(self, wanted: Mapping[str, tuple[str, ...]], name: str) -> Mapping[str, str]:
         """How often a right name is among the first of the references nearest to a thing that is drawn.
@@ -140,22 +139,33 @@ class Evaluation:
             name: For the lines of progress.
         """
         chosen = _shuffled(wanted)[: self.limit]
-        right = []
-        for prompt, things in zip(chosen, self._nearest_names(self._pictures(chosen, name)), strict=True):
-            first = [{answer for names in things for answer in names[:count]} for count in (1, 5)]
-            right.append([not names.isdisjoint(wanted[prompt]) for names in first])
+        pictures, right = self._pictures(chosen, name), []
+        coloured = sorted(range(len(chosen)), key=lambda at: _paints(chosen[at]))
+        for paints, group in groupby(coloured, key=lambda at: _paints(chosen[at])):
+            rows = list(group)
+            for at, things in zip(rows, self._nearest_names(pictures[rows], paints), strict=True):
+                first = [{answer for names in things for answer in names[:count]} for count in (1, 5)]
+                right.append([not names.isdisjoint(wanted[chosen[at]]) for names in first])
         return {
             f"top {count}": str(Share(sum(found[at] for found in right), len(right)))
             for at, count in enumerate((1, 5))
         }
 
-    def _nearest_names(self, pictures: Tensor) -> list[list[list[str]]]:
+    def _nearest_names(self, pictures: Tensor, paints: tuple[str, ...]) -> list[list[list[str]]]:
         """Of each picture (N, 3, 128, 128) the nearest names of each thing in it.
 
-        What stands where is unknown: every box of the layout that references fill best holds a thing.
+        What stands where is unknown: every box of the layout that references fill best holds a thing. A thing
+        may have its own colours, or one of ``paints``.
         """
         errors = {
-            box: torch.cdist(_tiny(pictures[:, :, *box.slices]).flatten(1), self._looks[box.side]).square()
+            box: torch.stack(
+                [
+                    torch.cdist(_tiny(pictures[:, :, *box.slices]).flatten(1), self._looks(box.side, paint))
+                    for paint in ("", *paints)
+                ]
+            )
+            .amin(0)
+            .square()
             for box in {box for boxes in LAYOUTS.values() for box in boxes}
         }
         lost = [self._lost(pictures, boxes, errors) for boxes in LAYOUTS.values()]
@@ -347,6 +357,12 @@ class Evaluation:
 def _shuffled(wanted: Mapping[str, tuple[str, ...]]) -> list[str]:
     """The prompts in a fixed order without system."""
     return random.Random(SEED).sample(sorted(wanted), len(wanted))
+
+
+def _paints(prompt: str) -> tuple[str, ...]:
+    """The colours that a prompt says."""
+    said = re.findall(r"\w+", prompt.lower().replace("grey", "gray"))
+    return tuple(paint for paint in PAINTS if paint in said)
 
 
 def _some(wanted: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
