@@ -31,10 +31,10 @@ from gen.plan.choice import Choice, Chosen, choose, choose_grid, choose_solver
 from gen.plugin.host import Host
 from gen.plugin.specs import CacheSpec, ChoiceSpec, GridSpec, GuidanceSpec, NoiseSpec, Param, SolverSpec
 from gen.presets.specs import settings_of
+from solvers_on_flows import NOT_ON_FLOWS
 
 HOST = Host([], None)  # type: ignore[arg-type]
 FLOW = RectifiedFlow()
-NOT_ON_FLOWS = ("res_multistep_ancestral", "res_multistep_ancestral_cfg_pp", "dpmpp_2s_ancestral_cfg_pp")
 STEPS = 40
 
 

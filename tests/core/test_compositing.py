@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import gen
-from gen import presets
 from gen.artifact import Artifact
 from gen.run.compositing import FADE, keep_outside, keep_pixels, keep_samples, marked, sounding
+from solvers_on_flows import ON_FLOWS
 from thinning import thinned
 
 RATE = 8000
@@ -151,7 +151,7 @@ class TestToy:
 
         monkeypatch.setattr(Pixels, "decode", decode)
 
-    @pytest.mark.parametrize("solver", thinned(presets.SOLVERS, 6))
+    @pytest.mark.parametrize("solver", thinned(ON_FLOWS, 6))
     def test_pixels_outside_the_mask_are_those_of_the_input(self, solver: str) -> None:
         start = gen.Artifact("image", {"pixels": np.rint(noise(16, 24, 3) * 255).astype(np.float32) / 255})
         mask = np.zeros((16, 24, 3), np.float32)
@@ -183,7 +183,7 @@ class TestToy:
 
 
 @pytest.mark.usefixtures("toy")
-@pytest.mark.parametrize("solver", thinned(presets.SOLVERS, 6))
+@pytest.mark.parametrize("solver", thinned(ON_FLOWS, 6))
 def test_what_a_parameter_gives_is_kept_with_every_solver(solver: str) -> None:
     left = gen.toy("blue", width=8)
     made = gen.toy("red", solver=solver, left=left)
