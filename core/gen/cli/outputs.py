@@ -140,10 +140,9 @@ def _places(path: Path, outputs: Outputs) -> Iterator[Path]:
 
 
 def _filled(pattern: str, item: Item, plan: Plan) -> str:
-    width = len(str(len(plan.items)))
     values = {
         "seed": str(item.seed),
-        "index": f"{item.index + 1:0{width}}",
+        "index": _index(item, plan),
         "model": re.sub(r"[^\w.-]+", "-", plan.file.name),
     }
 
@@ -155,14 +154,21 @@ def _filled(pattern: str, item: Item, plan: Plan) -> str:
     return re.sub(r"\{([^{}]*)\}", fill, pattern)
 
 
+def _index(item: Item, plan: Plan) -> str:
+    """The number of an item, from 1, as wide as the last one's."""
+    return f"{item.index + 1:0{len(str(len(plan.items)))}}"
+
+
 def _named(plan: Plan, folder: Path, outputs: Outputs) -> tuple[Path, ...]:
     """Names that no file has yet."""
-    paths: list[Path] = []
+    stems = []
     for item in plan.items:
         words = re.sub(r"[\W_]+", "-", item.prompt.lower())[:40].strip("-") or plan.spec.name
-        # Seeds differ, so that no two items have one name.
-        paths.append(next_name(folder / f"{words}-{item.seed}{outputs.form.suffixes[0]}", outputs))
-    return tuple(paths)
+        stems.append(f"{words}-{item.seed}")
+    if len(set(stems)) < len(stems):
+        # The items of a way from one to another have one seed.
+        stems = [f"{stem}-{_index(item, plan)}" for stem, item in zip(stems, plan.items, strict=True)]
+    return tuple(next_name(folder / f"{stem}{outputs.form.suffixes[0]}", outputs) for stem in stems)
 
 
 def _check_stdout(items: int) -> None:

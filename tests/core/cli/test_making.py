@@ -91,6 +91,12 @@ def test_without_a_name_files_are_named_by_prompt_and_seed_and_never_replaced(
     assert sorted(path.name for path in toy.iterdir()) == sorted(names)
 
 
+def test_without_a_name_the_items_of_one_seed_are_numbered(gen_cli: Cli, toy: Path) -> None:
+    ran = gen_cli("toy", "red", "--interpolate", "red", "--seed", 7, "-n", 3, "-q")
+    assert ran.out.split() == ["red-7-1.png", "red-7-2.png", "red-7-3.png"]
+    assert sorted(path.name for path in toy.iterdir()) == ran.out.split()
+
+
 def test_a_folder_gets_named_files(gen_cli: Cli, toy: Path) -> None:
     (toy / "out").mkdir()
     assert gen_cli("toy", "red", "blue", "--seed", 1, "-o", "out").out == "out/red-1.png\nout/blue-2.png\n"
