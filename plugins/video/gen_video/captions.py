@@ -286,8 +286,8 @@ def _part(text: str, stock: Stock) -> _Part | None:
         hues.pop(name, None)
     # "A man with a hat" is no hat.
     before = list(takewhile(lambda word: word != "with", bare))
-    told = before if name and _subject(before, named)[0] == name else bare
-    guess = _unmarked(" ".join(word for word in told if word not in _LITTLE))
+    subject = before if name and _subject(before, named)[0] == name else bare
+    guess = _unmarked(" ".join(word for word in subject if word not in _LITTLE))
     # Without its verbs, "the honey maker buzzing off" is a bottle of honey.
     nearest = nearest_name(guess, stock, (name,) if name else (), context=_unmarked(text))
     exact = bool(name) and nearest in ("", name)
@@ -296,9 +296,9 @@ def _part(text: str, stock: Stock) -> _Part | None:
         if not name:
             return None
         remarks, rest = [read_as(guess, name), *remarks], []
-    # One word alone names a thing that stays.
-    # What it has is no motion: "pizza with mushrooms".
+    # What a thing has is no motion: "pizza with mushrooms".
     doing = rest if motions or ways else [*takewhile(lambda word: word != "with", rest)]
+    # One word alone names a thing that stays.
     if (set(doing) - _LITTLE) if exact else " " in guess:
         motions, ways, guessed = _meant(text, motions, ways)
         remarks += guessed
