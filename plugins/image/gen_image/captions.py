@@ -23,9 +23,11 @@ from gen_image.things import (
     attributes,
     counted_in_group,
     is_clear,
+    is_known,
     is_one,
     is_thing,
     only_described,
+    prohibition,
     thing,
     untoned,
 )
@@ -71,6 +73,7 @@ _LOOSE = re.compile(
 )
 """What stands between two things as well as within the description of one."""
 _BESIDE = ("with", "near", "by")
+_DETERMINED = re.compile(f"{DETERMINER} ")
 MOST = 3
 """Things that captions hold at most."""
 TRIED = 16
@@ -85,7 +88,10 @@ def caption(prompt: str, stock: Stock) -> Caption:
         prompt: English; a thing may be said in any language that the table of words knows.
         stock: What the network can draw.
     """
-    stock = untoned(wanted(prompt, stock))
+    stock = untoned(stock)
+    if sign := prohibition(plain(prompt), stock):
+        return Caption(sign, (read_as(plain(prompt), sign),))
+    stock = wanted(prompt, stock)
     asked = request(symbol(prompt), stock.names)
     text, unread = asked.text, list(asked.unread)
     remarks = [read_as(f"{at[0]}{at['colour']}", at["colour"]) for at in _SHADE.finditer(text)]
@@ -204,6 +210,9 @@ def _loose_relations(text: str, begin: int, end: int, stock: Stock) -> Iterator[
         before, behind = text[begin : at.start()], noun_phrase(text[at.end() : following])
         if at["loose"] and _is_setting(at["loose"], behind, stock):
             separate = False
+        elif at["relation"] in ("and", "&") and not _DETERMINED.match(behind):
+            # "So quiet and surprised" is one face.
+            separate = is_known(before, stock) and is_known(behind, stock)
         elif at["relation"] or at["loose"] or listed:
             separate = is_clear(before, stock) and is_clear(behind, stock)
         else:

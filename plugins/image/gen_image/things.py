@@ -65,7 +65,7 @@ _PERSON = re.compile(
     r"(?: [\w-]+)?)$"
 )
 _OWNER = re.compile(r"\b(?:\w[\w-]*'s|\w[\w-]*s') (?=\w)")
-CLEAR = 0.5
+CLEAR = 0.6
 """A part that is so close to a name means that thing."""
 ONE = 0.4
 """Two parts that are so close to a name together may mean that thing."""
@@ -116,13 +116,14 @@ def is_thing(part: str, stock: Stock) -> bool:
     return any(_name(said, stock) for said in _ways(part))
 
 
+def is_known(part: str, stock: Stock) -> bool:
+    """Whether a part of a prompt is a thing by its name or another word for it."""
+    return is_thing(part, stock) or any(owners(said, stock) for said in _ways(part))
+
+
 def is_clear(part: str, stock: Stock) -> bool:
     """Whether a part of a prompt is a thing by its name or another word for it, or surely means one."""
-    return (
-        is_thing(part, stock)
-        or any(owners(said, stock) for said in _ways(part))
-        or _best(attributes(noun_phrase(part)).said, stock)[1] >= CLEAR
-    )
+    return is_known(part, stock) or _best(attributes(noun_phrase(part)).said, stock)[1] >= CLEAR
 
 
 def is_one(whole: str, before: str, behind: str, stock: Stock) -> bool:
@@ -167,6 +168,16 @@ def _ways(part: str) -> tuple[str, str]:
     lead = _LEAD.match(part)
     first = (lead["first"] or "") if lead else ""
     return part.removeprefix(first), attributes(part).said
+
+
+def prohibition(text: str, stock: Stock) -> str:
+    """The sign that a text means which begins with a negation: "do not smoke"; empty where it means none."""
+    left_out = read(text).left_out
+    if text in stock.names or not left_out or not text.startswith((left_out[0], f"do {left_out[0]}")):
+        return ""
+    alike = closeness(text, stock)
+    name = stock.names[int(alike.argmax())]
+    return name if " " in text and alike.max() >= ONE and name.startswith(("no ", "non-")) else ""
 
 
 def counted_in_group(said: Said) -> Said:
@@ -214,7 +225,12 @@ def thing(part: str, stock: Stock) -> Said:
         if first.strip() not in NUMBERS[1:]:
             return Said(part)
         return _unsized(Said(before + plural(singular(noun, stock.names) or noun)))
-    part, unread = _without_asides(part)
+    without, unread = _without_asides(part)
+    if unread and _best(part, stock)[1] > _best(without, stock)[1]:
+        # "See something, say something" means what neither part does.
+        unread = ()
+    else:
+        part = without
     if known := sign(part, stock.names) or _same_words(part.removeprefix(first), stock.names):
         if first.strip() in NUMBERS[1:]:
             known = plural(known)
@@ -320,7 +336,7 @@ def _found(of: Attributes, part: str, stock: Stock) -> _Found:
     if not name:
         # "A red car" is a car, whatever is red; of more words the colour may say which thing is meant.
         short = of.colours and len(of.said.split()) <= SHORT
-        whole, phrase = _OWNER.sub("", of.said if short else _read(part)), noun_phrase(of.said)
+        whole, phrase = _of_anybody(of.said if short else _read(part), stock), noun_phrase(of.said)
         meant = owners(of.said, stock)
         # The sea is rather a wave than a sailboat, whose keyword it is.
         if (
@@ -340,6 +356,12 @@ def _found(of: Attributes, part: str, stock: Stock) -> _Found:
         # A heart is red, as the first that is a heart but for its colour.
         name = bare if bare in stock.names else _first_in_colour(bare, stock.names)
     return _Found(name, exact, (unread,) if unread else ())
+
+
+def _of_anybody(text: str, stock: Stock) -> str:
+    """A text without the owner of a thing, unless it says which is meant: "a caveman's dinner"."""
+    bare = _OWNER.sub("", text)
+    return text if _best(text, stock)[1] > _best(bare, stock)[1] else bare
 
 
 @lru_cache(maxsize=256)

@@ -31,10 +31,20 @@ MOTIONS = Phrases(
         "fly up": (
             *("take off", "lift off", "blast off", "launch", "shoot up", "fly up", "fly upward", "takeoff"),
             *("fly upwards", "fly away", "soar up", "liftoff", "fly off", "fly into space"),
+            *(
+                "take wing",
+                "take flight",
+                "off into space",
+                "into orbit",
+                "up and away",
+                "skyrocket",
+                "blow away",
+            ),
         ),
         "fall": (
-            *("fall", "fall down", "drop", "drop down", "tumble", "plummet", "crash", "plunge", "collapse"),
+            *("fall", "fall down", "drop", "drop down", "plummet", "crash", "plunge", "collapse"),
             *("pour", "pour down", "drip", "tumble down", "crash down", "plop", "fall off", "fall over"),
+            *("slip off", "slide off", "topple", "hit the ground", "hit the floor", "rain down", "trickle"),
         ),
         "bounce": (
             *("bounce", "jump", "hop", "leap", "jump up and down", "bounce up and down", "up and down"),
@@ -47,6 +57,7 @@ MOTIONS = Phrases(
             *("somersault", "cartwheel", "pirouette", "swirl", "twist"),
         ),
         "turn": ("turn",),
+        "tumble": ("tumble", "somersault over", "doing somersaults"),
         "swing": (
             *("swing", "sway", "from side to side", "side to side", "back and forth", "dangle", "rock"),
             *(
@@ -63,10 +74,12 @@ MOTIONS = Phrases(
             *("grow", "expand", "inflate", "swell", "bloom", "get big", "get large", "get tall", "enlarge"),
             *("get big and big", "grow tall", "grow big", "blow up", "grow big and big", "big and big"),
             *("grow tall and tall", "get tall and tall", "grow up", "sprout", "blossom", "unfold", "puff up"),
+            *("get fat", "get wide", "get thick", "fatten", "thicken", "lengthen", "widen"),
         ),
         "shrink": (
             *("shrink", "deflate", "melt", "get small", "get small and small", "dwindle", "melt away"),
             *("small and small", "grow small", "wilt", "wither", "shrivel"),
+            *("get thin", "get short", "die down", "burn down", "dry up", "waste away"),
         ),
         "beat": ("beat", "pulse", "pulsate", "throb", "pump", "pound", "thump"),
         "shake": (
@@ -84,6 +97,7 @@ MOTIONS = Phrases(
                 "chase its tail",
             ),
             *("loop the loop", "doing a loop", "doing loops", "fly a loop", "spiral"),
+            *("in a ring", "in loops", "doing donuts", "doing laps", "chase its own tail"),
         ),
         "blink": (
             *("blink", "flash", "flicker", "twinkle", "glitter", "sparkle", "shine", "glow", "gleam"),
@@ -93,18 +107,29 @@ MOTIONS = Phrases(
         "appear": (
             *("appear", "emerge", "materialize", "materialise", "fade in", "show up", "turn on", "switch on"),
             *("light up", "come into view", "come into being", "pop up"),
+            *(
+                "into view",
+                "into sight",
+                "reappear",
+                "pop into existence",
+                "out of nowhere",
+                "out of thin air",
+            ),
         ),
         "disappear": (
             *("disappear", "vanish", "fade out", "fade away", "fade", "dissolve", "turn off", "switch off"),
             *("go out", "go dark", "evaporate", "turn invisible", "become invisible"),
+            *("from view", "out of view", "from sight", "out of sight", "go missing", "no longer there"),
+            *("into thin air", "melt into", "eaten up", "poof"),
         ),
         "up": (
             *("rise", "ascend", "climb", "come up", "float", "levitate", "lift", "rise up", "climb up"),
             *("float up", "go up", "move up", "surface"),
+            *("clamber", "scramble up", "scale", "hoist", "raise", "haul up", "winch up"),
         ),
         "down": (
             *("sink", "descend", "dive", "land", "set", "go down", "come down", "lower", "climb down"),
-            *("sink down", "dive down", "move down", "touch down"),
+            *("sink down", "dive down", "move down", "touch down", "to the floor", "to the ground"),
         ),
         "roll": ("roll", "roll away", "roll along", "roll around"),
         "pass": (
@@ -121,6 +146,8 @@ MOTIONS = Phrases(
         "still": (
             *("sit", "sleep", "stand", "lie", "rest", "wait", "stay", "sit still", "stand still", "stop"),
             *("fall asleep", "lie down", "sit down", "park", "look", "stare", "gaze", "facing", "pose"),
+            *("perch", "doze", "doze off", "nap", "snooze", "immobile", "motionless", "immovable", "at rest"),
+            *("not move", "not budge", "nothing happens", "stock still", "frozen in place"),
         ),
         "go": (
             *("run", "walk", "drive", "fly", "swim", "move", "go", "ride", "slide", "travel", "march"),
@@ -142,11 +169,11 @@ MOTIONS = Phrases(
                 "back up",
                 "reverse",
             ),
-            *("back away", "sneak up", "creep up", "streak", "sweep", "plough", "plow"),
+            *("back away", "sneak up on", "creep up on", "streak", "sweep", "plough", "plow"),
         ),
     }
 )
-"""What things do: by the names of motions, and ``roll``, ``pass``, ``go`` and ``turn``, which need a way."""
+"""What things do: by the names of motions, and ``roll``, ``pass``, ``go``, ``turn``, ``tumble``, which need a way."""
 
 ALMOST = Phrases(
     {
