@@ -18,8 +18,10 @@ from gen.nn import Caption, not_read, read_as, shortened
 from gen.words import Stock, noun_phrase, plain, request, wanted, with_article
 from gen_image.signs import symbol
 from gen_image.things import (
+    CLEAR,
     COLOUR,
     DETERMINER,
+    ONE,
     attributes,
     counted_in_group,
     is_clear,
@@ -73,7 +75,7 @@ _LOOSE = re.compile(
 )
 """What stands between two things as well as within the description of one."""
 _BESIDE = ("with", "near", "by")
-_DETERMINED = re.compile(f"{DETERMINER} ")
+_DETERMINED = re.compile(rf"(?:{DETERMINER}|six|seven|eight|nine|ten|\d+) ")
 MOST = 3
 """Things that captions hold at most."""
 TRIED = 16
@@ -212,14 +214,18 @@ def _loose_relations(text: str, begin: int, end: int, stock: Stock) -> Iterator[
             separate = False
         elif at["relation"] in ("and", "&") and not _DETERMINED.match(behind):
             # "So quiet and surprised" is one face.
+            one, other = (is_thing(part, stock) for part in (before, behind))
             separate = is_known(before, stock) and is_known(behind, stock)
+            separate = separate or (one and is_clear(behind, stock)) or (other and is_clear(before, stock))
         elif at["relation"] or at["loose"] or listed:
             separate = is_clear(before, stock) and is_clear(behind, stock)
         else:
             # Behind a comma, "night" may be a mood as well as a thing, but not in "sun, moon and stars".
             separate = is_thing(before, stock) and is_thing(behind, stock)
         if at["loose"] or at["relation"]:
-            separate = separate and not is_one(text[begin:following], before, behind, stock)
+            # "A boy and a kitten" is no family, unless it surely means one.
+            least = CLEAR if at["relation"] in ("and", "&") else ONE
+            separate = separate and not is_one(text[begin:following], before, behind, stock, least)
         if separate:
             if loose := at["loose"]:
                 said = "above" if loose == "on" else "next to"

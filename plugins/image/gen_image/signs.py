@@ -20,10 +20,22 @@ OTHERS = ("input numbers", "input latin letters")
 _CLOCK = frozenset(("a", "an", "the", "it", "is", "it's", "at", "clock", "watch", "time", "showing", "says"))
 """Words beside a time that say nothing more of the picture."""
 
+_EMOJI = {
+    "\U0001f440": "eyes",
+    "\U0001f373": "cooking",
+    "\u2728": "sparkles",
+    "\U0001f387": "sparkler",
+    "\U0001f3d8": "houses",
+    "\U0001f17e": "o button (blood type)",
+}
+"""Emoji whose names the table of words reads as another's."""
+
 
 def symbol(prompt: str) -> str:
-    """The name of the only character of a prompt that is no letter, figure or emoji; else the prompt."""
-    character = prompt.strip()
+    """The name of the only character of a prompt that the table of words does not say; else the prompt."""
+    character = prompt.strip().removesuffix("\ufe0f")
+    if character in _EMOJI:
+        return _EMOJI[character]
     if len(character) == 1 and unicodedata.category(character) in ("Sc", "Sm", "Po"):
         return unicodedata.name(character, prompt).lower()
     return prompt

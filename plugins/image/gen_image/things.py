@@ -65,6 +65,7 @@ _PERSON = re.compile(
     r"(?: [\w-]+)?)$"
 )
 _OWNER = re.compile(r"\b(?:\w[\w-]*'s|\w[\w-]*s') (?=\w)")
+_FORBIDS = re.compile(r"(?:no|never|don't|do not) [^,]+$")
 CLEAR = 0.6
 """A part that is so close to a name means that thing."""
 ONE = 0.4
@@ -73,10 +74,27 @@ MARGIN = 0.03
 """They do, where it is so much nearer than what each of them means."""
 OWN = 0.02
 """So much nearer is a name that a part has before it says where or how the thing is: a house on fire."""
+OWNER = 0.12
+"""So much nearer is a thing without its owner to a name, where he does not say which thing is meant."""
 KEYWORD_MARGIN = 0.1
 """So much nearer is what a keyword means, where it is not the thing that it is a keyword of."""
 SHORT = 2
 """Words of a thing whose colour is left out when its name is looked for."""
+SAID = {
+    "1st place medal": "gold medal",
+    "2nd place medal": "silver medal",
+    "3rd place medal": "bronze medal",
+    "cooking": "fried egg",
+    "eyes": "staring eyes",
+    "houses": "row of houses",
+    "keycap #": "hash keycap",
+    "keycap *": "asterisk keycap",
+    "o button (blood type)": "zero button (blood type)",
+    "sparkler": "sparkler firework",
+    "sparkles": "sparkling stars",
+}
+"""Names that the table of words reads as another's, and what captions say for them."""
+_SAYINGS = frozenset(SAID.values())
 
 
 @dataclass(frozen=True)
@@ -123,14 +141,23 @@ def is_known(part: str, stock: Stock) -> bool:
 
 def is_clear(part: str, stock: Stock) -> bool:
     """Whether a part of a prompt is a thing by its name or another word for it, or surely means one."""
-    return is_known(part, stock) or _best(attributes(noun_phrase(part)).said, stock)[1] >= CLEAR
+    said = attributes(noun_phrase(part)).said
+    return is_known(part, stock) or any(
+        _best(form, stock)[1] >= CLEAR for form in {said, said.removesuffix("s")}
+    )
 
 
-def is_one(whole: str, before: str, behind: str, stock: Stock) -> bool:
-    """Whether two parts of a prompt mean one thing together, which neither is: a woman on a wave."""
+def is_one(whole: str, before: str, behind: str, stock: Stock, least: float) -> bool:
+    """Whether two parts of a prompt mean one thing together, which neither is: a woman on a wave.
+
+    Args:
+        whole, before, behind: The two parts with what stands between them, and each of them.
+        stock: What the network can draw.
+        least: How near the whole must be to a name.
+    """
     alike = closeness(_read(whole), stock)
     at = int(alike.argmax())
-    if alike[at] < ONE:
+    if alike[at] < least:
         return False
     # "A man with a beard" is "man beard", as a beard alone is.
     if set(attributes(before).said.split()) < set(stock.names[at].split()) <= set(whole.split()):
@@ -150,7 +177,9 @@ def _in_any_form(name: str) -> frozenset[str]:
 
 
 def _best(text: str, stock: Stock) -> tuple[str, float]:
-    """The name that a text means, and how near it is."""
+    """The name that a text means, and how near it is; none where nothing can be drawn."""
+    if not stock.names:
+        return "", -1.0
     alike = closeness(_read(text), stock)
     at = int(alike.argmax())
     return stock.names[at], float(alike[at])
@@ -171,13 +200,18 @@ def _ways(part: str) -> tuple[str, str]:
 
 
 def prohibition(text: str, stock: Stock) -> str:
-    """The sign that a text means which begins with a negation: "do not smoke"; empty where it means none."""
-    left_out = read(text).left_out
-    if text in stock.names or not left_out or not text.startswith((left_out[0], f"do {left_out[0]}")):
+    """The sign that a text means which forbids something and asks for nothing: "do not smoke in here".
+
+    Empty where it means none.
+    """
+    if text in stock.names or not stock.names or not _FORBIDS.match(text):
+        return ""
+    wanted = " ".join(word.written for word in read(text).words)
+    if wanted and is_clear(wanted, stock):
         return ""
     alike = closeness(text, stock)
     name = stock.names[int(alike.argmax())]
-    return name if " " in text and alike.max() >= ONE and name.startswith(("no ", "non-")) else ""
+    return name if alike.max() >= ONE and name.startswith(("no ", "non-")) else ""
 
 
 def counted_in_group(said: Said) -> Said:
@@ -220,11 +254,13 @@ def thing(part: str, stock: Stock) -> Said:
     lead = _LEAD.match(part)
     assert lead is not None
     first = lead["first"] or ""
+    if part[lead.end() :] in _SAYINGS:
+        return Said(part)
     if any(is_name(part[start:], stock.names) for start in (0, len(first), lead.end())):
         before, noun = part[: lead.end()], part[lead.end() :]
         if first.strip() not in NUMBERS[1:]:
-            return Said(part)
-        return _unsized(Said(before + plural(singular(noun, stock.names) or noun)))
+            return Said(before + _captioned(noun, stock.names))
+        return _unsized(Said(before + plural(_captioned(singular(noun, stock.names) or noun, stock.names))))
     without, unread = _without_asides(part)
     if unread and _best(part, stock)[1] > _best(without, stock)[1]:
         # "See something, say something" means what neither part does.
@@ -232,15 +268,16 @@ def thing(part: str, stock: Stock) -> Said:
     else:
         part = without
     if known := sign(part, stock.names) or _same_words(part.removeprefix(first), stock.names):
+        remarks = (read_as(part, known),) if known in OTHERS else ()
+        known = SAID.get(known, known)
         if first.strip() in NUMBERS[1:]:
             known = plural(known)
-        remarks = (read_as(part, known),) if known in OTHERS else ()
         return Said(with_article(known) if first in ("a ", "an ") else first + known, remarks, unread)
     of = attributes(part)
     found = _found(of, part, stock)
     if not found.name:
         return Said(part)
-    colour, noun = of.colours[-1] if of.colours else "", found.name
+    colour, noun = of.colours[-1] if of.colours else "", SAID.get(found.name, found.name)
     if colour:
         noun = " ".join(word for word in noun.split() if word not in PAINTS) or noun
     number = of.number
@@ -256,6 +293,15 @@ def thing(part: str, stock: Stock) -> Said:
         noun += f" with {of.skin} skin tone"
     said = Said(noun, (*found.remarks(part), *_overruled(of)), (*of.proportions, *found.unread, *unread))
     return _unsized(said) if number in NUMBERS[1:] else said
+
+
+def _captioned(noun: str, names: tuple[str, ...]) -> str:
+    """A noun as captions say it: a name, of which a prompt may leave out the word "face"."""
+    face = f"{noun} face"
+    if noun not in names and face in names:
+        return face
+    one = singular(noun, names)
+    return SAID[noun] if noun in SAID else plural(SAID[one]) if one in SAID else noun
 
 
 def attributes(part: str) -> Attributes:
@@ -359,9 +405,14 @@ def _found(of: Attributes, part: str, stock: Stock) -> _Found:
 
 
 def _of_anybody(text: str, stock: Stock) -> str:
-    """A text without the owner of a thing, unless it says which is meant: "a caveman's dinner"."""
+    """A text without the owner of a thing, but with him where it is about as near to a name with him.
+
+    "A caveman's dinner" is meat on a bone.
+    """
     bare = _OWNER.sub("", text)
-    return text if _best(text, stock)[1] > _best(bare, stock)[1] else bare
+    if bare == text:
+        return text
+    return text if _best(text, stock)[1] > _best(bare, stock)[1] - OWNER else bare
 
 
 @lru_cache(maxsize=256)

@@ -44,7 +44,7 @@ MOTIONS = Phrases(
         "fall": (
             *("fall", "fall down", "drop", "drop down", "plummet", "crash", "plunge", "collapse"),
             *("pour", "pour down", "drip", "tumble down", "crash down", "plop", "fall off", "fall over"),
-            *("slip off", "slide off", "topple", "hit the ground", "hit the floor", "rain down", "trickle"),
+            *("slip off", "topple", "hit the ground", "hit the floor", "rain down", "trickle"),
         ),
         "bounce": (
             *("bounce", "jump", "hop", "leap", "jump up and down", "bounce up and down", "up and down"),
@@ -54,10 +54,18 @@ MOTIONS = Phrases(
         "spin": (
             *("spin", "spin around", "turn around", "rotate", "twirl", "whirl", "revolve", "gyrate"),
             *("go round", "go around", "flip", "flip over", "doing a flip", "backflip"),
-            *("somersault", "cartwheel", "pirouette", "swirl", "twist"),
+            *(
+                "doing somersaults",
+                "doing a kickflip",
+                "somersault",
+                "cartwheel",
+                "pirouette",
+                "swirl",
+                "twist",
+            ),
         ),
         "turn": ("turn",),
-        "tumble": ("tumble", "somersault over", "doing somersaults"),
+        "tumble": ("tumble",),
         "swing": (
             *("swing", "sway", "from side to side", "side to side", "back and forth", "dangle", "rock"),
             *(
@@ -119,17 +127,18 @@ MOTIONS = Phrases(
         "disappear": (
             *("disappear", "vanish", "fade out", "fade away", "fade", "dissolve", "turn off", "switch off"),
             *("go out", "go dark", "evaporate", "turn invisible", "become invisible"),
-            *("from view", "out of view", "from sight", "out of sight", "go missing", "no longer there"),
+            *("from view", "out of view", "from sight", "out of sight", "go missing"),
             *("into thin air", "melt into", "eaten up", "poof"),
         ),
         "up": (
             *("rise", "ascend", "climb", "come up", "float", "levitate", "lift", "rise up", "climb up"),
             *("float up", "go up", "move up", "surface"),
-            *("clamber", "scramble up", "scale", "hoist", "raise", "haul up", "winch up"),
+            *("clamber", "scramble up", "hoist", "haul up", "winch up"),
         ),
         "down": (
             *("sink", "descend", "dive", "land", "set", "go down", "come down", "lower", "climb down"),
-            *("sink down", "dive down", "move down", "touch down", "to the floor", "to the ground"),
+            *("sink down", "dive down", "move down", "touch down"),
+            *("float to the floor", "float to the ground", "drift to the floor", "drift to the ground"),
         ),
         "roll": ("roll", "roll away", "roll along", "roll around"),
         "pass": (
@@ -147,7 +156,7 @@ MOTIONS = Phrases(
             *("sit", "sleep", "stand", "lie", "rest", "wait", "stay", "sit still", "stand still", "stop"),
             *("fall asleep", "lie down", "sit down", "park", "look", "stare", "gaze", "facing", "pose"),
             *("perch", "doze", "doze off", "nap", "snooze", "immobile", "motionless", "immovable", "at rest"),
-            *("not move", "not budge", "nothing happens", "stock still", "frozen in place"),
+            *("nothing happens", "stock still", "frozen in place"),
         ),
         "go": (
             *("run", "walk", "drive", "fly", "swim", "move", "go", "ride", "slide", "travel", "march"),
@@ -169,11 +178,21 @@ MOTIONS = Phrases(
                 "back up",
                 "reverse",
             ),
-            *("back away", "sneak up on", "creep up on", "streak", "sweep", "plough", "plow"),
+            *(
+                "back away",
+                "trundle",
+                "dart",
+                "sneak up on",
+                "creep up on",
+                "streak",
+                "sweep",
+                "plough",
+                "plow",
+            ),
         ),
     }
 )
-"""What things do: by the names of motions, and ``roll``, ``pass``, ``go``, ``turn``, ``tumble``, which need a way."""
+"""What things do, by the names of motions; ``roll``, ``pass``, ``go``, ``turn`` and ``tumble`` need a way."""
 
 ALMOST = Phrases(
     {

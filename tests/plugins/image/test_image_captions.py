@@ -22,8 +22,8 @@ STOCK = Stock(NAMES, (("howling", "wolf"), ("electric", "light bulb")))
         "a dog!",
         "(DOGS)",
         "a red apple",
-        "a blue cat on a yellow striped background",
-        "a dog left of a cat",
+        "a blue frog on a yellow striped background",
+        "a dog left of a cat face",
         "two green frogs right of a red apple",
         "a small dog in the top left corner",
         "of the",
@@ -38,7 +38,7 @@ def test_prompts_of_names_stay_as_they_are(prompt: str) -> None:
 @pytest.mark.parametrize(
     ("prompt", "said"),
     [
-        ("a dog left of a cat and a frog", "a dog, a cat and a frog"),
+        ("a dog left of a cat and a frog", "a dog, a cat face and a frog"),
         ("a dinosaur", "a t-rex"),
         ("a picture of a wolf", "a wolf"),
         ("A cute PUPPY!!!", "a dog"),
@@ -77,9 +77,9 @@ def test_prompts_of_names_stay_as_they_are(prompt: str) -> None:
         ("a dog, frog and wolf", "a dog, frog and wolf"),
         ("a dog, a frog, a wolf and a t-rex", "a dog, a frog and a wolf"),
         ("a wolf eating a red apple", "a wolf next to a red apple"),
-        ("ein Hund und eine Katze", "a dog and a cat"),
+        ("ein Hund und eine Katze", "a dog and a cat face"),
         ("ein Hund links von einem Frosch", "a dog left of a frog"),
-        ("deux chats", "two cats"),
+        ("deux chats", "two cat faces"),
         ("🐸🐺", "frog and wolf"),
         ("🐸🐸🐸", "three frogs"),
         ("two frog", "two frogs"),
@@ -143,7 +143,7 @@ def test_a_name_is_found_in_other_forms_and_without_a_colour_that_nobody_asked_f
         ("a male teacher", "a man teacher"),
         ("number 5", "keycap 5"),
         ("the number seven", "the keycap 7"),
-        ("the letter O", "the o button (blood type)"),
+        ("the letter O", "the zero button (blood type)"),
         ("half past three", "three-thirty"),
         ("a clock at 5 o'clock", "a five o'clock"),
         ("3:30 pm", "three-thirty"),
@@ -288,3 +288,8 @@ def test_the_encoder_reads_the_caption_and_says_what_became_of_a_prompt() -> Non
     assert encoder.remarks("not a dog", {}) == (left_out, "no word of it says what to make")
     with pytest.raises(UsageError, match=r"control character U\+0007"):
         encoder.remarks("a\x07dog", {})
+
+
+@pytest.mark.parametrize("prompt", ["no dog", "not a dog but a frog", ""])
+def test_a_stock_of_which_nothing_is_wanted_is_no_error(prompt: str) -> None:
+    assert caption(prompt, Stock(("dog",))).text in (prompt, "a frog")

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from gen.api import find_host
 from gen.chains.running import plan
 from gen.errors import UsageError
 from gen.model import ModelFile
+from gen.words import read
 from gen_image.plugin import gen_models
+from gen_image.things import SAID
 from gen_image.training.data.scenes import COLOURS
 
 [SPEC] = gen_models()
@@ -44,6 +47,12 @@ def test_the_card_says_what_it_is_made_of(tmp_path: Path) -> None:
     assert {"data", "data_licence", "licence", "training", "metrics", "held_out", "preset"} <= card.keys()
     page = (Path(__file__).parents[3] / "docs" / "models" / "emoji.md").read_text()
     assert SPEC.sha256 in page
+
+
+def test_every_name_is_said_in_words_that_no_other_is() -> None:
+    names = [name for name in ModelFile(str(WEIGHTS)).names if "skin tone" not in name]
+    said = Counter(read(SAID.get(name, name)).rows for name in names)
+    assert {rows for rows, count in said.items() if count > 1} == set()
 
 
 @pytest.mark.parametrize("colour", ["red", "yellow", "green", "blue", "purple", "pink"])

@@ -29,12 +29,12 @@ CAPTION_DROPOUT = 0.1
 REGION_SHARE = 0.12
 SHARES = {
     "plain": 0.22,
-    "background": 0.16,
-    "position": 0.08,
-    "pair": 0.22,
-    "groups": 0.16,
-    "several": 0.08,
-    "changed": 0.08,
+    "background": 0.12,
+    "position": 0.06,
+    "pair": 0.2,
+    "groups": 0.22,
+    "several": 0.09,
+    "changed": 0.09,
 }
 PREVIEW = (
     "a red apple",

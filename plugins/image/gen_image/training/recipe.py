@@ -103,15 +103,15 @@ class FurtherPreset:
 
 
 FURTHER = FurtherPreset(
-    denoiser=Settings(steps=2600, rate=6e-4, matrix_rate=1.5e-3, warmup=60, decay=0.6, ema=0.998),
+    denoiser=Settings(steps=8000, rate=8e-4, matrix_rate=2e-3, warmup=60, decay=0.6, ema=0.998),
     batch=96,
     scenes={
-        "background": 11_000,
-        "position": 8000,
-        "pair": 22_000,
-        "several": 10_000,
-        "changed": 15_000,
-        "groups": 16_000,
+        "background": 14_000,
+        "position": 9000,
+        "pair": 36_000,
+        "several": 16_000,
+        "changed": 20_000,
+        "groups": 40_000,
     },
 )
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from gen.train.emoji import Emoji
 from gen.train.recolouring import PAINTS
 from gen.words import plural, with_article
-from gen_image.things import NUMBERS
+from gen_image.things import NUMBERS, SAID
 
 CANVAS = 128
 
@@ -242,7 +242,7 @@ def _draw_groups(pool: Pool, rng: random.Random) -> Scene:
 
 
 def _draw_several(pool: Pool, rng: random.Random) -> Scene:
-    layout = rng.choice(["two", "three", "four", "five", "trio"])
+    layout = rng.choice(["two", "three", "four", "five", "trio", "trio"])
     if layout == "trio":
         things = tuple(Thing(pool.draw(rng), _paint(0.2, rng)) for _ in range(3))
     else:
@@ -305,10 +305,8 @@ def _changed(scene: Scene) -> bool:
 
 
 def _noun(thing: Thing, emoji: Emoji, rng: random.Random) -> str:
-    """A thing by its name; that of a face sometimes without the word."""
-    name = emoji.name
-    if rng.random() < 0.2 and not name.startswith("face"):
-        name = name.removesuffix(" face")
+    """A thing by its name, or by what captions say for it."""
+    name = SAID.get(emoji.name, emoji.name)
     if emoji.tone:
         shade = emoji.tone.removesuffix(" skin tone")
         name = rng.choice((f"{name} with {emoji.tone}", f"{name} with {shade} skin"))
