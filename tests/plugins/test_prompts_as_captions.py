@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -362,6 +363,8 @@ def _sound(text: str, answer: str) -> bool:
     return any(name in text for name in bare) and not any(name in text for name in others)
 
 
+MOST_PROMPTS = 300
+"""Of a file that are read, as each takes some 20 ms."""
 _WHERE_AND_HOW_FAST = re.compile(
     rf"(?: (?:slowly|fast))?(?: (?:{'|'.join(moving.PLACES.values())}|on an? [a-z]+ background))?(?:, loop)?$"
 )
@@ -390,7 +393,7 @@ def _shape(text: str, answer: str) -> bool:
     ("modality", "right", "file", "share"),
     [
         ("audio", _sound, "natural_prompts", 0.85),
-        ("video", _clip, "natural_prompts", 0.7),
+        ("video", _clip, "natural_prompts", 0.75),
         ("mesh", _shape, "natural_prompts", 0.9),
         ("audio", _sound, "development_prompts", 0.9),
         ("video", _clip, "development_prompts", 0.85),
@@ -402,7 +405,6 @@ def test_natural_prompts_become_captions_of_what_is_right(
 ) -> None:
     path = Path(str(files(f"gen_{modality}") / "training" / "data" / f"{file}.txt"))
     prompts = natural_prompts(path)
-    found = [
-        any(right(say[modality](prompt).text, one) for one in answers) for prompt, answers in prompts.items()
-    ]
+    read = list(prompts)[:: math.ceil(len(prompts) / MOST_PROMPTS)]
+    found = [any(right(say[modality](prompt).text, one) for one in prompts[prompt]) for prompt in read]
     assert sum(found) > share * len(found)
