@@ -75,7 +75,7 @@ MARGIN = 0.03
 OWN = 0.02
 """So much nearer is a name that a part has before it says where or how the thing is: a house on fire."""
 OWNER = 0.12
-"""So much nearer is a thing without its owner to a name, where he does not say which thing is meant."""
+"""The owner of a thing is left out where the thing is so much nearer to a name without him."""
 KEYWORD_MARGIN = 0.1
 """So much nearer is what a keyword means, where it is not the thing that it is a keyword of."""
 SHORT = 2
@@ -300,8 +300,10 @@ def _captioned(noun: str, names: tuple[str, ...]) -> str:
     face = f"{noun} face"
     if noun not in names and face in names:
         return face
+    if noun in SAID:
+        return SAID[noun]
     one = singular(noun, names)
-    return SAID[noun] if noun in SAID else plural(SAID[one]) if one in SAID else noun
+    return plural(SAID[one]) if one in SAID else noun
 
 
 def attributes(part: str) -> Attributes:
@@ -405,9 +407,9 @@ def _found(of: Attributes, part: str, stock: Stock) -> _Found:
 
 
 def _of_anybody(text: str, stock: Stock) -> str:
-    """A text without the owner of a thing, but with him where it is about as near to a name with him.
+    """A text without the owner of a thing, where that is ``OWNER`` nearer to a name; else as it is.
 
-    "A caveman's dinner" is meat on a bone.
+    "My grandma's clock" is a clock, but "a piggy's head" the face of a pig.
     """
     bare = _OWNER.sub("", text)
     if bare == text:

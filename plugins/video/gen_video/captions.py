@@ -45,9 +45,9 @@ from gen_video.vocabulary import (
 )
 
 CLEAR = 0.64
-"""What is farther from every name is no second thing."""
+"""A second thing is at least so near to its name."""
 VERB = 0.1
-"""So much nearer is a motion that a verb says, than it is by the meaning of the whole. Of 527 development
+"""So much nearer is a motion that a verb says, than it is by the meaning of the whole. Of 1,066 development
 prompts 89 % are read rightly so, 88 % with 0.18."""
 ANIMAL = 0.16
 """So much nearer to an animal than to people is what is no person, though the table of words calls it one:
