@@ -37,7 +37,7 @@ def test_a_model_is_trained_on(
     run: Path, write_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = ModelFile(write_model(run / "start.safetensors"))
-    sizes = dataclasses.replace(recipe.FURTHER, batch=24, clips=dict.fromkeys(DRAWS, 2))
+    sizes = dataclasses.replace(recipe.FURTHER, batch=24, items=dict.fromkeys(DRAWS, 2))
     monkeypatch.setattr(recipe, "SHIPPED", start.path)
     monkeypatch.setattr(recipe, "FURTHER", sizes)
     made = recipe.sounds_recipe("further", run, lambda _: None)

@@ -42,7 +42,7 @@ def start(tmp_path: Path) -> ModelFile:
 
 
 def test_a_model_is_trained_on(start: ModelFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = dataclasses.replace(recipe.FURTHER, batch=16, clips=24)
+    sizes = dataclasses.replace(recipe.FURTHER, batch=16, items=24)
     monkeypatch.setattr(recipe, "SHIPPED", start.path)
     monkeypatch.setattr(recipe, "FURTHER", sizes)
     made = recipe.motion_recipe("further", tmp_path, lambda _: None)

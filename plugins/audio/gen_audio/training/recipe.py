@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
 
 from torch import nn
 
 from gen.model import save_model
 from gen.nn import TextEncoder
-from gen.train import LatentBank, Recipe, Settings, halves, trained
+from gen.train import LatentBank, Recipe, Settings, further, halves, trained
 from gen_audio import composition, score
 from gen_audio.autoencoder import Autoencoder
 from gen_audio.denoiser import Shape, SoundTransformer
@@ -77,26 +76,10 @@ SAMPLED: Mapping[str, object] = {
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "sounds.safetensors"
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FurtherPreset:
-    """Sizes of a run that trains the shipped model on, whose codec and vocoder stay.
-
-    Args:
-        denoiser: How the denoiser is optimised.
-        batch: Clips per step.
-        clips: Clips on the shelf, by kind.
-    """
-
-    denoiser: Settings
-    batch: int
-    clips: Mapping[str, int]
-
-
-FURTHER = FurtherPreset(
+FURTHER = further.Preset(
     denoiser=Settings(steps=3000, rate=1e-3, matrix_rate=2e-3, warmup=60, decay=0.6, ema=0.998),
     batch=96,
-    clips={"music": 4800, "notes": 6400, "effects": 2400},
+    items={"music": 4800, "notes": 6400, "effects": 2400},
 )
 
 CARD: Mapping[str, object] = {
@@ -120,7 +103,7 @@ def sounds_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
         report: Called with lines of progress.
     """
     if preset == "further":
-        return _further(FURTHER, Start(SHIPPED), folder, report)
+        return _further(folder, report)
     sizes = PRESETS[preset]
     shelf = Shelf(folder / "shelf", dict(sizes.clips), report)
 
@@ -177,9 +160,10 @@ def sounds_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
     )
 
 
-def _further(sizes: FurtherPreset, start: Start, folder: Path, report: Callable[[str], None]) -> Recipe:
-    """The recipe that trains the denoiser of a model on."""
-    shelf = Shelf(folder / "shelf", dict(sizes.clips), report)
+def _further(folder: Path, report: Callable[[str], None]) -> Recipe:
+    """The recipe that trains the denoiser of the shipped model on."""
+    start = Start(SHIPPED)
+    shelf = Shelf(folder / "shelf", dict(FURTHER.items), report)
 
     def kept(codec: Autoencoder) -> LatentBank:
         return LatentBank.load_or_build(
@@ -187,26 +171,14 @@ def _further(sizes: FurtherPreset, start: Start, folder: Path, report: Callable[
             lambda: bank.build(codec, shelf, start.shape.length, report, start),
         )
 
-    def begin(modules: Mapping[str, nn.Module]) -> tuple[Autoencoder, SoundTransformer]:  # noqa: ARG001
-        return start.codec(), start.denoiser()
-
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
     ) -> None:
-        network = modules["denoiser"]
-        assert isinstance(network, SoundTransformer)
-        others = {
-            name: tensor for name, tensor in start.file.tensors().items() if not name.startswith("denoiser.")
-        }
-        begun = cast("Mapping[str, Mapping[str, float]]", start.file.card.get("training", {}))
-        further = {f"{stage}, further": of for stage, of in history.items()}
-        card = {
-            **trained(CARD, "further", {**begun, **further}),
-            "start": start.file.sha256,
-            "quality": start.file.card.get("quality", {}),
-        }
-        config = {**start.file.config, **SAMPLED, "shape": dataclasses.asdict(network.shape)}
-        save_model(path, {**others, **halves({"denoiser": network})}, config, card)
+        config = {**SAMPLED, "shape": dataclasses.asdict(start.shape)}
+        card = {**CARD, "quality": start.file.card.get("quality", {})}
+        start.save(path, modules["denoiser"], config, card, history)
 
-    denoiser = denoiser_training.stage(sizes.denoiser, sizes.batch, shelf, kept, begin)
+    denoiser = denoiser_training.stage(
+        FURTHER.denoiser, FURTHER.batch, shelf, kept, lambda _: (start.codec(), start.denoiser())
+    )
     return Recipe(name="sounds", stages=(denoiser,), export=export)

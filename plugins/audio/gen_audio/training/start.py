@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from gen.model import ModelFile
-from gen.nn import Subwords
+from gen.train import further
 from gen_audio import score
 from gen_audio.autoencoder import Autoencoder, CodecShape
 from gen_audio.denoiser import Shape, SoundTransformer
 from gen_audio.model import ARCHITECTURE
 
 
-@dataclass(frozen=True, eq=False)
-class Start:
-    """A model to train on.
+class Start(further.Start):
+    """A model to train on."""
 
-    Args:
-        path: Of its file.
-    """
-
-    path: Path
-
-    @cached_property
-    def file(self) -> ModelFile:
-        """Its file."""
-        file = ModelFile(self.path)
-        file.require_architecture(ARCHITECTURE)
-        return file
-
-    @property
-    def subwords(self) -> Subwords:
-        """Of its captions."""
-        return Subwords(str(self.file.config["subwords"]))
-
-    @property
-    def scale(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (C,) of its latents."""
-        mean, std = self.file.latent_scale("cpu", dimensions=1)
-        return mean.flatten(), std.flatten()
+    architecture = ARCHITECTURE
 
     @property
     def shape(self) -> Shape:
@@ -59,6 +29,5 @@ class Start:
     def denoiser(self) -> SoundTransformer:
         """A network that begins with its weights, whether it reads scores or not."""
         network = SoundTransformer(self.shape)
-        tensors = self.file.tensors(dtype=torch.float32, prefix="denoiser.")
-        network.load_state_dict({**network.state_dict(), **tensors})
+        network.load_state_dict({**network.state_dict(), **self.weights})
         return network

@@ -10,7 +10,7 @@ from torch import nn
 
 from gen.model import save_model
 from gen.nn import PromptEncoder
-from gen.train import LatentBank, Recipe, Settings, emoji, halves, trained
+from gen.train import LatentBank, Recipe, Settings, emoji, further, halves, trained
 from gen_image.autoencoder import DOWNSAMPLING, Autoencoder
 from gen_image.captions import PROMPTS
 from gen_image.denoiser import Shape, WordSceneTransformer
@@ -86,26 +86,10 @@ PRESETS = {
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "emoji.safetensors"
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FurtherPreset:
-    """Sizes of a run that trains the shipped model on, whose codec stays.
-
-    Args:
-        denoiser: How the denoiser is optimised.
-        batch: Scenes per step.
-        scenes: Scenes of each kind in the bank.
-    """
-
-    denoiser: Settings
-    batch: int
-    scenes: Mapping[str, int]
-
-
-FURTHER = FurtherPreset(
+FURTHER = further.Preset(
     denoiser=Settings(steps=8000, rate=8e-4, matrix_rate=2e-3, warmup=60, decay=0.6, ema=0.998),
     batch=96,
-    scenes={
+    items={
         "background": 14_000,
         "position": 9000,
         "pair": 36_000,
@@ -125,7 +109,7 @@ def emoji_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Re
         report: Called with lines of progress.
     """
     if preset == "further":
-        return _further(FURTHER, Start(SHIPPED), folder, report)
+        return _further(folder, report)
     sizes = PRESETS[preset]
 
     def bank(codec: Autoencoder) -> LatentBank:
@@ -154,27 +138,27 @@ def emoji_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Re
     )
 
 
-def _further(sizes: FurtherPreset, start: Start, folder: Path, report: Callable[[str], None]) -> Recipe:
-    """The recipe that trains a model on."""
+def _further(folder: Path, report: Callable[[str], None]) -> Recipe:
+    """The recipe that trains the denoiser of the shipped model on."""
+    start = Start(SHIPPED)
 
     def bank(codec: Autoencoder) -> LatentBank:
         return LatentBank.load_or_build(
             folder / "bank.safetensors",
             lambda: build(
-                codec, sizes.scenes, FEW_CAPTIONS, start.shape.length, folder / "bank", report, start.scale
+                codec, FURTHER.items, FEW_CAPTIONS, start.shape.length, folder / "bank", report, start.scale
             ),
         )
-
-    def begin(_: Mapping[str, nn.Module]) -> tuple[Autoencoder, WordSceneTransformer]:
-        return start.codec(), start.denoiser()
 
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
     ) -> None:
-        card = {**trained(CARD, "further", history), "start": start.sha256}
+        card = {**trained(CARD, "further", history), "start": start.file.sha256}
         _save(path, start.codec(), modules["denoiser"], folder, card)
 
-    denoiser = denoiser_training.stage(sizes.denoiser, sizes.batch, bank, begin)
+    denoiser = denoiser_training.stage(
+        FURTHER.denoiser, FURTHER.batch, bank, lambda _: (start.codec(), start.denoiser())
+    )
     return Recipe(name="emoji", stages=(denoiser,), export=export)
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
 
 from torch import nn
 
 from gen.model import save_model
 from gen.nn import PromptEncoder
-from gen.train import LatentBank, Recipe, Settings, halves, trained
+from gen.train import LatentBank, Recipe, Settings, further, halves, trained
 from gen_video.autoencoder import Autoencoder
-from gen_video.denoiser import ClipTransformer, Shape, WordClipTransformer
+from gen_video.denoiser import Shape, WordClipTransformer
 from gen_video.model import WORDS_ARCHITECTURE
 from gen_video.training import bank
 from gen_video.training import codec as codec_training
@@ -70,26 +69,10 @@ SAMPLED: Mapping[str, object] = {
 
 SHIPPED = Path(__file__).parents[1] / "weights" / "motion.safetensors"
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FurtherPreset:
-    """Sizes of a run that trains the shipped model on, whose codec and matte stay.
-
-    Args:
-        denoiser: How the denoiser is optimised.
-        batch: Clips per step.
-        clips: In the bank.
-    """
-
-    denoiser: Settings
-    batch: int
-    clips: int
-
-
-FURTHER = FurtherPreset(
+FURTHER = further.Preset(
     denoiser=Settings(steps=3600, rate=8e-4, matrix_rate=1.8e-3, warmup=30, decay=0.8, ema=0.99),
     batch=96,
-    clips=40_000,
+    items=40_000,
 )
 
 CARD: Mapping[str, object] = {
@@ -114,7 +97,7 @@ def motion_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
         report: Called with lines of progress.
     """
     if preset == "further":
-        return _further(FURTHER, Start(SHIPPED), folder, report)
+        return _further(folder, report)
     sizes = PRESETS[preset]
 
     def kept(codec: Autoencoder) -> LatentBank:
@@ -159,29 +142,22 @@ def motion_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
     )
 
 
-def _further(sizes: FurtherPreset, start: Start, folder: Path, report: Callable[[str], None]) -> Recipe:
-    """The recipe that trains the denoiser of a model on."""
+def _further(folder: Path, report: Callable[[str], None]) -> Recipe:
+    """The recipe that trains the denoiser of the shipped model on."""
+    start = Start(SHIPPED)
 
     def kept(codec: Autoencoder) -> LatentBank:
         return LatentBank.load_or_build(
             folder / "bank.safetensors",
-            lambda: bank.build(codec, sizes.clips, start.shape.length, report, start),
+            lambda: bank.build(codec, FURTHER.items, start.shape.length, report, start),
         )
-
-    def begin(modules: Mapping[str, nn.Module]) -> tuple[Autoencoder, ClipTransformer]:  # noqa: ARG001
-        return start.codec(), start.denoiser()
 
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
     ) -> None:
-        others = {
-            name: tensor for name, tensor in start.file.tensors().items() if not name.startswith("denoiser.")
-        }
-        begun = cast("Mapping[str, Mapping[str, float]]", start.file.card.get("training", {}))
-        further = {f"{stage}, further": of for stage, of in history.items()}
-        card = {**trained(CARD, "further", {**begun, **further}), "start": start.file.sha256}
-        config = {**start.file.config, **SAMPLED}
-        save_model(path, {**others, **halves({"denoiser": modules["denoiser"]})}, config, card)
+        start.save(path, modules["denoiser"], SAMPLED, CARD, history)
 
-    denoiser = denoiser_training.stage(sizes.denoiser, sizes.batch, kept, begin)
+    denoiser = denoiser_training.stage(
+        FURTHER.denoiser, FURTHER.batch, kept, lambda _: (start.codec(), start.denoiser())
+    )
     return Recipe(name="motion", stages=(denoiser,), export=export)
