@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from gen.model import ModelFile, save_model
+from gen.model import save_model
 from gen.train.sentences import imitation
 from gen.train.sentences.__main__ import Vocabulary, lesson, recipe
 from gen.train.sentences.texts import MadeSentences, present_participle, texts
@@ -111,12 +111,15 @@ def test_training_goes_on_and_the_file_reads_as_the_network_that_was_trained(
     monkeypatch.setattr("gen.train.sentences.__main__.BATCH", 64)
     phrases = tmp_path / "phrases.txt"
     phrases.write_text("cat = kitty | a puss\nbus = coach | a double decker\n")
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("felix on the mat = cat, sleeps\nall aboard = bus, drives | van, drives\n")
     model = tmp_path / "model.safetensors"
     config = {"modality": "none", "names": "cat|bus|van", "keywords": {"cat": "pet", "van": "car|lorry"}}
     save_model(model, {"x": torch.zeros(1)}, config, {})
-    stock = Vocabulary.of(phrases, ModelFile(model))
+    stock = Vocabulary.of(phrases, model, prompts)
     assert Vocabulary.of(phrases).names == ("cat", "bus")
     assert stock.keywords == (("pet", "cat"), ("car", "van"), ("lorry", "van"))
+    assert stock.prompts["all aboard"] == ["bus", "drives", "van"]
     out = tmp_path / "run"
     out.mkdir()
     whole = recipe(teacher, [stock, Vocabulary(("ship", "cat"), {})], out)
@@ -130,11 +133,23 @@ def test_training_goes_on_and_the_file_reads_as_the_network_that_was_trained(
     try:
         reader = sentences.sentences()
         assert list(reader.names) == ["cat", "bus", "van", "ship"]
-        found = reader(["ship", "a double decker", "cat"])
+        found = reader(["ship", "a double decker", "cat", "felix on the mat", "all aboard"])
         assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-2)
         assert np.array_equal(found[2], reader.vectors[0])
         assert int((reader.vectors[:3] @ found[1]).argmax()) == 1
+        assert int((reader.vectors[:3] @ found[3]).argmax()) == 0
+        assert int((reader.vectors[:3] @ found[4]).argmax()) in (1, 2)
         assert reader([]).shape == (0, reader.vectors.shape[1])
+
+        (further := tmp_path / "further").mkdir()
+        whole = recipe(teacher, [stock, Vocabulary(("boat", "cat"), {})], further, further=True)
+        path = run(whole, further, steps={"network": 2}, report=lambda line: None)
+        monkeypatch.setattr(sentences, "FILE", path)
+        sentences.sentences.cache_clear()
+        after = sentences.sentences()
+        assert list(after.names) == ["cat", "bus", "van", "boat"]
+        assert ((after.vectors[:3] * reader.vectors[:3]).sum(1) > 0.99).all()
+        assert float(after.vectors[3] @ reader(["boat"])[0]) > 0.99
     finally:
         sentences.sentences.cache_clear()
 
@@ -145,14 +160,14 @@ def test_a_lesson_counts_phrases_more_than_keywords(
     model = SentenceModel(teacher, tmp_path, lambda line: None)
     stocks = [
         Vocabulary(("cat", "bus"), {"cat": ("kitty",)}, (("pet", "cat"), ("x", "dog"))),
-        Vocabulary(("van", "cat"), {}),
+        Vocabulary(("van", "cat"), {}, prompts={"a ride": ("cab", "van", "cat"), "a cab": ("cab",)}),
     ]
     learned, axes = lesson(model, stocks)
-    assert learned.phrases == ["cat", "bus", "kitty", "pet", "van", "cat"]
-    assert learned.things.tolist() == [0, 1, 0, 0, 2, 0]
-    assert learned.stocks.tolist() == [0, 0, 0, 0, 1, 1]
+    assert learned.phrases == ["cat", "bus", "kitty", "pet", "van", "cat", "a ride"]
+    assert learned.things.tolist() == [[0, 0], [1, 1], [0, 0], [0, 0], [2, 2], [0, 0], [2, 0]]
+    assert learned.stocks.tolist() == [0, 0, 0, 0, 1, 1, 1]
     assert learned.stocked.tolist() == [[True, True, False], [True, False, True]]
-    assert learned.weights[2] > learned.weights[3]
+    assert learned.weights[6] > learned.weights[2] > learned.weights[3]
     assert torch.allclose(axes.T @ axes, torch.eye(axes.shape[1]), atol=1e-4)
 
 

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors.numpy import save
 from torch import Tensor
 from torch.nn import functional
 
 from gen.atomic import atomic_file
 from gen.train.int8 import int8_rows
-from gen.train.sentences.imitation import Reader
+from gen.train.sentences.imitation import LEARNED_SHARPNESS, Reader
+from gen.words.sentences import sentences
+
+
+def shipped(things: Sequence[str]) -> Reader:
+    """The network that comes with the package, to be trained on; it reads names that are new as texts.
+
+    Args:
+        things: Names of the things, in order.
+    """
+    known = sentences()
+    network = copy.deepcopy(known.network).requires_grad_(True)
+    return Reader(network, torch.from_numpy(known(things)), LEARNED_SHARPNESS)
 
 
 def write(path: Path, reader: Reader, pieces: Sequence[str], things: Sequence[str]) -> None:

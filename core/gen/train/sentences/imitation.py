@@ -25,9 +25,13 @@ IMITATION = 10.0
 KEYWORD = 0.3
 """How much a keyword, which may be of many things, counts against a phrase."""
 SHARPNESS = 20.0
+LEARNED_SHARPNESS = 30.0
+"""Where a first training ends, and a further one begins."""
 LARGEST_SHARPNESS = 40.0
 OWN_NAME = 4.0
 """As so many phrases a thing's own name counts."""
+PROMPT = 3.0
+"""As so many phrases a prompt counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +41,10 @@ class Lesson:
     Args:
         texts: N texts to imitate the sentence model on.
         targets: (N, OUT) float16, of unit length: what it says of them.
-        phrases: M phrases, names and keywords.
-        things: (M,) int64, the thing that each means.
-        weights: (M,) float32, how often each is drawn, and how much it counts in the vector that its thing
-            begins with.
+        phrases: M phrases, names, keywords and prompts.
+        things: (M, R) int64, the things that each may mean, of which any is right; some may stand twice.
+        weights: (M,) float32, how often each is drawn, and how much it counts in the vector that the first
+            of its things begins with.
         stocks: (M,) int64, the stock that each was written for.
         stocked: (S, K) bool, which of the K things each of S stocks has.
         beginnings: (K, OUT) of unit length: where the vectors of the things begin.
@@ -62,13 +66,14 @@ class Reader(nn.Module):
     Args:
         network: Texts to vectors.
         beginnings: (K, OUT).
+        sharpness: What it begins with to multiply cosines by.
     """
 
-    def __init__(self, network: SentenceNetwork, beginnings: Tensor) -> None:
+    def __init__(self, network: SentenceNetwork, beginnings: Tensor, sharpness: float = SHARPNESS) -> None:
         super().__init__()
         self.network = network
         self.things = nn.Parameter(beginnings.clone())
-        self.sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
+        self.sharpness = nn.Parameter(torch.tensor(sharpness).log())
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Logits (B, K) of the things."""
@@ -157,7 +162,7 @@ def task(reader: Reader, pieces: Sequence[str], lesson: Lesson, batch: int) -> T
         reader: Trained in place.
         pieces: Of its vocabulary.
         lesson: What it learns.
-        batch: Texts of a step, and half as many phrases.
+        batch: Phrases of a step, and half as many texts.
     """
     split = splitter(pieces, LENGTH)
     rows = [encoding.ids for encoding in split.encode_batch(list(lesson.texts))]
@@ -167,14 +172,16 @@ def task(reader: Reader, pieces: Sequence[str], lesson: Lesson, batch: int) -> T
 
     def loss(module: nn.Module, generator: torch.Generator) -> Tensor:
         assert isinstance(module, Reader)
-        first = int(torch.randint(max(1, len(rows) - batch), (), generator=generator))
-        at = order[first : first + batch]
+        first = int(torch.randint(max(1, len(rows) - batch // 2), (), generator=generator))
+        at = order[first : first + batch // 2]
         vectors = module.network(*padded([rows[place] for place in at.tolist()]))
         imitated = 1 - (vectors.float() * lesson.targets[at].float()).sum(1).mean()
-        drawn = torch.multinomial(lesson.weights, batch // 2, replacement=True, generator=generator)
+        drawn = torch.multinomial(lesson.weights, batch, replacement=True, generator=generator)
         logits = module(*padded([phrases[place] for place in drawn.tolist()]))
         # A phrase chooses among the things of its stock: clips have a plane, pictures an airplane.
         logits = logits.masked_fill(~lesson.stocked[lesson.stocks[drawn]], -torch.inf)
-        return IMITATION * imitated + functional.cross_entropy(logits, lesson.things[drawn])
+        right = torch.zeros_like(logits, dtype=torch.bool).scatter_(1, lesson.things[drawn], True)
+        told = logits.logsumexp(1) - logits.masked_fill(~right, -torch.inf).logsumexp(1)
+        return IMITATION * imitated + told.mean()
 
     return Task(module=reader, loss=loss)
