@@ -22,11 +22,10 @@ KIND = 0.8
 """How much what a thing is a sort of counts against the thing itself, at each step."""
 MOST_GENERAL = 3
 """So many steps are taken."""
-WORDS = 0.15
-"""The largest share of the vectors of words in how near a name is; the rest is that of the whole text."""
-OF_SEVERAL_WORDS = 0.4
-"""Their share in a longer text, times the number of its words. Of 300 prompts of some five words 85 % are
-nearest to a right name so, 83 % with the largest share for all."""
+WORDS = 0.25
+"""The share of the vectors of words in how near a name is to a single word; the rest is that of the whole
+text. A longer text has this share divided by its words that say something. Of 330 uncommon words 58 % are
+nearest to a right name so, 53 % with 0.15, and of 2,672 prompts as many."""
 WORDS_ALONE = 0.62
 """How much the vectors of words count by themselves where the network of sentences cannot read the text."""
 LONGEST = 30
@@ -38,8 +37,15 @@ CERTAIN = 0.45
 """The same for a text of which no word is surely known: made-up words come as near as 0.43."""
 FAR = 0.2
 """The same for a text of known words, one of them surely known, of which something is made in any case."""
+APART = 0.1
+"""So much nearer than all others is a name that a text with an unknown word means, though it is not near: 1 %
+of 150 made-up texts have one in a stock of 329 names, and 67 % of prompts that are read rightly."""
+MANY = 100
+"""Of fewer names one stands apart by chance."""
 SAID = 0.1
 """So much nearer is a name that a part of a prompt holds, than it is by its meaning."""
+CONTEXT = 0.8
+"""How much the text around a part counts, of which the part holds the thing alone."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,20 @@ def closeness(part: str, stock: Stock) -> np.ndarray:
     Raises:
         UsageError: The part holds a control character.
     """
-    count, words = max(1, len(part.split())), _word_closeness(part, stock)
-    share = min(WORDS, OF_SEVERAL_WORDS / count)
-    both: np.ndarray = (1 - share) * (meanings(stock.names) @ meaning(part)) + share * words
-    legible = count <= LONGEST and not any(word.misspelt for word in read(part).words)
+    words, spoken = _word_closeness(part, stock), read(part).words
+    share = WORDS / max(1, sum(bool(word.rows) or not word.known for word in spoken))
+    both: np.ndarray = (1 - share) * likeness(part, stock.names) + share * words
+    legible = len(part.split()) <= LONGEST and not any(word.misspelt for word in spoken)
     return both if legible else np.maximum(both, WORDS_ALONE * words)
+
+
+def likeness(text: str, names: tuple[str, ...]) -> np.ndarray:
+    """How near (N,) each of N names is to a text by the network of sentences alone, in [-1, 1].
+
+    For what is said by a whole sentence and not by a noun, as what a thing does.
+    """
+    found: np.ndarray = meanings(names) @ meaning(text)
+    return found
 
 
 def _word_closeness(part: str, stock: Stock) -> np.ndarray:
@@ -110,7 +125,7 @@ def nearest_name(
         stock: What the model can make.
         said: Names that words of the part say.
         nearer: So much nearer these are.
-        context: The text around the part, whose meaning counts as much as the part's.
+        context: The text around the part, whose meaning counts more than the part's.
 
     Raises:
         UsageError: The part holds a control character.
@@ -120,16 +135,25 @@ def nearest_name(
     alike = closeness(part, stock)
     own = alike
     if context:
-        alike = (alike + closeness(context, stock)) / 2
+        alike = CONTEXT * closeness(context, stock) + (1 - CONTEXT) * alike
     if said:
         alike = alike + np.float32(nearer) * np.isin(stock.names, list(said))
     # A part that means a name does so in any context: "macbook opening" is a laptop.
     least = _least(part)
-    if max(alike.max(), own.max()) < least:
-        return ""
-    if max(alike.max(), own[alike.argmax()]) < least:
-        alike = own
+    if not _is_near(alike, least):
+        if not _is_near(own, least):
+            return ""
+        if own[alike.argmax()] < least:
+            alike = own
     return stock.names[int(alike.argmax())]
+
+
+def _is_near(alike: np.ndarray, least: float) -> bool:
+    """Whether one name is near enough, or far less far than all others."""
+    if alike.max() >= least or len(alike) < MANY:
+        return bool(alike.max() >= least)
+    second, first = np.partition(alike, -2)[-2:]
+    return bool(first >= FAR and first - second >= APART)
 
 
 def nearest(prompt: str, names: tuple[str, ...], count: int) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from gen_image.things import (
     is_one,
     is_thing,
     only_described,
+    outweighing,
     prohibition,
     thing,
     untoned,
@@ -128,6 +129,8 @@ def caption(prompt: str, stock: Stock) -> Caption:
     ends = [*(relation.start for relation in relations), len(text)]
     parts = _completed([text[start:end] for start, end in zip(starts, ends, strict=True)])
     things = [thing(part, stock) for part in parts]
+    if one := outweighing(asked.text, parts, things, stock):
+        remarks, things, relations = [], [one], []
     if len(things) > 1:
         things = [counted_in_group(said) for said in things]
     remarks += [remark for said in things for remark in said.remarks]
@@ -206,7 +209,8 @@ def _loose_relations(text: str, begin: int, end: int, stock: Stock) -> Iterator[
     if is_thing(text[begin:end], stock):
         return
     found = list(islice(_LOOSE.finditer(text, begin, end), TRIED))
-    listed = any(at["relation"] in ("and", "&") for at in found)
+    # "Coffee, newspaper and a bagel": the last "and" stands behind this part.
+    listed = any(at["relation"] in ("and", "&") for at in found) or text[end:].startswith((" and ", ", and "))
     for at, following in zip_longest(found, [other.start() for other in found[1:]], fillvalue=end):
         assert isinstance(at, re.Match)
         before, behind = text[begin : at.start()], noun_phrase(text[at.end() : following])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import dropwhile
@@ -76,8 +76,12 @@ OWN = 0.02
 """So much nearer is a name that a part has before it says where or how the thing is: a house on fire."""
 OWNER = 0.12
 """The owner of a thing is left out where the thing is so much nearer to a name without him."""
-KEYWORD_MARGIN = 0.1
+KEYWORD_MARGIN = 0.05
 """So much nearer is what a keyword means, where it is not the thing that it is a keyword of."""
+OUTWEIGHS = 0.04
+"""So much nearer than those of its parts, times their number, is the name that a whole text means."""
+DESCRIBED = 0.45
+"""Number and colour of words that are so near to a name are those of the thing."""
 SHORT = 2
 """Words of a thing whose colour is left out when its name is looked for."""
 SAID = {
@@ -99,11 +103,21 @@ _SAYINGS = frozenset(SAID.values())
 
 @dataclass(frozen=True)
 class Said:
-    """A thing as captions say it, what was guessed, and parts of the prompt that are not read."""
+    """A thing as captions say it.
+
+    Args:
+        text: With its determiner, number, size and colour.
+        remarks: Lines about what was guessed.
+        unread: Parts of the prompt that are not read.
+        name: That the thing has in the model; empty where it has none.
+        named: Whether the prompt says that name.
+    """
 
     text: str
     remarks: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    name: str = ""
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,6 +186,29 @@ def is_one(whole: str, before: str, behind: str, stock: Stock, least: float) -> 
     return bool(alike[at] - alike[parts].max() > MARGIN)
 
 
+def outweighing(text: str, parts: Sequence[str], things: Sequence[Said], stock: Stock) -> Said | None:
+    """What a text means as a whole, where that outweighs what its parts mean: a monkey covering its ears.
+
+    Args:
+        text: Of the prompt.
+        parts: Of the text, each of which is taken for a thing.
+        things: What they mean.
+        stock: What the network can draw.
+    """
+    name = "" if all(said.named for said in things) else nearest_name(text, stock)
+    if not name:
+        return None
+    alike = dict(zip(stock.names, closeness(text, stock).tolist(), strict=True))
+    nearest = max((alike[said.name] for said in things if said.name in alike), default=-1.0)
+    if alike[name] - nearest < OUTWEIGHS * len(things):
+        return None
+    # "Two pups in a basket" are two of the thing; but "three green arrows in a triangle" are one.
+    described, alone = attributes(noun_phrase(parts[0])).said, replace(stock, names=(name,))
+    if len(parts) == 1 and closeness(described, alone).max() > DESCRIBED:
+        return thing(parts[0], alone)
+    return Said(SAID.get(name, name), (read_as(text, name),), name=name)
+
+
 def _in_any_form(name: str) -> frozenset[str]:
     return frozenset().union(*(forms(word) for word in name.split()))
 
@@ -222,7 +259,7 @@ def counted_in_group(said: Said) -> Said:
         return said
     most = NUMBERS[MOST_IN_GROUP - 1]
     remark = f"{number!r} is read as {most!r}, the most that the model counts to beside another thing"
-    return Said(f"{most} {rest}", (*said.remarks, remark), said.unread)
+    return replace(said, text=f"{most} {rest}", remarks=(*said.remarks, remark))
 
 
 def _unsized(said: Said) -> Said:
@@ -255,12 +292,13 @@ def thing(part: str, stock: Stock) -> Said:
     assert lead is not None
     first = lead["first"] or ""
     if part[lead.end() :] in _SAYINGS:
-        return Said(part)
+        return Said(part, named=True)
     if any(is_name(part[start:], stock.names) for start in (0, len(first), lead.end())):
         before, noun = part[: lead.end()], part[lead.end() :]
+        name = singular(noun, stock.names) or noun
         if first.strip() not in NUMBERS[1:]:
-            return Said(before + _captioned(noun, stock.names))
-        return _unsized(Said(before + plural(_captioned(singular(noun, stock.names) or noun, stock.names))))
+            return Said(before + _captioned(noun, stock.names), name=name, named=True)
+        return _unsized(Said(before + plural(_captioned(name, stock.names)), name=name, named=True))
     without, unread = _without_asides(part)
     if unread and _best(part, stock)[1] > _best(without, stock)[1]:
         # "See something, say something" means what neither part does.
@@ -269,10 +307,11 @@ def thing(part: str, stock: Stock) -> Said:
         part = without
     if known := sign(part, stock.names) or _same_words(part.removeprefix(first), stock.names):
         remarks = (read_as(part, known),) if known in OTHERS else ()
-        known = SAID.get(known, known)
+        noun = SAID.get(known, known)
         if first.strip() in NUMBERS[1:]:
-            known = plural(known)
-        return Said(with_article(known) if first in ("a ", "an ") else first + known, remarks, unread)
+            noun = plural(noun)
+        text = with_article(noun) if first in ("a ", "an ") else first + noun
+        return Said(text, remarks, unread, known, named=True)
     of = attributes(part)
     found = _found(of, part, stock)
     if not found.name:
@@ -291,7 +330,13 @@ def thing(part: str, stock: Stock) -> Said:
         noun = with_article(noun) if first in ("a ", "an ") else first + noun
     if of.skin:
         noun += f" with {of.skin} skin tone"
-    said = Said(noun, (*found.remarks(part), *_overruled(of)), (*of.proportions, *found.unread, *unread))
+    said = Said(
+        noun,
+        (*found.remarks(part), *_overruled(of)),
+        (*of.proportions, *found.unread, *unread),
+        found.name,
+        found.exact,
+    )
     return _unsized(said) if number in NUMBERS[1:] else said
 
 

@@ -194,38 +194,6 @@ MOTIONS = Phrases(
 )
 """What things do, by the names of motions; ``roll``, ``pass``, ``go``, ``turn`` and ``tumble`` need a way."""
 
-ALMOST = Phrases(
-    {
-        "grow": (
-            "explode",
-            "burst",
-            "erupt",
-            "pop",
-            "open",
-            "go off",
-            "stretch",
-            "spread",
-            "hatch",
-            "inhale",
-        ),
-        "shrink": ("close", "shut", "freeze", "curl up", "exhale"),
-        "blink": ("burn", "spark", "wink", "smoke"),
-        "swing": ("wave", "nod", "wag", "tick", "bend", "lean", "clap", "blow"),
-        "bounce": (
-            *("play", "kick", "celebrate", "cheer", "toss", "juggle", "splash", "knock", "catch", "throw"),
-            *("fight", "exercise"),
-        ),
-        "shake": (
-            *("roar", "bark", "laugh", "cry", "talk", "sing", "growl", "howl", "meow", "scream", "shout"),
-            *("sneeze", "cough", "chew", "eat", "snore", "break", "crack", "shatter", "speak", "chirp"),
-            *("quack", "honk", "hum", "giggle", "boil", "sizzle", "drum", "clatter", "chatter", "strum"),
-            *("sob", "yell", "type", "buzz"),
-        ),
-        "beat": ("breathe", "drink", "gulp"),
-    }
-)
-"""What no clip can show, by the motion that comes nearest to it."""
-
 WAYS = Phrases(
     {
         "left": ("left", "to the left", "leftward", "leftwards", "leftbound", "left-bound"),
