@@ -31,10 +31,10 @@ WORDS_ALONE = 0.62
 LONGEST = 30
 """Words; of a longer text it reads the beginning alone."""
 NEAR = 0.37
-"""A name that is less near to a text with an unknown word is none that it means: of 655 development prompts
-for pictures, 99 % of the right names are nearer than 0.44."""
-CERTAIN = 0.45
-"""The same for a text of which no word is surely known: made-up words come as near as 0.43."""
+"""A name that is less near to a text with an unknown word is none that it means."""
+CERTAIN = 0.42
+"""The same for a text of which no word is surely known: of 150 made-up texts 2 % are nearer to one of 1,580
+names."""
 FAR = 0.2
 """The same for a text of known words, one of them surely known, of which something is made in any case."""
 APART = 0.1
@@ -45,7 +45,8 @@ MANY = 100
 SAID = 0.1
 """So much nearer is a name that a part of a prompt holds, than it is by its meaning."""
 CONTEXT = 0.8
-"""How much the text around a part counts, of which the part holds the thing alone."""
+"""How much the text around a part counts, of which the part holds the thing alone. The thing of 94 % of 796
+prompts for clips was read rightly so when this was set, of 93 % with 0.5."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def nearest_name(
 
 
 def _is_near(alike: np.ndarray, least: float) -> bool:
-    """Whether one name is near enough, or far less far than all others."""
+    """Whether one name is near enough, or far much nearer than all others."""
     if alike.max() >= least or len(alike) < MANY:
         return bool(alike.max() >= least)
     second, first = np.partition(alike, -2)[-2:]

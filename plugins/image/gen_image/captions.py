@@ -75,6 +75,7 @@ _LOOSE = re.compile(
     rf"(?:(?<=wearing )|(?<=holding )|(?={DETERMINER} ))|, "
 )
 """What stands between two things as well as within the description of one."""
+_LAST = re.compile(r",? (?:and|&) ")
 _BESIDE = ("with", "near", "by")
 _DETERMINED = re.compile(rf"(?:{DETERMINER}|six|seven|eight|nine|ten|\d+) ")
 MOST = 3
@@ -97,7 +98,8 @@ def caption(prompt: str, stock: Stock) -> Caption:
     stock = wanted(prompt, stock)
     asked = request(symbol(prompt), stock.names)
     text, unread = asked.text, list(asked.unread)
-    remarks = [read_as(f"{at[0]}{at['colour']}", at["colour"]) for at in _SHADE.finditer(text)]
+    shades = [read_as(f"{at[0]}{at['colour']}", at["colour"]) for at in _SHADE.finditer(text)]
+    remarks: list[str] = []
     text = _BACKGROUND_FIRST.sub(r"\g<thing> on \g<ground>", _SHADE.sub("", text))
     behind = place = ""
     if found := _BACKGROUND.search(text):
@@ -148,7 +150,8 @@ def caption(prompt: str, stock: Stock) -> Caption:
         whole += f"{relation.text} {said.text}"
     whole += place + behind
     return Caption(
-        prompt if whole in ("", plain(prompt)) else whole, (*dict.fromkeys(remarks), *not_read(unread))
+        prompt if whole in ("", plain(prompt)) else whole,
+        (*dict.fromkeys([*shades, *remarks]), *not_read(unread)),
     )
 
 
@@ -210,7 +213,7 @@ def _loose_relations(text: str, begin: int, end: int, stock: Stock) -> Iterator[
         return
     found = list(islice(_LOOSE.finditer(text, begin, end), TRIED))
     # "Coffee, newspaper and a bagel": the last "and" stands behind this part.
-    listed = any(at["relation"] in ("and", "&") for at in found) or text[end:].startswith((" and ", ", and "))
+    listed = any(at["relation"] in ("and", "&") for at in found) or bool(_LAST.match(text, end))
     for at, following in zip_longest(found, [other.start() for other in found[1:]], fillvalue=end):
         assert isinstance(at, re.Match)
         before, behind = text[begin : at.start()], noun_phrase(text[at.end() : following])

@@ -14,7 +14,6 @@ from gen.words import (
     Word,
     closeness,
     forms,
-    is_name,
     nearest_name,
     noun_phrase,
     owners,
@@ -79,7 +78,8 @@ OWNER = 0.12
 KEYWORD_MARGIN = 0.05
 """So much nearer is what a keyword means, where it is not the thing that it is a keyword of."""
 OUTWEIGHS = 0.04
-"""So much nearer than those of its parts, times their number, is the name that a whole text means."""
+"""For each part, so much nearer than the names of the parts is the one that a whole text means. When this was
+set, it read 19 more of 1,577 development prompts rightly, and two fewer of 300 for several things."""
 DESCRIBED = 0.45
 """Number and colour of words that are so near to a name are those of the thing."""
 SHORT = 2
@@ -98,7 +98,7 @@ SAID = {
     "sparkles": "sparkling stars",
 }
 """Names that the table of words reads as another's, and what captions say for them."""
-_SAYINGS = frozenset(SAID.values())
+_SAYINGS = {said: name for name, said in SAID.items()}
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Said:
         remarks: Lines about what was guessed.
         unread: Parts of the prompt that are not read.
         name: That the thing has in the model; empty where it has none.
-        named: Whether the prompt says that name.
+        named: Whether the prompt says that name, or another word for it.
     """
 
     text: str
@@ -292,13 +292,14 @@ def thing(part: str, stock: Stock) -> Said:
     assert lead is not None
     first = lead["first"] or ""
     if part[lead.end() :] in _SAYINGS:
-        return Said(part, named=True)
-    if any(is_name(part[start:], stock.names) for start in (0, len(first), lead.end())):
+        return Said(part, name=_SAYINGS[part[lead.end() :]], named=True)
+    starts = (0, len(first), lead.end())
+    if name := next(filter(None, (singular(part[start:], stock.names) for start in starts)), ""):
         before, noun = part[: lead.end()], part[lead.end() :]
-        name = singular(noun, stock.names) or noun
         if first.strip() not in NUMBERS[1:]:
             return Said(before + _captioned(noun, stock.names), name=name, named=True)
-        return _unsized(Said(before + plural(_captioned(name, stock.names)), name=name, named=True))
+        many = plural(_captioned(singular(noun, stock.names) or noun, stock.names))
+        return _unsized(Said(before + many, name=name, named=True))
     without, unread = _without_asides(part)
     if unread and _best(part, stock)[1] > _best(without, stock)[1]:
         # "See something, say something" means what neither part does.

@@ -18,11 +18,13 @@ from gen.nn import Caption, not_read, read_as
 from gen.words import (
     Phrases,
     Stock,
+    base_forms,
     closeness,
     likeness,
     nearest_name,
     plain,
     plural,
+    read,
     request,
     sorts,
     with_article,
@@ -47,16 +49,18 @@ from gen_video.vocabulary import (
     VERBS,
 )
 
-CLEAR = 0.64
+CLEAR = 0.58
 """A second thing is at least so near to its name."""
 NAMED = 0.02
-"""So much nearer is a thing that a word names, than it is by the meaning of the whole."""
-UNSAID = 0.07
-"""A text that is less near to all motions says none."""
+"""So much nearer is a thing that a word names, than it is by the meaning of the whole. The things of 96 % of
+796 prompts are read rightly so, of 95 % with 0.08."""
 PEOPLE_NAMED = 0.15
-"""The same for a word for people of no sort that the model knows, which mean nothing near to a runner."""
+"""The same for words for people of no sort that the model knows, which mean nothing near to a runner."""
 VERB = 0.1
-"""The same for a motion that a verb says."""
+"""The same for a motion that a verb says. The motions of 95 % of 1,306 development prompts are read rightly
+so, of 94 % without."""
+UNSAID = 0.07
+"""A text that is less near to all motions says none, as "two women"."""
 ANIMAL = 0.16
 """So much nearer to an animal than to people is what is no person, though the table of words calls it one:
 a cardinal by 0.18, a hunter by 0.15."""
@@ -297,7 +301,7 @@ def _part(text: str, stock: Stock) -> _Part | None:
     """A thing and what it does; None where no thing of the model is near."""
     words, named = words_of(text), _names(stock)
     deeds, words = _deeds(words, named, MOTIONS)
-    motions, remarks = list(deeds), list[str]()
+    motions = list(deeds)
     found, left = WAYS.take(words)
     ways = list(found)
     if list(deeds) == ["go"] and deeds["go"] in _GOING and not ways:
@@ -318,7 +322,7 @@ def _part(text: str, stock: Stock) -> _Part | None:
     before = list(takewhile(lambda word: word != "with", bare))
     subject = before if name and _subject(before, named)[0] == name else bare
     said = [word for word in subject if word not in _LITTLE]
-    guess = _unmarked(" ".join([word for word in said if not _is_verb(word)] or said))
+    guess = _unmarked(" ".join([word for word in said if not _is_participle(word)] or said))
     nearer = PEOPLE_NAMED if name == PERSON else NAMED
     nearest = nearest_name(guess, stock, (name,) if name else (), nearer, _unmarked(text))
     exact = bool(name) and nearest in ("", name)
@@ -326,13 +330,16 @@ def _part(text: str, stock: Stock) -> _Part | None:
         name = PERSON if _is_person(guess, nearest) else nearest
         if not name:
             return None
-        remarks, rest = [read_as(guess, name), *remarks], []
+        rest = []
+    remarks, dropped = [] if exact else [read_as(guess, name)], list[str]()
     # One word alone names a thing that stays.
-    if len(words_of(text)) > 1:
+    if sum(word not in _LITTLE for word in words_of(text)) > 1:
         motions, ways, guessed = _meant(text, motions, ways)
         remarks += guessed
-        rest = [] if guessed else rest
-    dropped = [said for motion, said in deeds.items() if motion not in motions]
+        if guessed:
+            rest = []
+        else:
+            dropped = [said for motion, said in deeds.items() if motion not in motions]
     motion, deed, unread = _deed(motions, ways, GAIT[name])
     spoken = SPEED_WORDS[next(iter(speeds), "normal")][0] if deed else ""
     more = (*islice(sizes.values(), 1, None), *islice(hues.values(), 1, None))
@@ -356,13 +363,13 @@ def _is_person(guess: str, nearest: str) -> bool:
     A chef is one, though he means something near to bread; a retriever is none, though the table of words
     calls it a person.
     """
-    words = [word for word in guess.split() if not _is_verb(word)]
+    words = guess.split()
     if len(words) != 1 or "person" not in sorts(words[0]):
         return False
     if not nearest:
         return True
     nearer = float(closeness(words[0], Stock((nearest,))).max() - closeness(words[0], Stock(PEOPLE)).max())
-    if nearest in PERSONS or words != [guess]:
+    if nearest in PERSONS:
         return nearer < 0
     animal = GAIT[nearest] == "runs" or "animal" in sorts(nearest)
     return nearer < ANIMAL or not animal
@@ -375,13 +382,17 @@ def _meant(text: str, motions: list[str], ways: list[str]) -> tuple[list[str], l
         text: Of one thing.
         motions, ways: That words of it say.
     """
+    if "" in ways and not motions:
+        # What is upside down goes nowhere.
+        return motions, ways, []
     if any(map(_is_sideways, ways)):
         motions = [motion for motion in motions if motion not in _YIELDS]
+    sides = [way.removesuffix("ward") for way in ways if way]
     said = [
         name
         for name, (motion, way) in MOVES.items()
-        if (motion in motions and (not ways or way in ("", *ways)))
-        or (way in ways and not motions)
+        if (motion in motions and (not sides or way in ("", *sides)))
+        or (way in sides and not motions)
         or (motion in ways and set(motions) <= {"go"})
     ]
     text = _unmarked(text)
@@ -394,9 +405,10 @@ def _meant(text: str, motions: list[str], ways: list[str]) -> tuple[list[str], l
     if motion == "pass" and "go" in motions:
         return motions, ways or [way], []
     if motion == "still" and not any(map(_is_sideways, ways)):
-        return [motion], [], []
+        return [motion], ways, []
     if name in said:
-        return motions, ways or [way] * bool(way), []
+        first = [motion] if motion in motions else []
+        return list(dict.fromkeys([*first, *motions])), ways or [way] * bool(way), []
     return [motion], [way] if way else ways, [read_as(text, name)]
 
 
@@ -487,6 +499,12 @@ def _name_at(words: Sequence[str], at: int, named: Phrases) -> str:
 def _is_verb(word: str) -> bool:
     """Whether a word may be a verb in -ing, for which "ring" is too short."""
     return len(word) > len("ring") and word.endswith("ing")
+
+
+def _is_participle(word: str) -> bool:
+    """Whether a word in -ing is a form of a word that is known: not so a duckling."""
+    found = (read(form).words for form in base_forms(word) if form != word)
+    return _is_verb(word) and any(words and words[0].rows and not words[0].misspelt for words in found)
 
 
 def _marked(text: str, named: Phrases) -> str:

@@ -22,11 +22,11 @@ from gen.train.sentences import file, imitation, texts
 from gen.train.trainer import run
 from gen.train.words import wordnet
 from gen.train.words.sentences import SentenceModel
-from gen.words.sentences import FILE
+from gen.words.sentences import FILE, sentences
 
 SETTINGS = Settings(steps=2200, rate=4e-4, warmup=100, decay=1.0, ema=0.99, weight_decay=0.01)
 FURTHER = replace(SETTINGS, steps=1800, rate=2e-4, warmup=50)
-"""Of the network that comes with the package."""
+"""When the network that comes with the package is trained on."""
 BATCH = 256
 SEED = 0
 STAGE = "network"
@@ -106,7 +106,7 @@ def main() -> None:
     run(
         recipe(arguments.model, stocks, arguments.out, further=arguments.further),
         arguments.out,
-        steps={STAGE: arguments.steps} if arguments.steps else None,
+        steps=None if arguments.steps is None else {STAGE: arguments.steps},
         resume=arguments.resume,
     )
 
@@ -121,21 +121,19 @@ def recipe(model: Path, stocks: Sequence[Vocabulary], out: Path, *, further: boo
         further: Begin with the network that comes with the package, not with layers of the sentence model.
 
     Raises:
-        UsageError: The network that comes with the package was made from another sentence model; raised when
-            the training begins.
+        UsageError: The network that comes with the package was made from another sentence model.
     """
     settings = FURTHER if further else SETTINGS
     teacher = SentenceModel(model, out, lambda line: print(line, file=sys.stderr, flush=True))
     vocabulary = {piece: number for number, piece in enumerate(teacher.pieces)}
     pieces = imitation.pieces_of(vocabulary)
+    if further and sentences().split.get_vocab() != {piece: at for at, piece in enumerate(pieces)}:
+        raise UsageError(f"{model} splits words otherwise than the network that it is to teach")
 
     def start(modules: Mapping[str, nn.Module], device: torch.device) -> Task:  # noqa: ARG001
         learned, axes = lesson(teacher, stocks)
         if further:
-            reader = file.shipped(things_of(stocks))
-            if reader.network.shape.pieces != len(pieces):
-                raise UsageError(f"{model} splits words otherwise than the network that it is to teach")
-            return imitation.task(reader, pieces, learned, BATCH)
+            return imitation.task(file.shipped(things_of(stocks)), pieces, learned, BATCH)
         heads = json.loads((model / "config.json").read_text())["num_attention_heads"]
         network = imitation.beginning(model, heads, [vocabulary[piece] for piece in pieces], axes)
         return imitation.task(imitation.Reader(network, learned.beginnings), pieces, learned, BATCH)
@@ -155,8 +153,8 @@ def things_of(stocks: Sequence[Vocabulary]) -> list[str]:
 
 def lesson(teacher: SentenceModel, stocks: Sequence[Vocabulary]) -> tuple[imitation.Lesson, Tensor]:
     """What is learned, and the axes of the sentence model's vectors that are kept."""
-    sentences = texts.texts(wordnet.load(), SEED)
-    vectors = teacher(sentences)
+    written = texts.texts(wordnet.load(), SEED)
+    vectors = teacher(written)
     axes = imitation.axes_of(vectors[::EVERY])
     place = {name: at for at, name in enumerate(things_of(stocks))}
     said = [(number, *each) for number, stock in enumerate(stocks) for each in stock.said()]
@@ -171,7 +169,7 @@ def lesson(teacher: SentenceModel, stocks: Sequence[Vocabulary]) -> tuple[imitat
     beginnings = torch.zeros(len(place), axes.shape[1])
     beginnings.index_add_(0, things[:, 0], teacher(words) @ axes * weights[:, None])
     learned = imitation.Lesson(
-        texts=sentences,
+        texts=written,
         targets=functional.normalize(vectors @ axes, dim=-1).half(),
         phrases=words,
         things=things,
