@@ -464,7 +464,7 @@ def gen_models() -> tuple[ModelSpec, ...]:
             modality="image",
             summary="Emoji-like pictures of everyday things, 128 x 128 pixels.",
             source="package:gen_image/weights/emoji.safetensors",
-            sha256="cb248acd27aa150c9ef93a8cca9eb0b45bc413b56de240dcf140dc9b6ab41d9e",
+            sha256="fa2e85eba4a0f036850384b8e663a1d0ba0fab4ed96c1684fcf678f8964299c0",
             size=17104664,
             licence="Apache-2.0",
             solver="default",

@@ -245,7 +245,7 @@ def gen_models() -> tuple[ModelSpec, ...]:
             modality="video",
             summary="Clips of emoji-like things that move, 128 x 128 pixels.",
             source="package:gen_video/weights/motion.safetensors",
-            sha256="3146fb3a3205b26d319219fc88c0aa41317d880f8d4ff4ac4e83e94f7c10e6cc",
+            sha256="88c7cc82d278770be880315bdcc0ac322f117a56d54ba79abc1e9273826b802e",
             size=14774336,
             licence="Apache-2.0",
             solver="default",
