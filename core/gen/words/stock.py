@@ -150,7 +150,7 @@ def nearest_name(
 
 
 def _is_near(alike: np.ndarray, least: float) -> bool:
-    """Whether one name is near enough, or far much nearer than all others."""
+    """Whether one name is near enough, or much nearer than all others."""
     if alike.max() >= least or len(alike) < MANY:
         return bool(alike.max() >= least)
     second, first = np.partition(alike, -2)[-2:]

@@ -31,7 +31,7 @@ LARGEST_SHARPNESS = 40.0
 OWN_NAME = 4.0
 """As so many phrases a thing's own name counts."""
 PROMPT = 3.0
-"""As so many phrases a prompt counts: prompts are two fifths of what is drawn so."""
+"""As so many phrases a prompt counts: some half of what is drawn are prompts so."""
 
 
 @dataclass(frozen=True, eq=False)
