@@ -8,7 +8,6 @@ from gen.words.request import Request, request
 from gen.words.stock import (
     Stock,
     closeness,
-    is_name,
     likeness,
     nearest,
     nearest_name,
@@ -32,7 +31,6 @@ __all__ = [
     "closeness",
     "digest",
     "forms",
-    "is_name",
     "is_named",
     "likeness",
     "nearest",

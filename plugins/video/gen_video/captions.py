@@ -300,16 +300,12 @@ def _both(relation: str, one: _Part, other: _Part) -> str:
 def _part(text: str, stock: Stock) -> _Part | None:
     """A thing and what it does; None where no thing of the model is near."""
     words, named = words_of(text), _names(stock)
-    deeds, words = _deeds(words, named, MOTIONS)
+    deeds, words = _deeds(words, named)
     motions = list(deeds)
-    found, left = WAYS.take(words)
-    ways = list(found)
-    if list(deeds) == ["go"] and deeds["go"] in _GOING and not ways:
+    ways = list(WAYS.take(words)[0])
+    if motions == ["go"] and deeds["go"] in _GOING and not ways:
         deeds, motions, words = {}, [], words_of(text)
-    if motions or any(map(_is_sideways, ways)):
-        words = left
-    else:
-        _, words = WAYS.take(words)
+    _, words = WAYS.take(words)
     speeds, words = SPEEDS.take(words)
     sizes, bare = SIZES.take(words)
     hues, bare = TINTS.take(bare)
@@ -358,7 +354,7 @@ def _part(text: str, stock: Stock) -> _Part | None:
 
 
 def _is_person(guess: str, nearest: str) -> bool:
-    """Whether a word, and what it does, means a person of no sort that the model knows.
+    """Whether one word means a person of no sort that the model knows.
 
     A chef is one, though he means something near to bread; a retriever is none, though the table of words
     calls it a person.
@@ -420,7 +416,7 @@ def _with_article(said: str, name: str) -> str:
     return said if name in NO_ARTICLE else with_article(said)
 
 
-def _deeds(words: Sequence[str], named: Phrases, phrases: Phrases) -> tuple[dict[str, str], list[str]]:
+def _deeds(words: Sequence[str], named: Phrases) -> tuple[dict[str, str], list[str]]:
     """The motions that words say, each with those words, and the words with a mark in place of those.
 
     A word behind an article is a noun ("a fly", "in a ring"), and so is the only name of a thing.
@@ -435,7 +431,7 @@ def _deeds(words: Sequence[str], named: Phrases, phrases: Phrases) -> tuple[dict
         noun = noun and (at == 0 or _describes(words[at - 1]))
         behind_article = at > 0 and words[at - 1] in _LEADS
         thing = names == [at] or ((noun or behind_article) and at > 0 and not _is_verb(words[at]))
-        phrase = None if thing else phrases.at(words, at)
+        phrase = None if thing else MOTIONS.at(words, at)
         if phrase is None:
             left.append(words[at])
             at += 1

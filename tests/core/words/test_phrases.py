@@ -3,7 +3,7 @@
 import pytest
 
 from gen.errors import UsageError
-from gen.words import Phrases, Stock, closeness, is_name, nearest_name, plain, words_of
+from gen.words import Phrases, Stock, closeness, nearest_name, plain, singular, words_of
 from gen.words.translation import english
 
 DEEDS = Phrases({"bounce": ("jump", "jump up and down"), "grow": ("get big",), "circle": ("in circle",)})
@@ -52,6 +52,6 @@ def test_the_nearest_name_is_of_the_stock_and_keywords_count_less() -> None:
     assert nearest_name("qwxz", stock) == ""
     named = Stock(("dog", "whiskers"))
     assert closeness("a puppy", stock)[1] < closeness("whiskers", stock)[1] < closeness("whiskers", named)[1]
-    assert is_name("dogs", stock.names)
-    assert not is_name("puppy", stock.names)
+    assert singular("dogs", stock.names)
+    assert not singular("puppy", stock.names)
     assert plain("A dog , PLEASE!") == "a dog, please"

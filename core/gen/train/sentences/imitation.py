@@ -181,7 +181,7 @@ def task(reader: Reader, pieces: Sequence[str], lesson: Lesson, batch: int) -> T
         # A phrase chooses among the things of its stock: clips have a plane, pictures an airplane.
         logits = logits.masked_fill(~lesson.stocked[lesson.stocks[drawn]], -torch.inf)
         right = torch.zeros_like(logits, dtype=torch.bool).scatter_(1, lesson.things[drawn], True)
-        told = logits.logsumexp(1) - logits.masked_fill(~right, -torch.inf).logsumexp(1)
-        return IMITATION * imitated + told.mean()
+        surprise = logits.logsumexp(1) - logits.masked_fill(~right, -torch.inf).logsumexp(1)
+        return IMITATION * imitated + surprise.mean()
 
     return Task(module=reader, loss=loss)
