@@ -24,7 +24,8 @@ JUDGES = {
     "is measured of renderings stands beside what is measured of the model. A note is right where its\n"
     "pitch class is heard at its place, and a clip where nine in ten of its notes are.",
     "motion": "Things and motions are named by two small classifiers trained on separate renderings; what\n"
-    "they say of renderings stands first.",
+    "they say of renderings stands first. That of motions sees 16 × 16 pixels of each frame: its\n"
+    "difference from the background, and its outline.",
     "matte": "Alpha of scenes of emoji that training never saw, after the codec with noise on its latents.",
     "voice": "What the voice says is set beside the same sentences of flite, whose speech it learned from;\n"
     "the recogniser is pocketsphinx.",

@@ -245,7 +245,7 @@ def gen_models() -> tuple[ModelSpec, ...]:
             modality="video",
             summary="Clips of emoji-like things that move, 128 x 128 pixels.",
             source="package:gen_video/weights/motion.safetensors",
-            sha256="88c7cc82d278770be880315bdcc0ac322f117a56d54ba79abc1e9273826b802e",
+            sha256="0329cfd93938e9fb5a3e9293c90330818466bb4bd5bbf13ad943cad85949e216",
             size=14774336,
             licence="Apache-2.0",
             solver="default",

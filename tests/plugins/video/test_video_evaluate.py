@@ -59,6 +59,22 @@ def test_crops_hold_the_thing_wherever_it_is(renderer: Renderer) -> None:
     assert len(judges.crops(empty, judges.outlines(empty, white))) == 0
 
 
+def test_the_judge_of_motions_sees_that_a_disc_turns() -> None:
+    rows, columns = torch.meshgrid(torch.arange(128) - 63.5, torch.arange(128) - 63.5, indexing="ij")
+    disc = (rows.square() + columns.square()).sqrt() < 40
+    frames = torch.ones(2, 3, 128, 128)
+    frames[0][:, disc & (rows < 0)] = -1
+    frames[0, 0][disc] = -1
+    frames[1][:, disc & (columns < 0)] = -1
+    frames[1, 0][disc] = -1
+    first, second = judges.views(frames, torch.ones(3, 1, 1))
+    assert torch.equal(first[3], second[3])
+    assert (first[:3] - second[:3]).abs().mean() > 0.05
+    # On another background the thing differs from it, and nothing else does.
+    coloured = judges.views(torch.full((1, 3, 128, 128), -0.5), torch.full((3, 1, 1), -0.5))
+    assert not coloured.any()
+
+
 @pytest.mark.parametrize(
     ("motion", "speed", "named", "alike"),
     [
@@ -80,7 +96,7 @@ def test_the_ends_that_are_given_show_what_the_image_model_draws(monkeypatch: py
     red = np.zeros((128, 128, 4), np.float32)
     red[30:50, 60:80] = [1, 0, 0, 1]
     monkeypatch.setattr(gen, "image", lambda names, **_: [Artifact("image", {"pixels": red})] * len(names))
-    monkeypatch.setattr(judges, "name_motions", lambda _, masks: ["right"] * len(masks))
+    monkeypatch.setattr(judges, "name_motions", lambda _, seen: ["right"] * len(seen))
     given: list[np.ndarray] = []
 
     def draw(prompts: Sequence[str], seeds: Sequence[int], **params: Artifact) -> Iterator[Artifact]:

@@ -6,7 +6,7 @@ import io
 import math
 import random
 import struct
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -112,8 +112,9 @@ class _Evaluation:
         prompts = random.Random(SEED).sample(sorted(answers), len(answers))[: self.limit]
         seeds = [SEED + i for i in range(len(prompts))]
         made = [_on_white(one) for one in self.draw(prompts, seeds, transparent=True)]
-        masks = [judges.outlines(frames, _ground(Clip((Actor(0),)))) for frames in made]
-        moves = judges.name_motions(self.motion_judge, masks)
+        white = _ground(Clip((Actor(0),)))
+        masks = [judges.outlines(frames, white) for frames in made]
+        moves = judges.name_motions(self.motion_judge, [judges.views(frames, white) for frames in made])
         found: dict[str, list[bool]] = {"thing": [], "motion": [], "thing and motion": []}
         for prompt, frames, mask, move in zip(prompts, made, masks, moves, strict=True):
             right = [tuple(answer.split(", ")) for answer in answers[prompt]]
@@ -141,7 +142,7 @@ class _Evaluation:
                 nearest = min(SPEEDS, key=lambda name: abs(math.log(ratio * factor / SPEEDS[name])))
                 speeds.append(nearest == actor.speed)
             backgrounds.append(_still(frames, self.renderer.render([clip])[0], _ground(clip)))
-        named = judges.name_motions(self.motion_judge, masks)
+        named = judges.name_motions(self.motion_judge, _views(made, wanted))
         right = [name == clip.actors[0].motion for name, clip in zip(named, wanted, strict=True)]
         return {
             "thing top 1": str(Share(sum(rank < 1 for rank in ranks), len(ranks))),
@@ -195,8 +196,8 @@ class _Evaluation:
                 made = _tensor(next(self.draw([prompt], [SEED + index], **params)))
                 for at in places:
                     errors[at].append(_psnr(made[at], frames[at]))
-                masks = judges.outlines(made, _ground(clip))
-                moves.append(judges.name_motions(self.motion_judge, [masks])[0] == clip.actors[0].motion)
+                [named] = judges.name_motions(self.motion_judge, _views([made], [clip]))
+                moves.append(named == clip.actors[0].motion)
             for at in places:
                 result[f"{name} given: PSNR of the {'first' if at == 0 else 'last'} frame"] = (
                     f"{_median(errors[at]):.1f} dB, median of {len(errors[at])}"
@@ -218,10 +219,7 @@ class _Evaluation:
                 self.report(f"given pictures: {index} of {len(wanted)}")
         result = {}
         for name, group in (("judge, on renderings", real), ("first and last given", made)):
-            masks = [
-                judges.outlines(frames, _ground(clip)) for frames, clip in zip(group, wanted, strict=True)
-            ]
-            named = judges.name_motions(self.motion_judge, masks)
+            named = judges.name_motions(self.motion_judge, _views(group, wanted))
             pairs = [(clip.actors[0], motion) for clip, motion in zip(wanted, named, strict=True)]
             right = [motion == actor.motion for actor, motion in pairs]
             alike = [one or _alike(*pair) for one, pair in zip(right, pairs, strict=True)]
@@ -296,13 +294,12 @@ class _Evaluation:
             (self.renderer.render(wanted), wanted),
             (self.renderer.render(others), others),
         ):
-            masks = [judges.outlines(frames, _ground(clip)) for frames, clip in zip(group, of, strict=True)]
             with torch.no_grad():
-                features.append(self.motion_judge.embed(judges.coarse(torch.stack(masks))))
+                features.append(self.motion_judge.embed(torch.stack(_views(group, of))))
         drawn, floor = (frechet_distance(features[index], features[2]) for index in (0, 1))
         return {
-            "fd-motion-judge-v1, made to rendered": f"{drawn:.2f}",
-            "fd-motion-judge-v1, rendered to rendered (floor)": f"{floor:.2f}",
+            "fd-motion-judge-v2, made to rendered": f"{drawn:.2f}",
+            "fd-motion-judge-v2, rendered to rendered (floor)": f"{floor:.2f}",
             "clips": str(len(made)),
         }
 
@@ -400,6 +397,11 @@ def _sprite(pixels: np.ndarray) -> np.ndarray:
 def _ground(clip: Clip) -> Tensor:
     """The background of a clip where nothing moves it, (3, 128, 128) in [-1, 1]."""
     return torch.from_numpy(tile(clip.background)).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def _views(made: Iterable[Tensor], wanted: Sequence[Clip]) -> list[Tensor]:
+    """What the judge of motions sees of clips (T, 3, H, W), each on the background that is wanted."""
+    return [judges.views(frames, _ground(clip)) for frames, clip in zip(made, wanted, strict=True)]
 
 
 def _velocity(masks: Tensor) -> np.ndarray:

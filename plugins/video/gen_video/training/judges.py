@@ -14,14 +14,14 @@ from gen.evaluation import kept_judge
 from gen.nn import conv
 from gen_video.sizes import FRAMES
 from gen_video.training.data import clips
-from gen_video.training.data.backgrounds import PLAIN
+from gen_video.training.data.backgrounds import PLAIN, WHITE
 from gen_video.training.data.clips import Actor, Clip
 from gen_video.training.data.motion import MOTIONS, SPEEDS
 from gen_video.training.data.render import Renderer, ground
 from gen_video.training.data.things import Things
 
-VERSION = 1
-"""Another for every change of what the judges learn from."""
+THINGS_VERSION, MOTIONS_VERSION = 1, 2
+"""Others for every change of what the judges learn from."""
 
 SHOWN = 5500
 """Clips that the judge of motions learns from."""
@@ -50,12 +50,12 @@ class ThingJudge(nn.Module):
 
 
 class MotionJudge(nn.Module):
-    """Outlines (B, 16 frames, 16, 16) in [0, 1] to logits over the motions (B, 22)."""
+    """Views (B, 16 frames, 4, 16, 16) to logits over the motions (B, 22)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv3d(1, 16, (3, 3, 3), padding=1),
+            nn.Conv3d(4, 16, (3, 3, 3), padding=1),
             nn.BatchNorm3d(16),
             nn.ReLU(),
             nn.MaxPool3d((1, 2, 2)),
@@ -68,8 +68,8 @@ class MotionJudge(nn.Module):
         self.head = nn.Linear(128, len(MOTION_NAMES))
 
     def embed(self, x: Tensor) -> Tensor:
-        """(B, 16, 16, 16) to features (B, 128)."""
-        return self.body(self.features(x[:, None]).flatten(1))
+        """(B, 16, 4, 16, 16) to features (B, 128)."""
+        return self.body(self.features(x.transpose(1, 2)).flatten(1))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.embed(x))
@@ -80,9 +80,19 @@ def outlines(frames: Tensor, ground: Tensor) -> Tensor:
     return ((frames - ground).abs().amax(-3) / 0.6).clamp(0, 1)
 
 
-def coarse(masks: Tensor) -> Tensor:
-    """Masks (B, T, 128, 128) as (B, T, 16, 16)."""
-    return functional.avg_pool2d(masks, masks.shape[-1] // COARSE)
+def views(frames: Tensor, ground: Tensor) -> Tensor:
+    """What the judge of motions sees of a clip: the difference from the background, and the outline.
+
+    An outline alone would not show that a ball spins.
+
+    Args:
+        frames, ground: (T, 3, 128, 128) and (3, 128, 128) in [-1, 1].
+
+    Returns:
+        (T, 4, 16, 16).
+    """
+    seen = torch.cat([(frames - ground) / 2, outlines(frames, ground)[:, None]], 1)
+    return functional.avg_pool2d(seen, seen.shape[-1] // COARSE)
 
 
 def crops(frames: Tensor, masks: Tensor) -> Tensor:
@@ -121,7 +131,7 @@ def things_judge(things: Things, report: Callable[[str], None]) -> ThingJudge:
     names = [names[0] for names in things.names]
     return kept_judge(
         "video-things",
-        VERSION,
+        THINGS_VERSION,
         names,
         lambda: ThingJudge(len(names)),
         examples(),
@@ -136,22 +146,23 @@ def motions_judge(things: Things, report: Callable[[str], None]) -> MotionJudge:
     def examples() -> Iterator[tuple[Tensor, Tensor]]:
         renderer = Renderer(things, 64, Image.Resampling.BOX)
         rng = random.Random(12)
-        white = torch.ones(3, 1, 1)
-        seen, labels = [], []
-        for index in range(SHOWN):
-            label = index % len(MOTION_NAMES)
-            clip = Clip((_actor(MOTION_NAMES[label], rng.randrange(len(things)), rng),))
-            seen.append(coarse(outlines(renderer.render([clip]), white)))
-            labels.append(label)
+        # Written into one tensor: small ones between large ones that are freed would take 20 GB.
+        shelf = torch.empty(SHOWN, FRAMES, 4, COARSE, COARSE)
+        names = torch.arange(SHOWN) % len(MOTION_NAMES)
+        for index, name in enumerate(names.tolist()):
+            background = WHITE if rng.random() < 0.5 else rng.choice(PLAIN)
+            actor = _actor(MOTION_NAMES[name], rng.randrange(len(things)), rng)
+            [frames] = renderer.render([Clip((actor,), background=background)])
+            shelf[index] = views(frames, ground(background)[:3] * 2 - 1)
             if index % 500 == 0:
                 report(f"motions: {index} of {SHOWN} clips rendered")
-        shelf, names = torch.cat(seen), torch.tensor(labels)
         while True:
             rows = torch.randint(len(shelf), (64,))
-            yield (shelf[rows] + 0.03 * torch.randn(64, *shelf.shape[1:])).clamp(0, 1), names[rows]
+            contrast = 1 + 0.1 * torch.randn(64, 1, 1, 1, 1)
+            yield shelf[rows] * contrast + 0.03 * torch.randn(64, *shelf.shape[1:]), names[rows]
 
     return kept_judge(
-        "video-motions", VERSION, MOTION_NAMES, MotionJudge, examples(), steps=1200, report=report
+        "video-motions", MOTIONS_VERSION, MOTION_NAMES, MotionJudge, examples(), steps=1200, report=report
     )
 
 
@@ -207,10 +218,10 @@ def rank_things(network: ThingJudge, frames: Tensor, masks: Tensor) -> Tensor:
         return network(pictures).log_softmax(1).mean(0).argsort(descending=True)
 
 
-def name_motions(network: MotionJudge, masks: Sequence[Tensor]) -> list[str]:
-    """The likeliest motion of each clip, from masks (16, 128, 128)."""
+def name_motions(network: MotionJudge, seen: Sequence[Tensor]) -> list[str]:
+    """The likeliest motion of each clip, from views (16, 4, 16, 16)."""
     with torch.no_grad():
-        return [MOTION_NAMES[int(i)] for i in network(coarse(torch.stack(list(masks)))).argmax(1)]
+        return [MOTION_NAMES[int(i)] for i in network(torch.stack(list(seen))).argmax(1)]
 
 
 def things_of(things: Things, motion: str, split: str) -> list[int]:
