@@ -168,6 +168,8 @@ def test_the_vocabularies_are_those_of_the_grammars() -> None:
         ("image", "rote Rosen", "red rose"),
         ("image", "la playa", "the beach with umbrella"),
         ("audio", "ein Hund bellt", "a dog barking"),
+        ("video", "dog!!!", "a dog"),
+        ("video", "small red ball", "a small red ball"),
         ("video", "a dog left of a cat", "a dog beside a cat"),
         ("video", "ein Hund rennt nach links", "a dog runs left"),
         ("video", "a car without wheels drives left", "a car drives left"),

@@ -71,6 +71,10 @@ GAIT |= {alias: GAIT[name] for name, alias in ALIASES.items() if name in GAIT}
 
 _SIZE = any_of([word for words in SIZE_WORDS.values() for word in words])
 _THING = rf"(?:an? )?(?:{_SIZE} )?(?:{any_of(HUES)} )?{any_of([*GAIT, *map(plural, GAIT)])}"
+_BARE = re.compile(
+    rf"(?:{_SIZE} )?(?:{any_of(HUES)} )?{any_of([name for name in GAIT if name not in NO_ARTICLE])}"
+)
+"""The network has seen few names without an article and a motion, and draws some of them faintly."""
 _SPEED = rf"(?: {any_of([word for words in SPEED_WORDS.values() for word in words if word])})?"
 _GOES = any_of(list(dict.fromkeys([*GAITS, *(verb for verbs in GOES.values() for verb in verbs)])))
 _DEED = (
@@ -195,7 +199,9 @@ def caption(prompt: str, stock: Stock) -> Caption:
         prompt: In any language that the table of words knows.
         stock: What the network can make.
     """
-    if _CAPTION.fullmatch(plain(prompt)):
+    if _BARE.fullmatch(text := plain(prompt)):
+        return Caption(with_article(text))
+    if _CAPTION.fullmatch(text):
         return Caption(prompt)
     asked = request(prompt, stock.names)
     text = _RIDER.sub(r"cyclist \g<deed>", asked.text)
