@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,22 @@ class Preset(Generic[Items]):
     denoiser: Settings
     batch: int
     items: Items
+
+
+def between(before: nn.Module, after: nn.Module, share: float) -> nn.Module:
+    """A network whose weights are a share of the way from those before training to those after it.
+
+    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models": it keeps more of what was learned before
+    than the network after, at little cost to what is new.
+
+    Args:
+        before, after: Alike in their parameters; neither is changed.
+        share: 0 for the network before, 1 for that after.
+    """
+    mixed = copy.deepcopy(after)
+    old, new = before.state_dict(), after.state_dict()
+    mixed.load_state_dict({name: torch.lerp(old[name], new[name], share) for name in new})
+    return mixed
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gen.artifact import Artifact
 from gen.diffusion import RectifiedFlow, Velocity
+from gen.errors import GenError
 from gen.model import Model, ModelFile, Task
 from gen.nn import CaptionEncoder, PromptEncoder, TextEncoder
 from gen.words import Stock
@@ -162,6 +163,8 @@ class GridCodec:
         assert faces is None or isinstance(faces, int)
         distance, colours = grids.unstacked(stack)
         distance -= np.float32(self._thickening(params))
+        if not (distance < 0).any():
+            raise GenError("the shape is empty", "use another seed, or more steps")
         made = surface.extract(distance, colours, float(smoothing), faces)
         return delivered(surface.scaled(made, factor), params)
 

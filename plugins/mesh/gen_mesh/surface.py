@@ -69,11 +69,14 @@ def isosurface(distance: Array, smoothing: float, faces: int | None) -> tuple[Ar
     Raises:
         GenError: Nothing is inside, or nothing is left after smoothing.
     """
+    sharp = distance
     if smoothing > 0:
         distance = ndimage.gaussian_filter(distance, smoothing, mode="nearest")
     solid = _cleaned(distance)
     if not (solid < 0).any():
-        raise GenError("the shape has no inside", "use less smoothing" if smoothing else "")
+        raise GenError(
+            "the shape has no inside", "use less smoothing" if smoothing and (sharp < 0).any() else ""
+        )
     size = len(solid)
     padded = np.pad(solid, 1, constant_values=np.float32(np.abs(solid).max()))
     vertices, triangles, _, _ = marching_cubes(padded, 0.0)  # type: ignore[no-untyped-call]

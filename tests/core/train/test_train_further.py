@@ -73,3 +73,16 @@ def test_another_architecture_is_refused(start: Start) -> None:
 
     with pytest.raises(ModelError, match="gen-test/layer/1"):
         Other(start.path).weights  # noqa: B018
+
+
+def test_weights_between_those_before_and_after() -> None:
+    before, after = nn.Linear(2, 2), nn.Linear(2, 2)
+    for share, expected in (
+        (0, before.weight),
+        (1, after.weight),
+        (0.75, 0.25 * before.weight + 0.75 * after.weight),
+    ):
+        mixed = further.between(before, after, share)
+        assert isinstance(mixed, nn.Linear)
+        assert torch.allclose(mixed.weight, expected)
+        assert mixed is not after

@@ -85,6 +85,12 @@ def test_the_hardest_families_are_drawn_more_often_and_of_one_size_where_wanted(
     assert {shape.facts["size"] for shape in drawn} == {""}
 
 
+def test_captions_name_every_proportion_so_that_a_bare_name_means_the_usual_make() -> None:
+    rng = random.Random(4)
+    flat = shapes.make("cube", "red", rng, {"size": "", "proportions": "flat"})
+    assert all("flat" in shapes.caption(flat, rng).split() for _ in range(50))
+
+
 def test_captions_say_only_what_is_true() -> None:
     rng = random.Random(5)
     for _ in range(100):

@@ -63,8 +63,15 @@ def test_an_open_or_doubled_surface_is_reported() -> None:
 
 
 def test_nothing_inside_is_said() -> None:
-    with pytest.raises(GenError, match="no inside"):
-        surface.extract(np.ones((8, 8, 8), np.float32), np.zeros((8, 8, 8, 3), np.float32), 0.0, None)
+    empty = np.ones((8, 8, 8), np.float32)
+    for smoothing in (0.0, 1.0):
+        with pytest.raises(GenError, match=r"no inside$"):
+            surface.isosurface(empty, smoothing, None)
+    small = empty.copy()
+    small[3:5, 3:5, 3:5] = -0.1
+    surface.isosurface(small, 0.0, None)
+    with pytest.raises(GenError, match=r"no inside \(use less smoothing\)"):
+        surface.isosurface(small, 1.0, None)
 
 
 def test_points_are_even_repeatable_and_on_the_surface() -> None:

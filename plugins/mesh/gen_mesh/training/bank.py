@@ -19,7 +19,13 @@ CAPTIONS = 5
 BATCH = 32
 
 
-def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], None]) -> LatentBank:
+def build(
+    codec: Autoencoder,
+    count: int,
+    length: int,
+    report: Callable[[str], None],
+    scale: tuple[Tensor, Tensor] | None = None,
+) -> LatentBank:
     """Draw shapes that training may see, and encode them.
 
     Args:
@@ -27,6 +33,7 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
         count: Number of shapes.
         length: Longest caption in words.
         report: Called with lines of progress.
+        scale: As of ``LatentBank.of``.
     """
     rng = random.Random(1)
     parameter = next(codec.parameters())
@@ -41,4 +48,4 @@ def build(codec: Autoencoder, count: int, length: int, report: Callable[[str], N
             latents.append(codec.encode(shapes.stacked_grids(drawn).to(parameter)).float().cpu())
         if start % (BATCH * 100) == 0:
             report(f"bank: {start} of {count} shapes encoded")
-    return LatentBank.of(torch.cat(latents), texts, WordRows(), length)
+    return LatentBank.of(torch.cat(latents), texts, WordRows(), length, scale=scale)

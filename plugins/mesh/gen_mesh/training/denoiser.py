@@ -21,8 +21,7 @@ from gen.train import (
     text_task,
 )
 from gen_mesh.autoencoder import Autoencoder
-from gen_mesh.denoiser import Shape, WordShapeTransformer
-from gen_mesh.training.bank import build
+from gen_mesh.denoiser import WordShapeTransformer
 from gen_mesh.training.codec import save_sheet
 
 OBJECTIVE = DiffusionLoss(RectifiedFlow(), Velocity(), LogitNormalTimes(mean=0.8, std=1.2))
@@ -48,33 +47,33 @@ PREVIEW = (
 )
 
 
-def stage(settings: Settings, batch: int, count: int, folder: Path, report: Callable[[str], None]) -> Stage:
-    """The stage that trains the denoiser on the latents of the codec before it.
+def stage(
+    settings: Settings,
+    batch: int,
+    bank: Callable[[Autoencoder], LatentBank],
+    begin: Callable[[Mapping[str, nn.Module]], tuple[Autoencoder, WordShapeTransformer]],
+) -> Stage:
+    """The stage that trains the denoiser on the latents of a codec.
 
     Args:
         settings: How it is optimised.
         batch: Shapes per step; even.
-        count: Shapes in the bank.
-        folder: Where the bank is kept.
-        report: Called with lines of progress.
+        bank: The bank of latents of a codec.
+        begin: Of the modules of the stages before, the codec, and the network as it begins.
     """
 
     def start(modules: Mapping[str, nn.Module], device: torch.device) -> Task:
-        codec = modules["codec"]
-        assert isinstance(codec, Autoencoder)
-        bank = LatentBank.load_or_build(
-            folder / "bank.safetensors", lambda: build(codec, count, Shape.length, report)
-        )
-        network = WordShapeTransformer(Shape(vocabulary=0))
+        codec, network = begin(modules)
+        kept = bank(codec)
 
         def draw(generator: torch.Generator) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-            latents, ids = bank.draw(batch, generator)
+            latents, ids = kept.draw(batch, generator)
             ids = drop_captions(ids, CAPTION_DROPOUT, generator)
             return latents, ids, {"known": known_boxes(latents, REGION_SHARE, generator)}
 
         def show(latents: Tensor, path: Path) -> None:
             save_sheet(list(codec.cpu().decode(latents)), path, columns=8)
 
-        return text_task(network, OBJECTIVE, bank, device, draw=draw, prompts=PREVIEW, show=show)
+        return text_task(network, OBJECTIVE, kept, device, draw=draw, prompts=PREVIEW, show=show)
 
     return Stage(name="denoiser", settings=settings, start=start)

@@ -10,12 +10,15 @@ from torch import nn
 
 from gen.model import save_model
 from gen.nn import PromptEncoder
-from gen.train import LatentBank, Recipe, Settings, halves, trained
-from gen_mesh.denoiser import WordShapeTransformer
+from gen.train import LatentBank, Recipe, Settings, further, halves, trained
+from gen_mesh.autoencoder import Autoencoder
+from gen_mesh.denoiser import Shape, WordShapeTransformer
 from gen_mesh.model import WORDS_ARCHITECTURE
 from gen_mesh.training import codec as codec_training
 from gen_mesh.training import denoiser as denoiser_training
+from gen_mesh.training.bank import build
 from gen_mesh.training.data.builder import FAMILIES
+from gen_mesh.training.start import Start
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,16 +58,45 @@ PRESETS = {
     ),
 }
 
+SAMPLED: Mapping[str, object] = {
+    "defaults": {"solver": "default", "grid": "uniform", "steps": 16, "guidance": 3.0},
+}
+"""How the model is sampled."""
+
+SHIPPED = Path(__file__).parents[1] / "weights" / "shapes.safetensors"
+
+FURTHER = further.Preset(
+    denoiser=Settings(steps=2000, rate=8e-4, matrix_rate=1.8e-3, warmup=30, decay=0.8, ema=0.99),
+    batch=128,
+    items=40_000,
+)
+SHARE = 0.75
+"""How far the weights go from those that shipped to those of the training: with all of it, more thin walls
+have holes."""
+
 
 def shapes_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> Recipe:
     """Coloured shapes: a latent codec, a text-to-shape flow transformer, and the decoder refined.
 
     Args:
-        preset: ``"cpu"`` (an hour or two on one core) or ``"gpu"``.
+        preset: ``"cpu"`` (an hour or two on one core), ``"gpu"`` or ``"further"``: trains the shipped
+            model on.
         folder: Of the run; the bank of latents is kept in it.
         report: Called with lines of progress.
     """
+    if preset == "further":
+        return _further(folder, report)
     sizes = PRESETS[preset]
+
+    def bank(codec: Autoencoder) -> LatentBank:
+        return LatentBank.load_or_build(
+            folder / "bank.safetensors", lambda: build(codec, sizes.shapes, Shape.length, report)
+        )
+
+    def begin(modules: Mapping[str, nn.Module]) -> tuple[Autoencoder, WordShapeTransformer]:
+        codec = modules["codec"]
+        assert isinstance(codec, Autoencoder)
+        return codec, WordShapeTransformer(Shape(vocabulary=0))
 
     def export(
         modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
@@ -79,7 +111,7 @@ def shapes_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
             "modality": "mesh",
             "architecture": WORDS_ARCHITECTURE,
             "params": {},
-            "defaults": {"solver": "default", "grid": "uniform", "steps": 16, "guidance": 3.0},
+            **SAMPLED,
             "shape": dataclasses.asdict(network.shape),
             **encoder.entries,
         }
@@ -90,11 +122,33 @@ def shapes_recipe(preset: str, folder: Path, report: Callable[[str], None]) -> R
         name="shapes",
         stages=(
             codec,
-            denoiser_training.stage(sizes.denoiser, sizes.batch, sizes.shapes, folder, report),
+            denoiser_training.stage(sizes.denoiser, sizes.batch, bank, begin),
             decoder,
         ),
         export=export,
     )
+
+
+def _further(folder: Path, report: Callable[[str], None]) -> Recipe:
+    """The recipe that trains the denoiser of the shipped model on."""
+    start = Start(SHIPPED)
+
+    def bank(codec: Autoencoder) -> LatentBank:
+        return LatentBank.load_or_build(
+            folder / "bank.safetensors",
+            lambda: build(codec, FURTHER.items, start.shape.length, report, start.scale),
+        )
+
+    def export(
+        modules: Mapping[str, nn.Module], history: Mapping[str, Mapping[str, float]], path: Path
+    ) -> None:
+        denoiser = further.between(start.denoiser(), modules["denoiser"], SHARE)
+        start.save(path, denoiser, SAMPLED, CARD, history)
+
+    denoiser = denoiser_training.stage(
+        FURTHER.denoiser, FURTHER.batch, bank, lambda _: (start.codec(), start.denoiser())
+    )
+    return Recipe(name="shapes", stages=(denoiser,), export=export)
 
 
 CARD: Mapping[str, object] = {

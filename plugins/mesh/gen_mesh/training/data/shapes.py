@@ -23,10 +23,12 @@ HELD_OUT = 12
 """One in so many pairs of family and colour, and of family and attribute, is kept from training."""
 WEIGHTS: Mapping[str, int] = {
     "mug": 8,
+    "cube": 4,
     **dict.fromkeys(("bowl", "bucket", "kettle", "teapot", "vase", "wine glass"), 3),
     **dict.fromkeys(("chair", "stool", "table"), 2),
 }
-"""How many times as often as others those families are drawn whose walls, handles and legs are hardest."""
+"""How many times as often as others those families are drawn whose walls, handles, legs or sizes are
+hardest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,15 +130,15 @@ def canonical(shape: Shape) -> str:
 
 
 def caption(shape: Shape, rng: random.Random) -> str:
-    """A caption that says something of the shape."""
+    """A caption that says something of the shape.
+
+    Adjectives are never left out: where one could be, a bare name would mean every make, not the usual one.
+    """
     names = FAMILIES[shape.family].names
     name = names[0] if len(names) == 1 or rng.random() < 0.7 else rng.choice(names[1:])
-    adjectives = [word for word in shape.adjectives if rng.random() < 0.85]
-    rng.shuffle(adjectives)
-    features = [phrase for phrase in shape.features if rng.random() < 0.75]
+    adjectives = rng.sample(shape.adjectives, len(shape.adjectives))
+    features = [phrase for phrase in shape.features if rng.random() < 0.7]
     rng.shuffle(features)
-    if rng.random() < 0.06:
-        adjectives, features = [], []
     colour = shape.colour if rng.random() < 0.85 else ""
     return _caption(shape, colour, name, adjectives, features, rng.random() < 0.9)
 
